@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The hosted seam between the backends and the faces above them: one device, reachable, with memory both sides can see.
+#pragma once
+
+#include "vfsproto/base/region.hpp"
+#include "vfsproto/base/result.hpp"
+#include "vfsproto/fuse/client/quirks.hpp"
+#include "vfsproto/transport/transport.hpp"
+
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace vfsproto::backends {
+
+// Owned by the face. Its calls may sleep; they are made by one thread at a time. It outlives every ring laid in its
+// memory, and its destructor ends the device.
+class Attachment {
+public:
+    Attachment() = default;
+    Attachment(const Attachment&) = delete;
+    Attachment& operator=(const Attachment&) = delete;
+    virtual ~Attachment() = default;
+
+    [[nodiscard]] virtual Transport& transport() noexcept = 0;
+
+    // Memory the device can reach: zeroed, page aligned, owned by the attachment until release(). Legal at any time,
+    // also while queues run. Errors: no_memory, transport_failed, device_gone.
+    [[nodiscard]] virtual Result<Region> allocate(std::size_t bytes) noexcept = 0;
+    virtual void release(const Region&) noexcept = 0;
+
+    // Called once, from a thread of the attachment's own, when the device has gone (its socket hung up, say). To be set
+    // before the first queue is enabled. The handler must not destroy the attachment.
+    virtual void on_gone(std::function<void()> handler) = 0;
+
+    [[nodiscard]] virtual client::Quirks quirks() const noexcept = 0;
+    // For people: ("transport", "vhost-user"), ("socket", "/run/…"), ….
+    [[nodiscard]] virtual std::vector<std::pair<std::string, std::string>> describe() const = 0;
+};
+
+} // namespace vfsproto::backends

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Every compile-time knob of the core, each with a default, a meaning and a range check. A host overrides them with
+// -DVFSPROTO_…=… on the compiler's command line; nothing else in the core looks at the preprocessor.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+// What to do when an invariant of our own is broken (never for anything a peer controls): 1 = trap, 0 = nothing.
+#ifndef VFSPROTO_ASSERTIONS
+#define VFSPROTO_ASSERTIONS 1
+#endif
+
+#if VFSPROTO_ASSERTIONS
+#define VFSPROTO_ASSERT(condition) (static_cast<bool>(condition) ? static_cast<void>(0) : __builtin_trap())
+#else
+#define VFSPROTO_ASSERT(condition) static_cast<void>(sizeof(static_cast<bool>(condition)))
+#endif
+
+// A function called around every access to memory shared with a peer; the simulation build interleaves the two sides
+// there. Empty in every other build.
+#ifndef VFSPROTO_SHARED_ACCESS
+#define VFSPROTO_SHARED_ACCESS() static_cast<void>(0)
+#endif
+
+// Completions a lane takes from its queue in one go; bounds the time one drain() may hold its owner.
+#ifndef VFSPROTO_DRAIN_BATCH
+#define VFSPROTO_DRAIN_BATCH 32
+#endif
+
+namespace vfsproto::config {
+
+inline constexpr std::size_t kDrainBatch = VFSPROTO_DRAIN_BATCH;
+static_assert(kDrainBatch >= 1 && kDrainBatch <= 256, "VFSPROTO_DRAIN_BATCH: 1 to 256");
+
+// Memory regions a device side can be given at once (vhost-user back ends commonly allow 8 to 509).
+inline constexpr std::size_t kMaxRegions = 32;
+
+} // namespace vfsproto::config

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What is known of one particular server beyond what it negotiates. Data: a backend that recognises its peer fills one
+// in, and the client reads it; no code path names a server.
+#pragma once
+
+#include <cstdint>
+
+namespace vfsproto::client {
+
+enum class InterruptUse : std::uint8_t { never, allowed };
+enum class DestroyReply : std::uint8_t { always, may_be_missing };
+
+struct Quirks {
+    const char* peer = "unknown server";
+    std::uint16_t max_request_queues = 0; // 0 = as many as it offers
+    InterruptUse interrupts = InterruptUse::never;
+    DestroyReply destroy_reply = DestroyReply::may_be_missing;
+};
+
+} // namespace vfsproto::client

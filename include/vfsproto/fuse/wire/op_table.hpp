@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// THE table of FUSE operations. Encoding, decoding on both sides, slot sizes, queue choice, trace names, fuzz targets,
+// the documentation's table and the round-trip test derive from it; nothing else lists or switches on opcodes.
+#pragma once
+
+#include "vfsproto/fuse/wire/opcode.hpp"
+#include "vfsproto/fuse/wire/structs.hpp"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+namespace vfsproto::wire {
+
+// What follows the fixed struct of a request.
+enum class InTail : std::uint8_t {
+    none,
+    name,      // one NUL-terminated name
+    name_pair, // two NUL-terminated names
+    name_data, // a NUL-terminated name, then bytes (SETXATTR)
+    data,      // bytes, as many as a size field says
+    array,     // records, as many as a count field says
+};
+// What follows the fixed struct of a reply.
+enum class OutTail : std::uint8_t {
+    none,
+    data,         // bytes, at most what was asked for
+    dirents,      // Dirent records
+    direntpluses, // Direntplus records
+    size_or_data, // the fixed struct when the request's size was 0, bytes without it otherwise (GETXATTR, LISTXATTR)
+};
+// virtio 1.2 §5.11.6.2: FORGET, BATCH_FORGET and INTERRUPT solely on hiprio.
+enum class QueueKind : std::uint8_t { request, hiprio };
+enum class ReplyOwed : std::uint8_t { always, never, on_error };
+// May the server hold this request back for longer than its own work takes (a lock, a poll, a flush to a disk)?
+enum class Blocking : std::uint8_t { never, may };
+// Security context and supplementary group extensions after the last string (7.36, 7.38).
+enum class Extensions : std::uint8_t { none, allowed };
+// Irregular sizes, spelled here and nowhere else.
+enum class Compat : std::uint8_t {
+    none,
+    short_request, // the request's struct ends early unless an INIT flag is negotiated (SETXATTR)
+    short_reply,   // the reply's struct may end early, by the server's minor (INIT)
+};
+
+struct Traits {
+    QueueKind queue = QueueKind::request;
+    ReplyOwed reply = ReplyOwed::always;
+    Blocking blocking = Blocking::never;
+    Extensions extensions = Extensions::none;
+    Compat compat = Compat::none;
+};
+
+template <std::size_t N> struct FixedString {
+    char text[N]{};
+    constexpr FixedString(const char (&from)[N]) noexcept { // NOLINT: implicit by design
+        for (std::size_t i = 0; i < N; ++i) text[i] = from[i];
+    }
+};
+
+template <Opcode Op, FixedString Name, std::uint8_t Since, class In_, InTail InTail_, class Out_, OutTail OutTail_,
+          Traits Traits_ = Traits{}>
+struct Row {
+    using In = In_;
+    using Out = Out_;
+    static constexpr Opcode opcode = Op;
+    static constexpr const char* name = Name.text;
+    static constexpr std::uint8_t since = Since; // the minor it came with
+    static constexpr InTail in_tail = InTail_;
+    static constexpr OutTail out_tail = OutTail_;
+    static constexpr Traits traits = Traits_;
+    static constexpr std::size_t in_size = kWireSize<In>;
+    static constexpr std::size_t out_size = kWireSize<Out>;
+};
+
+template <class... Rows> struct RowList { static constexpr std::size_t size = sizeof...(Rows); };
+
+inline constexpr Traits kMayBlock{.blocking = Blocking::may};
+inline constexpr Traits kCreates{.extensions = Extensions::allowed};
+inline constexpr Traits kForgets{.queue = QueueKind::hiprio, .reply = ReplyOwed::never};
+
+// clang-format off
+using OpTable = RowList<
+    //  opcode                      trace name            since in struct         in tail             out struct        out tail
+    Row<Opcode::lookup,             "LOOKUP",               0, None,              InTail::name,       EntryOut,         OutTail::none>,
+    Row<Opcode::forget,             "FORGET",               0, ForgetIn,          InTail::none,       None,             OutTail::none, kForgets>,
+    Row<Opcode::getattr,            "GETATTR",              0, GetattrIn,         InTail::none,       AttrOut,          OutTail::none>,
+    Row<Opcode::setattr,            "SETATTR",              1, SetattrIn,         InTail::none,       AttrOut,          OutTail::none>,
+    Row<Opcode::readlink,           "READLINK",             0, None,              InTail::none,       None,             OutTail::data>,
+    Row<Opcode::symlink,            "SYMLINK",              1, None,              InTail::name_pair,  EntryOut,         OutTail::none, kCreates>,
+    Row<Opcode::mknod,              "MKNOD",                1, MknodIn,           InTail::name,       EntryOut,         OutTail::none, kCreates>,
+    Row<Opcode::mkdir,              "MKDIR",                1, MkdirIn,           InTail::name,       EntryOut,         OutTail::none, kCreates>,
+    Row<Opcode::unlink,             "UNLINK",               1, None,              InTail::name,       None,             OutTail::none>,
+    Row<Opcode::rmdir,              "RMDIR",                1, None,              InTail::name,       None,             OutTail::none>,
+    Row<Opcode::rename,             "RENAME",               1, RenameIn,          InTail::name_pair,  None,             OutTail::none>,
+    Row<Opcode::link,               "LINK",                 1, LinkIn,            InTail::name,       EntryOut,         OutTail::none>,
+    Row<Opcode::open,               "OPEN",                 1, OpenIn,            InTail::none,       OpenOut,          OutTail::none, kMayBlock>,
+    Row<Opcode::read,               "READ",                 1, ReadIn,            InTail::none,       None,             OutTail::data>,
+    Row<Opcode::write,              "WRITE",                1, WriteIn,           InTail::data,       WriteOut,         OutTail::none>,
+    Row<Opcode::statfs,             "STATFS",               0, None,              InTail::none,       Kstatfs,          OutTail::none>,
+    Row<Opcode::release,            "RELEASE",              1, ReleaseIn,         InTail::none,       None,             OutTail::none>,
+    Row<Opcode::fsync,              "FSYNC",                1, FsyncIn,           InTail::none,       None,             OutTail::none, kMayBlock>,
+    Row<Opcode::setxattr,           "SETXATTR",             1, SetxattrIn,        InTail::name_data,  None,             OutTail::none, Traits{.compat = Compat::short_request}>,
+    Row<Opcode::getxattr,           "GETXATTR",             1, GetxattrIn,        InTail::name,       GetxattrOut,      OutTail::size_or_data>,
+    Row<Opcode::listxattr,          "LISTXATTR",            1, GetxattrIn,        InTail::none,       GetxattrOut,      OutTail::size_or_data>,
+    Row<Opcode::removexattr,        "REMOVEXATTR",          1, None,              InTail::name,       None,             OutTail::none>,
+    Row<Opcode::flush,              "FLUSH",                1, FlushIn,           InTail::none,       None,             OutTail::none, kMayBlock>,
+    Row<Opcode::init,               "INIT",                 0, InitIn,            InTail::none,       InitOut,          OutTail::none, Traits{.compat = Compat::short_reply}>,
+    Row<Opcode::opendir,            "OPENDIR",              1, OpenIn,            InTail::none,       OpenOut,          OutTail::none>,
+    Row<Opcode::readdir,            "READDIR",              1, ReadIn,            InTail::none,       None,             OutTail::dirents>,
+    Row<Opcode::releasedir,         "RELEASEDIR",           1, ReleaseIn,         InTail::none,       None,             OutTail::none>,
+    Row<Opcode::fsyncdir,           "FSYNCDIR",             2, FsyncIn,           InTail::none,       None,             OutTail::none, kMayBlock>,
+    Row<Opcode::getlk,              "GETLK",                7, LkIn,              InTail::none,       LkOut,            OutTail::none, kMayBlock>,
+    Row<Opcode::setlk,              "SETLK",                7, LkIn,              InTail::none,       None,             OutTail::none, kMayBlock>,
+    Row<Opcode::setlkw,             "SETLKW",               7, LkIn,              InTail::none,       None,             OutTail::none, kMayBlock>,
+    Row<Opcode::access,             "ACCESS",               3, AccessIn,          InTail::none,       None,             OutTail::none>,
+    Row<Opcode::create,             "CREATE",               3, CreateIn,          InTail::name,       CreateOut,        OutTail::none, kCreates>,
+    Row<Opcode::interrupt,          "INTERRUPT",            7, InterruptIn,       InTail::none,       None,             OutTail::none, Traits{.queue = QueueKind::hiprio, .reply = ReplyOwed::on_error}>,
+    Row<Opcode::bmap,               "BMAP",                 8, BmapIn,            InTail::none,       BmapOut,          OutTail::none>,
+    Row<Opcode::destroy,            "DESTROY",              8, None,              InTail::none,       None,             OutTail::none, kMayBlock>,
+    Row<Opcode::ioctl,              "IOCTL",               11, IoctlIn,           InTail::data,       IoctlOut,         OutTail::data, kMayBlock>,
+    Row<Opcode::poll,               "POLL",                11, PollIn,            InTail::none,       PollOut,          OutTail::none, kMayBlock>,
+    Row<Opcode::notify_reply,       "NOTIFY_REPLY",        15, NotifyRetrieveIn,  InTail::data,       None,             OutTail::none, Traits{.reply = ReplyOwed::never}>,
+    Row<Opcode::batch_forget,       "BATCH_FORGET",        16, BatchForgetIn,     InTail::array,      None,             OutTail::none, kForgets>,
+    Row<Opcode::fallocate,          "FALLOCATE",           19, FallocateIn,       InTail::none,       None,             OutTail::none, kMayBlock>,
+    Row<Opcode::readdirplus,        "READDIRPLUS",         21, ReadIn,            InTail::none,       None,             OutTail::direntpluses>,
+    Row<Opcode::rename2,            "RENAME2",             23, Rename2In,         InTail::name_pair,  None,             OutTail::none>,
+    Row<Opcode::lseek,              "LSEEK",               24, LseekIn,           InTail::none,       LseekOut,         OutTail::none>,
+    Row<Opcode::copy_file_range,    "COPY_FILE_RANGE",     28, CopyFileRangeIn,   InTail::none,       WriteOut,         OutTail::none, kMayBlock>,
+    Row<Opcode::setupmapping,       "SETUPMAPPING",        31, SetupmappingIn,    InTail::none,       None,             OutTail::none>,
+    Row<Opcode::removemapping,      "REMOVEMAPPING",       31, RemovemappingIn,   InTail::array,      None,             OutTail::none>,
+    Row<Opcode::syncfs,             "SYNCFS",              34, SyncfsIn,          InTail::none,       None,             OutTail::none, kMayBlock>,
+    Row<Opcode::tmpfile,            "TMPFILE",             37, CreateIn,          InTail::name,       CreateOut,        OutTail::none, kCreates>,
+    Row<Opcode::statx,              "STATX",               39, StatxIn,           InTail::none,       StatxOut,         OutTail::none>,
+    Row<Opcode::copy_file_range_64, "COPY_FILE_RANGE_64",  45, CopyFileRangeIn,   InTail::none,       CopyFileRangeOut, OutTail::none, kMayBlock>>;
+// clang-format on
+
+// A row as plain data, for run time.
+struct OpInfo {
+    Opcode opcode{};
+    const char* name = nullptr;
+    std::uint16_t in_size{};  // bytes of the fixed struct
+    std::uint16_t out_size{}; // bytes of the fixed struct
+    InTail in_tail{};
+    OutTail out_tail{};
+    std::uint8_t since{};
+    Traits traits{};
+};
+
+template <class... Rows> constexpr auto make_op_info(RowList<Rows...>) noexcept {
+    return std::array<OpInfo, sizeof...(Rows)>{OpInfo{Rows::opcode, Rows::name, Rows::in_size, Rows::out_size,
+                                                      Rows::in_tail, Rows::out_tail, Rows::since, Rows::traits}...};
+}
+inline constexpr auto kOpInfo = make_op_info(OpTable{});
+
+inline constexpr std::uint32_t kMaxOpcode = static_cast<std::uint32_t>(kOpInfo.back().opcode);
+
+constexpr bool rows_sorted_and_unique() noexcept {
+    for (std::size_t i = 1; i < kOpInfo.size(); ++i) {
+        if (kOpInfo[i - 1].opcode >= kOpInfo[i].opcode) return false;
+    }
+    return true;
+}
+static_assert(rows_sorted_and_unique());
+
+// Opcode number -> row + 1; 0 = unknown.
+inline constexpr auto kOpIndex = [] {
+    std::array<std::uint8_t, kMaxOpcode + 1> index{};
+    for (std::size_t i = 0; i < kOpInfo.size(); ++i) {
+        index[static_cast<std::uint32_t>(kOpInfo[i].opcode)] = static_cast<std::uint8_t>(i + 1);
+    }
+    return index;
+}();
+
+// The row of a number that came from anywhere; nullptr when there is none. Any context.
+[[nodiscard]] constexpr const OpInfo* find_op(std::uint32_t number) noexcept {
+    if (number > kMaxOpcode || kOpIndex[number] == 0) return nullptr;
+    return &kOpInfo[kOpIndex[number] - 1u];
+}
+
+[[nodiscard]] constexpr const OpInfo& op_info(Opcode op) noexcept {
+    return kOpInfo[kOpIndex[static_cast<std::uint32_t>(op)] - 1u];
+}
+
+namespace detail {
+template <Opcode Op, class List> struct FindRow;
+template <Opcode Op, class First, class... Rest> struct FindRow<Op, RowList<First, Rest...>> {
+    using type = typename std::conditional_t<First::opcode == Op, std::type_identity<First>,
+                                             FindRow<Op, RowList<Rest...>>>::type;
+};
+} // namespace detail
+
+// The row of an opcode, as a type: RowOf<Opcode::read>::In and so on.
+template <Opcode Op> using RowOf = typename detail::FindRow<Op, OpTable>::type;
+template <Opcode Op> using InOf = typename RowOf<Op>::In;
+template <Opcode Op> using OutOf = typename RowOf<Op>::Out;
+
+// Calls f(Row{}) for every row, in order.
+template <class F, class... Rows> constexpr void for_each_row(RowList<Rows...>, F&& f) { (f(Rows{}), ...); }
+
+inline constexpr std::size_t kMaxInSize = [] {
+    std::size_t most = 0;
+    for (const OpInfo& op : kOpInfo) most = op.in_size > most ? op.in_size : most;
+    return most;
+}();
+inline constexpr std::size_t kMaxOutSize = [] {
+    std::size_t most = 0;
+    for (const OpInfo& op : kOpInfo) most = op.out_size > most ? op.out_size : most;
+    return most;
+}();
+
+} // namespace vfsproto::wire

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The driver seam as a C function table, and a two-pointer value that calls through it. The library compiles its lanes
+// once against this type; a C kernel fills in the table itself.
+#pragma once
+
+#include "vfsproto/virtqueue/request_queue.hpp"
+
+namespace vfsproto {
+
+// The contract of RequestQueue, member for member. The layout is part of the C ABI.
+struct QueueOps {
+    QueueLimits (*limits)(void* self);
+    Errc (*submit)(void* self, const Segment* readable, std::size_t readable_count, const Segment* writable,
+                   std::size_t writable_count, Token token);
+    void (*kick)(void* self);
+    std::size_t (*poll)(void* self, Completion* out, std::size_t capacity);
+    bool (*arm)(void* self, std::uint16_t completions);
+    Errc (*error)(void* self);
+    std::size_t (*evacuate)(void* self, Completion* out, std::size_t capacity);
+};
+
+// Does not own the queue it refers to.
+class QueueRef {
+public:
+    constexpr QueueRef() noexcept = default;
+    constexpr QueueRef(void* self, const QueueOps& ops) noexcept : self_(self), ops_(&ops) {}
+
+    [[nodiscard]] explicit operator bool() const noexcept { return ops_ != nullptr; }
+    [[nodiscard]] QueueLimits limits() noexcept { return ops_->limits(self_); }
+    [[nodiscard]] Errc submit(std::span<const Segment> readable, std::span<const Segment> writable,
+                              Token token) noexcept {
+        return ops_->submit(self_, readable.data(), readable.size(), writable.data(), writable.size(), token);
+    }
+    void kick() noexcept { ops_->kick(self_); }
+    [[nodiscard]] std::size_t poll(std::span<Completion> out) noexcept {
+        return ops_->poll(self_, out.data(), out.size());
+    }
+    [[nodiscard]] bool arm(std::uint16_t completions) noexcept { return ops_->arm(self_, completions); }
+    [[nodiscard]] Errc error() noexcept { return ops_->error(self_); }
+    [[nodiscard]] std::size_t evacuate(std::span<Completion> out) noexcept {
+        return ops_->evacuate(self_, out.data(), out.size());
+    }
+
+private:
+    void* self_ = nullptr;
+    const QueueOps* ops_ = nullptr;
+};
+
+static_assert(RequestQueue<QueueRef>);
+
+// The table for any C++ model of the seam.
+template <RequestQueue Q>
+inline constexpr QueueOps queue_ops_for = {
+    .limits = [](void* self) { return static_cast<Q*>(self)->limits(); },
+    .submit = [](void* self, const Segment* readable, std::size_t readable_count, const Segment* writable,
+                 std::size_t writable_count, Token token) {
+        return static_cast<Q*>(self)->submit({readable, readable_count}, {writable, writable_count}, token);
+    },
+    .kick = [](void* self) { static_cast<Q*>(self)->kick(); },
+    .poll = [](void* self, Completion* out, std::size_t capacity) {
+        return static_cast<Q*>(self)->poll({out, capacity});
+    },
+    .arm = [](void* self, std::uint16_t completions) { return static_cast<Q*>(self)->arm(completions); },
+    .error = [](void* self) { return static_cast<Q*>(self)->error(); },
+    .evacuate = [](void* self, Completion* out, std::size_t capacity) {
+        return static_cast<Q*>(self)->evacuate({out, capacity});
+    },
+};
+
+template <RequestQueue Q> [[nodiscard]] constexpr QueueRef make_queue_ref(Q& queue) noexcept {
+    return {&queue, queue_ops_for<Q>};
+}
+
+} // namespace vfsproto
