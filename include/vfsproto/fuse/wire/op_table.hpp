@@ -41,7 +41,7 @@ enum class Extensions : std::uint8_t { none, allowed };
 enum class Compat : std::uint8_t {
     none,
     short_request, // the request's struct ends early unless an INIT flag is negotiated (SETXATTR)
-    short_reply,   // the reply's struct may end early, by the server's minor (INIT)
+    short_reply,   // the reply's struct may end early, by the server's minor, and so may the request's (INIT)
 };
 
 struct Traits {
@@ -58,6 +58,26 @@ template <std::size_t N> struct FixedString {
         for (std::size_t i = 0; i < N; ++i) text[i] = from[i];
     }
 };
+
+// The u32 of a request's struct that says how long its tail of data or records is.
+struct TailField {
+    std::uint16_t offset{};
+    std::uint16_t unit{}; // bytes a count stands for; 0 = there is no such field
+};
+template <class In> inline constexpr std::size_t kRecordSize = 0;
+template <> inline constexpr std::size_t kRecordSize<BatchForgetIn> = sizeof(ForgetOne);
+template <> inline constexpr std::size_t kRecordSize<RemovemappingIn> = sizeof(RemovemappingOne);
+
+template <class In, InTail Tail> consteval TailField tail_field() noexcept {
+    if constexpr (Tail == InTail::array)
+        return {offsetof(In, count), kRecordSize<In>};
+    else if constexpr (Tail != InTail::data && Tail != InTail::name_data)
+        return {};
+    else if constexpr (requires(In in) { in.in_size; })
+        return {offsetof(In, in_size), 1};
+    else
+        return {offsetof(In, size), 1};
+}
 
 template <Opcode Op, FixedString Name, std::uint8_t Since, class In_, InTail InTail_, class Out_, OutTail OutTail_,
           Traits Traits_ = Traits{}>
@@ -142,6 +162,7 @@ struct OpInfo {
     const char* name = nullptr;
     std::uint16_t in_size{};  // bytes of the fixed struct
     std::uint16_t out_size{}; // bytes of the fixed struct
+    TailField tail_field{};   // of a request's tail of data or records
     InTail in_tail{};
     OutTail out_tail{};
     std::uint8_t since{};
@@ -150,7 +171,8 @@ struct OpInfo {
 
 template <class... Rows> constexpr auto make_op_info(RowList<Rows...>) noexcept {
     return std::array<OpInfo, sizeof...(Rows)>{OpInfo{Rows::opcode, Rows::name, Rows::in_size, Rows::out_size,
-                                                      Rows::in_tail, Rows::out_tail, Rows::since, Rows::traits}...};
+                                                      tail_field<typename Rows::In, Rows::in_tail>(), Rows::in_tail,
+                                                      Rows::out_tail, Rows::since, Rows::traits}...};
 }
 inline constexpr auto kOpInfo = make_op_info(OpTable{});
 

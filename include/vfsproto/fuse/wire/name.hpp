@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// A file name (or a symlink target, or the name of an xattr) as messages carry it.
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <span>
+
+namespace vfsproto::wire {
+
+// A view of bytes without their NUL: any byte but NUL may occur, '/' included; who forbids more says so. Does not own.
+class Name {
+public:
+    constexpr Name() noexcept = default;
+    constexpr Name(const char* data, std::size_t size) noexcept : data_(data), size_(size) {}
+    template <std::size_t N> constexpr Name(const char (&literal)[N]) noexcept
+        : data_(literal), size_(N - 1) {} // NOLINT
+    // From a string_view or a string of the host.
+    template <class S>
+    requires requires(const S& text) {
+        { text.data() } -> std::convertible_to<const char*>;
+        { text.size() } -> std::convertible_to<std::size_t>;
+    }
+    constexpr Name(const S& text) noexcept : data_(text.data()), size_(text.size()) {} // NOLINT: implicit by design
+
+    // The bytes of a message, which hold no NUL.
+    [[nodiscard]] static Name of_bytes(std::span<const std::byte> bytes) noexcept {
+        return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+    }
+
+    [[nodiscard]] constexpr const char* data() const noexcept { return data_; }
+    [[nodiscard]] constexpr std::size_t size() const noexcept { return size_; }
+    [[nodiscard]] constexpr bool empty() const noexcept { return size_ == 0; }
+    [[nodiscard]] constexpr const char* begin() const noexcept { return data_; }
+    [[nodiscard]] constexpr const char* end() const noexcept { return data_ + size_; }
+    [[nodiscard]] constexpr char operator[](std::size_t i) const noexcept { return data_[i]; }
+
+    [[nodiscard]] constexpr bool contains(char wanted) const noexcept {
+        for (const char c : *this) {
+            if (c == wanted) return true;
+        }
+        return false;
+    }
+    // "." and "..", which no file can be called.
+    [[nodiscard]] constexpr bool is_dot_or_dot_dot() const noexcept {
+        return (size_ == 1 && data_[0] == '.') || (size_ == 2 && data_[0] == '.' && data_[1] == '.');
+    }
+
+    friend constexpr bool operator==(Name a, Name b) noexcept {
+        if (a.size_ != b.size_) return false;
+        for (std::size_t i = 0; i < a.size_; ++i) {
+            if (a.data_[i] != b.data_[i]) return false;
+        }
+        return true;
+    }
+
+private:
+    const char* data_ = "";
+    std::size_t size_ = 0;
+};
+
+} // namespace vfsproto::wire
