@@ -5,7 +5,8 @@ namespace vfsproto {
 
 Errc RegionTable::add(const Region& region) noexcept {
     const std::uint64_t start = to_number(region.device());
-    if (region.host() == nullptr || region.size() == 0 || start + (region.size() - 1) < start) return Errc::bad_argument;
+    if (region.host() == nullptr || region.size() == 0 || start + (region.size() - 1) < start)
+        return Errc::bad_argument;
     for (const Region& other : regions()) {
         const std::uint64_t other_start = to_number(other.device());
         if (start <= other_start + (other.size() - 1) && other_start <= start + (region.size() - 1)) {

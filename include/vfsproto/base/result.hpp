@@ -15,7 +15,7 @@ template <class T> class [[nodiscard]] Result {
     Errc errc_{Errc::ok};
 
 public:
-    constexpr Result(T value) noexcept : value_(value) {}                              // NOLINT: implicit by design
+    constexpr Result(T value) noexcept : value_(value) {}                                  // NOLINT: implicit by design
     constexpr Result(Errc why) noexcept : errc_(why) { VFSPROTO_ASSERT(why != Errc::ok); } // NOLINT
 
     [[nodiscard]] constexpr explicit operator bool() const noexcept { return errc_ == Errc::ok; }

@@ -37,6 +37,7 @@ struct Chain {
 //   arm                 asks the driver to notify for the next available chain; true = one is there already: pop again
 //   disarm              tells the driver not to notify while the owner keeps polling (a hint)
 //   error               ok, or the violation that latched the queue
+// clang-format off
 template <class Q>
 concept DeviceQueue = requires(Q& q, Chain& chain, const Chain& done, std::uint32_t written) {
     { q.pop(chain) } noexcept -> std::same_as<bool>;
@@ -47,5 +48,6 @@ concept DeviceQueue = requires(Q& q, Chain& chain, const Chain& done, std::uint3
     { q.disarm() } noexcept;
     { q.error() } noexcept -> std::same_as<Errc>;
 };
+// clang-format on
 
 } // namespace vfsproto

@@ -43,6 +43,7 @@ struct QueueLimits {
 //             true = something is there already or may be: poll once more before sleeping
 //   error     ok, or the violation that latched the queue; then submit and poll do nothing until the device is reset
 //   evacuate  only after the device was reset or is gone: hands every token in flight back; 0 when none is left
+// clang-format off
 template <class Q>
 concept RequestQueue =
     requires(Q& q, std::span<const Segment> segments, Token token, std::span<Completion> out, std::uint16_t n) {
@@ -54,5 +55,6 @@ concept RequestQueue =
         { q.error() } noexcept -> std::same_as<Errc>;
         { q.evacuate(out) } noexcept -> std::same_as<std::size_t>;
     };
+// clang-format on
 
 } // namespace vfsproto

@@ -1,0 +1,26 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Conditional compilation stays in config.hpp and base/."""
+
+import re
+
+import source_tree as tree
+
+DIRECTIVE = re.compile(r"^[ \t]*#[ \t]*(if|ifdef|ifndef|elif)\b(.*)$", re.M)
+C_FACE = re.compile(r"\s*(__cplusplus|defined\(__cplusplus\)|VFSPROTO_H)\s*$")
+
+
+def main():
+    findings = tree.Findings("ifdefs")
+    for path in tree.sources(("include", "src")):
+        if tree.room(path) in ("config", "base"):
+            continue
+        text = tree.code(tree.read(path), keep_strings=True)
+        for match in DIRECTIVE.finditer(text):
+            if path.endswith("vfsproto.h") and C_FACE.match(match.group(2)):
+                continue
+            findings.add(path, tree.line_of(text, match.start()), f"#{match.group(1)} outside config.hpp and base/")
+    findings.finish()
+
+
+main()

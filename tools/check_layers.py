@@ -1,0 +1,113 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""The arrows of docs/design.md section 1: who may include whom, and which standard headers."""
+
+import os
+import re
+
+import source_tree as tree
+
+INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.M)
+FREESTANDING_HEADERS = {"cstdint", "cstddef", "span", "array", "concepts", "type_traits", "bit", "limits", "utility",
+                        "compare", "initializer_list"}
+C_HEADERS = {"stdint.h", "stddef.h", "stdbool.h"}  # for vfsproto.h
+QUEUE_SEAMS = {"virtqueue/request_queue.hpp", "virtqueue/device_queue.hpp", "virtqueue/queue_ref.hpp",
+               "virtqueue/slots.hpp"}
+HOST_LIBRARIES = ("boost/", "fmt/", "spdlog/", "fuse3/", "CLI/", "nlohmann/")
+
+# layer -> layers it may include (itself always). fuse/client and fuse/server see virtqueue/ through QUEUE_SEAMS only.
+MAY = {
+    "config": set(),
+    "base": {"config"},
+    "virtqueue": {"config", "base"},
+    "transport": {"config", "base", "virtqueue"},
+    "fuse/wire": {"config", "base"},
+    "fuse/client": {"config", "base", "fuse/wire", "queue seams"},
+    "fuse/server": {"config", "base", "fuse/wire", "queue seams"},
+    "c_api": {"config", "base", "virtqueue", "transport", "fuse/wire", "fuse/client", "fuse/server", "queue seams"},
+}
+BELOW = set(MAY) - {"c_api"} | {"queue seams"}
+MAY["backends"] = BELOW  # one backend: itself, and backends/attachment.hpp
+MAY["posix"] = BELOW | {"backends"}
+MAY["cli"] = BELOW | {"backends", "posix"}
+
+
+def layer(path):
+    """The layer of a file below include/vfsproto or src, by its path below there."""
+    if path == "config.hpp":
+        return "config"
+    if path == "vfsproto.h":
+        return "c_api"
+    parts = path.split("/")
+    return "/".join(parts[:2]) if parts[0] == "fuse" else parts[0]
+
+
+def backend(path):
+    parts = path.split("/")
+    return parts[1] if len(parts) > 2 else parts[1].split(".")[0]
+
+
+def product_path(including, name):
+    """What a quoted include names, below include/vfsproto or src; None when it is nothing of the product."""
+    if name.startswith("vfsproto/"):
+        return name[len("vfsproto/"):]
+    beside = os.path.normpath(os.path.join(os.path.dirname(including), name))
+    for candidate in (beside, os.path.join("src", name)):
+        if os.path.isfile(os.path.join(tree.ROOT, candidate)):
+            if candidate.startswith("src/"):
+                return candidate[len("src/"):]
+            if candidate.startswith("include/vfsproto/"):
+                return candidate[len("include/vfsproto/"):]
+            return None
+    return None
+
+
+def check_product_file(findings, path):
+    own_path = path.split("/", 2)[2] if path.startswith("include/vfsproto/") else path.split("/", 1)[1]
+    own = layer(own_path)
+    text = tree.read(path)
+    if own not in MAY:
+        findings.add(path, 1, f"no such room in docs/design.md: {own}")
+        return
+    below = own in BELOW or own == "c_api"
+    for match in INCLUDE.finditer(tree.code(text, keep_strings=True)):
+        line, name = tree.line_of(text, match.start()), match.group(2)
+        if match.group(1) == "<":
+            allowed = FREESTANDING_HEADERS | (C_HEADERS if own == "c_api" else set())
+            if below and name not in allowed:
+                findings.add(path, line, f"<{name}> below the line: allowed are {', '.join(sorted(allowed))}")
+            continue
+        target = product_path(path, name)
+        if target is None:
+            if "tests/" in name or name.startswith("support/"):
+                findings.add(path, line, f'product code includes "{name}" of the tests')
+            elif name.startswith(HOST_LIBRARIES) and not below:
+                pass
+            else:
+                findings.add(path, line, f'"{name}" is not a header of the product')
+            continue
+        theirs = layer(target)
+        if theirs == "virtqueue" and own.startswith("fuse/"):
+            if own == "fuse/wire" or target not in QUEUE_SEAMS:
+                findings.add(path, line, f"{own} sees the queue seams alone, not {target}")
+        elif own == "backends" and theirs == "backends":
+            mine = None if own_path == "backends/attachment.hpp" else backend(own_path)
+            if backend(target) not in (mine, "attachment"):
+                findings.add(path, line, f"backend {mine} includes backend {backend(target)}")
+        elif theirs != own and theirs not in MAY[own]:
+            findings.add(path, line, f"{own} must not include {theirs} ({target})")
+
+
+def main():
+    findings = tree.Findings("layers")
+    for path in tree.sources(("include", "src")):
+        check_product_file(findings, path)
+    for path in tree.sources(("examples",)):
+        text = tree.read(path)
+        for match in INCLUDE.finditer(tree.code(text, keep_strings=True)):
+            if match.group(1) == '"' and not match.group(2).startswith("vfsproto/"):
+                findings.add(path, tree.line_of(text, match.start()), "an example includes installed headers alone")
+    findings.finish()
+
+
+main()

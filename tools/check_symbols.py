@@ -1,0 +1,86 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""The core, built by both compilers with kernel flags: what it needs, what it defines, how large it is."""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+
+import source_tree as tree
+
+ALLOWED_UNDEFINED = {"memcpy", "memmove", "memset", "memcmp"}
+TEXT_LIMIT = 48 * 1024  # bytes of .text with every operation
+PRESETS = {"freestanding": "g++", "freestanding-clang": "clang++-14"}
+
+
+def run(*command):
+    return subprocess.run(command, cwd=tree.ROOT, check=True, capture_output=True, text=True).stdout
+
+
+def build(preset):
+    run("cmake", "--preset", preset)
+    run("cmake", "--build", "--preset", preset, "-j", str(os.cpu_count()))
+    return os.path.join("build", preset, "src", "libvfsproto-core.a")
+
+
+def section_sizes(path):
+    sizes = {}
+    for line in run("size", "-A", path).splitlines():
+        fields = line.split()
+        if len(fields) >= 2 and fields[0].startswith(".") and fields[1].isdigit():
+            sizes[fields[0]] = sizes.get(fields[0], 0) + int(fields[1])
+    return sizes
+
+
+def total(sizes, prefix):
+    return sum(size for name, size in sizes.items() if name == prefix or name.startswith(prefix + "."))
+
+
+def check(findings, preset, compiler, scratch):
+    archive = build(preset)
+    whole = os.path.join(scratch, preset + ".o")
+    run("ld", "-r", "--whole-archive", archive, "-o", whole)
+    for line in run("nm", "-C", whole).splitlines():
+        match = re.match(r"[0-9a-f ]{16} (\S) (.*)", line)
+        if not match:
+            continue
+        kind, symbol = match.groups()
+        if kind == "U" and symbol not in ALLOWED_UNDEFINED:
+            findings.add(archive, 1, f"{compiler}: needs {symbol}")
+        elif kind in "wv":
+            findings.add(archive, 1, f"{compiler}: weak and undefined: {symbol}")
+        elif kind in "WVu" and "vfsproto::" not in symbol and "std::" not in symbol:
+            findings.add(archive, 1, f"{compiler}: weak, and no inline function of ours: {symbol}")
+    sizes = section_sizes(whole)
+    for name in sizes:
+        if name.startswith((".init_array", ".ctors", ".fini_array", ".tdata", ".tbss", ".gcc_except_table")):
+            findings.add(archive, 1, f"{compiler}: section {name}: a static constructor, thread storage or exceptions")
+    text = total(sizes, ".text")
+    if text > TEXT_LIMIT:
+        findings.add(archive, 1, f"{compiler}: {text} bytes of text, {TEXT_LIMIT} at most")
+    return (f"{compiler:<11} text {text:6}  rodata {total(sizes, '.rodata'):6}  data {total(sizes, '.data'):5}"
+            f"  bss {total(sizes, '.bss'):5}")
+
+
+def main():
+    findings = tree.Findings("symbols")
+    missing = [tool for tool in ("cmake", "ninja", "ld", "nm", *PRESETS.values()) if not shutil.which(tool)]
+    if missing:
+        findings.skip(f"{', '.join(missing)} not installed (./dev setup)")
+    figures = []
+    with tempfile.TemporaryDirectory() as scratch:
+        for preset, compiler in PRESETS.items():
+            try:
+                figures.append(check(findings, preset, compiler, scratch))
+            except subprocess.CalledProcessError as error:
+                print((error.stdout or "")[-4000:] + (error.stderr or "")[-4000:])
+                findings.add("CMakePresets.json", 1, f"preset {preset} does not build")
+    print(f"size figures of the freestanding core, bytes (-O2, limit {TEXT_LIMIT} of text):")
+    for figure in figures:
+        print("  " + figure)
+    findings.finish()
+
+
+main()

@@ -1,0 +1,57 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""clang-tidy 14 over src/. A file that passed is not looked at again until it, a header of ours or .clang-tidy changes."""
+
+import concurrent.futures
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import source_tree as tree
+
+BUILD = os.path.join("build", "dev")
+MEMORY = os.path.join(tree.ROOT, "build", "tidy")
+
+
+def digest(paths, extra=""):
+    total = hashlib.sha256(extra.encode())
+    for path in paths:
+        total.update(tree.read(path).encode())
+    return total.hexdigest()
+
+
+def tidy(path):
+    done = subprocess.run(["clang-tidy-14", "--quiet", "-p", BUILD, path], cwd=tree.ROOT, capture_output=True, text=True)
+    return path, done.returncode, done.stdout, done.stderr
+
+
+def main():
+    findings = tree.Findings("tidy")
+    if not shutil.which("clang-tidy-14"):
+        findings.skip("clang-tidy-14 not installed (./dev setup)")
+    database = os.path.join(tree.ROOT, BUILD, "compile_commands.json")
+    subprocess.run(["cmake", "--preset", "dev"], cwd=tree.ROOT, check=True, stdout=subprocess.DEVNULL)
+    with open(database, encoding="utf-8") as stream:
+        known = {os.path.relpath(entry["file"], tree.ROOT) for entry in json.load(stream)}
+
+    wanted = [path for path in sys.argv[1:] if not path.startswith("-")]
+    paths = wanted or [path for path in tree.sources(("src",)) if path.endswith(".cpp") and path in known]
+    headers = digest([".clang-tidy"] + [path for path in tree.sources(("include", "src")) if path.endswith(".hpp")])
+    os.makedirs(MEMORY, exist_ok=True)
+    todo = {path: os.path.join(MEMORY, digest([path], headers + path)) for path in paths}
+    todo = {path: mark for path, mark in todo.items() if not os.path.exists(mark)}
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for path, status, output, errors in pool.map(tidy, todo):
+            if status:
+                print(output.rstrip() or errors.rstrip())
+                findings.add(path, 1, "clang-tidy has something to say")
+            else:
+                with open(todo[path], "w", encoding="utf-8"):
+                    pass
+    findings.finish(f"{len(paths)} files, {len(todo)} looked at")
+
+
+main()

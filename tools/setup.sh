@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Installs what is missing, quietly and without a question; does nothing, and needs no rights, when nothing is.
+set -euo pipefail
+
+packages="g++ cmake ninja-build pkg-config python3 git
+    libboost-dev libfmt-dev libspdlog-dev libcli11-dev nlohmann-json3-dev catch2 libfuse3-dev fuse3
+    qemu-system-common clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 valgrind"
+
+command -v dpkg-query >/dev/null || exit 0 # not a Debian: the build says itself what it misses
+
+missing=""
+for package in $packages; do
+    state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
+    [[ $state == installed ]] || missing+=" $package"
+done
+[[ -n $missing ]] || exit 0
+
+as_root=""
+if [[ $(id -u) != 0 ]]; then
+    as_root=sudo
+    command -v sudo >/dev/null || { echo "./dev: not root, no sudo; please install:$missing" >&2; exit 2; }
+fi
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+echo "== installing$missing" >&2
+install() {
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
+        -o Dpkg::Options::=--force-confold $missing </dev/null >"$log" 2>&1
+}
+# Package lists may be missing or old: fetch them only when the first try says so.
+if ! install && ! { $as_root apt-get update -q </dev/null >"$log" 2>&1 && install; }; then
+    tail -20 "$log" >&2
+    echo "./dev: apt-get could not install:$missing" >&2
+    exit 2
+fi
