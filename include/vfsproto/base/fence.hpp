@@ -16,8 +16,10 @@ enum class Ordering : std::uint8_t {
     platform, // the device is hardware: DMA barriers
 };
 
+// clang-format off
 template <class T>
 concept SharedWord = std::is_integral_v<T> && (sizeof(T) <= sizeof(void*) || sizeof(T) <= 8);
+// clang-format on
 
 template <SharedWord T> [[nodiscard]] inline T load_relaxed(const T& at) noexcept {
     VFSPROTO_SHARED_ACCESS();
@@ -54,6 +56,20 @@ template <class T> inline void store_release(Le<T>& at, std::type_identity_t<T> 
 inline void full_fence() noexcept {
     VFSPROTO_SHARED_ACCESS();
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+// Orders every earlier access before every later one as a device that is hardware sees them (Ordering::platform).
+inline void platform_fence() noexcept {
+    VFSPROTO_SHARED_ACCESS();
+#if defined(__x86_64__) || defined(__i386__)
+    __asm__ volatile("mfence" ::: "memory");
+#elif defined(__aarch64__)
+    __asm__ volatile("dmb osh" ::: "memory");
+#elif defined(__riscv)
+    __asm__ volatile("fence iorw, iorw" ::: "memory");
+#else
+    __sync_synchronize();
+#endif
 }
 
 // A hint to the CPU that this is a spin loop. Any context.

@@ -6,6 +6,7 @@
 #include "vfsproto/base/region.hpp"
 #include "vfsproto/base/result.hpp"
 #include "vfsproto/transport/features.hpp"
+#include "vfsproto/virtqueue/notification.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -21,12 +22,6 @@ struct QueueAddresses {
     Segment descriptors{};
     Segment driver{};
     Segment device{};
-};
-
-// Rings a queue's doorbell. A value: copied into the ring's driver side, called from kick(), in the owner's context.
-struct Doorbell {
-    void (*ring)(void* context) noexcept = nullptr;
-    void* context = nullptr;
 };
 
 // What hosted code can wait on for a queue's interrupts: an eventfd, an interrupt cookie, or nothing (-1).

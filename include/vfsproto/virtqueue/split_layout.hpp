@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// A split virtqueue in memory: its three areas, byte for byte (virtio 1.2 §2.7.2, §2.7.5 to §2.7.8).
+#pragma once
+
+#include "vfsproto/base/fence.hpp"
+#include "vfsproto/base/region.hpp"
+#include "vfsproto/base/result.hpp"
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+
+namespace vfsproto {
+
+inline constexpr std::uint16_t kSplitMaxSize = 32768; // entries, virtio 1.2 §2.7.1
+
+[[nodiscard]] constexpr bool is_split_size(std::uint32_t size) noexcept {
+    return size <= kSplitMaxSize && std::has_single_bit(size);
+}
+// The largest legal size that is not above an offer; 0 for an offer of 0.
+[[nodiscard]] constexpr std::uint16_t split_size_within(std::uint16_t offered) noexcept {
+    const std::uint16_t floor = std::bit_floor(offered);
+    return floor > kSplitMaxSize ? kSplitMaxSize : floor;
+}
+
+// Flag bits, virtio 1.2 §2.7.5 to §2.7.8.
+namespace split {
+inline constexpr std::uint16_t kNext = 1;        // descriptor: continues at `next`
+inline constexpr std::uint16_t kWrite = 2;       // descriptor: device-writable
+inline constexpr std::uint16_t kIndirect = 4;    // descriptor: a table of descriptors
+inline constexpr std::uint16_t kNoInterrupt = 1; // avail.flags
+inline constexpr std::uint16_t kNoNotify = 1;    // used.flags
+} // namespace split
+
+// A descriptor in host terms, copied out of the table.
+struct SplitDescValue {
+    std::uint64_t addr{};
+    std::uint32_t len{}; // bytes
+    std::uint16_t flags{};
+    std::uint16_t next{};
+};
+
+// struct virtq_desc: le64 addr, le32 len, le16 flags, le16 next. The last three are one little-endian word here, so that
+// a descriptor is written, and read exactly once, by two accesses.
+struct SplitDesc {
+    Le64 addr;
+    Le64 len_flags_next;
+
+    [[nodiscard]] static constexpr std::uint64_t pack(std::uint32_t len, std::uint16_t flags,
+                                                      std::uint16_t next) noexcept {
+        return len | std::uint64_t{flags} << 32 | std::uint64_t{next} << 48;
+    }
+    [[nodiscard]] static constexpr SplitDescValue unpack(std::uint64_t addr, std::uint64_t rest) noexcept {
+        return {addr, static_cast<std::uint32_t>(rest), static_cast<std::uint16_t>(rest >> 32),
+                static_cast<std::uint16_t>(rest >> 48)};
+    }
+};
+static_assert(sizeof(SplitDesc) == 16);
+
+// struct virtq_used_elem. `id` is 32 bits wide on the wire and compared so.
+struct SplitUsed {
+    Le32 id;
+    Le32 len;
+};
+static_assert(sizeof(SplitUsed) == 8 && alignof(SplitUsed) == 4);
+
+// Where the three areas of a ring lie when one block of memory holds it: what the driver writes and what the device
+// writes never share a cache line. used_event and avail_event are always there, negotiated or not. All in bytes.
+struct SplitLayout {
+    std::size_t descriptor_bytes{}; // at offset 0
+    std::size_t driver_offset{};    // "available ring"
+    std::size_t driver_bytes{};
+    std::size_t device_offset{}; // "used ring"
+    std::size_t device_bytes{};
+    std::size_t total_bytes{};
+};
+
+inline constexpr std::size_t kSplitDescriptorAlign = 16;
+inline constexpr std::size_t kSplitDriverAlign = 2;
+inline constexpr std::size_t kSplitDeviceAlign = 4;
+
+[[nodiscard]] constexpr SplitLayout split_layout(std::uint16_t size) noexcept {
+    constexpr std::size_t line = 64;
+    const auto round_up = [](std::size_t n) { return (n + line - 1) / line * line; };
+    SplitLayout layout;
+    layout.descriptor_bytes = std::size_t{16} * size;
+    layout.driver_bytes = 6 + std::size_t{2} * size;
+    layout.device_bytes = 6 + std::size_t{8} * size;
+    layout.driver_offset = round_up(layout.descriptor_bytes);
+    layout.device_offset = round_up(layout.driver_offset + layout.driver_bytes);
+    layout.total_bytes = round_up(layout.device_offset + layout.device_bytes);
+    return layout;
+}
+
+// Descriptors anywhere: an indirect table (virtio 1.2 §2.7.5.3).
+[[nodiscard]] inline SplitDesc* descriptors_at(std::byte* host) noexcept { return reinterpret_cast<SplitDesc*>(host); }
+[[nodiscard]] inline bool is_aligned(const Region& area, std::size_t align) noexcept {
+    return reinterpret_cast<std::uintptr_t>(area.host()) % align == 0 && to_number(area.device()) % align == 0;
+}
+
+// The three areas of one ring, as pointers. A view: it owns nothing.
+class SplitRing {
+public:
+    constexpr SplitRing() noexcept = default;
+
+    // A ring laid out by split_layout() at the start of `memory`. Errors: bad_argument (not a legal size, misaligned),
+    // no_memory (too small).
+    [[nodiscard]] static Result<SplitRing> in(const Region& memory, std::uint16_t size) noexcept {
+        const SplitLayout layout = split_layout(size);
+        if (memory.size() < layout.total_bytes) return Errc::no_memory;
+        return of(memory.part(0, layout.descriptor_bytes), memory.part(layout.driver_offset, layout.driver_bytes),
+                  memory.part(layout.device_offset, layout.device_bytes), size);
+    }
+    // A ring whose areas lie anywhere. Errors: as above.
+    [[nodiscard]] static Result<SplitRing> of(const Region& descriptors, const Region& driver, const Region& device,
+                                              std::uint16_t size) noexcept {
+        const SplitLayout layout = split_layout(size);
+        if (!is_split_size(size)) return Errc::bad_argument;
+        if (descriptors.size() < layout.descriptor_bytes || driver.size() < layout.driver_bytes ||
+            device.size() < layout.device_bytes) {
+            return Errc::no_memory;
+        }
+        if (!is_aligned(descriptors, kSplitDescriptorAlign) || !is_aligned(driver, kSplitDriverAlign) ||
+            !is_aligned(device, kSplitDeviceAlign)) {
+            return Errc::bad_argument;
+        }
+        SplitRing ring;
+        ring.descriptors_ = descriptors.part(0, layout.descriptor_bytes);
+        ring.driver_ = driver.part(0, layout.driver_bytes);
+        ring.device_ = device.part(0, layout.device_bytes);
+        ring.size_ = size;
+        return ring;
+    }
+
+    [[nodiscard]] constexpr std::uint16_t size() const noexcept { return size_; } // entries; 0 = no ring
+
+    // For telling the device where they are (virtio 1.2 §2.6).
+    [[nodiscard]] Segment descriptor_area() const noexcept { return as_segment(descriptors_); }
+    [[nodiscard]] Segment driver_area() const noexcept { return as_segment(driver_); }
+    [[nodiscard]] Segment device_area() const noexcept { return as_segment(device_); }
+
+    [[nodiscard]] SplitDesc* descriptors() const noexcept { return descriptors_at(descriptors_.host()); }
+    [[nodiscard]] Le16* avail() const noexcept { return reinterpret_cast<Le16*>(driver_.host()); }
+    [[nodiscard]] Le16* used() const noexcept { return reinterpret_cast<Le16*>(device_.host()); }
+
+    // struct virtq_avail and virtq_used, as element numbers of the two arrays of Le16 above.
+    static constexpr std::size_t kFlags = 0;
+    static constexpr std::size_t kIndex = 1;
+    static constexpr std::size_t kEntries = 2;
+    [[nodiscard]] Le16* avail_entries() const noexcept { return avail() + kEntries; }
+    [[nodiscard]] SplitUsed* used_entries() const noexcept {
+        return reinterpret_cast<SplitUsed*>(device_.host() + 2 * kEntries);
+    }
+    [[nodiscard]] Le16* used_event() const noexcept { return avail() + kEntries + size_; }
+    [[nodiscard]] Le16* avail_event() const noexcept { return used() + kEntries + std::size_t{4} * size_; }
+
+    // Zeroes all three areas. Only while no device knows of the ring.
+    void clear() const noexcept {
+        __builtin_memset(descriptors_.host(), 0, descriptors_.size());
+        __builtin_memset(driver_.host(), 0, driver_.size());
+        __builtin_memset(device_.host(), 0, device_.size());
+    }
+
+private:
+    static Segment as_segment(const Region& area) noexcept {
+        return {area.device(), static_cast<std::uint32_t>(area.size())};
+    }
+
+    Region descriptors_;
+    Region driver_;
+    Region device_;
+    std::uint16_t size_ = 0;
+};
+
+// Reads one descriptor, each word exactly once: what is checked is what is used.
+[[nodiscard]] inline SplitDescValue load_descriptor(const SplitDesc& at) noexcept {
+    const std::uint64_t addr = load_relaxed(at.addr);
+    return SplitDesc::unpack(addr, load_relaxed(at.len_flags_next));
+}
+// The same at an address the driver chose: the specification asks for no alignment of an indirect table.
+[[nodiscard]] inline SplitDescValue load_descriptor_at(const std::byte* at) noexcept {
+    if (reinterpret_cast<std::uintptr_t>(at) % alignof(std::uint64_t) == 0) {
+        const auto* words = reinterpret_cast<const Le64*>(at);
+        const std::uint64_t addr = load_relaxed(words[0]);
+        return SplitDesc::unpack(addr, load_relaxed(words[1]));
+    }
+    std::uint64_t words[2] = {};
+    for (unsigned i = 0; i < 16; ++i) {
+        const auto byte = load_relaxed(reinterpret_cast<const std::uint8_t&>(at[i]));
+        words[i / 8] |= std::uint64_t{byte} << (i % 8 * 8);
+    }
+    return SplitDesc::unpack(words[0], words[1]);
+}
+inline void store_descriptor(SplitDesc& at, std::uint64_t addr, std::uint64_t len_flags_next) noexcept {
+    store_relaxed(at.addr, addr);
+    store_relaxed(at.len_flags_next, len_flags_next);
+}
+
+} // namespace vfsproto

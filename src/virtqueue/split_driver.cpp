@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "vfsproto/virtqueue/split_driver.hpp"
+
+namespace vfsproto {
+
+namespace {
+
+constexpr std::uint16_t kNeverHead = 0xffff; // SplitShadow::tail of a descriptor that never headed a chain
+static_assert(kNeverHead >= kSplitMaxSize);
+
+constexpr std::uint16_t smaller(std::uint16_t a, std::uint16_t b) noexcept { return a < b ? a : b; }
+
+// One indirect table (virtio 1.2 §2.7.5.3): its entries follow each other.
+struct TableWriter {
+    SplitDesc* const table;
+    const std::size_t count; // segments in all
+    std::size_t index = 0;
+    std::uint64_t bytes = 0;
+
+    [[nodiscard]] bool append(std::span<const Segment> segments, std::uint16_t flags) noexcept {
+        for (const Segment& segment : segments) {
+            if (segment.len == 0) return false;
+            const bool is_last = index + 1 == count;
+            const auto next = static_cast<std::uint16_t>(is_last ? 0 : index + 1);
+            const auto all = static_cast<std::uint16_t>(flags | (is_last ? 0 : split::kNext));
+            store_descriptor(table[index], to_number(segment.addr), SplitDesc::pack(segment.len, all, next));
+            bytes += segment.len;
+            ++index;
+        }
+        return true;
+    }
+};
+
+} // namespace
+
+Errc SplitDriver::init(const SplitRing& ring, std::span<SplitShadow> shadow,
+                       const SplitDriverOptions& options) noexcept {
+    const std::uint16_t size = ring.size();
+    if (size == 0 || options.max_segments == 0 || options.direct_segments == 0) return Errc::bad_argument;
+    if (shadow.size() < split_shadow_count(size)) return Errc::no_memory;
+    const std::uint16_t max_segments = smaller(options.max_segments, size);
+    const bool has_tables = options.indirect.size() != 0;
+    if (has_tables) {
+        if (options.indirect.size() < split_indirect_bytes(size, max_segments)) return Errc::no_memory;
+        if (!is_aligned(options.indirect, kSplitDescriptorAlign)) return Errc::bad_argument;
+    }
+    ring_ = ring;
+    shadow_ = shadow.data();
+    indirect_ = options.indirect;
+    direct_segments_ = has_tables ? smaller(options.direct_segments, max_segments) : max_segments;
+    event_index_ = options.event_index;
+    ordering_ = options.ordering;
+    doorbell_ = options.doorbell;
+    counters_ = {};
+    limits_ = {.max_inflight = static_cast<std::uint16_t>(size / direct_segments_), .max_segments = max_segments};
+    descriptors_ = ring.descriptors();
+    avail_ = ring.avail();
+    used_ = ring.used();
+    used_entries_ = ring.used_entries();
+    mask_ = static_cast<std::uint16_t>(size - 1);
+    reset_state();
+    return Errc::ok;
+}
+
+Errc SplitDriver::restart() noexcept {
+    if (shadow_ == nullptr || in_flight() != 0) return Errc::wrong_state;
+    reset_state();
+    return Errc::ok;
+}
+
+void SplitDriver::reset_state() noexcept {
+    ring_.clear();
+    for (std::uint32_t i = 0; i <= mask_; ++i) {
+        shadow_[i] = {.next = static_cast<std::uint16_t>((i + 1) & mask_), .tail = kNeverHead};
+    }
+    direct_room_ = direct_segments_;
+    free_count_ = ring_.size();
+    free_head_ = 0;
+    avail_index_ = published_ = last_used_ = 0;
+    interrupts_asked_ = event_index_ == EventIndex::off; // zeroed flags let the device interrupt
+    error_ = Errc::ok;
+}
+
+Errc SplitDriver::submit_other(std::span<const Segment> readable, std::span<const Segment> writable,
+                               Token token) noexcept {
+    if (error_ != Errc::ok) return error_;
+    const std::size_t count = readable.size() + writable.size();
+    if (count == 0 || count > limits_.max_segments) return Errc::bad_argument;
+    if (free_count_ == 0) return Errc::queue_full;
+
+    // A head descriptor names its table, so that tables need no bookkeeping of their own.
+    const std::uint16_t head_index = free_head_;
+    const std::size_t offset = std::size_t{head_index} * limits_.max_segments * sizeof(SplitDesc);
+    TableWriter writer{descriptors_at(indirect_.host() + offset), count};
+    if (!writer.append(readable, 0)) return Errc::bad_argument;
+    const std::uint64_t readable_bytes = writer.bytes;
+    if (!writer.append(writable, split::kWrite) || writer.bytes >> 32 != 0) return Errc::bad_argument;
+
+    const auto table_bytes = static_cast<std::uint32_t>(count * sizeof(SplitDesc));
+    store_descriptor(descriptors_[head_index], to_number(indirect_.device() + offset),
+                     SplitDesc::pack(table_bytes, split::kIndirect, 0));
+    free_head_ = shadow_[head_index].next;
+    commit(head_index, head_index, 1, writer.bytes - readable_bytes, token);
+    return Errc::ok;
+}
+
+Errc SplitDriver::classify(const SplitShadow& head) noexcept {
+    if (head.count != 0) return Errc::ring_used_length;
+    return head.tail == kNeverHead ? Errc::ring_id_not_live : Errc::ring_double_completion;
+}
+
+std::size_t SplitDriver::evacuate(std::span<Completion> out) noexcept {
+    if (shadow_ == nullptr) return 0;
+    if (error_ == Errc::ok) error_ = Errc::device_gone;
+    stop_submitting();
+    std::size_t done = 0;
+    for (std::uint32_t i = 0; i <= mask_ && done < out.size(); ++i) {
+        if (shadow_[i].count == 0) continue;
+        shadow_[i].count = 0;
+        out[done++] = {shadow_[i].token, 0};
+    }
+    last_used_ = static_cast<std::uint16_t>(last_used_ + done);
+    return done;
+}
+
+} // namespace vfsproto
