@@ -49,22 +49,24 @@ private:
 static_assert(RequestQueue<QueueRef>);
 
 // The table for any C++ model of the seam.
-template <RequestQueue Q>
-inline constexpr QueueOps queue_ops_for = {
+template <RequestQueue Q> inline constexpr QueueOps queue_ops_for = {
     .limits = [](void* self) { return static_cast<Q*>(self)->limits(); },
-    .submit = [](void* self, const Segment* readable, std::size_t readable_count, const Segment* writable,
-                 std::size_t writable_count, Token token) {
-        return static_cast<Q*>(self)->submit({readable, readable_count}, {writable, writable_count}, token);
-    },
+    .submit =
+        [](void* self, const Segment* readable, std::size_t readable_count, const Segment* writable,
+           std::size_t writable_count, Token token) {
+            return static_cast<Q*>(self)->submit({readable, readable_count}, {writable, writable_count}, token);
+        },
     .kick = [](void* self) { static_cast<Q*>(self)->kick(); },
-    .poll = [](void* self, Completion* out, std::size_t capacity) {
-        return static_cast<Q*>(self)->poll({out, capacity});
-    },
+    .poll =
+        [](void* self, Completion* out, std::size_t capacity) {
+            return static_cast<Q*>(self)->poll({out, capacity});
+        },
     .arm = [](void* self, std::uint16_t completions) { return static_cast<Q*>(self)->arm(completions); },
     .error = [](void* self) { return static_cast<Q*>(self)->error(); },
-    .evacuate = [](void* self, Completion* out, std::size_t capacity) {
-        return static_cast<Q*>(self)->evacuate({out, capacity});
-    },
+    .evacuate =
+        [](void* self, Completion* out, std::size_t capacity) {
+            return static_cast<Q*>(self)->evacuate({out, capacity});
+        },
 };
 
 template <RequestQueue Q> [[nodiscard]] constexpr QueueRef make_queue_ref(Q& queue) noexcept {
