@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The server's data plane: takes the requests of one queue, has them answered, gives the chains back.
+#pragma once
+
+#include "vfsproto/fuse/server/file_system.hpp"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace vfsproto::server {
+
+struct LaneIdentity {
+    wire::QueueKind kind = wire::QueueKind::request;
+    std::uint16_t id = 0; // the host's own number for it; requests and parked requests carry it
+};
+
+// Written by the lane's owner with relaxed stores; anyone may read them so.
+struct LaneCounters {
+    std::uint64_t served = 0;
+    std::uint64_t malformed = 0; // refused for their form: EINVAL and the like, or 0 bytes
+    std::uint64_t unknown = 0;   // answered ENOSYS
+    std::uint64_t misrouted = 0; // served, but they belong on the other kind of queue (virtio 1.2 §5.11.6.2)
+    std::uint64_t parked = 0;    // answered later or still waiting
+};
+
+// One owner at a time. No call blocks, unless the file system does. It only pushes: afterwards the owner asks the queue
+// whether to notify (wants_notification() publishes too). Its serving loop:
+//
+//   for (;;) {
+//       while (lane.serve(budget) != 0) if (queue.wants_notification()) notify();
+//       if (!queue.arm()) break;   // then sleep until the driver kicks
+//   }
+template <DeviceQueue Queue, FileSystem Fs> class DeviceLane {
+public:
+    // `segments`: room for the longest chain the queue can give. Everything given outlives the lane.
+    DeviceLane(Queue& queue, Fs& fs, ServerSession& session, std::span<HostSegment> segments, RequestScratch& scratch,
+               LaneIdentity identity) noexcept
+        : queue_(queue), fs_(fs), session_(session), segments_(segments), scratch_(scratch), identity_(identity) {}
+
+    // Takes and answers up to `budget` requests. Returns how many chains went back, parked ones that could be answered
+    // included; 0 with nothing to do or a latched queue (see queue().error()).
+    std::size_t serve(std::size_t budget) noexcept {
+        std::size_t done = answer_parked();
+        std::size_t taken = 0;
+        Chain chain;
+        chain.storage = segments_;
+        while (taken < budget && queue_.pop(chain)) {
+            serve_chain(chain);
+            ++taken;
+        }
+        if (taken > 0) done += answer_parked();
+        return done + taken;
+    }
+
+    // Answers what the file system can now answer of this lane's parked requests. Returns how many.
+    std::size_t answer_parked() noexcept {
+        if constexpr (ParksOn<Fs, DeviceLane>) return fs_.answer_parked(*this);
+        return 0;
+    }
+    // The queue was reset: no chain of it is out any more.
+    void abandon() noexcept {
+        if constexpr (ParksOn<Fs, DeviceLane>) fs_.abandon_parked(identity_.id);
+    }
+
+    // Answers a parked request: `fill` gets its ReplyTo<Op>&. Errors: bad_argument when it is not one of Op, or not one
+    // of this lane; what the queue's push() says.
+    template <wire::Opcode Op, class Fill> Errc complete(const ParkedRequest& parked, Fill&& fill) noexcept {
+        if (parked.opcode != Op || parked.lane != identity_.id) return Errc::bad_argument;
+        ReplyWriter writer(parked.chain.storage,
+                           {parked.unique, static_cast<std::uint32_t>(Op), parked.chain.head, identity_.id});
+        ReplyTo<Op> reply(writer);
+        fill(reply);
+        return queue_.push(parked.chain, writer.finish());
+    }
+    // The same where only an error is to be said, whatever the operation was.
+    Errc complete_error(const ParkedRequest& parked, wire::Errno why) noexcept {
+        if (parked.lane != identity_.id) return Errc::bad_argument;
+        ReplyWriter writer(parked.chain.storage,
+                           {parked.unique, static_cast<std::uint32_t>(parked.opcode), parked.chain.head, identity_.id});
+        writer.error(why);
+        return queue_.push(parked.chain, writer.finish());
+    }
+
+    [[nodiscard]] std::uint16_t id() const noexcept { return identity_.id; }
+    [[nodiscard]] Queue& queue() noexcept { return queue_; }
+    [[nodiscard]] const LaneCounters& counters() const noexcept { return counters_; }
+
+private:
+    using Handler = void (DeviceLane::*)(RequestView&, ReplyWriter&) noexcept;
+
+    static void count(std::uint64_t& counter) noexcept { store_relaxed(counter, load_relaxed(counter) + 1); }
+
+    void serve_chain(const Chain& chain) noexcept {
+        count(counters_.served);
+        RequestView view(scratch_);
+        if (!view.open(chain)) {
+            count(counters_.malformed);
+            static_cast<void>(queue_.push(chain, 0));
+            return;
+        }
+        const wire::InHeader& header = view.header();
+        ReplyWriter writer(chain.storage.subspan(chain.readable_count, chain.writable_count),
+                           {header.unique, header.opcode, chain.head, identity_.id});
+        if (header.opcode == wire::kInitByteSwapped) {
+            count(counters_.malformed);
+            static_cast<void>(queue_.push(chain, writer.finish_swapped()));
+            return;
+        }
+        answer(view, writer);
+        if (writer.parked()) return count(counters_.parked);
+        // The queue latches what goes wrong here; the next pop() says so.
+        static_cast<void>(queue_.push(chain, writer.finish()));
+    }
+
+    void answer(RequestView& view, ReplyWriter& writer) noexcept {
+        const wire::OpInfo* op = view.op();
+        if (op == nullptr) {
+            count(counters_.unknown);
+            return writer.error(wire::Errno::enosys);
+        }
+        if (op->traits.queue != identity_.kind) count(counters_.misrouted);
+        if (const wire::Errno error = view.check_length(session_); error != wire::Errno::none) {
+            refuse(*op, error, writer);
+        } else if (op->opcode != wire::Opcode::init && !session_.ready()) {
+            op->traits.reply == wire::ReplyOwed::never ? writer.none() : writer.error(wire::Errno::eio);
+        } else {
+            (this->*kHandlers[static_cast<std::size_t>(op - wire::kOpInfo.data())])(view, writer);
+        }
+    }
+
+    void refuse(const wire::OpInfo& op, wire::Errno error, ReplyWriter& writer) noexcept {
+        count(counters_.malformed);
+        op.traits.reply == wire::ReplyOwed::never ? writer.none() : writer.error(error);
+    }
+
+    template <class Row> void serve_row(RequestView& view, ReplyWriter& writer) noexcept {
+        static_assert(well_formed_handler<Fs, Row>(), "a handler is void handle(const Request&, Reply&) noexcept");
+        Request<Row> request{view.header(), session_, identity_.id};
+        if (const wire::Errno error = view.template decode<Row>(request); error != wire::Errno::none) {
+            return refuse(wire::op_info(Row::opcode), error, writer);
+        }
+        // A READ that lost its end to a small buffer would look like the end of the file.
+        if constexpr (Row::out_tail == wire::OutTail::data && requires { request.in.read_flags; }) {
+            if (request.in.size > writer.capacity())
+                return refuse(wire::op_info(Row::opcode), wire::Errno::eio, writer);
+        }
+        Reply<Row> reply(writer);
+        if constexpr (Row::traits.reply == wire::ReplyOwed::never) writer.none();
+        handle(request, reply);
+        if constexpr (Row::traits.reply == wire::ReplyOwed::never) writer.none();
+    }
+
+    template <class Row> void handle(const Request<Row>& request, Reply<Row>& reply) noexcept {
+        if constexpr (Handles<Fs, Row>) {
+            fs_.handle(request, reply);
+        } else {
+            count(counters_.unknown);
+            reply.error(wire::Errno::enosys);
+        }
+    }
+    void handle(const RequestOf<wire::Opcode::init>& request, ReplyTo<wire::Opcode::init>& reply) noexcept {
+        end_session();
+        const ServerSession::InitAnswer init = session_.init(request.in, fs_.options());
+        if (session_.ready()) fs_.on_init(session_);
+        if (init.error != wire::Errno::none) return reply.error(init.error);
+        if (!reply.writer().append(&init.out, init.size)) return reply.error(wire::Errno::eio);
+        reply.writer().succeed();
+    }
+    void handle(const RequestOf<wire::Opcode::destroy>&, ReplyTo<wire::Opcode::destroy>& reply) noexcept {
+        end_session();
+        reply.ok();
+    }
+    void end_session() noexcept {
+        if (!session_.ready()) return;
+        session_.end();
+        fs_.on_destroy();
+    }
+
+    template <class... Rows>
+    static constexpr std::array<Handler, sizeof...(Rows)> make_handlers(wire::RowList<Rows...>) noexcept {
+        return {&DeviceLane::template serve_row<Rows>...};
+    }
+    static constexpr std::array<Handler, wire::OpTable::size> kHandlers = make_handlers(wire::OpTable{});
+
+    Queue& queue_;
+    Fs& fs_;
+    ServerSession& session_;
+    std::span<HostSegment> segments_;
+    RequestScratch& scratch_;
+    LaneIdentity identity_;
+    LaneCounters counters_{};
+};
+
+} // namespace vfsproto::server

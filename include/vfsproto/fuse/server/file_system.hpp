@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The file system seam: a class with one overload of handle() for every row it answers.
+//
+//   void handle(const RequestOf<Opcode::getattr>& request, ReplyTo<Opcode::getattr>& reply) noexcept {
+//       ...
+//       return reply.ok(attributes);
+//   }
+//
+// An overload that is absent answers ENOSYS; INIT and DESTROY never get here. A handler says its reply through `reply`
+// before it returns, or parks the request: `kept = reply.park(room)` keeps what is needed to answer it later through
+// DeviceLane::complete(). Rows whose reply is never owed (FORGET) need not say anything.
+//
+// Handlers of one file system run on several lanes at once, hiprio's included: a FORGET may pass a LOOKUP. What an entry
+// reply counts is counted before the reply is given. Nothing in a request is trusted beyond its framing: names may be
+// empty or hold a '/', nodeids and handles may be any number.
+#pragma once
+
+#include "vfsproto/fuse/server/reply_writer.hpp"
+#include "vfsproto/fuse/server/request_view.hpp"
+#include "vfsproto/fuse/server/server_session.hpp"
+
+#include <concepts>
+#include <cstdint>
+
+namespace vfsproto::server {
+
+// Is there an overload for the row, of whatever form?
+template <class Fs, class Row>
+concept Handles = requires(Fs& fs, const Request<Row>& request, Reply<Row>& reply) {
+    fs.handle(request, reply);
+};
+
+template <class Fs, class Row> constexpr bool well_formed_handler() noexcept {
+    if constexpr (Handles<Fs, Row>) {
+        return requires(Fs & fs, const Request<Row>& request, Reply<Row>& reply) {
+            { fs.handle(request, reply) }
+            noexcept->std::same_as<void>;
+        };
+    }
+    return true;
+}
+
+//   options     what it brings to INIT
+//   on_init     a session begins; the agreed parameters are in it
+//   on_destroy  it ended (DESTROY, or another INIT): nodes and handles are void. What is parked becomes answerable with
+//               ENOTCONN. Other lanes may still be inside a handler.
+template <class Fs>
+concept FileSystem = requires(Fs& fs, const ServerSession& session) {
+    { fs.options() }
+    noexcept->std::same_as<ServerOptions>;
+    { fs.on_init(session) }
+    noexcept;
+    { fs.on_destroy() }
+    noexcept;
+};
+
+// What a file system that parks requests has besides.
+//   answer_parked   completes, through lane.complete(), those of lane.id() that can be answered now; called by that
+//                   lane's owner, before and after it serves. Returns how many.
+//   abandon_parked  the lane's queue was reset: its chains are gone, nothing may be written to them any more
+template <class Fs, class Lane>
+concept ParksOn = requires(Fs& fs, Lane& lane, std::uint16_t id) {
+    { fs.answer_parked(lane) }
+    noexcept->std::same_as<std::size_t>;
+    { fs.abandon_parked(id) }
+    noexcept;
+};
+
+} // namespace vfsproto::server

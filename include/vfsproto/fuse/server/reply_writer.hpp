@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// One reply: owns its header, writes straight into the driver's memory, cannot overrun it.
+#pragma once
+
+#include "vfsproto/fuse/server/segment_cursor.hpp"
+#include "vfsproto/fuse/wire/linux_abi.hpp"
+#include "vfsproto/fuse/wire/op_table.hpp"
+#include "vfsproto/virtqueue/device_queue.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <type_traits>
+
+namespace vfsproto::server {
+
+// A request that is answered later: all that is needed for it. A value; its segments lie in the room the file system gave.
+// It is answered exactly once, through DeviceLane::complete() of the lane it names, by that lane's owner.
+struct ParkedRequest {
+    Chain chain{};
+    std::uint64_t unique = 0;
+    wire::Opcode opcode{};
+    std::uint16_t lane = 0;
+};
+
+// The rows' replies in one untyped form. Until something else is said, the reply is EIO: no request is left unanswered by
+// mistake. One owner; lives as long as one request.
+class ReplyWriter {
+public:
+    struct Identity {
+        std::uint64_t unique = 0;
+        std::uint32_t opcode = 0; // of the request
+        std::uint16_t head = 0;   // Chain::head
+        std::uint16_t lane = 0;
+    };
+
+    // `writable` is the lane's own list of the chain's writable segments; it is trimmed in place.
+    ReplyWriter(std::span<HostSegment> writable, const Identity& identity) noexcept;
+
+    // Bytes that fit behind the header.
+    [[nodiscard]] std::uint64_t capacity() const noexcept { return capacity_; }
+
+    // Exactly one of these decides the reply; a later one replaces an earlier one.
+    void error(wire::Errno why) noexcept;
+    // Success; what was appended so far is the reply.
+    void succeed() noexcept;
+    // Success with the first `bytes` of data_area(), which the caller has written there itself.
+    void succeed_written(std::uint64_t bytes) noexcept;
+    // No reply is owed: the chain goes back with 0 bytes.
+    void none() noexcept { state_ = State::none; }
+    // Answered later. As many writable segments are kept as fit `room`, which must live until then: a reply that needs
+    // more is turned into EIO. One segment is enough for the error of a client that sends header and payload apart.
+    [[nodiscard]] ParkedRequest park(std::span<HostSegment> room) noexcept;
+    [[nodiscard]] bool parked() const noexcept { return state_ == State::parked; }
+    [[nodiscard]] bool owes_nothing() const noexcept { return state_ == State::none; }
+
+    // Copies to the end of the reply. False, and nothing written, when it does not fit.
+    [[nodiscard]] bool append(const void* bytes, std::size_t size) noexcept;
+    [[nodiscard]] bool fits(std::size_t size) const noexcept { return size <= capacity_ - appended_; }
+
+    // Where the payload goes, at most `limit` bytes: for preadv and the like. Lowers capacity() to what it returns.
+    [[nodiscard]] ByteView data_area(std::uint64_t limit) noexcept;
+
+    // Writes the header. Returns what Completion::written is to be, which equals OutHeader::len: 0 when no reply is
+    // owed or the driver left no room for a header.
+    [[nodiscard]] std::uint32_t finish() noexcept;
+    // The same for an INIT of the other byte order: EPROTO in that order (fuse.h, FUSE_INIT_BSWAP_RESERVED).
+    [[nodiscard]] std::uint32_t finish_swapped() noexcept;
+
+private:
+    enum class State : std::uint8_t { error, success, none, parked };
+    static constexpr std::size_t kHeaderPieces = sizeof(wire::OutHeader); // at worst one byte a segment
+
+    [[nodiscard]] std::uint32_t write_header(const wire::OutHeader& header) noexcept;
+
+    std::span<HostSegment> area_{}; // behind the header
+    std::uint64_t capacity_ = 0;
+    std::uint64_t appended_ = 0;
+    Identity identity_{};
+    wire::Errno error_ = wire::Errno::eio;
+    State state_ = State::error;
+    std::uint8_t header_pieces_ = 0; // 0: no room for a header
+    std::size_t index_ = 0;          // where append() goes on
+    std::uint32_t offset_ = 0;
+    HostSegment header_[kHeaderPieces]; // set as far as header_pieces_
+};
+
+// The typed form, handed to the file system's overload for its row. Each member decides the reply; say one.
+template <class Row_> class Reply {
+public:
+    using Row = Row_;
+    using Out = typename Row::Out;
+    static constexpr bool kHasOut = !std::is_same_v<Out, wire::None>;
+    static constexpr bool kHasData = Row::out_tail != wire::OutTail::none;
+
+    explicit Reply(ReplyWriter& writer) noexcept : writer_(writer) {}
+
+    void error(wire::Errno why) noexcept { writer_.error(why); }
+    // Success without a struct; for a row of data, 0 bytes of it.
+    void ok() noexcept requires(!kHasOut) { writer_.succeed(); }
+    // Success with the fixed struct. EIO when the driver left too little room.
+    void ok(const Out& out) noexcept requires(kHasOut) {
+        writer_.append(&out, sizeof(out)) ? writer_.succeed() : writer_.error(wire::Errno::eio);
+    }
+    // Success with bytes (READLINK, GETXATTR of a size above 0, …). ERANGE when they do not fit.
+    void data(std::span<const std::byte> bytes) noexcept requires(kHasData) {
+        writer_.append(bytes.data(), bytes.size()) ? writer_.succeed() : writer_.error(wire::Errno::erange);
+    }
+    // The driver's own memory, at most `limit` bytes of it; then ok_written() with how many were put there.
+    [[nodiscard]] ByteView data_area(std::uint64_t limit) noexcept requires(kHasData) {
+        return writer_.data_area(limit);
+    }
+    void ok_written(std::uint64_t bytes) noexcept requires(kHasData) { writer_.succeed_written(bytes); }
+    // For rows that owe none (FORGET), and for an INTERRUPT that was understood.
+    void none() noexcept requires(Row::traits.reply != wire::ReplyOwed::always) { writer_.none(); }
+    // See ReplyWriter::park().
+    [[nodiscard]] ParkedRequest park(std::span<HostSegment> room) noexcept { return writer_.park(room); }
+
+    [[nodiscard]] ReplyWriter& writer() noexcept { return writer_; }
+
+private:
+    ReplyWriter& writer_;
+};
+template <wire::Opcode Op> using ReplyTo = Reply<wire::RowOf<Op>>;
+
+} // namespace vfsproto::server

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// One request of a driver nobody trusts: the header copied once, every length checked, names in bounded storage, data
+// left where it is.
+#pragma once
+
+#include "vfsproto/fuse/server/segment_cursor.hpp"
+#include "vfsproto/fuse/server/server_session.hpp"
+#include "vfsproto/fuse/wire/op_table.hpp"
+#include "vfsproto/virtqueue/device_queue.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <type_traits>
+
+namespace vfsproto::server {
+
+// A name as it was at one moment: NUL-terminated, without a NUL inside. Lives in the lane's RequestScratch, until the
+// handler returns.
+struct Name {
+    const char* text = "";
+    std::uint32_t size = 0; // bytes, without the NUL
+};
+
+// Room for what is copied out of one request; a lane uses one at a time.
+struct RequestScratch {
+    static constexpr std::size_t kNameRoom = wire::linux_abi::kPathMax + 1; // bytes, with the NUL
+    static constexpr std::size_t kExtensionRoom = 8192;                     // bytes
+    char names[2][kNameRoom];
+    alignas(8) std::byte extensions[kExtensionRoom];
+};
+
+// A typed request, handed to the file system's overload for its row. Valid until the handler returns.
+template <class Row_> struct Request {
+    using Row = Row_;
+    const wire::InHeader& header; // unique, nodeid, uid, gid, pid
+    const ServerSession& session;
+    std::uint16_t lane;    // which lane it came from
+    typename Row::In in{}; // zero beyond what an older client sends
+    Name name{};           // InTail::name, name_pair, name_data
+    Name second_name{};    // InTail::name_pair; for SYMLINK the target
+    ByteView data{};       // InTail::data and name_data: as many bytes as the size field says; array: the records
+    std::span<const std::byte> extensions{}; // wire::ExtHeader records; empty unless one of their flags was agreed on
+};
+template <wire::Opcode Op> using RequestOf = Request<wire::RowOf<Op>>;
+
+// The records of a row with InTail::array.
+[[nodiscard]] inline RecordReader<wire::ForgetOne>
+records(const RequestOf<wire::Opcode::batch_forget>& request) noexcept {
+    return RecordReader<wire::ForgetOne>(request.data);
+}
+[[nodiscard]] inline RecordReader<wire::RemovemappingOne>
+records(const RequestOf<wire::Opcode::removemapping>& request) noexcept {
+    return RecordReader<wire::RemovemappingOne>(request.data);
+}
+
+// Takes a request apart: open(), then decode() for its row. Nothing in the chain is trusted.
+class RequestView {
+public:
+    explicit RequestView(RequestScratch& scratch) noexcept : scratch_(scratch) {}
+
+    // Copies the header. False when there is not even that: no `unique` to answer to.
+    [[nodiscard]] bool open(const Chain& chain) noexcept;
+
+    [[nodiscard]] const wire::InHeader& header() const noexcept { return header_; }
+    // nullptr for an opcode nobody knows.
+    [[nodiscard]] const wire::OpInfo* op() const noexcept { return op_; }
+    // Does header.len fit the bytes that are there and what this session allows? EINVAL if not.
+    [[nodiscard]] wire::Errno check_length(const ServerSession& session) noexcept;
+
+    // The fixed struct, then the tail, as the row says. EINVAL, ENAMETOOLONG or E2BIG when they cannot be had.
+    template <class Row> [[nodiscard]] wire::Errno decode(Request<Row>& out) noexcept;
+
+private:
+    [[nodiscard]] wire::Errno read_name(std::size_t which, Name& out) noexcept;
+    [[nodiscard]] wire::Errno read_data(std::uint64_t size, ByteView& out) noexcept;
+    [[nodiscard]] wire::Errno read_extensions(const ServerSession& session, std::span<const std::byte>& out) noexcept;
+    template <class Row> [[nodiscard]] wire::Errno read_fixed(Request<Row>& out) noexcept;
+    template <class Row> [[nodiscard]] wire::Errno read_tail(Request<Row>& out) noexcept;
+
+    RequestScratch& scratch_;
+    SegmentCursor cursor_{};
+    wire::InHeader header_{};
+    const wire::OpInfo* op_ = nullptr;
+};
+
+namespace detail {
+
+template <class In> inline constexpr std::size_t kRecordSize = 0;
+template <> inline constexpr std::size_t kRecordSize<wire::BatchForgetIn> = sizeof(wire::ForgetOne);
+template <> inline constexpr std::size_t kRecordSize<wire::RemovemappingIn> = sizeof(wire::RemovemappingOne);
+
+// How many bytes the fixed struct says will follow.
+template <class In> [[nodiscard]] constexpr std::uint64_t announced_bytes(const In& in) noexcept {
+    if constexpr (kRecordSize<In> != 0) {
+        return std::uint64_t{in.count} * kRecordSize<In>;
+    } else if constexpr (requires { in.in_size; }) {
+        return in.in_size;
+    } else {
+        return in.size;
+    }
+}
+
+} // namespace detail
+
+template <class Row> wire::Errno RequestView::read_fixed(Request<Row>& out) noexcept {
+    std::size_t size = Row::in_size;
+    if constexpr (Row::traits.compat == wire::Compat::short_request) {
+        if (!out.session.has(wire::InitFlag::setxattr_ext)) size = wire::kSetxattrInCompatSize;
+    } else if constexpr (Row::traits.compat == wire::Compat::short_reply) { // INIT: 16 bytes before 7.36
+        if (cursor_.remaining() < wire::kInitInCompatSize) return wire::Errno::einval;
+        if (cursor_.remaining() < size) size = wire::kInitInCompatSize;
+    }
+    return cursor_.read(&out.in, size) ? wire::Errno::none : wire::Errno::einval;
+}
+
+template <class Row> wire::Errno RequestView::read_tail(Request<Row>& out) noexcept {
+    if constexpr (Row::in_tail == wire::InTail::name) {
+        return read_name(0, out.name);
+    } else if constexpr (Row::in_tail == wire::InTail::name_pair) {
+        if (const wire::Errno error = read_name(0, out.name); error != wire::Errno::none) return error;
+        return read_name(1, out.second_name);
+    } else if constexpr (Row::in_tail == wire::InTail::name_data) {
+        if (const wire::Errno error = read_name(0, out.name); error != wire::Errno::none) return error;
+        return read_data(detail::announced_bytes(out.in), out.data);
+    } else if constexpr (Row::in_tail == wire::InTail::data || Row::in_tail == wire::InTail::array) {
+        return read_data(detail::announced_bytes(out.in), out.data);
+    } else {
+        return wire::Errno::none;
+    }
+}
+
+template <class Row> wire::Errno RequestView::decode(Request<Row>& out) noexcept {
+    if constexpr (!std::is_same_v<typename Row::In, wire::None>) {
+        if (const wire::Errno error = read_fixed(out); error != wire::Errno::none) return error;
+    }
+    if (const wire::Errno error = read_tail(out); error != wire::Errno::none) return error;
+    if constexpr (Row::traits.extensions == wire::Extensions::allowed) {
+        return read_extensions(out.session, out.extensions);
+    }
+    return wire::Errno::none;
+}
+
+} // namespace vfsproto::server

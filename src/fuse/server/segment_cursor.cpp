@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "vfsproto/fuse/server/segment_cursor.hpp"
+
+#include "vfsproto/base/peer_memory.hpp"
+
+namespace vfsproto::server {
+
+void detail::copy_out(std::span<const HostSegment> segments, std::size_t& index, std::uint32_t& offset, std::byte* to,
+                      std::size_t size) noexcept {
+    while (size > 0 && index < segments.size()) {
+        const HostSegment& segment = segments[index];
+        const std::size_t here = segment.len - offset;
+        const std::size_t step = size < here ? size : here;
+        copy_from_peer(to, segment.data + offset, step);
+        to += step;
+        size -= step;
+        offset += static_cast<std::uint32_t>(step);
+        if (offset == segment.len) {
+            ++index;
+            offset = 0;
+        }
+    }
+}
+
+void SegmentCursor::read_near(void* to, std::size_t size) noexcept {
+    const HostSegment& segment = segments_[index_];
+    copy_from_peer(to, segment.data + offset_, size);
+    offset_ += static_cast<std::uint32_t>(size);
+    remaining_ -= size;
+}
+
+void SegmentCursor::read_far(std::byte* to, std::size_t size) noexcept {
+    detail::copy_out(segments_, index_, offset_, to, size);
+    remaining_ -= size;
+}
+
+std::size_t SegmentCursor::read_string(char* to, std::size_t room) noexcept {
+    std::size_t copied = 0;
+    while (remaining_ > 0 && copied < room && index_ < segments_.size()) {
+        const HostSegment& segment = segments_[index_];
+        std::size_t step = segment.len - offset_;
+        if (step > remaining_) step = remaining_;
+        if (step > room - copied) step = room - copied;
+        copy_from_peer(to + copied, segment.data + offset_, step);
+        for (std::size_t i = 0; i < step; ++i) {
+            if (to[copied + i] != '\0') continue;
+            offset_ += static_cast<std::uint32_t>(i + 1);
+            remaining_ -= i + 1;
+            return copied + i + 1;
+        }
+        copied += step;
+        remaining_ -= step;
+        ++index_;
+        offset_ = 0;
+    }
+    return 0;
+}
+
+ByteView SegmentCursor::view(std::uint64_t size) noexcept {
+    if (size == 0 || index_ >= segments_.size()) return {};
+    const std::span<HostSegment> rest = segments_.subspan(index_);
+    rest[0].data += offset_;
+    rest[0].len -= offset_;
+    std::uint64_t left = size;
+    std::size_t used = 0;
+    while (left > 0 && used < rest.size()) {
+        HostSegment& segment = rest[used++];
+        if (segment.len > left) segment.len = static_cast<std::uint32_t>(left);
+        left -= segment.len;
+    }
+    index_ = segments_.size();
+    remaining_ = 0;
+    return {rest.first(used), size - left};
+}
+
+} // namespace vfsproto::server
