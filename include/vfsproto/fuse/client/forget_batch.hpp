@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Lookups to give back, in order, and how they become FORGET or BATCH_FORGET messages.
+#pragma once
+
+#include "vfsproto/fuse/wire/structs.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace vfsproto::client {
+
+// Lives in the caller's node, so that a FORGET can never run out of space.
+struct ForgetLink {
+    std::uint64_t nodeid = 0;
+    std::uint64_t nlookup = 0;
+    ForgetLink* next = nullptr;
+};
+
+// One owner at a time.
+class ForgetBatch {
+public:
+    // nlookup must be what the server counts, never more: one server aborts on an over-forget. Nodes 0 and 1 and a
+    // count of 0 have nothing to give back and are passed on as written.
+    void add(ForgetLink& link) noexcept;
+    [[nodiscard]] bool empty() const noexcept { return first_ == nullptr; }
+    // Encodes as many as fit behind one header (FORGET for one, BATCH_FORGET for more) and moves their links to the
+    // written list. Returns the bytes of the message, 0 when there is nothing to send. `unique` as in InHeader.
+    [[nodiscard]] std::uint32_t encode(std::span<std::byte> message, std::uint64_t unique) noexcept;
+    // A link whose lookups are on their way (or void): the caller may reuse or free it. nullptr when none.
+    [[nodiscard]] ForgetLink* take_written() noexcept;
+    // Nothing will be sent any more: every link goes to the written list.
+    void drop_all() noexcept;
+
+private:
+    void pass_on(ForgetLink& link) noexcept;
+
+    ForgetLink* first_ = nullptr;
+    ForgetLink* last_ = nullptr;
+    ForgetLink* written_ = nullptr;
+};
+
+} // namespace vfsproto::client

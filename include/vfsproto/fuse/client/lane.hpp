@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The data plane: one request queue, its slots, one owner at a time (a thread, a strand, or a held mutex).
+//
+//   slot memory, one block a slot, all of it reachable by the device:
+//   0            512                          1008   1024                         1024 + bounce
+//   | reply      | request: header, struct,   | out  | data in or out, when it is |
+//   | hdr,struct | names, bounced data in ... | hdr  | not registered memory      |
+//   A request too long for its area runs on into the bounce area. A reply with bounced data starts right before it, so
+//   that header and data are one segment.
+#pragma once
+
+#include "vfsproto/base/region.hpp"
+#include "vfsproto/fuse/client/quirks.hpp"
+#include "vfsproto/fuse/client/request.hpp"
+#include "vfsproto/fuse/client/trace_hook.hpp"
+#include "vfsproto/fuse/client/unique.hpp"
+#include "vfsproto/virtqueue/queue_ref.hpp"
+#include "vfsproto/virtqueue/slots.hpp"
+
+#include <cstdint>
+#include <span>
+
+namespace vfsproto::client {
+
+inline constexpr std::uint32_t kReplyArea = 512;
+inline constexpr std::uint32_t kBounceAt = 1024;
+// Segments of registered payload one request may have.
+inline constexpr std::size_t kMaxPayloadSegments = 16;
+
+static_assert(sizeof(wire::OutHeader) + wire::kMaxOutSize <= kReplyArea);
+static_assert(sizeof(wire::InHeader) + wire::kMaxInSize <= kBounceAt - kReplyArea - sizeof(wire::OutHeader));
+
+// What a slot remembers of its request.
+struct LaneSlot {
+    std::uint64_t unique = 0;
+    Request* request = nullptr;
+    std::uint32_t out_at = 0;   // where in the block the reply header lies
+    std::uint32_t data_len = 0; // payload bytes in flight, both ways
+    std::uint32_t epoch = 0;    // of arm(): was it started after the last one?
+};
+
+enum class IdExactness : std::uint8_t { required, waived };
+
+struct LaneOptions {
+    std::uint8_t index = 1;                      // 1 to 255; 0 is the session's
+    std::uint32_t bounce = 128 * 1024;           // bytes of bounce area a slot
+    std::uint32_t max_data_in_flight = 8u << 20; // bytes; beyond, a request waits (bigger working sets are slower)
+    DestroyReply destroy_reply = DestroyReply::may_be_missing;
+    TraceHook trace{};
+};
+
+// Plain words with a single writer, the lane's owner; others read them by load_relaxed.
+struct LaneCounters {
+    std::uintptr_t started = 0;
+    std::uintptr_t finished = 0;
+    std::uintptr_t copies = 0;     // payloads that passed through a bounce area
+    std::uintptr_t violations = 0; // replies that failed their one request
+    std::uintptr_t waited = 0;     // requests that found no free slot
+};
+
+struct ArmOutcome {
+    std::uint16_t completions = 1; // the notification comes after so many; above 1 the sleep must be bounded
+    enum class Next : std::uint8_t { sleep, look_again } next = Next::sleep;
+};
+
+template <RequestQueue Q> class BasicLane {
+public:
+    using Entry = typename Slots<LaneSlot>::Entry;
+
+    BasicLane() noexcept = default;
+
+    // Bytes of device-reachable memory for so many slots.
+    [[nodiscard]] static constexpr std::size_t memory_bytes(std::size_t slots, std::uint32_t bounce) noexcept {
+        return slots * stride_of(bounce);
+    }
+
+    // The memory and the entries stay the caller's and outlive the lane. Errors: bad_argument (memory too small, fewer
+    // than two segments a chain), not_negotiated (a queue whose lengths are not exact).
+    [[nodiscard]] Errc init(Q queue, std::span<Entry> entries, const Region& memory,
+                            const LaneOptions& options) noexcept;
+
+    // Starts the request, or lets it wait for a slot in order. May call on_done at once when it cannot be started at all.
+    void enqueue(Request& request) noexcept;
+    // Publishes what was started and rings the doorbell if the device wants it. Once per burst.
+    void kick() noexcept {
+        if (unkicked_ == 0) return;
+        unkicked_ = 0;
+        queue_.kick();
+    }
+    // Takes up to kDrainBatch completions, checks each reply, frees its slot, calls on_done, then starts requests that
+    // waited. Returns how many were taken. The caller kicks afterwards.
+    std::size_t drain() noexcept;
+    // Asks for a notification once every request that can be waited for has finished; see ArmOutcome.
+    [[nodiscard]] ArmOutcome arm_burst() noexcept;
+    // … after the next completion.
+    [[nodiscard]] ArmOutcome arm_each() noexcept;
+
+    // After the device was reset or is gone: every request in flight or waiting ends with `why`.
+    void fail_all(Errc why) noexcept;
+
+    [[nodiscard]] std::uint16_t in_flight() const noexcept { return slots_.in_flight(); }
+    [[nodiscard]] bool idle() const noexcept { return slots_.in_flight() == 0 && waiting_ == nullptr; }
+    [[nodiscard]] Errc error() const noexcept { return error_; }
+    [[nodiscard]] const LaneCounters& counters() const noexcept { return counters_; }
+    [[nodiscard]] Q& queue() noexcept { return queue_; }
+
+    // The most data one request can carry by way of the bounce area, and as registered memory (0 = only bounced).
+    [[nodiscard]] std::uint32_t max_bounced() const noexcept { return options_.bounce; }
+    [[nodiscard]] bool can_pass_registered() const noexcept { return max_segments_ >= 3; }
+
+private:
+    static constexpr std::uint32_t kOutHeader = sizeof(wire::OutHeader);
+    static constexpr std::size_t stride_of(std::uint32_t bounce) noexcept {
+        return (std::size_t{kBounceAt} + bounce + 63) & ~std::size_t{63};
+    }
+
+    [[nodiscard]] Errc start(Request& request) noexcept;
+    [[nodiscard]] std::uint32_t write_request(const Request& request, std::byte* at, std::uint64_t unique,
+                                              std::uint32_t registered) noexcept;
+    void finish(Token token, std::uint32_t written) noexcept;
+    [[nodiscard]] Errc check(const LaneSlot& slot, const Request& request, std::uint32_t written,
+                             const wire::OutHeader& header) const noexcept;
+    void accept(const LaneSlot& slot, Request& request, const std::byte* block, const wire::OutHeader& header) noexcept;
+    void start_waiting() noexcept;
+    void latch(Errc why) noexcept;
+    void trace(void (*hook)(void*, const TraceEvent&) noexcept, Token token, const Request& request,
+               std::uint32_t bytes) noexcept;
+
+    Q queue_{};
+    Slots<LaneSlot> slots_{};
+    Region memory_{};
+    LaneOptions options_{};
+    std::size_t stride_ = 0;
+    std::uint64_t sequence_ = 0;
+    std::uint32_t data_in_flight_ = 0;
+    std::uint32_t epoch_ = 0;
+    std::uint16_t young_ = 0; // in flight, started since the last arm, cannot block at the server
+    std::uint16_t unkicked_ = 0;
+    std::uint16_t max_segments_ = 0;
+    std::uint16_t max_inflight_ = 0;
+    Errc error_ = Errc::ok;
+    Request* waiting_ = nullptr; // FIFO
+    Request* waiting_last_ = nullptr;
+    LaneCounters counters_{};
+};
+
+// What the library compiles once; a port with whole-program inlining may instantiate its own from lane_body.hpp.
+using Lane = BasicLane<QueueRef>;
+extern template class BasicLane<QueueRef>;
+
+} // namespace vfsproto::client

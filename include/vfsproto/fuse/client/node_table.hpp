@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The nodes this client holds lookups of, counted exactly (reference: Linux fs/fuse/inode.c; a server may abort on a
+// FORGET of more than it gave). Intrusive: a port embeds Node in its own per-file structure. The host locks it.
+#pragma once
+
+#include "vfsproto/fuse/client/forget_batch.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace vfsproto::client {
+
+// In storage of the host, in place while it is in a table or on its way to be forgotten.
+struct Node {
+    ForgetLink forget{}; // forget.nodeid is the node's number, forget.nlookup what the server counts
+    std::uint64_t generation = 0;
+    std::uint32_t type = 0; // S_IFMT bits
+    std::uint32_t uses = 0; // local references: path walks, open files
+    Node* hash_next = nullptr;
+    Node* idle_previous = nullptr; // least recently used first
+    Node* idle_next = nullptr;
+
+    [[nodiscard]] std::uint64_t nodeid() const noexcept { return forget.nodeid; }
+};
+
+// Is a node still named somewhere? An unlinked one is given back at once, so that the server can free its space.
+enum class Linked : std::uint8_t { yes, no };
+
+class NodeTable {
+public:
+    NodeTable() noexcept = default;
+    // Buckets: a power of two of them, all nullptr, the host's.
+    explicit NodeTable(std::span<Node*> buckets) noexcept : buckets_(buckets) {}
+
+    [[nodiscard]] Node* find(std::uint64_t nodeid) const noexcept;
+    // A reply carried an entry: one more lookup of this node, and one local use. `fresh` is a node the host has ready;
+    // it is taken only when the nodeid is not here yet (the return value tells).
+    [[nodiscard]] Node& count_lookup(std::uint64_t nodeid, std::uint64_t generation, std::uint32_t type,
+                                     Node& fresh) noexcept;
+    void use(Node& node) noexcept;
+    // Drops one local use. A node nobody uses stays, idle, until it is evicted; an unlinked one is taken out and
+    // returned, for the host to pass to Session::forget().
+    [[nodiscard]] Node* drop(Node& node, Linked linked) noexcept;
+    // Takes the least recently used idle node out while more than `keep` idle ones are here; nullptr when there is none.
+    [[nodiscard]] Node* evict(std::size_t keep) noexcept;
+
+    [[nodiscard]] std::size_t size() const noexcept { return size_; }
+    [[nodiscard]] std::size_t idle() const noexcept { return idle_; }
+
+private:
+    [[nodiscard]] Node*& bucket_of(std::uint64_t nodeid) const noexcept;
+    void make_idle(Node& node) noexcept;
+    void leave_idle(Node& node) noexcept;
+    void take_out(Node& node) noexcept;
+
+    std::span<Node*> buckets_{};
+    Node* oldest_ = nullptr;
+    Node* newest_ = nullptr;
+    std::size_t size_ = 0;
+    std::size_t idle_ = 0;
+};
+
+} // namespace vfsproto::client

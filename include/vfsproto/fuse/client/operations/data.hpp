@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Operations on the contents of open files.
+#pragma once
+
+#include "vfsproto/base/region.hpp"
+#include "vfsproto/fuse/client/operations/operation.hpp"
+
+namespace vfsproto::client {
+
+using ReadOnce = Single<wire::Opcode::read>;   // data_out; call.bytes = what came
+using WriteOnce = Single<wire::Opcode::write>; // data_in; call.reply.size = what was taken
+using Flush = Single<wire::Opcode::flush>;
+using Release = Single<wire::Opcode::release>;
+using SyncFile = Single<wire::Opcode::fsync>;
+using Allocate = Single<wire::Opcode::fallocate>;
+using Control = Single<wire::Opcode::ioctl>;
+using PollFile = Single<wire::Opcode::poll>;
+using MapBlock = Single<wire::Opcode::bmap>;
+
+// A span of an open file and where its bytes are or go. `registered` says how the device sees the same bytes; without
+// it they are copied once.
+struct TransferSpan {
+    std::uint64_t nodeid = 0;
+    std::uint64_t fh = 0;
+    std::uint64_t offset = 0;
+    std::byte* host = nullptr; // not written to by a write
+    std::uint64_t len = 0;
+    const Region* registered = nullptr;
+    std::uint32_t open_flags = 0; // the file's O_… flags
+};
+
+// The most bytes one READ or WRITE may carry; registered memory (not nullptr) is not bound by the bounce area.
+[[nodiscard]] std::uint32_t piece_limit(const Client& client, wire::Opcode op, const Region* registered) noexcept;
+
+// A read or write of any length: split at what one request may carry, several pieces on their way at once (one, where
+// the server did not take ASYNC_READ). Ends at the first short piece, as read(2) and write(2) do: done() counts the
+// bytes up to there, and an error is reported only when nothing came before it.
+template <wire::Opcode Op> class Transfer final : public Operation {
+    static_assert(Op == wire::Opcode::read || Op == wire::Opcode::write);
+
+public:
+    static constexpr std::size_t kPieces = 8;
+
+    void start(Client& client, const Caller& caller, const TransferSpan& span) noexcept;
+    [[nodiscard]] std::uint64_t done() const noexcept { return done_; }
+
+private:
+    struct Piece {
+        Call<Op> call;
+        Segment segment{};
+        bool answered = false;
+    };
+
+    void send_more() noexcept;
+    void send_piece(Piece& piece) noexcept;
+    void answered(Piece& piece) noexcept;
+    void settle() noexcept;
+    [[nodiscard]] static std::uint32_t moved(const Piece& piece) noexcept;
+
+    Piece pieces_[kPieces];
+    TransferSpan span_{};
+    std::uint64_t sent_ = 0;
+    std::uint64_t done_ = 0;
+    std::uint32_t limit_ = 0;
+    std::uint8_t window_ = kPieces;
+    std::uint8_t first_ = 0; // oldest piece on its way
+    std::uint8_t count_ = 0; // pieces on their way
+    bool stopped_ = false;
+    bool sending_ = false;
+    Errc stop_errc_ = Errc::ok;
+    wire::Errno stop_error_ = wire::Errno::none;
+};
+extern template class Transfer<wire::Opcode::read>;
+extern template class Transfer<wire::Opcode::write>;
+using ReadFile = Transfer<wire::Opcode::read>;
+using WriteFile = Transfer<wire::Opcode::write>;
+
+// LSEEK for SEEK_DATA and SEEK_HOLE; where the server has none, the file is one piece of data.
+class SeekFile final : public Operation {
+public:
+    void start(Client& client, const Caller& caller, std::uint64_t nodeid, const wire::LseekIn& wanted) noexcept;
+    [[nodiscard]] std::uint64_t offset() const noexcept { return seek_.reply.offset; }
+
+private:
+    void answered() noexcept;
+    void ask_size() noexcept;
+    void emulate() noexcept;
+
+    Call<wire::Opcode::lseek> seek_;
+    Call<wire::Opcode::getattr> getattr_;
+    std::uint64_t nodeid_ = 0;
+};
+
+// COPY_FILE_RANGE_64 where there is one, else COPY_FILE_RANGE with a length its 32-bit answer can count.
+class CopyRange final : public Operation {
+public:
+    void start(Client& client, const Caller& caller, std::uint64_t nodeid,
+               const wire::CopyFileRangeIn& wanted) noexcept;
+    [[nodiscard]] std::uint64_t copied() const noexcept { return copied_; }
+
+private:
+    void answered_64() noexcept;
+    void ask_32() noexcept;
+    void answered_32() noexcept;
+
+    Call<wire::Opcode::copy_file_range_64> wide_;
+    Call<wire::Opcode::copy_file_range> narrow_;
+    std::uint64_t nodeid_ = 0;
+    std::uint64_t copied_ = 0;
+};
+
+} // namespace vfsproto::client

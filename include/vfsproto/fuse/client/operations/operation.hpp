@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// An operation: one or more requests in storage of the caller, ending in one call of on_finish. The same object serves
+// a blocking call, a coroutine, a kernel thread in cv_wait and a callback; only the waiting differs, and lives above.
+#pragma once
+
+#include "vfsproto/fuse/client/lane.hpp"
+#include "vfsproto/fuse/client/session_params.hpp"
+#include "vfsproto/fuse/client/sticky.hpp"
+
+#include <cstdint>
+#include <span>
+
+namespace vfsproto::client {
+
+// What operations run on. One owner at a time, the lane's.
+struct Client {
+    Lane* lane = nullptr;
+    const SessionParams* params = nullptr;
+    StickyEnosys* sticky = nullptr;
+
+    [[nodiscard]] bool has(wire::InitFlag flag) const noexcept { return params->flags.has(flag); }
+};
+
+enum class Remember : std::uint8_t { no, yes };
+
+// What ENOSYS means for an operation that is a single request (Linux fs/fuse; docs/design.md section 5).
+struct EnosysRule {
+    wire::Opcode op;
+    wire::Errno becomes; // what the caller sees; none = success without effect
+    Remember remember;   // ask no more in this session
+};
+[[nodiscard]] const EnosysRule* find_enosys_rule(wire::Opcode op) noexcept;
+
+class Operation {
+public:
+    Operation() noexcept = default;
+    Operation(const Operation&) = delete;
+    Operation& operator=(const Operation&) = delete;
+
+    // Set before start(). Called once, by the lane's owner, as the last thing the operation does: it may end its life.
+    void (*on_finish)(Operation&) noexcept = nullptr;
+    void* user = nullptr;
+
+    [[nodiscard]] bool succeeded() const noexcept { return errc_ == Errc::ok && error_ == wire::Errno::none; }
+    [[nodiscard]] Errc errc() const noexcept { return errc_; }          // the engine's or the protocol's failure
+    [[nodiscard]] wire::Errno error() const noexcept { return error_; } // the server's
+    // A node whose lookup the server counted although the operation failed: the host gives it back. 0 = none.
+    [[nodiscard]] std::uint64_t orphan() const noexcept { return orphan_; }
+
+protected:
+    ~Operation() = default;
+
+    void begin(Client& client, const Caller& caller) noexcept {
+        client_ = &client;
+        caller_ = caller;
+        errc_ = Errc::ok;
+        error_ = wire::Errno::none;
+        orphan_ = 0;
+    }
+    void send(Request& request, std::uint64_t nodeid, void (*on_done)(Request&) noexcept) noexcept {
+        request.nodeid = nodeid;
+        request.caller = caller_;
+        request.owner = this;
+        request.on_done = on_done;
+        client_->lane->enqueue(request);
+    }
+    void finish(Errc errc, wire::Errno error) noexcept {
+        errc_ = errc;
+        error_ = error;
+        on_finish(*this);
+    }
+    void finish(const Request& request) noexcept { finish(request.errc, request.error); }
+    // Is this an ENOSYS answer? Then it is remembered.
+    [[nodiscard]] bool noted_missing(const Request& request) noexcept {
+        if (request.errc != Errc::ok || request.error != wire::Errno::enosys) return false;
+        client_->sticky->mark(request.op->opcode);
+        return true;
+    }
+    // Checks what only the reply's content can tell, and notes an orphan.
+    [[nodiscard]] Errc check_entry(const wire::EntryOut& entry) noexcept;
+    [[nodiscard]] static Errc check_attr(const wire::Attr& attr) noexcept;
+
+    Client* client_ = nullptr;
+    Caller caller_{};
+    Errc errc_ = Errc::ok;
+    wire::Errno error_ = wire::Errno::none;
+    std::uint64_t orphan_ = 0;
+};
+
+// An operation that is one request of one row. Set call.args, names and data, then start().
+template <wire::Opcode Op> class Single final : public Operation {
+public:
+    Call<Op> call;
+
+    void start(Client& client, const Caller& caller, std::uint64_t nodeid) noexcept {
+        begin(client, caller);
+        if (client.sticky->is_missing(Op)) {
+            if (const EnosysRule* rule = find_enosys_rule(Op); rule != nullptr) return finish(Errc::ok, rule->becomes);
+        }
+        send(call, nodeid, [](Request& request) noexcept { static_cast<Single*>(request.owner)->answered(); });
+    }
+
+private:
+    void answered() noexcept {
+        if (call.errc == Errc::ok && call.error == wire::Errno::enosys) {
+            if (const EnosysRule* rule = find_enosys_rule(Op); rule != nullptr) {
+                if (rule->remember == Remember::yes) client_->sticky->mark(Op);
+                return finish(Errc::ok, rule->becomes);
+            }
+        }
+        if (call.succeeded()) return finish(check_content(), error_);
+        finish(call);
+    }
+    [[nodiscard]] Errc check_content() noexcept {
+        using Out = wire::OutOf<Op>;
+        if constexpr (Op == wire::Opcode::lookup) {
+            // nodeid 0: the server says that the name does not exist, and for how long (a negative entry).
+            if (call.reply.nodeid == 0) {
+                error_ = wire::Errno::enoent;
+                return Errc::ok;
+            }
+        }
+        if constexpr (std::is_same_v<Out, wire::EntryOut>) return check_entry(call.reply);
+        if constexpr (std::is_same_v<Out, wire::CreateOut>) return check_entry(call.reply.entry);
+        if constexpr (std::is_same_v<Out, wire::AttrOut>) return check_attr(call.reply.attr);
+        if constexpr (Op == wire::Opcode::write) {
+            if (call.reply.size > call.args.size) return Errc::protocol_violation;
+        }
+        if constexpr (Op == wire::Opcode::lseek) {
+            if (call.reply.offset > INT64_MAX) return Errc::protocol_violation;
+        }
+        return Errc::ok;
+    }
+};
+
+} // namespace vfsproto::client

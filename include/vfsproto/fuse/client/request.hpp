@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// One FUSE request and, later, its answer, in storage of the caller.
+#pragma once
+
+#include "vfsproto/base/errc.hpp"
+#include "vfsproto/base/segment.hpp"
+#include "vfsproto/fuse/wire/linux_abi.hpp"
+#include "vfsproto/fuse/wire/op_table.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace vfsproto::client {
+
+// On whose behalf (InHeader): needed by the create family, carried by all.
+struct Caller {
+    std::uint32_t uid = 0;
+    std::uint32_t gid = 0;
+    std::uint32_t pid = 0;
+};
+
+// Bytes that travel with a request, and where they are. With `segments` (memory the device can reach) they are not
+// copied; without, they pass through the slot's bounce area, one copy.
+struct DataIn {
+    const std::byte* host = nullptr;
+    std::uint32_t len = 0;
+    std::span<const Segment> segments{}; // the same bytes; empty = bounce
+};
+struct DataOut {
+    std::byte* host = nullptr;
+    std::uint32_t len = 0; // the most the reply may carry
+    std::span<const Segment> segments{};
+};
+
+// Fill in the upper part, hand it to Lane::enqueue(), keep it in place until on_done was called. Everything it points
+// to must live as long.
+struct Request {
+    Request() noexcept = default;
+    Request(const Request&) = delete;
+    Request& operator=(const Request&) = delete;
+
+    const wire::OpInfo* op = nullptr;
+    std::uint64_t nodeid = 0;
+    Caller caller{};
+    const void* in = nullptr;      // the fixed struct
+    std::uint16_t in_size = 0;     // its bytes: the row's, but for SETXATTR without SETXATTR_EXT
+    std::uint16_t ext_len = 0;     // bytes of extensions
+    void* out = nullptr;           // where the reply's fixed struct goes, op->out_size bytes; nullptr = not wanted
+    std::span<const char> name{};  // without NUL
+    std::span<const char> name2{}; // without NUL
+    DataIn data_in{};
+    DataOut data_out{};
+    const std::byte* ext = nullptr; // encoded extensions
+
+    void (*on_done)(Request&) noexcept = nullptr; // called once, by the lane's owner
+    void* owner = nullptr;                        // for on_done
+
+    // The answer.
+    Errc errc = Errc::ok;                  // the engine's or the protocol's failure
+    wire::Errno error = wire::Errno::none; // the server's
+    std::uint32_t bytes = 0;               // of the reply's data tail (data_out)
+    std::uint32_t out_bytes = 0;           // of the reply's fixed struct
+
+    Request* next = nullptr; // the lane's, while it waits for a slot
+
+    [[nodiscard]] bool succeeded() const noexcept { return errc == Errc::ok && error == wire::Errno::none; }
+};
+
+// A request of one row, with room for its two structs.
+template <wire::Opcode Op> struct Call : Request {
+    Call() noexcept { prepare(); }
+
+    wire::InOf<Op> args{};
+    wire::OutOf<Op> reply{};
+
+    // Makes it ready for another use.
+    void prepare() noexcept {
+        op = &wire::op_info(Op);
+        in = &args;
+        in_size = static_cast<std::uint16_t>(wire::RowOf<Op>::in_size);
+        out = wire::RowOf<Op>::out_size != 0 ? &reply : nullptr;
+    }
+};
+
+} // namespace vfsproto::client

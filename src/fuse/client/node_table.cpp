@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "vfsproto/fuse/client/node_table.hpp"
+
+#include "vfsproto/config.hpp"
+
+namespace vfsproto::client {
+
+Node*& NodeTable::bucket_of(std::uint64_t nodeid) const noexcept {
+    // Servers count nodeids up or hand out addresses: multiply to spread both (Fibonacci hashing).
+    const std::uint64_t hash = nodeid * 0x9e3779b97f4a7c15u;
+    return buckets_[(hash >> 32) & (buckets_.size() - 1)];
+}
+
+Node* NodeTable::find(std::uint64_t nodeid) const noexcept {
+    for (Node* node = bucket_of(nodeid); node != nullptr; node = node->hash_next) {
+        if (node->nodeid() == nodeid) return node;
+    }
+    return nullptr;
+}
+
+Node& NodeTable::count_lookup(std::uint64_t nodeid, std::uint64_t generation, std::uint32_t type,
+                              Node& fresh) noexcept {
+    Node* node = find(nodeid);
+    if (node == nullptr) {
+        node = &fresh;
+        *node = Node{};
+        node->forget.nodeid = nodeid;
+        Node*& bucket = bucket_of(nodeid);
+        node->hash_next = bucket;
+        bucket = node;
+        ++size_;
+    } else if (node->uses == 0) {
+        leave_idle(*node);
+    }
+    // The server's number is the identity; another generation or type under it is a new file that inherits the count.
+    node->generation = generation;
+    node->type = type;
+    ++node->forget.nlookup;
+    ++node->uses;
+    return *node;
+}
+
+void NodeTable::use(Node& node) noexcept {
+    if (node.uses++ == 0) leave_idle(node);
+}
+
+Node* NodeTable::drop(Node& node, Linked linked) noexcept {
+    VFSPROTO_ASSERT(node.uses != 0);
+    if (--node.uses != 0) return nullptr;
+    if (linked == Linked::no) {
+        take_out(node);
+        return &node;
+    }
+    make_idle(node);
+    return nullptr;
+}
+
+Node* NodeTable::evict(std::size_t keep) noexcept {
+    if (idle_ <= keep) return nullptr;
+    Node* node = oldest_;
+    leave_idle(*node);
+    take_out(*node);
+    return node;
+}
+
+void NodeTable::make_idle(Node& node) noexcept {
+    node.idle_previous = newest_;
+    node.idle_next = nullptr;
+    (newest_ == nullptr ? oldest_ : newest_->idle_next) = &node;
+    newest_ = &node;
+    ++idle_;
+}
+
+void NodeTable::leave_idle(Node& node) noexcept {
+    (node.idle_previous == nullptr ? oldest_ : node.idle_previous->idle_next) = node.idle_next;
+    (node.idle_next == nullptr ? newest_ : node.idle_next->idle_previous) = node.idle_previous;
+    node.idle_previous = node.idle_next = nullptr;
+    --idle_;
+}
+
+void NodeTable::take_out(Node& node) noexcept {
+    Node** at = &bucket_of(node.nodeid());
+    while (*at != &node) at = &(*at)->hash_next;
+    *at = node.hash_next;
+    node.hash_next = nullptr;
+    --size_;
+}
+
+} // namespace vfsproto::client

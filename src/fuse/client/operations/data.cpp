@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "vfsproto/fuse/client/operations/data.hpp"
+
+namespace vfsproto::client {
+
+using wire::Errno;
+using wire::Opcode;
+
+std::uint32_t piece_limit(const Client& client, Opcode op, const Region* registered) noexcept {
+    const std::uint32_t by_session = op == Opcode::read ? client.params->max_read : client.params->max_write;
+    if (registered != nullptr && client.lane->can_pass_registered()) return by_session;
+    const std::uint32_t by_bounce = client.lane->max_bounced() & ~(kPageSize - 1);
+    return by_session < by_bounce ? by_session : by_bounce;
+}
+
+template <Opcode Op> void Transfer<Op>::start(Client& client, const Caller& caller, const TransferSpan& span) noexcept {
+    begin(client, caller);
+    span_ = span;
+    sent_ = done_ = 0;
+    first_ = count_ = 0;
+    stopped_ = sending_ = false;
+    stop_errc_ = Errc::ok;
+    stop_error_ = Errno::none;
+    limit_ = piece_limit(client, Op, span.registered);
+    window_ = Op == Opcode::read && !client.has(wire::InitFlag::async_read) ? 1 : kPieces;
+    if (span.len == 0) return finish(Errc::ok, Errno::none);
+    send_more();
+}
+
+// A piece may be answered while it is being sent (the lane refuses at once): then the loop goes on, not the callback.
+template <Opcode Op> void Transfer<Op>::send_more() noexcept {
+    if (sending_) return;
+    sending_ = true;
+    while (!stopped_ && count_ < window_ && sent_ < span_.len) {
+        Piece& piece = pieces_[(first_ + count_) % kPieces];
+        ++count_;
+        send_piece(piece);
+        settle();
+    }
+    sending_ = false;
+    if (count_ != 0) return;
+    // Bytes that moved before an error count; the caller meets the error with its next call.
+    if (done_ != 0) return finish(Errc::ok, Errno::none);
+    finish(stop_errc_, stop_error_);
+}
+
+template <Opcode Op> void Transfer<Op>::send_piece(Piece& piece) noexcept {
+    const std::uint64_t left = span_.len - sent_;
+    const auto len = static_cast<std::uint32_t>(left < limit_ ? left : limit_);
+    std::byte* host = span_.host + sent_;
+    piece.answered = false;
+    piece.call.args = {};
+    piece.call.args.fh = span_.fh;
+    piece.call.args.offset = span_.offset + sent_;
+    piece.call.args.size = len;
+    piece.call.args.flags = span_.open_flags;
+    std::span<const Segment> segments{};
+    if (span_.registered != nullptr) {
+        piece.segment = span_.registered->segment(host, len);
+        segments = {&piece.segment, 1};
+    }
+    if constexpr (Op == Opcode::read) {
+        piece.call.data_out = {host, len, segments};
+    } else {
+        piece.call.data_in = {host, len, segments};
+    }
+    sent_ += len;
+    send(piece.call, span_.nodeid, [](Request& request) noexcept {
+        auto& transfer = *static_cast<Transfer*>(request.owner);
+        for (Piece& candidate : transfer.pieces_) {
+            if (&candidate.call == &request) return transfer.answered(candidate);
+        }
+    });
+}
+
+template <Opcode Op> void Transfer<Op>::answered(Piece& piece) noexcept {
+    piece.answered = true;
+    if (sending_) return;
+    settle();
+    send_more();
+}
+
+template <Opcode Op> std::uint32_t Transfer<Op>::moved(const Piece& piece) noexcept {
+    if constexpr (Op == Opcode::read) {
+        return piece.call.bytes;
+    } else {
+        return piece.call.reply.size;
+    }
+}
+
+// Takes finished pieces off the front, in the order of the file.
+template <Opcode Op> void Transfer<Op>::settle() noexcept {
+    while (count_ != 0 && pieces_[first_].answered) {
+        const Piece& piece = pieces_[first_];
+        first_ = static_cast<std::uint8_t>((first_ + 1) % kPieces);
+        --count_;
+        if (stopped_) continue;
+        Errc errc = piece.call.errc;
+        if (piece.call.succeeded()) {
+            const std::uint32_t count = moved(piece);
+            if (count <= piece.call.args.size) {
+                done_ += count;
+                stopped_ = count < piece.call.args.size;
+                continue;
+            }
+            errc = Errc::protocol_violation;
+        }
+        stopped_ = true;
+        stop_errc_ = errc;
+        stop_error_ = piece.call.error;
+    }
+}
+
+template class Transfer<Opcode::read>;
+template class Transfer<Opcode::write>;
+
+void SeekFile::start(Client& client, const Caller& caller, std::uint64_t nodeid, const wire::LseekIn& wanted) noexcept {
+    begin(client, caller);
+    nodeid_ = nodeid;
+    seek_.args = wanted;
+    seek_.reply = {};
+    if (client.sticky->is_missing(Opcode::lseek)) return ask_size();
+    send(seek_, nodeid, [](Request& request) noexcept { static_cast<SeekFile*>(request.owner)->answered(); });
+}
+
+void SeekFile::answered() noexcept {
+    if (noted_missing(seek_)) return ask_size();
+    if (seek_.succeeded() && seek_.reply.offset > INT64_MAX) return finish(Errc::protocol_violation, Errno::none);
+    finish(seek_);
+}
+
+void SeekFile::ask_size() noexcept {
+    getattr_.args = {};
+    getattr_.args.getattr_flags = wire::kGetattrFh;
+    getattr_.args.fh = seek_.args.fh;
+    send(getattr_, nodeid_, [](Request& request) noexcept { static_cast<SeekFile*>(request.owner)->emulate(); });
+}
+
+// One piece of data up to the end, where the only hole begins.
+void SeekFile::emulate() noexcept {
+    if (!getattr_.succeeded()) return finish(getattr_);
+    const std::uint64_t size = getattr_.reply.attr.size;
+    const std::uint64_t from = seek_.args.offset;
+    if (from >= size) return finish(Errc::ok, Errno::enxio);
+    const bool data = seek_.args.whence == wire::linux_abi::kSeekData;
+    if (!data && seek_.args.whence != wire::linux_abi::kSeekHole) return finish(Errc::ok, Errno::einval);
+    seek_.reply.offset = data ? from : size;
+    finish(Errc::ok, Errno::none);
+}
+
+void CopyRange::start(Client& client, const Caller& caller, std::uint64_t nodeid,
+                      const wire::CopyFileRangeIn& wanted) noexcept {
+    begin(client, caller);
+    nodeid_ = nodeid;
+    wide_.args = wanted;
+    copied_ = 0;
+    if (client.params->minor < wire::RowOf<Opcode::copy_file_range_64>::since ||
+        client.sticky->is_missing(Opcode::copy_file_range_64)) {
+        return ask_32();
+    }
+    send(wide_, nodeid, [](Request& request) noexcept { static_cast<CopyRange*>(request.owner)->answered_64(); });
+}
+
+void CopyRange::answered_64() noexcept {
+    if (noted_missing(wide_)) return ask_32();
+    if (!wide_.succeeded()) return finish(wide_);
+    copied_ = wide_.reply.bytes_copied;
+    finish(copied_ <= wide_.args.len ? Errc::ok : Errc::protocol_violation, Errno::none);
+}
+
+void CopyRange::ask_32() noexcept {
+    if (client_->sticky->is_missing(Opcode::copy_file_range)) return finish(Errc::ok, Errno::eopnotsupp);
+    constexpr std::uint64_t kMost = 0xfffff000; // what fits the 32-bit count, whole pages
+    narrow_.args = wide_.args;
+    if (narrow_.args.len > kMost) narrow_.args.len = kMost;
+    send(narrow_, nodeid_, [](Request& request) noexcept { static_cast<CopyRange*>(request.owner)->answered_32(); });
+}
+
+void CopyRange::answered_32() noexcept {
+    if (noted_missing(narrow_)) return finish(Errc::ok, Errno::eopnotsupp);
+    if (!narrow_.succeeded()) return finish(narrow_);
+    copied_ = narrow_.reply.size;
+    finish(copied_ <= narrow_.args.len ? Errc::ok : Errc::protocol_violation, Errno::none);
+}
+
+} // namespace vfsproto::client

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "vfsproto/fuse/client/operations/directories.hpp"
+
+namespace vfsproto::client {
+
+using wire::Errno;
+using wire::Opcode;
+
+void ReadDirectory::start(Client& client, const Caller& caller, std::uint64_t nodeid, std::uint64_t fh,
+                          std::uint64_t cookie, std::span<std::byte> buffer, DirectoryFormat wanted) noexcept {
+    begin(client, caller);
+    nodeid_ = nodeid;
+    bytes_ = 0;
+    wire::ReadIn in{};
+    in.fh = fh;
+    in.offset = cookie;
+    in.size = static_cast<std::uint32_t>(buffer.size());
+    plus_.args = names_.args = in;
+    plus_.data_out = names_.data_out = {buffer.data(), in.size, {}};
+    const bool plus = wanted == DirectoryFormat::direntpluses && client.has(wire::InitFlag::do_readdirplus) &&
+                      !client.sticky->is_missing(Opcode::readdirplus);
+    if (!plus) return ask_names();
+    send(plus_, nodeid, [](Request& request) noexcept { static_cast<ReadDirectory*>(request.owner)->answered_plus(); });
+}
+
+void ReadDirectory::answered_plus() noexcept {
+    if (noted_missing(plus_)) return ask_names();
+    format_ = DirectoryFormat::direntpluses;
+    bytes_ = plus_.bytes;
+    finish(plus_);
+}
+
+void ReadDirectory::ask_names() noexcept {
+    send(names_, nodeid_,
+         [](Request& request) noexcept { static_cast<ReadDirectory*>(request.owner)->answered_names(); });
+}
+
+void ReadDirectory::answered_names() noexcept {
+    format_ = DirectoryFormat::dirents;
+    bytes_ = names_.bytes;
+    finish(names_);
+}
+
+} // namespace vfsproto::client

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "vfsproto/fuse/client/session.hpp"
+
+#include "vfsproto/fuse/client/unique.hpp"
+
+namespace vfsproto::client {
+
+namespace {
+
+constexpr std::uint32_t kReplyAt = 2048; // in the control block
+
+template <class T> [[nodiscard]] T smaller(T a, T b) noexcept { return a < b ? a : b; }
+
+} // namespace
+
+wire::InitFlags implemented_init_flags() noexcept {
+    using F = wire::InitFlag;
+    return wire::InitFlags::of(F::async_read, F::atomic_o_trunc, F::big_writes, F::dont_mask, F::do_readdirplus,
+                               F::async_dio, F::no_open_support, F::parallel_dirops, F::max_pages,
+                               F::no_opendir_support, F::setxattr_ext, F::init_ext);
+}
+
+Errc Session::init(const Region& memory, const SessionOptions& options) noexcept {
+    if (memory.size() < kMemoryBytes || memory.host() == nullptr) return Errc::bad_argument;
+    memory_ = memory;
+    options_ = options;
+    return Errc::ok;
+}
+
+Region Session::block(std::uint16_t index) const noexcept { return memory_.part(std::size_t{index} * kBlock, kBlock); }
+
+bool Session::step(SessionInput input) noexcept {
+    for (const SessionTransition& transition : kSessionTransitions) {
+        if (transition.from != state_ || transition.input != input) continue;
+        state_ = transition.to;
+        return true;
+    }
+    return false;
+}
+
+void Session::fail(SessionInput input, Errc why) noexcept {
+    if (!step(input)) return;
+    failure_ = why;
+    forgets_.drop_all();
+    prepared_forget_len_ = 0;
+    control_progress_ = Progress::idle;
+}
+
+void Session::prepare_control(wire::Opcode op, const void* in, std::uint32_t in_size, std::uint32_t out_size) noexcept {
+    sequence_ = next_sequence(sequence_);
+    control_unique_ = make_unique(sequence_, kSessionLane, kControlToken);
+    wire::InHeader header{};
+    header.len = static_cast<std::uint32_t>(sizeof(header)) + in_size;
+    header.opcode = static_cast<std::uint32_t>(op);
+    header.unique = control_unique_;
+    header.pid = wish_.pid;
+    std::byte* at = block(0).host();
+    __builtin_memcpy(at, &header, sizeof(header));
+    __builtin_memcpy(at + sizeof(header), in, in_size);
+    control_len_ = header.len;
+    control_room_ = static_cast<std::uint32_t>(sizeof(wire::OutHeader)) + out_size;
+    __builtin_memset(at + kReplyAt, 0, control_room_);
+    control_progress_ = Progress::prepared;
+}
+
+Errc Session::open(const InitWish& wish) noexcept {
+    if (memory_.host() == nullptr || !step(SessionInput::open)) return Errc::wrong_state;
+    wish_ = wish;
+    wish_.flags = wish.flags & implemented_init_flags();
+    if (wish_.max_pages == 0) wish_.max_pages = 1;
+    wire::InitIn in{};
+    in.major = wire::kMajor;
+    in.minor = wire::kMinor;
+    in.max_readahead = wish_.max_readahead;
+    in.flags = wish_.flags.low_word();
+    in.flags2 = wish_.flags.high_word();
+    // Always 64 bytes: one server dies of INIT_EXT with the short form, and both take the long one without it.
+    prepare_control(wire::Opcode::init, &in, sizeof(in), sizeof(wire::InitOut));
+    control_ = Control::init;
+    return Errc::ok;
+}
+
+Errc Session::close() noexcept { return step(SessionInput::close) ? Errc::ok : Errc::wrong_state; }
+
+void Session::handle_lanes_idle() noexcept {
+    if (state_ != SessionState::draining || !forgets_.empty() || prepared_forget_len_ != 0 || forgets_in_flight_ != 0) {
+        return;
+    }
+    if (step(SessionInput::lanes_idle)) prepare_destroy();
+}
+
+void Session::prepare_destroy() noexcept {
+    prepare_control(wire::Opcode::destroy, "", 0, 0);
+    control_ = Control::destroy;
+}
+
+void Session::handle_device_gone(Errc why) noexcept { fail(SessionInput::gone, why); }
+
+void Session::handle_submitted(wire::QueueKind queue, Token token) noexcept {
+    if (queue == wire::QueueKind::request) {
+        VFSPROTO_ASSERT(control_progress_ == Progress::prepared && token.slot == kControlToken);
+        control_progress_ = Progress::in_flight;
+        return;
+    }
+    VFSPROTO_ASSERT(prepared_forget_len_ != 0 && token.slot == prepared_forget_);
+    forget_block_busy_[token.slot] = true;
+    prepared_forget_len_ = 0;
+    ++forgets_in_flight_;
+}
+
+void Session::handle_completion(wire::QueueKind queue, Token token, std::uint32_t written) noexcept {
+    if (queue == wire::QueueKind::hiprio) {
+        // No reply is owed to a FORGET, so there is nothing to look at.
+        if (token.slot >= kForgetBlocks || !forget_block_busy_[token.slot]) return;
+        forget_block_busy_[token.slot] = false;
+        --forgets_in_flight_;
+        return;
+    }
+    if (token.slot != kControlToken || control_progress_ != Progress::in_flight) return;
+    control_progress_ = Progress::idle;
+    // Whatever DESTROY answers, the session is over.
+    if (control_ == Control::destroy) static_cast<void>(step(SessionInput::destroy_done));
+    if (control_ == Control::init) handle_init(written);
+}
+
+void Session::handle_init(std::uint32_t written) noexcept {
+    wire::OutHeader header;
+    wire::InitOut out{};
+    __builtin_memcpy(&header, block(0).host() + kReplyAt, sizeof(header));
+    if (written < sizeof(header) || header.len != written || written > control_room_) {
+        return fail(SessionInput::init_bad, Errc::protocol_violation);
+    }
+    if (header.unique != control_unique_) return fail(SessionInput::init_bad, Errc::unique_mismatch);
+    if (header.error != 0) {
+        if (header.error > 0 || header.error <= -512) return fail(SessionInput::init_bad, Errc::protocol_violation);
+        server_error_ = static_cast<wire::Errno>(-header.error);
+        return fail(SessionInput::init_bad, Errc::init_refused);
+    }
+    const std::uint32_t body = written - static_cast<std::uint32_t>(sizeof(header));
+    if (body < 8) return fail(SessionInput::init_bad, Errc::protocol_violation);
+    // A short struct is an old minor's; what is missing reads as zero.
+    __builtin_memcpy(&out, block(0).host() + kReplyAt + sizeof(header), body);
+    if (out.major != wire::kMajor || out.minor < wire::kMinorFloor) {
+        return fail(SessionInput::init_bad, Errc::version_unsupported);
+    }
+    if (body < wire::kInitOutCompat22Size) return fail(SessionInput::init_bad, Errc::protocol_violation);
+    settle(out);
+    static_cast<void>(step(SessionInput::init_ok));
+}
+
+void Session::settle(const wire::InitOut& out) noexcept {
+    using F = wire::InitFlag;
+    SessionParams& p = params_;
+    p.minor = smaller(out.minor, wire::kMinor);
+    p.flags = wire::InitFlags::from_words(out.flags, out.flags2) & wish_.flags;
+    p.max_readahead = smaller(out.max_readahead, wish_.max_readahead);
+    p.max_pages = kDefaultMaxPages;
+    if (p.flags.has(F::max_pages)) p.max_pages = out.max_pages == 0 ? std::uint16_t{1} : out.max_pages;
+    p.max_pages = smaller(p.max_pages, wish_.max_pages);
+    p.max_read = p.max_pages * kPageSize;
+    const std::uint32_t max_write = out.max_write < kPageSize ? kPageSize : out.max_write;
+    p.max_write = p.flags.has(F::big_writes) ? smaller(max_write, p.max_read) : kPageSize;
+    p.max_background = out.max_background;
+    p.congestion_threshold = out.congestion_threshold;
+    p.time_gran = out.time_gran == 0 || out.time_gran > 1'000'000'000 ? 1 : out.time_gran;
+    p.map_alignment = p.flags.has(F::map_alignment) ? out.map_alignment : std::uint16_t{0};
+    p.request_timeout = p.flags.has(F::request_timeout) ? out.request_timeout : std::uint16_t{0};
+}
+
+void Session::forget(ForgetLink& link) noexcept {
+    // DESTROY drops every lookup at once, so from close() on there is nothing to give back.
+    if (state_ != SessionState::ready) link.nlookup = 0;
+    forgets_.add(link);
+}
+
+bool Session::prepare_forget() noexcept {
+    if (prepared_forget_len_ != 0) return true;
+    if (forgets_.empty() || (state_ != SessionState::ready && state_ != SessionState::draining)) return false;
+    for (std::uint16_t i = 0; i < kForgetBlocks; ++i) {
+        if (forget_block_busy_[i]) continue;
+        sequence_ = next_sequence(sequence_);
+        prepared_forget_ = i;
+        prepared_forget_len_ =
+            forgets_.encode(block(static_cast<std::uint16_t>(i + 1)).bytes(), make_unique(sequence_, kSessionLane, i));
+        return prepared_forget_len_ != 0;
+    }
+    return false;
+}
+
+bool Session::peek_request(SessionRequest& out) noexcept {
+    if (control_progress_ == Progress::prepared) {
+        const Region control = block(0);
+        out.queue = wire::QueueKind::request;
+        out.token = Token{kControlToken};
+        out.readable = {control.device(), control_len_};
+        out.writable = {control.device() + kReplyAt, control_room_};
+        return true;
+    }
+    if (!prepare_forget()) return false;
+    out.queue = wire::QueueKind::hiprio;
+    out.token = Token{prepared_forget_};
+    out.readable = {block(static_cast<std::uint16_t>(prepared_forget_ + 1)).device(), prepared_forget_len_};
+    out.writable = {};
+    return true;
+}
+
+} // namespace vfsproto::client
