@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Installs the release build into an empty prefix, then builds and runs outside programs against that prefix alone:
+# with find_package, with find_package COMPONENTS core, and with pkg-config, each with both compilers.
+set -euo pipefail
+cd "$(dirname "$(readlink -f "$0")")"
+root=$(cd ../.. && pwd)
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+prefix=$scratch/prefix
+
+quietly() { "$@" >"$scratch/log" 2>&1 || { cat "$scratch/log" >&2; echo "install test: failed: $*" >&2; exit 1; }; }
+
+quietly cmake --install "$root/build/release" --prefix "$prefix"
+# Nothing of the build tree may be needed, or named in what was installed.
+if grep -rIl -- "$root" "$prefix" >&2; then
+    echo "install test: the files above name the source tree" >&2
+    exit 1
+fi
+cp ./*.cpp CMakeLists.txt "$scratch"
+
+for compiler in g++ clang++-14; do
+    for core_only in OFF ON; do
+        build=$scratch/build-$compiler-$core_only
+        quietly cmake -S "$scratch" -B "$build" -G Ninja -DCMAKE_CXX_COMPILER=$compiler -DCMAKE_PREFIX_PATH="$prefix" \
+            -DOUTSIDE_CORE_ONLY=$core_only
+        quietly cmake --build "$build"
+        quietly "$build/core"
+        [[ $core_only == ON ]] || quietly "$build/hosted"
+    done
+    export PKG_CONFIG_PATH=$(dirname "$(find "$prefix" -name vfsproto.pc)")
+    export PKG_CONFIG_LIBDIR=$PKG_CONFIG_PATH:$(pkg-config --variable pc_path pkg-config)
+    for package in vfsproto-core:core vfsproto:hosted; do
+        program=$scratch/${package#*:}-$compiler
+        # shellcheck disable=SC2046 # the flags are several words
+        quietly $compiler -std=c++20 "$scratch/${package#*:}.cpp" -o "$program" \
+            $(pkg-config --cflags --libs "${package%:*}")
+        quietly "$program"
+    done
+done
+quietly "$prefix/bin/vfsproto" --help
+echo "install test: ok"

@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""The checks can fail: each is run on a small tree with one thing wrong, and has to say so, and on one with nothing wrong."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import source_tree as tree
+
+HEAD = "// SPDX-License-Identifier: BSD-2-Clause\n#pragma once\n"
+CMAKE = "project(vfsproto VERSION 0.1.0)\n"
+
+# check: [(file, contents, has to be found)]
+CASES = {
+    "layers": [
+        ("include/vfsproto/base/a.hpp", "#include <string>\n", "<string> below the line"),
+        ("include/vfsproto/base/b.hpp", '#include "vfsproto/virtqueue/q.hpp"\n', "base must not include virtqueue"),
+        ("include/vfsproto/fuse/client/c.hpp", '#include "vfsproto/virtqueue/split_driver.hpp"\n', "queue seams alone"),
+        ("include/vfsproto/fuse/client/c.hpp", '#include "vfsproto/virtqueue/slots.hpp"\n', None),
+        ("include/vfsproto/fuse/client/d.hpp", '#include "vfsproto/fuse/server/x.hpp"\n', "must not include fuse/server"),
+        ("include/vfsproto/transport/e.hpp", '#include "vfsproto/fuse/wire/x.hpp"\n', "transport must not include fuse/wire"),
+        ("src/backends/memfs/f.cpp", '#include "vfsproto/backends/loopback/x.hpp"\n', "backend memfs includes backend loopback"),
+        ("src/backends/memfs/f.cpp", '#include "vfsproto/backends/attachment.hpp"\n', None),
+        ("src/posix/g.cpp", '#include "support/catch.hpp"\n', "of the tests"),
+        ("src/nowhere/h.cpp", "\n", "no such room"),
+        ("examples/i.cpp", '#include "src/posix/x.hpp"\n', "installed headers alone"),
+    ],
+    "sizes": [
+        ("src/posix/a.cpp", "int x;\n" * 601, "601 lines"),
+        ("src/posix/b.cpp", "int f(int a) {\n" + "    a++;\n" * 60 + "}\n", "f: 62 lines"),
+        ("src/posix/b.cpp", "int f(int a) {\n" + "    a++;\n" * 50 + "}\n", None),
+        ("src/posix/c.cpp", "namespace {\nstruct S {\n    int m() const noexcept {\n" + "        if (x) {\n        }\n" * 30
+         + "    }\n};\n}\n", "m: 62 lines"),
+    ],
+    "names": [("src/posix/path_utils.cpp", "\n", "says nothing"), ("src/posix/open_file.cpp", "\n", None)],
+    "opcode_switch": [("src/fuse/wire/a.cpp", "switch (header.opcode) {\n}\n", "switch over opcodes"),
+                      ("src/fuse/wire/b.cpp", "case wire::Opcode::read:\n", "switch over opcodes"),
+                      ("src/fuse/wire/c.cpp", "// switch (opcode) is a defect\n", None)],
+    "bools": [("include/vfsproto/posix/a.hpp", "void open(int fd, bool write);\n", "parameter 'write'"),
+              ("include/vfsproto/posix/b.hpp", "bool is_open() const; // (bool x)\nbool x = false;\n", None)],
+    "freestanding": [("src/base/a.cpp", "int* p = new int;\n", "'new' below the line"),
+                     ("src/base/b.cpp", "struct S { S(const S&) = delete; };\n", None),
+                     ("src/base/c.cpp", "void f() { throw 1; }\n", "'throw' below the line"),
+                     ("src/base/d.cpp", "std::string s;\n", "a hosted type"),
+                     ("src/virtqueue/e.cpp", "__atomic_thread_fence(5);\n", "base/fence.hpp"),
+                     ("src/base/f.cpp", "// throw new std::string\nconst char* s = \"throw\";\n", None),
+                     ("src/posix/g.cpp", "std::string s;\n", None)],
+    "reinterpret": [("src/virtqueue/a.cpp", "auto p = reinterpret_cast<int*>(q);\n", "outside base/"),
+                    ("src/virtqueue/a_layout.hpp", "auto p = reinterpret_cast<int*>(q);\n", None),
+                    ("src/posix/a.cpp", "auto p = reinterpret_cast<int*>(q);\n", None)],
+    "ifdefs": [("src/posix/a.cpp", "#ifdef __linux__\n#endif\n", "#ifdef outside"),
+               ("include/vfsproto/config.hpp", "#ifndef A\n#define A 1\n#endif\n", None)],
+    "paths": [("docs/a.md", "see /" + "home/somebody/notes\n", "a path of one machine"),
+              ("src/cli/a.cpp", 'open("/' + 'tmp/socket");\n', "a temporary file by name"),
+              ("docs/b.md", "https://example.org/" + "home/page\n", None)],
+    "changelog": [("CHANGELOG.md", "# Changelog\n\n## [Unreleased]\n\n## [0.0.1]\n- x\n", "says nothing"),
+                  ("CHANGELOG.md", "# Changelog\n\n## [0.0.9]\n- x\n", "the project is 0.1.0"),
+                  ("CHANGELOG.md", "# Changelog\n\n## [Unreleased]\n\n### base\n- x\n", None)],
+    "conformance": [("docs/conformance.md", "| § | who | requirement | test |\n|---|---|---|---|\n| 2.1 | driver | MUST | `a test` |\n",
+                     "no test is called: a test"),
+                    ("docs/conformance.md", "| § | who | requirement | test |\n|---|---|---|---|\n| 2.1 | driver | MUST | `it \"holds\" (1 | 2)` |\n",
+                     None),
+                    ("docs/conformance.md", "| § | who | requirement | test |\n|---|---|---|---|\n| 2.1 | driver | MUST | later |\n",
+                     "names no test")],
+    "headers": [("include/vfsproto/base/a.hpp", HEAD + "std::uint32_t x();\n", "does not compile alone with g++"),
+                ("include/vfsproto/base/b.hpp", HEAD + "#include <cstdint>\nstd::uint32_t x();\n", None)],
+    "format": [("src/posix/a.cpp", "int  x ;\n", "not formatted"), ("src/posix/b.cpp", "int x;\n", None)],
+}
+TEST = ("tests/unit/x.cpp", 'TEST_CASE("it \\"holds\\" "\n          "(1 | 2)", "[x]") {}\n')
+
+
+def run_case(check, path, contents):
+    with tempfile.TemporaryDirectory() as root:
+        shutil.copytree(os.path.join(tree.ROOT, "tools"), os.path.join(root, "tools"),
+                        ignore=shutil.ignore_patterns("__pycache__", "check_self.py"))
+        shutil.copy(os.path.join(tree.ROOT, ".clang-format"), root)
+        for name, text in (("CMakeLists.txt", CMAKE), TEST, (path, contents)):
+            os.makedirs(os.path.dirname(os.path.join(root, name)), exist_ok=True)
+            with open(os.path.join(root, name), "w", encoding="utf-8") as stream:
+                stream.write(text)
+        subprocess.run(["git", "init", "-q", root], check=True)
+        done = subprocess.run([sys.executable, os.path.join("tools", f"check_{check}.py")], cwd=root,
+                              capture_output=True, text=True)
+    return done.returncode, done.stdout + done.stderr
+
+
+def main():
+    findings = tree.Findings("self")
+    own = "tools/check_self.py"
+    count = 0
+    for check, cases in CASES.items():
+        for path, contents, expected in cases:
+            status, output = run_case(check, path, contents)
+            count += 1
+            if status == tree.SKIPPED:
+                continue
+            # The tools themselves lie in the small tree too; what is said about them is not this case's.
+            about_it = "\n".join(line for line in output.splitlines() if line.startswith(path))
+            if expected is None and about_it:
+                findings.add(own, 1, f"{check}: says of a good {path}: {about_it}")
+            elif expected is not None and (status != 1 or expected not in about_it):
+                findings.add(own, 1, f"{check}: does not find '{expected}' in {path}: {output.strip()}")
+    findings.finish(f"{count} cases")
+
+
+main()

@@ -1,0 +1,114 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Sums up a test run: a table of its stages, what failed, what was skipped and why, and the plain last line.
+
+A Catch2 program counts as its test cases, anything else as one. Reads ctest's JUnit reports and stages.tsv
+(name, exit status with 77 for skipped, seconds, last line) in the directory given.
+"""
+
+import glob
+import os
+import re
+import sys
+import xml.etree.ElementTree as xml
+
+ALL_PASSED = re.compile(r"^All tests passed \(\d+ assertions? in (\d+) test cases?\)", re.M)
+SUMMARY = re.compile(r"^test cases:\s*(\d+)(.*)$", re.M)
+SKIP = re.compile(r"^skipped: (.*)$", re.M)
+
+
+class Count:
+    def __init__(self):
+        self.passed = self.failed = self.skipped = 0
+        self.seconds = 0.0
+
+
+def catch_cases(output):
+    """(cases, failed) as Catch2's last summary says, or None."""
+    match = None
+    for match in SUMMARY.finditer(output):
+        pass
+    if match:
+        failed = re.search(r"(\d+) failed(?! as)", match.group(2))
+        return int(match.group(1)), int(failed.group(1)) if failed else 0
+    for match in ALL_PASSED.finditer(output):
+        pass
+    return (int(match.group(1)), 0) if match else None
+
+
+def read_report(path, failures, skips):
+    count = Count()
+    stage = "test " + os.path.splitext(os.path.basename(path))[0]
+    for case in xml.parse(path).getroot().iter("testcase"):
+        name, status = case.get("name"), case.get("status")
+        output = (case.findtext("system-out") or "") + (case.findtext("system-err") or "")
+        count.seconds += float(case.get("time") or 0)
+        reasons = SKIP.findall(output)
+        cases = catch_cases(output)
+        if status in ("disabled", "notrun") or case.find("skipped") is not None:
+            reason = case.find("skipped")
+            count.skipped += 1
+            skips.append(f"{stage}: {name}: {reason.get('message') if reason is not None else status}")
+            continue
+        failed = status == "fail" or case.find("failure") is not None
+        if cases is None:
+            if reasons:
+                count.skipped += 1
+            elif failed:
+                count.failed += 1
+            elif "No tests ran" not in output:
+                count.passed += 1
+            bad = 1
+        else:
+            total, bad = cases
+            if failed and bad == 0:  # all cases passed, and then it crashed or leaked
+                bad, total = 1, total + 1
+            count.failed += bad
+            count.skipped += len(reasons)
+            count.passed += max(0, total - bad - len(reasons))
+        if failed:
+            why = "" if cases else " (ended without a summary: crash or time-out)"
+            failures.append(f"{stage}: {name}: {bad} failed{why}")
+        skips.extend(f"{stage}: {name}: {reason}" for reason in reasons)
+    return stage, count
+
+
+def read_stages(path, failures, skips):
+    for line in open(path, encoding="utf-8"):
+        name, status, seconds, *last = line.rstrip("\n").split("\t")
+        count = Count()
+        count.seconds = float(seconds)
+        if status == "0":
+            count.passed = 1
+        elif status == "77":
+            count.skipped = 1
+            skips.append(last[0] if last else name)
+        else:
+            count.failed = 1
+            failures.append(last[0] if last else name)
+        yield name, count
+
+
+def main():
+    folder = sys.argv[1]
+    failures, skips, rows = [], [], []
+    stages = os.path.join(folder, "stages.tsv")
+    if os.path.exists(stages):
+        rows.extend(read_stages(stages, failures, skips))
+    for path in sorted(glob.glob(os.path.join(folder, "*.xml"))):
+        rows.append(read_report(path, failures, skips))
+
+    print(f"\n{'stage':<26}{'passed':>8}{'failed':>8}{'skipped':>9}{'seconds':>9}")
+    for name, count in rows:
+        print(f"{name:<26}{count.passed:>8}{count.failed:>8}{count.skipped:>9}{count.seconds:>9.0f}")
+    for reason in skips:
+        print("skipped: " + reason)
+    for failure in failures:
+        print("failed: " + failure)
+    passed, failed, skipped = (sum(getattr(count, field) for _, count in rows) for field in
+                               ("passed", "failed", "skipped"))
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    sys.exit(1 if failed or passed == 0 else 0)
+
+
+main()

@@ -1,0 +1,99 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# ./dev test: every kind of test once, small. --full: all of it, in every build. --nightly: the long runs as well.
+# With arguments for ctest: those tests of the dev build, and nothing else.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+scope=small
+case ${1:-} in
+    --full) scope=full; shift ;;
+    --nightly) scope=nightly; shift ;;
+esac
+export VFSPROTO_TEST_SCOPE=$scope # tests that scale read it: small, full or nightly
+results=build/results
+rm -rf "$results"
+mkdir -p "$results"
+jobs=$(nproc)
+
+# run NAME COMMAND…: one stage without test cases of its own; it passes or fails as a whole.
+run() {
+    local name=$1 start=$SECONDS status=0
+    shift
+    "$@" || status=$?
+    printf '%s\t%d\t%d\n' "$name" "$status" "$((SECONDS - start))" >>"$results/stages.tsv"
+    return $status
+}
+
+# build PRESET [TARGET…]
+build() {
+    local preset=$1 targets=()
+    shift
+    [[ $# == 0 ]] || targets=(--target "$@")
+    run "build $preset" tools/build.sh "$preset" ${targets[@]+"${targets[@]}"}
+}
+
+# ctest_in PRESET [ctest arguments…]: its test cases are counted from the report.
+ctest_in() {
+    local preset=$1
+    shift
+    echo "== test $preset" >&2
+    ctest --preset "$preset" -j "$jobs" --output-junit "$PWD/$results/$preset.xml" --test-output-size-passed 4000000 \
+        --test-output-size-failed 4000000 "$@" >"$results/$preset.log" 2>&1 ||
+        grep -vE '^ *[0-9]+/[0-9]+ Test|^ +Start|Passed' "$results/$preset.log" | tail -100 >&2 || true
+}
+
+# The test programs of a preset that match the ctest arguments; a program and its test have the same name.
+tests_of() {
+    local preset=$1
+    shift
+    cmake --preset "$preset" >/dev/null
+    ctest --preset "$preset" -N "$@" | sed -n 's/^ *Test *#[0-9]*: *//p'
+}
+
+# The programs, and the tests, of a part of a preset.
+part() {
+    local preset=$1 names
+    shift
+    names=$(tests_of "$preset" "$@")
+    [[ -n $names ]] || return 0
+    if build "$preset" $names; then ctest_in "$preset" "$@"; fi
+}
+
+each_check() {
+    local name
+    echo "== check" >&2
+    for name in $(./dev check --list); do
+        local status=0 start=$SECONDS
+        python3 "tools/check_$name.py" >"$results/check.log" 2>&1 || status=$?
+        cat "$results/check.log"
+        printf 'check %s\t%d\t%d\t%s\n' "$name" "$status" "$((SECONDS - start))" "$(tail -1 "$results/check.log")" \
+            >>"$results/stages.tsv"
+    done
+}
+
+tools/setup.sh
+if [[ $# -gt 0 ]]; then
+    if build dev; then ctest_in dev "$@"; fi
+elif [[ $scope == small ]]; then
+    if build dev; then ctest_in dev; fi
+    each_check
+    part asan -L unit
+    part tsan -R '^(sim_|unit_(loopback|vhost_user|posix))'
+else
+    if build dev; then ctest_in dev; fi
+    each_check
+    for preset in asan tsan clang; do
+        if build "$preset"; then ctest_in "$preset"; fi
+    done
+    if build release; then run "install" tests/install/run.sh || true; fi
+    if build fuzz; then
+        for source in fuzz/fuzz_*.cpp; do
+            [[ -f $source ]] || continue
+            name=$(basename "$source" .cpp)
+            run "fuzz seeds ${name#fuzz_}" tools/fuzz.sh "${name#fuzz_}" 5 >"$results/$name.log" 2>&1 ||
+                tail -40 "$results/$name.log" >&2
+        done
+    fi
+fi
+python3 tools/count_results.py "$results"
