@@ -2,6 +2,8 @@
 # What `cmake --install` puts where. The core has an export set of its own, so that it can be found without Boost.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
+# The .pc files find their prefix from where they lie, so that an installed tree can be moved.
+file(RELATIVE_PATH PREFIX_FROM_PKGCONFIG "/prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/prefix")
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/vfsproto)
 
 install(TARGETS vfsproto_options vfsproto_core EXPORT vfsprotoCoreTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
