@@ -14,6 +14,7 @@ import xml.etree.ElementTree as xml
 
 ALL_PASSED = re.compile(r"^All tests passed \(\d+ assertions? in (\d+) test cases?\)", re.M)
 SUMMARY = re.compile(r"^test cases:\s*(\d+)(.*)$", re.M)
+HEADING = re.compile(r"^-{79}\n(\S.*(?:\n(?!-{79}).*)*)\n-{79}$", re.M)
 SKIP = re.compile(r"^skipped: (.*)$", re.M)
 
 
@@ -36,6 +37,17 @@ def catch_cases(output):
     return (int(match.group(1)), 0) if match else None
 
 
+def failed_names(output):
+    """The test cases (and sections) above every FAILED of Catch2's report."""
+    names = []
+    for match in re.finditer(r"^.*: FAILED:$", output, re.M):
+        above = [heading.group(1) for heading in HEADING.finditer(output, 0, match.start())]
+        name = " / ".join(line.strip() for line in above[-1].splitlines()) if above else "?"
+        if name not in names:
+            names.append(name)
+    return names
+
+
 def read_report(path, failures, skips):
     count = Count()
     stage = "test " + os.path.splitext(os.path.basename(path))[0]
@@ -45,10 +57,15 @@ def read_report(path, failures, skips):
         count.seconds += float(case.get("time") or 0)
         reasons = SKIP.findall(output)
         cases = catch_cases(output)
-        if status in ("disabled", "notrun") or case.find("skipped") is not None:
+        if status in ("disabled", "notrun"):
             reason = case.find("skipped")
-            count.skipped += 1
-            skips.append(f"{stage}: {name}: {reason.get('message') if reason is not None else status}")
+            reason = reason.get("message") if reason is not None else status
+            if status == "disabled" or reason.startswith("SKIP_"):
+                count.skipped += 1
+                skips.append(f"{stage}: {name}: {reason}")
+            else:
+                count.failed += 1
+                failures.append(f"{stage}: {name}: {reason}")
             continue
         failed = status == "fail" or case.find("failure") is not None
         if cases is None:
@@ -69,6 +86,7 @@ def read_report(path, failures, skips):
         if failed:
             why = "" if cases else " (ended without a summary: crash or time-out)"
             failures.append(f"{stage}: {name}: {bad} failed{why}")
+            failures.extend(f"{stage}: {name}: {case_name}" for case_name in failed_names(output))
         skips.extend(f"{stage}: {name}: {reason}" for reason in reasons)
     return stage, count
 
