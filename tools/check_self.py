@@ -87,10 +87,49 @@ def run_case(check, path, contents):
     return done.returncode, done.stdout + done.stderr
 
 
+RULE = "-" * 79
+REPORT = f"""<testsuite>
+<testcase name="good" status="run" time="1"><system-out>All tests passed (9 assertions in 4 test cases)</system-out></testcase>
+<testcase name="bad" status="fail" time="1"><failure/><system-out>{RULE}
+a broken thing
+{RULE}
+x.cpp:5
+{"." * 79}
+
+x.cpp:5: FAILED:
+skipped: a test: no daemon
+test cases: 5 | 4 passed | 1 failed</system-out></testcase>
+<testcase name="leak" status="fail" time="1"><failure/><system-out>All tests passed (1 assertion in 1 test case)</system-out></testcase>
+<testcase name="crash" status="fail" time="1"><failure/><system-out/></testcase>
+<testcase name="unbuilt" status="notrun"><skipped message="Unable to find executable"/></testcase>
+<testcase name="plain" status="run" time="1"><system-out/></testcase>
+</testsuite>
+"""
+STAGES = "build dev\t0\t3\nbuild tsan\t1\t3\ncheck tidy\t77\t0\tcheck tidy: skipped: not installed\n"
+COUNTED = ("9 passed, 5 failed, 2 skipped", "failed: test dev: bad: a broken thing",
+           "skipped: test dev: bad: a test: no daemon", "skipped: check tidy: skipped: not installed")
+
+
+def check_counting(findings):
+    """The last line of ./dev test: every way a test can fail is counted."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, text in (("dev.xml", REPORT), ("stages.tsv", STAGES)):
+            with open(os.path.join(folder, name), "w", encoding="utf-8") as stream:
+                stream.write(text)
+        done = subprocess.run([sys.executable, os.path.join(tree.ROOT, "tools", "count_results.py"), folder],
+                              capture_output=True, text=True)
+    for expected in COUNTED:
+        if expected not in done.stdout.splitlines():
+            findings.add("tools/count_results.py", 1, f"does not say '{expected}': {done.stdout}{done.stderr}")
+    if done.returncode != 1:
+        findings.add("tools/count_results.py", 1, "leaves with 0 although something failed")
+
+
 def main():
     findings = tree.Findings("self")
     own = "tools/check_self.py"
-    count = 0
+    count = 1
+    check_counting(findings)
     for check, cases in CASES.items():
         for path, contents, expected in cases:
             status, output = run_case(check, path, contents)
