@@ -66,7 +66,7 @@ bool ReplyWriter::append(const void* bytes, std::size_t size) noexcept {
         const HostSegment& segment = area_[index_];
         const std::size_t here = segment.len - offset_;
         const std::size_t step = size < here ? size : here;
-        copy_to_peer(segment.data + offset_, from, step);
+        if (step != 0) copy_to_peer(segment.data + offset_, from, step);
         from += step;
         size -= step;
         offset_ += static_cast<std::uint32_t>(step);

@@ -11,7 +11,7 @@ void detail::copy_out(std::span<const HostSegment> segments, std::size_t& index,
         const HostSegment& segment = segments[index];
         const std::size_t here = segment.len - offset;
         const std::size_t step = size < here ? size : here;
-        copy_from_peer(to, segment.data + offset, step);
+        if (step != 0) copy_from_peer(to, segment.data + offset, step);
         to += step;
         size -= step;
         offset += static_cast<std::uint32_t>(step);
@@ -41,7 +41,7 @@ std::size_t SegmentCursor::read_string(char* to, std::size_t room) noexcept {
         std::size_t step = segment.len - offset_;
         if (step > remaining_) step = remaining_;
         if (step > room - copied) step = room - copied;
-        copy_from_peer(to + copied, segment.data + offset_, step);
+        if (step != 0) copy_from_peer(to + copied, segment.data + offset_, step);
         for (std::size_t i = 0; i < step; ++i) {
             if (to[copied + i] != '\0') continue;
             offset_ += static_cast<std::uint32_t>(i + 1);
