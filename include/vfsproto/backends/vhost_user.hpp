@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// A device behind a vhost-user socket, seen from the front end: a virtiofsd, or any other back end. Nothing here is of
+// one device type; what a back end without a configuration space of its own leaves open, the options fill in.
+#pragma once
+
+#include "vfsproto/backends/attachment.hpp"
+
+#include <chrono>
+#include <memory>
+#include <string_view>
+
+namespace vfsproto::backends {
+
+// Configuration space of a virtio file system device (transport/fs_config.hpp). A tag longer than 36 bytes is cut.
+[[nodiscard]] std::vector<std::byte> fs_config_space(std::string_view tag, std::uint16_t num_request_queues);
+
+struct VhostUserOptions {
+    std::string socket_path;   // where the back end listens
+    int connected_socket = -1; // or a socket that is connected already; taken over, also when open() fails
+
+    // Used when the back end has none, or does not answer for as many bytes as this has.
+    std::vector<std::byte> config = fs_config_space("vfsproto", 1);
+    std::uint16_t queues = 2;       // used when the back end does not count them (no MQ)
+    std::uint16_t queue_size = 256; // the most entries a queue is offered: 1 to 32768
+
+    std::chrono::milliseconds connect_patience{1000}; // how long a refused connection is tried again
+    std::chrono::milliseconds reply_timeout{5000};    // a back end silent for longer has failed
+    std::uint64_t withheld_protocol_features = 0;     // bits not to be negotiated although both sides know them
+    std::size_t arena_size = std::size_t{64} << 20;   // bytes of one memory region
+};
+
+class VhostUser : public Attachment {
+public:
+    struct Opened {
+        std::unique_ptr<VhostUser> device; // nullptr when it failed
+        Errc error = Errc::ok;
+        std::string message; // for people, one line; empty when it did not fail
+
+        [[nodiscard]] explicit operator bool() const noexcept { return device != nullptr; }
+    };
+
+    // Connects and asks everything that is asked once. May take connect_patience and, with a bad back end, several
+    // reply_timeouts. Errors: bad_argument; transport_failed; device_gone; queue_absent.
+    [[nodiscard]] static Opened open(VhostUserOptions options);
+
+    // Stops one queue (GET_VRING_BASE). Returns the index of the next chain the back end would have taken; afterwards it
+    // touches neither the ring nor the buffers. enable_queue() starts the queue again from there; after a reset it
+    // starts from zero. Errors: queue_absent, wrong_state when it does not run, transport_failed, device_gone.
+    [[nodiscard]] virtual Result<std::uint16_t> stop_queue(QueueIndex index) noexcept = 0;
+
+    // How often the queue's doorbell was rung. Any thread.
+    [[nodiscard]] virtual std::uint64_t doorbells(QueueIndex index) const noexcept = 0;
+
+    // Why the device has gone, for people; empty while it has not. Any thread.
+    [[nodiscard]] virtual std::string gone_reason() const = 0;
+};
+
+} // namespace vfsproto::backends

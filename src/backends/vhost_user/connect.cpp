@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "connect.hpp"
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <cerrno>
+#include <cstring>
+#include <thread>
+
+namespace vfsproto::backends::vhost_user {
+namespace {
+
+constexpr std::chrono::milliseconds kPause{5};
+
+bool is_something_else(const std::string& path) {
+    struct stat info {};
+    return ::stat(path.c_str(), &info) == 0 && !S_ISSOCK(info.st_mode);
+}
+
+std::string explain(const std::string& path, int error) {
+    switch (error) {
+    case ENOENT:
+    case ENOTDIR: return "no socket at " + path + ": is virtiofsd running?";
+    case ECONNREFUSED: return "nobody listens at " + path + ": has virtiofsd ended?";
+    case EAGAIN: return "the back end at " + path + " takes no connection: is another front end using it?";
+    case EACCES:
+    case EPERM: return "no permission to use the socket " + path;
+    default: return "cannot connect to " + path + ": " + std::strerror(error);
+    }
+}
+
+// The error of one try; EAGAIN when the listener's queue is full.
+int try_once(const sockaddr_un& address, FileDescriptor& out) {
+    FileDescriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!socket) return errno;
+    if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return errno;
+    out = std::move(socket);
+    return 0;
+}
+
+} // namespace
+
+Connected connect(const std::string& path, std::chrono::milliseconds patience) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (path.empty()) return {{}, Errc::bad_argument, "the path of the socket is empty"};
+    if (path.size() >= sizeof address.sun_path) {
+        return {{}, Errc::bad_argument, "the path of the socket is too long: " + path};
+    }
+    std::memcpy(address.sun_path, path.data(), path.size());
+    const auto until = std::chrono::steady_clock::now() + patience;
+    while (true) {
+        Connected result;
+        const int error = try_once(address, result.socket);
+        if (error == 0) return result;
+        const bool may_pass = error == ECONNREFUSED || error == EAGAIN || error == EINTR;
+        // connect(2) answers ECONNREFUSED for a path that is no socket, too.
+        if (may_pass && is_something_else(path)) return {{}, Errc::transport_failed, path + " is not a socket"};
+        if (!may_pass || std::chrono::steady_clock::now() >= until) {
+            return {{}, Errc::transport_failed, explain(path, error)};
+        }
+        std::this_thread::sleep_for(kPause);
+    }
+}
+
+} // namespace vfsproto::backends::vhost_user

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// One queue as the back end knows it: its eventfds, and the messages that start and stop it.
+#pragma once
+
+#include "connection.hpp"
+
+#include "vfsproto/transport/transport.hpp"
+
+#include <optional>
+
+namespace vfsproto::backends::vhost_user {
+
+// A ring's three areas in user addresses.
+struct VringPlace {
+    std::uint16_t size{};
+    std::uint64_t descriptors{};
+    std::uint64_t available{};
+    std::uint64_t used{};
+};
+
+// Its address stays the same for the life of the attachment: a doorbell points to it.
+class Vring {
+public:
+    explicit Vring(std::uint16_t index) noexcept;
+    Vring(const Vring&) = delete;
+    Vring& operator=(const Vring&) = delete;
+
+    [[nodiscard]] bool usable() const noexcept { return kick_ && call_ && err_; } // no: the system has no descriptors
+    [[nodiscard]] bool started() const noexcept { return started_; }
+
+    // NUM, BASE, ADDR, ERR, CALL, KICK, in this order. The base is where stop() left it, or 0.
+    [[nodiscard]] Errc start(Connection& connection, const VringPlace& place) noexcept;
+    [[nodiscard]] Errc enable(Connection& connection) noexcept;
+    // Returns the index of the next chain the back end would have taken, and keeps it for the next start().
+    [[nodiscard]] Result<std::uint16_t> stop(Connection& connection) noexcept;
+    void forget_base() noexcept { base_ = 0; }
+
+    [[nodiscard]] Doorbell doorbell() noexcept;
+    [[nodiscard]] WaitHandle wait_handle() const noexcept { return {call_.get()}; }
+    [[nodiscard]] int error_event() const noexcept { return err_.get(); }
+    [[nodiscard]] std::uint64_t doorbells() const noexcept;
+
+private:
+    [[nodiscard]] Errc tell_number(Connection& connection, Request request, std::uint32_t value) const noexcept;
+    [[nodiscard]] Errc tell_event(Connection& connection, Request request, const FileDescriptor& event) const noexcept;
+
+    // Read by every doorbell: first, together.
+    FileDescriptor kick_;
+    std::uint64_t rung_ = 0; // one writer: the queue's owner
+
+    FileDescriptor call_;
+    FileDescriptor err_;
+    std::uint16_t index_;
+    std::uint16_t base_ = 0;
+    bool started_ = false;
+};
+
+} // namespace vfsproto::backends::vhost_user

@@ -1,0 +1,383 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What goes over the wire, in which order, byte for byte.
+#include "support/catch.hpp"
+#include "unit/vhost_user/front_end.hpp"
+
+#include "vfsproto/transport/bring_up.hpp"
+#include "vfsproto/transport/fs_config.hpp"
+
+#include <sys/mman.h>
+
+using namespace vfsproto;
+using backends::VhostUser;
+using backends::VhostUserOptions;
+using test::Bytes;
+using test::lay_out;
+using test::Message;
+using test::options_for;
+using test::ScriptedBackEnd;
+using test::words32;
+using test::words64;
+
+namespace {
+
+const FeatureSet kWanted = FeatureSet::of(Feature::event_idx, Feature::ring_packed);
+constexpr std::uint64_t kReplyAck = 1u << 3;
+constexpr std::uint64_t kConfig = 1u << 9;
+constexpr std::uint64_t kMemSlots = 1u << 15;
+
+// Everything up to DRIVER_OK, with both queues in one allocation.
+Region bring_up(VhostUser& device, BringUp& steps) {
+    REQUIRE(steps.negotiate(kWanted));
+    const auto memory = device.allocate(8192);
+    REQUIRE(memory);
+    REQUIRE(steps.enable_queue(QueueIndex{0}, lay_out(*memory)) == Errc::ok);
+    REQUIRE(steps.enable_queue(QueueIndex{1}, lay_out(memory->part(4096, 4096))) == Errc::ok);
+    REQUIRE(steps.go_live() == Errc::ok);
+    return *memory;
+}
+
+} // namespace
+
+TEST_CASE("the front end follows the sequence both known daemons take, in order", "[vhost_user]") {
+    const bool acks = GENERATE(true, false);
+    ScriptedBackEnd back_end;
+    if (!acks) back_end.protocol &= ~kReplyAck;
+    const auto opened = VhostUser::open(options_for(back_end));
+    REQUIRE(opened);
+    BringUp steps(opened.device->transport());
+    bring_up(*opened.device, steps);
+    const std::vector<std::uint32_t> expected = {1,  15, 16, 17, 36, 3,  // the interview
+                                                 2,  5,                  // features, memory
+                                                 8,  10, 9,  14, 13, 12, // hiprio
+                                                 8,  10, 9,  14, 13, 12, // requests
+                                                 18, 18};                // enable, last
+    back_end.await(expected.size());
+    CHECK(back_end.requests() == expected);
+    for (const Message& message : back_end.log()) {
+        INFO("request " << message.request);
+        const bool has_reply =
+            message.request == 1 || message.request == 15 || message.request == 17 || message.request == 36;
+        // The acknowledgement is in force only after it was negotiated, hence not for SET_PROTOCOL_FEATURES itself.
+        const bool asks = acks && !has_reply && message.request != 16;
+        CHECK(message.flags == (asks ? 9u : 1u));
+    }
+}
+
+TEST_CASE("the messages have the bytes of the protocol page", "[vhost_user]") {
+    ScriptedBackEnd back_end;
+    const auto opened = VhostUser::open(options_for(back_end));
+    REQUIRE(opened);
+    BringUp steps(opened.device->transport());
+    const Region memory = bring_up(*opened.device, steps);
+    const auto user = reinterpret_cast<std::uint64_t>(memory.host());
+    back_end.await(22);
+    const std::vector<Message> log = back_end.log();
+
+    CHECK(log[0].payload.empty());
+    CHECK(log[2].payload == words64(0x8009)); // MQ, REPLY_ACK, CONFIGURE_MEM_SLOTS
+    CHECK(log[5].payload.empty());
+    CHECK(log[6].payload == words64(0x160000000)); // VERSION_1, EVENT_IDX, and bit 30 kept; neither 24 nor 26
+    Bytes table = words32(1, 0);
+    const Bytes region = words64(to_number(memory.device()), test::kSmallArena, user, 0);
+    table.insert(table.end(), region.begin(), region.end());
+    CHECK(log[7].payload == table);
+    REQUIRE(log[7].fds.size() == 1);
+    CHECK(to_number(memory.device()) != 0);
+
+    CHECK(log[14].payload == words32(1, 4)); // SET_VRING_NUM
+    CHECK(log[15].payload == words32(1, 0)); // SET_VRING_BASE
+    Bytes addresses = words32(1, 0);         // SET_VRING_ADDR: descriptors, used, available, log
+    const Bytes areas = words64(user + 4096, user + 4096 + 128, user + 4096 + 64, 0);
+    addresses.insert(addresses.end(), areas.begin(), areas.end());
+    CHECK(log[16].payload == addresses);
+    for (std::size_t i = 17; i < 20; ++i) { // ERR, CALL, KICK
+        CHECK(log[i].payload == words64(1));
+        CHECK(log[i].fds.size() == 1);
+    }
+    CHECK(log[20].payload == words32(0, 1)); // SET_VRING_ENABLE
+    CHECK(log[21].payload == words32(1, 1));
+}
+
+TEST_CASE("the memory the back end maps is the memory we hand out, zeroed", "[vhost_user]") {
+    ScriptedBackEnd back_end;
+    const auto opened = VhostUser::open(options_for(back_end));
+    REQUIRE(opened);
+    BringUp steps(opened.device->transport());
+    const Region memory = bring_up(*opened.device, steps);
+    CHECK(memory.host()[5000] == std::byte{0});
+    memory.host()[5000] = std::byte{42};
+    back_end.await(8);
+    const Message table = back_end.log()[7];
+    void* const theirs = ::mmap(nullptr, test::kSmallArena, PROT_READ, MAP_SHARED, table.fds.at(0), 0);
+    REQUIRE(theirs != MAP_FAILED);
+    const std::size_t offset = to_number(memory.device()) - table.word64(1) + 5000;
+    CHECK(static_cast<unsigned char*>(theirs)[offset] == 42);
+    ::munmap(theirs, test::kSmallArena);
+    // A back end that cuts the file off would have us die of SIGBUS.
+    CHECK(::ftruncate(table.fds.at(0), 0) != 0);
+}
+
+TEST_CASE("doorbell and wait handle are the eventfds the back end holds", "[vhost_user]") {
+    ScriptedBackEnd back_end;
+    const auto opened = VhostUser::open(options_for(back_end));
+    REQUIRE(opened);
+    BringUp steps(opened.device->transport());
+    bring_up(*opened.device, steps);
+    back_end.await(22);
+    const std::vector<Message> log = back_end.log();
+    Transport& transport = opened.device->transport();
+    const Doorbell bell = transport.doorbell(QueueIndex{1});
+    bell.ring(bell.context);
+    bell.ring(bell.context);
+    std::uint64_t count = 0;
+    REQUIRE(::read(log[19].fds.at(0), &count, sizeof count) == sizeof count);
+    CHECK(count == 2);
+    CHECK(opened.device->doorbells(QueueIndex{1}) == 2);
+    CHECK(opened.device->doorbells(QueueIndex{0}) == 0);
+    count = 1;
+    REQUIRE(::write(log[18].fds.at(0), &count, sizeof count) == sizeof count);
+    count = 0;
+    REQUIRE(::read(transport.wait_handle(QueueIndex{1}).fd, &count, sizeof count) == sizeof count);
+    CHECK(count == 1);
+    CHECK(transport.doorbell(QueueIndex{2}).ring == nullptr);
+    CHECK(transport.wait_handle(QueueIndex{2}).fd == -1);
+}
+
+TEST_CASE("a driver sees neither the transport's own feature bits nor legacy ones", "[vhost_user]") {
+    ScriptedBackEnd back_end;
+    back_end.features = 0x175000000; // what the C virtiofsd offers
+    const auto opened = VhostUser::open(options_for(back_end));
+    REQUIRE(opened);
+    CHECK(opened.device->transport().device_features()->bits() == 0x130000000);
+    CHECK(opened.device->transport().accept_features(FeatureSet(std::uint64_t{1} << 26)) == Errc::bad_argument);
+}
+
+TEST_CASE("without protocol features nothing of them is sent", "[vhost_user]") {
+    ScriptedBackEnd back_end;
+    back_end.features = 0x130000000;
+    const auto opened = VhostUser::open(options_for(back_end));
+    REQUIRE(opened);
+    BringUp steps(opened.device->transport());
+    bring_up(*opened.device, steps);
+    const std::vector<std::uint32_t> expected = {1, 3, 2, 5, 8, 10, 9, 14, 13, 12, 8, 10, 9, 14, 13, 12};
+    back_end.await(expected.size());
+    CHECK(back_end.requests() == expected);
+    CHECK(back_end.log()[2].payload == words64(0x120000000));
+}
+
+TEST_CASE("a withheld protocol feature is not negotiated", "[vhost_user]") {
+    ScriptedBackEnd back_end;
+    VhostUserOptions options = options_for(back_end);
+    options.withheld_protocol_features = kReplyAck;
+    const auto opened = VhostUser::open(std::move(options));
+    REQUIRE(opened);
+    CHECK(back_end.log()[2].payload == words64(0x8001));
+}
+
+TEST_CASE("configuration comes from the back end if it has one and from the options if not", "[vhost_user]") {
+    const std::vector<std::byte> theirs = backends::fs_config_space("theirs", 1);
+    ScriptedBackEnd back_end;
+    std::string expected = "ours";
+    SECTION("no CONFIG feature: not asked") {}
+    SECTION("CONFIG, answered") {
+        back_end.protocol |= kConfig;
+        for (const std::byte b : theirs) back_end.config.push_back(static_cast<unsigned char>(b));
+        expected = "theirs";
+    }
+    SECTION("CONFIG, but the empty answer") { back_end.protocol |= kConfig; }
+    VhostUserOptions options = options_for(back_end);
+    options.config = backends::fs_config_space("ours", 1);
+    const auto opened = VhostUser::open(std::move(options));
+    REQUIRE(opened);
+    const auto config = read_fs_config(opened.device->transport(), FeatureSet::of(Feature::version_1));
+    REQUIRE(config);
+    CHECK(std::string(config->tag) == expected);
+    CHECK(config->num_request_queues == 1);
+    if ((back_end.protocol & kConfig) != 0) {
+        const Message question = back_end.log().back();
+        CHECK(question.request == 24);
+        CHECK(question.payload.size() == 12 + 40);
+        CHECK(question.word32(1) == 40);
+    }
+    std::byte beyond[1];
+    CHECK(opened.device->transport().read_config(40, beyond) == Errc::config_invalid);
+}
+
+TEST_CASE("later memory is added region by region where the back end has slots", "[vhost_user]") {
+    const bool acks = GENERATE(true, false);
+    ScriptedBackEnd back_end;
+    if (!acks) back_end.protocol &= ~kReplyAck;
+    const auto opened = VhostUser::open(options_for(back_end));
+    REQUIRE(opened);
+    BringUp steps(opened.device->transport());
+    const Region first = bring_up(*opened.device, steps);
+    back_end.await(22);
+
+    const auto second = opened.device->allocate(200 << 10);
+    REQUIRE(second);
+    // Without an acknowledgement the answer to a later question says that the region is mapped.
+    CHECK(back_end.requests(22) == (acks ? std::vector<std::uint32_t>{37} : std::vector<std::uint32_t>{37, 1}));
+    const Message added = back_end.log()[22];
+    CHECK(added.payload ==
+          words64(0, to_number(second->device()), 200 << 10, reinterpret_cast<std::uint64_t>(second->host()), 0));
+    CHECK(added.fds.size() == 1);
+    CHECK(second->device() != first.device());
+
+    const std::size_t before = back_end.requests().size();
+    opened.device->release(*second);
+    back_end.await(before + 1);
+    CHECK(back_end.requests(before) == std::vector<std::uint32_t>{38});
+    CHECK(back_end.log()[before].payload == added.payload);
+}
+
+TEST_CASE("later memory is sent as a whole new table where the back end has no slots", "[vhost_user]") {
+    ScriptedBackEnd back_end;
+    back_end.protocol &= ~kMemSlots;
+    const auto opened = VhostUser::open(options_for(back_end));
+    REQUIRE(opened);
+    BringUp steps(opened.device->transport());
+    bring_up(*opened.device, steps);
+    const std::size_t before = back_end.requests().size();
+    REQUIRE(opened.device->allocate(100 << 10));
+    CHECK(back_end.requests(before) == std::vector<std::uint32_t>{5});
+    CHECK(back_end.log()[before].word32(0) == 2);
+    CHECK(back_end.log()[before].fds.size() == 2);
+    for (int i = 0; i < 6; ++i) REQUIRE(opened.device->allocate(100 << 10));
+    CHECK(back_end.log().back().word32(0) == 8);
+    CHECK(opened.device->allocate(100 << 10).error() == Errc::no_memory); // a message carries eight descriptors
+}
+
+TEST_CASE("memory collected before the first queue goes over in one table, the ninth region on its own",
+          "[vhost_user]") {
+    ScriptedBackEnd back_end;
+    back_end.slots = 9;
+    const auto opened = VhostUser::open(options_for(back_end));
+    REQUIRE(opened);
+    std::vector<Region> regions;
+    for (int i = 0; i < 9; ++i) {
+        const auto region = opened.device->allocate(100 << 10);
+        REQUIRE(region);
+        regions.push_back(*region);
+    }
+    CHECK(opened.device->allocate(100 << 10).error() == Errc::no_memory); // no slot left
+    BringUp steps(opened.device->transport());
+    REQUIRE(steps.negotiate(kWanted));
+    const std::size_t before = back_end.requests().size();
+    REQUIRE(steps.enable_queue(QueueIndex{0}, lay_out(regions[8])) == Errc::ok);
+    const auto requests = back_end.requests(before);
+    REQUIRE(requests.size() >= 2);
+    CHECK(requests[0] == 5);
+    CHECK(requests[1] == 37);
+    CHECK(back_end.log()[before].fds.size() == 8);
+}
+
+TEST_CASE("released memory is reused and reads as zero again", "[vhost_user]") {
+    ScriptedBackEnd back_end;
+    const auto opened = VhostUser::open(options_for(back_end));
+    REQUIRE(opened);
+    const auto a = opened.device->allocate(4096);
+    const auto b = opened.device->allocate(4096);
+    REQUIRE((a && b));
+    a->host()[7] = std::byte{1};
+    opened.device->release(*a);
+    const auto again = opened.device->allocate(4096);
+    REQUIRE(again);
+    CHECK(again->host() == a->host());
+    CHECK(again->host()[7] == std::byte{0});
+    CHECK(opened.device->allocate(0).error() == Errc::bad_argument);
+}
+
+TEST_CASE("a stopped queue starts again where the back end left it, after a reset from zero", "[vhost_user]") {
+    ScriptedBackEnd back_end;
+    back_end.next_avail = 3;
+    const auto opened = VhostUser::open(options_for(back_end));
+    REQUIRE(opened);
+    BringUp steps(opened.device->transport());
+    const Region memory = bring_up(*opened.device, steps);
+    Transport& transport = opened.device->transport();
+    std::size_t before = back_end.requests().size();
+
+    const auto base = opened.device->stop_queue(QueueIndex{1});
+    REQUIRE(base);
+    CHECK(*base == 3);
+    CHECK(opened.device->stop_queue(QueueIndex{1}).error() == Errc::wrong_state);
+    CHECK(opened.device->stop_queue(QueueIndex{2}).error() == Errc::queue_absent);
+    const QueueAddresses ring = lay_out(memory.part(4096, 4096));
+    REQUIRE(transport.enable_queue(QueueIndex{1}, ring) == Errc::ok);
+    back_end.await(before + 8);
+    CHECK(back_end.requests(before) == std::vector<std::uint32_t>{11, 8, 10, 9, 14, 13, 12, 18});
+    CHECK(back_end.log()[before + 2].payload == words32(1, 3));
+    CHECK(back_end.log()[before + 6].fds.size() == 1);
+
+    before += 8;
+    REQUIRE(transport.reset() == Errc::ok);
+    CHECK(back_end.requests(before) == std::vector<std::uint32_t>{11, 11});
+    CHECK(*transport.status() == 0);
+    REQUIRE(transport.enable_queue(QueueIndex{1}, ring) == Errc::ok);
+    back_end.await(before + 8);
+    // Not live yet, so not enabled; and the base is zero again.
+    CHECK(back_end.requests(before + 2) == std::vector<std::uint32_t>{8, 10, 9, 14, 13, 12});
+    CHECK(back_end.log()[before + 3].payload == words32(1, 0));
+}
+
+TEST_CASE("a queue outside the memory given, or of no legal size, is refused before the back end hears of it",
+          "[vhost_user]") {
+    ScriptedBackEnd back_end;
+    const auto opened = VhostUser::open(options_for(back_end));
+    REQUIRE(opened);
+    Transport& transport = opened.device->transport();
+    const auto memory = opened.device->allocate(4096);
+    REQUIRE(memory);
+    const std::size_t before = back_end.requests().size();
+    QueueAddresses ring = lay_out(*memory);
+    ring.device.addr = DeviceAddr{0x1000};
+    CHECK(transport.enable_queue(QueueIndex{0}, ring) == Errc::bad_argument);
+    CHECK(transport.enable_queue(QueueIndex{0}, lay_out(*memory, 0)) == Errc::bad_argument);
+    CHECK(transport.enable_queue(QueueIndex{2}, lay_out(*memory)) == Errc::queue_absent);
+    CHECK(back_end.requests().size() == before);
+}
+
+TEST_CASE("the number of queues is bounded by what is known of the back end", "[vhost_user]") {
+    ScriptedBackEnd back_end;
+    std::uint16_t expected = 2;
+    SECTION("a known daemon dies of a third ring, whatever it says") { back_end.queues = 64; }
+    SECTION("an unknown one is believed, up to what a message can name") {
+        back_end.features = 0x160000000;
+        back_end.queues = ~std::uint64_t{0};
+        expected = 256;
+    }
+    SECTION("without MQ the options say it") {
+        back_end.protocol &= ~std::uint64_t{1};
+        back_end.queues = 77;
+    }
+    const auto opened = VhostUser::open(options_for(back_end));
+    REQUIRE(opened);
+    CHECK(*opened.device->transport().queue_count() == expected);
+    CHECK(*opened.device->transport().max_queue_size(QueueIndex{1}) == 256);
+    CHECK(opened.device->transport().max_queue_size(QueueIndex{expected}).error() == Errc::queue_absent);
+}
+
+TEST_CASE("the daemons are recognised by what they offer", "[vhost_user]") {
+    ScriptedBackEnd back_end;
+    std::string name = "unknown server";
+    auto destroy = client::DestroyReply::may_be_missing;
+    SECTION("C") {
+        back_end.features = 0x175000000;
+        back_end.protocol = 0x8c2b;
+        name = "C virtiofsd (QEMU)";
+        destroy = client::DestroyReply::always;
+    }
+    SECTION("Rust") { name = "virtiofsd (Rust)"; }
+    SECTION("Rust with a tag") {
+        back_end.protocol = 0x8a62b;
+        name = "virtiofsd (Rust)";
+    }
+    SECTION("another") { back_end.protocol = 0x9; }
+    const auto opened = VhostUser::open(options_for(back_end));
+    REQUIRE(opened);
+    CHECK(std::string(opened.device->quirks().peer) == name);
+    CHECK(opened.device->quirks().destroy_reply == destroy);
+    CHECK(opened.device->quirks().interrupts == client::InterruptUse::never);
+    CHECK(opened.device->describe().at(2).second == name);
+}
