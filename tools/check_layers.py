@@ -13,6 +13,7 @@ FREESTANDING_HEADERS = {"cstdint", "cstddef", "span", "array", "concepts", "type
 C_HEADERS = {"stdint.h", "stddef.h", "stdbool.h"}  # for vfsproto.h
 QUEUE_SEAMS = {"virtqueue/request_queue.hpp", "virtqueue/device_queue.hpp", "virtqueue/queue_ref.hpp",
                "virtqueue/slots.hpp"}
+BACKENDS = {"loopback", "vhost_user", "vfio_pci", "virtio_mmio", "passthrough", "memfs", "asio", "logging"}
 HOST_LIBRARIES = ("boost/", "fmt/", "spdlog/", "fuse3/", "CLI/", "nlohmann/")
 
 # layer -> layers it may include (itself always). fuse/client and fuse/server see virtqueue/ through QUEUE_SEAMS only.
@@ -27,7 +28,7 @@ MAY = {
     "c_api": {"config", "base", "virtqueue", "transport", "fuse/wire", "fuse/client", "fuse/server", "queue seams"},
 }
 BELOW = set(MAY) - {"c_api"} | {"queue seams"}
-MAY["backends"] = BELOW  # one backend: itself, and backends/attachment.hpp
+MAY["backends"] = BELOW  # a backend: itself, and what lies in backends/ and belongs to none
 MAY["posix"] = BELOW | {"backends"}
 MAY["cli"] = BELOW | {"backends", "posix"}
 
@@ -43,8 +44,9 @@ def layer(path):
 
 
 def backend(path):
-    parts = path.split("/")
-    return parts[1] if len(parts) > 2 else parts[1].split(".")[0]
+    """Which backend a file below backends/ belongs to; None for the ground they share, attachment.hpp above all."""
+    name = path.split("/")[1].split(".")[0]
+    return name if name in BACKENDS else None
 
 
 def product_path(including, name):
@@ -65,12 +67,12 @@ def product_path(including, name):
 def check_product_file(findings, path):
     own_path = path.split("/", 2)[2] if path.startswith("include/vfsproto/") else path.split("/", 1)[1]
     own = layer(own_path)
-    text = tree.read(path)
+    text = tree.code(tree.read(path), keep_strings=True)
     if own not in MAY:
         findings.add(path, 1, f"no such room in docs/design.md: {own}")
         return
     below = own in BELOW or own == "c_api"
-    for match in INCLUDE.finditer(tree.code(text, keep_strings=True)):
+    for match in INCLUDE.finditer(text):
         line, name = tree.line_of(text, match.start()), match.group(2)
         if match.group(1) == "<":
             allowed = FREESTANDING_HEADERS | (C_HEADERS if own == "c_api" else set())
@@ -91,9 +93,9 @@ def check_product_file(findings, path):
             if own == "fuse/wire" or target not in QUEUE_SEAMS:
                 findings.add(path, line, f"{own} sees the queue seams alone, not {target}")
         elif own == "backends" and theirs == "backends":
-            mine = None if own_path == "backends/attachment.hpp" else backend(own_path)
-            if backend(target) not in (mine, "attachment"):
-                findings.add(path, line, f"backend {mine} includes backend {backend(target)}")
+            mine = backend(own_path)
+            if backend(target) not in (mine, None):
+                findings.add(path, line, f"backend {mine or 'ground'} includes backend {backend(target)}")
         elif theirs != own and theirs not in MAY[own]:
             findings.add(path, line, f"{own} must not include {theirs} ({target})")
 
@@ -103,8 +105,8 @@ def main():
     for path in tree.sources(("include", "src")):
         check_product_file(findings, path)
     for path in tree.sources(("examples",)):
-        text = tree.read(path)
-        for match in INCLUDE.finditer(tree.code(text, keep_strings=True)):
+        text = tree.code(tree.read(path), keep_strings=True)
+        for match in INCLUDE.finditer(text):
             if match.group(1) == '"' and not match.group(2).startswith("vfsproto/"):
                 findings.add(path, tree.line_of(text, match.start()), "an example includes installed headers alone")
     findings.finish()
