@@ -27,11 +27,11 @@ wire::Errno RequestView::check_length(const ServerSession& session) noexcept {
     return wire::Errno::none;
 }
 
-wire::Errno RequestView::read_name(std::size_t which, Name& out) noexcept {
+wire::Errno RequestView::read_name(std::size_t which, wire::Name& out) noexcept {
     const bool may_be_longer = cursor_.remaining() >= RequestScratch::kNameRoom;
     const std::size_t size = cursor_.read_string(scratch_.names[which], RequestScratch::kNameRoom);
     if (size == 0) return may_be_longer ? wire::Errno::enametoolong : wire::Errno::einval;
-    out = {scratch_.names[which], static_cast<std::uint32_t>(size - 1)};
+    out = {scratch_.names[which], size - 1};
     return wire::Errno::none;
 }
 

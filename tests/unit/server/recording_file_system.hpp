@@ -42,7 +42,7 @@ struct RecordingFileSystem {
     void on_destroy() noexcept { ++sessions_ended; }
 
     void handle(const In<Opcode::lookup>& request, Out<Opcode::lookup>& reply) noexcept {
-        log.push_back("lookup " + std::string(request.name.text, request.name.size));
+        log.push_back("lookup " + std::string(request.name.data(), request.name.size()));
         wire::EntryOut entry{};
         entry.nodeid = 2;
         return reply.ok(entry);
@@ -64,12 +64,12 @@ struct RecordingFileSystem {
     }
     void handle(const In<Opcode::interrupt>&, Out<Opcode::interrupt>& reply) noexcept { return reply.none(); }
     void handle(const In<Opcode::symlink>& request, Out<Opcode::symlink>& reply) noexcept {
-        log.push_back("symlink " + std::string(request.name.text) + " to " + request.second_name.text + " with " +
+        log.push_back("symlink " + std::string(request.name.data()) + " to " + request.second_name.data() + " with " +
                       std::to_string(request.extensions.size()) + " bytes of extensions");
         return reply.ok({});
     }
     void handle(const In<Opcode::setxattr>& request, Out<Opcode::setxattr>& reply) noexcept {
-        log.push_back("setxattr " + std::string(request.name.text) + " = " + text_of(request.data) + " flags " +
+        log.push_back("setxattr " + std::string(request.name.data()) + " = " + text_of(request.data) + " flags " +
                       std::to_string(request.in.setxattr_flags));
         return reply.ok();
     }
@@ -95,8 +95,7 @@ struct RecordingFileSystem {
         std::uint64_t cookie = 0;
         for (const char* name : {"a", "bb", "ccccccccc"}) {
             ++cookie;
-            const auto size = static_cast<std::uint32_t>(std::char_traits<char>::length(name));
-            if (!records.add({cookie + 10, cookie, wire::linux_abi::kDtReg, size, name})) break;
+            if (!records.add({cookie + 10, cookie, wire::linux_abi::kDtReg, std::string_view(name)})) break;
         }
         return reply.ok();
     }

@@ -1,23 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Puts directory records into a reply, as many as were asked for and fit.
+// Puts directory records into a reply, wherever the driver's segments are, as many as were asked for and fit.
 #pragma once
 
 #include "vfsproto/fuse/server/reply_writer.hpp"
-#include "vfsproto/fuse/wire/structs.hpp"
+#include "vfsproto/fuse/wire/dirents.hpp"
 
 #include <cstddef>
 #include <cstdint>
 
 namespace vfsproto::server {
-
-// One entry as a file system knows it. `name` need not be terminated; it is not empty.
-struct DirectoryEntry {
-    std::uint64_t ino = 0;
-    std::uint64_t next = 0; // cookie of the entry after this one, opaque
-    std::uint32_t type = 0; // linux_abi::kDt…
-    std::uint32_t name_size = 0;
-    const char* name = nullptr;
-};
 
 // For READDIR and READDIRPLUS (fuse.h, FUSE_DIRENT_ALIGN: every record is padded to 8, the last one too). Records that
 // do not fit are the caller's to keep for the next request. End with reply.ok().
@@ -32,28 +23,28 @@ public:
     }
 
     // To ask before a lookup is counted for the record.
-    [[nodiscard]] bool fits(std::uint32_t name_size) const noexcept { return writer_.fits(record_size(name_size)); }
+    [[nodiscard]] bool fits(std::size_t name_size) const noexcept { return writer_.fits(record_size(name_size)); }
 
     // False, and nothing written, when it does not fit.
-    [[nodiscard]] bool add(const DirectoryEntry& entry) noexcept requires(!kPlus) {
-        return fits(entry.name_size) && put(entry);
+    [[nodiscard]] bool add(const wire::DirEntry& entry) noexcept requires(!kPlus) {
+        return fits(entry.name.size()) && put(entry);
     }
     // `found.nodeid` 0: no lookup was done, none is counted.
-    [[nodiscard]] bool add(const DirectoryEntry& entry, const wire::EntryOut& found) noexcept requires(kPlus) {
-        return fits(entry.name_size) && writer_.append(&found, sizeof(found)) && put(entry);
+    [[nodiscard]] bool add(const wire::DirEntry& entry, const wire::EntryOut& found) noexcept requires(kPlus) {
+        return fits(entry.name.size()) && writer_.append(&found, sizeof(found)) && put(entry);
     }
 
 private:
     static constexpr std::size_t kFixed = kPlus ? sizeof(wire::Direntplus) : sizeof(wire::Dirent);
 
-    static constexpr std::size_t record_size(std::uint32_t name_size) noexcept {
-        return (kFixed + std::size_t{name_size} + 7) & ~std::size_t{7};
+    static constexpr std::size_t record_size(std::size_t name_size) noexcept {
+        return kPlus ? wire::direntplus_size(name_size) : wire::dirent_size(name_size);
     }
-    [[nodiscard]] bool put(const DirectoryEntry& entry) noexcept {
-        const wire::Dirent dirent{entry.ino, entry.next, entry.name_size, entry.type};
+    [[nodiscard]] bool put(const wire::DirEntry& entry) noexcept {
+        const wire::Dirent dirent{entry.ino, entry.next, static_cast<wire::u32>(entry.name.size()), entry.type};
         const std::uint64_t zeros = 0;
-        return writer_.append(&dirent, sizeof(dirent)) && writer_.append(entry.name, entry.name_size) &&
-               writer_.append(&zeros, record_size(entry.name_size) - kFixed - entry.name_size);
+        return writer_.append(&dirent, sizeof(dirent)) && writer_.append(entry.name.data(), entry.name.size()) &&
+               writer_.append(&zeros, record_size(entry.name.size()) - kFixed - entry.name.size());
     }
 
     ReplyWriter& writer_;

@@ -5,6 +5,8 @@
 
 #include "vfsproto/fuse/server/segment_cursor.hpp"
 #include "vfsproto/fuse/server/server_session.hpp"
+#include "vfsproto/fuse/wire/message_size.hpp"
+#include "vfsproto/fuse/wire/name.hpp"
 #include "vfsproto/fuse/wire/op_table.hpp"
 #include "vfsproto/virtqueue/device_queue.hpp"
 
@@ -14,13 +16,6 @@
 #include <type_traits>
 
 namespace vfsproto::server {
-
-// A name as it was at one moment: NUL-terminated, without a NUL inside. Lives in the lane's RequestScratch, until the
-// handler returns.
-struct Name {
-    const char* text = "";
-    std::uint32_t size = 0; // bytes, without the NUL
-};
 
 // Room for what is copied out of one request; a lane uses one at a time.
 struct RequestScratch {
@@ -37,9 +32,10 @@ template <class Row_> struct Request {
     const ServerSession& session;
     std::uint16_t lane;    // which lane it came from
     typename Row::In in{}; // zero beyond what an older client sends
-    Name name{};           // InTail::name, name_pair, name_data
-    Name second_name{};    // InTail::name_pair; for SYMLINK the target
-    ByteView data{};       // InTail::data and name_data: as many bytes as the size field says; array: the records
+    // Copies in the lane's RequestScratch: a NUL follows the last byte, so that data() is a C string.
+    wire::Name name{};        // InTail::name, name_pair, name_data
+    wire::Name second_name{}; // InTail::name_pair; for SYMLINK the target
+    ByteView data{};          // InTail::data and name_data: as many bytes as the size field says; array: the records
     std::span<const std::byte> extensions{}; // wire::ExtHeader records; empty unless one of their flags was agreed on
 };
 template <wire::Opcode Op> using RequestOf = Request<wire::RowOf<Op>>;
@@ -72,7 +68,7 @@ public:
     template <class Row> [[nodiscard]] wire::Errno decode(Request<Row>& out) noexcept;
 
 private:
-    [[nodiscard]] wire::Errno read_name(std::size_t which, Name& out) noexcept;
+    [[nodiscard]] wire::Errno read_name(std::size_t which, wire::Name& out) noexcept;
     [[nodiscard]] wire::Errno read_data(std::uint64_t size, ByteView& out) noexcept;
     [[nodiscard]] wire::Errno read_extensions(const ServerSession& session, std::span<const std::byte>& out) noexcept;
     template <class Row> [[nodiscard]] wire::Errno read_fixed(Request<Row>& out) noexcept;
@@ -86,31 +82,24 @@ private:
 
 namespace detail {
 
-template <class In> inline constexpr std::size_t kRecordSize = 0;
-template <> inline constexpr std::size_t kRecordSize<wire::BatchForgetIn> = sizeof(wire::ForgetOne);
-template <> inline constexpr std::size_t kRecordSize<wire::RemovemappingIn> = sizeof(wire::RemovemappingOne);
-
-// How many bytes the fixed struct says will follow.
-template <class In> [[nodiscard]] constexpr std::uint64_t announced_bytes(const In& in) noexcept {
-    if constexpr (kRecordSize<In> != 0) {
-        return std::uint64_t{in.count} * kRecordSize<In>;
-    } else if constexpr (requires { in.in_size; }) {
-        return in.in_size;
-    } else {
-        return in.size;
-    }
+// How many bytes the fixed struct of a row with such a tail says will follow.
+template <class Row> [[nodiscard]] inline std::uint64_t announced_bytes(const typename Row::In& in) noexcept {
+    constexpr wire::TailField field = wire::op_info(Row::opcode).tail_field;
+    static_assert(field.unit != 0);
+    std::uint32_t value = 0;
+    std::byte bytes[sizeof(in)];
+    __builtin_memcpy(bytes, &in, sizeof(in));
+    __builtin_memcpy(&value, bytes + field.offset, sizeof(value));
+    return std::uint64_t{value} * field.unit;
 }
 
 } // namespace detail
 
 template <class Row> wire::Errno RequestView::read_fixed(Request<Row>& out) noexcept {
-    std::size_t size = Row::in_size;
-    if constexpr (Row::traits.compat == wire::Compat::short_request) {
-        if (!out.session.has(wire::InitFlag::setxattr_ext)) size = wire::kSetxattrInCompatSize;
-    } else if constexpr (Row::traits.compat == wire::Compat::short_reply) { // INIT: 16 bytes before 7.36
-        if (cursor_.remaining() < wire::kInitInCompatSize) return wire::Errno::einval;
-        if (cursor_.remaining() < size) size = wire::kInitInCompatSize;
-    }
+    constexpr const wire::OpInfo& op = wire::op_info(Row::opcode);
+    const wire::InitFlags agreed = out.session.flags();
+    std::size_t size = wire::fixed_in_size(op, agreed);
+    if (cursor_.remaining() < size) size = wire::least_in_size(op, agreed);
     return cursor_.read(&out.in, size) ? wire::Errno::none : wire::Errno::einval;
 }
 
@@ -122,9 +111,9 @@ template <class Row> wire::Errno RequestView::read_tail(Request<Row>& out) noexc
         return read_name(1, out.second_name);
     } else if constexpr (Row::in_tail == wire::InTail::name_data) {
         if (const wire::Errno error = read_name(0, out.name); error != wire::Errno::none) return error;
-        return read_data(detail::announced_bytes(out.in), out.data);
+        return read_data(detail::announced_bytes<Row>(out.in), out.data);
     } else if constexpr (Row::in_tail == wire::InTail::data || Row::in_tail == wire::InTail::array) {
-        return read_data(detail::announced_bytes(out.in), out.data);
+        return read_data(detail::announced_bytes<Row>(out.in), out.data);
     } else {
         return wire::Errno::none;
     }
