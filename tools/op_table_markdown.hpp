@@ -51,11 +51,12 @@ inline std::string note_text(const wire::OpInfo& op) {
 }
 
 inline std::string op_table_markdown() {
-    std::string text = "# FUSE operations\n\n"
-                       "Printed by `tools/print_op_table.cpp` from `fuse/wire/op_table.hpp`; a test compares the two. Sizes "
-                       "are bytes behind the\nheaders (40 of a request, 16 of a reply); names end with a NUL.\n\n"
-                       "| # | operation | since | request | reply | queue | may block | notes |\n"
-                       "|---|---|---|---|---|---|---|---|\n";
+    std::string text =
+        "# FUSE operations\n\n"
+        "Printed by `tools/print_op_table.cpp` from `fuse/wire/op_table.hpp`; a test compares the two. Sizes "
+        "are bytes behind the\nheaders (40 of a request, 16 of a reply); names end with a NUL.\n\n"
+        "| # | operation | since | request | reply | queue | may block | notes |\n"
+        "|---|---|---|---|---|---|---|---|\n";
     for (const wire::OpInfo& op : wire::kOpInfo) {
         text += "| " + std::to_string(static_cast<unsigned>(op.opcode)) + " | " + op.name + " | 7." +
                 std::to_string(op.since) + " | " + request_text(op) + " | " + reply_text(op) + " | " +

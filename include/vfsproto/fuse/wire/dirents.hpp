@@ -39,6 +39,8 @@ struct DirEntryPlus {
 class DirentReader {
 public:
     explicit DirentReader(std::span<const std::byte> records) noexcept : rest_(records) {}
+    DirentReader(const DirentReader&) = delete;
+    DirentReader& operator=(const DirentReader&) = delete;
 
     // True: entry() is the next one. False: the end, or error() says why not.
     [[nodiscard]] bool next() noexcept;
