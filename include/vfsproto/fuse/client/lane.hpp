@@ -9,6 +9,7 @@
 //   that header and data are one segment.
 #pragma once
 
+#include "vfsproto/base/fence.hpp"
 #include "vfsproto/base/region.hpp"
 #include "vfsproto/fuse/client/quirks.hpp"
 #include "vfsproto/fuse/client/request.hpp"
@@ -26,6 +27,8 @@ inline constexpr std::uint32_t kReplyArea = 512;
 inline constexpr std::uint32_t kBounceAt = 1024;
 // Segments of registered payload one request may have.
 inline constexpr std::size_t kMaxPayloadSegments = 16;
+// Bytes of payload one request may have; what is above could overflow the 32 bits of its header.
+inline constexpr std::uint32_t kMaxPayload = 1u << 30;
 
 static_assert(sizeof(wire::OutHeader) + wire::kMaxOutSize <= kReplyArea);
 static_assert(sizeof(wire::InHeader) + wire::kMaxInSize <= kBounceAt - kReplyArea - sizeof(wire::OutHeader));
@@ -39,17 +42,17 @@ struct LaneSlot {
     std::uint32_t epoch = 0;    // of arm(): was it started after the last one?
 };
 
-enum class IdExactness : std::uint8_t { required, waived };
-
 struct LaneOptions {
     std::uint8_t index = 1;                      // 1 to 255; 0 is the session's
     std::uint32_t bounce = 128 * 1024;           // bytes of bounce area a slot
     std::uint32_t max_data_in_flight = 8u << 20; // bytes; beyond, a request waits (bigger working sets are slower)
     DestroyReply destroy_reply = DestroyReply::may_be_missing;
+    // The least exact queue the lane takes. With upper bounds the length in the reply's header counts instead.
+    WrittenLength lengths = WrittenLength::exact;
     TraceHook trace{};
 };
 
-// Plain words with a single writer, the lane's owner; others read them by load_relaxed.
+// Words with a single writer, the lane's owner, who stores them relaxed; others read them by load_relaxed.
 struct LaneCounters {
     std::uintptr_t started = 0;
     std::uintptr_t finished = 0;
@@ -74,12 +77,16 @@ public:
         return slots * stride_of(bounce);
     }
 
-    // The memory and the entries stay the caller's and outlive the lane. Errors: bad_argument (memory too small, fewer
-    // than two segments a chain), not_negotiated (a queue whose lengths are not exact).
+    // The memory and the entries stay the caller's and outlive the lane. Again after fail_all(), for another device.
+    // Errors: bad_argument (memory too small, fewer than two segments a chain), not_negotiated (a queue whose lengths are
+    // less exact than the options say), wrong_state (requests are under way).
     [[nodiscard]] Errc init(Q queue, std::span<Entry> entries, const Region& memory,
                             const LaneOptions& options) noexcept;
 
-    // Starts the request, or lets it wait for a slot in order. May call on_done at once when it cannot be started at all.
+    // Starts the request, or lets it wait for a slot in order. Calls on_done at once when it cannot be started at all, with
+    // bad_argument (a NUL in a name, data_in.len other than the struct says, extensions where there can be none),
+    // too_large (longer than slot or chain can hold), queue_full (never room for so many segments), or the error the
+    // lane or its queue latched.
     void enqueue(Request& request) noexcept;
     // Publishes what was started and rings the doorbell if the device wants it. Once per burst.
     void kick() noexcept {
@@ -95,7 +102,8 @@ public:
     // … after the next completion.
     [[nodiscard]] ArmOutcome arm_each() noexcept;
 
-    // After the device was reset or is gone: every request in flight or waiting ends with `why`.
+    // After the device was reset or is gone: every request in flight or waiting ends with `why`, and so does each later
+    // one unless the lane latched an error of its own before. Nothing is awaited of the device.
     void fail_all(Errc why) noexcept;
 
     [[nodiscard]] std::uint16_t in_flight() const noexcept { return slots_.in_flight(); }
@@ -108,23 +116,35 @@ public:
     [[nodiscard]] std::uint32_t max_bounced() const noexcept { return options_.bounce; }
     [[nodiscard]] bool can_pass_registered() const noexcept { return max_segments_ >= 3; }
 
+
 private:
     static constexpr std::uint32_t kOutHeader = sizeof(wire::OutHeader);
     static constexpr std::size_t stride_of(std::uint32_t bounce) noexcept {
         return (std::size_t{kBounceAt} + bounce + 63) & ~std::size_t{63};
     }
 
+    // Where the parts of a started request lie.
+    struct Placement {
+        Segment message{}; // header, struct, names, bounced data
+        Segment answer{};  // header, struct, bounced data; length 0 = no reply is owed
+        std::span<const Segment> data_in{};
+        std::span<const Segment> data_out{};
+    };
+
     [[nodiscard]] Errc start(Request& request) noexcept;
     [[nodiscard]] std::uint32_t write_request(const Request& request, std::byte* at, std::uint64_t unique,
                                               std::uint32_t registered) noexcept;
+    template <std::size_t Payload> [[nodiscard]] Errc submit(const Placement& placement, Token token) noexcept;
     void finish(Token token, std::uint32_t written) noexcept;
     [[nodiscard]] Errc check(const LaneSlot& slot, const Request& request, std::uint32_t written,
                              const wire::OutHeader& header) const noexcept;
     void accept(const LaneSlot& slot, Request& request, const std::byte* block, const wire::OutHeader& header) noexcept;
     void start_waiting() noexcept;
     void latch(Errc why) noexcept;
-    void trace(void (*hook)(void*, const TraceEvent&) noexcept, Token token, const Request& request,
-               std::uint32_t bytes) noexcept;
+    void trace_started(Token token, const Request& request, std::uint32_t bytes) noexcept;
+    void trace_finished(Token token, const Request& request, std::uint32_t bytes) noexcept;
+    [[nodiscard]] TraceEvent event_of(Token token, const Request& request) noexcept;
+    static void count(std::uintptr_t& counter) noexcept { store_relaxed(counter, load_relaxed(counter) + 1); }
 
     Q queue_{};
     Slots<LaneSlot> slots_{};
@@ -132,12 +152,12 @@ private:
     LaneOptions options_{};
     std::size_t stride_ = 0;
     std::uint64_t sequence_ = 0;
-    std::uint32_t data_in_flight_ = 0;
+    std::uint64_t data_in_flight_ = 0;
     std::uint32_t epoch_ = 0;
     std::uint16_t young_ = 0; // in flight, started since the last arm, cannot block at the server
     std::uint16_t unkicked_ = 0;
     std::uint16_t max_segments_ = 0;
-    std::uint16_t max_inflight_ = 0;
+    WrittenLength lengths_ = WrittenLength::exact;
     Errc error_ = Errc::ok;
     Request* waiting_ = nullptr; // FIFO
     Request* waiting_last_ = nullptr;

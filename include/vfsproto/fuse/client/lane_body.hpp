@@ -3,7 +3,9 @@
 #pragma once
 
 #include "vfsproto/base/fence.hpp"
+#include "vfsproto/base/peer_memory.hpp"
 #include "vfsproto/fuse/client/lane.hpp"
+#include "vfsproto/fuse/wire/reply_codec.hpp"
 
 namespace vfsproto::client {
 
@@ -50,6 +52,30 @@ constexpr std::uint32_t reply_room(const Request& request) noexcept {
     return static_cast<std::uint32_t>(sizeof(wire::OutHeader)) + body;
 }
 
+// The sender's own mistakes, as wire::encode_request() refuses them: a server would read another name than was meant, or
+// die of a size that is not true.
+inline Errc check_form(const Request& request) noexcept {
+    const wire::OpInfo& op = *request.op;
+    std::uint64_t declared = 0;
+    if (op.tail_field.unit != 0) {
+        std::uint32_t field;
+        __builtin_memcpy(&field, static_cast<const std::byte*>(request.in) + op.tail_field.offset, sizeof(field));
+        declared = std::uint64_t{field} * op.tail_field.unit;
+    }
+    if (declared != request.data_in.len) return Errc::bad_argument;
+    if (name_count(op.in_tail) != 0) {
+        for (const char c : request.name) {
+            if (c == '\0') return Errc::bad_argument;
+        }
+        for (const char c : request.name2) {
+            if (c == '\0') return Errc::bad_argument;
+        }
+    }
+    if (request.ext_len == 0) return Errc::ok;
+    const bool legal = op.traits.extensions == wire::Extensions::allowed && request.ext_len % 8 == 0;
+    return legal ? Errc::ok : Errc::bad_argument;
+}
+
 } // namespace detail
 
 template <RequestQueue Q>
@@ -57,7 +83,8 @@ Errc BasicLane<Q>::init(Q queue, std::span<Entry> entries, const Region& memory,
     const QueueLimits limits = queue.limits();
     if (limits.max_segments < 2 || limits.max_inflight == 0 || options.index == kSessionLane) return Errc::bad_argument;
     if (options.bounce < 8192 || options.bounce > (64u << 20)) return Errc::bad_argument;
-    if (limits.written != WrittenLength::exact) return Errc::not_negotiated;
+    if (limits.written != WrittenLength::exact && options.lengths == WrittenLength::exact) return Errc::not_negotiated;
+    if (!idle()) return Errc::wrong_state;
     stride_ = stride_of(options.bounce);
     std::size_t count = memory.size() / stride_;
     if (count > entries.size()) count = entries.size();
@@ -68,7 +95,8 @@ Errc BasicLane<Q>::init(Q queue, std::span<Entry> entries, const Region& memory,
     memory_ = memory;
     options_ = options;
     max_segments_ = limits.max_segments;
-    max_inflight_ = limits.max_inflight;
+    lengths_ = limits.written;
+    error_ = Errc::ok;
     return Errc::ok;
 }
 
@@ -77,13 +105,14 @@ template <RequestQueue Q> void BasicLane<Q>::enqueue(Request& request) noexcept 
     request.error = wire::Errno::none;
     request.bytes = 0;
     request.out_bytes = 0;
-    const Errc errc = waiting_ == nullptr ? start(request) : Errc::no_slot;
+    Errc errc = detail::check_form(request);
+    if (errc == Errc::ok) errc = waiting_ == nullptr ? start(request) : Errc::no_slot;
     if (errc == Errc::ok) return;
     if (errc == Errc::no_slot) {
         request.next = nullptr;
         (waiting_ == nullptr ? waiting_ : waiting_last_->next) = &request;
         waiting_last_ = &request;
-        ++counters_.waited;
+        count(counters_.waited);
         return;
     }
     request.errc = errc;
@@ -122,29 +151,54 @@ template <RequestQueue Q> std::uint32_t BasicLane<Q>::write_request(const Reques
     return length;
 }
 
+template <RequestQueue Q>
+template <std::size_t Payload> Errc BasicLane<Q>::submit(const Placement& placement, Token token) noexcept {
+    Segment readable[1 + Payload];
+    Segment writable[1 + Payload];
+    std::size_t readable_count = 0;
+    std::size_t writable_count = 0;
+    readable[readable_count++] = placement.message;
+    for (const Segment& segment : placement.data_in) readable[readable_count++] = segment;
+    if (placement.answer.len != 0) {
+        writable[writable_count++] = placement.answer;
+        for (const Segment& segment : placement.data_out) writable[writable_count++] = segment;
+    }
+    return queue_.submit({readable, readable_count}, {writable, writable_count}, token);
+}
+
 template <RequestQueue Q> Errc BasicLane<Q>::start(Request& request) noexcept {
     if (error_ != Errc::ok) return error_;
-    const std::uint32_t data_len = request.data_in.len + request.data_out.len;
-    if (data_in_flight_ != 0 && data_len > options_.max_data_in_flight - data_in_flight_) return Errc::no_slot;
+    const wire::OpInfo& op = *request.op;
+    const std::uint64_t data_len = std::uint64_t{request.data_in.len} + request.data_out.len;
+    if (data_len > kMaxPayload) return Errc::too_large;
+    // What is above the bound by itself goes alone; what carries no data never waits for it.
+    if (data_in_flight_ != 0 && data_len != 0 && data_in_flight_ + data_len > options_.max_data_in_flight) {
+        return Errc::no_slot;
+    }
 
     // Registered payload goes as it is while the chain has room for it; else it bounces like any other.
+    Placement placement;
     const std::size_t extra = request.data_in.segments.size() + request.data_out.segments.size();
-    const bool registered = extra != 0 && extra + 2 <= max_segments_ && extra <= kMaxPayloadSegments;
-    const std::uint32_t in_registered = registered && !request.data_in.segments.empty() ? request.data_in.len : 0;
-    const bool out_registered = registered && !request.data_out.segments.empty();
-    const bool out_bounced = request.data_out.len != 0 && !out_registered;
+    if (extra != 0 && extra + 2 <= max_segments_ && extra <= kMaxPayloadSegments) {
+        placement.data_in = request.data_in.segments;
+        placement.data_out = request.data_out.segments;
+    }
+    const std::uint32_t in_registered = placement.data_in.empty() ? 0 : request.data_in.len;
+    const std::uint32_t in_bounced = request.data_in.len - in_registered;
+    const bool out_bounced = request.data_out.len != 0 && placement.data_out.empty();
 
     const std::uint32_t length = static_cast<std::uint32_t>(sizeof(wire::InHeader)) + request.in_size +
-                                 detail::names_length(request) + request.ext_len +
-                                 (in_registered != 0 ? 0 : request.data_in.len);
+                                 detail::names_length(request) + request.ext_len + in_bounced;
     std::uint32_t out_at = 0;
-    std::uint32_t out_len = kOutHeader + request.op->out_size;
+    std::uint32_t out_len = kOutHeader + op.out_size;
     std::uint32_t end = kReplyArea + length;
     if (out_bounced) {
         out_at = kBounceAt - kOutHeader;
         if (end > out_at) out_at = (end + 15u) & ~15u;
         out_len = detail::reply_room(request);
         end = out_at + out_len;
+    } else if (op.out_tail == wire::OutTail::size_or_data && request.data_out.len != 0) {
+        out_len = kOutHeader; // a reply of data has no struct before it
     }
     if (end > stride_) return Errc::too_large;
 
@@ -154,25 +208,13 @@ template <RequestQueue Q> Errc BasicLane<Q>::start(Request& request) noexcept {
     const DeviceAddr device = memory_.device() + token->slot * stride_;
     sequence_ = next_sequence(sequence_);
     const std::uint64_t unique = make_unique(sequence_, options_.index, token->slot);
-    const std::uint32_t written = write_request(request, block + kReplyArea, unique, in_registered);
-
-    Segment readable[1 + kMaxPayloadSegments];
-    std::size_t readable_count = 1;
-    readable[0] = {device + kReplyArea, written};
-    if (in_registered != 0) {
-        for (const Segment& segment : request.data_in.segments) readable[readable_count++] = segment;
-    }
-    Segment writable[1 + kMaxPayloadSegments];
-    std::size_t writable_count = 0;
-    if (request.op->traits.reply != wire::ReplyOwed::never) {
+    placement.message = {device + kReplyArea, write_request(request, block + kReplyArea, unique, in_registered)};
+    if (op.traits.reply != wire::ReplyOwed::never) {
         // A header the device leaves alone must not look like an answer.
         __builtin_memset(block + out_at, 0, kOutHeader);
-        writable[writable_count++] = {device + out_at, out_len};
-        if (out_registered) {
-            for (const Segment& segment : request.data_out.segments) writable[writable_count++] = segment;
-        }
+        placement.answer = {device + out_at, out_len};
     }
-    const Errc errc = queue_.submit({readable, readable_count}, {writable, writable_count}, *token);
+    const Errc errc = extra <= 1 ? submit<1>(placement, *token) : submit<kMaxPayloadSegments>(placement, *token);
     if (errc != Errc::ok) {
         slots_.release(*token);
         if (errc == Errc::queue_full) return slots_.in_flight() != 0 ? Errc::no_slot : errc;
@@ -182,8 +224,8 @@ template <RequestQueue Q> Errc BasicLane<Q>::start(Request& request) noexcept {
     slot.unique = unique;
     slot.request = &request;
     slot.out_at = out_at;
-    slot.data_len = data_len;
-    if (request.op->traits.blocking == wire::Blocking::never) {
+    slot.data_len = static_cast<std::uint32_t>(data_len);
+    if (op.traits.blocking == wire::Blocking::never) {
         slot.epoch = epoch_;
         ++young_;
     } else {
@@ -191,19 +233,19 @@ template <RequestQueue Q> Errc BasicLane<Q>::start(Request& request) noexcept {
     }
     data_in_flight_ += data_len;
     ++unkicked_;
-    ++counters_.started;
-    if (data_len != 0 && !registered) ++counters_.copies;
-    if (options_.trace.started != nullptr) trace(options_.trace.started, *token, request, written + in_registered);
+    count(counters_.started);
+    if (in_bounced != 0 || out_bounced) count(counters_.copies);
+    if (options_.trace.started != nullptr) trace_started(*token, request, placement.message.len + in_registered);
     return Errc::ok;
 }
 
 template <RequestQueue Q> std::size_t BasicLane<Q>::drain() noexcept {
     Completion batch[config::kDrainBatch];
-    const std::size_t count = queue_.poll(batch);
-    for (std::size_t i = 0; i < count; ++i) finish(batch[i].token, batch[i].written);
-    if (count < config::kDrainBatch && error_ == Errc::ok && queue_.error() != Errc::ok) latch(queue_.error());
-    if (count != 0 && waiting_ != nullptr) start_waiting();
-    return count;
+    const std::size_t taken = queue_.poll(batch);
+    for (std::size_t i = 0; i < taken; ++i) finish(batch[i].token, batch[i].written);
+    if (taken < config::kDrainBatch && error_ == Errc::ok && queue_.error() != Errc::ok) latch(queue_.error());
+    if (taken != 0 && waiting_ != nullptr) start_waiting();
+    return taken;
 }
 
 template <RequestQueue Q> void BasicLane<Q>::finish(Token token, std::uint32_t written) noexcept {
@@ -211,27 +253,27 @@ template <RequestQueue Q> void BasicLane<Q>::finish(Token token, std::uint32_t w
     if (slot == nullptr) return latch(Errc::ring_id_not_live); // a host's own queue handed back a token we never gave
     Request& request = *slot->request;
     std::byte* block = memory_.host() + token.slot * stride_;
-    // Read once: the device may still write there.
     wire::OutHeader header;
-    __builtin_memcpy(&header, block + slot->out_at, sizeof(header));
+    copy_from_peer(&header, block + slot->out_at, sizeof(header));
+    if (lengths_ == WrittenLength::upper_bound && header.len < written) written = header.len;
 
     const Errc errc = check(*slot, request, written, header);
     if (errc == Errc::ok) {
-        accept(*slot, request, block, header);
+        if (written != 0) accept(*slot, request, block, header);
     } else {
         request.errc = errc;
-        ++counters_.violations;
+        count(counters_.violations);
     }
     if (slot->epoch == epoch_ && young_ != 0) --young_;
     data_in_flight_ -= slot->data_len;
-    ++counters_.finished;
-    if (options_.trace.finished != nullptr) trace(options_.trace.finished, token, request, written);
+    count(counters_.finished);
+    if (options_.trace.finished != nullptr) trace_finished(token, request, written);
     slots_.release(token);
     if (errc == Errc::unique_mismatch) latch(errc);
     request.on_done(request);
 }
 
-// The order is that of docs/design.md section 5. Liveness was checked by the caller.
+// The order is that of docs/design.md section 5. Liveness was checked by the caller. 0 bytes pass where no reply is owed.
 template <RequestQueue Q> Errc BasicLane<Q>::check(const LaneSlot& slot, const Request& request, std::uint32_t written,
                                                    const wire::OutHeader& header) const noexcept {
     const wire::OpInfo& op = *request.op;
@@ -244,22 +286,11 @@ template <RequestQueue Q> Errc BasicLane<Q>::check(const LaneSlot& slot, const R
     if (header.unique != slot.unique) return Errc::unique_mismatch;
     if (op.traits.reply == wire::ReplyOwed::never) return Errc::protocol_violation;
     const std::uint32_t body = written - kOutHeader;
-    // fuse_dev_do_write accepts -511 to 0 and nothing behind an error's header.
-    if (header.error > 0 || header.error <= -512) return Errc::protocol_violation;
-    if (header.error != 0) return body == 0 ? Errc::ok : Errc::protocol_violation;
-    switch (op.out_tail) {
-    case wire::OutTail::none:
-        if (op.traits.compat == wire::Compat::short_reply)
-            return body <= op.out_size ? Errc::ok : Errc::protocol_violation;
-        return body == op.out_size ? Errc::ok : Errc::protocol_violation;
-    case wire::OutTail::size_or_data:
-        if (request.data_out.len == 0) return body == op.out_size ? Errc::ok : Errc::protocol_violation;
-        return body <= request.data_out.len ? Errc::ok : Errc::protocol_violation;
-    case wire::OutTail::data:
-    case wire::OutTail::dirents:
-    case wire::OutTail::direntpluses: break;
+    if (header.error != 0) {
+        // fuse_dev_do_write accepts -511 to 0 and nothing behind an error's header.
+        return header.error < 0 && header.error > -wire::kErrnoLimit && body == 0 ? Errc::ok : Errc::protocol_violation;
     }
-    return body >= op.out_size && body - op.out_size <= request.data_out.len ? Errc::ok : Errc::protocol_violation;
+    return wire::check_reply_size(op, body, request.data_out.len).error();
 }
 
 template <RequestQueue Q> void BasicLane<Q>::accept(const LaneSlot& slot, Request& request, const std::byte* block,
@@ -269,7 +300,7 @@ template <RequestQueue Q> void BasicLane<Q>::accept(const LaneSlot& slot, Reques
         return;
     }
     const wire::OpInfo& op = *request.op;
-    std::uint32_t body = header.len >= kOutHeader ? header.len - kOutHeader : 0;
+    std::uint32_t body = header.len - kOutHeader;
     const std::byte* at = block + slot.out_at + kOutHeader;
     const bool has_struct =
         op.out_size != 0 && (op.out_tail != wire::OutTail::size_or_data || request.data_out.len == 0);
@@ -329,8 +360,8 @@ template <RequestQueue Q> void BasicLane<Q>::fail_all(Errc why) noexcept {
         if (slot == nullptr) continue;
         Request& request = *slot->request;
         request.errc = why;
-        ++counters_.finished;
-        if (options_.trace.finished != nullptr) trace(options_.trace.finished, token, request, 0);
+        count(counters_.finished);
+        if (options_.trace.finished != nullptr) trace_finished(token, request, 0);
         slots_.release(token);
         request.on_done(request);
     }
@@ -343,19 +374,30 @@ template <RequestQueue Q> void BasicLane<Q>::fail_all(Errc why) noexcept {
     }
 }
 
-template <RequestQueue Q> void BasicLane<Q>::trace(void (*hook)(void*, const TraceEvent&) noexcept, Token token,
-                                                   const Request& request, std::uint32_t bytes) noexcept {
-    const bool is_start = hook == options_.trace.started;
-    const TraceEvent event{.op = request.op,
-                           .unique = slots_.at(token).unique,
-                           .nodeid = request.nodeid,
-                           .sent = is_start ? bytes : 0,
-                           .received = is_start ? 0 : bytes,
-                           .error = static_cast<std::int32_t>(request.error),
-                           .errc = request.errc,
-                           .slot = token.slot,
-                           .lane = options_.index};
-    hook(options_.trace.context, event);
+template <RequestQueue Q> TraceEvent BasicLane<Q>::event_of(Token token, const Request& request) noexcept {
+    TraceEvent event;
+    event.op = request.op;
+    event.unique = slots_.at(token).unique;
+    event.nodeid = request.nodeid;
+    event.slot = token.slot;
+    event.lane = options_.index;
+    return event;
+}
+
+template <RequestQueue Q>
+void BasicLane<Q>::trace_started(Token token, const Request& request, std::uint32_t bytes) noexcept {
+    TraceEvent event = event_of(token, request);
+    event.sent = bytes;
+    options_.trace.started(options_.trace.context, event);
+}
+
+template <RequestQueue Q>
+void BasicLane<Q>::trace_finished(Token token, const Request& request, std::uint32_t bytes) noexcept {
+    TraceEvent event = event_of(token, request);
+    event.received = bytes;
+    event.error = static_cast<std::int32_t>(request.error);
+    event.errc = request.errc;
+    options_.trace.finished(options_.trace.context, event);
 }
 
 } // namespace vfsproto::client

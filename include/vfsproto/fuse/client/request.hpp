@@ -34,7 +34,8 @@ struct DataOut {
 };
 
 // Fill in the upper part, hand it to Lane::enqueue(), keep it in place until on_done was called. Everything it points
-// to must live as long.
+// to must live as long. What `in` says of sizes must be true: data_in.len bytes follow, data_out.len bytes are asked for
+// (servers die of a reply that does not fit).
 struct Request {
     Request() noexcept = default;
     Request(const Request&) = delete;
@@ -51,7 +52,7 @@ struct Request {
     std::span<const char> name2{}; // without NUL
     DataIn data_in{};
     DataOut data_out{};
-    const std::byte* ext = nullptr; // encoded extensions
+    const std::byte* ext = nullptr; // encoded extensions (wire::ExtensionWriter)
 
     void (*on_done)(Request&) noexcept = nullptr; // called once, by the lane's owner
     void* owner = nullptr;                        // for on_done

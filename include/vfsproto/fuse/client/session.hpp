@@ -63,6 +63,8 @@ struct SessionRequest {
 
 struct SessionOptions {
     Quirks quirks{};
+    // Of the request queue. With upper bounds the length in the reply's header counts instead.
+    WrittenLength lengths = WrittenLength::exact;
 };
 
 class Session {
@@ -88,14 +90,15 @@ public:
     void handle_completion(wire::QueueKind queue, Token token, std::uint32_t written) noexcept;
     // The message peek_request() showed is on its queue now.
     void handle_submitted(wire::QueueKind queue, Token token) noexcept;
-    // After close(): no lane has a request in flight any more.
+    // After close(): no lane has a request in flight any more, nor will have. Remembered while FORGETs are under way.
     void handle_lanes_idle() noexcept;
+    // Nothing will be answered any more; `why` becomes failure(). Every link comes back through take_forgotten().
     void handle_device_gone(Errc why) noexcept;
 
     // FUSE_INIT. Errors: wrong_state.
     [[nodiscard]] Errc open(const InitWish& wish) noexcept;
-    // Stops taking forgets; FUSE_DESTROY follows once the lanes are idle and the hiprio queue is empty (protocol order:
-    // stop forgets, drain, DESTROY). Errors: wrong_state.
+    // Stops taking forgets; FUSE_DESTROY follows once the lanes are idle and every FORGET was used by the device (Linux
+    // fs/fuse/virtio_fs.c: stop forgets, drain, DESTROY). Errors: wrong_state.
     [[nodiscard]] Errc close() noexcept;
     // Gives lookups back. Never refused and never lost while the session lives: what the queue has no room for waits in
     // order. After close() or a failure there is nothing to give back, and the link is simply returned.
@@ -116,7 +119,7 @@ private:
     void prepare_control(wire::Opcode op, const void* in, std::uint32_t in_size, std::uint32_t out_size) noexcept;
     void handle_init(std::uint32_t written) noexcept;
     void settle(const wire::InitOut& out) noexcept;
-    void prepare_destroy() noexcept;
+    void destroy_when_idle() noexcept;
     [[nodiscard]] bool prepare_forget() noexcept;
     [[nodiscard]] Region block(std::uint16_t index) const noexcept;
 
@@ -138,6 +141,7 @@ private:
     std::uint16_t prepared_forget_ = 0;     // its block
     std::uint16_t forgets_in_flight_ = 0;
     bool forget_block_busy_[kForgetBlocks] = {};
+    bool lanes_idle_ = false; // since close()
 };
 
 } // namespace vfsproto::client

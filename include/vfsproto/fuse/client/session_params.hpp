@@ -14,6 +14,8 @@ inline constexpr std::uint16_t kDefaultMaxPages = 32; // without MAX_PAGES (fuse
 struct SessionParams {
     std::uint32_t minor = 0; // the effective one: the smaller of both sides'
     wire::InitFlags flags{}; // negotiated: offered by us and taken by the server
+    // Offered by us. Some flags only say what we bear (NO_OPEN_SUPPORT, NO_OPENDIR_SUPPORT); servers need not take them.
+    wire::InitFlags offered{};
     std::uint32_t max_readahead = 0;
     std::uint32_t max_write = kPageSize; // bytes of one WRITE, already clamped to max_pages and BIG_WRITES
     std::uint32_t max_read = kPageSize;  // bytes of one READ, by max_pages

@@ -3,6 +3,7 @@
 // every lane without a lock; reset by a new INIT.
 #pragma once
 
+#include "vfsproto/base/fence.hpp"
 #include "vfsproto/fuse/wire/op_table.hpp"
 
 #include <cstdint>
@@ -14,10 +15,11 @@ static_assert(wire::kOpInfo.size() <= 64);
 class StickyEnosys {
 public:
     [[nodiscard]] bool is_missing(wire::Opcode op) const noexcept {
-        return (__atomic_load_n(&bits_, __ATOMIC_RELAXED) & bit(op)) != 0;
+        return (load_relaxed(bits_) & bit(op)) != 0;
     }
-    void mark(wire::Opcode op) noexcept { __atomic_fetch_or(&bits_, bit(op), __ATOMIC_RELAXED); }
-    void reset() noexcept { __atomic_store_n(&bits_, 0, __ATOMIC_RELAXED); }
+    // Of two lanes that mark at once one may be lost: its operation is asked once more.
+    void mark(wire::Opcode op) noexcept { store_relaxed(bits_, load_relaxed(bits_) | bit(op)); }
+    void reset() noexcept { store_relaxed(bits_, 0); }
 
 private:
     [[nodiscard]] static std::uint64_t bit(wire::Opcode op) noexcept {

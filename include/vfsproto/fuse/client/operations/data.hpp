@@ -32,9 +32,10 @@ struct TransferSpan {
 // The most bytes one READ or WRITE may carry; registered memory (not nullptr) is not bound by the bounce area.
 [[nodiscard]] std::uint32_t piece_limit(const Client& client, wire::Opcode op, const Region* registered) noexcept;
 
-// A read or write of any length: split at what one request may carry, several pieces on their way at once (one, where
-// the server did not take ASYNC_READ). Ends at the first short piece, as read(2) and write(2) do: done() counts the
-// bytes up to there, and an error is reported only when nothing came before it.
+// A read or write of any length: split at what one request may carry, several pieces on their way at once; one, where the
+// server did not take ASYNC_READ, and with O_APPEND, where the server places each piece at the end it finds. Ends at the
+// first short piece, as read(2) and write(2) do: done() counts the bytes up to there, and an error is reported only when
+// nothing came before it. A write that nothing of was taken is EIO.
 template <wire::Opcode Op> class Transfer final : public Operation {
     static_assert(Op == wire::Opcode::read || Op == wire::Opcode::write);
 
@@ -45,8 +46,7 @@ public:
     [[nodiscard]] std::uint64_t done() const noexcept { return done_; }
 
 private:
-    struct Piece {
-        Call<Op> call;
+    struct Piece : Call<Op> {
         Segment segment{};
         bool answered = false;
     };
@@ -75,7 +75,7 @@ extern template class Transfer<wire::Opcode::write>;
 using ReadFile = Transfer<wire::Opcode::read>;
 using WriteFile = Transfer<wire::Opcode::write>;
 
-// LSEEK for SEEK_DATA and SEEK_HOLE; where the server has none, the file is one piece of data.
+// LSEEK for SEEK_DATA and SEEK_HOLE; where the server has none, the file is one piece of data. ENXIO at its end.
 class SeekFile final : public Operation {
 public:
     void start(Client& client, const Caller& caller, std::uint64_t nodeid, const wire::LseekIn& wanted) noexcept;

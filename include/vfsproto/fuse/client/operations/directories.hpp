@@ -16,7 +16,8 @@ enum class DirectoryFormat : std::uint8_t { dirents, direntpluses };
 // with a nodeid other than 0 and a name other than "." and "..". 0 bytes = the end.
 class ReadDirectory final : public Operation {
 public:
-    // `buffer` at least 4096 bytes: both known servers answer "end" when not one record fits.
+    // `buffer` at least 4096 bytes: both known servers answer "end" when not one record fits. No more of it is used than
+    // one request may carry.
     void start(Client& client, const Caller& caller, std::uint64_t nodeid, std::uint64_t fh, std::uint64_t cookie,
                std::span<std::byte> buffer, DirectoryFormat wanted) noexcept;
     [[nodiscard]] DirectoryFormat format() const noexcept { return format_; }

@@ -22,8 +22,9 @@ using MakeTemporary = Single<wire::Opcode::tmpfile>;   // args, name (some name:
 // The mode to send: the server applies the umask if DONT_MASK is negotiated, we do otherwise (fuse.h 7.12).
 [[nodiscard]] std::uint32_t mode_to_send(const SessionParams& params, std::uint32_t mode, std::uint32_t umask) noexcept;
 
-// OPEN, then SETATTR size=0 where the server does not truncate by itself. A server without OPEN is told once: from then
-// on fh is 0 and no RELEASE is owed (fuse.h 7.23, NO_OPEN_SUPPORT).
+// OPEN, then SETATTR size=0 where the server does not truncate by itself. A server without OPEN says so once: from then
+// on fh is 0 and no RELEASE is owed (fuse.h 7.23, NO_OPEN_SUPPORT; Linux fs/fuse/file.c: offering it is enough). When
+// truncating failed, the operation failed and RELEASE is owed all the same: ask owes_release() in any case.
 class OpenFile final : public Operation {
 public:
     void start(Client& client, const Caller& caller, std::uint64_t nodeid, std::uint32_t flags) noexcept;
@@ -56,7 +57,8 @@ private:
     bool owes_release_ = false;
 };
 
-// CREATE; where the server has none, MKNOD and OPEN. `name` must live until the end.
+// CREATE; where the server has none, MKNOD and OPEN. `flags` with O_CREAT; `name` must live until the end. As with
+// OpenFile, RELEASE may be owed after a failure.
 class CreateFile final : public Operation {
 public:
     void start(Client& client, const Caller& caller, std::uint64_t parent, std::span<const char> name,

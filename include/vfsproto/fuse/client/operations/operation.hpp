@@ -6,6 +6,7 @@
 #include "vfsproto/fuse/client/lane.hpp"
 #include "vfsproto/fuse/client/session_params.hpp"
 #include "vfsproto/fuse/client/sticky.hpp"
+#include "vfsproto/fuse/wire/validate.hpp"
 
 #include <cstdint>
 #include <span>
@@ -40,11 +41,12 @@ public:
     // Set before start(). Called once, by the lane's owner, as the last thing the operation does: it may end its life.
     void (*on_finish)(Operation&) noexcept = nullptr;
     void* user = nullptr;
+    Operation* link = nullptr; // the host's, for lists of its own
 
     [[nodiscard]] bool succeeded() const noexcept { return errc_ == Errc::ok && error_ == wire::Errno::none; }
     [[nodiscard]] Errc errc() const noexcept { return errc_; }          // the engine's or the protocol's failure
     [[nodiscard]] wire::Errno error() const noexcept { return error_; } // the server's
-    // A node whose lookup the server counted although the operation failed: the host gives it back. 0 = none.
+    // A node whose lookup the server counted although the operation failed: the host gives one lookup of it back. 0 = none.
     [[nodiscard]] std::uint64_t orphan() const noexcept { return orphan_; }
 
 protected:
@@ -76,9 +78,9 @@ protected:
         client_->sticky->mark(request.op->opcode);
         return true;
     }
-    // Checks what only the reply's content can tell, and notes an orphan.
+    // Checks what only the reply's content can tell, and notes an orphan. With `type`, S_IFMT bits, of that type alone.
     [[nodiscard]] Errc check_entry(const wire::EntryOut& entry) noexcept;
-    [[nodiscard]] static Errc check_attr(const wire::Attr& attr) noexcept;
+    [[nodiscard]] Errc check_entry(const wire::EntryOut& entry, std::uint32_t type) noexcept;
 
     Client* client_ = nullptr;
     Caller caller_{};
@@ -87,7 +89,12 @@ protected:
     std::uint64_t orphan_ = 0;
 };
 
-// An operation that is one request of one row. Set call.args, names and data, then start().
+// PollOut::revents of a server without POLL (Linux DEFAULT_POLLMASK).
+inline constexpr std::uint32_t kAlwaysReady =
+    wire::linux_abi::kPollIn | wire::linux_abi::kPollOut | wire::linux_abi::kPollRdnorm | wire::linux_abi::kPollWrnorm;
+
+// An operation that is one request of one row. Set call.args, names and data, then start(). The
+// answer stands in `call`: reply, bytes.
 template <wire::Opcode Op> class Single final : public Operation {
 public:
     Call<Op> call;
@@ -95,7 +102,7 @@ public:
     void start(Client& client, const Caller& caller, std::uint64_t nodeid) noexcept {
         begin(client, caller);
         if (client.sticky->is_missing(Op)) {
-            if (const EnosysRule* rule = find_enosys_rule(Op); rule != nullptr) return finish(Errc::ok, rule->becomes);
+            if (const EnosysRule* rule = find_enosys_rule(Op); rule != nullptr) return finish_missing(*rule);
         }
         send(call, nodeid, [](Request& request) noexcept { static_cast<Single*>(request.owner)->answered(); });
     }
@@ -105,11 +112,18 @@ private:
         if (call.errc == Errc::ok && call.error == wire::Errno::enosys) {
             if (const EnosysRule* rule = find_enosys_rule(Op); rule != nullptr) {
                 if (rule->remember == Remember::yes) client_->sticky->mark(Op);
-                return finish(Errc::ok, rule->becomes);
+                return finish_missing(*rule);
             }
         }
-        if (call.succeeded()) return finish(check_content(), error_);
-        finish(call);
+        if (!call.succeeded()) return finish(call);
+        const Errc errc = check_content();
+        finish(errc, error_);
+    }
+    // What takes the place of an answer is no earlier one: block 0, always ready.
+    void finish_missing(const EnosysRule& rule) noexcept {
+        call.reply = {};
+        if constexpr (Op == wire::Opcode::poll) call.reply.revents = kAlwaysReady;
+        finish(Errc::ok, rule.becomes);
     }
     [[nodiscard]] Errc check_content() noexcept {
         using Out = wire::OutOf<Op>;
@@ -120,9 +134,16 @@ private:
                 return Errc::ok;
             }
         }
+        namespace abi = wire::linux_abi;
+        if constexpr (Op == wire::Opcode::mkdir) return check_entry(call.reply, abi::kSIfdir);
+        if constexpr (Op == wire::Opcode::symlink) return check_entry(call.reply, abi::kSIflnk);
+        if constexpr (Op == wire::Opcode::mknod) {
+            const std::uint32_t type = abi::file_type(call.args.mode);
+            return check_entry(call.reply, type == 0 ? abi::kSIfreg : type); // mknod(2): no type is a regular file
+        }
         if constexpr (std::is_same_v<Out, wire::EntryOut>) return check_entry(call.reply);
-        if constexpr (std::is_same_v<Out, wire::CreateOut>) return check_entry(call.reply.entry);
-        if constexpr (std::is_same_v<Out, wire::AttrOut>) return check_attr(call.reply.attr);
+        if constexpr (std::is_same_v<Out, wire::CreateOut>) return check_entry(call.reply.entry, abi::kSIfreg);
+        if constexpr (std::is_same_v<Out, wire::AttrOut>) return wire::check_attr(call.reply.attr);
         if constexpr (Op == wire::Opcode::write) {
             if (call.reply.size > call.args.size) return Errc::protocol_violation;
         }

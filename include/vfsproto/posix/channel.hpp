@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// One mounted device: its rings, its FUSE session, and the lane its threads share. Knows operations and nodes, not paths.
+#pragma once
+
+#include "vfsproto/backends/attachment.hpp"
+#include "vfsproto/fuse/client/node_table.hpp"
+#include "vfsproto/fuse/client/session.hpp"
+#include "vfsproto/posix/device_rings.hpp"
+#include "vfsproto/posix/failure.hpp"
+#include "vfsproto/posix/lane_share.hpp"
+#include "vfsproto/posix/registered_memory.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+namespace vfsproto::posix {
+
+struct ChannelOptions {
+    RingOptions rings{};
+    client::InitWish init{};
+    Waiting waiting = Waiting::adaptive;
+    std::uint16_t slots = 64;          // requests in flight at most; the ring may allow fewer
+    std::uint32_t bounce = 128 * 1024; // bytes one request can carry of memory the device cannot reach
+    client::Caller caller{};           // on whose behalf requests are made
+    client::TraceHook trace{};
+    std::chrono::milliseconds patience{10'000}; // for the answers to INIT and DESTROY
+};
+
+// What happened since the start, in plain numbers.
+struct ChannelStats {
+    std::uint64_t requests = 0;
+    std::uint64_t descriptors = 0; // on the request queue, as its doorbells
+    std::uint64_t doorbells = 0;
+    std::uint64_t sleeps = 0;     // waits for an interrupt
+    std::uint64_t interrupts = 0; // … that one ended
+    std::uint64_t copies = 0;     // payloads that were not registered memory
+    std::uint64_t syscalls = 0;   // doorbells, sleeps, futexes
+    std::uint64_t waited_for_slot = 0;
+    std::uint64_t violations = 0; // malformed replies
+};
+
+class Channel final : private LaneHost {
+public:
+    // Brings the device up and opens the FUSE session. Failures: what the transport says; version_unsupported;
+    // init_refused (with the server's error); transport_failed when the server does not answer in time.
+    [[nodiscard]] static Outcome<std::unique_ptr<Channel>> open(std::unique_ptr<backends::Attachment> attachment,
+                                                                const ChannelOptions& options);
+    // Ends the session (DESTROY) and stops the device. No operation may be under way.
+    ~Channel();
+    Channel(const Channel&) = delete;
+    Channel& operator=(const Channel&) = delete;
+
+    [[nodiscard]] LaneShare& share() noexcept { return share_; }
+    // Runs one operation to its end; any thread.
+    template <class Op, class... Args> void run(Op& op, Args&&... args) {
+        share_.run(op, std::forward<Args>(args)...);
+        if (op.orphan() != 0) [[unlikely]]
+            give_back(op.orphan());
+    }
+
+    // A node for NodeTable::count_lookup(); freed by forget() or delete_node().
+    [[nodiscard]] static client::Node* new_node() { return new client::Node; }
+    static void delete_node(client::Node* node) noexcept { delete node; }
+    // Gives the lookups of these nodes back to the server and frees them.
+    void forget(const std::vector<client::Node*>& nodes);
+    // … one lookup of a node that is in no table.
+    void give_back(std::uint64_t nodeid);
+
+    // Memory the device can reach: requests that carry it are not copied. Errors: no_memory and the transport's.
+    [[nodiscard]] Result<Region> allocate(std::size_t bytes);
+    void release(const Region& region);
+    [[nodiscard]] const Region* find_registered(const std::byte* data, std::size_t len) const noexcept {
+        return memory_.find(data, len);
+    }
+
+    [[nodiscard]] const client::SessionParams& params() const noexcept { return session_.params(); }
+    [[nodiscard]] backends::Attachment& attachment() noexcept { return *attachment_; }
+    [[nodiscard]] const DeviceRings& rings() const noexcept { return *rings_; }
+    [[nodiscard]] std::size_t slots() const noexcept { return lane_slots_.size(); }
+    [[nodiscard]] ChannelStats stats();
+    // ok, or why nothing works any more.
+    [[nodiscard]] Errc failure();
+
+private:
+    Channel(std::unique_ptr<backends::Attachment> attachment, const ChannelOptions& options);
+
+    [[nodiscard]] Failure start();
+    [[nodiscard]] Failure make_lane();
+    [[nodiscard]] Failure open_session();
+    void close_session() noexcept;
+    void lane_drained() noexcept override;
+    void pump_session() noexcept;
+    [[nodiscard]] bool poll_control() noexcept;
+    void free_forgotten() noexcept;
+    void fail(Errc why) noexcept;
+    void device_gone() noexcept;
+    [[nodiscard]] bool wait_for_interrupt(int fd, std::chrono::steady_clock::time_point until) noexcept;
+
+    ChannelOptions options_;
+    std::unique_ptr<backends::Attachment> attachment_;
+    std::mutex attachment_mutex_; // its calls are made by one thread at a time
+    std::unique_ptr<DeviceRings> rings_;
+    RegisteredMemory memory_;
+    Region lane_memory_{};
+    Region session_memory_{};
+    std::vector<client::Lane::Entry> lane_slots_;
+    client::Lane lane_;
+    client::Session session_; // under the share's lock, as the lane
+    client::StickyEnosys sticky_;
+    QueueRef hiprio_;
+    Errc failed_ = Errc::ok;
+    LaneShare share_;
+};
+
+} // namespace vfsproto::posix

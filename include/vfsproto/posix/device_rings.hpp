@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The rings of one attached device, brought up in order and torn down again.
+#pragma once
+
+#include "vfsproto/backends/attachment.hpp"
+#include "vfsproto/posix/failure.hpp"
+#include "vfsproto/transport/bring_up.hpp"
+#include "vfsproto/transport/fs_config.hpp"
+#include "vfsproto/virtqueue/queue_ref.hpp"
+#include "vfsproto/virtqueue/split_driver.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace vfsproto::posix {
+
+enum class UseIndirect : std::uint8_t {
+    never,
+    automatic, // only on rings too small to hold enough direct chains
+    always,
+};
+
+struct RingOptions {
+    std::uint16_t queue_size = 0;   // at most; 0 = what the device offers. Rounded down to a power of two
+    std::uint16_t max_segments = 4; // of one request
+    UseIndirect indirect = UseIndirect::automatic;
+    FeatureSet withheld{}; // features not to be taken although both sides have them
+};
+
+// One owner at a time; every call may sleep.
+class DeviceRings {
+public:
+    // hiprio and one request queue (every known server has just one). The attachment outlives the rings.
+    [[nodiscard]] static Outcome<std::unique_ptr<DeviceRings>> bring_up(backends::Attachment& attachment,
+                                                                        const RingOptions& options);
+    ~DeviceRings();
+    DeviceRings(const DeviceRings&) = delete;
+    DeviceRings& operator=(const DeviceRings&) = delete;
+
+    [[nodiscard]] QueueRef hiprio() noexcept { return make_queue_ref(queues_[0].driver); }
+    [[nodiscard]] QueueRef request_queue() noexcept { return make_queue_ref(queues_[1].driver); }
+    [[nodiscard]] int hiprio_fd() const noexcept { return queues_[0].wait_fd; }
+    [[nodiscard]] int request_fd() const noexcept { return queues_[1].wait_fd; }
+    [[nodiscard]] const SplitDriver& hiprio_ring() const noexcept { return queues_[0].driver; }
+    [[nodiscard]] const SplitDriver& request_ring() const noexcept { return queues_[1].driver; }
+
+    [[nodiscard]] const FsConfig& config() const noexcept { return config_; }
+    [[nodiscard]] FeatureSet features() const noexcept { return bring_up_.features(); }
+    [[nodiscard]] FeatureSet offered() const noexcept { return bring_up_.offered(); }
+
+    // Stops the device: when this returns it touches no memory of ours.
+    [[nodiscard]] Errc stop() noexcept { return bring_up_.tear_down(); }
+
+private:
+    struct Queue {
+        SplitDriver driver;
+        std::vector<SplitShadow> shadow;
+        Region memory{};
+        Region indirect{};
+        int wait_fd = -1;
+    };
+
+    explicit DeviceRings(backends::Attachment& attachment)
+        : attachment_(attachment), bring_up_(attachment.transport()) {}
+    [[nodiscard]] Errc start(const RingOptions& options);
+    [[nodiscard]] Errc set_up(Queue& queue, QueueIndex index, const RingOptions& options);
+
+    backends::Attachment& attachment_;
+    BringUp bring_up_;
+    FsConfig config_{};
+    Queue queues_[2];
+};
+
+} // namespace vfsproto::posix

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Spin or sleep? Which is faster depends on where the server runs: on another core spinning wins by far, on the same
+// core it only keeps the server from running. Nobody tells us, so it is measured: a short trial of the other way now
+// and then, judged by completions per time.
+#pragma once
+
+#include <cstdint>
+
+namespace vfsproto::posix {
+
+enum class Waiting : std::uint8_t {
+    adaptive,
+    poll,  // spin until something comes
+    event, // sleep at once
+};
+
+// Owned by the poller. The clock is the caller's, in nanoseconds, and asked for only every kStride waits.
+class WaitPolicy {
+public:
+    explicit WaitPolicy(Waiting waiting = Waiting::adaptive) noexcept
+        : waiting_(waiting), spinning_(waiting == Waiting::poll) {}
+
+    [[nodiscard]] Waiting waiting() const noexcept { return waiting_; }
+    // How long the next wait may spin before it sleeps, ns; 0 = sleep at once, ~0 = for ever.
+    [[nodiscard]] std::uint64_t spin_limit() const noexcept {
+        if (waiting_ == Waiting::poll) return ~std::uint64_t{0};
+        return spinning_ ? kSpinLimit : 0;
+    }
+    // A wait ended with so many completions. `now` is called when a decision is due.
+    template <class Clock> void waited(std::uint32_t completions, bool spun_in_vain, Clock&& now) noexcept {
+        if (waiting_ != Waiting::adaptive) return;
+        completions_ += completions;
+        vain_ += spun_in_vain ? 1u : 0u;
+        ++waits_;
+        // A trial of spinning that fails twice is over: each failure has cost a whole spin limit.
+        if (waits_ < waits_due_ && !(spinning_ && vain_ >= kVainTooOften && vain_ * 2 > waits_)) return;
+        decide(now());
+    }
+
+    static constexpr std::uint64_t kSpinLimit = 100'000; // ns
+
+private:
+    static constexpr std::uint32_t kTrialWaits = 32;
+    static constexpr std::uint32_t kVainTooOften = 2;
+    static constexpr std::uint32_t kFirstPeriod = 256; // waits between trials, doubling while nothing changes
+    static constexpr std::uint32_t kLongestPeriod = 1u << 15;
+
+    enum class Phase : std::uint8_t { settled, measure_current, measure_other };
+
+    void decide(std::uint64_t now) noexcept;
+    void enter(Phase phase, bool spinning, std::uint32_t waits, std::uint64_t now) noexcept;
+    // Nanoseconds a completion; a window without any counts as endless.
+    [[nodiscard]] std::uint64_t cost(std::uint64_t now) const noexcept {
+        return completions_ == 0 ? ~std::uint64_t{0} : (now - since_) / completions_;
+    }
+
+    Waiting waiting_;
+    bool spinning_;
+    Phase phase_ = Phase::settled;
+    std::uint32_t waits_ = 0;
+    std::uint32_t waits_due_ = kTrialWaits;
+    std::uint32_t completions_ = 0;
+    std::uint32_t vain_ = 0;
+    std::uint32_t period_ = kFirstPeriod;
+    std::uint64_t since_ = 0;
+    std::uint64_t current_cost_ = 0;
+};
+
+} // namespace vfsproto::posix

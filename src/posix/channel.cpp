@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "vfsproto/posix/channel.hpp"
+
+#include <poll.h>
+#include <unistd.h>
+
+namespace vfsproto::posix {
+
+using Clock = std::chrono::steady_clock;
+using client::SessionState;
+
+Channel::Channel(std::unique_ptr<backends::Attachment> attachment, const ChannelOptions& options)
+    : options_(options), attachment_(std::move(attachment)), share_(*this, options.caller, options.waiting) {}
+
+Outcome<std::unique_ptr<Channel>> Channel::open(std::unique_ptr<backends::Attachment> attachment,
+                                                const ChannelOptions& options) {
+    std::unique_ptr<Channel> channel(new Channel(std::move(attachment), options));
+    if (const Failure failure = channel->start(); failure.happened()) return failure;
+    return channel;
+}
+
+Channel::~Channel() {
+    if (rings_ != nullptr && session_.state() == SessionState::ready) close_session();
+    // From here on the device touches nothing: what it could reach may go.
+    rings_.reset();
+    if (lane_memory_.size() != 0) attachment_->release(lane_memory_);
+    if (session_memory_.size() != 0) attachment_->release(session_memory_);
+    free_forgotten();
+    attachment_.reset();
+}
+
+Failure Channel::start() {
+    attachment_->on_gone([this] { device_gone(); });
+    auto rings = DeviceRings::bring_up(*attachment_, options_.rings);
+    if (!rings) return rings.failure();
+    {
+        const LaneShare::Lock lock(share_);
+        rings_ = std::move(*rings);
+    }
+    hiprio_ = rings_->hiprio();
+    const auto memory = attachment_->allocate(client::Session::kMemoryBytes);
+    if (!memory) return memory.error();
+    session_memory_ = *memory;
+    if (const Errc errc = session_.init(session_memory_, {attachment_->quirks()}); errc != Errc::ok) return errc;
+    if (const Failure failure = make_lane(); failure.happened()) return failure;
+    return open_session();
+}
+
+Failure Channel::make_lane() {
+    const QueueLimits limits = rings_->request_queue().limits();
+    const std::size_t slots = limits.max_inflight < options_.slots ? limits.max_inflight : options_.slots;
+    const auto memory = attachment_->allocate(client::Lane::memory_bytes(slots, options_.bounce));
+    if (!memory) return memory.error();
+    lane_memory_ = *memory;
+    lane_slots_.resize(slots);
+    client::LaneOptions options;
+    options.bounce = options_.bounce;
+    options.destroy_reply = attachment_->quirks().destroy_reply;
+    options.trace = options_.trace;
+    const LaneShare::Lock lock(share_);
+    const Errc errc = lane_.init(rings_->request_queue(), lane_slots_, lane_memory_, options);
+    if (errc != Errc::ok) return errc;
+    if (!share_.attach({&lane_, &session_.params(), &sticky_}, rings_->request_fd())) return Errc::transport_failed;
+    return {};
+}
+
+// Before the lane is in use, and after it is idle, the request queue carries the session's own INIT and DESTROY.
+Failure Channel::open_session() {
+    const auto until = Clock::now() + options_.patience;
+    {
+        const LaneShare::Lock lock(share_);
+        if (failed_ != Errc::ok) return failed_;
+        client::InitWish wish = options_.init;
+        wish.pid = options_.caller.pid;
+        if (const Errc errc = session_.open(wish); errc != Errc::ok) return errc;
+        pump_session();
+    }
+    while (!poll_control()) {
+        if (!wait_for_interrupt(rings_->request_fd(), until)) return Errc::transport_failed;
+    }
+    if (session_.state() == SessionState::ready) return {};
+    return {session_.failure(), session_.server_error()};
+}
+
+void Channel::close_session() noexcept {
+    const auto until = Clock::now() + options_.patience;
+    {
+        const LaneShare::Lock lock(share_);
+        if (session_.close() != Errc::ok) return;
+    }
+    // The hiprio queue first: every FORGET must be used before DESTROY is sent.
+    for (;;) {
+        {
+            const LaneShare::Lock lock(share_);
+            pump_session();
+            session_.handle_lanes_idle();
+            pump_session();
+            if (session_.state() != SessionState::draining) break;
+            if (hiprio_.arm(1)) continue;
+        }
+        if (!wait_for_interrupt(rings_->hiprio_fd(), until)) return;
+    }
+    while (!poll_control()) {
+        if (!wait_for_interrupt(rings_->request_fd(), until)) return;
+    }
+}
+
+// True once the session's request on the request queue is answered, or never will be.
+bool Channel::poll_control() noexcept {
+    const LaneShare::Lock lock(share_);
+    QueueRef queue = rings_->request_queue();
+    Completion completion;
+    do {
+        if (session_.state() != SessionState::init_sent && session_.state() != SessionState::destroy_sent) return true;
+        if (queue.poll({&completion, 1}) != 0) {
+            session_.handle_completion(wire::QueueKind::request, completion.token, completion.written);
+            continue;
+        }
+        if (queue.error() != Errc::ok) session_.handle_device_gone(queue.error());
+    } while (queue.arm(1));
+    return session_.state() != SessionState::init_sent && session_.state() != SessionState::destroy_sent;
+}
+
+bool Channel::wait_for_interrupt(int fd, Clock::time_point until) noexcept {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now()).count();
+    if (left <= 0) return false;
+    pollfd interest{fd, POLLIN, 0};
+    if (::poll(&interest, 1, static_cast<int>(left)) == 0) return false;
+    std::uint64_t count = 0;
+    [[maybe_unused]] const ssize_t taken = ::read(fd, &count, sizeof(count));
+    return true;
+}
+
+void Channel::lane_drained() noexcept {
+    if (session_.forgets_in_flight() != 0) pump_session();
+    if (lane_.error() != Errc::ok && failed_ == Errc::ok) fail(lane_.error());
+}
+
+void Channel::pump_session() noexcept {
+    Completion completions[client::Session::kForgetBlocks];
+    for (;;) {
+        const std::size_t used = hiprio_.poll(completions);
+        for (std::size_t i = 0; i < used; ++i) {
+            session_.handle_completion(wire::QueueKind::hiprio, completions[i].token, completions[i].written);
+        }
+        client::SessionRequest request;
+        bool submitted = false;
+        while (session_.peek_request(request)) {
+            QueueRef queue = request.queue == wire::QueueKind::hiprio ? hiprio_ : rings_->request_queue();
+            const std::size_t writable = request.writable.len != 0 ? 1 : 0;
+            // A full queue: the message stays first in line until a completion makes room.
+            if (queue.submit({&request.readable, 1}, {&request.writable, writable}, request.token) != Errc::ok) break;
+            session_.handle_submitted(request.queue, request.token);
+            queue.kick();
+            submitted = true;
+        }
+        if (!submitted) break;
+    }
+    free_forgotten();
+}
+
+void Channel::free_forgotten() noexcept {
+    static_assert(offsetof(client::Node, forget) == 0);
+    while (client::ForgetLink* link = session_.take_forgotten()) delete_node(reinterpret_cast<client::Node*>(link));
+}
+
+void Channel::forget(const std::vector<client::Node*>& nodes) {
+    if (nodes.empty()) return;
+    const LaneShare::Lock lock(share_);
+    for (client::Node* node : nodes) session_.forget(node->forget);
+    pump_session();
+}
+
+void Channel::give_back(std::uint64_t nodeid) {
+    client::Node* node = new_node();
+    node->forget.nodeid = nodeid;
+    node->forget.nlookup = 1;
+    forget({node});
+}
+
+void Channel::fail(Errc why) noexcept {
+    if (failed_ != Errc::ok) return;
+    failed_ = why;
+    // A device that broke the rules may still write to buffers; it must be stopped before they are given back.
+    if (why != Errc::device_gone) {
+        const std::lock_guard lock(attachment_mutex_);
+        [[maybe_unused]] const Errc stopped = rings_->stop();
+    }
+    share_.fail_all(why);
+    session_.handle_device_gone(why);
+    free_forgotten();
+}
+
+// On a thread of the attachment's.
+void Channel::device_gone() noexcept {
+    const LaneShare::Lock lock(share_);
+    if (rings_ == nullptr || share_.client().lane == nullptr) {
+        failed_ = Errc::device_gone;
+        return;
+    }
+    fail(Errc::device_gone);
+    share_.nudge();
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const ssize_t written = ::write(rings_->hiprio_fd(), &one, sizeof(one));
+}
+
+Result<Region> Channel::allocate(std::size_t bytes) {
+    const std::lock_guard lock(attachment_mutex_);
+    const auto region = attachment_->allocate(bytes);
+    if (!region) return region.error();
+    if (memory_.add(*region)) return *region;
+    attachment_->release(*region);
+    return Errc::no_memory;
+}
+
+void Channel::release(const Region& region) {
+    const std::lock_guard lock(attachment_mutex_);
+    memory_.remove(region);
+    attachment_->release(region);
+}
+
+ChannelStats Channel::stats() {
+    const LaneShare::Lock lock(share_);
+    const auto& ring = rings_->request_ring().counters();
+    const auto& lane = lane_.counters();
+    const auto& waits = share_.counters();
+    ChannelStats stats;
+    stats.requests = lane.finished;
+    stats.descriptors = ring.descriptors;
+    stats.doorbells = ring.doorbells;
+    stats.sleeps = waits.sleeps;
+    stats.interrupts = waits.interrupts;
+    stats.copies = lane.copies;
+    stats.syscalls = ring.doorbells + waits.sleeps + futex_calls();
+    stats.waited_for_slot = lane.waited;
+    stats.violations = lane.violations;
+    return stats;
+}
+
+Errc Channel::failure() {
+    const LaneShare::Lock lock(share_);
+    return failed_;
+}
+
+} // namespace vfsproto::posix

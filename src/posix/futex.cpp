@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "vfsproto/posix/futex.hpp"
+
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace vfsproto::posix {
+
+namespace {
+
+std::atomic<std::uint64_t> calls{0};
+
+static_assert(sizeof(std::atomic<std::uint32_t>) == sizeof(std::uint32_t));
+
+} // namespace
+
+void futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t expected) noexcept {
+    calls.fetch_add(1, std::memory_order_relaxed);
+    ::syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, expected, nullptr, nullptr, 0);
+}
+
+void futex_wake_one(std::atomic<std::uint32_t>& word) noexcept {
+    calls.fetch_add(1, std::memory_order_relaxed);
+    ::syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
+}
+
+std::uint64_t futex_calls() noexcept { return calls.load(std::memory_order_relaxed); }
+
+void Mutex::lock_contended() noexcept {
+    while (word_.exchange(kContended, std::memory_order_acquire) != kFree) futex_wait(word_, kContended);
+}
+
+} // namespace vfsproto::posix

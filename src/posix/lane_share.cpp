@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "vfsproto/posix/lane_share.hpp"
+
+#include "vfsproto/base/fence.hpp"
+
+#include <sys/epoll.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace vfsproto::posix {
+
+namespace {
+
+constexpr std::uint64_t kShortestBound = 100'000;  // ns
+constexpr std::uint64_t kLongestBound = 2'000'000; // ns: the most a held-back completion may be late
+constexpr std::uint64_t kPatienceFactor = 4;       // times the measured time of n completions
+constexpr unsigned kSpinsPerClock = 64;
+
+std::uint64_t now_ns() noexcept {
+    timespec time{};
+    ::clock_gettime(CLOCK_MONOTONIC, &time);
+    return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(time.tv_nsec);
+}
+
+} // namespace
+
+bool LaneShare::attach(const client::Client& client, int call_fd) {
+    client_ = client;
+    call_fd_ = call_fd;
+    epoll_fd_ = ::epoll_create1(EPOLL_CLOEXEC);
+    if (epoll_fd_ < 0) return false;
+    epoll_event event{};
+    event.events = EPOLLIN | EPOLLET;
+    return ::epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, call_fd, &event) == 0;
+}
+
+LaneShare::~LaneShare() {
+    if (detached_thread_.joinable()) {
+        {
+            const Lock lock(*this);
+            closing_ = true;
+            detached_word_.fetch_add(1, std::memory_order_release);
+        }
+        futex_wake_one(detached_word_);
+        detached_thread_.join();
+    }
+    if (epoll_fd_ >= 0) ::close(epoll_fd_);
+}
+
+void LaneShare::nudge() noexcept {
+    const std::uint64_t one = 1;
+    // A full counter wakes the sleeper as well as one more would.
+    [[maybe_unused]] const ssize_t written = ::write(call_fd_, &one, sizeof(one));
+}
+
+void LaneShare::wait_slowly_and_unlock(Waiter& waiter) noexcept {
+    if (polling_) {
+        enlist(waiter);
+        mutex_.unlock();
+        std::uint32_t state = waiter.state_.load(std::memory_order_acquire);
+        while (state == Waiter::waiting) {
+            futex_wait(waiter.state_, Waiter::waiting);
+            state = waiter.state_.load(std::memory_order_acquire);
+        }
+        if (state == Waiter::done) return;
+        mutex_.lock(); // promoted: the role came with it
+    }
+    polling_ = true;
+    poll_until(waiter);
+    pass_role();
+    mutex_.unlock();
+}
+
+void LaneShare::poll_until(Waiter& waiter) noexcept {
+    while (!waiter.satisfied_) {
+        if (step() == 0 && !waiter.satisfied_) idle(waiter);
+    }
+}
+
+std::size_t LaneShare::step() noexcept {
+    const std::size_t taken = client_.lane->drain();
+    since_wait_ += static_cast<std::uint32_t>(taken);
+    host_.lane_drained();
+    client_.lane->kick();
+    return taken;
+}
+
+void LaneShare::idle(Waiter& waiter) noexcept {
+    policy_.waited(since_wait_, spun_in_vain_, now_ns);
+    since_wait_ = 0;
+    spun_in_vain_ = false;
+    if (const std::uint64_t limit = policy_.spin_limit(); limit != 0) {
+        if (spin(waiter, limit)) return;
+        spun_in_vain_ = true;
+    }
+    sleep();
+}
+
+// Polls with the lock held, and lets go of it as soon as somebody wants it. True: something came.
+bool LaneShare::spin(Waiter& waiter, std::uint64_t limit) noexcept {
+    const bool endless = limit == ~std::uint64_t{0};
+    const std::uint64_t start = endless ? 0 : now_ns();
+    for (unsigned i = 1;; ++i) {
+        cpu_relax();
+        if (const std::size_t taken = client_.lane->drain(); taken != 0) {
+            since_wait_ += static_cast<std::uint32_t>(taken);
+            ++counters_.spins;
+            return true;
+        }
+        if (mutex_.contended()) {
+            mutex_.unlock();
+            cpu_relax();
+            mutex_.lock();
+            if (waiter.satisfied_) return true;
+        }
+        if (i % kSpinsPerClock != 0) continue;
+        // A latched queue gives nothing more; the host finds out why.
+        if (client_.lane->error() != Errc::ok) return true;
+        if (!endless && now_ns() - start > limit) return false;
+    }
+}
+
+void LaneShare::sleep() noexcept {
+    const bool burst = !single_next_ && client_.lane->in_flight() > 1;
+    const client::ArmOutcome arm = burst ? client_.lane->arm_burst() : client_.lane->arm_each();
+    if (arm.next == client::ArmOutcome::Next::look_again) return;
+    ++counters_.sleeps;
+    mutex_.unlock();
+    bool woken = true;
+    if (arm.completions > 1) {
+        woken = sleep_bounded(arm.completions);
+    } else {
+        std::uint64_t count = 0;
+        woken = ::read(call_fd_, &count, sizeof(count)) == static_cast<ssize_t>(sizeof(count));
+    }
+    mutex_.lock();
+    single_next_ = !woken;
+    if (woken) ++counters_.interrupts;
+}
+
+// The interrupt comes after `completions` of them, unless something holds one back: then the bound ends the sleep.
+bool LaneShare::sleep_bounded(std::uint16_t completions) noexcept {
+    const std::uint64_t expected = ns_per_completion_ * completions * kPatienceFactor;
+    const std::uint64_t bound =
+        expected < kShortestBound ? kShortestBound : (expected > kLongestBound ? kLongestBound : expected);
+    const timespec timeout{0, static_cast<long>(bound)};
+    const std::uint64_t start = now_ns();
+    epoll_event event{};
+    const int count = ::epoll_pwait2(epoll_fd_, &event, 1, &timeout, nullptr);
+    if (count <= 0) return false;
+    const std::uint64_t each = (now_ns() - start) / completions;
+    ns_per_completion_ = (ns_per_completion_ * 7 + each) / 8 + 1;
+    return true;
+}
+
+void LaneShare::satisfy(Waiter& waiter) noexcept {
+    waiter.satisfied_ = true;
+    if (!waiter.listed_) return;
+    delist(waiter);
+    ++counters_.sleepers_woken;
+    std::atomic<std::uint32_t>& state = waiter.state_;
+    // The waiter may be gone as soon as it reads this.
+    state.store(Waiter::done, std::memory_order_release);
+    futex_wake_one(state);
+}
+
+void LaneShare::pass_role() noexcept {
+    polling_ = first_ != nullptr;
+    if (!polling_) return;
+    Waiter& heir = *first_;
+    delist(heir);
+    ++counters_.roles_passed;
+    heir.state_.store(Waiter::promoted, std::memory_order_release);
+    futex_wake_one(heir.state_);
+}
+
+void LaneShare::enlist(Waiter& waiter) noexcept {
+    waiter.listed_ = true;
+    waiter.previous_ = last_;
+    waiter.next_ = nullptr;
+    (last_ == nullptr ? first_ : last_->next_) = &waiter;
+    last_ = &waiter;
+}
+
+void LaneShare::delist(Waiter& waiter) noexcept {
+    (waiter.previous_ == nullptr ? first_ : waiter.previous_->next_) = waiter.next_;
+    (waiter.next_ == nullptr ? last_ : waiter.next_->previous_) = waiter.previous_;
+    waiter.listed_ = false;
+}
+
+void LaneShare::add_detached() {
+    if (detached_++ != 0) return;
+    if (!detached_thread_.joinable()) detached_thread_ = std::thread([this] { poll_for_detached(); });
+    detached_word_.fetch_add(1, std::memory_order_release);
+    futex_wake_one(detached_word_);
+}
+
+void LaneShare::detached_finished() noexcept {
+    if (--detached_ == 0) satisfy(detached_waiter_);
+}
+
+void LaneShare::poll_for_detached() noexcept {
+    for (;;) {
+        mutex_.lock();
+        if (closing_) return mutex_.unlock();
+        if (detached_ != 0) {
+            detached_waiter_.state_.store(Waiter::waiting, std::memory_order_relaxed);
+            detached_waiter_.satisfied_ = false;
+            wait_and_unlock(detached_waiter_);
+            continue;
+        }
+        const std::uint32_t seen = detached_word_.load(std::memory_order_acquire);
+        mutex_.unlock();
+        futex_wait(detached_word_, seen);
+    }
+}
+
+} // namespace vfsproto::posix
