@@ -22,7 +22,7 @@ bool RegionTable::remove(DeviceAddr start) noexcept {
     for (std::size_t i = 0; i < count_; ++i) {
         if (regions_[i].device() != start) continue;
         regions_[i] = regions_[--count_];
-        last_ = 0;
+        recent_ = {};
         return true;
     }
     return false;
@@ -31,8 +31,8 @@ bool RegionTable::remove(DeviceAddr start) noexcept {
 std::byte* RegionTable::translate_slow(DeviceAddr addr, std::uint64_t len) const noexcept {
     for (std::size_t i = 0; i < count_; ++i) {
         if (!regions_[i].contains(addr, len)) continue;
-        last_ = i;
-        return regions_[i].at(addr, len);
+        recent_ = regions_[i];
+        return recent_.at(addr, len);
     }
     return nullptr;
 }

@@ -3,6 +3,27 @@
 
 namespace vfsproto {
 
+// Collects a chain's segments into the caller's storage.
+struct SplitDevice::Walk {
+    const RegionTable& memory;
+    std::span<HostSegment> storage;
+    std::size_t segments = 0;
+    std::uint32_t writable = 0;
+
+    [[nodiscard]] Errc add(const SplitDesc& desc) noexcept {
+        const bool is_writable = desc.has(split::kWrite);
+        if (!is_writable && writable != 0) return Errc::chain_order;
+        const std::uint32_t len = desc.len.value();
+        if (len == 0) return Errc::ok; // no byte to reach: its address means nothing
+        std::byte* const data = memory.translate(DeviceAddr{desc.addr.value()}, len);
+        if (data == nullptr) return Errc::chain_address;
+        if (segments == storage.size()) return Errc::chain_too_long;
+        storage[segments++] = {data, len};
+        if (is_writable) ++writable;
+        return Errc::ok;
+    }
+};
+
 Errc SplitDevice::init(const SplitRing& ring, const RegionTable& memory, std::span<SplitHead> heads,
                        const SplitDeviceOptions& options) noexcept {
     const std::uint16_t size = ring.size();
@@ -11,44 +32,71 @@ Errc SplitDevice::init(const SplitRing& ring, const RegionTable& memory, std::sp
     for (SplitHead& head : heads) head = SplitHead::home;
     ring_ = ring;
     descriptors_ = ring.descriptors();
-    avail_ = ring.avail();
-    used_ = ring.used();
+    avail_entries_ = ring.avail_entries();
     used_entries_ = ring.used_entries();
     heads_ = heads.data();
     memory_ = &memory;
-    mask_ = static_cast<std::uint16_t>(size - 1);
+    mask_ = size - 1u;
     next_avail_ = seen_avail_ = options.start_index;
-    next_used_ = published_ = notified_ = load_acquire(used_[SplitRing::kIndex]);
-    outstanding_ = 0;
-    max_chain_ = options.max_chain == 0 ? size : options.max_chain;
+    next_used_ = published_ = notified_ = load_acquire(ring.used()[SplitRing::kIndex]);
+    start_avail_ = options.start_index;
+    start_used_ = static_cast<std::uint16_t>(next_used_);
+    publications_ = notifications_ = 0;
+    max_chain_ = options.max_chain > size ? options.max_chain : size;
     event_index_ = options.event_index;
     indirect_ = options.indirect;
     ordering_ = options.ordering;
-    counters_ = {};
     error_ = Errc::ok;
     // With event index both flags fields stay 0 (virtio 1.2 §2.7.10.1).
-    if (event_index_ == EventIndex::on) store_relaxed(used_[SplitRing::kFlags], 0);
+    if (event_index_ == EventIndex::on) store_relaxed(ring_.used()[SplitRing::kFlags], 0);
     ask_for_kicks();
     return Errc::ok;
 }
 
-// A table is the last descriptor of its chain; its own WRITE flag means nothing (virtio 1.2 §2.7.5.3.2). `before` are the
-// descriptors that came before it.
-Errc SplitDevice::walk_table(Walk& walk, const SplitDescValue& table, std::uint32_t before) const noexcept {
-    if (indirect_ == IndirectTables::refused || (table.flags & split::kNext) != 0) return Errc::chain_indirect;
-    if (table.len == 0 || table.len % sizeof(SplitDesc) != 0) return Errc::chain_indirect;
-    std::byte* const host = memory_->translate(DeviceAddr{table.addr}, table.len);
+bool SplitDevice::latch(Errc why) noexcept {
+    error_ = why;
+    for (std::uint32_t head = 0; head <= mask_; ++head) heads_[head] = SplitHead::home; // push() takes nothing any more
+    seen_avail_ = next_avail_;
+    return false;
+}
+
+Errc SplitDevice::refuse_push() const noexcept { return error_ != Errc::ok ? error_ : Errc::bad_argument; }
+
+bool SplitDevice::pop_slow(Chain& chain, std::uint32_t head) noexcept {
+    Walk walk{.memory = *memory_, .storage = chain.storage};
+    SplitDesc desc = load_descriptor(descriptors_[head]);
+    std::uint32_t count = 1;
+    for (;; ++count) {
+        const bool is_table = desc.has(split::kIndirect);
+        const Errc why = is_table ? walk_table(walk, desc, count) : walk.add(desc);
+        if (why != Errc::ok) return latch(why);
+        if (is_table || !desc.has(split::kNext)) break;
+        if (desc.next() > mask_) return latch(Errc::chain_next_invalid);
+        if (count >= max_chain_) return latch(Errc::chain_too_long);
+        desc = load_descriptor(descriptors_[desc.next()]);
+    }
+    if (walk.segments == 0) return latch(Errc::chain_empty);
+    accept(chain, head, static_cast<std::uint32_t>(walk.segments), walk.writable, count);
+    return true;
+}
+
+// A table is the last descriptor of its chain and no element of it; its own WRITE flag means nothing (virtio 1.2
+// §2.7.5.3.2).
+Errc SplitDevice::walk_table(Walk& walk, const SplitDesc& table, std::uint32_t count) const noexcept {
+    const std::uint32_t bytes = table.len.value();
+    if (indirect_ == IndirectTables::refused || table.has(split::kNext)) return Errc::chain_indirect;
+    if (bytes == 0 || bytes % sizeof(SplitDesc) != 0) return Errc::chain_indirect;
+    std::byte* const host = memory_->translate(DeviceAddr{table.addr.value()}, bytes);
     if (host == nullptr) return Errc::chain_address;
 
-    const std::uint32_t entries = table.len / sizeof(SplitDesc);
-    std::uint32_t index = 0;
-    for (std::uint32_t count = before + 1; count <= max_chain_; ++count) {
-        const SplitDescValue desc = load_descriptor_at(host + std::size_t{index} * sizeof(SplitDesc));
-        if ((desc.flags & split::kIndirect) != 0) return Errc::chain_indirect;
-        if (!walk.add(desc)) return walk.why;
-        if ((desc.flags & split::kNext) == 0) return Errc::ok;
-        if (desc.next >= entries) return Errc::chain_next_invalid;
-        index = desc.next;
+    const std::uint32_t entries = bytes / sizeof(SplitDesc);
+    for (std::uint32_t index = 0; count <= max_chain_; ++count) {
+        const SplitDesc desc = load_descriptor_at(host + std::size_t{index} * sizeof(SplitDesc));
+        if (desc.has(split::kIndirect)) return Errc::chain_indirect;
+        const Errc why = walk.add(desc);
+        if (why != Errc::ok || !desc.has(split::kNext)) return why;
+        index = desc.next();
+        if (index >= entries) return Errc::chain_next_invalid;
     }
     return Errc::chain_too_long;
 }

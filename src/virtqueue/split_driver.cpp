@@ -5,9 +5,6 @@ namespace vfsproto {
 
 namespace {
 
-constexpr std::uint16_t kNeverHead = 0xffff; // SplitShadow::tail of a descriptor that never headed a chain
-static_assert(kNeverHead >= kSplitMaxSize);
-
 constexpr std::uint16_t smaller(std::uint16_t a, std::uint16_t b) noexcept { return a < b ? a : b; }
 
 // One indirect table (virtio 1.2 §2.7.5.3): its entries follow each other.
@@ -21,9 +18,9 @@ struct TableWriter {
         for (const Segment& segment : segments) {
             if (segment.len == 0) return false;
             const bool is_last = index + 1 == count;
-            const auto next = static_cast<std::uint16_t>(is_last ? 0 : index + 1);
+            const auto next = static_cast<std::uint32_t>(is_last ? 0 : index + 1);
             const auto all = static_cast<std::uint16_t>(flags | (is_last ? 0 : split::kNext));
-            store_descriptor(table[index], to_number(segment.addr), SplitDesc::pack(segment.len, all, next));
+            store_descriptor(table[index], segment, SplitDesc::pack(all, next));
             bytes += segment.len;
             ++index;
         }
@@ -54,10 +51,10 @@ Errc SplitDriver::init(const SplitRing& ring, std::span<SplitShadow> shadow,
     counters_ = {};
     limits_ = {.max_inflight = static_cast<std::uint16_t>(size / direct_segments_), .max_segments = max_segments};
     descriptors_ = ring.descriptors();
-    avail_ = ring.avail();
-    used_ = ring.used();
+    avail_entries_ = ring.avail_entries();
+    used_index_ = ring.used() + SplitRing::kIndex;
     used_entries_ = ring.used_entries();
-    mask_ = static_cast<std::uint16_t>(size - 1);
+    mask_ = size - 1u;
     reset_state();
     return Errc::ok;
 }
@@ -71,11 +68,16 @@ Errc SplitDriver::restart() noexcept {
 void SplitDriver::reset_state() noexcept {
     ring_.clear();
     for (std::uint32_t i = 0; i <= mask_; ++i) {
-        shadow_[i] = {.next = static_cast<std::uint16_t>((i + 1) & mask_), .tail = kNeverHead};
+        shadow_[i] = {.writable = SplitShadow::kNeverUsed, .next = SplitShadow::kNeverHead};
+    }
+    // Chains stand at fixed places, one behind the other; the list hands out the first one first.
+    free_head_ = SplitShadow::kEnd;
+    for (std::uint32_t n = limits_.max_inflight; n-- > 0;) {
+        const std::uint32_t head = n * direct_segments_;
+        shadow_[head].next = static_cast<std::uint16_t>(free_head_);
+        free_head_ = head;
     }
     direct_room_ = direct_segments_;
-    free_count_ = ring_.size();
-    free_head_ = 0;
     avail_index_ = published_ = last_used_ = 0;
     interrupts_asked_ = event_index_ == EventIndex::off; // zeroed flags let the device interrupt
     error_ = Errc::ok;
@@ -86,40 +88,46 @@ Errc SplitDriver::submit_other(std::span<const Segment> readable, std::span<cons
     if (error_ != Errc::ok) return error_;
     const std::size_t count = readable.size() + writable.size();
     if (count == 0 || count > limits_.max_segments) return Errc::bad_argument;
-    if (free_count_ == 0) return Errc::queue_full;
+    if (free_head_ == SplitShadow::kEnd) return Errc::queue_full;
 
     // A head descriptor names its table, so that tables need no bookkeeping of their own.
-    const std::uint16_t head_index = free_head_;
-    const std::size_t offset = std::size_t{head_index} * limits_.max_segments * sizeof(SplitDesc);
+    const std::uint32_t head = free_head_;
+    const std::size_t offset = std::size_t{head} * limits_.max_segments * sizeof(SplitDesc);
     TableWriter writer{descriptors_at(indirect_.host() + offset), count};
     if (!writer.append(readable, 0)) return Errc::bad_argument;
     const std::uint64_t readable_bytes = writer.bytes;
-    if (!writer.append(writable, split::kWrite) || writer.bytes >> 32 != 0) return Errc::bad_argument;
+    if (!writer.append(writable, split::kWrite) || writer.bytes >= kMaxChainBytes) return Errc::bad_argument;
 
-    const auto table_bytes = static_cast<std::uint32_t>(count * sizeof(SplitDesc));
-    store_descriptor(descriptors_[head_index], to_number(indirect_.device() + offset),
-                     SplitDesc::pack(table_bytes, split::kIndirect, 0));
-    free_head_ = shadow_[head_index].next;
-    commit(head_index, head_index, 1, writer.bytes - readable_bytes, token);
+    const Segment table{indirect_.device() + offset, static_cast<std::uint32_t>(count * sizeof(SplitDesc))};
+    store_descriptor(descriptors_[head], table, SplitDesc::pack(split::kIndirect, 0));
+    ++counters_.descriptors;
+    commit(head, static_cast<std::uint32_t>(writer.bytes - readable_bytes), token);
     return Errc::ok;
 }
 
-Errc SplitDriver::classify(const SplitShadow& head) noexcept {
-    if (head.count != 0) return Errc::ring_used_length;
-    return head.tail == kNeverHead ? Errc::ring_id_not_live : Errc::ring_double_completion;
+Errc SplitDriver::classify(std::uint32_t id) const noexcept {
+    if (id > mask_) return Errc::ring_id_out_of_range;
+    const SplitShadow& head = shadow_[id];
+    if (head.next == SplitShadow::kLive) return Errc::ring_used_length;
+    return head.writable == SplitShadow::kNeverUsed ? Errc::ring_id_not_live : Errc::ring_double_completion;
+}
+
+std::size_t SplitDriver::latch(Errc why) noexcept {
+    error_ = why;
+    direct_room_ = 0;
+    return 0;
 }
 
 std::size_t SplitDriver::evacuate(std::span<Completion> out) noexcept {
     if (shadow_ == nullptr) return 0;
-    if (error_ == Errc::ok) error_ = Errc::device_gone;
-    stop_submitting();
+    latch(error_ == Errc::ok ? Errc::device_gone : error_);
     std::size_t done = 0;
     for (std::uint32_t i = 0; i <= mask_ && done < out.size(); ++i) {
-        if (shadow_[i].count == 0) continue;
-        shadow_[i].count = 0;
+        if (shadow_[i].next != SplitShadow::kLive) continue;
+        shadow_[i].next = SplitShadow::kEnd; // no list is kept on a latched queue
         out[done++] = {shadow_[i].token, 0};
     }
-    last_used_ = static_cast<std::uint16_t>(last_used_ + done);
+    last_used_ += done;
     return done;
 }
 

@@ -65,13 +65,22 @@ public:
     [[nodiscard]] Errc add(const Region& region) noexcept;
     // True if a region starting at this device address was removed.
     bool remove(DeviceAddr start) noexcept;
-    void clear() noexcept { count_ = 0, last_ = 0; }
+    void clear() noexcept { count_ = 0, recent_ = {}; }
 
     // The host bytes of [addr, addr + len), or nullptr when any of it lies outside one single region. The request is in
     // the peer's hands: every value is legal input.
     [[nodiscard]] std::byte* translate(DeviceAddr addr, std::uint64_t len) const noexcept {
-        if (last_ < count_ && regions_[last_].contains(addr, len)) return regions_[last_].at(addr, len);
-        return translate_slow(addr, len);
+        std::byte* const host = translate_recent(addr, len);
+        return host != nullptr ? host : translate_slow(addr, len);
+    }
+    // The same for what is not empty and lies in the region hit last; nullptr for all else.
+    [[nodiscard]] std::byte* translate_recent(DeviceAddr addr, std::uint64_t len) const noexcept {
+        // Of an address below the region the difference wraps to beyond its end.
+        const std::uint64_t offset = to_number(addr) - to_number(recent_.device());
+        if (len - 1 >= recent_.size() || offset > recent_.size() - len) return nullptr;
+        std::byte* const host = recent_.host() + offset;
+        if (host == nullptr) __builtin_unreachable(); // add() takes no such region: spares the caller a check
+        return host;
     }
     [[nodiscard]] std::span<const Region> regions() const noexcept { return {regions_, count_}; }
 
@@ -80,7 +89,7 @@ private:
 
     Region regions_[config::kMaxRegions];
     std::size_t count_ = 0;
-    mutable std::size_t last_ = 0;
+    mutable Region recent_; // a copy of the one hit last
 };
 
 } // namespace vfsproto

@@ -25,7 +25,8 @@ struct SplitDeviceOptions {
     // The first available index to serve: 0 for a fresh ring, else what the queue was stopped with (vhost-user
     // SET_VRING_BASE).
     std::uint16_t start_index = 0;
-    // The most descriptors of one chain, those of an indirect table included. 0: the ring size (virtio 1.2 §2.7.5.3.1).
+    // The most descriptors of one chain, those of an indirect table included, where drivers are allowed more than the
+    // ring size (virtio 1.2 §2.7.5.3.1 allows no more; some drivers do it). Less than the ring size: the ring size.
     std::uint16_t max_chain = 0;
 };
 
@@ -51,65 +52,61 @@ public:
                             const SplitDeviceOptions& options) noexcept;
 
     [[nodiscard]] Errc error() const noexcept { return error_; }
-    [[nodiscard]] const SplitDeviceCounters& counters() const noexcept { return counters_; }
+    [[nodiscard]] SplitDeviceCounters counters() const noexcept {
+        return {next_avail_ - start_avail_, published_ - start_used_, publications_, notifications_};
+    }
     // The next available index to be served (vhost-user GET_VRING_BASE, once outstanding() is 0).
-    [[nodiscard]] std::uint16_t next_avail() const noexcept { return next_avail_; }
+    [[nodiscard]] std::uint16_t next_avail() const noexcept { return static_cast<std::uint16_t>(next_avail_); }
     // Chains popped and not pushed.
-    [[nodiscard]] std::uint16_t outstanding() const noexcept { return outstanding_; }
+    [[nodiscard]] std::uint16_t outstanding() const noexcept {
+        return static_cast<std::uint16_t>((next_avail_ - start_avail_) - (next_used_ - start_used_));
+    }
 
     // Descriptors of zero bytes are passed over. A violation latches the queue with its own error and returns false; the
     // chain that caused it never reaches the caller.
-    [[nodiscard]] bool pop(Chain& chain) noexcept {
+    [[gnu::always_inline, nodiscard]] bool pop(Chain& chain) noexcept {
         if (next_avail_ == seen_avail_ && !look_for_more()) return false;
-        const std::uint32_t head = load_relaxed(avail_[SplitRing::kEntries + (next_avail_ & mask_)]);
-        if (head > mask_ || heads_[head] != SplitHead::home) [[unlikely]]
+        const std::uint32_t mask = mask_;
+        const std::uint32_t head = load_relaxed(avail_entries_[next_avail_ & mask]);
+        if (head > mask || heads_[head] != SplitHead::home) [[unlikely]]
             return latch(Errc::avail_head_invalid);
 
-        Walk walk{chain.storage.data(), chain.storage.data() + chain.storage.size(), *memory_};
-        SplitDescValue desc = load_descriptor(descriptors_[head]);
-        std::uint32_t count = 1;
-        for (;; ++count) {
-            if ((desc.flags & split::kIndirect) != 0) [[unlikely]] {
-                const Errc why = walk_table(walk, desc, count - 1);
-                if (why != Errc::ok) return latch(why);
-                break;
+        // The usual chain. For any other, pop_slow() starts anew: nothing read here is used there, so that a driver that
+        // changes a descriptor in between gains nothing.
+        HostSegment* const begin = chain.storage.data();
+        HostSegment* const end = begin + chain.storage.size();
+        HostSegment* out = begin;
+        std::uint32_t writable = 0;
+        const SplitDesc* at = descriptors_ + head;
+        for (;;) {
+            const SplitDesc desc = load_descriptor(*at);
+            std::byte* const data = memory_->translate_recent(DeviceAddr{desc.addr.value()}, desc.len.value());
+            if (data == nullptr || out == end || desc.has(split::kIndirect)) [[unlikely]]
+                return pop_slow(chain, head);
+            *out++ = {data, desc.len.value()};
+            if (desc.has(split::kWrite)) {
+                ++writable;
+            } else if (writable != 0) [[unlikely]] {
+                return pop_slow(chain, head);
             }
-            if (!walk.add(desc)) [[unlikely]]
-                return latch(walk.why);
-            if ((desc.flags & split::kNext) == 0) break;
-            if (desc.next > mask_) [[unlikely]]
-                return latch(Errc::chain_next_invalid);
-            if (count >= max_chain_) [[unlikely]]
-                return latch(Errc::chain_too_long);
-            desc = load_descriptor(descriptors_[desc.next]);
+            if (!desc.has(split::kNext)) break;
+            if (desc.next() > mask) [[unlikely]]
+                return pop_slow(chain, head);
+            at = descriptors_ + desc.next();
         }
-        if (walk.readable + walk.writable == 0) [[unlikely]]
-            return latch(Errc::chain_empty);
-        if (walk.bytes >> 32 != 0) [[unlikely]]
-            return latch(Errc::chain_too_long);
-
-        heads_[head] = SplitHead::out;
-        ++next_avail_;
-        ++outstanding_;
-        ++counters_.chains;
-        chain.head = static_cast<std::uint16_t>(head);
-        chain.readable_count = walk.readable;
-        chain.writable_count = walk.writable;
-        chain.descriptors = static_cast<std::uint16_t>(count);
+        const auto segments = static_cast<std::uint32_t>(out - begin);
+        accept(chain, head, segments, writable, segments);
         return true;
     }
 
     // Staged until publish(). `written` is at most the writable bytes of the chain: the caller's promise to the driver.
     [[nodiscard]] Errc push(const Chain& done, std::uint32_t written) noexcept {
-        if (error_ != Errc::ok) [[unlikely]]
-            return error_;
-        if (done.head > mask_ || heads_[done.head] != SplitHead::out) [[unlikely]]
-            return Errc::bad_argument;
-        heads_[done.head] = SplitHead::home;
-        --outstanding_;
-        const std::uint16_t at = next_used_++;
-        SplitUsed& entry = used_entries_[at & mask_];
-        store_relaxed(entry.id, done.head);
+        const std::uint32_t head = done.head;
+        if (head > mask_ || heads_[head] != SplitHead::out) [[unlikely]]
+            return refuse_push();
+        heads_[head] = SplitHead::home;
+        SplitUsed& entry = used_entries_[next_used_++ & mask_];
+        store_relaxed(entry.id, head);
         store_relaxed(entry.len, written);
         return Errc::ok;
     }
@@ -118,23 +115,23 @@ public:
         if (next_used_ == published_) return;
         if (ordering_ == Ordering::platform) [[unlikely]]
             platform_fence();
-        store_release(used_[SplitRing::kIndex], next_used_);
-        counters_.completions += static_cast<std::uint16_t>(next_used_ - published_);
-        ++counters_.publications;
+        store_release(ring_.used()[SplitRing::kIndex], static_cast<std::uint16_t>(next_used_));
+        ++publications_;
         published_ = next_used_;
     }
 
     [[nodiscard]] bool wants_notification() noexcept {
         publish();
         if (published_ == notified_) return false;
-        const std::uint16_t old_index = notified_;
+        const auto old_index = static_cast<std::uint16_t>(notified_);
+        const auto new_index = static_cast<std::uint16_t>(published_);
         notified_ = published_;
         store_load_fence();
-        const bool wanted = event_index_ == EventIndex::on
-                                ? need_event(load_relaxed(*ring_.used_event()), published_, old_index)
-                                : (load_relaxed(avail_[SplitRing::kFlags]) & split::kNoInterrupt) == 0;
-        if (wanted) ++counters_.notifications;
-        return wanted;
+        const bool is_wanted = event_index_ == EventIndex::on
+                                   ? need_event(load_relaxed(*ring_.used_event()), new_index, old_index)
+                                   : (load_relaxed(ring_.avail()[SplitRing::kFlags]) & split::kNoInterrupt) == 0;
+        if (is_wanted) ++notifications_;
+        return is_wanted;
     }
 
     // On a latched queue: false, nothing will be served any more.
@@ -142,72 +139,49 @@ public:
         if (error_ != Errc::ok) return false;
         ask_for_kicks();
         store_load_fence();
-        return load_acquire(avail_[SplitRing::kIndex]) != next_avail_;
+        return load_acquire(ring_.avail()[SplitRing::kIndex]) != static_cast<std::uint16_t>(next_avail_);
     }
 
     void disarm() noexcept {
         if (event_index_ == EventIndex::on) {
             store_relaxed(*ring_.avail_event(), static_cast<std::uint16_t>(next_avail_ - 1)); // the farthest away
         } else {
-            store_relaxed(used_[SplitRing::kFlags], split::kNoNotify);
+            store_relaxed(ring_.used()[SplitRing::kFlags], split::kNoNotify);
         }
     }
 
 private:
-    // Collects a chain's segments into the caller's storage.
-    struct Walk {
-        HostSegment* out;
-        HostSegment* const end;
-        const RegionTable& memory;
-        std::uint16_t readable = 0;
-        std::uint16_t writable = 0;
-        std::uint64_t bytes = 0;
-        Errc why = Errc::ok;
-
-        [[nodiscard]] bool add(const SplitDescValue& desc) noexcept {
-            const bool is_writable = (desc.flags & split::kWrite) != 0;
-            if (!is_writable && writable != 0) [[unlikely]]
-                return fail(Errc::chain_order);
-            if (desc.len == 0) [[unlikely]]
-                return true;
-            std::byte* const data = memory.translate(DeviceAddr{desc.addr}, desc.len);
-            if (data == nullptr) [[unlikely]]
-                return fail(Errc::chain_address);
-            if (out == end) [[unlikely]]
-                return fail(Errc::chain_too_long);
-            *out++ = {data, desc.len};
-            bytes += desc.len;
-            ++(is_writable ? writable : readable);
-            return true;
-        }
-        [[nodiscard]] bool fail(Errc errc) noexcept {
-            why = errc;
-            return false;
-        }
-    };
+    void accept(Chain& chain, std::uint32_t head, std::uint32_t segments, std::uint32_t writable,
+                std::uint32_t descriptors) noexcept {
+        heads_[head] = SplitHead::out;
+        ++next_avail_;
+        chain.head = static_cast<std::uint16_t>(head);
+        chain.readable_count = static_cast<std::uint16_t>(segments - writable);
+        chain.writable_count = static_cast<std::uint16_t>(writable);
+        chain.descriptors = static_cast<std::uint16_t>(descriptors);
+    }
 
     // Reads the available index when all that was seen is served. False: nothing new, or latched.
     [[nodiscard]] bool look_for_more() noexcept {
         if (error_ != Errc::ok) [[unlikely]]
             return false;
-        const std::uint16_t index = load_acquire(avail_[SplitRing::kIndex]);
-        const std::uint16_t pending = static_cast<std::uint16_t>(index - next_avail_);
+        const std::uint16_t index = load_acquire(ring_.avail()[SplitRing::kIndex]);
+        const std::uint32_t pending = static_cast<std::uint16_t>(index - next_avail_);
         if (pending == 0) return false;
         // Each chain that is out holds a descriptor at least.
-        if (pending > static_cast<std::uint32_t>(mask_) + 1 - outstanding_) [[unlikely]] {
+        if (pending > mask_ + 1 - outstanding()) [[unlikely]]
             return latch(Errc::avail_index_jump);
-        }
         if (ordering_ == Ordering::platform) [[unlikely]]
             platform_fence();
-        seen_avail_ = index;
+        seen_avail_ = next_avail_ + pending;
         return true;
     }
 
     void ask_for_kicks() noexcept {
         if (event_index_ == EventIndex::on) {
-            store_relaxed(*ring_.avail_event(), next_avail_);
+            store_relaxed(*ring_.avail_event(), static_cast<std::uint16_t>(next_avail_));
         } else {
-            store_relaxed(used_[SplitRing::kFlags], 0);
+            store_relaxed(ring_.used()[SplitRing::kFlags], 0);
         }
     }
 
@@ -219,36 +193,38 @@ private:
         }
     }
 
-    // Also makes every later pop() take the path that looks at the error.
-    bool latch(Errc why) noexcept {
-        error_ = why;
-        seen_avail_ = next_avail_;
-        return false;
-    }
+    // Also makes every later pop() take the path that looks at the error. False: nothing was popped.
+    bool latch(Errc why) noexcept;
+    // Any chain, legal or not: indirect, several regions, empty descriptors. Names the violation.
+    struct Walk;
+    [[nodiscard]] bool pop_slow(Chain& chain, std::uint32_t head) noexcept;
+    [[nodiscard]] Errc walk_table(Walk& walk, const SplitDesc& table, std::uint32_t count) const noexcept;
+    [[nodiscard]] Errc refuse_push() const noexcept;
 
-    [[nodiscard]] Errc walk_table(Walk& walk, const SplitDescValue& table, std::uint32_t before) const noexcept;
-
-    // Hot.
+    // Hot. Indices run freely in whole words; the ring holds their low 16 bits.
     const SplitDesc* descriptors_ = nullptr;
-    const Le16* avail_ = nullptr;
-    Le16* used_ = nullptr;
+    const Le16* avail_entries_ = nullptr;
     SplitUsed* used_entries_ = nullptr;
     SplitHead* heads_ = nullptr;
     const RegionTable* memory_ = nullptr;
-    std::uint16_t mask_ = 0;
-    std::uint16_t next_avail_ = 0;
-    std::uint16_t seen_avail_ = 0; // published by the driver, as of the last look
-    std::uint16_t next_used_ = 0;
-    std::uint16_t published_ = 0;
-    std::uint16_t notified_ = 0; // used index at the last notification decision
-    std::uint16_t outstanding_ = 0;
-    std::uint16_t max_chain_ = 0;
+    std::size_t next_avail_ = 0;
+    std::size_t seen_avail_ = 0; // published by the driver, as of the last look
+    std::size_t next_used_ = 0;
+    std::size_t published_ = 0;
+    std::size_t notified_ = 0; // used index at the last notification decision
+    std::uint32_t mask_ = 0;
+    std::uint32_t max_chain_ = 0;
     EventIndex event_index_ = EventIndex::off;
     IndirectTables indirect_ = IndirectTables::refused;
     Ordering ordering_ = Ordering::smp;
     Errc error_ = Errc::wrong_state;
-    SplitDeviceCounters counters_{};
     SplitRing ring_;
+
+    // Cold.
+    std::uint16_t start_avail_ = 0;
+    std::uint16_t start_used_ = 0;
+    std::size_t publications_ = 0;
+    std::size_t notifications_ = 0;
 };
 
 static_assert(DeviceQueue<SplitDevice>);

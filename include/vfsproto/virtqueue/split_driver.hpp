@@ -10,27 +10,32 @@
 
 namespace vfsproto {
 
-// What the driver knows of one descriptor. Storage of the caller, private: the device must not reach it.
+// What the driver knows of the chain headed at one descriptor. Storage of the caller, private: the device must not reach
+// it.
 struct SplitShadow {
-    std::uint32_t writable{}; // of the chain headed here: bytes the device may write
-    std::uint16_t next{};     // the following free descriptor, or the following one of the chain
-    std::uint16_t tail{};     // of the chain last headed here: its last descriptor
-    std::uint16_t count{};    // of the chain headed here: descriptors it holds; 0 = no live head
+    static constexpr std::uint16_t kLive = 0xffff;          // in flight
+    static constexpr std::uint16_t kEnd = 0xfffe;           // free, and the last of the free list
+    static constexpr std::uint16_t kNeverHead = 0xfffd;     // a descriptor inside a chain
+    static constexpr std::uint32_t kNeverUsed = 0xffffffff; // `writable` before the first chain
+
+    std::uint32_t writable{}; // bytes the device may write
+    std::uint16_t next{};     // the following free head, or one of the above
     Token token{};
 };
-static_assert(sizeof(SplitShadow) == 12);
+static_assert(sizeof(SplitShadow) == 8 && SplitShadow::kNeverHead > kSplitMaxSize);
 
 struct SplitDriverOptions {
     EventIndex event_index = EventIndex::off;
     Ordering ordering = Ordering::smp;
     // The most segments of one chain, readable and writable together. Above the ring size: the ring size (a chain may
-    // not be longer, not even through an indirect table: virtio 1.2 §2.7.5.3.1).
+    // not be longer, not even through an indirect table: virtio 1.2 §2.7.5.3.1). Without indirect tables each chain
+    // owns as many ring entries, so that max_inflight is the ring size divided by it.
     std::uint16_t max_segments = 4;
     // Room for one indirect table per descriptor, split_indirect_bytes() long and 16-byte aligned, reachable by the
     // device, owned by the caller. Empty: VIRTIO_F_INDIRECT_DESC is not negotiated, chains are direct.
     Region indirect{};
-    // With indirect tables: chains of up to this many segments are direct all the same. More here saves the device a
-    // look-up and costs ring entries: max_inflight is the ring size divided by it.
+    // With indirect tables: chains of up to this many segments are direct all the same, and each chain owns as many ring
+    // entries. More here saves the device a look-up and costs depth: max_inflight is the ring size divided by it.
     std::uint16_t direct_segments = 1;
     Doorbell doorbell{};
 };
@@ -72,7 +77,6 @@ public:
     [[nodiscard]] Errc error() const noexcept { return error_; }
     [[nodiscard]] const SplitDriverCounters& counters() const noexcept { return counters_; }
     [[nodiscard]] std::uint16_t size() const noexcept { return ring_.size(); }
-    [[nodiscard]] std::uint16_t free_descriptors() const noexcept { return static_cast<std::uint16_t>(free_count_); }
     // Submitted and not yet polled, published or not.
     [[nodiscard]] std::uint16_t in_flight() const noexcept {
         return static_cast<std::uint16_t>(avail_index_ - last_used_);
@@ -80,38 +84,52 @@ public:
 
     // Errors: queue_full; bad_argument (no segment, more than max_segments, an empty segment, 4 GiB or more in all); the
     // violation that latched the queue. After an error nothing was submitted.
-    [[nodiscard]] Errc submit(std::span<const Segment> readable, std::span<const Segment> writable,
-                              Token token) noexcept {
+    [[gnu::always_inline, nodiscard]] Errc submit(std::span<const Segment> readable, std::span<const Segment> writable,
+                                                  Token token) noexcept {
         const std::size_t count = readable.size() + writable.size();
         if (count - 1 >= direct_room_) [[unlikely]]
             return submit_other(readable, writable, token);
-        if (count > free_count_) [[unlikely]]
+        const std::uint32_t head = free_head_;
+        if (head == SplitShadow::kEnd) [[unlikely]]
             return Errc::queue_full;
-        ChainWriter chain{descriptors_, shadow_, free_head_};
-        if (!chain.append(readable, split::kNext)) [[unlikely]]
-            return Errc::bad_argument;
-        const std::uint64_t readable_bytes = chain.bytes;
-        if (!chain.append(writable, split::kNext | split::kWrite)) [[unlikely]]
-            return Errc::bad_argument;
-        if (chain.bytes >> 32 != 0) [[unlikely]]
-            return Errc::bad_argument;
-        chain.finish();
 
-        const std::uint16_t head_index = free_head_;
-        free_head_ = chain.index;
-        commit(head_index, chain.last, count, chain.bytes - readable_bytes, token);
+        // A chain's descriptors follow each other. The `next` of the last one has no NEXT and means nothing.
+        SplitDesc* desc = descriptors_ + head;
+        std::uint32_t link = SplitDesc::pack(split::kNext, 1) + SplitDesc::pack(0, head);
+        std::uint64_t bytes = 0;
+        for (const Segment segment : readable) { // copies: the compiler cannot know that the ring is elsewhere
+            if (segment.len == 0) [[unlikely]]
+                return Errc::bad_argument;
+            store_descriptor(*desc++, segment, link);
+            link += SplitDesc::pack(0, 1);
+            bytes += segment.len;
+        }
+        const std::uint64_t readable_bytes = bytes;
+        if (!writable.empty()) link += split::kWrite;
+        for (const Segment segment : writable) {
+            if (segment.len == 0) [[unlikely]]
+                return Errc::bad_argument;
+            store_descriptor(*desc++, segment, link);
+            link += SplitDesc::pack(0, 1);
+            bytes += segment.len;
+        }
+        if (bytes >= kMaxChainBytes) [[unlikely]]
+            return Errc::bad_argument;
+        store_relaxed(desc[-1].link, link - SplitDesc::pack(split::kNext, 1));
+        counters_.descriptors += count;
+        commit(head, static_cast<std::uint32_t>(bytes - readable_bytes), token);
         return Errc::ok;
     }
 
     void kick() noexcept {
-        const std::uint16_t old_index = published_;
-        const std::uint16_t new_index = avail_index_;
+        const auto old_index = static_cast<std::uint16_t>(published_);
+        const auto new_index = static_cast<std::uint16_t>(avail_index_);
         if (new_index == old_index || error_ != Errc::ok) return;
         if (ordering_ == Ordering::platform) [[unlikely]]
             platform_fence();
-        store_release(avail_[SplitRing::kIndex], new_index);
-        published_ = new_index;
-        counters_.chains += static_cast<std::uint16_t>(new_index - old_index);
+        store_release(ring_.avail()[SplitRing::kIndex], new_index);
+        counters_.chains += avail_index_ - published_;
+        published_ = avail_index_;
         ++counters_.publications;
         store_load_fence();
         if (!device_wants_kick(new_index, old_index)) return;
@@ -130,8 +148,7 @@ public:
             return 0;
         }
         if (pending > static_cast<std::uint16_t>(published_ - last_used_)) [[unlikely]] {
-            error_ = Errc::ring_index_jump;
-            return stop_submitting();
+            return latch(Errc::ring_index_jump);
         }
         if (ordering_ == Ordering::platform) [[unlikely]]
             platform_fence();
@@ -150,7 +167,7 @@ public:
         if (event_index_ == EventIndex::on) {
             store_relaxed(*ring_.used_event(), static_cast<std::uint16_t>(last_used_ + wanted - 1));
         } else {
-            store_relaxed(avail_[SplitRing::kFlags], 0);
+            store_relaxed(ring_.avail()[SplitRing::kFlags], 0);
             interrupts_asked_ = true;
         }
         store_load_fence();
@@ -162,7 +179,7 @@ public:
         if (event_index_ == EventIndex::on) {
             store_relaxed(*ring_.used_event(), static_cast<std::uint16_t>(last_used_ - 1)); // the farthest away
         } else {
-            store_relaxed(avail_[SplitRing::kFlags], split::kNoInterrupt);
+            store_relaxed(ring_.avail()[SplitRing::kFlags], split::kNoInterrupt);
             interrupts_asked_ = false;
         }
     }
@@ -171,54 +188,25 @@ public:
     [[nodiscard]] std::size_t evacuate(std::span<Completion> out) noexcept;
 
 private:
-    // Writes a chain into free descriptors, in the order of the free list. Nothing is taken until the caller commits.
-    struct ChainWriter {
-        SplitDesc* const table;
-        const SplitShadow* const shadow;
-        std::uint16_t index;     // the next free descriptor
-        std::uint16_t last{};    // the descriptor written last
-        std::uint64_t rest{};    // its second word
-        std::uint64_t bytes = 0; // of all segments
-
-        [[nodiscard]] bool append(std::span<const Segment> segments, std::uint16_t flags) noexcept {
-            for (const Segment& segment : segments) {
-                if (segment.len == 0) [[unlikely]]
-                    return false;
-                last = index;
-                index = shadow[last].next;
-                rest = SplitDesc::pack(segment.len, flags, index);
-                store_descriptor(table[last], to_number(segment.addr), rest);
-                bytes += segment.len;
-            }
-            return true;
-        }
-        void finish() noexcept {
-            store_relaxed(table[last].len_flags_next, rest & ~(std::uint64_t{split::kNext} << 32));
-        }
-    };
+    // Such a chain could not be told from SplitShadow::kNeverUsed, and virtio 1.2 §2.7.4 forbids longer ones.
+    static constexpr std::uint64_t kMaxChainBytes = SplitShadow::kNeverUsed;
 
     // Records the chain and stages its head in the available ring; kick() publishes it.
-    void commit(std::uint16_t head_index, std::uint16_t tail, std::size_t count, std::uint64_t writable,
-                Token token) noexcept {
-        SplitShadow& head = shadow_[head_index];
-        head.writable = static_cast<std::uint32_t>(writable);
-        head.tail = tail;
-        head.count = static_cast<std::uint16_t>(count);
-        head.token = token;
-        free_count_ -= static_cast<std::uint32_t>(count);
-        counters_.descriptors += count;
-        const std::uint16_t at = avail_index_++;
-        store_relaxed(avail_[SplitRing::kEntries + (at & mask_)], head_index);
+    void commit(std::uint32_t head, std::uint32_t writable, Token token) noexcept {
+        SplitShadow& shadow = shadow_[head];
+        free_head_ = shadow.next;
+        shadow = {.writable = writable, .next = SplitShadow::kLive, .token = token};
+        store_relaxed(avail_entries_[avail_index_++ & mask_], static_cast<std::uint16_t>(head));
     }
 
     // Used entries the device has published and poll() has not taken.
     [[nodiscard]] std::uint16_t completed() const noexcept {
-        return static_cast<std::uint16_t>(load_acquire(used_[SplitRing::kIndex]) - last_used_);
+        return static_cast<std::uint16_t>(load_acquire(*used_index_) - last_used_);
     }
 
     [[nodiscard]] bool device_wants_kick(std::uint16_t new_index, std::uint16_t old_index) const noexcept {
         if (event_index_ == EventIndex::on) return need_event(load_relaxed(*ring_.avail_event()), new_index, old_index);
-        return (load_relaxed(used_[SplitRing::kFlags]) & split::kNoNotify) == 0;
+        return (load_relaxed(ring_.used()[SplitRing::kFlags]) & split::kNoNotify) == 0;
     }
 
     void store_load_fence() const noexcept {
@@ -234,71 +222,56 @@ private:
         const SplitUsed* const entries = used_entries_;
         SplitShadow* const shadow = shadow_;
         const std::uint32_t mask = mask_;
-        std::uint16_t at = last_used_;
-        std::uint16_t free_head = free_head_;
-        std::uint32_t freed = 0;
+        std::size_t at = last_used_;
+        std::uint32_t free_head = free_head_;
         std::size_t done = 0;
         for (; done < n; ++done, ++at) {
             const SplitUsed& entry = entries[at & mask];
             const std::uint32_t id = load_relaxed(entry.id);
             const std::uint32_t len = load_relaxed(entry.len);
-            if (id > mask) [[unlikely]] {
-                error_ = Errc::ring_id_out_of_range;
+            if (id > mask || shadow[id].next != SplitShadow::kLive || len > shadow[id].writable) [[unlikely]] {
+                latch(classify(id));
                 break;
             }
-            SplitShadow& head = shadow[id];
-            const std::uint32_t count = head.count;
-            if (count == 0 || len > head.writable) [[unlikely]] {
-                error_ = classify(head);
-                break;
-            }
-            head.count = 0;
-            shadow[head.tail].next = free_head;
-            free_head = static_cast<std::uint16_t>(id);
-            freed += count;
-            out[done] = {head.token, len};
+            shadow[id].next = static_cast<std::uint16_t>(free_head);
+            free_head = id;
+            out[done] = {shadow[id].token, len};
         }
         last_used_ = at;
         free_head_ = free_head;
-        free_count_ += freed;
         counters_.completions += done;
         ++counters_.polls;
-        if (error_ != Errc::ok) [[unlikely]]
-            stop_submitting();
         return done;
     }
 
-    [[nodiscard]] static Errc classify(const SplitShadow& head) noexcept;
-    std::size_t stop_submitting() noexcept {
-        direct_room_ = 0;
-        return 0;
-    }
+    [[nodiscard]] Errc classify(std::uint32_t id) const noexcept;
+    // Takes submit() to the path that looks at the error. Returns 0: nothing was polled.
+    std::size_t latch(Errc why) noexcept;
     [[nodiscard]] Errc submit_other(std::span<const Segment> readable, std::span<const Segment> writable,
                                     Token token) noexcept;
     void reset_state() noexcept;
 
-    // Hot: read or written for every request.
+    // Hot. Indices run freely in whole words; the ring holds their low 16 bits.
     SplitDesc* descriptors_ = nullptr;
-    Le16* avail_ = nullptr;
-    const Le16* used_ = nullptr;
+    Le16* avail_entries_ = nullptr;
+    const Le16* used_index_ = nullptr;
     const SplitUsed* used_entries_ = nullptr;
     SplitShadow* shadow_ = nullptr;
     std::uint32_t direct_room_ = 0; // most segments of a direct chain; 0 once latched
-    std::uint32_t free_count_ = 0;
-    std::uint16_t mask_ = 0;
-    std::uint16_t free_head_ = 0;
-    std::uint16_t avail_index_ = 0; // the next to be written
-    std::uint16_t published_ = 0;   // what the device has been told, and where the last kick decision was made
-    std::uint16_t last_used_ = 0;
+    std::uint32_t mask_ = 0;
+    std::uint32_t free_head_ = SplitShadow::kEnd;
+    std::size_t avail_index_ = 0; // the next to be written
+    std::size_t published_ = 0;   // what the device has been told, and where the last kick decision was made
+    std::size_t last_used_ = 0;
     EventIndex event_index_ = EventIndex::off;
     Ordering ordering_ = Ordering::smp;
     Errc error_ = Errc::wrong_state;
     bool interrupts_asked_ = false; // without event index: avail.flags lets the device interrupt
-    Doorbell doorbell_{};
     SplitDriverCounters counters_{};
+    Doorbell doorbell_{};
+    SplitRing ring_;
 
     // Cold.
-    SplitRing ring_;
     Region indirect_;
     std::uint16_t direct_segments_ = 0;
     QueueLimits limits_{};

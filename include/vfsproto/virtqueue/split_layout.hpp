@@ -32,28 +32,19 @@ inline constexpr std::uint16_t kNoInterrupt = 1; // avail.flags
 inline constexpr std::uint16_t kNoNotify = 1;    // used.flags
 } // namespace split
 
-// A descriptor in host terms, copied out of the table.
-struct SplitDescValue {
-    std::uint64_t addr{};
-    std::uint32_t len{}; // bytes
-    std::uint16_t flags{};
-    std::uint16_t next{};
-};
-
-// struct virtq_desc: le64 addr, le32 len, le16 flags, le16 next. The last three are one little-endian word here, so that
-// a descriptor is written, and read exactly once, by two accesses.
+// struct virtq_desc: le64 addr, le32 len, le16 flags, le16 next. The last two are one little-endian word here: three
+// accesses write a descriptor, and read each value of it exactly once. In a ring it is touched through store_descriptor()
+// and load_descriptor() only; the accessors are for a private copy.
 struct SplitDesc {
     Le64 addr;
-    Le64 len_flags_next;
+    Le32 len; // bytes
+    Le32 link;
 
-    [[nodiscard]] static constexpr std::uint64_t pack(std::uint32_t len, std::uint16_t flags,
-                                                      std::uint16_t next) noexcept {
-        return len | std::uint64_t{flags} << 32 | std::uint64_t{next} << 48;
+    [[nodiscard]] static constexpr std::uint32_t pack(std::uint16_t flags, std::uint32_t next) noexcept {
+        return flags | next << 16;
     }
-    [[nodiscard]] static constexpr SplitDescValue unpack(std::uint64_t addr, std::uint64_t rest) noexcept {
-        return {addr, static_cast<std::uint32_t>(rest), static_cast<std::uint16_t>(rest >> 32),
-                static_cast<std::uint16_t>(rest >> 48)};
-    }
+    [[nodiscard]] constexpr bool has(std::uint16_t flag) const noexcept { return (link.value() & flag) != 0; }
+    [[nodiscard]] constexpr std::uint32_t next() const noexcept { return link.value() >> 16; }
 };
 static_assert(sizeof(SplitDesc) == 16);
 
@@ -173,27 +164,25 @@ private:
 };
 
 // Reads one descriptor, each word exactly once: what is checked is what is used.
-[[nodiscard]] inline SplitDescValue load_descriptor(const SplitDesc& at) noexcept {
-    const std::uint64_t addr = load_relaxed(at.addr);
-    return SplitDesc::unpack(addr, load_relaxed(at.len_flags_next));
+[[nodiscard]] inline SplitDesc load_descriptor(const SplitDesc& at) noexcept {
+    return {load_relaxed(at.addr), load_relaxed(at.len), load_relaxed(at.link)};
 }
 // The same at an address the driver chose: the specification asks for no alignment of an indirect table.
-[[nodiscard]] inline SplitDescValue load_descriptor_at(const std::byte* at) noexcept {
-    if (reinterpret_cast<std::uintptr_t>(at) % alignof(std::uint64_t) == 0) {
-        const auto* words = reinterpret_cast<const Le64*>(at);
-        const std::uint64_t addr = load_relaxed(words[0]);
-        return SplitDesc::unpack(addr, load_relaxed(words[1]));
+[[nodiscard]] inline SplitDesc load_descriptor_at(const std::byte* at) noexcept {
+    if (reinterpret_cast<std::uintptr_t>(at) % alignof(SplitDesc) == 0) {
+        return load_descriptor(*reinterpret_cast<const SplitDesc*>(at));
     }
     std::uint64_t words[2] = {};
-    for (unsigned i = 0; i < 16; ++i) {
+    for (unsigned i = 0; i < sizeof(SplitDesc); ++i) {
         const auto byte = load_relaxed(reinterpret_cast<const std::uint8_t&>(at[i]));
         words[i / 8] |= std::uint64_t{byte} << (i % 8 * 8);
     }
-    return SplitDesc::unpack(words[0], words[1]);
+    return {words[0], static_cast<std::uint32_t>(words[1]), static_cast<std::uint32_t>(words[1] >> 32)};
 }
-inline void store_descriptor(SplitDesc& at, std::uint64_t addr, std::uint64_t len_flags_next) noexcept {
-    store_relaxed(at.addr, addr);
-    store_relaxed(at.len_flags_next, len_flags_next);
+inline void store_descriptor(SplitDesc& at, const Segment& segment, std::uint32_t link) noexcept {
+    store_relaxed(at.addr, to_number(segment.addr));
+    store_relaxed(at.len, segment.len);
+    store_relaxed(at.link, link);
 }
 
 } // namespace vfsproto
