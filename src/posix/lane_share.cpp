@@ -56,21 +56,33 @@ void LaneShare::nudge() noexcept {
 }
 
 void LaneShare::wait_slowly_and_unlock(Waiter& waiter) noexcept {
-    if (polling_) {
-        enlist(waiter);
-        mutex_.unlock();
-        std::uint32_t state = waiter.state_.load(std::memory_order_acquire);
-        while (state == Waiter::waiting) {
-            futex_wait(waiter.state_, Waiter::waiting);
-            state = waiter.state_.load(std::memory_order_acquire);
-        }
-        if (state == Waiter::done) return;
-        mutex_.lock(); // promoted: the role came with it
+    if (polling_ && sleep_for_role(waiter)) return;
+    serve_as_poller(waiter);
+    mutex_.unlock();
+}
+
+void LaneShare::wait_slowly(Waiter& waiter) noexcept {
+    if (polling_ && sleep_for_role(waiter)) return mutex_.lock();
+    serve_as_poller(waiter);
+}
+
+bool LaneShare::sleep_for_role(Waiter& waiter) noexcept {
+    enlist(waiter);
+    mutex_.unlock();
+    std::uint32_t state = waiter.state_.load(std::memory_order_acquire);
+    while (state == Waiter::waiting) {
+        futex_wait(waiter.state_, Waiter::waiting);
+        state = waiter.state_.load(std::memory_order_acquire);
     }
+    if (state == Waiter::done) return true;
+    mutex_.lock(); // promoted: the role came with it
+    return false;
+}
+
+void LaneShare::serve_as_poller(Waiter& waiter) noexcept {
     polling_ = true;
     poll_until(waiter);
     pass_role();
-    mutex_.unlock();
 }
 
 void LaneShare::poll_until(Waiter& waiter) noexcept {
@@ -208,7 +220,7 @@ void LaneShare::poll_for_detached() noexcept {
         if (detached_ != 0) {
             detached_waiter_.state_.store(Waiter::waiting, std::memory_order_relaxed);
             detached_waiter_.satisfied_ = false;
-            wait_and_unlock(detached_waiter_);
+            wait_slowly_and_unlock(detached_waiter_);
             continue;
         }
         const std::uint32_t seen = detached_word_.load(std::memory_order_acquire);

@@ -29,6 +29,11 @@ struct Failure {
     [[nodiscard]] std::string text() const;
 };
 
+// What a finished client::Operation says.
+template <class Op> [[nodiscard]] Failure failure_of(const Op& operation) {
+    return {operation.errc(), operation.error()};
+}
+
 template <class T> class [[nodiscard]] Outcome {
 public:
     Outcome(T value) : value_(std::move(value)) {} // NOLINT: implicit by design

@@ -84,7 +84,11 @@ public:
         mutex_.lock();
         op.start(client_, caller_, std::forward<Args>(args)...);
         client_.lane->kick();
-        wait_and_unlock(ended.waiter);
+        if (ended.waiter.satisfied_) {
+            mutex_.unlock();
+        } else {
+            wait_slowly_and_unlock(ended.waiter);
+        }
     }
 
     // For owners of several operations at once: the operation's own on_finish is called, under the lock, by any thread.
@@ -97,14 +101,16 @@ public:
         const Lock lock(*this);
         client_.lane->kick();
     }
-    // Sleeps until satisfy() was called for this waiter, unless `ready()`, asked under the lock, says that there is no
-    // need. Publishes first.
-    template <class Ready> void wait(Waiter& waiter, Ready&& ready) {
+    // Publishes, then sleeps until satisfy() was called for this waiter, unless `ready()` says that there is no need;
+    // last, `take()` is called. Both are called under the lock.
+    template <class Ready, class Take> void wait(Waiter& waiter, Ready&& ready, Take&& take) {
         mutex_.lock();
         client_.lane->kick();
         waiter.state_.store(Waiter::waiting, std::memory_order_relaxed);
         waiter.satisfied_ = ready();
-        wait_and_unlock(waiter);
+        if (!waiter.satisfied_) wait_slowly(waiter);
+        take();
+        mutex_.unlock();
     }
     // Under the lock, from an on_finish.
     void satisfy(Waiter& waiter) noexcept;
@@ -135,14 +141,13 @@ private:
         Waiter waiter;
     };
 
-    void wait_and_unlock(Waiter& waiter) noexcept {
-        if (waiter.satisfied_) {
-            mutex_.unlock();
-            return;
-        }
-        wait_slowly_and_unlock(waiter);
-    }
+    // Under the lock, which is held again, or still, when it returns.
+    void wait_slowly(Waiter& waiter) noexcept;
+    // Without the lock when it returns; a thread that slept needs it no more.
     void wait_slowly_and_unlock(Waiter& waiter) noexcept;
+    // True: satisfied by another poller, and the lock is not held. False: the role is ours, with the lock.
+    [[nodiscard]] bool sleep_for_role(Waiter& waiter) noexcept;
+    void serve_as_poller(Waiter& waiter) noexcept;
     void poll_until(Waiter& waiter) noexcept;
     [[nodiscard]] std::size_t step() noexcept;
     void idle(Waiter& waiter) noexcept;

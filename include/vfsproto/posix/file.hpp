@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What a mount hands out: open files, open directories, registered buffers, and what they tell.
+#pragma once
+
+#include "vfsproto/base/region.hpp"
+#include "vfsproto/fuse/client/operations/directories.hpp"
+#include "vfsproto/posix/node_keeper.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace vfsproto::posix {
+
+using Attributes = wire::Attr;
+
+[[nodiscard]] inline bool is_directory(std::uint32_t mode) noexcept {
+    return (mode & wire::linux_abi::kSIfmt) == wire::linux_abi::kSIfdir;
+}
+[[nodiscard]] inline bool is_regular(std::uint32_t mode) noexcept {
+    return (mode & wire::linux_abi::kSIfmt) == wire::linux_abi::kSIfreg;
+}
+[[nodiscard]] inline bool is_symlink(std::uint32_t mode) noexcept {
+    return (mode & wire::linux_abi::kSIfmt) == wire::linux_abi::kSIflnk;
+}
+
+// What the server was asked to open: released when it ends, whatever happened to it.
+class OpenHandle {
+public:
+    // `release` is RELEASE or RELEASEDIR.
+    OpenHandle(Channel& on, NodeRef of, wire::Opcode release) noexcept
+        : channel(on), node(std::move(of)), release_op(release) {}
+    ~OpenHandle();
+    OpenHandle(const OpenHandle&) = delete;
+    OpenHandle& operator=(const OpenHandle&) = delete;
+
+    Channel& channel;
+    NodeRef node;
+    std::uint64_t fh = 0;
+    std::uint32_t flags = 0;
+    std::uint32_t open_flags = 0;
+    wire::Opcode release_op;
+    bool owes_release = false;
+};
+
+// An open file. Its calls stand in Mount; any number of threads may use it at once. Mount::close() reports what FLUSH
+// says; a file that is merely destroyed is released without. Must not outlive its mount.
+class File {
+public:
+    File() = default;
+
+    [[nodiscard]] explicit operator bool() const noexcept { return handle_ != nullptr; }
+    [[nodiscard]] std::uint64_t nodeid() const noexcept { return handle_->node.nodeid(); }
+    [[nodiscard]] std::uint64_t fh() const noexcept { return handle_->fh; }
+    [[nodiscard]] std::uint32_t flags() const noexcept { return handle_->flags; } // Linux O_… it was opened with
+    [[nodiscard]] std::uint32_t open_flags() const noexcept { return handle_->open_flags; } // FOPEN_… of the server
+
+private:
+    friend class Mount;
+    explicit File(std::unique_ptr<OpenHandle> handle) noexcept : handle_(std::move(handle)) {}
+
+    std::unique_ptr<OpenHandle> handle_;
+};
+
+struct DirectoryEntry {
+    std::string name;
+    std::uint64_t ino = 0;
+    std::uint32_t type = 0; // DT_…
+    bool has_attributes = false;
+    Attributes attributes{}; // READDIRPLUS
+};
+
+// An open directory, read front to back. One thread at a time. Must not outlive its mount.
+class Directory {
+public:
+    // The next entries in the server's order, "." and ".." included; none = the end.
+    [[nodiscard]] Outcome<std::vector<DirectoryEntry>> read();
+    // From the start again.
+    void rewind() noexcept { cookie_ = 0; }
+    [[nodiscard]] std::uint64_t nodeid() const noexcept { return handle_->node.nodeid(); }
+    [[nodiscard]] std::uint64_t fh() const noexcept { return handle_->fh; }
+
+private:
+    friend class Mount;
+    Directory(std::unique_ptr<OpenHandle> handle, NodeKeeper& keeper, client::DirectoryFormat format)
+        : handle_(std::move(handle)), keeper_(&keeper), format_(format) {}
+    [[nodiscard]] Failure take_names(std::span<const std::byte> records, std::vector<DirectoryEntry>& out);
+    [[nodiscard]] Failure take_entries(std::span<const std::byte> records, std::vector<DirectoryEntry>& out);
+
+    std::unique_ptr<OpenHandle> handle_;
+    NodeKeeper* keeper_;
+    client::DirectoryFormat format_;
+    std::uint64_t cookie_ = 0;
+    std::vector<std::byte> buffer_;
+};
+
+// Memory the device can reach: transfers from and to it are not copied. Released with the object, which must not
+// outlive its mount.
+class Buffer {
+public:
+    Buffer() = default;
+    Buffer(Buffer&& other) noexcept : channel_(std::exchange(other.channel_, nullptr)), region_(other.region_) {}
+    Buffer& operator=(Buffer&& other) noexcept {
+        std::swap(channel_, other.channel_);
+        std::swap(region_, other.region_);
+        return *this;
+    }
+    ~Buffer() {
+        if (channel_ != nullptr) channel_->release(region_);
+    }
+
+    [[nodiscard]] std::span<std::byte> bytes() const noexcept { return region_.bytes(); }
+
+private:
+    friend class Mount;
+    Buffer(Channel& channel, const Region& region) : channel_(&channel), region_(region) {}
+
+    Channel* channel_ = nullptr;
+    Region region_{};
+};
+
+} // namespace vfsproto::posix

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// A mounted virtio-fs device, for people who want files: paths, open files, blocking calls from any number of threads.
+// async.hpp has the same operations for Asio, io_queue.hpp for one thread with many of them on their way.
+//
+// Paths are the share's: "/a/b" and "a/b" are the same file. Numbers, flags and modes are Linux ones
+// (fuse/wire/linux_abi.hpp), whatever the host is.
+#pragma once
+
+#include "vfsproto/fuse/client/operations/data.hpp"
+#include "vfsproto/posix/channel.hpp"
+#include "vfsproto/posix/file.hpp"
+#include "vfsproto/posix/node_keeper.hpp"
+#include "vfsproto/posix/path_walk.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace vfsproto::posix {
+
+struct MountOptions {
+    ChannelOptions channel{};
+    std::size_t max_idle_nodes = 1024; // files looked up and not used that the server may still hold open for us
+    std::uint32_t umask = 022;
+};
+
+// A point in time to set; nothing = leave it as it is.
+struct SetTime {
+    enum class Kind : std::uint8_t { keep, now, at } kind = Kind::keep;
+    std::int64_t seconds = 0;
+    std::uint32_t nanoseconds = 0;
+};
+
+enum class XattrSpace : std::uint8_t { create_or_replace, create, replace };
+
+class Mount {
+public:
+    [[nodiscard]] static Outcome<std::unique_ptr<Mount>> open(std::unique_ptr<backends::Attachment> attachment,
+                                                              const MountOptions& options = {});
+    // Every File, Directory and Buffer must be gone.
+    ~Mount() = default;
+    Mount(const Mount&) = delete;
+    Mount& operator=(const Mount&) = delete;
+
+    // Names. Failures are the server's errno, or the engine's reason.
+    [[nodiscard]] Outcome<Attributes> stat(std::string_view path, LastLink last = LastLink::follow);
+    [[nodiscard]] Outcome<wire::Statx> statx(std::string_view path, LastLink last = LastLink::follow);
+    [[nodiscard]] Failure access(std::string_view path, std::uint32_t mask);
+    [[nodiscard]] Failure mkdir(std::string_view path, std::uint32_t mode = 0777);
+    [[nodiscard]] Failure rmdir(std::string_view path);
+    [[nodiscard]] Failure unlink(std::string_view path);
+    // `flags`: RENAME_NOREPLACE, RENAME_EXCHANGE, RENAME_WHITEOUT, passed on as they are.
+    [[nodiscard]] Failure rename(std::string_view from, std::string_view to, std::uint32_t flags = 0);
+    [[nodiscard]] Failure link(std::string_view existing, std::string_view path);
+    [[nodiscard]] Failure symlink(std::string_view target, std::string_view path);
+    [[nodiscard]] Failure mknod(std::string_view path, std::uint32_t mode, std::uint32_t rdev);
+    [[nodiscard]] Outcome<std::string> readlink(std::string_view path);
+
+    // Attributes.
+    [[nodiscard]] Failure chmod(std::string_view path, std::uint32_t mode);
+    // An absent id is left as it is.
+    [[nodiscard]] Failure chown(std::string_view path, std::optional<std::uint32_t> uid,
+                                std::optional<std::uint32_t> gid, LastLink last = LastLink::follow);
+    [[nodiscard]] Failure truncate(std::string_view path, std::uint64_t size);
+    [[nodiscard]] Failure set_times(std::string_view path, const SetTime& atime, const SetTime& mtime,
+                                    LastLink last = LastLink::follow);
+    [[nodiscard]] Outcome<Attributes> set_attributes(std::string_view path, const wire::SetattrIn& what,
+                                                     LastLink last = LastLink::follow);
+    [[nodiscard]] Outcome<wire::Kstatfs> statfs(std::string_view path = "/");
+    [[nodiscard]] Failure sync();
+
+    // Extended attributes. They are of the file itself, not of what a link points to, when `last` says so.
+    [[nodiscard]] Outcome<std::vector<std::byte>> get_xattr(std::string_view path, std::string_view name,
+                                                            LastLink last = LastLink::follow);
+    [[nodiscard]] Failure set_xattr(std::string_view path, std::string_view name, std::span<const std::byte> value,
+                                    XattrSpace space = XattrSpace::create_or_replace, LastLink last = LastLink::follow);
+    [[nodiscard]] Outcome<std::vector<std::string>> list_xattrs(std::string_view path,
+                                                                LastLink last = LastLink::follow);
+    [[nodiscard]] Failure remove_xattr(std::string_view path, std::string_view name, LastLink last = LastLink::follow);
+
+    // Directories.
+    [[nodiscard]] Outcome<Directory>
+    open_directory(std::string_view path, client::DirectoryFormat format = client::DirectoryFormat::direntpluses);
+    // Everything at once, without "." and "..".
+    [[nodiscard]] Outcome<std::vector<DirectoryEntry>>
+    list(std::string_view path, client::DirectoryFormat format = client::DirectoryFormat::direntpluses);
+    [[nodiscard]] Failure sync_directory(const Directory& directory);
+
+    // Files. `flags`: O_RDONLY …, with O_CREAT, O_EXCL, O_TRUNC, O_NOFOLLOW, O_DIRECTORY as open(2) has them.
+    [[nodiscard]] Outcome<File> open_file(std::string_view path, std::uint32_t flags, std::uint32_t mode = 0666);
+    // A file without a name in this directory (O_TMPFILE).
+    [[nodiscard]] Outcome<File> open_temporary(std::string_view directory, std::uint32_t flags,
+                                               std::uint32_t mode = 0600);
+    // FLUSH, whose failure close(2) would report, then RELEASE.
+    [[nodiscard]] Failure close(File file);
+
+    // Bytes moved; less than asked for only at the end of the file, or where an error came after some had moved. Not
+    // copied when the span lies in a Buffer of this mount, copied once otherwise.
+    [[nodiscard]] Outcome<std::uint64_t> read(const File& file, std::span<std::byte> into, std::uint64_t offset);
+    [[nodiscard]] Outcome<std::uint64_t> write(const File& file, std::span<const std::byte> from, std::uint64_t offset);
+    [[nodiscard]] Outcome<Attributes> stat(const File& file);
+    [[nodiscard]] Outcome<Attributes> set_attributes(const File& file, const wire::SetattrIn& what);
+    [[nodiscard]] Failure truncate(const File& file, std::uint64_t size);
+    [[nodiscard]] Failure set_times(const File& file, const SetTime& atime, const SetTime& mtime);
+    [[nodiscard]] Failure flush(const File& file);
+    // `flags`: wire::kFsyncDatasync or 0.
+    [[nodiscard]] Failure fsync(const File& file, std::uint32_t flags = 0);
+    [[nodiscard]] Failure fallocate(const File& file, std::uint32_t mode, std::uint64_t offset, std::uint64_t length);
+    // SEEK_DATA or SEEK_HOLE: the others need no server.
+    [[nodiscard]] Outcome<std::uint64_t> seek(const File& file, std::uint64_t offset, std::uint32_t whence);
+    [[nodiscard]] Outcome<std::uint64_t> copy_range(const File& from, std::uint64_t from_offset, const File& to,
+                                                    std::uint64_t to_offset, std::uint64_t length);
+    // Poll bits that are ready now.
+    [[nodiscard]] Outcome<std::uint32_t> poll(const File& file, std::uint32_t events);
+    // The driver's result; `out` is filled with what came.
+    [[nodiscard]] Outcome<std::int32_t> ioctl(const File& file, std::uint32_t command, std::span<const std::byte> in,
+                                              std::span<std::byte> out);
+
+    // Zeroed memory for transfers without a copy.
+    [[nodiscard]] Outcome<Buffer> allocate(std::size_t bytes);
+    // Gives the server back every file nobody uses.
+    void prune() { keeper_.prune(); }
+
+    [[nodiscard]] Channel& channel() noexcept { return *channel_; }
+    [[nodiscard]] NodeKeeper& nodes() noexcept { return keeper_; }
+
+private:
+    Mount(std::unique_ptr<Channel> channel, const MountOptions& options);
+
+    [[nodiscard]] PathWalk walk() { return PathWalk(*channel_, keeper_); }
+    [[nodiscard]] Outcome<File> open_walked(PathWalk& walk, std::uint32_t flags);
+    [[nodiscard]] Outcome<File> create(PathWalk& walk, std::uint32_t flags, std::uint32_t mode);
+    [[nodiscard]] Outcome<Attributes> set_attributes(std::uint64_t nodeid, const wire::SetattrIn& what);
+    [[nodiscard]] client::TransferSpan span_of(const File& file, std::byte* data, std::size_t len,
+                                               std::uint64_t offset);
+
+    std::unique_ptr<Channel> channel_;
+    NodeKeeper keeper_;
+    std::uint32_t umask_;
+};
+
+} // namespace vfsproto::posix

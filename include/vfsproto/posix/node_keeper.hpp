@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The nodes a mount holds lookups of. A node nobody uses stays for a while, so that looking the same file up again does
+// not cost the server an entry and us a FORGET; how many may is bounded, because each costs the server a descriptor.
+#pragma once
+
+#include "vfsproto/fuse/client/node_table.hpp"
+#include "vfsproto/posix/channel.hpp"
+#include "vfsproto/posix/futex.hpp"
+
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+namespace vfsproto::posix {
+
+class NodeKeeper;
+
+// One use of a node: while it lives the node is not forgotten. Movable, not shared between threads.
+class NodeRef {
+public:
+    NodeRef() = default;
+    NodeRef(NodeRef&& other) noexcept : keeper_(other.keeper_), node_(std::exchange(other.node_, nullptr)) {}
+    NodeRef& operator=(NodeRef&& other) noexcept {
+        std::swap(keeper_, other.keeper_);
+        std::swap(node_, other.node_);
+        return *this;
+    }
+    ~NodeRef() { reset(); }
+
+    [[nodiscard]] explicit operator bool() const noexcept { return node_ != nullptr; }
+    [[nodiscard]] std::uint64_t nodeid() const noexcept { return node_->nodeid(); }
+    [[nodiscard]] NodeRef clone() const;
+    void reset() noexcept;
+    // The file lost its last name: its lookups go back at once when the last use ends.
+    void reset_unlinked() noexcept;
+
+private:
+    friend class NodeKeeper;
+    NodeRef(NodeKeeper& keeper, client::Node& node) noexcept : keeper_(&keeper), node_(&node) {}
+
+    NodeKeeper* keeper_ = nullptr;
+    client::Node* node_ = nullptr;
+};
+
+// Any thread.
+class NodeKeeper {
+public:
+    NodeKeeper(Channel& channel, std::size_t max_idle);
+    // Every NodeRef must be gone. The lookups still counted end with the session's DESTROY.
+    ~NodeKeeper();
+    NodeKeeper(const NodeKeeper&) = delete;
+    NodeKeeper& operator=(const NodeKeeper&) = delete;
+
+    [[nodiscard]] NodeRef root() noexcept { return NodeRef(*this, root_); }
+    // A reply carried this entry: counts the lookup. Without a taker the node is idle at once.
+    NodeRef count(const wire::EntryOut& entry);
+    // The same for many, none of which is used further (READDIRPLUS).
+    void count_idle(const std::vector<wire::EntryOut>& entries);
+    // Gives back all that is idle.
+    void prune();
+    [[nodiscard]] std::size_t idle() const;
+    [[nodiscard]] std::size_t size() const;
+
+private:
+    friend class NodeRef;
+    [[nodiscard]] client::Node& count_locked(const wire::EntryOut& entry);
+    void drop(client::Node& node, client::Linked linked) noexcept;
+    void evict_locked(std::size_t keep);
+    void send_evicted();
+
+    Channel& channel_;
+    std::size_t max_idle_;
+    mutable Mutex mutex_;
+    std::vector<client::Node*> buckets_;
+    client::NodeTable table_;
+    client::Node root_;
+    client::Node* spare_ = nullptr; // for the next new node
+    std::vector<client::Node*> evicted_;
+};
+
+} // namespace vfsproto::posix

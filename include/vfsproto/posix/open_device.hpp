@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// From a URI to a device:
+//   dir:PATH            a host directory, served in this process
+//   vhost-user:SOCKET   a virtiofsd (or any vhost-user virtio-fs back end) listening there
+#pragma once
+
+#include "vfsproto/backends/attachment.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace vfsproto::posix {
+
+struct DeviceOptions {
+    std::uint16_t queue_size = 256;                // entries a queue may have at most
+    std::chrono::milliseconds reply_timeout{5000}; // for the control messages of a transport
+};
+
+struct OpenedDevice {
+    std::unique_ptr<backends::Attachment> attachment; // nullptr when it failed
+    enum class Trouble : std::uint8_t {
+        none,
+        usage,  // not a URI we know
+        device, // no such device, or it does not answer
+    } trouble = Trouble::none;
+    std::string message; // one line: what is wrong and what to try
+};
+
+// May sleep for as long as the transport needs.
+[[nodiscard]] OpenedDevice open_device(std::string_view uri, const DeviceOptions& options = {});
+
+} // namespace vfsproto::posix

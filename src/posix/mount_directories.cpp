@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Mount: directories.
+#include "vfsproto/posix/mount.hpp"
+
+#include "vfsproto/fuse/client/operations/names.hpp"
+#include "vfsproto/fuse/wire/dirents.hpp"
+#include "vfsproto/fuse/wire/validate.hpp"
+
+namespace vfsproto::posix {
+
+using wire::Errno;
+
+namespace {
+
+// What one READDIR asks for: servers refuse more than 1 MiB, and answer "end" when not one record fits.
+constexpr std::size_t kReadSize = 64 * 1024;
+
+bool is_dot(const std::string& name) { return name == "." || name == ".."; }
+
+} // namespace
+
+Outcome<Directory> Mount::open_directory(std::string_view path, client::DirectoryFormat format) {
+    PathWalk at = walk();
+    if (Failure failure = at.to_file(path, LastLink::follow); failure.happened()) return failure;
+    if (!is_directory(at.attributes().mode)) return Errno::enotdir;
+    client::OpenDirectory open;
+    channel_->run(open, at.node().nodeid(), wire::linux_abi::kORdonly);
+    if (!open.succeeded()) return failure_of(open);
+    auto handle = std::make_unique<OpenHandle>(*channel_, std::move(at.node()), wire::Opcode::releasedir);
+    handle->fh = open.result().fh;
+    handle->open_flags = open.result().open_flags;
+    handle->owes_release = open.owes_release();
+    return Directory(std::move(handle), keeper_, format);
+}
+
+Outcome<std::vector<DirectoryEntry>> Mount::list(std::string_view path, client::DirectoryFormat format) {
+    auto directory = open_directory(path, format);
+    if (!directory) return directory.failure();
+    std::vector<DirectoryEntry> all;
+    for (;;) {
+        auto some = directory->read();
+        if (!some) return some.failure();
+        if (some->empty()) return all;
+        for (DirectoryEntry& entry : *some) {
+            if (!is_dot(entry.name)) all.push_back(std::move(entry));
+        }
+    }
+}
+
+Failure Mount::sync_directory(const Directory& directory) {
+    client::SyncDirectory sync;
+    sync.call.args = {directory.fh(), 0, 0};
+    channel_->run(sync, directory.nodeid());
+    return failure_of(sync);
+}
+
+Outcome<std::vector<DirectoryEntry>> Directory::read() {
+    buffer_.resize(kReadSize);
+    client::ReadDirectory read;
+    handle_->channel.run(read, handle_->node.nodeid(), handle_->fh, cookie_, std::span(buffer_), format_);
+    if (!read.succeeded()) return failure_of(read);
+    format_ = read.format();
+    const auto records = std::span<const std::byte>(buffer_).first(read.bytes());
+    std::vector<DirectoryEntry> entries;
+    const Failure failure = format_ == client::DirectoryFormat::direntpluses ? take_entries(records, entries)
+                                                                             : take_names(records, entries);
+    if (failure.happened()) return failure;
+    // Bytes, but not one whole record: asking again would bring the same.
+    if (entries.empty() && !records.empty()) return Errc::protocol_violation;
+    return entries;
+}
+
+Failure Directory::take_names(std::span<const std::byte> records, std::vector<DirectoryEntry>& out) {
+    wire::DirentReader reader(records);
+    while (reader.next()) {
+        const wire::DirEntry& from = reader.entry();
+        DirectoryEntry entry;
+        entry.name.assign(from.name.data(), from.name.size());
+        entry.ino = from.ino;
+        entry.type = from.type;
+        cookie_ = from.next;
+        out.push_back(std::move(entry));
+    }
+    return reader.error();
+}
+
+Failure Directory::take_entries(std::span<const std::byte> records, std::vector<DirectoryEntry>& out) {
+    wire::DirentplusReader reader(records);
+    std::vector<wire::EntryOut> counted;
+    while (reader.next()) {
+        const wire::DirEntryPlus& from = reader.entry();
+        DirectoryEntry entry;
+        entry.name.assign(from.dirent.name.data(), from.dirent.name.size());
+        entry.ino = from.dirent.ino;
+        entry.type = from.dirent.type;
+        cookie_ = from.dirent.next;
+        // nodeid 0: a name only, for example because the server ran out of descriptors. "." and ".." are not counted.
+        if (from.entry.nodeid != 0 && !from.dirent.name.is_dot_or_dot_dot()) {
+            counted.push_back(from.entry);
+            entry.has_attributes = wire::check_attr(from.entry.attr) == Errc::ok;
+            if (entry.has_attributes) entry.attributes = from.entry.attr;
+        }
+        out.push_back(std::move(entry));
+    }
+    // Counted even when a later record is broken: the server counted them.
+    keeper_->count_idle(counted);
+    return reader.error();
+}
+
+} // namespace vfsproto::posix

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "vfsproto/posix/node_keeper.hpp"
+
+#include <mutex>
+
+namespace vfsproto::posix {
+
+namespace {
+
+constexpr std::size_t kBuckets = 4096;
+// Evicted in one go, so that many lookups share one BATCH_FORGET.
+constexpr std::size_t kEvictionBatch = 128;
+
+} // namespace
+
+NodeRef NodeRef::clone() const {
+    if (node_ == nullptr) return {};
+    if (node_ != &keeper_->root_) {
+        const std::lock_guard lock(keeper_->mutex_);
+        keeper_->table_.use(*node_);
+    }
+    return NodeRef(*keeper_, *node_);
+}
+
+void NodeRef::reset() noexcept {
+    if (client::Node* node = std::exchange(node_, nullptr)) keeper_->drop(*node, client::Linked::yes);
+}
+
+void NodeRef::reset_unlinked() noexcept {
+    if (client::Node* node = std::exchange(node_, nullptr)) keeper_->drop(*node, client::Linked::no);
+}
+
+NodeKeeper::NodeKeeper(Channel& channel, std::size_t max_idle)
+    : channel_(channel), max_idle_(max_idle), buckets_(kBuckets), table_(buckets_) {
+    root_.forget.nodeid = wire::kRootNodeId;
+}
+
+NodeKeeper::~NodeKeeper() {
+    while (client::Node* node = table_.evict(0)) Channel::delete_node(node);
+    if (spare_ != nullptr) Channel::delete_node(spare_);
+}
+
+client::Node& NodeKeeper::count_locked(const wire::EntryOut& entry) {
+    if (spare_ == nullptr) spare_ = Channel::new_node();
+    const std::uint32_t type = entry.attr.mode & wire::linux_abi::kSIfmt;
+    client::Node& node = table_.count_lookup(entry.nodeid, entry.generation, type, *spare_);
+    if (&node == spare_) spare_ = nullptr;
+    return node;
+}
+
+NodeRef NodeKeeper::count(const wire::EntryOut& entry) {
+    // "..", and a server that hands the root out again: it has no count to give back.
+    if (entry.nodeid == wire::kRootNodeId) return root();
+    const std::lock_guard lock(mutex_);
+    return NodeRef(*this, count_locked(entry));
+}
+
+void NodeKeeper::count_idle(const std::vector<wire::EntryOut>& entries) {
+    {
+        const std::lock_guard lock(mutex_);
+        for (const wire::EntryOut& entry : entries) {
+            if (entry.nodeid <= wire::kRootNodeId) continue;
+            client::Node& node = count_locked(entry);
+            [[maybe_unused]] client::Node* none = table_.drop(node, client::Linked::yes);
+        }
+        if (table_.idle() > max_idle_ + kEvictionBatch) evict_locked(max_idle_);
+    }
+    send_evicted();
+}
+
+void NodeKeeper::drop(client::Node& node, client::Linked linked) noexcept {
+    if (&node == &root_) return;
+    {
+        const std::lock_guard lock(mutex_);
+        if (client::Node* unlinked = table_.drop(node, linked)) {
+            evicted_.push_back(unlinked);
+        } else if (table_.idle() > max_idle_ + kEvictionBatch) {
+            evict_locked(max_idle_);
+        } else {
+            return;
+        }
+    }
+    send_evicted();
+}
+
+void NodeKeeper::evict_locked(std::size_t keep) {
+    while (client::Node* node = table_.evict(keep)) evicted_.push_back(node);
+}
+
+// The channel's lock is never taken under ours.
+void NodeKeeper::send_evicted() {
+    std::vector<client::Node*> nodes;
+    {
+        const std::lock_guard lock(mutex_);
+        nodes.swap(evicted_);
+    }
+    channel_.forget(nodes);
+}
+
+void NodeKeeper::prune() {
+    {
+        const std::lock_guard lock(mutex_);
+        evict_locked(0);
+    }
+    send_evicted();
+}
+
+std::size_t NodeKeeper::idle() const {
+    const std::lock_guard lock(mutex_);
+    return table_.idle();
+}
+
+std::size_t NodeKeeper::size() const {
+    const std::lock_guard lock(mutex_);
+    return table_.size();
+}
+
+} // namespace vfsproto::posix
