@@ -43,19 +43,16 @@ ctest_in() {
         grep -vE '^ *[0-9]+/[0-9]+ Test|^ +Start|Passed' "$results/$preset.log" | tail -100 >&2 || true
 }
 
-# The test programs of a preset that match the ctest arguments; a program and its test have the same name.
-tests_of() {
-    local preset=$1
-    shift
-    cmake --preset "$preset" >/dev/null
-    ctest --preset "$preset" -N "$@" | sed -n 's/^ *Test *#[0-9]*: *//p'
-}
-
-# The programs, and the tests, of a part of a preset.
+# The programs, and the tests, of a part of a preset. A test program and its test have the same name.
 part() {
     local preset=$1 names
     shift
-    names=$(tests_of "$preset" "$@")
+    if ! cmake --preset "$preset" >"$results/$preset.log" 2>&1; then
+        tail -40 "$results/$preset.log" >&2
+        run "configure $preset" false || true
+        return 0
+    fi
+    names=$(ctest --preset "$preset" -N "$@" | sed -n 's/^ *Test *#[0-9]*: *//p')
     [[ -n $names ]] || return 0
     if build "$preset" $names; then ctest_in "$preset" "$@"; fi
 }
@@ -81,6 +78,8 @@ elif [[ $scope == small ]]; then
     part asan -L unit
     part tsan -R '^(sim_|unit_(loopback|vhost_user|posix))'
 else
+    fuzz_seconds=5
+    [[ $scope == nightly ]] && fuzz_seconds=600
     if build dev; then ctest_in dev; fi
     each_check
     for preset in asan tsan clang; do
@@ -91,7 +90,7 @@ else
         for source in fuzz/fuzz_*.cpp; do
             [[ -f $source ]] || continue
             name=$(basename "$source" .cpp)
-            run "fuzz seeds ${name#fuzz_}" tools/fuzz.sh "${name#fuzz_}" 5 >"$results/$name.log" 2>&1 ||
+            run "fuzz seeds ${name#fuzz_}" tools/fuzz.sh "${name#fuzz_}" "$fuzz_seconds" >"$results/$name.log" 2>&1 ||
                 tail -40 "$results/$name.log" >&2
         done
     fi
