@@ -98,26 +98,16 @@ Errc BringUp::fail(Errc why) noexcept {
 const char* to_string(BringUp::Step step) noexcept {
     using Step = BringUp::Step;
     switch (step) {
-    case Step::none:
-        return "nothing yet";
-    case Step::reset:
-        return "resetting the device";
-    case Step::acknowledge:
-        return "acknowledging the device";
-    case Step::driver:
-        return "announcing a driver";
-    case Step::read_features:
-        return "reading the device's features";
-    case Step::accept_features:
-        return "accepting features";
-    case Step::features_ok:
-        return "setting FEATURES_OK";
-    case Step::confirm_features:
-        return "confirming FEATURES_OK";
-    case Step::enable_queue:
-        return "enabling a queue";
-    case Step::driver_ok:
-        return "setting DRIVER_OK";
+    case Step::none: return "nothing yet";
+    case Step::reset: return "resetting the device";
+    case Step::acknowledge: return "acknowledging the device";
+    case Step::driver: return "announcing a driver";
+    case Step::read_features: return "reading the device's features";
+    case Step::accept_features: return "accepting features";
+    case Step::features_ok: return "setting FEATURES_OK";
+    case Step::confirm_features: return "confirming FEATURES_OK";
+    case Step::enable_queue: return "enabling a queue";
+    case Step::driver_ok: return "setting DRIVER_OK";
     }
     return "unknown step";
 }
