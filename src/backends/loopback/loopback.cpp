@@ -74,7 +74,8 @@ Device::Device(std::unique_ptr<Served> served, LoopbackOptions options)
     const std::uint16_t queues = static_cast<std::uint16_t>(options_.num_request_queues + 1);
     for (std::uint16_t i = 0; i < queues; ++i) {
         const auto kind = QueueIndex{i} == kHiprioQueue ? wire::QueueKind::hiprio : wire::QueueKind::request;
-        ports_.emplace_back(static_cast<Port::Owner&>(*this), served_->make_queue({kind, i}, split_size_within(options_.queue_size)));
+        ports_.emplace_back(static_cast<Port::Owner&>(*this),
+                            served_->make_queue({kind, i}, split_size_within(options_.queue_size)));
     }
     if (options_.service == LoopbackService::inline_in_doorbell || !usable()) return;
     for (Port& port : ports_) port.start_thread();
@@ -159,8 +160,13 @@ Errc Device::enable_queue(QueueIndex index, const QueueAddresses& addresses) noe
     Port& port = ports_[static_cast<std::size_t>(index)];
     if (port.is_set_up() || (status_ & status::kDriverOk) != 0) return Errc::wrong_state;
     if (addresses.size > options_.queue_size) return Errc::bad_argument;
-    const auto ring =
-        SplitRing::of(area(addresses.descriptors), area(addresses.driver), area(addresses.device), addresses.size);
+    const Region descriptors = area(addresses.descriptors);
+    const Region driver = area(addresses.driver);
+    const Region device = area(addresses.device);
+    if (descriptors.host() == nullptr || driver.host() == nullptr || device.host() == nullptr) {
+        return Errc::bad_argument;
+    }
+    const auto ring = SplitRing::of(descriptors, driver, device, addresses.size);
     if (!ring) return Errc::bad_argument;
     SplitDeviceOptions ring_options;
     ring_options.event_index = accepted_.has(Feature::event_idx) ? EventIndex::on : EventIndex::off;
