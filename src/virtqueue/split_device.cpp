@@ -76,7 +76,8 @@ bool SplitDevice::pop_slow(Chain& chain, std::uint32_t head) noexcept {
         desc = load_descriptor(descriptors_[desc.next()]);
     }
     if (walk.segments == 0) return latch(Errc::chain_empty);
-    accept(chain, head, static_cast<std::uint32_t>(walk.segments), walk.writable, count);
+    chain.descriptors = static_cast<std::uint16_t>(count);
+    accept(chain, head, static_cast<std::uint32_t>(walk.segments) - walk.writable, walk.writable);
     return true;
 }
 

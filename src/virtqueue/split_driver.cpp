@@ -7,27 +7,6 @@ namespace {
 
 constexpr std::uint16_t smaller(std::uint16_t a, std::uint16_t b) noexcept { return a < b ? a : b; }
 
-// One indirect table (virtio 1.2 §2.7.5.3): its entries follow each other.
-struct TableWriter {
-    SplitDesc* const table;
-    const std::size_t count; // segments in all
-    std::size_t index = 0;
-    std::uint64_t bytes = 0;
-
-    [[nodiscard]] bool append(std::span<const Segment> segments, std::uint16_t flags) noexcept {
-        for (const Segment& segment : segments) {
-            if (segment.len == 0) return false;
-            const bool is_last = index + 1 == count;
-            const auto next = static_cast<std::uint32_t>(is_last ? 0 : index + 1);
-            const auto all = static_cast<std::uint16_t>(flags | (is_last ? 0 : split::kNext));
-            store_descriptor(table[index], segment, SplitDesc::pack(all, next));
-            bytes += segment.len;
-            ++index;
-        }
-        return true;
-    }
-};
-
 } // namespace
 
 Errc SplitDriver::init(const SplitRing& ring, std::span<SplitShadow> shadow,
@@ -74,8 +53,8 @@ void SplitDriver::reset_state() noexcept {
     free_head_ = SplitShadow::kEnd;
     for (std::uint32_t n = limits_.max_inflight; n-- > 0;) {
         const std::uint32_t head = n * direct_segments_;
-        shadow_[head].next = static_cast<std::uint16_t>(free_head_);
-        free_head_ = head;
+        shadow_[head].next = free_head_;
+        free_head_ = static_cast<std::uint16_t>(head);
     }
     direct_room_ = direct_segments_;
     avail_index_ = published_ = last_used_ = 0;
@@ -91,17 +70,14 @@ Errc SplitDriver::submit_other(std::span<const Segment> readable, std::span<cons
     if (free_head_ == SplitShadow::kEnd) return Errc::queue_full;
 
     // A head descriptor names its table, so that tables need no bookkeeping of their own.
-    const std::uint32_t head = free_head_;
+    const std::uint16_t head = free_head_;
     const std::size_t offset = std::size_t{head} * limits_.max_segments * sizeof(SplitDesc);
-    TableWriter writer{descriptors_at(indirect_.host() + offset), count};
-    if (!writer.append(readable, 0)) return Errc::bad_argument;
-    const std::uint64_t readable_bytes = writer.bytes;
-    if (!writer.append(writable, split::kWrite) || writer.bytes >= kMaxChainBytes) return Errc::bad_argument;
-
+    const Bytes bytes = write_descriptors(descriptors_at(indirect_.host() + offset), 0, readable, writable);
+    if (bytes.total - 1 >= kMaxChainBytes - 1) return Errc::bad_argument;
     const Segment table{indirect_.device() + offset, static_cast<std::uint32_t>(count * sizeof(SplitDesc))};
     store_descriptor(descriptors_[head], table, SplitDesc::pack(split::kIndirect, 0));
     ++counters_.descriptors;
-    commit(head, static_cast<std::uint32_t>(writer.bytes - readable_bytes), token);
+    commit(head, bytes, token);
     return Errc::ok;
 }
 

@@ -71,11 +71,13 @@ public:
         if (head > mask || heads_[head] != SplitHead::home) [[unlikely]]
             return latch(Errc::avail_head_invalid);
 
+        chain.head = static_cast<std::uint16_t>(head);
+
         // The usual chain. For any other, pop_slow() starts anew: nothing read here is used there, so that a driver that
         // changes a descriptor in between gains nothing.
-        HostSegment* const begin = chain.storage.data();
-        HostSegment* const end = begin + chain.storage.size();
-        HostSegment* out = begin;
+        HostSegment* out = chain.storage.data();
+        HostSegment* const end = out + chain.storage.size();
+        std::uint32_t readable = 0;
         std::uint32_t writable = 0;
         const SplitDesc* at = descriptors_ + head;
         for (;;) {
@@ -86,7 +88,9 @@ public:
             *out++ = {data, desc.len.value()};
             if (desc.has(split::kWrite)) {
                 ++writable;
-            } else if (writable != 0) [[unlikely]] {
+            } else if (writable == 0) {
+                ++readable;
+            } else [[unlikely]] {
                 return pop_slow(chain, head);
             }
             if (!desc.has(split::kNext)) break;
@@ -94,8 +98,8 @@ public:
                 return pop_slow(chain, head);
             at = descriptors_ + desc.next();
         }
-        const auto segments = static_cast<std::uint32_t>(out - begin);
-        accept(chain, head, segments, writable, segments);
+        chain.descriptors = static_cast<std::uint16_t>(readable + writable);
+        accept(chain, head, readable, writable);
         return true;
     }
 
@@ -151,14 +155,11 @@ public:
     }
 
 private:
-    void accept(Chain& chain, std::uint32_t head, std::uint32_t segments, std::uint32_t writable,
-                std::uint32_t descriptors) noexcept {
+    void accept(Chain& chain, std::uint32_t head, std::uint32_t readable, std::uint32_t writable) noexcept {
         heads_[head] = SplitHead::out;
         ++next_avail_;
-        chain.head = static_cast<std::uint16_t>(head);
-        chain.readable_count = static_cast<std::uint16_t>(segments - writable);
+        chain.readable_count = static_cast<std::uint16_t>(readable);
         chain.writable_count = static_cast<std::uint16_t>(writable);
-        chain.descriptors = static_cast<std::uint16_t>(descriptors);
     }
 
     // Reads the available index when all that was seen is served. False: nothing new, or latched.

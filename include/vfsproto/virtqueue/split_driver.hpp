@@ -89,35 +89,15 @@ public:
         const std::size_t count = readable.size() + writable.size();
         if (count - 1 >= direct_room_) [[unlikely]]
             return submit_other(readable, writable, token);
-        const std::uint32_t head = free_head_;
+        const std::uint16_t head = free_head_;
         if (head == SplitShadow::kEnd) [[unlikely]]
             return Errc::queue_full;
 
-        // A chain's descriptors follow each other. The `next` of the last one has no NEXT and means nothing.
-        SplitDesc* desc = descriptors_ + head;
-        std::uint32_t link = SplitDesc::pack(split::kNext, 1) + SplitDesc::pack(0, head);
-        std::uint64_t bytes = 0;
-        for (const Segment segment : readable) { // copies: the compiler cannot know that the ring is elsewhere
-            if (segment.len == 0) [[unlikely]]
-                return Errc::bad_argument;
-            store_descriptor(*desc++, segment, link);
-            link += SplitDesc::pack(0, 1);
-            bytes += segment.len;
-        }
-        const std::uint64_t readable_bytes = bytes;
-        if (!writable.empty()) link += split::kWrite;
-        for (const Segment segment : writable) {
-            if (segment.len == 0) [[unlikely]]
-                return Errc::bad_argument;
-            store_descriptor(*desc++, segment, link);
-            link += SplitDesc::pack(0, 1);
-            bytes += segment.len;
-        }
-        if (bytes >= kMaxChainBytes) [[unlikely]]
+        const Bytes bytes = write_descriptors(descriptors_ + head, head, readable, writable);
+        if (bytes.total - 1 >= kMaxChainBytes - 1) [[unlikely]]
             return Errc::bad_argument;
-        store_relaxed(desc[-1].link, link - SplitDesc::pack(split::kNext, 1));
         counters_.descriptors += count;
-        commit(head, static_cast<std::uint32_t>(bytes - readable_bytes), token);
+        commit(head, bytes, token);
         return Errc::ok;
     }
 
@@ -188,15 +168,48 @@ public:
     [[nodiscard]] std::size_t evacuate(std::span<Completion> out) noexcept;
 
 private:
-    // Such a chain could not be told from SplitShadow::kNeverUsed, and virtio 1.2 §2.7.4 forbids longer ones.
+    // A longer chain is against virtio 1.2 §2.7.4, and could not be told from SplitShadow::kNeverUsed.
     static constexpr std::uint64_t kMaxChainBytes = SplitShadow::kNeverUsed;
 
+    struct Bytes {
+        std::uint64_t total = 0; // 0: there is an empty segment
+        std::uint64_t readable = 0;
+    };
+    // Writes a chain's descriptors, which follow each other in a table from number `first` on. The `next` of the last one
+    // has no NEXT and means nothing.
+    [[gnu::always_inline]] static Bytes write_descriptors(SplitDesc* desc, std::uint32_t first,
+                                                          std::span<const Segment> readable,
+                                                          std::span<const Segment> writable) noexcept {
+        Bytes bytes;
+        std::uint32_t link = SplitDesc::pack(split::kNext, 1) + SplitDesc::pack(0, first);
+        for (const Segment segment : readable) { // copies: the compiler cannot know that the ring is elsewhere
+            if (segment.len == 0) [[unlikely]]
+                return {};
+            store_descriptor(*desc++, segment, link);
+            link += SplitDesc::pack(0, 1);
+            bytes.total += segment.len;
+        }
+        bytes.readable = bytes.total;
+        if (!writable.empty()) link += split::kWrite;
+        for (const Segment segment : writable) {
+            if (segment.len == 0) [[unlikely]]
+                return {};
+            store_descriptor(*desc++, segment, link);
+            link += SplitDesc::pack(0, 1);
+            bytes.total += segment.len;
+        }
+        store_relaxed(desc[-1].link, link - SplitDesc::pack(split::kNext, 1));
+        return bytes;
+    }
+
     // Records the chain and stages its head in the available ring; kick() publishes it.
-    void commit(std::uint32_t head, std::uint32_t writable, Token token) noexcept {
+    void commit(std::uint16_t head, Bytes bytes, Token token) noexcept {
         SplitShadow& shadow = shadow_[head];
         free_head_ = shadow.next;
-        shadow = {.writable = writable, .next = SplitShadow::kLive, .token = token};
-        store_relaxed(avail_entries_[avail_index_++ & mask_], static_cast<std::uint16_t>(head));
+        shadow = {.writable = static_cast<std::uint32_t>(bytes.total - bytes.readable),
+                  .next = SplitShadow::kLive,
+                  .token = token};
+        store_relaxed(avail_entries_[avail_index_++ & mask_], head);
     }
 
     // Used entries the device has published and poll() has not taken.
@@ -238,7 +251,7 @@ private:
             out[done] = {shadow[id].token, len};
         }
         last_used_ = at;
-        free_head_ = free_head;
+        free_head_ = static_cast<std::uint16_t>(free_head);
         counters_.completions += done;
         ++counters_.polls;
         return done;
@@ -259,7 +272,7 @@ private:
     SplitShadow* shadow_ = nullptr;
     std::uint32_t direct_room_ = 0; // most segments of a direct chain; 0 once latched
     std::uint32_t mask_ = 0;
-    std::uint32_t free_head_ = SplitShadow::kEnd;
+    std::uint16_t free_head_ = SplitShadow::kEnd;
     std::size_t avail_index_ = 0; // the next to be written
     std::size_t published_ = 0;   // what the device has been told, and where the last kick decision was made
     std::size_t last_used_ = 0;
