@@ -6,12 +6,24 @@
 //   while (Operation* done = queue.next()) …        (publishes, and sleeps only when nothing is done)
 #pragma once
 
-#include "vfsproto/posix/channel.hpp"
+#include "vfsproto/fuse/client/operations/data.hpp"
+#include "vfsproto/posix/file.hpp"
 
 #include <cstddef>
+#include <span>
 #include <utility>
 
 namespace vfsproto::posix {
+
+// One READ or WRITE of an IoQueue, in storage of the caller. Set operation.tag to tell it from others.
+struct QueuedRead {
+    client::ReadOnce operation; // when done: call.bytes
+    Segment segment{};
+};
+struct QueuedWrite {
+    client::WriteOnce operation; // when done: call.reply.size
+    Segment segment{};
+};
 
 // One thread. Operations stay in place until next() has returned them; the queue must be empty when it ends.
 class IoQueue {
@@ -31,10 +43,26 @@ public:
         ++in_flight_;
         channel_.share().start(op, std::forward<Args>(args)...);
     }
+    // At most what one request may carry (client::piece_limit). Not copied when the span lies in a Buffer of the mount.
+    // Errors: too_large; then nothing was started.
+    [[nodiscard]] Errc read(QueuedRead& slot, const File& file, std::span<std::byte> into, std::uint64_t offset) {
+        auto& call = slot.operation.call;
+        return transfer(slot.operation, slot.segment, file, into, offset, call.data_out);
+    }
+    [[nodiscard]] Errc write(QueuedWrite& slot, const File& file, std::span<const std::byte> from,
+                             std::uint64_t offset) {
+        // A write only ever reads from it.
+        const std::span<std::byte> bytes(const_cast<std::byte*>(from.data()), from.size());
+        auto& call = slot.operation.call;
+        return transfer(slot.operation, slot.segment, file, bytes, offset, call.data_in);
+    }
+
     // Publishes what was started; next() does so too.
     void flush() noexcept { channel_.share().flush(); }
 
     [[nodiscard]] std::size_t in_flight() const noexcept { return in_flight_; }
+    // Will next() answer without waiting for anybody?
+    [[nodiscard]] bool has_finished() const noexcept { return mine_ != nullptr; }
 
     // The next finished operation, in the order they finished; nullptr when none is in flight.
     [[nodiscard]] client::Operation* next() {
@@ -56,6 +84,24 @@ public:
     }
 
 private:
+    template <wire::Opcode Op, class Data> [[nodiscard]] Errc transfer(client::Single<Op>& operation, Segment& segment,
+                                                                       const File& file, std::span<std::byte> bytes,
+                                                                       std::uint64_t offset, Data& data) {
+        const Region* registered = channel_.find_registered(bytes.data(), bytes.size());
+        if (bytes.size() > client::piece_limit(channel_.share().client(), Op, registered)) return Errc::too_large;
+        const auto len = static_cast<std::uint32_t>(bytes.size());
+        operation.call.args.fh = file.fh();
+        operation.call.args.offset = offset;
+        operation.call.args.size = len;
+        operation.call.args.flags = file.flags();
+        data = {bytes.data(), len, {}};
+        if (registered != nullptr) {
+            segment = registered->segment(bytes.data(), len);
+            data.segments = {&segment, 1};
+        }
+        start(operation, file.nodeid());
+        return Errc::ok;
+    }
     // Under the lock.
     void take(client::Operation& finished) noexcept {
         finished.link = nullptr;

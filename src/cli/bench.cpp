@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "bench.hpp"
+
+#include "bench_job.hpp"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <deque>
+#include <thread>
+
+#include <unistd.h>
+
+namespace vfsproto::cli {
+
+using namespace wire::linux_abi;
+
+namespace {
+
+constexpr unsigned kListedFiles = 1000; // in the directory a readdir bench makes
+
+bool needs_directory(BenchOp op) { return op == BenchOp::create || op == BenchOp::readdir; }
+
+// What the bench made itself, and removes.
+class Scratch {
+public:
+    Scratch(posix::Mount& mount, const BenchOptions& options) : mount_(mount), options_(options) {}
+    Scratch(const Scratch&) = delete;
+    Scratch& operator=(const Scratch&) = delete;
+    ~Scratch() { remove(); }
+
+    [[nodiscard]] posix::Failure make() {
+        path_ = fmt::format("/.vfsproto-bench.{}", ::getpid());
+        made_ = true;
+        if (!needs_directory(options_.op)) return make_file();
+        if (auto failure = mount_.mkdir(path_, 0755); failure.happened()) return failure;
+        if (options_.op != BenchOp::readdir) return {};
+        for (unsigned i = 0; i < kListedFiles; ++i) {
+            auto file = mount_.open_file(fmt::format("{}/f{}", path_, i), kOCreat | kOWronly, 0644);
+            if (!file) return file.failure();
+        }
+        return {};
+    }
+    [[nodiscard]] const std::string& path() const { return path_; }
+
+private:
+    posix::Failure make_file() {
+        auto file = mount_.open_file(path_, kOCreat | kOTrunc | kORdwr, 0644);
+        if (!file) return file.failure();
+        if (options_.op == BenchOp::null || options_.op == BenchOp::stat) return {};
+        constexpr std::size_t kChunk = 1u << 20;
+        auto buffer = mount_.allocate(kChunk);
+        if (!buffer) return buffer.failure();
+        for (std::size_t i = 0; i < kChunk; ++i) buffer->bytes()[i] = static_cast<std::byte>(i * 131 >> 3);
+        for (std::uint64_t at = 0; at < options_.size; at += kChunk) {
+            const std::uint64_t len = std::min<std::uint64_t>(kChunk, options_.size - at);
+            const auto count = mount_.write(*file, buffer->bytes().first(len), at);
+            if (!count) return count.failure();
+        }
+        return {};
+    }
+    void remove() noexcept {
+        if (!made_) return;
+        if (!needs_directory(options_.op)) {
+            [[maybe_unused]] const auto failure = mount_.unlink(path_);
+            return;
+        }
+        if (const auto entries = mount_.list(path_, client::DirectoryFormat::dirents)) {
+            for (const auto& entry : *entries) {
+                [[maybe_unused]] const auto failure = mount_.unlink(path_ + '/' + entry.name);
+            }
+        }
+        [[maybe_unused]] const auto failure = mount_.rmdir(path_);
+    }
+
+    posix::Mount& mount_;
+    const BenchOptions& options_;
+    std::string path_;
+    bool made_ = false;
+};
+
+posix::ChannelStats difference(const posix::ChannelStats& after, const posix::ChannelStats& before) {
+    posix::ChannelStats d;
+    d.requests = after.requests - before.requests;
+    d.descriptors = after.descriptors - before.descriptors;
+    d.doorbells = after.doorbells - before.doorbells;
+    d.sleeps = after.sleeps - before.sleeps;
+    d.interrupts = after.interrupts - before.interrupts;
+    d.copies = after.copies - before.copies;
+    d.syscalls = after.syscalls - before.syscalls;
+    d.waited_for_slot = after.waited_for_slot - before.waited_for_slot;
+    d.violations = after.violations - before.violations;
+    return d;
+}
+
+void run_jobs(std::deque<BenchJob>& jobs) {
+    std::vector<std::thread> threads;
+    for (std::size_t i = 1; i < jobs.size(); ++i) threads.emplace_back([&jobs, i] { jobs[i].run(); });
+    jobs.front().run();
+    for (std::thread& thread : threads) thread.join();
+}
+
+} // namespace
+
+BenchResult run_bench(posix::Mount& mount, const BenchOptions& given) {
+    BenchResult result;
+    BenchOptions options = given;
+    Scratch scratch(mount, options);
+    BenchTarget target;
+    if (options.path.empty()) {
+        result.failed_at = "making its file";
+        if (result.failure = scratch.make(); result.failure.happened()) return result;
+        target.path = scratch.path();
+    } else {
+        target.path = options.path;
+        const auto attributes = mount.stat(target.path);
+        result.failed_at = target.path;
+        if (!attributes) return result.failure = attributes.failure(), result;
+        if (attributes->size < options.size) options.size = attributes->size;
+    }
+    const std::size_t slash = target.path.rfind('/');
+    target.directory = slash == std::string::npos || slash == 0 ? "/" : target.path.substr(0, slash);
+    target.name = slash == std::string::npos ? target.path : target.path.substr(slash + 1);
+    result.failed_at = target.path;
+    const bool moves_data = options.op <= BenchOp::randwrite;
+    if (moves_data && (options.block_size == 0 || options.size < options.block_size)) {
+        return result.failure = Errc::bad_argument, result;
+    }
+
+    std::deque<BenchJob> jobs;
+    for (unsigned i = 0; i < options.jobs; ++i) jobs.emplace_back(mount, options, target, i);
+    const posix::ChannelStats before = mount.channel().stats();
+    const auto begin = std::chrono::steady_clock::now();
+    run_jobs(jobs);
+    result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    result.used = difference(mount.channel().stats(), before);
+    LatencyHistogram latencies;
+    for (const BenchJob& job : jobs) {
+        if (job.failure().happened()) result.failure = job.failure();
+        result.operations += job.operations();
+        result.bytes += job.bytes();
+        latencies.add(job.latencies());
+    }
+    result.p50_us = latencies.percentile(0.5) / 1000;
+    result.p99_us = latencies.percentile(0.99) / 1000;
+    result.p999_us = latencies.percentile(0.999) / 1000;
+    return result;
+}
+
+} // namespace vfsproto::cli

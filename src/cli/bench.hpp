@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// `vfsproto bench`: how fast is this device through this client, and what does a request cost?
+#pragma once
+
+#include "vfsproto/posix/mount.hpp"
+
+#include <cstdint>
+#include <string>
+
+namespace vfsproto::cli {
+
+enum class BenchOp : std::uint8_t { read, write, randread, randwrite, stat, create, readdir, null };
+
+struct BenchOptions {
+    BenchOp op = BenchOp::read;
+    std::uint64_t block_size = 4096;   // bytes of one transfer
+    std::uint64_t size = 256ull << 20; // of the file it works on
+    unsigned iodepth = 1;              // requests of one job on their way
+    unsigned jobs = 1;                 // threads
+    double seconds = 3;
+    std::uint64_t count = 0; // operations a job does, instead of a time; 0 = by time
+    std::string path;        // an existing file (or directory, for stat, create, readdir); empty = make and remove one
+};
+
+struct BenchResult {
+    posix::Failure failure;
+    std::string failed_at; // what was being done
+    std::uint64_t operations = 0;
+    std::uint64_t bytes = 0;
+    double seconds = 0;
+    double p50_us = 0;
+    double p99_us = 0;
+    double p999_us = 0;
+    posix::ChannelStats used{}; // what the operations took
+};
+
+[[nodiscard]] BenchResult run_bench(posix::Mount& mount, const BenchOptions& options);
+
+} // namespace vfsproto::cli

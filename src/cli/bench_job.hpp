@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// One thread of a bench: keeps `iodepth` operations on their way until its time, or its count, is over.
+#pragma once
+
+#include "bench.hpp"
+#include "latency_histogram.hpp"
+
+#include "vfsproto/fuse/client/operations/names.hpp"
+#include "vfsproto/posix/io_queue.hpp"
+
+#include <string>
+#include <vector>
+
+namespace vfsproto::cli {
+
+// What all jobs of a bench work on.
+struct BenchTarget {
+    std::string path;      // the file, or the directory for create and readdir
+    std::string directory; // where `name` is, for stat
+    std::string name;
+};
+
+class BenchJob {
+public:
+    BenchJob(posix::Mount& mount, const BenchOptions& options, const BenchTarget& target, unsigned number);
+
+    // On its own thread. Afterwards the results below.
+    void run();
+
+    [[nodiscard]] const posix::Failure& failure() const noexcept { return failure_; }
+    [[nodiscard]] std::uint64_t operations() const noexcept { return operations_; }
+    [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
+    [[nodiscard]] const LatencyHistogram& latencies() const noexcept { return latencies_; }
+
+private:
+    void prepare();
+    void run_blocking();
+    [[nodiscard]] posix::Failure blocking_operation();
+    void run_queued();
+    // What a kind of queued operation does: start one in a slot, and look at a finished one (true = count it).
+    template <class Slot> void keep_busy(std::vector<Slot>& slots);
+
+    struct DataSlot {
+        posix::QueuedRead read;
+        posix::QueuedWrite write;
+        std::span<std::byte> buffer{};
+        std::uint64_t since = 0;
+    };
+    struct LookupSlot {
+        client::Lookup lookup;
+        std::uint64_t since = 0;
+    };
+    struct CreateSlot {
+        client::CreateFile create;
+        client::Release release;
+        std::string name;
+        posix::NodeRef node;
+        bool releasing = false;
+        std::uint64_t since = 0;
+    };
+    struct NullOperation final : client::Operation {
+        client::Request request;
+        void start(client::Client& client, const client::Caller& caller, std::uint64_t nodeid) noexcept;
+    };
+    struct NullSlot {
+        NullOperation null;
+        std::uint64_t since = 0;
+    };
+
+    void start(posix::IoQueue& queue, DataSlot& slot);
+    void start(posix::IoQueue& queue, LookupSlot& slot);
+    void start(posix::IoQueue& queue, CreateSlot& slot);
+    void start(posix::IoQueue& queue, NullSlot& slot);
+    [[nodiscard]] bool finished(posix::IoQueue& queue, DataSlot& slot, const client::Operation& operation);
+    [[nodiscard]] bool finished(posix::IoQueue& queue, LookupSlot& slot, const client::Operation& operation);
+    [[nodiscard]] bool finished(posix::IoQueue& queue, CreateSlot& slot, const client::Operation& operation);
+    [[nodiscard]] bool finished(posix::IoQueue& queue, NullSlot& slot, const client::Operation& operation);
+
+    [[nodiscard]] bool is_read() const noexcept {
+        return options_.op == BenchOp::read || options_.op == BenchOp::randread;
+    }
+    [[nodiscard]] bool is_write() const noexcept {
+        return options_.op == BenchOp::write || options_.op == BenchOp::randwrite;
+    }
+    [[nodiscard]] std::uint64_t next_offset() noexcept;
+    [[nodiscard]] std::string next_name();
+
+    posix::Mount& mount_;
+    const BenchOptions& options_;
+    const BenchTarget& target_;
+    unsigned number_;
+    std::uint64_t random_;
+    std::uint64_t position_ = 0;
+    std::uint64_t names_ = 0;
+    std::uint64_t blocks_ = 1;
+    std::uint64_t until_ = 0; // ns
+    std::uint64_t directory_node_ = 0;
+    posix::NodeRef directory_;
+    posix::File file_;
+    posix::Buffer buffer_;
+    posix::Failure failure_;
+    std::uint64_t operations_ = 0;
+    std::uint64_t bytes_ = 0;
+    LatencyHistogram latencies_;
+};
+
+} // namespace vfsproto::cli
