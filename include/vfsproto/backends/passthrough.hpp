@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// A file system that serves a directory of the host (Linux).
+#pragma once
+
+#include "vfsproto/fuse/server/file_system.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace vfsproto::backends {
+
+enum class PassthroughAccess : std::uint8_t { read_write, read_only };
+
+struct PassthroughOptions {
+    std::string root;                                         // the directory served
+    PassthroughAccess access = PassthroughAccess::read_write; // read_only: what would change anything is EROFS
+    std::chrono::nanoseconds entry_valid =
+        std::chrono::seconds(1);                                   // how long a client may trust a name; 0 = not at all
+    std::chrono::nanoseconds attr_valid = std::chrono::seconds(1); // the same for attributes
+};
+
+// A row passthrough does not answer, and why.
+struct PassthroughException {
+    wire::Opcode opcode;
+    const char* reason;
+};
+inline constexpr PassthroughException kPassthroughExceptions[] = {
+    {wire::Opcode::bmap, "block numbers of the host's disk mean nothing to a client"},
+    {wire::Opcode::setupmapping, "there is no shared memory window to map into"},
+    {wire::Opcode::removemapping, "there is no shared memory window to map into"},
+    {wire::Opcode::getlk, "locks come with their own issue; POSIX_LOCKS and FLOCK_LOCKS are not offered"},
+    {wire::Opcode::setlk, "as GETLK"},
+    {wire::Opcode::setlkw, "as GETLK"},
+};
+
+// Never reaches beyond its root: an inode is an O_PATH descriptor, got from its directory's descriptor by one plain name
+// (no '/', never followed if it is a symlink), so that neither "..", nor an absolute link, nor a link swapped in at the
+// wrong moment leads out. Files are opened through their own descriptor, and only regular files and directories are:
+// OPEN of a FIFO, socket or device is EBADF, of a symlink ELOOP.
+//
+// The host's own processes may change the tree at any time; a directory they move out of the root while a client holds
+// it stays with the client.
+//
+// Run as root, it makes files as the client's caller (fsuid, fsgid and supplementary groups of the serving thread, put
+// back at once); run as anyone else, everything belongs to who runs it. A nodeid is never used twice; one that was
+// forgotten is ESTALE. Safe from any number of threads.
+class Passthrough {
+    template <wire::Opcode Op> using In = server::RequestOf<Op>;
+    template <wire::Opcode Op> using Out = server::ReplyTo<Op>;
+    using Opcode = wire::Opcode;
+
+public:
+    // Throws std::system_error when the directory cannot be opened, or the process has no /proc. Raises the process'
+    // soft limit of open files to its hard limit: every inode a client holds is one.
+    explicit Passthrough(const PassthroughOptions& options);
+    Passthrough(const Passthrough&) = delete;
+    Passthrough& operator=(const Passthrough&) = delete;
+    ~Passthrough();
+
+    [[nodiscard]] server::ServerOptions options() noexcept;
+    void on_init(const server::ServerSession& session) noexcept;
+    void on_destroy() noexcept;
+
+    // For tests and statistics.
+    struct Counters {
+        std::size_t inodes = 0;           // held by the client, the root included
+        std::size_t handles = 0;          // open files and directories
+        std::uint64_t over_forgotten = 0; // FORGETs of more than was looked up
+    };
+    [[nodiscard]] Counters counters() const noexcept;
+
+    // Names.
+    void handle(const In<Opcode::lookup>&, Out<Opcode::lookup>&) noexcept;
+    void handle(const In<Opcode::forget>&, Out<Opcode::forget>&) noexcept;
+    void handle(const In<Opcode::batch_forget>&, Out<Opcode::batch_forget>&) noexcept;
+    void handle(const In<Opcode::readlink>&, Out<Opcode::readlink>&) noexcept;
+    void handle(const In<Opcode::link>&, Out<Opcode::link>&) noexcept;
+    void handle(const In<Opcode::unlink>&, Out<Opcode::unlink>&) noexcept;
+    void handle(const In<Opcode::rmdir>&, Out<Opcode::rmdir>&) noexcept;
+    void handle(const In<Opcode::rename>&, Out<Opcode::rename>&) noexcept;
+    void handle(const In<Opcode::rename2>&, Out<Opcode::rename2>&) noexcept;
+    // New files.
+    void handle(const In<Opcode::symlink>&, Out<Opcode::symlink>&) noexcept;
+    void handle(const In<Opcode::mknod>&, Out<Opcode::mknod>&) noexcept;
+    void handle(const In<Opcode::mkdir>&, Out<Opcode::mkdir>&) noexcept;
+    void handle(const In<Opcode::create>&, Out<Opcode::create>&) noexcept;
+    void handle(const In<Opcode::tmpfile>&, Out<Opcode::tmpfile>&) noexcept;
+    // Attributes.
+    void handle(const In<Opcode::getattr>&, Out<Opcode::getattr>&) noexcept;
+    void handle(const In<Opcode::setattr>&, Out<Opcode::setattr>&) noexcept;
+    void handle(const In<Opcode::statx>&, Out<Opcode::statx>&) noexcept;
+    void handle(const In<Opcode::access>&, Out<Opcode::access>&) noexcept;
+    void handle(const In<Opcode::statfs>&, Out<Opcode::statfs>&) noexcept;
+    // Data.
+    void handle(const In<Opcode::open>&, Out<Opcode::open>&) noexcept;
+    void handle(const In<Opcode::read>&, Out<Opcode::read>&) noexcept;
+    void handle(const In<Opcode::write>&, Out<Opcode::write>&) noexcept;
+    void handle(const In<Opcode::flush>&, Out<Opcode::flush>&) noexcept;
+    void handle(const In<Opcode::release>&, Out<Opcode::release>&) noexcept;
+    void handle(const In<Opcode::fsync>&, Out<Opcode::fsync>&) noexcept;
+    void handle(const In<Opcode::fallocate>&, Out<Opcode::fallocate>&) noexcept;
+    void handle(const In<Opcode::lseek>&, Out<Opcode::lseek>&) noexcept;
+    void handle(const In<Opcode::copy_file_range>&, Out<Opcode::copy_file_range>&) noexcept;
+    void handle(const In<Opcode::copy_file_range_64>&, Out<Opcode::copy_file_range_64>&) noexcept;
+    // Directories.
+    void handle(const In<Opcode::opendir>&, Out<Opcode::opendir>&) noexcept;
+    void handle(const In<Opcode::readdir>&, Out<Opcode::readdir>&) noexcept;
+    void handle(const In<Opcode::readdirplus>&, Out<Opcode::readdirplus>&) noexcept;
+    void handle(const In<Opcode::releasedir>&, Out<Opcode::releasedir>&) noexcept;
+    void handle(const In<Opcode::fsyncdir>&, Out<Opcode::fsyncdir>&) noexcept;
+    // Extended attributes.
+    void handle(const In<Opcode::setxattr>&, Out<Opcode::setxattr>&) noexcept;
+    void handle(const In<Opcode::getxattr>&, Out<Opcode::getxattr>&) noexcept;
+    void handle(const In<Opcode::listxattr>&, Out<Opcode::listxattr>&) noexcept;
+    void handle(const In<Opcode::removexattr>&, Out<Opcode::removexattr>&) noexcept;
+    // The rest.
+    void handle(const In<Opcode::syncfs>&, Out<Opcode::syncfs>&) noexcept;
+    void handle(const In<Opcode::ioctl>&, Out<Opcode::ioctl>&) noexcept;               // ENOTTY
+    void handle(const In<Opcode::poll>&, Out<Opcode::poll>&) noexcept;                 // ready, as regular files are
+    void handle(const In<Opcode::interrupt>&, Out<Opcode::interrupt>&) noexcept;       // nothing waits: understood
+    void handle(const In<Opcode::notify_reply>&, Out<Opcode::notify_reply>&) noexcept; // nothing was asked: dropped
+
+private:
+    class State;
+    std::unique_ptr<State> state_;
+};
+
+static_assert(server::FileSystem<Passthrough>);
+
+} // namespace vfsproto::backends

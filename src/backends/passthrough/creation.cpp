@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// New files: SYMLINK, MKNOD, MKDIR, CREATE and TMPFILE.
+#include "open_flags.hpp"
+#include "state.hpp"
+
+#include <fcntl.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include <utility>
+
+namespace vfsproto::backends {
+
+namespace {
+
+bool has_default_acl(int directory) noexcept {
+    return ::getxattr(DescriptorPath(directory).text(), "system.posix_acl_default", nullptr, 0) >= 0;
+}
+
+// The permissions a new file is to have. With DONT_MASK the client leaves its umask to us, and a default ACL overrides it.
+mode_t wanted_mode(const server::ServerSession& session, int directory, wire::u32 mode, wire::u32 umask) noexcept {
+    const bool ours = session.has(wire::InitFlag::dont_mask) && (mode & umask & 0777) != 0;
+    if (ours && !has_default_acl(directory)) mode &= ~(umask & 0777);
+    return static_cast<mode_t>(mode);
+}
+
+// The host's umask is the process' own business, and not what the client asked for: gives back what it took away. Only a
+// file of the caller's is touched: somebody may have put another one in its place.
+int undo_host_umask(const ProcessIdentity& process, int directory, const DescriptorPath& made, mode_t wanted,
+                    const wire::InHeader& caller, struct statx& status) noexcept {
+    const mode_t taken = wanted & process.umask & 0777;
+    const uid_t owner = process.may_act_as_others ? caller.uid : process.uid;
+    if (taken == 0 || status.stx_uid != owner || has_default_acl(directory)) return 0;
+    const auto mode = static_cast<mode_t>(status.stx_mode | taken);
+    if (::chmod(made.text(), mode & 07777) != 0) return errno;
+    status.stx_mode = static_cast<__u16>(mode);
+    return 0;
+}
+
+// Refuses what no entry can be called, and a read-only server.
+template <class Request> wire::Errno check_new(const Request& request, bool read_only) noexcept {
+    if (!is_component(request.name)) return wire::Errno::einval;
+    if (request.name.is_dot_or_dot_dot()) return wire::Errno::eexist;
+    return read_only ? wire::Errno::erofs : wire::Errno::none;
+}
+
+} // namespace
+
+void Passthrough::handle(const In<Opcode::symlink>& request, Out<Opcode::symlink>& reply) noexcept {
+    const wire::Errno refused = check_new(request, state_->read_only());
+    if (refused != wire::Errno::none) return reply.error(refused);
+    const InodeTable::Ref parent = state_->inodes.acquire(request.header.nodeid);
+    if (!parent) return reply.error(wire::Errno::estale);
+    {
+        const ActingAs caller(state_->process, request.header, request.extensions);
+        if (caller.error() != 0) return reply.error(to_errno(caller.error()));
+        if (::symlinkat(request.second_name.data(), parent->fd.get(), request.name.data()) != 0) {
+            return reply.error(last_error());
+        }
+    }
+    State::Found found;
+    const int error = state_->find(parent->fd.get(), request.name.data(), found);
+    if (error != 0) return reply.error(to_errno(error));
+    return reply.ok(state_->entry_of(found));
+}
+
+void Passthrough::handle(const In<Opcode::mknod>& request, Out<Opcode::mknod>& reply) noexcept {
+    namespace abi = wire::linux_abi;
+    const wire::Errno refused = check_new(request, state_->read_only());
+    if (refused != wire::Errno::none) return reply.error(refused);
+    const InodeTable::Ref parent = state_->inodes.acquire(request.header.nodeid);
+    if (!parent) return reply.error(wire::Errno::estale);
+    const mode_t mode = wanted_mode(request.session, parent->fd.get(), request.in.mode, request.in.umask);
+    {
+        const ActingAs caller(state_->process, request.header, request.extensions);
+        if (caller.error() != 0) return reply.error(to_errno(caller.error()));
+        const dev_t device = makedev(abi::device_major(request.in.rdev), abi::device_minor(request.in.rdev));
+        if (::mknodat(parent->fd.get(), request.name.data(), mode, device) != 0) return reply.error(last_error());
+    }
+    State::Found found;
+    int error = state_->find(parent->fd.get(), request.name.data(), found);
+    if (error != 0) return reply.error(to_errno(error));
+    const InodeTable::Ref made = state_->inodes.acquire(found.nodeid);
+    if (made && made->type != S_IFLNK) { // a link would mean that somebody put one in its place
+        error = undo_host_umask(state_->process, parent->fd.get(), DescriptorPath(made->fd.get()), mode, request.header,
+                                found.status);
+    }
+    if (error != 0) {
+        state_->inodes.forget(found.nodeid, 1);
+        return reply.error(to_errno(error));
+    }
+    return reply.ok(state_->entry_of(found));
+}
+
+void Passthrough::handle(const In<Opcode::mkdir>& request, Out<Opcode::mkdir>& reply) noexcept {
+    const wire::Errno refused = check_new(request, state_->read_only());
+    if (refused != wire::Errno::none) return reply.error(refused);
+    const InodeTable::Ref parent = state_->inodes.acquire(request.header.nodeid);
+    if (!parent) return reply.error(wire::Errno::estale);
+    const mode_t mode = wanted_mode(request.session, parent->fd.get(), request.in.mode, request.in.umask) & 07777;
+    {
+        const ActingAs caller(state_->process, request.header, request.extensions);
+        if (caller.error() != 0) return reply.error(to_errno(caller.error()));
+        if (::mkdirat(parent->fd.get(), request.name.data(), mode) != 0) return reply.error(last_error());
+    }
+    State::Found found;
+    int error = state_->find(parent->fd.get(), request.name.data(), found);
+    if (error != 0) return reply.error(to_errno(error));
+    const InodeTable::Ref made = state_->inodes.acquire(found.nodeid);
+    if (made && made->type == S_IFDIR) {
+        error = undo_host_umask(state_->process, parent->fd.get(), DescriptorPath(made->fd.get()), mode, request.header,
+                                found.status);
+    }
+    if (error != 0) {
+        state_->inodes.forget(found.nodeid, 1);
+        return reply.error(to_errno(error));
+    }
+    return reply.ok(state_->entry_of(found));
+}
+
+namespace {
+
+struct Opened {
+    FileDescriptor fd{};
+    bool made = false;
+    wire::Errno error = wire::Errno::none;
+};
+
+// What CREATE opens when the name is there already: a regular file, by its own descriptor.
+Opened open_existing(int directory, const char* name, const OpenFlags& flags) noexcept {
+    const FileDescriptor found(::openat(directory, name, O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    if (!found) return {{}, false, last_error()};
+    struct stat status {};
+    if (::fstat(found.get(), &status) != 0) return {{}, false, last_error()};
+    if (S_ISDIR(status.st_mode)) return {{}, false, wire::Errno::eisdir};
+    if (S_ISLNK(status.st_mode)) return {{}, false, wire::Errno::eloop};
+    if (!S_ISREG(status.st_mode)) return {{}, false, wire::Errno::ebadf};
+    FileDescriptor fd(::open(DescriptorPath(found.get()).text(), flags.host));
+    if (!fd) return {{}, false, last_error()};
+    return {std::move(fd), false, wire::Errno::none};
+}
+
+template <class Request> Opened make_file(const ProcessIdentity& process, const Request& request, int directory,
+                                          const OpenFlags& flags, mode_t mode) noexcept {
+    const ActingAs caller(process, request.header, request.extensions);
+    if (caller.error() != 0) return {{}, false, to_errno(caller.error())};
+    FileDescriptor fd(::openat(directory, request.name.data(), flags.host | O_CREAT | O_EXCL | O_NOFOLLOW, mode));
+    if (!fd) return {{}, false, last_error()};
+    return {std::move(fd), true, wire::Errno::none};
+}
+
+template <class Request> Opened make_or_open(const ProcessIdentity& process, const Request& request, int directory,
+                                             const OpenFlags& flags, mode_t mode) noexcept {
+    constexpr int kRounds = 16; // somebody else makes and removes the name all the time
+    const bool exclusive = (request.in.flags & wire::linux_abi::kOExcl) != 0;
+    for (int round = 0; round < kRounds; ++round) {
+        Opened opened = make_file(process, request, directory, flags, mode);
+        if (opened.error != wire::Errno::eexist || exclusive) return opened;
+        opened = open_existing(directory, request.name.data(), flags);
+        if (opened.error != wire::Errno::enoent) return opened;
+    }
+    return {{}, false, wire::Errno::enoent};
+}
+
+} // namespace
+
+void Passthrough::handle(const In<Opcode::create>& request, Out<Opcode::create>& reply) noexcept {
+    const wire::Errno refused = check_new(request, state_->read_only());
+    if (refused != wire::Errno::none) return reply.error(refused);
+    const InodeTable::Ref parent = state_->inodes.acquire(request.header.nodeid);
+    if (!parent) return reply.error(wire::Errno::estale);
+    const int directory = parent->fd.get();
+    const OpenFlags flags = open_flags_of(request.in.flags);
+    const mode_t mode = wanted_mode(request.session, directory, request.in.mode, request.in.umask) & 07777;
+    Opened opened = make_or_open(state_->process, request, directory, flags, mode);
+    if (opened.error != wire::Errno::none) return reply.error(opened.error);
+    const bool strips = (request.in.open_flags & wire::kOpenKillSuidgid) != 0 && !opened.made;
+    if (strips) static_cast<void>(State::strip_privileges(opened.fd.get()));
+
+    State::Found found;
+    const DescriptorPath path(opened.fd.get());
+    int error = state_->find_open(opened.fd.get(), found);
+    if (error != 0) return reply.error(to_errno(error));
+    if (opened.made) error = undo_host_umask(state_->process, directory, path, mode, request.header, found.status);
+    const std::uint64_t fh = error == 0 ? state_->add_handle(std::move(opened.fd), flags.writes) : 0;
+    if (fh == 0) {
+        state_->inodes.forget(found.nodeid, 1);
+        return reply.error(to_errno(error != 0 ? error : ENOMEM));
+    }
+    return reply.ok({state_->entry_of(found), {fh, 0, 0}});
+}
+
+void Passthrough::handle(const In<Opcode::tmpfile>& request, Out<Opcode::tmpfile>& reply) noexcept {
+    if (state_->read_only()) return reply.error(wire::Errno::erofs);
+    const InodeTable::Ref parent = state_->inodes.acquire(request.header.nodeid);
+    if (!parent) return reply.error(wire::Errno::estale);
+    if (parent->type != S_IFDIR) return reply.error(wire::Errno::enotdir);
+    const int directory = parent->fd.get();
+    const OpenFlags flags = open_flags_of(request.in.flags);
+    const int exclusive = (request.in.flags & wire::linux_abi::kOExcl) != 0 ? O_EXCL : 0; // never to be linked
+    const mode_t mode = wanted_mode(request.session, directory, request.in.mode, request.in.umask) & 07777;
+    FileDescriptor fd;
+    {
+        const ActingAs caller(state_->process, request.header, request.extensions);
+        if (caller.error() != 0) return reply.error(to_errno(caller.error()));
+        fd = FileDescriptor(::openat(directory, ".", (flags.host & ~O_TRUNC) | O_TMPFILE | exclusive, mode));
+        if (!fd) return reply.error(last_error());
+    }
+    State::Found found;
+    const DescriptorPath path(fd.get());
+    int error = state_->find_open(fd.get(), found);
+    if (error != 0) return reply.error(to_errno(error));
+    error = undo_host_umask(state_->process, directory, path, mode, request.header, found.status);
+    const std::uint64_t fh = error == 0 ? state_->add_handle(std::move(fd), true) : 0;
+    if (fh == 0) {
+        state_->inodes.forget(found.nodeid, 1);
+        return reply.error(to_errno(error != 0 ? error : ENOMEM));
+    }
+    return reply.ok({state_->entry_of(found), {fh, 0, 0}});
+}
+
+} // namespace vfsproto::backends

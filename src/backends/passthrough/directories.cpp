@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Open directories. Cookies are the host's own d_off, which nobody looks into.
+#include "state.hpp"
+#include "vfsproto/fuse/server/dirent_writer.hpp"
+
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <memory>
+#include <new>
+#include <utility>
+
+namespace vfsproto::backends {
+
+namespace {
+
+using FileRef = Slab<OpenFile>::Ref;
+
+FileRef directory_of(Slab<OpenFile>& files, std::uint64_t fh) noexcept {
+    FileRef file = files.acquire(fh);
+    if (file && !file->directory) return {};
+    return file;
+}
+
+// One record of getdents64(2); glibc keeps its layout to itself.
+struct HostEntry {
+    std::uint64_t ino;
+    std::uint64_t next;
+    std::uint16_t size; // of the record
+    std::uint8_t type;
+};
+constexpr std::size_t kHostEntryName = 19; // offset of the name
+
+// Makes the stream stand at the entry with this cookie. 0 or an errno.
+int seek(int fd, DirectoryStream& stream, std::uint64_t offset) noexcept {
+    const bool there = offset == stream.next && (offset != 0 || !stream.moved);
+    if (there) return 0;
+    if (::lseek(fd, static_cast<off_t>(offset), SEEK_SET) < 0) return errno;
+    stream.at = stream.end = 0;
+    stream.next = offset;
+    stream.moved = offset != 0;
+    return 0;
+}
+
+// Makes sure that there is an entry at stream.at; false at the end of the directory or with an error.
+bool refill(int fd, DirectoryStream& stream, int& error) noexcept {
+    if (stream.at < stream.end) return true;
+    const long bytes = ::syscall(SYS_getdents64, fd, stream.entries, sizeof(stream.entries));
+    error = bytes < 0 ? errno : 0;
+    stream.at = 0;
+    stream.end = bytes > 0 ? static_cast<std::size_t>(bytes) : 0;
+    stream.moved = true;
+    return bytes > 0;
+}
+
+// Gives `put` entry after entry, until it says that one does not fit. 0 or an errno.
+template <class Put> int walk(int fd, DirectoryStream& stream, std::uint64_t offset, Put&& put) noexcept {
+    int error = seek(fd, stream, offset);
+    if (error != 0) return error;
+    bool any = false;
+    while (refill(fd, stream, error)) {
+        const std::byte* record = stream.entries + stream.at;
+        HostEntry entry; // NOLINT: copied over
+        std::memcpy(&entry, record, kHostEntryName);
+        const auto* name = static_cast<const char*>(static_cast<const void*>(record + kHostEntryName));
+        wire::DirEntry out;
+        out.ino = entry.ino;
+        out.next = entry.next;
+        out.type = entry.type;
+        out.name = {name, std::strlen(name)};
+        if (stream.parent_ino != 0 && out.name == wire::Name("..")) out.ino = stream.parent_ino;
+        // An empty reply would mean the end of the directory.
+        if (!put(out)) return any ? 0 : EINVAL;
+        any = true;
+        stream.at += entry.size;
+        stream.next = entry.next;
+    }
+    return any ? 0 : error;
+}
+
+} // namespace
+
+void Passthrough::handle(const In<Opcode::opendir>& request, Out<Opcode::opendir>& reply) noexcept {
+    const InodeTable::Ref inode = state_->inodes.acquire(request.header.nodeid);
+    if (!inode) return reply.error(wire::Errno::estale);
+    if (inode->type != S_IFDIR) return reply.error(wire::Errno::enotdir);
+    OpenFile file;
+    file.fd = FileDescriptor(::openat(inode->fd.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!file.fd) return reply.error(last_error());
+    file.directory.reset(new (std::nothrow) DirectoryStream); // NOLINT: its buffer need not be cleared
+    if (!file.directory) return reply.error(wire::Errno::enomem);
+    if (request.header.nodeid == InodeTable::kRoot) file.directory->parent_ino = state_->root_ino;
+    const std::uint64_t fh = state_->files.insert(std::move(file));
+    if (fh == 0) return reply.error(wire::Errno::enomem);
+    return reply.ok({fh, 0, 0});
+}
+
+void Passthrough::handle(const In<Opcode::readdir>& request, Out<Opcode::readdir>& reply) noexcept {
+    const FileRef file = directory_of(state_->files, request.in.fh);
+    if (!file) return reply.error(wire::Errno::ebadf);
+    DirectoryStream& stream = *file->directory;
+    const std::lock_guard lock(stream.mutex);
+    server::DirentWriter records(reply, request.in.size);
+    const int error = walk(file->fd.get(), stream, request.in.offset,
+                           [&](const wire::DirEntry& entry) { return records.add(entry); });
+    if (error != 0) return reply.error(to_errno(error));
+    return reply.ok();
+}
+
+void Passthrough::handle(const In<Opcode::readdirplus>& request, Out<Opcode::readdirplus>& reply) noexcept {
+    const FileRef file = directory_of(state_->files, request.in.fh);
+    if (!file) return reply.error(wire::Errno::ebadf);
+    DirectoryStream& stream = *file->directory;
+    const std::lock_guard lock(stream.mutex);
+    server::DirentWriter records(reply, request.in.size);
+    auto put = [&](wire::DirEntry& entry) {
+        // Only what will be written is looked up, so that every count has a record.
+        if (!records.fits(entry.name.size())) return false;
+        wire::EntryOut found{};
+        State::Found one;
+        if (!entry.name.is_dot_or_dot_dot() && state_->find(file->fd.get(), entry.name.data(), one) == 0) {
+            found = state_->entry_of(one);
+            entry.ino = found.attr.ino;
+            entry.type = wire::linux_abi::dirent_type(found.attr.mode);
+        } else {
+            found.attr.ino = entry.ino;
+            found.attr.mode = entry.type << 12;
+        }
+        return records.add(entry, found);
+    };
+    const int error = walk(file->fd.get(), stream, request.in.offset, put);
+    if (error != 0) return reply.error(to_errno(error));
+    return reply.ok();
+}
+
+void Passthrough::handle(const In<Opcode::releasedir>& request, Out<Opcode::releasedir>& reply) noexcept {
+    if (!directory_of(state_->files, request.in.fh)) return reply.error(wire::Errno::ebadf);
+    return state_->files.retire(request.in.fh) ? reply.ok() : reply.error(wire::Errno::ebadf);
+}
+
+void Passthrough::handle(const In<Opcode::fsyncdir>& request, Out<Opcode::fsyncdir>& reply) noexcept {
+    const FileRef file = directory_of(state_->files, request.in.fh);
+    if (!file) return reply.error(wire::Errno::ebadf);
+    const bool data_only = (request.in.fsync_flags & wire::kFsyncDatasync) != 0;
+    if ((data_only ? ::fdatasync(file->fd.get()) : ::fsync(file->fd.get())) != 0) return reply.error(last_error());
+    return reply.ok();
+}
+
+} // namespace vfsproto::backends

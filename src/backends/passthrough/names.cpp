@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// LOOKUP, FORGET, links, removal and renaming.
+#include "state.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+
+namespace vfsproto::backends {
+
+void Passthrough::handle(const In<Opcode::lookup>& request, Out<Opcode::lookup>& reply) noexcept {
+    if (!is_component(request.name)) return reply.error(wire::Errno::einval);
+    const std::uint64_t nodeid = request.header.nodeid;
+    const InodeTable::Ref parent = state_->inodes.acquire(nodeid);
+    if (!parent) return reply.error(wire::Errno::estale);
+    const bool upwards = request.name == wire::Name("..");
+    State::Found found;
+    int error = 0;
+    if (upwards && nodeid != InodeTable::kRoot) {
+        error = state_->ascend(parent->fd.get(), found);
+    } else {
+        // The root is its own parent, as it is for a process whose root it is.
+        error = state_->find(parent->fd.get(), upwards ? "." : request.name.data(), found);
+    }
+    if (error != 0) return reply.error(to_errno(error));
+    return reply.ok(state_->entry_of(found));
+}
+
+void Passthrough::handle(const In<Opcode::forget>& request, Out<Opcode::forget>& reply) noexcept {
+    state_->inodes.forget(request.header.nodeid, request.in.nlookup);
+    return reply.none();
+}
+
+void Passthrough::handle(const In<Opcode::batch_forget>& request, Out<Opcode::batch_forget>& reply) noexcept {
+    auto list = server::records(request);
+    for (wire::ForgetOne one{}; list.next(one);) state_->inodes.forget(one.nodeid, one.nlookup);
+    return reply.none();
+}
+
+void Passthrough::handle(const In<Opcode::readlink>& request, Out<Opcode::readlink>& reply) noexcept {
+    const InodeTable::Ref inode = state_->inodes.acquire(request.header.nodeid);
+    if (!inode) return reply.error(wire::Errno::estale);
+    if (inode->type != S_IFLNK) return reply.error(wire::Errno::einval);
+    std::array<char, wire::linux_abi::kPathMax + 1> target; // NOLINT: filled by the host
+    const ssize_t size = ::readlinkat(inode->fd.get(), "", target.data(), target.size());
+    if (size < 0) return reply.error(last_error());
+    return reply.data(std::as_bytes(std::span<const char>(target.data(), static_cast<std::size_t>(size))));
+}
+
+void Passthrough::handle(const In<Opcode::link>& request, Out<Opcode::link>& reply) noexcept {
+    if (!is_component(request.name)) return reply.error(wire::Errno::einval);
+    if (request.name.is_dot_or_dot_dot()) return reply.error(wire::Errno::eexist);
+    if (state_->read_only()) return reply.error(wire::Errno::erofs);
+    const InodeTable::Ref parent = state_->inodes.acquire(request.header.nodeid);
+    const InodeTable::Ref inode = state_->inodes.acquire(request.in.oldnodeid);
+    if (!parent || !inode) return reply.error(wire::Errno::estale);
+    // The path of a descriptor leads to the inode itself, a symlink included: "following" stops there.
+    if (::linkat(AT_FDCWD, DescriptorPath(inode->fd.get()).text(), parent->fd.get(), request.name.data(),
+                 AT_SYMLINK_FOLLOW) != 0) {
+        return reply.error(last_error());
+    }
+    State::Found found;
+    if (const int error = state_->find_open(inode->fd.get(), found); error != 0) return reply.error(to_errno(error));
+    return reply.ok(state_->entry_of(found));
+}
+
+void Passthrough::handle(const In<Opcode::unlink>& request, Out<Opcode::unlink>& reply) noexcept {
+    if (!is_component(request.name)) return reply.error(wire::Errno::einval);
+    if (request.name.is_dot_or_dot_dot()) return reply.error(wire::Errno::eisdir);
+    if (state_->read_only()) return reply.error(wire::Errno::erofs);
+    const InodeTable::Ref parent = state_->inodes.acquire(request.header.nodeid);
+    if (!parent) return reply.error(wire::Errno::estale);
+    if (::unlinkat(parent->fd.get(), request.name.data(), 0) != 0) return reply.error(last_error());
+    return reply.ok();
+}
+
+void Passthrough::handle(const In<Opcode::rmdir>& request, Out<Opcode::rmdir>& reply) noexcept {
+    if (!is_entry_name(request.name)) return reply.error(wire::Errno::einval);
+    if (state_->read_only()) return reply.error(wire::Errno::erofs);
+    const InodeTable::Ref parent = state_->inodes.acquire(request.header.nodeid);
+    if (!parent) return reply.error(wire::Errno::estale);
+    if (::unlinkat(parent->fd.get(), request.name.data(), AT_REMOVEDIR) != 0) return reply.error(last_error());
+    return reply.ok();
+}
+
+namespace {
+
+// Both forms of renaming. NONE, or why not.
+wire::Errno rename_entry(InodeTable& inodes, std::uint64_t from, wire::Name name, std::uint64_t to, wire::Name new_name,
+                         wire::u32 flags) noexcept {
+    namespace abi = wire::linux_abi;
+    static_assert(abi::kRenameNoreplace == RENAME_NOREPLACE && abi::kRenameExchange == RENAME_EXCHANGE &&
+                  abi::kRenameWhiteout == RENAME_WHITEOUT);
+    constexpr wire::u32 kKnown = abi::kRenameNoreplace | abi::kRenameExchange | abi::kRenameWhiteout;
+    if (!is_component(name) || !is_component(new_name) || (flags & ~kKnown) != 0) return wire::Errno::einval;
+    if (name.is_dot_or_dot_dot() || new_name.is_dot_or_dot_dot()) return wire::Errno::ebusy;
+    const InodeTable::Ref parent = inodes.acquire(from);
+    const InodeTable::Ref new_parent = inodes.acquire(to);
+    if (!parent || !new_parent) return wire::Errno::estale;
+    const int done = ::renameat2(parent->fd.get(), name.data(), new_parent->fd.get(), new_name.data(), flags);
+    return done == 0 ? wire::Errno::none : last_error();
+}
+
+} // namespace
+
+void Passthrough::handle(const In<Opcode::rename>& request, Out<Opcode::rename>& reply) noexcept {
+    if (state_->read_only()) return reply.error(wire::Errno::erofs);
+    const wire::Errno error =
+        rename_entry(state_->inodes, request.header.nodeid, request.name, request.in.newdir, request.second_name, 0);
+    if (error != wire::Errno::none) return reply.error(error);
+    return reply.ok();
+}
+
+void Passthrough::handle(const In<Opcode::rename2>& request, Out<Opcode::rename2>& reply) noexcept {
+    if (state_->read_only()) return reply.error(wire::Errno::erofs);
+    const wire::Errno error = rename_entry(state_->inodes, request.header.nodeid, request.name, request.in.newdir,
+                                           request.second_name, request.in.flags);
+    if (error != wire::Errno::none) return reply.error(error);
+    return reply.ok();
+}
+
+} // namespace vfsproto::backends

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "vfsproto/backends/passthrough.hpp"
+
+#include "state.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace vfsproto::backends {
+
+Passthrough::Passthrough(const PassthroughOptions& options) : state_(std::make_unique<State>(options)) {}
+
+Passthrough::~Passthrough() = default;
+
+server::ServerOptions Passthrough::options() noexcept {
+    using wire::InitFlag;
+    server::ServerOptions options;
+    options.flags = wire::InitFlags::of(InitFlag::async_read, InitFlag::atomic_o_trunc, InitFlag::export_support,
+                                        InitFlag::dont_mask, InitFlag::auto_inval_data, InitFlag::do_readdirplus,
+                                        InitFlag::readdirplus_auto, InitFlag::async_dio, InitFlag::parallel_dirops,
+                                        InitFlag::handle_killpriv_v2, InitFlag::create_supp_group);
+    return options;
+}
+
+void Passthrough::on_init(const server::ServerSession&) noexcept {}
+
+void Passthrough::on_destroy() noexcept {
+    state_->files.retire_all_but(0);
+    state_->inodes.clear();
+}
+
+Passthrough::Counters Passthrough::counters() const noexcept {
+    return {state_->inodes.size(), state_->files.live(), state_->inodes.over_forgotten()};
+}
+
+void Passthrough::handle(const In<Opcode::syncfs>& request, Out<Opcode::syncfs>& reply) noexcept {
+    const InodeTable::Ref inode = state_->inodes.acquire(request.header.nodeid);
+    if (!inode) return reply.error(wire::Errno::estale);
+    if (inode->type != S_IFDIR) return reply.error(wire::Errno::enotdir);
+    const FileDescriptor fd(::openat(inode->fd.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!fd || ::syncfs(fd.get()) != 0) return reply.error(last_error());
+    return reply.ok();
+}
+
+void Passthrough::handle(const In<Opcode::ioctl>&, Out<Opcode::ioctl>& reply) noexcept {
+    return reply.error(wire::Errno::enotty);
+}
+
+void Passthrough::handle(const In<Opcode::poll>& request, Out<Opcode::poll>& reply) noexcept {
+    namespace abi = wire::linux_abi;
+    constexpr wire::u32 kAlways = abi::kPollIn | abi::kPollOut | abi::kPollRdnorm | abi::kPollWrnorm;
+    if (!state_->files.acquire(request.in.fh)) return reply.error(wire::Errno::ebadf);
+    return reply.ok({request.in.events & kAlways, 0});
+}
+
+void Passthrough::handle(const In<Opcode::interrupt>&, Out<Opcode::interrupt>& reply) noexcept { return reply.none(); }
+
+void Passthrough::handle(const In<Opcode::notify_reply>&, Out<Opcode::notify_reply>& reply) noexcept {
+    return reply.none();
+}
+
+} // namespace vfsproto::backends
