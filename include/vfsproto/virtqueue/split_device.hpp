@@ -45,9 +45,9 @@ public:
     SplitDevice(const SplitDevice&) = delete;
     SplitDevice& operator=(const SplitDevice&) = delete;
 
-    // Starts serving with kicks asked for. The ring's memory is the driver's; `memory` is what descriptors may point into
-    // and must outlive the queue, it may change between calls. The used index continues where the ring has it.
-    // Errors: bad_argument (no ring), no_memory (too few heads).
+    // Starts serving; look once before waiting for a kick. The ring's memory is the driver's; `memory` is what
+    // descriptors may point into, it must outlive the queue and may change between calls. The used index continues where
+    // the ring has it. Errors: bad_argument (no ring), no_memory (too few heads).
     [[nodiscard]] Errc init(const SplitRing& ring, const RegionTable& memory, std::span<SplitHead> heads,
                             const SplitDeviceOptions& options) noexcept;
 

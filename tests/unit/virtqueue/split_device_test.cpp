@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "support/catch.hpp"
+#include "support/ring_pair.hpp"
+
+using namespace vfsproto;
+using namespace vfsproto::test;
+
+TEST_CASE("a chain is popped as translated readable and writable segments", "[virtqueue]") {
+    const auto indirect = GENERATE(IndirectTables::refused, IndirectTables::accepted);
+    RingPair pair({.size = 8, .max_segments = 5, .indirect = indirect});
+    const Segment readable[] = {pair.segment(0, 40), pair.segment(1000, 7)};
+    const Segment writable[] = {pair.segment(2000, 16), pair.segment(3000, 1), pair.segment(4096, 65536)};
+    REQUIRE(pair.driver.submit(readable, writable, Token{3}) == Errc::ok);
+    CHECK(pair.pop() == -1); // not published yet
+    pair.driver.kick();
+    REQUIRE(pair.pop() == 0);
+    REQUIRE(pair.chain.readable().size() == 2);
+    REQUIRE(pair.chain.writable().size() == 3);
+    CHECK(pair.chain.readable()[0].data == pair.data.host());
+    CHECK(pair.chain.readable()[0].len == 40);
+    CHECK(pair.chain.readable()[1].data == pair.data.host() + 1000);
+    CHECK(pair.chain.readable()[1].len == 7);
+    CHECK(pair.chain.writable()[0].data == pair.data.host() + 2000);
+    CHECK(pair.chain.writable()[2].data == pair.data.host() + 4096);
+    CHECK(pair.chain.writable()[2].len == 65536);
+    CHECK(pair.chain.descriptors == (indirect == IndirectTables::accepted ? 1 : 5));
+    CHECK(pair.device.outstanding() == 1);
+    CHECK(pair.pop() == -1);
+    CHECK(pair.device.error() == Errc::ok);
+}
+
+TEST_CASE("normal descriptors before an indirect table make one chain", "[virtqueue]") {
+    RingPair pair({.size = 8, .max_segments = 8, .indirect = IndirectTables::accepted});
+    const auto misalign = GENERATE(0u, 4u, 1u); // the specification asks for no alignment of a table
+    std::byte* const table = pair.tables().host() + misalign;
+    const SplitDesc entries[] = {
+        {pair.data_addr(500), 5, SplitDesc::pack(split::kWrite | split::kNext, 2)},
+        {0, 0, 0},
+        {pair.data_addr(600), 6, SplitDesc::pack(split::kWrite, 77)}, // the table need not be in order, `next` is moot
+    };
+    std::memcpy(table, entries, sizeof entries);
+    pair.forge_descriptor(6, pair.data_addr(100), 10, split::kNext, 1);
+    pair.forge_descriptor(1, pair.data_addr(200), 20, split::kNext, 4);
+    // the WRITE flag of the descriptor that names a table is ignored
+    pair.forge_descriptor(4, to_number(pair.tables().device()) + misalign, 48, split::kIndirect | split::kWrite, 0);
+    pair.forge_avail(6);
+    REQUIRE(pair.pop() == 6);
+    CHECK(pair.device.error() == Errc::ok);
+    REQUIRE(pair.chain.readable().size() == 2);
+    REQUIRE(pair.chain.writable().size() == 2);
+    CHECK(pair.chain.readable()[1].len == 20);
+    CHECK(pair.chain.writable()[0].data == pair.data.host() + 500);
+    CHECK(pair.chain.writable()[1].data == pair.data.host() + 600);
+    CHECK(pair.chain.writable()[1].len == 6);
+    CHECK(pair.chain.descriptors == 3);
+}
+
+TEST_CASE("descriptors of zero bytes are passed over", "[virtqueue]") {
+    RingPair pair({.size = 8});
+    pair.forge_descriptor(0, 0, 0, split::kNext, 1); // their address means nothing
+    pair.forge_descriptor(1, pair.data_addr(8), 8, split::kNext, 2);
+    pair.forge_descriptor(2, ~std::uint64_t{0}, 0, split::kNext | split::kWrite, 3);
+    pair.forge_descriptor(3, pair.data_addr(16), 4, split::kWrite, 0);
+    pair.forge_avail(0);
+    REQUIRE(pair.pop() == 0);
+    REQUIRE(pair.chain.readable().size() == 1);
+    REQUIRE(pair.chain.writable().size() == 1);
+    CHECK(pair.chain.readable()[0].len == 8);
+    CHECK(pair.chain.writable()[0].len == 4);
+    CHECK(pair.chain.descriptors == 4);
+}
+
+TEST_CASE("unknown descriptor flags are ignored", "[virtqueue]") {
+    RingPair pair({.size = 8});
+    pair.forge_descriptor(0, pair.data_addr(), 8, 0xfff8, 9000);
+    pair.forge_avail(0);
+    REQUIRE(pair.pop() == 0);
+    CHECK(pair.chain.readable().size() == 1);
+}
+
+TEST_CASE("a chain may lie in several regions, and regions may come and go", "[virtqueue]") {
+    RingPair pair({.size = 8});
+    Pages extra(4096);
+    const Region second = extra.at(DeviceAddr{0x5000});
+    REQUIRE(pair.table.add(second) == Errc::ok);
+    for (int round = 0; round < 3; ++round) {
+        const Segment readable[] = {pair.segment(0, 8)};
+        const Segment writable[] = {second.segment(second.host() + 100, 8)};
+        REQUIRE(pair.driver.submit(readable, writable, Token{0}) == Errc::ok);
+        pair.driver.kick();
+        REQUIRE(pair.pop() >= 0);
+        CHECK(pair.chain.readable()[0].data == pair.data.host());
+        CHECK(pair.chain.writable()[0].data == second.host() + 100);
+        REQUIRE(pair.device.push(pair.chain, 0) == Errc::ok);
+        pair.device.publish();
+        REQUIRE(pair.poll() == 1);
+    }
+    REQUIRE(pair.table.remove(DeviceAddr{0x5000}));
+    const Segment gone[] = {second.segment(second.host(), 8)};
+    REQUIRE(pair.driver.submit(gone, {}, Token{0}) == Errc::ok);
+    pair.driver.kick();
+    CHECK(pair.pop() == -1);
+    CHECK(pair.device.error() == Errc::chain_address);
+}
+
+TEST_CASE("used entries become visible at publish and not before", "[virtqueue]") {
+    RingPair pair({.size = 8});
+    HostSegment storage[2][4];
+    Chain chains[2];
+    for (std::uint16_t i = 0; i < 2; ++i) {
+        pair.submit_and_kick(i);
+        chains[i].storage = storage[i];
+        REQUIRE(pair.device.pop(chains[i]));
+    }
+    REQUIRE(pair.device.push(chains[1], 11) == Errc::ok);
+    REQUIRE(pair.device.push(chains[0], 22) == Errc::ok);
+    CHECK(pair.ring.used()[SplitRing::kIndex].value() == 0);
+    CHECK(pair.poll() == 0);
+    pair.device.publish();
+    CHECK(pair.ring.used()[SplitRing::kIndex].value() == 2);
+    CHECK(pair.ring.used_entries()[0].id.value() == chains[1].head);
+    CHECK(pair.ring.used_entries()[0].len.value() == 11);
+    CHECK(pair.ring.used_entries()[1].len.value() == 22);
+    CHECK(pair.poll() == 2);
+    CHECK(pair.device.counters().publications == 1);
+    CHECK(pair.device.counters().completions == 2);
+    CHECK(pair.device.counters().chains == 2);
+}
+
+TEST_CASE("push refuses a chain that is not out", "[virtqueue]") {
+    RingPair pair({.size = 8});
+    pair.submit_and_kick(0);
+    CHECK(pair.device.push(pair.chain, 0) == Errc::bad_argument); // not popped yet
+    REQUIRE(pair.pop() == 0);
+    Chain other = pair.chain;
+    other.head = 1;
+    CHECK(pair.device.push(other, 0) == Errc::bad_argument);
+    other.head = 8;
+    CHECK(pair.device.push(other, 0) == Errc::bad_argument);
+    other.head = 0xffff;
+    CHECK(pair.device.push(other, 0) == Errc::bad_argument);
+    CHECK(pair.device.push(pair.chain, 0) == Errc::ok);
+    CHECK(pair.device.push(pair.chain, 0) == Errc::bad_argument); // once
+    pair.device.publish();
+    CHECK(pair.ring.used()[SplitRing::kIndex].value() == 1);
+    CHECK(pair.device.error() == Errc::ok);
+}
+
+TEST_CASE("an interrupt is wanted for what was published since the last question", "[virtqueue]") {
+    const auto mode = GENERATE(EventIndex::off, EventIndex::on);
+    RingPair pair({.size = 8, .event_index = mode});
+    CHECK_FALSE(pair.device.wants_notification());
+    pair.submit_and_kick(0);
+    pair.submit_and_kick(1);
+    REQUIRE(pair.serve());
+    REQUIRE(pair.serve());
+    CHECK(pair.device.wants_notification()); // the first one was asked for, though two were published since
+    CHECK_FALSE(pair.device.wants_notification());
+}
+
+TEST_CASE("the device asks for kicks only while it is armed", "[virtqueue]") {
+    const auto mode = GENERATE(EventIndex::off, EventIndex::on);
+    RingPair pair({.size = 16, .event_index = mode});
+    pair.submit_and_kick(0);
+    CHECK(pair.doorbells == 1); // a fresh device asks
+    REQUIRE(pair.serve());
+    pair.device.disarm();
+    pair.submit_and_kick(1);
+    CHECK(pair.doorbells == 1);
+    CHECK(pair.device.arm()); // one is there: look again
+    REQUIRE(pair.serve());
+    CHECK_FALSE(pair.device.arm());
+    pair.submit_and_kick(2);
+    CHECK(pair.doorbells == 2);
+}
+
+TEST_CASE("a device continues at the index it was stopped at", "[virtqueue]") {
+    const auto mode = GENERATE(EventIndex::off, EventIndex::on);
+    RingPair pair({.size = 8, .event_index = mode});
+    for (std::uint16_t round = 0; round < 5; ++round) {
+        pair.submit_and_kick(0);
+        REQUIRE(pair.serve());
+        REQUIRE(pair.poll() == 1);
+    }
+    CHECK(pair.device.next_avail() == 5);
+    CHECK(pair.device.outstanding() == 0);
+    pair.submit_and_kick(1); // while the device is stopped
+    const int before = pair.doorbells;
+    pair.start_device(pair.device.next_avail());
+    REQUIRE(pair.serve(9));
+    REQUIRE(pair.poll() == 1);
+    CHECK(pair.done[0].token == Token{1});
+    CHECK(pair.done[0].written == 9);
+    CHECK_FALSE(pair.device.arm());
+    pair.submit_and_kick(2);
+    CHECK(pair.doorbells == before + 1);
+    CHECK(pair.device.next_avail() == 6);
+    CHECK(pair.pop() >= 0);
+    CHECK(pair.device.outstanding() == 1);
+}
+
+TEST_CASE("a device refuses a ring it cannot serve", "[virtqueue]") {
+    RingPair pair({.size = 8});
+    SplitDevice device;
+    CHECK(device.error() == Errc::wrong_state);
+    CHECK_FALSE(device.pop(pair.chain));
+    CHECK_FALSE(device.arm());
+    CHECK(device.init(SplitRing(), pair.table, pair.heads, {}) == Errc::bad_argument);
+    CHECK(device.init(pair.ring, pair.table, std::span(pair.heads).first(7), {}) == Errc::no_memory);
+}
+
+TEST_CASE("a device takes indirect chains beyond the ring size where it is told to", "[virtqueue]") {
+    RingPair pair({.size = 2, .max_segments = 2, .indirect = IndirectTables::accepted});
+    auto* const table = descriptors_at(pair.data.host() + 8192);
+    for (std::uint16_t i = 0; i < 10; ++i) {
+        const std::uint16_t flags = i < 9 ? split::kNext : 0;
+        table[i] = {pair.data_addr(i), 1, SplitDesc::pack(flags, i + 1u)};
+    }
+    pair.forge_descriptor(0, pair.data_addr(8192), 160, split::kIndirect, 0);
+    pair.forge_avail(0);
+    CHECK(pair.pop() == -1);
+    CHECK(pair.device.error() == Errc::chain_too_long);
+    REQUIRE(pair.device.init(pair.ring, pair.table, pair.heads, {.max_chain = 10}) == Errc::ok);
+    CHECK(pair.pop() == 0);
+    CHECK(pair.chain.readable().size() == 10);
+}
