@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What the handlers of memfs work on: nodes, handles, parked requests. All under one mutex.
+#pragma once
+
+#include "content.hpp"
+#include "directory.hpp"
+#include "lock_table.hpp"
+#include "vfsproto/backends/memfs.hpp"
+#include "vfsproto/fuse/wire/request_codec.hpp"
+
+#include <atomic>
+#include <list>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace vfsproto::backends {
+
+using wire::Errno;
+using wire::Opcode;
+using wire::u32;
+using wire::u64;
+namespace abi = wire::linux_abi;
+
+[[nodiscard]] inline std::string_view text(wire::Name name) noexcept { return {name.data(), name.size()}; }
+
+// A file of any kind. Its number is its nodeid, and is never used again.
+struct MemfsNode {
+    explicit MemfsNode(Space& space) noexcept : content(space) {}
+
+    u64 ino = 0;
+    u32 mode = 0;
+    u32 nlink = 0;
+    u32 uid = 0;
+    u32 gid = 0;
+    u32 rdev = 0;
+    MemfsTime atime{}, mtime{}, ctime{}, btime{};
+    u64 nlookup = 0;
+    u64 opens = 0;
+    bool linkable = false; // made by TMPFILE: may get a first name
+    Content content;
+    std::string target{}; // of a symlink
+    Directory names{};    // of a directory
+    u64 parent = 0;       // of a directory
+    std::map<std::string, std::vector<std::byte>, std::less<>> xattrs{};
+    LockTable posix_locks{};
+    LockTable flocks{};
+};
+
+struct MemfsHandle {
+    u64 ino = 0;
+    u32 flags = 0; // of its OPEN
+    bool directory = false;
+
+    [[nodiscard]] bool may_read() const noexcept { return (flags & abi::kOAccmode) != abi::kOWronly; }
+    [[nodiscard]] bool may_write() const noexcept { return (flags & abi::kOAccmode) != abi::kORdonly; }
+};
+
+struct MemfsParked {
+    std::vector<HostSegment> room{};
+    server::ParkedRequest request{};
+    Errno error = Errno::none;
+    std::vector<std::byte> body{};
+    bool ready = false;
+    struct LockWait {
+        u64 ino = 0;
+        bool flock = false;
+        FileRangeLock lock{};
+    };
+    std::optional<LockWait> lock{}; // absent: held by a fault
+};
+
+class MemfsCore {
+public:
+    explicit MemfsCore(MemfsOptions given);
+
+    // Nodes. nullptr or an error for what the client has no right to name.
+    [[nodiscard]] MemfsNode* find_node(u64 nodeid);
+    [[nodiscard]] Errno find_directory(u64 nodeid, MemfsNode*& to);
+    // The same, for a change in it: its name must be a fresh one, and the directory not removed.
+    [[nodiscard]] Errno directory_for(u64 nodeid, wire::Name name, MemfsNode*& to);
+    [[nodiscard]] MemfsNode& known(u64 ino) { return *nodes.at(ino); }
+    MemfsNode& make_node(const wire::InHeader& caller, u32 mode, const MemfsNode& parent);
+    void add_name(MemfsNode& parent, wire::Name name, MemfsNode& node);
+    void drop_link(MemfsNode& node);
+    void drop_if_unused(MemfsNode& node);
+    void forget(u64 nodeid, u64 count);
+
+    // Handles.
+    u64 open(MemfsNode& node, u32 flags);
+    // nullptr when it is not this node's; counted as misuse.
+    [[nodiscard]] const MemfsHandle* find_handle(u64 fh, u64 nodeid);
+    [[nodiscard]] Errno close(u64 fh, u64 nodeid);
+
+    // What replies carry.
+    [[nodiscard]] wire::Attr attr(const MemfsNode& node) const;
+    [[nodiscard]] wire::AttrOut attr_out(const MemfsNode& node) const;
+    [[nodiscard]] wire::EntryOut entry(const MemfsNode& node) const;
+    [[nodiscard]] wire::EntryOut counted_entry(MemfsNode& node) {
+        ++node.nlookup;
+        return entry(node);
+    }
+
+    [[nodiscard]] MemfsTime now();
+    void touch(MemfsNode& node) { node.mtime = node.ctime = now(); }
+    void truncate(MemfsNode& node, u64 size);
+    static void kill_privileges(MemfsNode& node) noexcept;
+
+    // Parked requests.
+    [[nodiscard]] MemfsFault ask(const MemfsQuestion& question);
+    void make_ready(MemfsParked& parked, Errno error);
+    void retry_locks(u64 ino);
+    [[nodiscard]] LockTable& locks_of(MemfsNode& node, bool flock) { return flock ? node.flocks : node.posix_locks; }
+    // Tells the lanes of requests that became ready. Called without the mutex.
+    void wake_lanes();
+
+    mutable std::mutex mutex;
+    MemfsOptions options;
+    std::shared_ptr<const MemfsFaults> faults;
+    Space space;
+    std::map<u64, std::unique_ptr<MemfsNode>> nodes;
+    std::map<u64, MemfsHandle> handles;
+    std::list<std::unique_ptr<MemfsParked>> parked;
+    std::vector<std::uint16_t> to_wake;
+    MemfsMisuse misuse;
+    u64 at_most = 0; // of the request being served
+    u64 next_ino = wire::kRootNodeId + 1;
+    u64 next_fh = 1;
+    u64 ticks = 0;
+    std::atomic<std::size_t> ready{0};
+};
+
+[[nodiscard]] Errno check_name(wire::Name name) noexcept;
+
+// The most segments of a reply that is held: a chain of any ring has fewer.
+inline constexpr std::size_t kMemfsHeldSegments = 1024;
+
+// Does it now, answers when released.
+template <class Row, class Body>
+void hold(MemfsCore& core, const server::Request<Row>& request, server::Reply<Row>& reply, Body&& body) {
+    std::vector<std::byte> bytes(sizeof(wire::OutHeader) + reply.writer().capacity());
+    HostSegment segment{bytes.data(), static_cast<u32>(bytes.size())};
+    server::ReplyWriter writer({&segment, 1}, {request.header.unique, request.header.opcode, 0, request.lane});
+    server::Reply<Row> kept(writer);
+    body(kept);
+    bytes.resize(writer.finish());
+
+    auto parked = std::make_unique<MemfsParked>();
+    parked->error = static_cast<Errno>(-wire::get_struct<wire::OutHeader>(bytes.data()).error);
+    parked->body.assign(bytes.begin() + sizeof(wire::OutHeader), bytes.end());
+    parked->room.resize(kMemfsHeldSegments);
+    parked->request = reply.park(parked->room);
+    core.parked.push_back(std::move(parked));
+}
+
+// What every handler begins with: the test's faults, then the mutex.
+template <class Row, class Body>
+void serve(MemfsCore& core, const server::Request<Row>& request, server::Reply<Row>& reply, Body&& body) {
+    constexpr bool owed = Row::traits.reply == wire::ReplyOwed::always;
+    const MemfsFault fault = core.ask({Row::opcode, request.header, request.name, request.lane});
+    if constexpr (owed) {
+        if (fault.error != Errno::none) return reply.error(fault.error);
+        // Before anything is done or counted that the client would not hear of.
+        if (Row::out_tail == wire::OutTail::none && !reply.writer().fits(Row::out_size)) return reply.error(Errno::eio);
+    }
+    {
+        const std::lock_guard lock(core.mutex);
+        core.at_most = fault.at_most;
+        // SETLKW is held by locks.
+        constexpr bool can_hold = owed && Row::opcode != Opcode::setlkw;
+        if (can_hold && fault.answer == MemfsFault::Answer::held)
+            hold(core, request, reply, body);
+        else
+            body(reply);
+    }
+    core.wake_lanes();
+}
+
+} // namespace vfsproto::backends
