@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Nothing a client can say reaches beyond the root.
+#include "passthrough_fixture.hpp"
+#include "support/catch.hpp"
+
+#include <atomic>
+#include <thread>
+
+using namespace vfsproto;
+using namespace vfsproto::test;
+using wire::Errno;
+using wire::Opcode;
+
+namespace {
+
+bool is_secret(const std::string& content) { return content == "outside"; }
+
+} // namespace
+
+TEST_CASE("names that are no single component are refused everywhere", "[passthrough]") {
+    PassthroughFixture f;
+    f.write_host("file", "x");
+    const std::uint64_t file = f.node(1, "file");
+    for (const std::string name : {"", "/", "../secret", "a/b", "/etc/passwd", "file/", "./file"}) {
+        INFO(name);
+        CHECK(f.lookup(1, name).error == Errno::einval);
+        CHECK(f.create(1, name).error == Errno::einval);
+        CHECK(f.client.call<Opcode::mkdir>(1, {0755, 0}, name).error == Errno::einval);
+        CHECK(f.client.call<Opcode::mknod>(1, {S_IFREG | 0644, 0, 0, 0}, name).error == Errno::einval);
+        CHECK(f.client.call<Opcode::symlink>(1, {}, name, "x").error == Errno::einval);
+        CHECK(f.client.call<Opcode::link>(1, {file}, name).error == Errno::einval);
+        CHECK(f.client.call<Opcode::unlink>(1, {}, name).error == Errno::einval);
+        CHECK(f.client.call<Opcode::rmdir>(1, {}, name).error == Errno::einval);
+        CHECK(f.client.call<Opcode::rename>(1, {1}, name, "x").error == Errno::einval);
+        CHECK(f.client.call<Opcode::rename>(1, {1}, "file", name).error == Errno::einval);
+        CHECK(f.client.call<Opcode::rename2>(1, {1, 2, 0}, "file", name).error == Errno::einval);
+    }
+    CHECK(fs::exists(f.directory.outside() / "secret"));
+}
+
+TEST_CASE("dot and dot-dot can be looked up, and nothing else", "[passthrough]") {
+    PassthroughFixture f;
+    f.write_host("file", "x");
+    const std::uint64_t file = f.node(1, "file");
+    for (const char* name : {".", ".."}) {
+        INFO(name);
+        CHECK(f.create(1, name).error == Errno::eexist);
+        CHECK(f.client.call<Opcode::mkdir>(1, {0755, 0}, name).error == Errno::eexist);
+        CHECK(f.client.call<Opcode::mknod>(1, {S_IFREG | 0644, 0, 0, 0}, name).error == Errno::eexist);
+        CHECK(f.client.call<Opcode::symlink>(1, {}, name, "x").error == Errno::eexist);
+        CHECK(f.client.call<Opcode::link>(1, {file}, name).error == Errno::eexist);
+        CHECK(f.client.call<Opcode::unlink>(1, {}, name).error == Errno::eisdir);
+        CHECK(f.client.call<Opcode::rmdir>(1, {}, name).error == Errno::einval);
+        CHECK(f.client.call<Opcode::rename>(1, {1}, name, "x").error == Errno::ebusy);
+        CHECK(f.client.call<Opcode::rename>(1, {1}, "file", name).error == Errno::ebusy);
+    }
+}
+
+TEST_CASE("the root is its own parent", "[passthrough]") {
+    PassthroughFixture f;
+    CHECK(f.node(1, "..") == 1);
+    CHECK(f.node(1, ".") == 1);
+    CHECK(f.attributes(1).ino == f.stat_host(".").st_ino);
+    CHECK(f.lookup(1, "secret").error == Errno::enoent);
+}
+
+TEST_CASE("dot-dot of a directory beneath the root is its parent", "[passthrough]") {
+    PassthroughFixture f;
+    fs::create_directories(f.host("a/b"));
+    const std::uint64_t a = f.node(1, "a");
+    const std::uint64_t b = f.node(a, "b");
+    CHECK(f.node(b, "..") == a);
+    CHECK(f.node(b, ".") == b);
+    CHECK(f.node(a, "..") == 1);
+}
+
+TEST_CASE("dot-dot of a directory the host moved out of the root leads nowhere", "[passthrough]") {
+    PassthroughFixture f;
+    fs::create_directories(f.host("a/b"));
+    const std::uint64_t a = f.node(1, "a");
+    const std::uint64_t b = f.node(a, "b");
+    fs::rename(f.host("a"), f.directory.outside() / "a");
+    CHECK(f.lookup(a, "..").error == Errno::enoent);
+    CHECK(f.lookup(b, "..").error == Errno::enoent);
+}
+
+TEST_CASE("the root's dot-dot is listed with the root's own inode number", "[passthrough]") {
+    PassthroughFixture f;
+    const std::uint64_t fh = f.directory_handle(1);
+    for (const Listed& one : records_of(f.read_directory<Opcode::readdir>(fh, 0, 4096).body, false)) {
+        if (one.name == "..") CHECK(one.dirent.ino == f.stat_host(".").st_ino);
+    }
+}
+
+TEST_CASE("a symlink is itself: looked up, read, owned and dated, never followed", "[passthrough]") {
+    PassthroughFixture f;
+    const fs::path secret = f.directory.outside() / "secret";
+    fs::create_symlink(secret, f.host("absolute"));
+    fs::create_symlink("../secret", f.host("relative"));
+    fs::create_symlink(f.directory.outside(), f.host("directory"));
+    for (const char* name : {"absolute", "relative", "directory"}) {
+        INFO(name);
+        const std::uint64_t link = f.node(1, name);
+        CHECK(wire::linux_abi::is_symlink(f.attributes(link).mode));
+        CHECK(f.client.call<Opcode::readlink>(link).text() == fs::read_symlink(f.host(name)).string());
+        CHECK(f.open(link, O_RDONLY).error == Errno::eloop);
+        CHECK(f.open(link, O_WRONLY | O_TRUNC).error == Errno::eloop);
+        CHECK(f.client.call<Opcode::opendir>(link).error == Errno::enotdir);
+        CHECK(f.lookup(link, "secret").error == Errno::enotdir);
+        CHECK(f.create(link, "made").error == Errno::enotdir);
+        CHECK(f.create(1, name).error == Errno::eloop);
+        CHECK(f.create(1, name, O_RDWR | O_TRUNC).error == Errno::eloop);
+        CHECK(f.create(1, name, O_RDWR | O_EXCL).error == Errno::eexist);
+        CHECK(f.client.call<Opcode::tmpfile>(link, {}, "").error == Errno::enotdir);
+
+        wire::SetattrIn in{};
+        in.valid = wire::kSetattrSize;
+        CHECK(f.client.call<Opcode::setattr>(link, in).error == Errno::einval);
+        in.valid = wire::kSetattrMode;
+        in.mode = 0600;
+        CHECK(f.client.call<Opcode::setattr>(link, in).error == Errno::eopnotsupp);
+        in.valid = wire::kSetattrMtime;
+        in.mtime = 12345;
+        CHECK(f.client.call<Opcode::setattr>(link, in).ok());
+        CHECK(f.stat_host(name).st_mtim.tv_sec == 12345);
+        CHECK(f.client.call<Opcode::link>(1, {link}, std::string(name) + "2").ok());
+        CHECK(fs::is_symlink(f.host(std::string(name) + "2")));
+    }
+    struct stat status {};
+    REQUIRE(::stat(secret.c_str(), &status) == 0);
+    CHECK(status.st_size == 7);
+    CHECK(status.st_mtim.tv_sec != 12345);
+    CHECK_FALSE(fs::exists(f.directory.outside() / "made"));
+}
+
+TEST_CASE("a name that turns into a symlink at any moment never leads out", "[passthrough][race]") {
+    PassthroughFixture f;
+    f.write_host("inside", "inside");
+    fs::create_directory(f.host("dir"));
+    f.write_host("dir/secret", "inside");
+    std::atomic<bool> stop{false};
+    // "name" is a file, then a link to the secret, then a directory, then a link to the directory of the secret.
+    std::thread swapper([&] {
+        const fs::path name = f.host("name");
+        const fs::path fresh = f.directory.outside() / "fresh";
+        for (int round = 0; !stop; ++round) {
+            std::error_code ignored;
+            fs::remove_all(fresh, ignored);
+            if (round % 4 == 0) fs::create_hard_link(f.host("inside"), fresh, ignored);
+            if (round % 4 == 1) fs::create_symlink(f.directory.outside() / "secret", fresh, ignored);
+            if (round % 4 == 2) {
+                fs::create_directory(fresh, ignored);
+                fs::create_hard_link(f.host("inside"), fresh / "secret", ignored);
+            }
+            if (round % 4 == 3) fs::create_symlink(f.directory.outside(), fresh, ignored);
+            fs::remove_all(name, ignored);
+            fs::rename(fresh, name, ignored);
+        }
+    });
+    int opened = 0;
+    int below = 0;
+    int leaks = 0;
+    auto check = [&](std::uint64_t fh) {
+        leaks += is_secret(f.read(fh, 0, 100).text());
+        f.release(fh);
+    };
+    for (int round = 0; round < 3000; ++round) {
+        const Answered created = f.create(1, "name", O_RDWR);
+        if (created.ok()) {
+            check(created.as<wire::CreateOut>().open.fh);
+            f.forget(created.as<wire::CreateOut>().entry.nodeid);
+        }
+        const Answered found = f.lookup(1, "name");
+        if (!found.ok()) continue;
+        const std::uint64_t node = found.as<wire::EntryOut>().nodeid;
+        if (const Answered open = f.open(node, O_RDWR); open.ok()) {
+            ++opened;
+            check(open.as<wire::OpenOut>().fh);
+        }
+        if (const Answered inner = f.lookup(node, "secret"); inner.ok()) {
+            ++below;
+            const std::uint64_t inner_node = inner.as<wire::EntryOut>().nodeid;
+            if (const Answered open = f.open(inner_node, O_RDONLY); open.ok()) check(open.as<wire::OpenOut>().fh);
+            f.forget(inner_node);
+        }
+        f.forget(node);
+    }
+    stop = true;
+    swapper.join();
+    CHECK(leaks == 0);
+    CHECK(opened > 0);
+    CHECK(below > 0);
+    CHECK(f.served.counters().inodes == 1);
+    CHECK(f.served.counters().handles == 0);
+    CHECK(f.served.counters().over_forgotten == 0);
+}
+
+TEST_CASE("special files are known but not opened", "[passthrough]") {
+    PassthroughFixture f;
+    REQUIRE(::mkfifo(f.host("fifo").c_str(), 0644) == 0);
+    const std::uint64_t fifo = f.node(1, "fifo");
+    CHECK(f.open(fifo, O_RDONLY).error == Errno::ebadf); // and does not wait for a writer
+    CHECK(f.open(fifo, O_WRONLY).error == Errno::ebadf);
+    CHECK(f.create(1, "fifo").error == Errno::ebadf);
+    CHECK(f.client.call<Opcode::opendir>(fifo).error == Errno::enotdir);
+    wire::SetattrIn in{};
+    in.valid = wire::kSetattrSize;
+    CHECK(f.client.call<Opcode::setattr>(fifo, in).error == Errno::einval);
+}
+
+TEST_CASE("a root that is no directory is refused", "[passthrough]") {
+    TemporaryDirectory directory;
+    backends::PassthroughOptions options;
+    options.root = (directory.outside() / "secret").string();
+    CHECK_THROWS_AS(backends::Passthrough(options), std::system_error);
+    options.root = (directory.outside() / "nothing").string();
+    CHECK_THROWS_AS(backends::Passthrough(options), std::system_error);
+}
