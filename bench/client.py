@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Question: what does the whole client cost over a front end that does nothing but ring handling?
+
+The program (build/release/vfsproto bench) and bench/baseline/frontend.c run in turn against the same C virtiofsd, on the
+same CPUs, over the same file on a tmpfs. Counts (descriptors, doorbells, copies, system calls, instructions) decide;
+times are ratios of neighbouring runs and inform. A timed pair beside which the machine took more than 3 % of a CPU away
+is thrown out and run again.
+
+usage: ./dev bench client [--json FILE] [--pairs N] [--seconds S] [--case NAME]... [--no-times] [--no-instructions]
+"""
+import argparse, json, os, re, shutil, signal, socket, statistics, subprocess, sys, tempfile, time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+BUILD = os.path.join(ROOT, "build", "release")
+PROGRAM = os.path.join(BUILD, "vfsproto")
+FRONTEND = os.path.join(BUILD, "bench", "frontend")
+GAUGE = os.path.join(BUILD, "bench", "gap_gauge")
+MOST_LOST = 0.03
+FILE_MIB = 256
+
+# name, CPU of the daemon, CPU of the client, front end's arguments, program's arguments, target ratio
+CASES = [
+    ("4k read depth 1 same core", 0, 0, "-o read -q 1 -m block", "--op randread --iodepth 1", 0.95),
+    ("4k read depth 8 same core", 0, 0, "-o read -q 8 -m block -C 8", "--op randread --iodepth 8", None),
+    ("4k read depth 32 same core", 0, 0, "-o read -q 32 -m block -C 32", "--op randread --iodepth 32", 0.97),
+    ("4k write depth 32 same core", 0, 0, "-o write -q 32 -m block -C 32", "--op randwrite --iodepth 32", None),
+    ("4k read depth 32 cross core polling", 1, 0, "-o read -q 32 -m poll", "--op randread --iodepth 32 --poll", 0.95),
+    ("1M read depth 1 same core", 0, 0, "-o read -b 1048576 -q 1 -m block", "--op randread --bs 1048576 --iodepth 1", 0.98),
+    ("1M read depth 4 same core", 0, 0, "-o read -b 1048576 -q 4 -m block -C 4", "--op randread --bs 1048576 --iodepth 4", 0.98),
+    ("1M read depth 8 same core", 0, 0, "-o read -b 1048576 -q 8 -m block -C 8", "--op randread --bs 1048576 --iodepth 8", 0.98),
+    ("null depth 32 same core", 0, 0, "-o null -q 32 -m block -C 32", "--op null --iodepth 32", 0.9),
+    ("null depth 1 same core", 0, 0, "-o null -q 1 -m block", "--op null --iodepth 1", 0.9),
+]
+ADAPTIVE = [(placement, depth) for placement in ("same core", "cross core") for depth in (1, 8, 32)]
+
+
+def find_daemon():
+    for path in ("/usr/lib/qemu/virtiofsd", "/usr/libexec/virtiofsd", shutil.which("virtiofsd") or ""):
+        if path and os.access(path, os.X_OK):
+            return path
+    sys.exit("client: no virtiofsd here: install qemu-system-common")
+
+
+class Daemon:
+    """One virtiofsd; it serves one connection and ends with it."""
+
+    def __init__(self, path, share, cpu, folder):
+        self.socket = os.path.join(folder, "vfsd.sock")
+        if os.path.exists(self.socket):
+            os.unlink(self.socket)
+        self.process = subprocess.Popen(
+            ["taskset", "-c", str(cpu), path, "-f", "--socket-path=" + self.socket, "-o", "source=" + share,
+             "-o", "sandbox=chroot", "-o", "cache=auto", "--thread-pool-size=0"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        end = time.monotonic() + 5
+        while not os.path.exists(self.socket):
+            if time.monotonic() > end or self.process.poll() is not None:
+                sys.exit("client: virtiofsd did not start")
+            time.sleep(0.01)
+        time.sleep(0.05)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        try:
+            self.process.wait(2)
+        except subprocess.TimeoutExpired:
+            self.process.send_signal(signal.SIGTERM)
+            self.process.wait()
+
+
+def run(cpu, command):
+    result = subprocess.run(["taskset", "-c", str(cpu)] + command, capture_output=True, text=True, timeout=120)
+    if result.returncode != 0:
+        sys.exit("client: %s\n%s%s" % (" ".join(command), result.stdout, result.stderr))
+    return result.stdout, result.stderr
+
+
+def lost(cpus):
+    return max(float(run(cpu, [GAUGE, "0.15"])[0]) for cpu in set(cpus))
+
+
+class Bench:
+    def __init__(self, arguments):
+        self.arguments = arguments
+        self.daemon = find_daemon()
+        self.folder = tempfile.mkdtemp(prefix="vfsproto-bench-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None)
+        self.share = os.path.join(self.folder, "share")
+        os.mkdir(self.share)
+        with open(os.path.join(self.share, "data"), "wb") as file:
+            for _ in range(FILE_MIB):
+                file.write(os.urandom(1 << 20))
+
+    def close(self):
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def frontend(self, daemon_cpu, cpu, options):
+        with Daemon(self.daemon, self.share, daemon_cpu, self.folder) as daemon:
+            out, _ = run(cpu, [FRONTEND, "-s", daemon.socket, "-f", "data", "-t", str(self.arguments.seconds)] + options.split())
+        return float(re.search(r"ops/s=(\d+)", out).group(1))
+
+    def program(self, daemon_cpu, cpu, options, prefix=(), by_time=True):
+        with Daemon(self.daemon, self.share, daemon_cpu, self.folder) as daemon:
+            span = ["--seconds", str(self.arguments.seconds)] if by_time else []
+            command = list(prefix) + [PROGRAM, "--device", "vhost-user:" + daemon.socket, "--json", "bench",
+                                      "--path", "/data"] + options.split() + span
+            out, err = run(cpu, command)
+        return json.loads(out), err
+
+    def quiet_pair(self, daemon_cpu, cpu, first, second):
+        """Two runs in a row, with the gauge before, between and after; again while the machine is not ours."""
+        for _ in range(12):
+            gaps = [lost((daemon_cpu, cpu))]
+            if gaps[0] > MOST_LOST:
+                continue
+            a = first()
+            gaps.append(lost((daemon_cpu, cpu)))
+            b = second()
+            gaps.append(lost((daemon_cpu, cpu)))
+            if max(gaps) <= MOST_LOST:
+                return a, b, max(gaps)
+        return None
+
+    def compare(self, case):
+        name, daemon_cpu, cpu, theirs, ours, target = case
+        ratios, absolute, gaps, counts = [], [], [], None
+        for i in range(self.arguments.pairs):
+            front = lambda: self.frontend(daemon_cpu, cpu, theirs)
+            mine = lambda: self.program(daemon_cpu, cpu, ours)[0]
+            pair = self.quiet_pair(daemon_cpu, cpu, *((front, mine) if i % 2 == 0 else (mine, front)))
+            if pair is None:
+                continue
+            baseline, result = (pair[0], pair[1]) if i % 2 == 0 else (pair[1], pair[0])
+            ratios.append(result["ops_per_second"] / baseline)
+            absolute.append((baseline, result["ops_per_second"]))
+            gaps.append(pair[2])
+            counts = result["per_request"]
+        row = {"case": name, "target": target, "pairs": len(ratios), "per_request": counts}
+        if ratios:
+            row.update(ratio=round(statistics.median(ratios), 3), ratios=[round(r, 3) for r in ratios],
+                       baseline_ops=round(statistics.median(b for b, _ in absolute)),
+                       ours_ops=round(statistics.median(o for _, o in absolute)), worst_gap=max(gaps))
+        return row
+
+    def adaptive(self, placement, depth):
+        daemon_cpu = 1 if placement == "cross core" else 0
+        rates = {"--poll": [], "--event": [], "--adaptive": []}
+        for _ in range(max(3, self.arguments.pairs // 2)):
+            if lost((daemon_cpu, 0)) > MOST_LOST:
+                continue
+            for mode in rates:
+                if mode == "--poll" and placement == "same core" and depth == 1:
+                    seconds, self.arguments.seconds = self.arguments.seconds, min(0.3, self.arguments.seconds)
+                result, _ = self.program(daemon_cpu, 0, "--op randread --iodepth %d %s" % (depth, mode))
+                if mode == "--poll" and placement == "same core" and depth == 1:
+                    self.arguments.seconds = seconds
+                rates[mode].append(result["ops_per_second"])
+        if not rates["--poll"]:
+            return {"case": "adaptive, %s, depth %d" % (placement, depth), "pairs": 0}
+        median = {mode: statistics.median(values) for mode, values in rates.items()}
+        better = max(median["--poll"], median["--event"])
+        return {"case": "adaptive, %s, depth %d" % (placement, depth), "target": 0.9, "pairs": len(rates["--poll"]),
+                "ratio": round(median["--adaptive"] / better, 3), "poll_ops": round(median["--poll"]),
+                "event_ops": round(median["--event"]), "adaptive_ops": round(median["--adaptive"])}
+
+    def instructions(self, depth, count):
+        """User instructions of one READ: twice as many minus once as many, so that starting up cancels out."""
+        totals = []
+        for n in (count, 2 * count):
+            out = os.path.join(self.folder, "callgrind.out")
+            prefix = ["valgrind", "--tool=callgrind", "--callgrind-out-file=" + out]
+            _, err = self.program(0, 0, "--op randread --iodepth %d --event --count %d" % (depth, n), prefix, by_time=False)
+            totals.append(int(re.search(r"Collected : (\d+)", err).group(1)))
+        return round((totals[1] - totals[0]) / count, 1)
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="./dev bench client")
+    parser.add_argument("--json", metavar="FILE")
+    parser.add_argument("--pairs", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=1.0)
+    parser.add_argument("--case", action="append", help="only cases whose name contains this")
+    parser.add_argument("--no-times", action="store_true")
+    parser.add_argument("--no-instructions", action="store_true")
+    arguments = parser.parse_args()
+    wanted = lambda name: not arguments.case or any(part in name for part in arguments.case)
+    bench = Bench(arguments)
+    report = {"machine": "%d CPUs, %s" % (os.cpu_count(), os.uname().release), "seconds": arguments.seconds, "rows": []}
+    try:
+        if not arguments.no_instructions:
+            for depth, most, count in ((1, 475, 3000), (32, 250, 6400)):
+                name = "user instructions of a 4k READ, depth %d" % depth
+                if not wanted(name):
+                    continue
+                row = {"case": name, "at_most": most, "instructions": bench.instructions(depth, count)}
+                report["rows"].append(row)
+                print("%-44s %8.1f  (at most %d)" % (name, row["instructions"], most), flush=True)
+        if not arguments.no_times:
+            for case in CASES:
+                if not wanted(case[0]):
+                    continue
+                row = bench.compare(case)
+                report["rows"].append(row)
+                goal = "" if row["target"] is None else "  (goal %.2f)" % row["target"]
+                what = "%.3f of the bare front end (%d : %d ops/s)" % (row["ratio"], row["ours_ops"], row["baseline_ops"]) \
+                    if row["pairs"] else "no quiet moment found"
+                print("%-44s %s%s" % (case[0], what, goal), flush=True)
+                if row["per_request"]:
+                    print("    per request: " + ", ".join("%s %.3f" % item for item in row["per_request"].items()), flush=True)
+            for placement, depth in ADAPTIVE:
+                if not wanted("adaptive"):
+                    break
+                row = bench.adaptive(placement, depth)
+                report["rows"].append(row)
+                print("%-44s %s" % (row["case"], "%.3f of the better of poll %d and event %d" %
+                                    (row["ratio"], row["poll_ops"], row["event_ops"]) if row["pairs"] else "no quiet moment"), flush=True)
+    finally:
+        bench.close()
+    if arguments.json:
+        with open(arguments.json, "w") as file:
+            json.dump(report, file, indent=1)
+            file.write("\n")
+
+
+if __name__ == "__main__":
+    main()
