@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// A real virtiofsd for a test: started on a directory of its own, ended with the test, its words shown when the test
+// fails.
+#pragma once
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <cstdlib>
+#include <exception>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <optional>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace vfsproto::test {
+
+// A directory that goes with its owner.
+class ScratchDirectory {
+public:
+    ScratchDirectory() {
+        std::string name = (std::filesystem::temp_directory_path() / "vfsproto-XXXXXX").string();
+        if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no scratch directory");
+        path_ = name;
+    }
+    ~ScratchDirectory() {
+        std::error_code ignored;
+        std::filesystem::remove_all(path_, ignored);
+    }
+    ScratchDirectory(const ScratchDirectory&) = delete;
+    ScratchDirectory& operator=(const ScratchDirectory&) = delete;
+    [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+
+private:
+    std::filesystem::path path_;
+};
+
+class Virtiofsd {
+public:
+    // The C daemon (package qemu-system-common), which takes "-o" options; nothing if there is none or we are not root,
+    // which its sandbox needs.
+    [[nodiscard]] static std::optional<std::filesystem::path> find() {
+        if (::geteuid() != 0) return std::nullopt;
+        std::vector<std::filesystem::path> places = {"/usr/lib/qemu", "/usr/libexec"};
+        std::istringstream search(std::getenv("PATH") == nullptr ? "" : std::getenv("PATH"));
+        for (std::string place; std::getline(search, place, ':');) places.emplace_back(place);
+        for (const auto& place : places) {
+            if (::access((place / "virtiofsd").c_str(), X_OK) == 0) return place / "virtiofsd";
+        }
+        return std::nullopt;
+    }
+
+    // `options` are its "-o" options, as "cache=none". It serves `source`, or a directory of its own that starts empty.
+    explicit Virtiofsd(const std::vector<std::string>& options = {}, std::filesystem::path source = {})
+        : source_(std::move(source)) {
+        if (source_.empty()) {
+            source_ = scratch_.path() / "shared";
+            std::filesystem::create_directory(source_);
+        }
+        std::vector<std::string> arguments = {
+            find().value().string(), "-f", "--socket-path=" + socket(), "-o", "source=" + source_.string(), "-o",
+            "sandbox=chroot"};
+        for (const std::string& option : options) {
+            arguments.emplace_back("-o");
+            arguments.push_back(option);
+        }
+        start(arguments);
+        await_socket();
+    }
+    ~Virtiofsd() {
+        kill();
+        if (std::uncaught_exceptions() > 0) std::cerr << "virtiofsd said:\n" << words() << std::flush;
+    }
+    Virtiofsd(const Virtiofsd&) = delete;
+    Virtiofsd& operator=(const Virtiofsd&) = delete;
+
+    // It is bound; the daemon takes exactly one connection, so that only a front end may try whether it listens yet.
+    [[nodiscard]] std::string socket() const { return (scratch_.path() / "socket").string(); }
+    [[nodiscard]] const std::filesystem::path& source() const { return source_; }
+    [[nodiscard]] pid_t pid() const { return pid_; }
+    // What it wrote to its standard error so far.
+    [[nodiscard]] std::string words() const {
+        std::ostringstream text;
+        text << std::ifstream(log()).rdbuf();
+        return text.str();
+    }
+
+    // Ends it at once, as a crash would. Returns when it is gone.
+    void kill() {
+        if (pid_ <= 0) return;
+        ::kill(pid_, SIGKILL);
+        static_cast<void>(collect());
+    }
+    // Waits until it ends by itself, which it does when its front end leaves. Its exit status, or minus the signal.
+    [[nodiscard]] int wait() {
+        if (!ends_within(std::chrono::seconds(10))) {
+            kill();
+            throw std::runtime_error("virtiofsd did not end");
+        }
+        return collect();
+    }
+
+private:
+    [[nodiscard]] std::filesystem::path log() const { return scratch_.path() / "stderr"; }
+
+    void start(const std::vector<std::string>& arguments) {
+        std::vector<char*> argv;
+        for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
+        argv.push_back(nullptr);
+        const std::string log_path = log().string();
+        pid_ = ::fork();
+        if (pid_ < 0) throw std::runtime_error("fork failed");
+        if (pid_ == 0) {
+            ::prctl(PR_SET_PDEATHSIG, SIGKILL); // should the test itself die
+            const int out = ::open(log_path.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+            ::dup2(out, STDOUT_FILENO);
+            ::dup2(out, STDERR_FILENO);
+            ::execv(argv[0], argv.data());
+            ::_exit(127);
+        }
+    }
+
+    void await_socket() {
+        const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+        while (!std::filesystem::exists(socket())) {
+            if (ends_within(std::chrono::milliseconds(2)) || std::chrono::steady_clock::now() > until) {
+                kill();
+                throw std::runtime_error("virtiofsd did not start:\n" + words());
+            }
+        }
+    }
+
+    // Waits for the process, so that a daemon that cannot start is seen at once.
+    [[nodiscard]] bool ends_within(std::chrono::milliseconds time) const {
+        pollfd process{static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)), POLLIN, 0};
+        const bool ended = ::poll(&process, 1, static_cast<int>(time.count())) > 0;
+        ::close(process.fd);
+        return ended;
+    }
+
+    int collect() {
+        int status = 0;
+        ::waitpid(pid_, &status, 0);
+        pid_ = -1;
+        return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+    }
+
+    ScratchDirectory scratch_;
+    std::filesystem::path source_;
+    pid_t pid_ = -1;
+};
+
+} // namespace vfsproto::test
