@@ -15,13 +15,14 @@ namespace vfsproto {
 
 // Ours; the queue only carries it back.
 struct Token {
-    std::uint16_t slot{};
+    std::uint16_t slot;
     friend constexpr bool operator==(Token, Token) noexcept = default;
 };
 
+// Without initialisers: an array of them is what a poll fills.
 struct Completion {
-    Token token{};
-    std::uint32_t written{}; // bytes the device wrote, at most what was writable
+    Token token;
+    std::uint32_t written; // bytes the device wrote, at most what was writable
 };
 
 // Is the written length of a completion what the device wrote? Not where IN_ORDER skips lengths (virtio 1.2 §2.7.9).

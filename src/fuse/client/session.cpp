@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "vfsproto/fuse/client/session.hpp"
 
+#include "vfsproto/base/peer_memory.hpp"
 #include "vfsproto/fuse/client/unique.hpp"
+#include "vfsproto/fuse/wire/message_size.hpp"
+#include "vfsproto/fuse/wire/reply_codec.hpp"
 
 namespace vfsproto::client {
 
@@ -56,7 +59,7 @@ void Session::prepare_control(wire::Opcode op, const void* in, std::uint32_t in_
     header.pid = wish_.pid;
     std::byte* at = block(0).host();
     __builtin_memcpy(at, &header, sizeof(header));
-    __builtin_memcpy(at + sizeof(header), in, in_size);
+    if (in_size != 0) __builtin_memcpy(at + sizeof(header), in, in_size);
     control_len_ = header.len;
     control_room_ = static_cast<std::uint32_t>(sizeof(wire::OutHeader)) + out_size;
     __builtin_memset(at + kReplyAt, 0, control_room_);
@@ -83,14 +86,15 @@ Errc Session::open(const InitWish& wish) noexcept {
 Errc Session::close() noexcept { return step(SessionInput::close) ? Errc::ok : Errc::wrong_state; }
 
 void Session::handle_lanes_idle() noexcept {
-    if (state_ != SessionState::draining || !forgets_.empty() || prepared_forget_len_ != 0 || forgets_in_flight_ != 0) {
-        return;
-    }
-    if (step(SessionInput::lanes_idle)) prepare_destroy();
+    if (state_ != SessionState::draining) return;
+    lanes_idle_ = true;
+    destroy_when_idle();
 }
 
-void Session::prepare_destroy() noexcept {
-    prepare_control(wire::Opcode::destroy, "", 0, 0);
+void Session::destroy_when_idle() noexcept {
+    if (!lanes_idle_ || !forgets_.empty() || prepared_forget_len_ != 0 || forgets_in_flight_ != 0) return;
+    if (!step(SessionInput::lanes_idle)) return;
+    prepare_control(wire::Opcode::destroy, nullptr, 0, 0);
     control_ = Control::destroy;
 }
 
@@ -114,7 +118,7 @@ void Session::handle_completion(wire::QueueKind queue, Token token, std::uint32_
         if (token.slot >= kForgetBlocks || !forget_block_busy_[token.slot]) return;
         forget_block_busy_[token.slot] = false;
         --forgets_in_flight_;
-        return;
+        return destroy_when_idle();
     }
     if (token.slot != kControlToken || control_progress_ != Progress::in_flight) return;
     control_progress_ = Progress::idle;
@@ -126,24 +130,28 @@ void Session::handle_completion(wire::QueueKind queue, Token token, std::uint32_
 void Session::handle_init(std::uint32_t written) noexcept {
     wire::OutHeader header;
     wire::InitOut out{};
-    __builtin_memcpy(&header, block(0).host() + kReplyAt, sizeof(header));
+    copy_from_peer(&header, block(0).host() + kReplyAt, sizeof(header));
+    if (options_.lengths == WrittenLength::upper_bound && header.len < written) written = header.len;
     if (written < sizeof(header) || header.len != written || written > control_room_) {
         return fail(SessionInput::init_bad, Errc::protocol_violation);
     }
     if (header.unique != control_unique_) return fail(SessionInput::init_bad, Errc::unique_mismatch);
-    if (header.error != 0) {
-        if (header.error > 0 || header.error <= -512) return fail(SessionInput::init_bad, Errc::protocol_violation);
-        server_error_ = static_cast<wire::Errno>(-header.error);
+    const std::uint32_t body = written - static_cast<std::uint32_t>(sizeof(header));
+    const Result<wire::Errno> error = wire::reply_error(header);
+    if (!error) return fail(SessionInput::init_bad, Errc::protocol_violation);
+    if (*error != wire::Errno::none) {
+        if (body != 0) return fail(SessionInput::init_bad, Errc::protocol_violation);
+        server_error_ = *error;
         return fail(SessionInput::init_bad, Errc::init_refused);
     }
-    const std::uint32_t body = written - static_cast<std::uint32_t>(sizeof(header));
     if (body < 8) return fail(SessionInput::init_bad, Errc::protocol_violation);
     // A short struct is an old minor's; what is missing reads as zero.
-    __builtin_memcpy(&out, block(0).host() + kReplyAt + sizeof(header), body);
+    copy_from_peer(&out, block(0).host() + kReplyAt + sizeof(header), body);
     if (out.major != wire::kMajor || out.minor < wire::kMinorFloor) {
         return fail(SessionInput::init_bad, Errc::version_unsupported);
     }
-    if (body < wire::kInitOutCompat22Size) return fail(SessionInput::init_bad, Errc::protocol_violation);
+    if (body < wire::least_out_size(wire::op_info(wire::Opcode::init)))
+        return fail(SessionInput::init_bad, Errc::protocol_violation);
     settle(out);
     static_cast<void>(step(SessionInput::init_ok));
 }
@@ -152,6 +160,7 @@ void Session::settle(const wire::InitOut& out) noexcept {
     using F = wire::InitFlag;
     SessionParams& p = params_;
     p.minor = smaller(out.minor, wire::kMinor);
+    p.offered = wish_.flags;
     p.flags = wire::InitFlags::from_words(out.flags, out.flags2) & wish_.flags;
     p.max_readahead = smaller(out.max_readahead, wish_.max_readahead);
     p.max_pages = kDefaultMaxPages;

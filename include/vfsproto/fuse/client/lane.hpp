@@ -116,25 +116,29 @@ public:
     [[nodiscard]] std::uint32_t max_bounced() const noexcept { return options_.bounce; }
     [[nodiscard]] bool can_pass_registered() const noexcept { return max_segments_ >= 3; }
 
-
 private:
     static constexpr std::uint32_t kOutHeader = sizeof(wire::OutHeader);
     static constexpr std::size_t stride_of(std::uint32_t bounce) noexcept {
         return (std::size_t{kBounceAt} + bounce + 63) & ~std::size_t{63};
     }
 
-    // Where the parts of a started request lie.
-    struct Placement {
-        Segment message{}; // header, struct, names, bounced data
-        Segment answer{};  // header, struct, bounced data; length 0 = no reply is owed
-        std::span<const Segment> data_in{};
-        std::span<const Segment> data_out{};
+    // Where the parts of a request go.
+    struct Plan {
+        std::span<const Segment> data_in{};  // registered
+        std::span<const Segment> data_out{}; // registered
+        std::uint32_t in_registered = 0;     // bytes of data_in
+        std::uint32_t out_at = 0;            // of the reply header in the block
+        std::uint32_t out_len = 0;           // with the data, when that is bounced
+        bool bounced = false;                // some of the data passes through the block
     };
 
+    // Errors: too_large.
+    [[nodiscard]] Errc make_plan(const Request& request, Plan& plan) const noexcept;
     [[nodiscard]] Errc start(Request& request) noexcept;
     [[nodiscard]] std::uint32_t write_request(const Request& request, std::byte* at, std::uint64_t unique,
                                               std::uint32_t registered) noexcept;
-    template <std::size_t Payload> [[nodiscard]] Errc submit(const Placement& placement, Token token) noexcept;
+    template <std::size_t Payload>
+    [[nodiscard]] Errc submit(Segment message, Segment answer, const Plan& plan, Token token) noexcept;
     void finish(Token token, std::uint32_t written) noexcept;
     [[nodiscard]] Errc check(const LaneSlot& slot, const Request& request, std::uint32_t written,
                              const wire::OutHeader& header) const noexcept;

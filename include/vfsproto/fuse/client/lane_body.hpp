@@ -151,19 +151,46 @@ template <RequestQueue Q> std::uint32_t BasicLane<Q>::write_request(const Reques
     return length;
 }
 
-template <RequestQueue Q>
-template <std::size_t Payload> Errc BasicLane<Q>::submit(const Placement& placement, Token token) noexcept {
+// `Payload` is the most segments the plan may have: what is left unused is cleared all the same.
+template <RequestQueue Q> template <std::size_t Payload>
+Errc BasicLane<Q>::submit(Segment message, Segment answer, const Plan& plan, Token token) noexcept {
     Segment readable[1 + Payload];
     Segment writable[1 + Payload];
     std::size_t readable_count = 0;
     std::size_t writable_count = 0;
-    readable[readable_count++] = placement.message;
-    for (const Segment& segment : placement.data_in) readable[readable_count++] = segment;
-    if (placement.answer.len != 0) {
-        writable[writable_count++] = placement.answer;
-        for (const Segment& segment : placement.data_out) writable[writable_count++] = segment;
+    readable[readable_count++] = message;
+    for (const Segment& segment : plan.data_in) readable[readable_count++] = segment;
+    if (answer.len != 0) {
+        writable[writable_count++] = answer;
+        for (const Segment& segment : plan.data_out) writable[writable_count++] = segment;
     }
     return queue_.submit({readable, readable_count}, {writable, writable_count}, token);
+}
+
+template <RequestQueue Q> Errc BasicLane<Q>::make_plan(const Request& request, Plan& plan) const noexcept {
+    const wire::OpInfo& op = *request.op;
+    // Registered payload goes as it is while the chain has room for it; else it bounces like any other.
+    const std::size_t extra = request.data_in.segments.size() + request.data_out.segments.size();
+    if (extra != 0 && extra + 2 <= max_segments_ && extra <= kMaxPayloadSegments) {
+        plan.data_in = request.data_in.segments;
+        plan.data_out = request.data_out.segments;
+    }
+    plan.in_registered = plan.data_in.empty() ? 0 : request.data_in.len;
+    plan.out_len = kOutHeader + op.out_size;
+    const std::uint32_t in_bounced = request.data_in.len - plan.in_registered;
+    const bool out_bounced = request.data_out.len != 0 && plan.data_out.empty();
+    plan.bounced = in_bounced != 0 || out_bounced;
+    std::uint32_t end = kReplyArea + static_cast<std::uint32_t>(sizeof(wire::InHeader)) + request.in_size +
+                        detail::names_length(request) + request.ext_len + in_bounced;
+    if (out_bounced) {
+        plan.out_at = kBounceAt - kOutHeader;
+        if (end > plan.out_at) plan.out_at = (end + 15u) & ~15u;
+        plan.out_len = detail::reply_room(request);
+        end = plan.out_at + plan.out_len;
+    } else if (op.out_tail == wire::OutTail::size_or_data && request.data_out.len != 0) {
+        plan.out_len = kOutHeader; // a reply of data has no struct before it
+    }
+    return end > stride_ ? Errc::too_large : Errc::ok;
 }
 
 template <RequestQueue Q> Errc BasicLane<Q>::start(Request& request) noexcept {
@@ -176,31 +203,8 @@ template <RequestQueue Q> Errc BasicLane<Q>::start(Request& request) noexcept {
         return Errc::no_slot;
     }
 
-    // Registered payload goes as it is while the chain has room for it; else it bounces like any other.
-    Placement placement;
-    const std::size_t extra = request.data_in.segments.size() + request.data_out.segments.size();
-    if (extra != 0 && extra + 2 <= max_segments_ && extra <= kMaxPayloadSegments) {
-        placement.data_in = request.data_in.segments;
-        placement.data_out = request.data_out.segments;
-    }
-    const std::uint32_t in_registered = placement.data_in.empty() ? 0 : request.data_in.len;
-    const std::uint32_t in_bounced = request.data_in.len - in_registered;
-    const bool out_bounced = request.data_out.len != 0 && placement.data_out.empty();
-
-    const std::uint32_t length = static_cast<std::uint32_t>(sizeof(wire::InHeader)) + request.in_size +
-                                 detail::names_length(request) + request.ext_len + in_bounced;
-    std::uint32_t out_at = 0;
-    std::uint32_t out_len = kOutHeader + op.out_size;
-    std::uint32_t end = kReplyArea + length;
-    if (out_bounced) {
-        out_at = kBounceAt - kOutHeader;
-        if (end > out_at) out_at = (end + 15u) & ~15u;
-        out_len = detail::reply_room(request);
-        end = out_at + out_len;
-    } else if (op.out_tail == wire::OutTail::size_or_data && request.data_out.len != 0) {
-        out_len = kOutHeader; // a reply of data has no struct before it
-    }
-    if (end > stride_) return Errc::too_large;
+    Plan plan;
+    if (const Errc errc = make_plan(request, plan); errc != Errc::ok) return errc;
 
     const Result<Token> token = slots_.acquire();
     if (!token) return token.error();
@@ -208,13 +212,16 @@ template <RequestQueue Q> Errc BasicLane<Q>::start(Request& request) noexcept {
     const DeviceAddr device = memory_.device() + token->slot * stride_;
     sequence_ = next_sequence(sequence_);
     const std::uint64_t unique = make_unique(sequence_, options_.index, token->slot);
-    placement.message = {device + kReplyArea, write_request(request, block + kReplyArea, unique, in_registered)};
+    const std::uint32_t written = write_request(request, block + kReplyArea, unique, plan.in_registered);
+    Segment answer{};
     if (op.traits.reply != wire::ReplyOwed::never) {
         // A header the device leaves alone must not look like an answer.
-        __builtin_memset(block + out_at, 0, kOutHeader);
-        placement.answer = {device + out_at, out_len};
+        __builtin_memset(block + plan.out_at, 0, kOutHeader);
+        answer = {device + plan.out_at, plan.out_len};
     }
-    const Errc errc = extra <= 1 ? submit<1>(placement, *token) : submit<kMaxPayloadSegments>(placement, *token);
+    const Errc errc = plan.data_in.size() + plan.data_out.size() <= 1
+                          ? submit<1>({device + kReplyArea, written}, answer, plan, *token)
+                          : submit<kMaxPayloadSegments>({device + kReplyArea, written}, answer, plan, *token);
     if (errc != Errc::ok) {
         slots_.release(*token);
         if (errc == Errc::queue_full) return slots_.in_flight() != 0 ? Errc::no_slot : errc;
@@ -223,7 +230,7 @@ template <RequestQueue Q> Errc BasicLane<Q>::start(Request& request) noexcept {
     LaneSlot& slot = slots_.at(*token);
     slot.unique = unique;
     slot.request = &request;
-    slot.out_at = out_at;
+    slot.out_at = plan.out_at;
     slot.data_len = static_cast<std::uint32_t>(data_len);
     if (op.traits.blocking == wire::Blocking::never) {
         slot.epoch = epoch_;
@@ -234,8 +241,8 @@ template <RequestQueue Q> Errc BasicLane<Q>::start(Request& request) noexcept {
     data_in_flight_ += data_len;
     ++unkicked_;
     count(counters_.started);
-    if (in_bounced != 0 || out_bounced) count(counters_.copies);
-    if (options_.trace.started != nullptr) trace_started(*token, request, placement.message.len + in_registered);
+    if (plan.bounced) count(counters_.copies);
+    if (options_.trace.started != nullptr) trace_started(*token, request, written + plan.in_registered);
     return Errc::ok;
 }
 

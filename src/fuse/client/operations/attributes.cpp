@@ -21,8 +21,11 @@ void ExtendedStatus::start(Client& client, const Caller& caller, std::uint64_t n
 void ExtendedStatus::answered() noexcept {
     if (noted_missing(statx_)) return ask_attributes();
     if (!statx_.succeeded()) return finish(statx_);
-    const bool valid = statx_.reply.stat.size <= INT64_MAX;
-    finish(valid ? Errc::ok : Errc::protocol_violation, Errno::none);
+    // Linux fs/fuse/dir.c, fuse_do_statx: what the mask says is there must make sense.
+    const wire::Statx& stat = statx_.reply.stat;
+    const bool size_valid = (stat.mask & wire::linux_abi::kStatxSize) == 0 || stat.size <= INT64_MAX;
+    const bool type_valid = (stat.mask & wire::linux_abi::kStatxType) == 0 || wire::has_file_type(stat.mode);
+    finish(size_valid && type_valid ? Errc::ok : Errc::protocol_violation, Errno::none);
 }
 
 void ExtendedStatus::ask_attributes() noexcept {
@@ -36,7 +39,7 @@ void ExtendedStatus::ask_attributes() noexcept {
 void ExtendedStatus::attributes() noexcept {
     if (!getattr_.succeeded()) return finish(getattr_);
     const wire::AttrOut& from = getattr_.reply;
-    if (const Errc errc = check_attr(from.attr); errc != Errc::ok) return finish(errc, Errno::none);
+    if (const Errc errc = wire::check_attr(from.attr); errc != Errc::ok) return finish(errc, Errno::none);
     const auto time = [](std::uint64_t seconds, std::uint32_t nanoseconds) noexcept {
         return wire::SxTime{static_cast<std::int64_t>(seconds), nanoseconds, 0};
     };
@@ -55,9 +58,8 @@ void ExtendedStatus::attributes() noexcept {
     to.stat.atime = time(from.attr.atime, from.attr.atimensec);
     to.stat.mtime = time(from.attr.mtime, from.attr.mtimensec);
     to.stat.ctime = time(from.attr.ctime, from.attr.ctimensec);
-    // Linux new_encode_dev: minor bits 0-7 and 20-31, major bits 8-19.
-    to.stat.rdev_major = from.attr.rdev >> 8 & 0xfff;
-    to.stat.rdev_minor = (from.attr.rdev & 0xff) | (from.attr.rdev >> 12 & 0xfff00);
+    to.stat.rdev_major = wire::linux_abi::device_major(from.attr.rdev);
+    to.stat.rdev_minor = wire::linux_abi::device_minor(from.attr.rdev);
     finish(Errc::ok, Errno::none);
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "vfsproto/fuse/client/operations/data.hpp"
 
+#include "vfsproto/fuse/wire/validate.hpp"
+
 namespace vfsproto::client {
 
 using wire::Errno;
@@ -22,7 +24,9 @@ template <Opcode Op> void Transfer<Op>::start(Client& client, const Caller& call
     stop_errc_ = Errc::ok;
     stop_error_ = Errno::none;
     limit_ = piece_limit(client, Op, span.registered);
-    window_ = Op == Opcode::read && !client.has(wire::InitFlag::async_read) ? 1 : kPieces;
+    const bool in_order = Op == Opcode::read ? !client.has(wire::InitFlag::async_read)
+                                             : (span.open_flags & wire::linux_abi::kOAppend) != 0;
+    window_ = in_order ? 1 : kPieces;
     if (span.len == 0) return finish(Errc::ok, Errno::none);
     send_more();
 }
@@ -49,27 +53,24 @@ template <Opcode Op> void Transfer<Op>::send_piece(Piece& piece) noexcept {
     const auto len = static_cast<std::uint32_t>(left < limit_ ? left : limit_);
     std::byte* host = span_.host + sent_;
     piece.answered = false;
-    piece.call.args = {};
-    piece.call.args.fh = span_.fh;
-    piece.call.args.offset = span_.offset + sent_;
-    piece.call.args.size = len;
-    piece.call.args.flags = span_.open_flags;
+    piece.args = {};
+    piece.args.fh = span_.fh;
+    piece.args.offset = span_.offset + sent_;
+    piece.args.size = len;
+    piece.args.flags = span_.open_flags;
     std::span<const Segment> segments{};
     if (span_.registered != nullptr) {
         piece.segment = span_.registered->segment(host, len);
         segments = {&piece.segment, 1};
     }
     if constexpr (Op == Opcode::read) {
-        piece.call.data_out = {host, len, segments};
+        piece.data_out = {host, len, segments};
     } else {
-        piece.call.data_in = {host, len, segments};
+        piece.data_in = {host, len, segments};
     }
     sent_ += len;
-    send(piece.call, span_.nodeid, [](Request& request) noexcept {
-        auto& transfer = *static_cast<Transfer*>(request.owner);
-        for (Piece& candidate : transfer.pieces_) {
-            if (&candidate.call == &request) return transfer.answered(candidate);
-        }
+    send(piece, span_.nodeid, [](Request& request) noexcept {
+        static_cast<Transfer*>(request.owner)->answered(static_cast<Piece&>(request));
     });
 }
 
@@ -82,9 +83,9 @@ template <Opcode Op> void Transfer<Op>::answered(Piece& piece) noexcept {
 
 template <Opcode Op> std::uint32_t Transfer<Op>::moved(const Piece& piece) noexcept {
     if constexpr (Op == Opcode::read) {
-        return piece.call.bytes;
+        return piece.bytes;
     } else {
-        return piece.call.reply.size;
+        return piece.reply.size;
     }
 }
 
@@ -95,19 +96,19 @@ template <Opcode Op> void Transfer<Op>::settle() noexcept {
         first_ = static_cast<std::uint8_t>((first_ + 1) % kPieces);
         --count_;
         if (stopped_) continue;
-        Errc errc = piece.call.errc;
-        if (piece.call.succeeded()) {
+        stop_errc_ = piece.errc;
+        stop_error_ = piece.error;
+        if (piece.succeeded()) {
             const std::uint32_t count = moved(piece);
-            if (count <= piece.call.args.size) {
+            if (count > piece.args.size) {
+                stop_errc_ = Errc::protocol_violation;
+            } else {
                 done_ += count;
-                stopped_ = count < piece.call.args.size;
-                continue;
+                if (count == piece.args.size) continue;
+                if (Op == Opcode::write && count == 0) stop_error_ = Errno::eio;
             }
-            errc = Errc::protocol_violation;
         }
         stopped_ = true;
-        stop_errc_ = errc;
-        stop_error_ = piece.call.error;
     }
 }
 
@@ -139,11 +140,12 @@ void SeekFile::ask_size() noexcept {
 // One piece of data up to the end, where the only hole begins.
 void SeekFile::emulate() noexcept {
     if (!getattr_.succeeded()) return finish(getattr_);
+    if (const Errc errc = wire::check_attr(getattr_.reply.attr); errc != Errc::ok) return finish(errc, Errno::none);
     const std::uint64_t size = getattr_.reply.attr.size;
     const std::uint64_t from = seek_.args.offset;
-    if (from >= size) return finish(Errc::ok, Errno::enxio);
     const bool data = seek_.args.whence == wire::linux_abi::kSeekData;
     if (!data && seek_.args.whence != wire::linux_abi::kSeekHole) return finish(Errc::ok, Errno::einval);
+    if (from >= size) return finish(Errc::ok, Errno::enxio);
     seek_.reply.offset = data ? from : size;
     finish(Errc::ok, Errno::none);
 }
@@ -164,8 +166,9 @@ void CopyRange::start(Client& client, const Caller& caller, std::uint64_t nodeid
 void CopyRange::answered_64() noexcept {
     if (noted_missing(wide_)) return ask_32();
     if (!wide_.succeeded()) return finish(wide_);
+    if (wide_.reply.bytes_copied > wide_.args.len) return finish(Errc::protocol_violation, Errno::none);
     copied_ = wide_.reply.bytes_copied;
-    finish(copied_ <= wide_.args.len ? Errc::ok : Errc::protocol_violation, Errno::none);
+    finish(Errc::ok, Errno::none);
 }
 
 void CopyRange::ask_32() noexcept {
@@ -179,8 +182,9 @@ void CopyRange::ask_32() noexcept {
 void CopyRange::answered_32() noexcept {
     if (noted_missing(narrow_)) return finish(Errc::ok, Errno::eopnotsupp);
     if (!narrow_.succeeded()) return finish(narrow_);
+    if (narrow_.reply.size > narrow_.args.len) return finish(Errc::protocol_violation, Errno::none);
     copied_ = narrow_.reply.size;
-    finish(copied_ <= narrow_.args.len ? Errc::ok : Errc::protocol_violation, Errno::none);
+    finish(Errc::ok, Errno::none);
 }
 
 } // namespace vfsproto::client

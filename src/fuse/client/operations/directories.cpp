@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "vfsproto/fuse/client/operations/directories.hpp"
 
+#include "vfsproto/fuse/client/operations/data.hpp"
+
 namespace vfsproto::client {
 
 using wire::Errno;
@@ -14,7 +16,8 @@ void ReadDirectory::start(Client& client, const Caller& caller, std::uint64_t no
     wire::ReadIn in{};
     in.fh = fh;
     in.offset = cookie;
-    in.size = static_cast<std::uint32_t>(buffer.size());
+    const std::uint32_t limit = piece_limit(client, Opcode::read, nullptr);
+    in.size = buffer.size() < limit ? static_cast<std::uint32_t>(buffer.size()) : limit;
     plus_.args = names_.args = in;
     plus_.data_out = names_.data_out = {buffer.data(), in.size, {}};
     const bool plus = wanted == DirectoryFormat::direntpluses && client.has(wire::InitFlag::do_readdirplus) &&

@@ -36,7 +36,7 @@ void OpenFile::start(Client& client, const Caller& caller, std::uint64_t nodeid,
 }
 
 void OpenFile::opened() noexcept {
-    if (client_->has(InitFlag::no_open_support) && noted_missing(open_)) {
+    if (client_->params->offered.has(InitFlag::no_open_support) && noted_missing(open_)) {
         open_.reply = {};
         open_.reply.open_flags = wire::kFopenKeepCache;
         return truncate_if_needed();
@@ -74,7 +74,7 @@ void OpenDirectory::start(Client& client, const Caller& caller, std::uint64_t no
 }
 
 void OpenDirectory::opened() noexcept {
-    if (client_->has(InitFlag::no_opendir_support) && noted_missing(open_)) {
+    if (client_->params->offered.has(InitFlag::no_opendir_support) && noted_missing(open_)) {
         open_.reply = {};
         open_.reply.open_flags = wire::kFopenKeepCache | wire::kFopenCacheDir;
         return finish(Errc::ok, Errno::none);
@@ -103,12 +103,7 @@ void CreateFile::created() noexcept {
     if (!create_.succeeded()) return finish(create_);
     owes_release_ = true;
     // What CREATE opened must be a regular file (fs/fuse/dir.c: anything else is a broken server).
-    Errc errc = check_entry(create_.reply.entry);
-    if (errc == Errc::ok && (create_.reply.entry.attr.mode & kSIfmt) != kSIfreg) {
-        errc = Errc::protocol_violation;
-        orphan_ = create_.reply.entry.nodeid;
-    }
-    finish(errc, Errno::none);
+    finish(check_entry(create_.reply.entry, kSIfreg), Errno::none);
 }
 
 void CreateFile::make_node() noexcept {
@@ -122,7 +117,7 @@ void CreateFile::make_node() noexcept {
 void CreateFile::made_node() noexcept {
     if (!mknod_.succeeded()) return finish(mknod_);
     create_.reply.entry = mknod_.reply;
-    if (const Errc errc = check_entry(mknod_.reply); errc != Errc::ok) return finish(errc, Errno::none);
+    if (const Errc errc = check_entry(mknod_.reply, kSIfreg); errc != Errc::ok) return finish(errc, Errno::none);
     open_.user = this;
     open_.on_finish = [](Operation& open) noexcept { static_cast<CreateFile*>(open.user)->opened(); };
     // The file is new: there is nothing to truncate.

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "vfsproto/fuse/client/operations/operation.hpp"
 
-#include "vfsproto/fuse/wire/validate.hpp"
-
 namespace vfsproto::client {
 
 namespace {
@@ -37,6 +35,11 @@ Errc Operation::check_entry(const wire::EntryOut& entry) noexcept {
     return errc;
 }
 
-Errc Operation::check_attr(const wire::Attr& attr) noexcept { return wire::check_attr(attr); }
+Errc Operation::check_entry(const wire::EntryOut& entry, std::uint32_t type) noexcept {
+    const Errc errc = check_entry(entry);
+    if (errc != Errc::ok || wire::linux_abi::file_type(entry.attr.mode) == type) return errc;
+    orphan_ = entry.nodeid;
+    return Errc::protocol_violation;
+}
 
 } // namespace vfsproto::client

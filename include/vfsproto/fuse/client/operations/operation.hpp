@@ -42,6 +42,7 @@ public:
     void (*on_finish)(Operation&) noexcept = nullptr;
     void* user = nullptr;
     Operation* link = nullptr; // the host's, for lists of its own
+    void* tag = nullptr;       // the caller's
 
     [[nodiscard]] bool succeeded() const noexcept { return errc_ == Errc::ok && error_ == wire::Errno::none; }
     [[nodiscard]] Errc errc() const noexcept { return errc_; }          // the engine's or the protocol's failure
