@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "vfsproto/posix/channel.hpp"
 
+#include "vfsproto/backends/file_descriptor.hpp"
+
 #include <poll.h>
 #include <unistd.h>
 
@@ -78,8 +80,20 @@ Failure Channel::open_session() {
     while (!poll_control()) {
         if (!wait_for_interrupt(rings_->request_fd(), until)) return Errc::transport_failed;
     }
-    if (session_.state() == SessionState::ready) return {};
+    if (session_.state() == SessionState::ready) {
+        settle_limits();
+        return {};
+    }
     return {session_.failure(), session_.server_error()};
+}
+
+void Channel::settle_limits() noexcept {
+    const client::Client& client = share_.client();
+    const Region registered{};
+    read_limits_ = {client::piece_limit(client, wire::Opcode::read, nullptr),
+                    client::piece_limit(client, wire::Opcode::read, &registered)};
+    write_limits_ = {client::piece_limit(client, wire::Opcode::write, nullptr),
+                     client::piece_limit(client, wire::Opcode::write, &registered)};
 }
 
 void Channel::close_session() noexcept {
@@ -126,8 +140,7 @@ bool Channel::wait_for_interrupt(int fd, Clock::time_point until) noexcept {
     if (left <= 0) return false;
     pollfd interest{fd, POLLIN, 0};
     if (::poll(&interest, 1, static_cast<int>(left)) == 0) return false;
-    std::uint64_t count = 0;
-    [[maybe_unused]] const ssize_t taken = ::read(fd, &count, sizeof(count));
+    backends::wait_event(fd);
     return true;
 }
 
@@ -200,8 +213,7 @@ void Channel::device_gone() noexcept {
     }
     fail(Errc::device_gone);
     share_.nudge();
-    const std::uint64_t one = 1;
-    [[maybe_unused]] const ssize_t written = ::write(rings_->hiprio_fd(), &one, sizeof(one));
+    backends::signal_event(rings_->hiprio_fd());
 }
 
 Result<Region> Channel::allocate(std::size_t bytes) {

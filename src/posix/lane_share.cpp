@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "vfsproto/posix/lane_share.hpp"
 
+#include "vfsproto/backends/file_descriptor.hpp"
 #include "vfsproto/base/fence.hpp"
 
 #include <sys/epoll.h>
@@ -49,11 +50,7 @@ LaneShare::~LaneShare() {
     if (epoll_fd_ >= 0) ::close(epoll_fd_);
 }
 
-void LaneShare::nudge() noexcept {
-    const std::uint64_t one = 1;
-    // A full counter wakes the sleeper as well as one more would.
-    [[maybe_unused]] const ssize_t written = ::write(call_fd_, &one, sizeof(one));
-}
+void LaneShare::nudge() noexcept { backends::signal_event(call_fd_); }
 
 void LaneShare::wait_slowly_and_unlock(Waiter& waiter) noexcept {
     if (polling_ && sleep_for_role(waiter)) return;
@@ -86,8 +83,11 @@ void LaneShare::serve_as_poller(Waiter& waiter) noexcept {
 }
 
 void LaneShare::poll_until(Waiter& waiter) noexcept {
+    // A lone request was only just sent: arm() finds out as cheaply as a poll would whether it is done already.
+    if (client_.lane->in_flight() > 1) static_cast<void>(step());
     while (!waiter.satisfied_) {
-        if (step() == 0 && !waiter.satisfied_) idle(waiter);
+        idle(waiter);
+        while (step() == config::kDrainBatch && !waiter.satisfied_) {}
     }
 }
 
@@ -107,7 +107,7 @@ void LaneShare::idle(Waiter& waiter) noexcept {
         if (spin(waiter, limit)) return;
         spun_in_vain_ = true;
     }
-    sleep();
+    if (!waiter.satisfied_) sleep();
 }
 
 // Polls with the lock held, and lets go of it as soon as somebody wants it. True: something came.
@@ -144,8 +144,7 @@ void LaneShare::sleep() noexcept {
     if (arm.completions > 1) {
         woken = sleep_bounded(arm.completions);
     } else {
-        std::uint64_t count = 0;
-        woken = ::read(call_fd_, &count, sizeof(count)) == static_cast<ssize_t>(sizeof(count));
+        woken = backends::wait_event(call_fd_);
     }
     mutex_.lock();
     single_next_ = !woken;

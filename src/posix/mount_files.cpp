@@ -125,39 +125,64 @@ client::TransferSpan Mount::span_of(const File& file, std::byte* data, std::size
 }
 
 Outcome<std::uint64_t> Mount::read(const File& file, std::span<std::byte> into, std::uint64_t offset) {
-    const client::TransferSpan span = span_of(file, into.data(), into.size(), offset);
-    const client::Client& client = channel_->share().client();
-    if (span.len > client::piece_limit(client, wire::Opcode::read, span.registered) || span.len == 0) {
-        client::ReadFile read;
-        channel_->run(read, span);
-        if (!read.succeeded()) return failure_of(read);
-        return read.done();
+    const Region* registered = channel_->find_registered(into.data(), into.size());
+    if (into.size() - 1 >= channel_->piece_limit<wire::Opcode::read>(registered)) {
+        return read_in_pieces(file, into, offset);
     }
     // The common case: one request, nothing of the machinery for many.
     client::ReadOnce read;
-    const auto len = static_cast<std::uint32_t>(span.len);
-    read.call.args.fh = span.fh;
+    const auto len = static_cast<std::uint32_t>(into.size());
+    read.call.args.fh = file.fh();
     read.call.args.offset = offset;
     read.call.args.size = len;
-    read.call.args.flags = span.open_flags;
+    read.call.args.flags = file.flags();
     Segment segment;
-    read.call.data_out = {span.host, len, {}};
-    if (span.registered != nullptr) {
-        segment = span.registered->segment(span.host, len);
+    read.call.data_out = {into.data(), len, {}};
+    if (registered != nullptr) {
+        segment = registered->segment(into.data(), len);
         read.call.data_out.segments = {&segment, 1};
     }
-    channel_->run(read, span.nodeid);
+    channel_->run(read, file.nodeid());
     if (!read.succeeded()) return failure_of(read);
     return std::uint64_t{read.call.bytes};
 }
 
+Outcome<std::uint64_t> Mount::read_in_pieces(const File& file, std::span<std::byte> into, std::uint64_t offset) {
+    client::ReadFile read;
+    channel_->run(read, span_of(file, into.data(), into.size(), offset));
+    if (!read.succeeded()) return failure_of(read);
+    return read.done();
+}
+
 Outcome<std::uint64_t> Mount::write(const File& file, std::span<const std::byte> from, std::uint64_t offset) {
-    // The pieces of a write only ever read from it.
-    client::TransferSpan span = span_of(file, const_cast<std::byte*>(from.data()), from.size(), offset);
-    client::WriteFile write;
-    channel_->run(write, span);
+    const Region* registered = channel_->find_registered(from.data(), from.size());
+    if (from.size() - 1 >= channel_->piece_limit<wire::Opcode::write>(registered)) {
+        return write_in_pieces(file, from, offset);
+    }
+    client::WriteOnce write;
+    const auto len = static_cast<std::uint32_t>(from.size());
+    write.call.args.fh = file.fh();
+    write.call.args.offset = offset;
+    write.call.args.size = len;
+    write.call.args.flags = file.flags();
+    Segment segment;
+    write.call.data_in = {from.data(), len, {}};
+    if (registered != nullptr) {
+        segment = registered->segment(from.data(), len);
+        write.call.data_in.segments = {&segment, 1};
+    }
+    channel_->run(write, file.nodeid());
     if (!write.succeeded()) return failure_of(write);
-    if (write.done() == 0 && !from.empty()) return Errc::protocol_violation; // neither progress nor an error
+    if (write.call.reply.size == 0) return Errc::protocol_violation; // neither progress nor an error
+    return std::uint64_t{write.call.reply.size};
+}
+
+Outcome<std::uint64_t> Mount::write_in_pieces(const File& file, std::span<const std::byte> from, std::uint64_t offset) {
+    // The pieces of a write only ever read from it.
+    client::WriteFile write;
+    channel_->run(write, span_of(file, const_cast<std::byte*>(from.data()), from.size(), offset));
+    if (!write.succeeded()) return failure_of(write);
+    if (write.done() == 0 && !from.empty()) return Errc::protocol_violation;
     return write.done();
 }
 

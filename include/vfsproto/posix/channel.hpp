@@ -4,6 +4,7 @@
 
 #include "vfsproto/backends/attachment.hpp"
 #include "vfsproto/fuse/client/node_table.hpp"
+#include "vfsproto/fuse/client/operations/data.hpp"
 #include "vfsproto/fuse/client/session.hpp"
 #include "vfsproto/posix/device_rings.hpp"
 #include "vfsproto/posix/failure.hpp"
@@ -77,6 +78,11 @@ public:
         return memory_.find(data, len);
     }
 
+    // The most bytes one READ or WRITE may carry, with and without registered memory. Constant from open() on.
+    template <wire::Opcode Op> [[nodiscard]] std::uint32_t piece_limit(const Region* registered) const noexcept {
+        const PieceLimits& limits = Op == wire::Opcode::read ? read_limits_ : write_limits_;
+        return registered != nullptr ? limits.registered : limits.bounced;
+    }
     [[nodiscard]] const client::SessionParams& params() const noexcept { return session_.params(); }
     [[nodiscard]] backends::Attachment& attachment() noexcept { return *attachment_; }
     [[nodiscard]] const DeviceRings& rings() const noexcept { return *rings_; }
@@ -88,9 +94,15 @@ public:
 private:
     Channel(std::unique_ptr<backends::Attachment> attachment, const ChannelOptions& options);
 
+    struct PieceLimits {
+        std::uint32_t bounced = 0;
+        std::uint32_t registered = 0;
+    };
+
     [[nodiscard]] Failure start();
     [[nodiscard]] Failure make_lane();
     [[nodiscard]] Failure open_session();
+    void settle_limits() noexcept;
     void close_session() noexcept;
     void lane_drained() noexcept override;
     void pump_session() noexcept;
@@ -112,6 +124,8 @@ private:
     client::Session session_; // under the share's lock, as the lane
     client::StickyEnosys sticky_;
     QueueRef hiprio_;
+    PieceLimits read_limits_{};
+    PieceLimits write_limits_{};
     Errc failed_ = Errc::ok;
     LaneShare share_;
 };

@@ -88,7 +88,7 @@ private:
                                                                        const File& file, std::span<std::byte> bytes,
                                                                        std::uint64_t offset, Data& data) {
         const Region* registered = channel_.find_registered(bytes.data(), bytes.size());
-        if (bytes.size() > client::piece_limit(channel_.share().client(), Op, registered)) return Errc::too_large;
+        if (bytes.size() > channel_.piece_limit<Op>(registered)) return Errc::too_large;
         const auto len = static_cast<std::uint32_t>(bytes.size());
         operation.call.args.fh = file.fh();
         operation.call.args.offset = offset;

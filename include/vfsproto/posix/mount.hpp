@@ -135,6 +135,10 @@ private:
     [[nodiscard]] Outcome<File> open_walked(PathWalk& walk, std::uint32_t flags);
     [[nodiscard]] Outcome<File> create(PathWalk& walk, std::uint32_t flags, std::uint32_t mode);
     [[nodiscard]] Outcome<Attributes> set_attributes(std::uint64_t nodeid, const wire::SetattrIn& what);
+    [[nodiscard]] Outcome<std::uint64_t> read_in_pieces(const File& file, std::span<std::byte> into,
+                                                        std::uint64_t offset);
+    [[nodiscard]] Outcome<std::uint64_t> write_in_pieces(const File& file, std::span<const std::byte> from,
+                                                         std::uint64_t offset);
     [[nodiscard]] client::TransferSpan span_of(const File& file, std::byte* data, std::size_t len,
                                                std::uint64_t offset);
 
