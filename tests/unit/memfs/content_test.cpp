@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "../../../src/backends/memfs/content.hpp"
+
+#include "support/catch.hpp"
+
+#include <random>
+#include <vector>
+
+using vfsproto::backends::Content;
+using vfsproto::backends::Space;
+using Bytes = std::vector<std::byte>;
+
+namespace {
+
+Bytes all_of(const Content& content) {
+    Bytes bytes(content.size());
+    content.read(0, bytes.data(), bytes.size());
+    return bytes;
+}
+
+void put(Bytes& model, std::size_t from, std::size_t to, std::byte value, bool grow) {
+    if (grow && model.size() < to) model.resize(to);
+    for (std::size_t i = from; i < to && i < model.size(); ++i) model[i] = value;
+}
+
+} // namespace
+
+TEST_CASE("a sparse file reads like a plain array under random changes") {
+    std::mt19937 random(11);
+    Space space{1 << 20, 0};
+    Content content(space);
+    Bytes model;
+    for (int step = 0; step < 4000; ++step) {
+        const std::size_t from = random() % 40000;
+        const std::size_t size = 1 + random() % (random() % 2 == 0 ? 100 : 12000);
+        switch (random() % 5) {
+        case 0:
+        case 1: {
+            const auto value = static_cast<std::byte>(1 + random() % 255);
+            const Bytes data(size, value);
+            REQUIRE(content.write(from, data.data(), size) == size);
+            put(model, from, from + size, value, true);
+            break;
+        }
+        case 2:
+            content.punch(from, from + size);
+            put(model, from, from + size, std::byte{0}, false);
+            break;
+        case 3: REQUIRE(content.reserve(from, from + size)); break;
+        case 4:
+            content.resize(from);
+            model.resize(from);
+            break;
+        }
+        REQUIRE(content.size() == model.size());
+        REQUIRE(space.used == content.blocks());
+        if (step % 16 == 0) REQUIRE(all_of(content) == model);
+    }
+}
+
+TEST_CASE("data and holes are found block by block, and together they cover the file") {
+    Space space{1 << 20, 0};
+    Content content(space);
+    const Bytes data(10, std::byte{1});
+    content.write(3 * 4096 + 5, data.data(), data.size());
+    content.write(10 * 4096, data.data(), data.size());
+    content.resize(20 * 4096);
+    REQUIRE(content.reserve(5 * 4096, 7 * 4096));
+    CHECK(content.next_data(0) == 3 * 4096);
+    CHECK(content.next_data(3 * 4096 + 100) == 3 * 4096 + 100);
+    CHECK(content.next_hole(3 * 4096 + 100) == 4 * 4096);
+    CHECK(content.next_data(4 * 4096) == 10 * 4096);
+    CHECK(content.next_hole(0) == 0);
+    CHECK(content.next_data(11 * 4096) == content.size());
+    CHECK(content.blocks() == 4);
+}
+
+TEST_CASE("space is counted, runs out, and comes back") {
+    Space space{4, 0};
+    {
+        Content content(space);
+        const Bytes data(6 * 4096, std::byte{1});
+        CHECK(content.write(0, data.data(), data.size()) == 4 * 4096);
+        CHECK(content.size() == 4 * 4096);
+        CHECK_FALSE(content.reserve(4 * 4096, 5 * 4096));
+        CHECK(content.reserve(0, 4 * 4096));
+        content.punch(4096, 3 * 4096);
+        CHECK(space.used == 2);
+        CHECK(content.write(8 * 4096, data.data(), 1) == 1);
+        CHECK(space.used == 3);
+        content.resize(1);
+        CHECK(space.used == 1);
+    }
+    CHECK(space.used == 0);
+}

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Asks a file system without rings in between.
+#pragma once
+
+#include "support/catch.hpp"
+#include "vfsproto/backends/memfs.hpp"
+#include "vfsproto/fuse/wire/codec.hpp"
+#include "vfsproto/fuse/wire/dirents.hpp"
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace vfsproto::test {
+
+using backends::Memfs;
+using wire::Errno;
+using wire::Opcode;
+using wire::u32;
+using wire::u64;
+using Bytes = std::vector<std::byte>;
+
+inline Bytes to_bytes(std::string_view text) {
+    const auto bytes = std::as_bytes(std::span(text));
+    return {bytes.begin(), bytes.end()};
+}
+inline std::string to_text(const Bytes& bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
+
+template <Opcode Op> struct Answered {
+    Errno error{};
+    wire::OutOf<Op> out{};
+    Bytes data{};
+    bool parked = false;
+};
+
+struct With {
+    wire::Name name{};
+    wire::Name second{};
+    Bytes data{};
+    std::size_t room = 1 << 16; // of the reply, beside its header
+    wire::Caller caller{};
+    std::uint16_t lane = 0;
+    u64 unique = 2;
+    Bytes* reply_memory = nullptr; // where a parked reply goes
+};
+
+// Reads a reply as its client would.
+template <Opcode Op> Answered<Op> read_reply(const Bytes& bytes, u64 unique, std::size_t asked) {
+    if (wire::op_info(Op).traits.reply == wire::ReplyOwed::never && bytes.empty()) return {};
+    const auto reply = wire::decode_whole_reply<wire::RowOf<Op>>(bytes, unique, asked);
+    REQUIRE(reply);
+    return {reply->error, reply->out, Bytes(reply->data.begin(), reply->data.end())};
+}
+
+template <class In> std::size_t asked_by(const In& in) {
+    if constexpr (requires { in.size; })
+        return in.size;
+    else
+        return wire::linux_abi::kPathMax;
+}
+
+class Client {
+public:
+    explicit Client(Memfs& fs) : fs_(fs) {}
+
+    template <Opcode Op> Answered<Op> call(u64 nodeid, const wire::InOf<Op>& in = {}, With with = {}) {
+        const auto header = wire::make_header(Op, 0, with.unique, nodeid, with.caller);
+        // Two pieces each, so that nothing depends on one segment.
+        const auto half = static_cast<u32>(with.data.size() / 2);
+        HostSegment data[2] = {{with.data.data(), half},
+                               {with.data.data() + half, static_cast<u32>(with.data.size()) - half}};
+        server::RequestOf<Op> request{header, session_, with.lane};
+        request.in = in;
+        request.name = with.name;
+        request.second_name = with.second;
+        request.data = {data, with.data.size()};
+
+        Bytes own;
+        Bytes& memory = with.reply_memory != nullptr ? *with.reply_memory : own;
+        memory.assign(sizeof(wire::OutHeader) + with.room, std::byte{0xdd});
+        const auto first = static_cast<u32>(memory.size() / 2);
+        HostSegment room[2] = {{memory.data(), first},
+                               {memory.data() + first, static_cast<u32>(memory.size()) - first}};
+        server::ReplyWriter writer(room, {with.unique, static_cast<u32>(Op), 0, with.lane});
+        server::ReplyTo<Op> reply(writer);
+        fs_.handle(request, reply);
+        if (writer.parked()) {
+            Answered<Op> parked{};
+            parked.parked = true;
+            return parked;
+        }
+        const u32 written = writer.finish();
+        Bytes bytes(memory.begin(), memory.begin() + written);
+        return read_reply<Op>(bytes, with.unique, asked_by(in));
+    }
+
+    // The usual calls, which are expected to succeed.
+    wire::EntryOut lookup(u64 parent, wire::Name name) {
+        const auto answer = call<Opcode::lookup>(parent, {}, {.name = name});
+        REQUIRE(answer.error == Errno::none);
+        return answer.out;
+    }
+    u64 mkdir(u64 parent, wire::Name name) {
+        const auto answer = call<Opcode::mkdir>(parent, {0755, 0}, {.name = name});
+        REQUIRE(answer.error == Errno::none);
+        return answer.out.nodeid;
+    }
+    wire::CreateOut create(u64 parent, wire::Name name, u32 flags = wire::linux_abi::kORdwr) {
+        const auto answer = call<Opcode::create>(parent, {flags, 0644, 0, 0}, {.name = name});
+        REQUIRE(answer.error == Errno::none);
+        return answer.out;
+    }
+    u32 write(u64 nodeid, u64 fh, u64 offset, std::string_view text) {
+        wire::WriteIn in{};
+        in.fh = fh, in.offset = offset, in.size = static_cast<u32>(text.size());
+        const auto answer = call<Opcode::write>(nodeid, in, {.data = to_bytes(text)});
+        REQUIRE(answer.error == Errno::none);
+        return answer.out.size;
+    }
+    std::string read(u64 nodeid, u64 fh, u64 offset, u32 size) {
+        wire::ReadIn in{};
+        in.fh = fh, in.offset = offset, in.size = size;
+        const auto answer = call<Opcode::read>(nodeid, in, {.room = size});
+        REQUIRE(answer.error == Errno::none);
+        return to_text(answer.data);
+    }
+    wire::Attr attr(u64 nodeid) {
+        const auto answer = call<Opcode::getattr>(nodeid);
+        REQUIRE(answer.error == Errno::none);
+        return answer.out.attr;
+    }
+    Errno release(u64 nodeid, u64 fh) { return call<Opcode::release>(nodeid, {fh, 0, 0, 0}).error; }
+    void forget(u64 nodeid, u64 count) { call<Opcode::forget>(nodeid, {count}); }
+
+    const server::ServerSession& session() const { return session_; }
+
+private:
+    Memfs& fs_;
+    server::ServerSession session_{};
+};
+
+// The side of a DeviceLane that answers what was parked.
+struct LaneTwin {
+    std::uint16_t number = 0;
+    std::map<u64, u32> written{}; // by unique
+
+    [[nodiscard]] std::uint16_t id() const noexcept { return number; }
+    template <Opcode Op, class Fill> Errc complete(const server::ParkedRequest& parked, Fill&& fill) noexcept {
+        if (parked.opcode != Op) return Errc::bad_argument;
+        server::ReplyWriter writer(parked.chain.storage, {parked.unique, static_cast<u32>(Op), 0, number});
+        server::ReplyTo<Op> reply(writer);
+        fill(reply);
+        written[parked.unique] = writer.finish();
+        return Errc::ok;
+    }
+    Errc complete_error(const server::ParkedRequest& parked, Errno why) noexcept {
+        server::ReplyWriter writer(parked.chain.storage, {parked.unique, static_cast<u32>(parked.opcode), 0, number});
+        writer.error(why);
+        written[parked.unique] = writer.finish();
+        return Errc::ok;
+    }
+};
+static_assert(server::ParksOn<Memfs, LaneTwin>);
+
+} // namespace vfsproto::test
