@@ -2,6 +2,8 @@
 // A file name (or a symlink target, or the name of an xattr) as messages carry it.
 #pragma once
 
+#include "vfsproto/base/characters.hpp"
+
 #include <concepts>
 #include <cstddef>
 #include <span>
@@ -25,7 +27,7 @@ public:
 
     // The bytes of a message, which hold no NUL.
     [[nodiscard]] static Name of_bytes(std::span<const std::byte> bytes) noexcept {
-        return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+        return {characters(bytes), bytes.size()};
     }
 
     [[nodiscard]] constexpr const char* data() const noexcept { return data_; }
