@@ -197,17 +197,17 @@ template <class Slot> void BenchJob::keep_busy(std::vector<Slot>& slots) {
 void BenchJob::start(posix::IoQueue& queue, DataSlot& slot) {
     Errc errc;
     if (is_read()) {
-        slot.read.operation.tag = &slot;
+        slot.read.tag = &slot;
         errc = queue.read(slot.read, file_, slot.buffer, next_offset());
     } else {
-        slot.write.operation.tag = &slot;
+        slot.write.tag = &slot;
         errc = queue.write(slot.write, file_, slot.buffer, next_offset());
     }
     if (errc != Errc::ok) failure_ = errc;
 }
 
 bool BenchJob::finished(posix::IoQueue&, DataSlot& slot, const client::Operation&) {
-    const std::uint32_t count = is_read() ? slot.read.operation.call.bytes : slot.write.operation.call.reply.size;
+    const std::uint32_t count = is_read() ? slot.read.bytes() : slot.write.bytes();
     if (count != options_.block_size) failure_ = Errc::protocol_violation; // the file is as long as was asked for
     bytes_ += count;
     return true;

@@ -23,6 +23,23 @@ std::unique_ptr<OpenHandle> handle_of(Channel& channel, NodeRef node, const Op& 
     return handle;
 }
 
+// One READ or WRITE of a span that fits one request.
+template <wire::Opcode Op, class Data> void fill(client::Call<Op>& call, Data& data, Segment& segment, const File& file,
+                                                 std::span<const std::byte> bytes, const Region* registered,
+                                                 std::uint64_t offset) {
+    const auto len = static_cast<std::uint32_t>(bytes.size());
+    call.nodeid = file.nodeid();
+    call.args.fh = file.fh();
+    call.args.offset = offset;
+    call.args.size = len;
+    call.args.flags = file.flags();
+    data.host = const_cast<std::byte*>(bytes.data()); // a WRITE only reads from it
+    data.len = len;
+    if (registered == nullptr) return;
+    segment = registered->segment(bytes.data(), len);
+    data.segments = {&segment, 1};
+}
+
 template <class Op> void send_release(OpenHandle& handle) {
     Op release;
     release.call.args.fh = handle.fh;
@@ -130,21 +147,12 @@ Outcome<std::uint64_t> Mount::read(const File& file, std::span<std::byte> into, 
         return read_in_pieces(file, into, offset);
     }
     // The common case: one request, nothing of the machinery for many.
-    client::ReadOnce read;
-    const auto len = static_cast<std::uint32_t>(into.size());
-    read.call.args.fh = file.fh();
-    read.call.args.offset = offset;
-    read.call.args.size = len;
-    read.call.args.flags = file.flags();
+    client::Call<wire::Opcode::read> call;
     Segment segment;
-    read.call.data_out = {into.data(), len, {}};
-    if (registered != nullptr) {
-        segment = registered->segment(into.data(), len);
-        read.call.data_out.segments = {&segment, 1};
-    }
-    channel_->run(read, file.nodeid());
-    if (!read.succeeded()) return failure_of(read);
-    return std::uint64_t{read.call.bytes};
+    fill(call, call.data_out, segment, file, {into.data(), into.size()}, registered, offset);
+    channel_->share().run_call(call);
+    if (!call.succeeded()) return Failure(call.errc, call.error);
+    return std::uint64_t{call.bytes};
 }
 
 Outcome<std::uint64_t> Mount::read_in_pieces(const File& file, std::span<std::byte> into, std::uint64_t offset) {
@@ -159,22 +167,14 @@ Outcome<std::uint64_t> Mount::write(const File& file, std::span<const std::byte>
     if (from.size() - 1 >= channel_->piece_limit<wire::Opcode::write>(registered)) {
         return write_in_pieces(file, from, offset);
     }
-    client::WriteOnce write;
-    const auto len = static_cast<std::uint32_t>(from.size());
-    write.call.args.fh = file.fh();
-    write.call.args.offset = offset;
-    write.call.args.size = len;
-    write.call.args.flags = file.flags();
+    client::Call<wire::Opcode::write> call;
     Segment segment;
-    write.call.data_in = {from.data(), len, {}};
-    if (registered != nullptr) {
-        segment = registered->segment(from.data(), len);
-        write.call.data_in.segments = {&segment, 1};
-    }
-    channel_->run(write, file.nodeid());
-    if (!write.succeeded()) return failure_of(write);
-    if (write.call.reply.size == 0) return Errc::protocol_violation; // neither progress nor an error
-    return std::uint64_t{write.call.reply.size};
+    fill(call, call.data_in, segment, file, from, registered, offset);
+    channel_->share().run_call(call);
+    if (!call.succeeded()) return Failure(call.errc, call.error);
+    // More than was sent is a lie, and nothing at all is neither progress nor an error.
+    if (call.reply.size == 0 || call.reply.size > call.args.size) return Errc::protocol_violation;
+    return std::uint64_t{call.reply.size};
 }
 
 Outcome<std::uint64_t> Mount::write_in_pieces(const File& file, std::span<const std::byte> from, std::uint64_t offset) {

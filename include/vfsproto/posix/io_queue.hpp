@@ -15,15 +15,30 @@
 
 namespace vfsproto::posix {
 
-// One READ or WRITE of an IoQueue, in storage of the caller. Set operation.tag to tell it from others.
-struct QueuedRead {
-    client::ReadOnce operation; // when done: call.bytes
-    Segment segment{};
+class IoQueue;
+
+// One READ or WRITE of an IoQueue, in storage of the caller; set `tag` to tell it from others.
+template <wire::Opcode Op> class QueuedTransfer final : public client::Operation {
+public:
+    // Bytes moved, when it is done.
+    [[nodiscard]] std::uint32_t bytes() const noexcept {
+        if constexpr (Op == wire::Opcode::read) {
+            return call_.bytes;
+        } else {
+            return call_.reply.size;
+        }
+    }
+
+private:
+    friend class IoQueue;
+    static void done(client::Request& request) noexcept;
+
+    client::Call<Op> call_;
+    Segment segment_{};
+    IoQueue* queue_ = nullptr;
 };
-struct QueuedWrite {
-    client::WriteOnce operation; // when done: call.reply.size
-    Segment segment{};
-};
+using QueuedRead = QueuedTransfer<wire::Opcode::read>;
+using QueuedWrite = QueuedTransfer<wire::Opcode::write>;
 
 // One thread. Operations stay in place until next() has returned them; the queue must be empty when it ends.
 class IoQueue {
@@ -43,18 +58,16 @@ public:
         ++in_flight_;
         channel_.share().start(op, std::forward<Args>(args)...);
     }
-    // At most what one request may carry (client::piece_limit). Not copied when the span lies in a Buffer of the mount.
+    // At most what one request may carry (Channel::piece_limit). Not copied when the span lies in a Buffer of the mount.
     // Errors: too_large; then nothing was started.
     [[nodiscard]] Errc read(QueuedRead& slot, const File& file, std::span<std::byte> into, std::uint64_t offset) {
-        auto& call = slot.operation.call;
-        return transfer(slot.operation, slot.segment, file, into, offset, call.data_out);
+        return transfer(slot, slot.call_.data_out, file, into, offset);
     }
     [[nodiscard]] Errc write(QueuedWrite& slot, const File& file, std::span<const std::byte> from,
                              std::uint64_t offset) {
         // A write only ever reads from it.
         const std::span<std::byte> bytes(const_cast<std::byte*>(from.data()), from.size());
-        auto& call = slot.operation.call;
-        return transfer(slot.operation, slot.segment, file, bytes, offset, call.data_in);
+        return transfer(slot, slot.call_.data_in, file, bytes, offset);
     }
 
     // Publishes what was started; next() does so too.
@@ -84,22 +97,35 @@ public:
     }
 
 private:
-    template <wire::Opcode Op, class Data> [[nodiscard]] Errc transfer(client::Single<Op>& operation, Segment& segment,
-                                                                       const File& file, std::span<std::byte> bytes,
-                                                                       std::uint64_t offset, Data& data) {
+    template <wire::Opcode Op> friend class QueuedTransfer;
+
+    // No more than the lane must be told: this is what many requests a second are made of.
+    template <wire::Opcode Op, class Data> [[nodiscard]] Errc
+    transfer(QueuedTransfer<Op>& slot, Data& data, const File& file, std::span<std::byte> bytes, std::uint64_t offset) {
         const Region* registered = channel_.find_registered(bytes.data(), bytes.size());
         if (bytes.size() > channel_.piece_limit<Op>(registered)) return Errc::too_large;
+        client::Call<Op>& call = slot.call_;
         const auto len = static_cast<std::uint32_t>(bytes.size());
-        operation.call.args.fh = file.fh();
-        operation.call.args.offset = offset;
-        operation.call.args.size = len;
-        operation.call.args.flags = file.flags();
-        data = {bytes.data(), len, {}};
+        call.args.fh = file.fh();
+        call.args.offset = offset;
+        call.args.size = len;
+        call.args.flags = file.flags();
+        data.host = bytes.data();
+        data.len = len;
+        data.segments = {};
         if (registered != nullptr) {
-            segment = registered->segment(bytes.data(), len);
-            data.segments = {&segment, 1};
+            slot.segment_ = {registered->device() + static_cast<std::uint64_t>(bytes.data() - registered->host()), len};
+            data.segments = {&slot.segment_, 1};
         }
-        start(operation, file.nodeid());
+        LaneShare& share = channel_.share();
+        call.nodeid = file.nodeid();
+        call.caller = share.caller();
+        call.owner = &slot;
+        call.on_done = &QueuedTransfer<Op>::done;
+        slot.queue_ = this;
+        ++in_flight_;
+        const LaneShare::Lock lock(share);
+        share.client().lane->template enqueue_as<Op>(call);
         return Errc::ok;
     }
     // Under the lock.
@@ -117,5 +143,15 @@ private:
     client::Operation* done_ = nullptr; // under the lock
     client::Operation* last_ = nullptr; // "
 };
+
+template <wire::Opcode Op> void QueuedTransfer<Op>::done(client::Request& request) noexcept {
+    auto& self = *static_cast<QueuedTransfer*>(request.owner);
+    self.errc_ = request.errc;
+    self.error_ = request.error;
+    if constexpr (Op == wire::Opcode::write) {
+        if (request.succeeded() && self.call_.reply.size > self.call_.args.size) self.errc_ = Errc::protocol_violation;
+    }
+    self.queue_->take(self);
+}
 
 } // namespace vfsproto::posix

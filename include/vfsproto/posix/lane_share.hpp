@@ -84,11 +84,22 @@ public:
         mutex_.lock();
         op.start(client_, caller_, std::forward<Args>(args)...);
         client_.lane->kick();
-        if (ended.waiter.satisfied_) {
-            mutex_.unlock();
-        } else {
-            wait_slowly_and_unlock(ended.waiter);
-        }
+        end_of_run(ended.waiter);
+    }
+
+    // The same for one READ or WRITE, whose owner and on_done are set here.
+    template <wire::Opcode Op> void run_call(client::Call<Op>& call) {
+        Ended ended{*this, {}};
+        call.caller = caller_;
+        call.owner = &ended;
+        call.on_done = [](client::Request& request) noexcept {
+            auto& end = *static_cast<Ended*>(request.owner);
+            end.share.satisfy(end.waiter);
+        };
+        mutex_.lock();
+        client_.lane->template enqueue_as<Op>(call);
+        client_.lane->kick();
+        end_of_run(ended.waiter);
     }
 
     // For owners of several operations at once: the operation's own on_finish is called, under the lock, by any thread.
@@ -141,6 +152,13 @@ private:
         Waiter waiter;
     };
 
+    void end_of_run(Waiter& waiter) noexcept {
+        if (waiter.satisfied_) {
+            mutex_.unlock();
+        } else {
+            wait_slowly_and_unlock(waiter);
+        }
+    }
     // Under the lock, which is held again, or still, when it returns.
     void wait_slowly(Waiter& waiter) noexcept;
     // Without the lock when it returns; a thread that slept needs it no more.

@@ -40,6 +40,11 @@ public:
     // Errors: no_slot.
     [[nodiscard]] Result<Token> acquire() noexcept {
         if (free_ == kNone) return Errc::no_slot;
+        return take();
+    }
+    // For who has asked has_free().
+    [[nodiscard]] Token take() noexcept {
+        VFSPROTO_ASSERT(has_free());
         const std::uint16_t slot = free_;
         Entry& entry = entries_[slot];
         free_ = entry.next_free;

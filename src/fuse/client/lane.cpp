@@ -4,5 +4,7 @@
 namespace vfsproto::client {
 
 template class BasicLane<QueueRef>;
+template void BasicLane<QueueRef>::enqueue_as<wire::Opcode::read>(Request&) noexcept;
+template void BasicLane<QueueRef>::enqueue_as<wire::Opcode::write>(Request&) noexcept;
 
 } // namespace vfsproto::client

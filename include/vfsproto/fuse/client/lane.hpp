@@ -33,13 +33,20 @@ inline constexpr std::uint32_t kMaxPayload = 1u << 30;
 static_assert(sizeof(wire::OutHeader) + wire::kMaxOutSize <= kReplyArea);
 static_assert(sizeof(wire::InHeader) + wire::kMaxInSize <= kBounceAt - kReplyArea - sizeof(wire::OutHeader));
 
-// What a slot remembers of its request.
+// What a slot remembers of its request, and where its own memory is.
 struct LaneSlot {
+    std::byte* block = nullptr;
+    DeviceAddr device{};
     std::uint64_t unique = 0;
     Request* request = nullptr;
     std::uint32_t out_at = 0;   // where in the block the reply header lies
     std::uint32_t data_len = 0; // payload bytes in flight, both ways
     std::uint32_t epoch = 0;    // of arm(): was it started after the last one?
+    // What a good reply's body may measure. Settled at the start, so that a completion looks nothing up.
+    std::uint32_t body_least = 0;
+    std::uint32_t body_most = 0;
+    std::uint16_t fixed = 0; // bytes of the reply's struct, before its data
+    enum class Silence : std::uint8_t { forbidden, allowed } silence = Silence::forbidden; // no bytes at all
 };
 
 struct LaneOptions {
@@ -88,6 +95,9 @@ public:
     // too_large (longer than slot or chain can hold), queue_full (never room for so many segments), or the error the
     // lane or its queue latched.
     void enqueue(Request& request) noexcept;
+    // The same for a request of this row, which is then settled when the library is compiled. There for the rows whose
+    // cost is counted: READ and WRITE.
+    template <wire::Opcode Op> void enqueue_as(Request& request) noexcept;
     // Publishes what was started and rings the doorbell if the device wants it. Once per burst.
     void kick() noexcept {
         if (unkicked_ == 0) return;
@@ -132,17 +142,24 @@ private:
         bool bounced = false;                // some of the data passes through the block
     };
 
+    // READ and WRITE of one registered segment when nothing stands in the way: no more than has to be done.
+    template <wire::Opcode Op> [[nodiscard]] Errc start_plain(Request& request, const Segment& payload) noexcept;
+    // `Row` says of a request what its row says, at compile time or at run time: one text for both.
+    template <class Row> void enqueue_row(Request& request) noexcept;
+    void wait_or_refuse(Request& request, Errc errc) noexcept;
     // Errors: too_large.
-    [[nodiscard]] Errc make_plan(const Request& request, Plan& plan) const noexcept;
-    [[nodiscard]] Errc start(Request& request) noexcept;
-    [[nodiscard]] std::uint32_t write_request(const Request& request, std::byte* at, std::uint64_t unique,
-                                              std::uint32_t registered) noexcept;
+    template <class Row> [[nodiscard]] Errc make_plan(const Request& request, Plan& plan) const noexcept;
+    template <class Row> [[nodiscard]] Errc start(Request& request) noexcept;
+    template <class Row> [[nodiscard]] std::uint32_t
+    write_request(const Request& request, std::byte* at, std::uint64_t unique, std::uint32_t registered) noexcept;
+    template <class Row> void remember(LaneSlot& slot, Request& request, const Plan& plan) noexcept;
     template <std::size_t Payload>
     [[nodiscard]] Errc submit(Segment message, Segment answer, const Plan& plan, Token token) noexcept;
     void finish(Token token, std::uint32_t written) noexcept;
-    [[nodiscard]] Errc check(const LaneSlot& slot, const Request& request, std::uint32_t written,
-                             const wire::OutHeader& header) const noexcept;
-    void accept(const LaneSlot& slot, Request& request, const std::byte* block, const wire::OutHeader& header) noexcept;
+    [[nodiscard]] static Errc check(const LaneSlot& slot, std::uint32_t written,
+                                    const wire::OutHeader& header) noexcept;
+    static void accept(const LaneSlot& slot, Request& request, const std::byte* block,
+                       const wire::OutHeader& header) noexcept;
     void start_waiting() noexcept;
     void latch(Errc why) noexcept;
     void trace_started(Token token, const Request& request, std::uint32_t bytes) noexcept;
@@ -152,7 +169,6 @@ private:
 
     Q queue_{};
     Slots<LaneSlot> slots_{};
-    Region memory_{};
     LaneOptions options_{};
     std::size_t stride_ = 0;
     std::uint64_t sequence_ = 0;
@@ -161,15 +177,19 @@ private:
     std::uint16_t young_ = 0; // in flight, started since the last arm, cannot block at the server
     std::uint16_t unkicked_ = 0;
     std::uint16_t max_segments_ = 0;
+    std::uint64_t plain_limit_ = 0; // max_data_in_flight while start_plain() is possible, else 0
     WrittenLength lengths_ = WrittenLength::exact;
     Errc error_ = Errc::ok;
     Request* waiting_ = nullptr; // FIFO
     Request* waiting_last_ = nullptr;
     LaneCounters counters_{};
+    Completion batch_[config::kDrainBatch]{}; // scratch of drain(), which never runs inside itself
 };
 
 // What the library compiles once; a port with whole-program inlining may instantiate its own from lane_body.hpp.
 using Lane = BasicLane<QueueRef>;
 extern template class BasicLane<QueueRef>;
+extern template void BasicLane<QueueRef>::enqueue_as<wire::Opcode::read>(Request&) noexcept;
+extern template void BasicLane<QueueRef>::enqueue_as<wire::Opcode::write>(Request&) noexcept;
 
 } // namespace vfsproto::client

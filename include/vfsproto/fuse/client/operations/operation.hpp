@@ -30,7 +30,31 @@ struct EnosysRule {
     wire::Errno becomes; // what the caller sees; none = success without effect
     Remember remember;   // ask no more in this session
 };
-[[nodiscard]] const EnosysRule* find_enosys_rule(wire::Opcode op) noexcept;
+inline constexpr EnosysRule kEnosysRules[] = {
+    {wire::Opcode::link, wire::Errno::eperm, Remember::yes},
+    {wire::Opcode::fsync, wire::Errno::none, Remember::yes},
+    {wire::Opcode::setxattr, wire::Errno::eopnotsupp, Remember::yes},
+    {wire::Opcode::getxattr, wire::Errno::eopnotsupp, Remember::yes},
+    {wire::Opcode::listxattr, wire::Errno::eopnotsupp, Remember::yes},
+    {wire::Opcode::removexattr, wire::Errno::eopnotsupp, Remember::yes},
+    {wire::Opcode::flush, wire::Errno::none, Remember::yes},
+    {wire::Opcode::fsyncdir, wire::Errno::none, Remember::yes},
+    {wire::Opcode::access, wire::Errno::none, Remember::yes},
+    {wire::Opcode::bmap, wire::Errno::none, Remember::yes},
+    {wire::Opcode::ioctl, wire::Errno::enotty, Remember::no},
+    {wire::Opcode::poll, wire::Errno::none, Remember::yes},
+    {wire::Opcode::fallocate, wire::Errno::eopnotsupp, Remember::yes},
+    {wire::Opcode::rename2, wire::Errno::einval, Remember::yes},
+    {wire::Opcode::syncfs, wire::Errno::none, Remember::yes},
+    {wire::Opcode::tmpfile, wire::Errno::eopnotsupp, Remember::yes},
+};
+// nullptr for an operation whose ENOSYS is an error like any other, or is dealt with by an operation of its own.
+[[nodiscard]] constexpr const EnosysRule* find_enosys_rule(wire::Opcode op) noexcept {
+    for (const EnosysRule& rule : kEnosysRules) {
+        if (rule.op == op) return &rule;
+    }
+    return nullptr;
+}
 
 class Operation {
 public:
@@ -67,6 +91,19 @@ protected:
         request.on_done = on_done;
         client_->lane->enqueue(request);
     }
+    // A call's row is known: READ and WRITE have a way of their own through the lane.
+    template <wire::Opcode Op>
+    void send(Call<Op>& call, std::uint64_t nodeid, void (*on_done)(Request&) noexcept) noexcept {
+        if constexpr (Op == wire::Opcode::read || Op == wire::Opcode::write) {
+            call.nodeid = nodeid;
+            call.caller = caller_;
+            call.owner = this;
+            call.on_done = on_done;
+            client_->lane->template enqueue_as<Op>(call);
+        } else {
+            send(static_cast<Request&>(call), nodeid, on_done);
+        }
+    }
     void finish(Errc errc, wire::Errno error) noexcept {
         errc_ = errc;
         error_ = error;
@@ -102,18 +139,21 @@ public:
 
     void start(Client& client, const Caller& caller, std::uint64_t nodeid) noexcept {
         begin(client, caller);
-        if (client.sticky->is_missing(Op)) {
-            if (const EnosysRule* rule = find_enosys_rule(Op); rule != nullptr) return finish_missing(*rule);
+        if constexpr (kMayBeMissing) {
+            if (client.sticky->is_missing(Op)) return finish_missing(*find_enosys_rule(Op));
         }
         send(call, nodeid, [](Request& request) noexcept { static_cast<Single*>(request.owner)->answered(); });
     }
 
 private:
+    static constexpr bool kMayBeMissing = find_enosys_rule(Op) != nullptr;
+
     void answered() noexcept {
-        if (call.errc == Errc::ok && call.error == wire::Errno::enosys) {
-            if (const EnosysRule* rule = find_enosys_rule(Op); rule != nullptr) {
-                if (rule->remember == Remember::yes) client_->sticky->mark(Op);
-                return finish_missing(*rule);
+        if constexpr (kMayBeMissing) {
+            if (call.errc == Errc::ok && call.error == wire::Errno::enosys) {
+                const EnosysRule& rule = *find_enosys_rule(Op);
+                if (rule.remember == Remember::yes) client_->sticky->mark(Op);
+                return finish_missing(rule);
             }
         }
         if (!call.succeeded()) return finish(call);
