@@ -47,7 +47,7 @@ Errc SplitDevice::init(const SplitRing& ring, const RegionTable& memory, std::sp
     indirect_ = options.indirect;
     ordering_ = options.ordering;
     error_ = Errc::ok;
-    // With event index both flags fields stay 0 (virtio 1.2 §2.7.10.1).
+    // With event index both flags fields stay 0 (virtio 1.2 §2.7.10.2).
     if (event_index_ == EventIndex::on) store_relaxed(ring_.used()[SplitRing::kFlags], 0);
     ask_for_kicks();
     return Errc::ok;

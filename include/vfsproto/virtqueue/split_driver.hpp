@@ -168,7 +168,7 @@ public:
     [[nodiscard]] std::size_t evacuate(std::span<Completion> out) noexcept;
 
 private:
-    // A longer chain is against virtio 1.2 §2.7.4, and could not be told from SplitShadow::kNeverUsed.
+    // A longer chain is against virtio 1.2 §2.7.5.2, and could not be told from SplitShadow::kNeverUsed.
     static constexpr std::uint64_t kMaxChainBytes = SplitShadow::kNeverUsed;
 
     struct Bytes {

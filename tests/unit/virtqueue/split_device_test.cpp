@@ -127,6 +127,26 @@ TEST_CASE("used entries become visible at publish and not before", "[virtqueue]"
     CHECK(pair.device.counters().chains == 2);
 }
 
+TEST_CASE("the device side writes to the used ring only", "[virtqueue]") {
+    const auto mode = GENERATE(EventIndex::off, EventIndex::on);
+    RingPair pair({.size = 8, .event_index = mode, .indirect = IndirectTables::accepted});
+    const auto snapshot = [&] {
+        const std::byte* const start = pair.ring_memory().host();
+        std::vector<std::byte> bytes(start, start + split_layout(8).device_offset);
+        bytes.insert(bytes.end(), pair.tables().host(), pair.tables().host() + pair.tables().size());
+        bytes.insert(bytes.end(), pair.data.host(), pair.data.host() + 4096);
+        return bytes;
+    };
+    for (std::uint16_t i = 0; i < 4; ++i) pair.submit_and_kick(i);
+    const auto before = snapshot();
+    pair.device.disarm();
+    for (std::uint16_t i = 0; i < 4; ++i) REQUIRE(pair.serve(i));
+    static_cast<void>(pair.device.wants_notification());
+    static_cast<void>(pair.device.arm());
+    CHECK(snapshot() == before);
+    CHECK(pair.ring.used()[SplitRing::kIndex].value() == 4);
+}
+
 TEST_CASE("push refuses a chain that is not out", "[virtqueue]") {
     RingPair pair({.size = 8});
     pair.submit_and_kick(0);
