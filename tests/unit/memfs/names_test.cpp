@@ -104,7 +104,7 @@ TEST_CASE("a directory removed below one removed is safe to use until it is forg
     Client client(fs);
     const u64 a = client.mkdir(1, "a");
     const u64 b = client.mkdir(a, "b");
-    client.create(1, "f");
+    client.mkdir(1, "f");
     CHECK(rmdir_of(client, a, "b") == Errno::none);
     CHECK(rmdir_of(client, 1, "a") == Errno::none);
     client.forget(a, 1);
