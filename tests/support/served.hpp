@@ -13,7 +13,7 @@ namespace vfsproto::test {
 
 template <class Fs> class Served {
 public:
-    static constexpr std::size_t kRoom = 256 * 1024; // writable bytes of a call, if not said otherwise
+    static constexpr std::size_t kRoom = 16 * 1024; // writable bytes of a call, if not said otherwise
 
     explicit Served(Fs& fs, wire::QueueKind kind = wire::QueueKind::request, std::uint16_t id = 1)
         : Served(fs, std::make_shared<server::ServerSession>(), kind, id) {}

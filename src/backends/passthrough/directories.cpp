@@ -35,12 +35,12 @@ constexpr std::size_t kHostEntryName = 19; // offset of the name
 
 // Makes the stream stand at the entry with this cookie. 0 or an errno.
 int seek(int fd, DirectoryStream& stream, std::uint64_t offset) noexcept {
-    const bool there = offset == stream.next && (offset != 0 || !stream.moved);
+    // The beginning is always read anew, as rewinddir(3) does.
+    const bool there = offset == stream.next && (offset != 0 || stream.end == 0);
     if (there) return 0;
     if (::lseek(fd, static_cast<off_t>(offset), SEEK_SET) < 0) return errno;
     stream.at = stream.end = 0;
     stream.next = offset;
-    stream.moved = offset != 0;
     return 0;
 }
 
@@ -51,7 +51,6 @@ bool refill(int fd, DirectoryStream& stream, int& error) noexcept {
     error = bytes < 0 ? errno : 0;
     stream.at = 0;
     stream.end = bytes > 0 ? static_cast<std::size_t>(bytes) : 0;
-    stream.moved = true;
     return bytes > 0;
 }
 

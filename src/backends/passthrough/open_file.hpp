@@ -17,7 +17,6 @@ struct DirectoryStream {
 
     std::mutex mutex;
     std::uint64_t next = 0; // cookie of the entry at `at`
-    bool moved = false;     // was anything read since the directory was opened or rewound?
     std::size_t at = 0;
     std::size_t end = 0;
     std::uint64_t parent_ino = 0; // what ".." is said to be; 0: as the host says

@@ -136,7 +136,7 @@ TEST_CASE("an inode that is gone from the tree stays until it is forgotten", "[p
 TEST_CASE("a FORGET on hiprio racing lookups loses no count", "[passthrough][race]") {
     PassthroughFixture f;
     f.write_host("file", "x");
-    constexpr int kRounds = 2000;
+    constexpr int kRounds = 1000;
     auto work = [&](std::uint16_t lane) {
         Served<backends::Passthrough> queue(f.served, f.client.session(), wire::QueueKind::request, lane);
         for (int i = 0; i < kRounds; ++i) {
@@ -194,7 +194,7 @@ TEST_CASE("a handle released while another thread reads through it stays whole u
             if (answer.ok() ? answer.text() != "content" : answer.error != Errno::ebadf) std::abort();
         }
     });
-    for (int i = 0; i < 1000; ++i) {
+    for (int i = 0; i < 500; ++i) {
         f.release(current);
         const std::uint64_t decoy = f.handle(other, O_RDONLY);
         current = f.handle(node, O_RDONLY);

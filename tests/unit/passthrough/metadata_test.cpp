@@ -275,6 +275,10 @@ TEST_CASE("a rewound directory shows what has happened since", "[passthrough]") 
     CHECK(records_of(f.read_directory<Opcode::readdir>(fh, 0, 4096).body, false).size() == 2);
     f.write_host("new", "");
     CHECK(records_of(f.read_directory<Opcode::readdir>(fh, 0, 4096).body, false).size() == 3);
+    // Also when nothing of what was read ahead has been taken.
+    CHECK(f.read_directory<Opcode::readdir>(fh, 0, 24).error == Errno::einval);
+    f.write_host("newer", "");
+    CHECK(records_of(f.read_directory<Opcode::readdir>(fh, 0, 4096).body, false).size() == 4);
 }
 
 TEST_CASE("room for not even one record is an error, not the end", "[passthrough]") {

@@ -107,8 +107,11 @@ struct PassthroughFixture {
         in.mode = mode;
         return client.call<Opcode::create>(parent, in, name);
     }
+    Answered read(std::uint64_t fh, std::uint64_t offset, std::uint32_t size) {
+        return read(fh, offset, size, {16, size});
+    }
     Answered read(std::uint64_t fh, std::uint64_t offset, std::uint32_t size,
-                  const std::vector<std::size_t>& writable = {16, 1 << 18}) {
+                  const std::vector<std::size_t>& writable) {
         wire::ReadIn in{};
         in.fh = fh;
         in.offset = offset;
