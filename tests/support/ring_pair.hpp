@@ -57,6 +57,7 @@ struct RingPairOptions {
     IndirectTables indirect = IndirectTables::refused;
     std::uint16_t direct_segments = 1; // when indirect
     std::uint16_t start_index = 0;     // of the device
+    Ordering ordering = Ordering::smp;
 };
 
 class RingPair {
@@ -82,14 +83,17 @@ public:
     RingPair& operator=(const RingPair&) = delete;
 
     void start_device(std::uint16_t start_index) {
-        must(device.init(
-            ring, table, heads,
-            {.event_index = options.event_index, .indirect = options.indirect, .start_index = start_index}));
+        must(device.init(ring, table, heads,
+                         {.event_index = options.event_index,
+                          .indirect = options.indirect,
+                          .ordering = options.ordering,
+                          .start_index = start_index}));
     }
 
     [[nodiscard]] SplitDriverOptions driver_options() {
         SplitDriverOptions result;
         result.event_index = options.event_index;
+        result.ordering = options.ordering;
         result.max_segments = options.max_segments;
         result.direct_segments = options.direct_segments;
         if (options.indirect == IndirectTables::accepted) result.indirect = tables();

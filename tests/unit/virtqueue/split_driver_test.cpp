@@ -437,6 +437,46 @@ TEST_CASE("indices wrap at 2^16 without a lost or an early notification", "[virt
     CHECK(pair.device.error() == Errc::ok);
 }
 
+TEST_CASE("a ring of 32768 entries can be full on both sides", "[virtqueue]") {
+    const auto mode = GENERATE(EventIndex::off, EventIndex::on);
+    RingPair pair({.size = 32768, .event_index = mode, .max_segments = 1});
+    const Segment readable[] = {pair.segment(0, 8)};
+    for (int round = 0; round < 3; ++round) {
+        for (std::uint32_t i = 0; i < 32768; ++i) {
+            REQUIRE(pair.driver.submit(readable, {}, Token{static_cast<std::uint16_t>(i)}) == Errc::ok);
+        }
+        CHECK(pair.driver.submit(readable, {}, Token{}) == Errc::queue_full);
+        pair.driver.kick();
+        CHECK(pair.driver.in_flight() == 32768);
+        CHECK_FALSE(pair.driver.arm(32768));
+        for (std::uint32_t i = 0; i < 32768; ++i) {
+            REQUIRE(pair.pop() >= 0);
+            REQUIRE(pair.device.push(pair.chain, 0) == Errc::ok);
+        }
+        CHECK(pair.device.wants_notification());
+        CHECK(pair.driver.arm(32768));
+        std::size_t seen = 0;
+        for (std::size_t n = 0; (n = pair.poll()) != 0;) seen += n;
+        CHECK(seen == 32768);
+    }
+    CHECK(pair.driver.error() == Errc::ok);
+    CHECK(pair.device.error() == Errc::ok);
+}
+
+TEST_CASE("a ring ordered for hardware behaves the same", "[virtqueue]") {
+    const auto mode = GENERATE(EventIndex::off, EventIndex::on);
+    RingPair pair({.size = 8, .event_index = mode, .ordering = Ordering::platform});
+    for (std::uint16_t round = 0; round < 20; ++round) {
+        for (std::uint16_t i = 0; i < 4; ++i) pair.submit_and_kick(i);
+        CHECK_FALSE(pair.driver.arm(1));
+        for (std::uint16_t i = 0; i < 4; ++i) REQUIRE(pair.serve(i));
+        CHECK(pair.device.wants_notification());
+        CHECK_FALSE(pair.device.arm());
+        REQUIRE(pair.poll() == 4);
+    }
+    CHECK(pair.doorbells >= 20);
+}
+
 TEST_CASE("evacuate hands every token back once, and restart starts the ring anew", "[virtqueue]") {
     const auto indirect = GENERATE(IndirectTables::refused, IndirectTables::accepted);
     RingPair pair({.size = 16, .event_index = EventIndex::on, .indirect = indirect});
