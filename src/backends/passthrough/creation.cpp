@@ -60,7 +60,7 @@ void Passthrough::handle(const In<Opcode::symlink>& request, Out<Opcode::symlink
         }
     }
     State::Found found;
-    const int error = state_->find(parent->fd.get(), request.name.data(), found);
+    const int error = state_->find_new(parent->fd.get(), request.name.data(), found);
     if (error != 0) return reply.error(to_errno(error));
     return reply.ok(state_->entry_of(found));
 }
@@ -79,7 +79,7 @@ void Passthrough::handle(const In<Opcode::mknod>& request, Out<Opcode::mknod>& r
         if (::mknodat(parent->fd.get(), request.name.data(), mode, device) != 0) return reply.error(last_error());
     }
     State::Found found;
-    int error = state_->find(parent->fd.get(), request.name.data(), found);
+    int error = state_->find_new(parent->fd.get(), request.name.data(), found);
     if (error != 0) return reply.error(to_errno(error));
     const InodeTable::Ref made = state_->inodes.acquire(found.nodeid);
     if (made && made->type != S_IFLNK) { // a link would mean that somebody put one in its place
@@ -105,7 +105,7 @@ void Passthrough::handle(const In<Opcode::mkdir>& request, Out<Opcode::mkdir>& r
         if (::mkdirat(parent->fd.get(), request.name.data(), mode) != 0) return reply.error(last_error());
     }
     State::Found found;
-    int error = state_->find(parent->fd.get(), request.name.data(), found);
+    int error = state_->find_new(parent->fd.get(), request.name.data(), found);
     if (error != 0) return reply.error(to_errno(error));
     const InodeTable::Ref made = state_->inodes.acquire(found.nodeid);
     if (made && made->type == S_IFDIR) {

@@ -53,7 +53,7 @@ Transferred transfer(int fd, const server::ByteView& view, std::uint64_t offset,
         const std::size_t count = fill(vectors, view.segments, position);
         const ssize_t bytes = call(fd, vectors, static_cast<int>(count), static_cast<off_t>(offset + done));
         if (bytes < 0 && errno == EINTR) continue;
-        if (bytes < 0) return {done, done == 0 ? errno : 0};
+        if (bytes < 0) return {done, errno};
         if (bytes == 0) break;
         done += static_cast<std::uint64_t>(bytes);
         advance(view.segments, position, static_cast<std::uint64_t>(bytes));
@@ -75,12 +75,15 @@ Transferred read_segments(int fd, const server::ByteView& into, std::uint64_t of
 }
 
 Transferred write_segments(int fd, const server::ByteView& from, std::uint64_t offset) noexcept {
-    if (!is_plain(from)) return transfer(fd, from, offset, ::pwritev, 0);
-    const ssize_t bytes = ::pwrite(fd, from.segments[0].data, from.size, static_cast<off_t>(offset));
-    if (bytes < 0 && errno != EINTR) return {0, errno};
-    const std::uint64_t done = bytes < 0 ? 0 : static_cast<std::uint64_t>(bytes);
-    if (done == from.size) return {done, 0};
-    return transfer(fd, from, offset, ::pwritev, done);
+    std::uint64_t done = 0;
+    if (is_plain(from)) {
+        const ssize_t bytes = ::pwrite(fd, from.segments[0].data, from.size, static_cast<off_t>(offset));
+        if (bytes < 0 && errno != EINTR) return {0, errno};
+        done = bytes < 0 ? 0 : static_cast<std::uint64_t>(bytes);
+        if (done == from.size) return {done, 0};
+    }
+    const Transferred rest = transfer(fd, from, offset, ::pwritev, done);
+    return {rest.bytes, rest.bytes == 0 ? rest.error : 0};
 }
 
 } // namespace vfsproto::backends

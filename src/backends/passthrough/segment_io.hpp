@@ -10,7 +10,8 @@ namespace vfsproto::backends {
 
 struct Transferred {
     std::uint64_t bytes = 0;
-    int error = 0; // an errno; only when bytes is 0
+    int error = 0; // an errno. A READ that failed in its middle failed: fewer bytes would mean the end of the file.
+                   // A WRITE that failed in its middle wrote what it wrote, and has none.
 };
 
 // Fills the segments from `offset` on, to the end of the file at most. No copy, no allocation, one system call unless

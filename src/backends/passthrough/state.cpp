@@ -65,6 +65,10 @@ int Passthrough::State::find(int directory, const char* name, Found& found) noex
         if (found.nodeid != 0) return 0;
         expect_known_.store(false, std::memory_order_relaxed);
     }
+    return find_new(directory, name, found);
+}
+
+int Passthrough::State::find_new(int directory, const char* name, Found& found) noexcept {
     FileDescriptor fd(::openat(directory, name, O_PATH | O_NOFOLLOW | O_CLOEXEC));
     if (!fd) return errno;
     if (const int error = status_of(fd.get(), found.status); error != 0) return error;

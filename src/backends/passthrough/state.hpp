@@ -47,6 +47,8 @@ public:
     };
     // Looks one component up and counts it. 0 or an errno. `name` is_component() and not ".." (see ascend()).
     [[nodiscard]] int find(int directory, const char* name, Found& found) noexcept;
+    // The same for a name that was made just now, which is no inode the client knows.
+    [[nodiscard]] int find_new(int directory, const char* name, Found& found) noexcept;
     // The inode of a descriptor that is open for anything, counted. Takes its own O_PATH descriptor if it is new.
     [[nodiscard]] int find_open(int fd, Found& found) noexcept;
     // ".." of a directory that is not the root, if that is the root or beneath it; ENOENT if not.

@@ -6,7 +6,7 @@
 
 namespace vfsproto::server {
 
-ReplyWriter::ReplyWriter(std::span<HostSegment> writable, const Identity& identity) noexcept : identity_(identity) {
+void ReplyWriter::take_scattered_header(std::span<HostSegment> writable) noexcept {
     std::uint32_t missing = sizeof(wire::OutHeader);
     std::size_t at = 0;
     while (missing > 0 && at < writable.size()) {
@@ -27,15 +27,12 @@ ReplyWriter::ReplyWriter(std::span<HostSegment> writable, const Identity& identi
         return;
     }
     area_ = writable.subspan(at);
-    capacity_ = total_length(std::span<const HostSegment>(area_));
 }
 
 void ReplyWriter::error(wire::Errno why) noexcept {
     state_ = State::error;
     error_ = why == wire::Errno::none ? wire::Errno::eio : why;
 }
-
-void ReplyWriter::succeed() noexcept { state_ = State::success; }
 
 void ReplyWriter::succeed_written(std::uint64_t bytes) noexcept {
     VFSPROTO_ASSERT(bytes <= capacity_);
@@ -45,7 +42,9 @@ void ReplyWriter::succeed_written(std::uint64_t bytes) noexcept {
 
 ParkedRequest ReplyWriter::park(std::span<HostSegment> room) noexcept {
     std::size_t kept = 0;
-    for (std::size_t i = 0; i < header_pieces_ && kept < room.size(); ++i) room[kept++] = header_[i];
+    for (std::size_t i = 0; i < header_pieces_ && kept < room.size(); ++i) {
+        room[kept++] = {header_[i].data, header_[i].len};
+    }
     for (std::size_t i = 0; i < area_.size() && kept < room.size(); ++i) room[kept++] = area_[i];
     state_ = State::parked;
     ParkedRequest parked;

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "vfsproto/fuse/server/segment_cursor.hpp"
 
-#include "vfsproto/base/peer_memory.hpp"
-
 namespace vfsproto::server {
 
 void detail::copy_out(std::span<const HostSegment> segments, std::size_t& index, std::uint32_t& offset, std::byte* to,
@@ -20,13 +18,6 @@ void detail::copy_out(std::span<const HostSegment> segments, std::size_t& index,
             offset = 0;
         }
     }
-}
-
-void SegmentCursor::read_near(void* to, std::size_t size) noexcept {
-    const HostSegment& segment = segments_[index_];
-    copy_from_peer(to, segment.data + offset_, size);
-    offset_ += static_cast<std::uint32_t>(size);
-    remaining_ -= size;
 }
 
 void SegmentCursor::read_far(std::byte* to, std::size_t size) noexcept {

@@ -35,7 +35,18 @@ public:
     };
 
     // `writable` is the lane's own list of the chain's writable segments; it is trimmed in place.
-    ReplyWriter(std::span<HostSegment> writable, const Identity& identity) noexcept;
+    ReplyWriter(std::span<HostSegment> writable, const Identity& identity) noexcept : identity_(identity) {
+        if (!writable.empty() && writable[0].len >= sizeof(wire::OutHeader)) {
+            header_[0] = {writable[0].data, sizeof(wire::OutHeader)};
+            header_pieces_ = 1;
+            writable[0].data += sizeof(wire::OutHeader);
+            writable[0].len -= static_cast<std::uint32_t>(sizeof(wire::OutHeader));
+            area_ = writable.subspan(writable[0].len == 0 ? 1 : 0);
+        } else {
+            take_scattered_header(writable);
+        }
+        capacity_ = total_length(std::span<const HostSegment>(area_));
+    }
 
     // Bytes that fit behind the header.
     [[nodiscard]] std::uint64_t capacity() const noexcept { return capacity_; }
@@ -43,7 +54,7 @@ public:
     // Exactly one of these decides the reply; a later one replaces an earlier one.
     void error(wire::Errno why) noexcept;
     // Success; what was appended so far is the reply.
-    void succeed() noexcept;
+    void succeed() noexcept { state_ = State::success; }
     // Success with the first `bytes` of data_area(), which the caller has written there itself.
     void succeed_written(std::uint64_t bytes) noexcept;
     // No reply is owed: the chain goes back with 0 bytes.
@@ -71,6 +82,12 @@ private:
     enum class State : std::uint8_t { error, success, none, parked };
     static constexpr std::size_t kHeaderPieces = sizeof(wire::OutHeader); // at worst one byte a segment
 
+    struct HeaderPiece { // without initializers: sixteen of them are not to be cleared for every request
+        std::byte* data;
+        std::uint32_t len;
+    };
+
+    void take_scattered_header(std::span<HostSegment> writable) noexcept;
     [[nodiscard]] std::uint32_t write_header(const wire::OutHeader& header) noexcept;
 
     std::span<HostSegment> area_{}; // behind the header
@@ -82,7 +99,7 @@ private:
     std::uint8_t header_pieces_ = 0; // 0: no room for a header
     std::size_t index_ = 0;          // where append() goes on
     std::uint32_t offset_ = 0;
-    HostSegment header_[kHeaderPieces]; // set as far as header_pieces_
+    HeaderPiece header_[kHeaderPieces]; // set as far as header_pieces_
 };
 
 // The typed form, handed to the file system's overload for its row. Each member decides the reply; say one.

@@ -2,6 +2,7 @@
 // Reads a byte stream that a driver scattered over segments.
 #pragma once
 
+#include "vfsproto/base/peer_memory.hpp"
 #include "vfsproto/base/segment.hpp"
 
 #include <cstddef>
@@ -33,7 +34,9 @@ public:
     [[nodiscard]] bool read(void* to, std::size_t size) noexcept {
         if (size > remaining_) return false;
         if (index_ < segments_.size() && size <= segments_[index_].len - offset_) {
-            read_near(to, size);
+            copy_from_peer(to, segments_[index_].data + offset_, size);
+            offset_ += static_cast<std::uint32_t>(size);
+            remaining_ -= size;
             return true;
         }
         read_far(static_cast<std::byte*>(to), size);
@@ -48,7 +51,6 @@ public:
     [[nodiscard]] ByteView view(std::uint64_t size) noexcept;
 
 private:
-    void read_near(void* to, std::size_t size) noexcept;
     void read_far(std::byte* to, std::size_t size) noexcept;
 
     std::span<HostSegment> segments_{};
