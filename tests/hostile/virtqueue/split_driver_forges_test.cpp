@@ -16,9 +16,12 @@ RingPairOptions ring_of_8() { return {.size = 8, .max_segments = 4, .indirect = 
 void check_latched(RingPair& pair, Errc why) {
     CHECK(pair.pop() == -1);
     CHECK(pair.device.error() == why);
-    // a good chain does not help any more
-    pair.forge_descriptor(7, pair.data_addr(), 8, 0, 0);
-    pair.forge_avail(7);
+    // good chains in every place do not help any more
+    for (std::uint16_t i = 0; i < 8; ++i) {
+        pair.forge_descriptor(i, pair.data_addr(), 8, 0, 0);
+        pair.ring.avail_entries()[i] = 7;
+    }
+    pair.ring.avail()[SplitRing::kIndex] = static_cast<std::uint16_t>(pair.device.next_avail() + 1);
     CHECK(pair.pop() == -1);
     CHECK(pair.device.error() == why);
     CHECK_FALSE(pair.device.arm());
@@ -85,6 +88,19 @@ TEST_CASE("a head that is out already latches the device side", "[virtqueue][hos
     REQUIRE(pair.pop() == 0);
     pair.forge_avail(0);
     check_latched(pair, Errc::avail_head_invalid);
+}
+
+TEST_CASE("a chain that was out before the violation cannot be pushed after it", "[virtqueue][hostile]") {
+    RingPair pair(ring_of_8());
+    pair.forge_descriptor(0, pair.data_addr(), 8, 0, 0);
+    pair.forge_avail(0);
+    REQUIRE(pair.pop() == 0);
+    const Chain out = pair.chain;
+    pair.forge_avail(99);
+    CHECK(pair.pop() == -1);
+    CHECK(pair.device.push(out, 0) == Errc::avail_head_invalid);
+    CHECK_FALSE(pair.device.wants_notification());
+    CHECK(pair.ring.used()[SplitRing::kIndex].value() == 0);
 }
 
 TEST_CASE("a next outside the table latches the device side", "[virtqueue][hostile]") {
