@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// cat.
+#include "commands.hpp"
+#include "json.hpp"
+
+#include <algorithm>
+
+namespace vfsproto::cli {
+
+void add_cat(CLI::App& app, Chosen& chosen);
+
+namespace {
+
+constexpr std::size_t kBufferSize = std::size_t{4} << 20;
+
+struct CatOptions {
+    std::vector<std::string> paths;
+};
+
+class Cat {
+public:
+    explicit Cat(Program& program) : program_(program) {}
+
+    void run(const std::vector<std::string>& paths) {
+        for (const std::string& path : paths) show(path);
+        if (program_.wants_json()) print_json(program_, json_);
+    }
+
+private:
+    void show(const std::string& path) {
+        posix::Mount& mount = program_.mount();
+        const auto file = mount.open_file(path, wire::linux_abi::kORdonly);
+        if (!program_.succeeded(path, file)) return;
+        const auto attributes = mount.stat(*file);
+        if (!program_.succeeded(path, attributes)) return;
+        if (posix::is_directory(attributes->mode)) {
+            return program_.report(path, posix::Failure(wire::Errno::eisdir));
+        }
+        collected_.clear();
+        std::uint64_t at = 0;
+        for (;;) {
+            // One byte more than there should be: then a short answer says that this was all.
+            const std::uint64_t expected = attributes->size >= at ? attributes->size - at + 1 : kBufferSize;
+            const auto piece = buffer().first(std::min<std::uint64_t>(kBufferSize, expected));
+            const auto count = mount.read(*file, piece, at);
+            if (!program_.succeeded(path, count)) break;
+            take(piece.first(*count));
+            at += *count;
+            if (*count == 0 || (*count < piece.size() && at == attributes->size)) break;
+        }
+        if (!program_.wants_json()) return;
+        Json object;
+        add_name(object, "path", path);
+        object["size"] = collected_.size();
+        add_bytes(object, "data", collected_);
+        json_.push_back(std::move(object));
+    }
+
+    void take(std::span<const std::byte> bytes) {
+        if (program_.wants_json()) {
+            collected_.insert(collected_.end(), bytes.begin(), bytes.end());
+        } else {
+            program_.out().write(bytes);
+        }
+    }
+
+    std::span<std::byte> buffer() {
+        if (!registered_.bytes().empty()) return registered_.bytes();
+        auto allocated = program_.mount().allocate(kBufferSize);
+        if (!program_.succeeded("a buffer", allocated)) throw Leave{ExitCode::failed};
+        registered_ = std::move(*allocated);
+        return registered_.bytes();
+    }
+
+    Program& program_;
+    posix::Buffer registered_;
+    std::vector<std::byte> collected_;
+    Json json_ = Json::array();
+};
+
+} // namespace
+
+void add_cat(CLI::App& app, Chosen& chosen) {
+    add_command<CatOptions>(
+        app, chosen, "cat", "Write the contents of files to standard output",
+        [](CLI::App& sub, CatOptions& options) { sub.add_option("path", options.paths, "files")->required(); },
+        [](Program& program, const CatOptions& options) { Cat(program).run(options.paths); });
+}
+
+} // namespace vfsproto::cli

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// get and put: their options, and what both do.
+#include "copy.hpp"
+
+#include "commands.hpp"
+#include "json.hpp"
+
+#include <unistd.h>
+
+namespace vfsproto::cli {
+
+CopyRun::CopyRun(Program& a_program, const CopyOptions& a_options)
+    : program(a_program),
+      options(a_options),
+      mount(a_program.mount()),
+      owner(a_options.recursive && ::geteuid() == 0 ? KeepOwner::yes : KeepOwner::no),
+      progress(a_program),
+      workers(mount) {}
+
+void CopyRun::fail(const std::string& path, const posix::Failure& failure) {
+    ++tally.failed;
+    if (program.stopping() && !failure.is_fatal()) return;
+    program.report(path, failure);
+}
+
+bool CopyRun::copy(Contents& from, Contents& to, const posix::Attributes& attributes, std::span<std::byte> buffer,
+                   const std::string& from_path, const std::string& to_path) {
+    progress.expect(attributes.blocks * 512 < attributes.size ? attributes.blocks * 512 : attributes.size);
+    const auto result = copy_contents(from, to, {attributes.size, attributes.blocks}, buffer, [this](std::uint64_t n) {
+        progress.moved(n);
+        return !program.stopping();
+    });
+    if (result.side == CopyResult::Side::none) return true;
+    fail(result, from_path, to_path);
+    return false;
+}
+
+void CopyRun::finish() {
+    workers.finish();
+    if (program.wants_json()) {
+        Json sums;
+        sums["files"] = tally.files.load();
+        sums["directories"] = tally.directories.load();
+        sums["symlinks"] = tally.symlinks.load();
+        sums["hard_links"] = tally.hard_links.load();
+        sums["special_files"] = tally.special_files.load();
+        sums["bytes"] = progress.bytes();
+        sums["failed"] = tally.failed.load();
+        print_json(program, sums);
+    }
+    program.check();
+}
+
+FileIdentity identity_of(const posix::Attributes& attributes, std::uint64_t space) noexcept {
+    return {attributes.ino, space, attributes.size, attributes.ctime, attributes.ctimensec};
+}
+
+void add_copying(CLI::App& app, Chosen& chosen) {
+    add_command<CopyOptions>(
+        app, chosen, "get", "Copy files from the device to this host",
+        [](CLI::App& sub, CopyOptions& options) {
+            sub.add_option("remote", options.from, "what to copy")->required();
+            sub.add_option("local", options.to, "where to; into it, if it is a directory")->required();
+            sub.add_flag("-r,--recursive", options.recursive, "directories with all below them");
+        },
+        run_get);
+    add_command<CopyOptions>(
+        app, chosen, "put", "Copy files from this host to the device",
+        [](CLI::App& sub, CopyOptions& options) {
+            sub.add_option("local", options.from, "what to copy")->required();
+            sub.add_option("remote", options.to, "where to; into it, if it is a directory")->required();
+            sub.add_flag("-r,--recursive", options.recursive, "directories with all below them");
+        },
+        run_put);
+}
+
+} // namespace vfsproto::cli

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What get and put have in common.
+#pragma once
+
+#include "contents.hpp"
+#include "hard_links.hpp"
+#include "local_tree.hpp"
+#include "program.hpp"
+#include "progress.hpp"
+#include "workers.hpp"
+
+#include <atomic>
+#include <string>
+
+namespace vfsproto::cli {
+
+struct CopyOptions {
+    std::string from;
+    std::string to;
+    bool recursive = false;
+};
+
+struct CopyTally {
+    std::atomic<std::uint64_t> files{0};
+    std::atomic<std::uint64_t> directories{0};
+    std::atomic<std::uint64_t> symlinks{0};
+    std::atomic<std::uint64_t> hard_links{0};
+    std::atomic<std::uint64_t> special_files{0};
+    std::atomic<std::uint64_t> failed{0};
+};
+
+// One run of get or put. Only the thread that owns it walks the tree and gives work to the others.
+class CopyRun {
+public:
+    CopyRun(Program& a_program, const CopyOptions& a_options);
+
+    // Any thread. Says which side failed, but for what failed because the program is stopping.
+    void fail(const std::string& path, const posix::Failure& failure);
+    void fail(const CopyResult& result, const std::string& from, const std::string& to) {
+        fail(result.side == CopyResult::Side::from ? from : to, result.failure);
+    }
+    // True when nothing failed.
+    bool note(const std::string& path, const posix::Failure& failure) {
+        if (failure.happened()) fail(path, failure);
+        return !failure.happened();
+    }
+    template <class T> bool note(const std::string& path, const posix::Outcome<T>& outcome) {
+        return note(path, outcome ? posix::Failure() : outcome.failure());
+    }
+    // Copies everything; true when it did.
+    bool copy(Contents& from, Contents& to, const posix::Attributes& attributes, std::span<std::byte> buffer,
+              const std::string& from_path, const std::string& to_path);
+
+    // All jobs done: prints the sums where JSON is wanted. Throws Leave as Program::check().
+    void finish();
+
+    Program& program;
+    const CopyOptions& options;
+    posix::Mount& mount;
+    KeepOwner owner; // for trees copied by root
+    CopyTally tally;
+    HardLinks links;
+    Progress progress;
+    Workers workers; // ends before what its jobs use
+};
+
+[[nodiscard]] FileIdentity identity_of(const posix::Attributes& attributes, std::uint64_t space) noexcept;
+
+void run_get(Program& program, const CopyOptions& options);
+void run_put(Program& program, const CopyOptions& options);
+
+} // namespace vfsproto::cli

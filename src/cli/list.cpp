@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// ls.
+#include "commands.hpp"
+#include "json.hpp"
+#include "listed.hpp"
+#include "mode.hpp"
+#include "owner.hpp"
+#include "paths.hpp"
+#include "readable.hpp"
+
+#include <algorithm>
+
+namespace vfsproto::cli {
+
+void add_tree(CLI::App& app, Chosen& chosen);
+
+using namespace wire::linux_abi;
+
+namespace {
+
+struct ListOptions {
+    std::vector<std::string> paths{"/"};
+    bool all = false;
+    bool details = false;
+    bool recursive = false;
+    bool numeric = false;
+    bool directory = false;
+};
+
+std::string size_column(const posix::Attributes& attributes) {
+    const std::uint32_t type = file_type(attributes.mode);
+    if (type != kSIfblk && type != kSIfchr) return fmt::format("{}", attributes.size);
+    return fmt::format("{}, {}", device_major(attributes.rdev), device_minor(attributes.rdev));
+}
+
+// Lines in the form of ls(1), their columns as wide as needed.
+class LongListing {
+public:
+    LongListing(Program& program, const ListOptions& options) : program_(program), options_(options) {}
+
+    void print(const std::vector<Listed>& entries) {
+        std::vector<Line> lines;
+        for (const Listed& entry : entries) lines.push_back(line_of(entry));
+        std::size_t links = 0, user = 0, group = 0, size = 0;
+        for (const Line& line : lines) {
+            links = std::max(links, line.links.size());
+            user = std::max(user, line.user.size());
+            group = std::max(group, line.group.size());
+            size = std::max(size, line.size.size());
+        }
+        for (const Line& line : lines) {
+            program_.out().print("{} {:>{}} {:<{}} {:<{}} {:>{}} {} {}\n", line.mode, line.links, links, line.user,
+                                 user, line.group, group, line.size, size, line.time, line.name);
+        }
+    }
+
+private:
+    struct Line {
+        std::string mode, links, user, group, size, time, name;
+    };
+
+    Line line_of(const Listed& entry) const {
+        const std::string name = program_.out().name(entry.name);
+        if (!entry.has_attributes) return {"??????????", "?", "?", "?", "?", "               ?", name};
+        const posix::Attributes& attributes = entry.attributes;
+        Line line;
+        line.mode = mode_string(attributes.mode);
+        line.links = std::to_string(attributes.nlink);
+        line.user = options_.numeric ? std::to_string(attributes.uid) : user_name(attributes.uid);
+        line.group = options_.numeric ? std::to_string(attributes.gid) : group_name(attributes.gid);
+        line.size = size_column(attributes);
+        line.time = short_time(static_cast<std::int64_t>(attributes.mtime));
+        line.name = entry.target.empty() ? name : name + " -> " + program_.out().name(entry.target);
+        return line;
+    }
+
+    Program& program_;
+    const ListOptions& options_;
+};
+
+class Listing {
+public:
+    Listing(Program& program, const ListOptions& options)
+        : program_(program),
+          options_(options),
+          detail_(options.details || program.wants_json() ? Detail::attributes : Detail::names) {}
+
+    void run() {
+        std::vector<Listed> files;
+        std::vector<std::string> directories;
+        for (const std::string& path : options_.paths) sort_out(path, files, directories);
+        if (!files.empty()) show(files);
+        headings_ = options_.recursive || options_.paths.size() > 1;
+        first_ = files.empty();
+        // The last one listed stands first in line.
+        std::reverse(directories.begin(), directories.end());
+        while (!directories.empty()) {
+            const std::string path = std::move(directories.back());
+            directories.pop_back();
+            list(path, directories);
+        }
+        if (program_.wants_json()) print_json(program_, json_);
+    }
+
+private:
+    // What a path given by the user stands for: a directory is listed, a link to one followed, unless -l or -d.
+    void sort_out(const std::string& path, std::vector<Listed>& files, std::vector<std::string>& directories) {
+        const bool follow = !options_.directory && !options_.details;
+        const auto attributes = program_.mount().stat(path, follow ? posix::LastLink::follow : posix::LastLink::keep);
+        if (attributes && posix::is_directory(attributes->mode) && !options_.directory) {
+            directories.push_back(path);
+            return;
+        }
+        // A link that leads nowhere is still there.
+        if (auto file = list_file(program_, path, detail_)) files.push_back(std::move(*file));
+    }
+
+    void list(const std::string& path, std::vector<std::string>& directories) {
+        const Hidden hidden = options_.all ? Hidden::show : Hidden::skip;
+        auto entries = list_directory(program_, path, detail_, hidden);
+        if (!entries) return;
+        if (options_.recursive) {
+            for (auto entry = entries->rbegin(); entry != entries->rend(); ++entry) {
+                if (is_directory_entry(*entry)) directories.push_back(entry->path);
+            }
+        }
+        if (!program_.wants_json()) {
+            if (headings_) program_.out().print("{}{}:\n", first_ ? "" : "\n", program_.out().name(path));
+            first_ = false;
+            if (options_.all) add_dots(path, *entries);
+        }
+        show(*entries);
+    }
+
+    bool is_directory_entry(Listed& entry) {
+        if (entry.type == 0) { // the server does not say
+            const auto attributes = program_.mount().stat(entry.path, posix::LastLink::keep);
+            if (!attributes) return false;
+            entry.type = file_type(attributes->mode);
+        }
+        return entry.type == kSIfdir;
+    }
+
+    void add_dots(const std::string& path, std::vector<Listed>& entries) {
+        std::vector<Listed> dots;
+        for (const char* name : {".", ".."}) {
+            auto entry = list_file(program_, join(path, name), detail_);
+            if (!entry) continue;
+            entry->name = name;
+            dots.push_back(std::move(*entry));
+        }
+        entries.insert(entries.begin(), std::make_move_iterator(dots.begin()), std::make_move_iterator(dots.end()));
+    }
+
+    void show(const std::vector<Listed>& entries) {
+        if (program_.wants_json()) {
+            for (const Listed& entry : entries) json_.push_back(json_of(entry));
+        } else if (options_.details) {
+            LongListing(program_, options_).print(entries);
+        } else {
+            for (const Listed& entry : entries) program_.out().print("{}\n", program_.out().name(entry.name));
+        }
+    }
+
+    static Json json_of(const Listed& entry) {
+        Json object;
+        add_name(object, "name", entry.name);
+        add_name(object, "path", entry.path);
+        if (entry.has_attributes) add_attributes(object, entry.attributes);
+        if (!entry.target.empty()) add_name(object, "target", entry.target);
+        return object;
+    }
+
+    Program& program_;
+    const ListOptions& options_;
+    Detail detail_;
+    bool headings_ = false;
+    bool first_ = true;
+    Json json_ = Json::array();
+};
+
+void describe(CLI::App& sub, ListOptions& options) {
+    sub.add_option("path", options.paths, "files and directories (default: /)");
+    sub.add_flag("-l", options.details, "mode, links, owner, size and time of each");
+    sub.add_flag("-a,--all", options.all, "names that begin with a dot too");
+    sub.add_flag("-R,--recursive", options.recursive, "directories in directories too");
+    sub.add_flag("-n,--numeric", options.numeric, "owners as numbers");
+    sub.add_flag("-d,--directory", options.directory, "the directory itself, not what is in it");
+}
+
+} // namespace
+
+void add_listing(CLI::App& app, Chosen& chosen) {
+    add_command<ListOptions>(app, chosen, "ls", "List files", describe,
+                             [](Program& program, const ListOptions& options) { Listing(program, options).run(); });
+    add_tree(app, chosen);
+}
+
+} // namespace vfsproto::cli

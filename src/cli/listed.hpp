@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// One line of a listing.
+#pragma once
+
+#include "vfsproto/posix/mount.hpp"
+
+#include <string>
+#include <vector>
+
+namespace vfsproto::cli {
+
+class Program;
+
+struct Listed {
+    std::string name;
+    std::string path;
+    std::uint32_t type = 0; // S_IFMT bits; 0 = not known
+    std::uint64_t ino = 0;
+    bool has_attributes = false;
+    posix::Attributes attributes{};
+    std::string target; // of a symbolic link, where it was asked for
+};
+
+enum class Detail : std::uint8_t {
+    names,      // and what comes with them for free
+    attributes, // of every entry, and where links point
+};
+enum class Hidden : std::uint8_t { skip, show };
+
+// A directory's entries, sorted by name, without "." and "..". What cannot be looked at is reported and left out, or,
+// where only its attributes are missing, listed without. Nothing when the directory cannot be read, which is reported too.
+[[nodiscard]] std::optional<std::vector<Listed>> list_directory(Program& program, const std::string& path,
+                                                                Detail detail, Hidden hidden);
+
+// Reads where a link points; reports when it cannot.
+void add_target(Program& program, Listed& entry);
+
+// One file by its path, not followed. Reports when there is none.
+[[nodiscard]] std::optional<Listed> list_file(Program& program, const std::string& path, Detail detail);
+
+} // namespace vfsproto::cli

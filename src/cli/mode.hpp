@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// File modes as people write and read them.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace vfsproto::cli {
+
+// "drwxr-sr-t".
+[[nodiscard]] std::string mode_string(std::uint32_t mode);
+
+// "file", "directory", "symlink", "fifo", "socket", "block device", "character device", "unknown".
+[[nodiscard]] const char* type_name(std::uint32_t mode) noexcept;
+
+// What chmod(1) takes: "644", "u+x", "go-w,a+X", "u=rw,g=u". Octal digits replace the twelve bits.
+class ModeChange {
+public:
+    // `umask` holds where a clause names nobody ("+x"). Nothing when `text` is no mode.
+    [[nodiscard]] static std::optional<ModeChange> parse(std::string_view text, std::uint32_t umask);
+    [[nodiscard]] std::uint32_t apply(std::uint32_t mode) const noexcept;
+
+private:
+    struct Step {
+        char action = '=';         // + - =
+        std::uint32_t who = 07777; // the bits it may touch
+        std::uint32_t bits = 0;
+        char copy = 0;            // u, g, o: these bits instead
+        bool search_only = false; // X: x where it makes sense
+    };
+    [[nodiscard]] bool parse_clause(std::string_view clause, std::uint32_t umask);
+    [[nodiscard]] static std::uint32_t bits_of(const Step& step, std::uint32_t mode) noexcept;
+
+    std::vector<Step> steps_;
+};
+
+} // namespace vfsproto::cli

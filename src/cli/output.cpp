@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "output.hpp"
+
+#include "escape.hpp"
+
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace vfsproto::cli {
+namespace {
+
+void write_all(const char* data, std::size_t size) {
+    while (size != 0) {
+        const ssize_t count = ::write(STDOUT_FILENO, data, size);
+        if (count < 0) {
+            if (errno == EINTR) continue;
+            throw OutputFailed{errno};
+        }
+        data += count;
+        size -= static_cast<std::size_t>(count);
+    }
+}
+
+} // namespace
+
+Output::Output() : terminal_(::isatty(STDOUT_FILENO) != 0) {}
+
+void Output::write(std::string_view text) {
+    text_ += text;
+    if (text_.size() >= kWriteAt) flush();
+}
+
+void Output::write(std::span<const std::byte> bytes) {
+    flush();
+    write_all(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+}
+
+void Output::flush() {
+    const std::string text = std::move(text_);
+    text_.clear(); // gone, whether it can be written or not
+    write_all(text.data(), text.size());
+}
+
+std::string Output::name(std::string_view bytes) const { return terminal_ ? printable(bytes) : std::string(bytes); }
+
+} // namespace vfsproto::cli

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "program.hpp"
+
+#include "escape.hpp"
+#include "interrupt.hpp"
+
+#include "vfsproto/posix/open_device.hpp"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <system_error>
+
+namespace vfsproto::cli {
+namespace {
+
+// What a person can do about it.
+std::string_view advice(const posix::Failure& failure) noexcept {
+    switch (failure.errc) {
+    case Errc::device_gone:
+    case Errc::transport_failed:
+        return "has the server ended? Start it again (virtiofsd serves one client and then leaves) and repeat the "
+               "command";
+    case Errc::version_unsupported: return "it speaks no FUSE protocol from 7.27 on: try a newer server";
+    case Errc::init_refused: return "the server wants no session: its own log may say why";
+    case Errc::features_refused:
+    case Errc::no_version_1: return "it is no virtio 1.x device: try a newer server";
+    case Errc::config_invalid:
+    case Errc::queue_absent: return "is it a virtio file system device?";
+    case Errc::no_memory: return "too little memory or too few descriptors";
+    default: return "the server broke the protocol: --trace FILE shows which request it was";
+    }
+}
+
+std::uint32_t current_umask() noexcept {
+    const mode_t mask = ::umask(022);
+    ::umask(mask);
+    return mask;
+}
+
+} // namespace
+
+posix::Failure local_failure(int error) noexcept { return static_cast<wire::Errno>(error); }
+
+Program::Program(GlobalOptions options) : options_(std::move(options)), log_(options_.log) {
+    if (options_.trace.empty() && options_.log != backends::LogLevel::trace) return;
+    try {
+        trace_ = std::make_unique<backends::RequestTrace>(options_.trace, &log_);
+    } catch (const std::system_error& error) {
+        report(options_.trace, local_failure(error.code().value()));
+        throw Leave{ExitCode::failed};
+    }
+}
+
+Program::~Program() = default;
+
+posix::Mount& Program::mount() {
+    if (mount_ != nullptr) return *mount_;
+    log_.write(backends::LogLevel::info, fmt::format("opening {}", options_.device));
+    posix::DeviceOptions wanted;
+    wanted.queue_size = options_.queue_size;
+    posix::OpenedDevice opened = posix::open_device(options_.device, wanted);
+    if (opened.trouble == posix::OpenedDevice::Trouble::usage) {
+        report("", opened.message);
+        throw Leave{ExitCode::usage};
+    }
+    if (opened.attachment == nullptr) cannot_use_device(opened.message);
+    posix::MountOptions options;
+    options.umask = current_umask();
+    options.channel.waiting = options_.waiting;
+    options.channel.rings.queue_size = options_.queue_size;
+    options.channel.caller = {::geteuid(), ::getegid(), static_cast<std::uint32_t>(::getpid())};
+    if (trace_ != nullptr) options.channel.trace = trace_->hook();
+    auto mounted = posix::Mount::open(std::move(opened.attachment), options);
+    if (!mounted) {
+        const posix::Failure& why = mounted.failure();
+        const bool both = why.errc != Errc::ok && why.error != wire::Errno::none;
+        const std::string answer = both ? fmt::format(", {}", posix::Failure(why.error).text()) : "";
+        cannot_use_device(fmt::format("{}{}: {}", why.text(), answer, advice(why)));
+    }
+    mount_ = std::move(*mounted);
+    const auto& params = mount_->channel().params();
+    log_.write(backends::LogLevel::info,
+               fmt::format("session open: FUSE 7.{}, features {:#x}, flags {:#x}, max_write {}", params.minor,
+                           mount_->channel().rings().features().bits(), params.flags.bits(), params.max_write));
+    return *mount_;
+}
+
+void Program::cannot_use_device(std::string_view why) {
+    report("", fmt::format("{}: {}", options_.device, why));
+    throw Leave{ExitCode::device};
+}
+
+void Program::say(std::string_view line) {
+    if (clear_) clear_();
+    std::string text = printable(line);
+    text += '\n';
+    [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, text.data(), text.size());
+}
+
+void Program::report(std::string_view subject, std::string_view why) {
+    const std::lock_guard lock(mutex_);
+    failed_ = true;
+    std::string line = "vfsproto: ";
+    for (const std::string_view part : {std::string_view(command_), subject}) {
+        if (!part.empty()) line.append(part).append(": ");
+    }
+    say(line.append(why));
+}
+
+void Program::report(std::string_view subject, const posix::Failure& failure) {
+    if (!failure.is_fatal()) return report(subject, failure.text());
+    // Everything else fails of it too; once is enough.
+    if (!device_failed_.exchange(true)) report(subject, fmt::format("{}: {}", failure.text(), advice(failure)));
+}
+
+bool Program::stopping() const noexcept { return device_failed_ || interrupted(); }
+
+void Program::check() const {
+    if (device_failed_) throw Leave{ExitCode::device};
+    if (interrupted()) throw Leave{ExitCode::interrupted};
+}
+
+void Program::on_message(std::function<void()> clear) {
+    const std::lock_guard lock(mutex_);
+    clear_ = std::move(clear);
+}
+
+ExitCode Program::finish() {
+    if (mount_ != nullptr) {
+        const posix::ChannelStats stats = mount_->channel().stats();
+        log_.write(backends::LogLevel::info,
+                   fmt::format("{} requests, {} doorbells, {} interrupts, {} copies, {} malformed replies",
+                               stats.requests, stats.doorbells, stats.interrupts, stats.copies, stats.violations));
+        mount_.reset();
+    }
+    if (trace_ != nullptr) {
+        if (const int error = trace_->flush(); error != 0) report(options_.trace, local_failure(error));
+    }
+    if (device_failed_) return ExitCode::device;
+    return failed_ ? ExitCode::failed : ExitCode::done;
+}
+
+} // namespace vfsproto::cli

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// One run of the program: its global options, its device, what it prints, and how it ends.
+#pragma once
+
+#include "output.hpp"
+
+#include "vfsproto/backends/logging.hpp"
+#include "vfsproto/posix/mount.hpp"
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+namespace vfsproto::cli {
+
+enum class Style : std::uint8_t { human, json };
+
+struct GlobalOptions {
+    std::string device = "dir:.";
+    Style style = Style::human;
+    std::string trace; // a file; empty = none
+    backends::LogLevel log = backends::LogLevel::warn;
+    std::uint16_t queue_size = 256;
+    posix::Waiting waiting = posix::Waiting::adaptive;
+};
+
+enum class ExitCode : int {
+    done = 0,
+    failed = 1, // an operation
+    usage = 2,
+    device = 3, // or the protocol
+    interrupted = 130,
+};
+
+// Thrown to end the program; what there was to say has been said.
+struct Leave {
+    ExitCode code;
+};
+
+class Program {
+public:
+    explicit Program(GlobalOptions options);
+    ~Program();
+    Program(const Program&) = delete;
+    Program& operator=(const Program&) = delete;
+
+    [[nodiscard]] const GlobalOptions& options() const noexcept { return options_; }
+    [[nodiscard]] bool wants_json() const noexcept { return options_.style == Style::json; }
+    [[nodiscard]] Output& out() noexcept { return out_; }
+    // The device, opened when it is asked for first. Throws Leave when that fails.
+    [[nodiscard]] posix::Mount& mount();
+
+    // The command that runs, for messages.
+    void set_command(std::string name) { command_ = std::move(name); }
+
+    // Says that one thing failed, in one line, and goes on: the program will leave with 1, or 3 when the device failed,
+    // which is said once. Any thread.
+    void report(std::string_view subject, const posix::Failure& failure);
+    void report(std::string_view subject, std::string_view why);
+    // Is there no sense in going on (the device failed, or the user wants to stop)? Any thread.
+    [[nodiscard]] bool stopping() const noexcept;
+    // Throws Leave then. Main thread.
+    void check() const;
+
+    // Reports, and throws Leave where there is no sense in going on. Main thread.
+    [[nodiscard]] bool succeeded(std::string_view subject, const posix::Failure& failure) {
+        if (failure.happened()) report(subject, failure);
+        check();
+        return !failure.happened();
+    }
+    template <class T> [[nodiscard]] bool succeeded(std::string_view subject, const posix::Outcome<T>& outcome) {
+        return succeeded(subject, outcome ? posix::Failure() : outcome.failure());
+    }
+
+    // Called before a line goes to stderr: whoever draws there takes it away.
+    void on_message(std::function<void()> clear);
+
+    // Ends the session with the device. Then what the program leaves with.
+    [[nodiscard]] ExitCode finish();
+
+private:
+    void say(std::string_view line); // with the lock
+    [[noreturn]] void cannot_use_device(std::string_view why);
+
+    GlobalOptions options_;
+    std::string command_;
+    Output out_;
+    backends::Log log_;
+    std::unique_ptr<backends::RequestTrace> trace_;
+    std::unique_ptr<posix::Mount> mount_; // before trace_ ends
+    std::mutex mutex_;
+    std::function<void()> clear_;
+    std::atomic<bool> failed_{false};
+    std::atomic<bool> device_failed_{false};
+};
+
+// The failure of a system call of our own.
+[[nodiscard]] posix::Failure local_failure(int error) noexcept;
+
+} // namespace vfsproto::cli

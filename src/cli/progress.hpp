@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// How far a long transfer has come: a line on stderr that is drawn over again, if that is a terminal.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <mutex>
+
+namespace vfsproto::cli {
+
+class Program;
+
+class Progress {
+public:
+    explicit Progress(Program& program);
+    ~Progress(); // takes the line away
+    Progress(const Progress&) = delete;
+    Progress& operator=(const Progress&) = delete;
+
+    // Any thread.
+    void expect(std::uint64_t bytes) noexcept { expected_ += bytes; }
+    void moved(std::uint64_t bytes) noexcept;
+    void file_done() noexcept;
+
+    [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
+
+private:
+    using Clock = std::chrono::steady_clock;
+
+    void draw() noexcept;
+    void clear() noexcept;
+
+    Program& program_;
+    bool visible_; // is there a terminal?
+    std::mutex mutex_;
+    Clock::time_point begin_ = Clock::now();
+    Clock::time_point next_;
+    bool drawn_ = false;
+    std::atomic<std::uint64_t> bytes_{0};
+    std::atomic<std::uint64_t> expected_{0};
+    std::atomic<std::uint64_t> files_{0};
+};
+
+} // namespace vfsproto::cli

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// rm.
+#include "commands.hpp"
+#include "paths.hpp"
+
+namespace vfsproto::cli {
+
+void add_rm(CLI::App& app, Chosen& chosen);
+
+using posix::Failure;
+using wire::Errno;
+
+namespace {
+
+struct RemoveOptions {
+    std::vector<std::string> paths;
+    bool recursive = false;
+    bool force = false;
+};
+
+class Removal {
+public:
+    Removal(Program& program, const RemoveOptions& options) : program_(program), options_(options) {}
+
+    void run() {
+        for (const std::string& path : options_.paths) remove(path);
+    }
+
+private:
+    void remove(const std::string& path) {
+        if (base_name(path).empty()) {
+            program_.report(path, Failure(Errno::einval).text() + ": a path must end in a name");
+            return;
+        }
+        const auto there = program_.mount().stat(path, posix::LastLink::keep);
+        if (!there && options_.force && there.failure().error == Errno::enoent) return;
+        if (!program_.succeeded(path, there)) return;
+        if (!posix::is_directory(there->mode)) {
+            static_cast<void>(program_.succeeded(path, program_.mount().unlink(path)));
+        } else if (!options_.recursive) {
+            program_.report(path, Failure(Errno::eisdir).text() + ": rm -r removes directories");
+        } else {
+            remove_all(path);
+        }
+    }
+
+    // A directory on the stack was emptied if it is met again.
+    struct Pending {
+        std::string path;
+        bool emptied = false;
+    };
+    void remove_all(const std::string& path) {
+        std::vector<Pending> stack{{path}};
+        while (!stack.empty()) {
+            const std::string directory = stack.back().path;
+            if (stack.back().emptied) {
+                stack.pop_back();
+                static_cast<void>(program_.succeeded(directory, program_.mount().rmdir(directory)));
+                continue;
+            }
+            stack.back().emptied = true;
+            const auto entries = program_.mount().list(directory);
+            if (!program_.succeeded(directory, entries)) {
+                stack.pop_back();
+                continue;
+            }
+            for (const posix::DirectoryEntry& entry : *entries) {
+                const std::string inner = join(directory, entry.name);
+                if (is_directory(entry, inner)) {
+                    stack.push_back({inner});
+                } else {
+                    static_cast<void>(program_.succeeded(inner, program_.mount().unlink(inner)));
+                }
+            }
+        }
+    }
+
+    bool is_directory(const posix::DirectoryEntry& entry, const std::string& path) {
+        if (entry.has_attributes) return posix::is_directory(entry.attributes.mode);
+        const auto there = program_.mount().stat(path, posix::LastLink::keep);
+        return there && posix::is_directory(there->mode);
+    }
+
+    Program& program_;
+    const RemoveOptions& options_;
+};
+
+} // namespace
+
+void add_rm(CLI::App& app, Chosen& chosen) {
+    add_command<RemoveOptions>(
+        app, chosen, "rm", "Remove files",
+        [](CLI::App& sub, RemoveOptions& options) {
+            sub.add_option("path", options.paths, "what to remove")->required();
+            sub.add_flag("-r,-R,--recursive", options.recursive, "directories with all below them");
+            sub.add_flag("-f,--force", options.force, "what is not there is no failure");
+        },
+        [](Program& program, const RemoveOptions& options) { Removal(program, options).run(); });
+}
+
+} // namespace vfsproto::cli

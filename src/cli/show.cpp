@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// stat, readlink, df. (cat stands in cat.cpp.)
+#include "commands.hpp"
+#include "json.hpp"
+#include "mode.hpp"
+#include "owner.hpp"
+#include "readable.hpp"
+
+namespace vfsproto::cli {
+
+void add_cat(CLI::App& app, Chosen& chosen);
+
+using namespace wire::linux_abi;
+
+namespace {
+
+struct StatOptions {
+    std::vector<std::string> paths;
+    bool follow = false;
+};
+
+struct Status {
+    posix::Attributes attributes;
+    std::optional<wire::SxTime> born;
+    std::string target;
+};
+
+std::optional<Status> status_of(Program& program, const std::string& path, posix::LastLink last) {
+    Status status;
+    const auto attributes = program.mount().stat(path, last);
+    if (!program.succeeded(path, attributes)) return std::nullopt;
+    status.attributes = *attributes;
+    const auto more = program.mount().statx(path, last);
+    if (more && (more->mask & kStatxBtime) != 0) status.born = more->btime;
+    if (posix::is_symlink(attributes->mode)) {
+        auto target = program.mount().readlink(path);
+        if (program.succeeded(path, target)) status.target = std::move(*target);
+    }
+    return status;
+}
+
+void print_status(Program& program, const std::string& path, const Status& status) {
+    Output& out = program.out();
+    const posix::Attributes& a = status.attributes;
+    out.print("  File: {}{}{}\n", out.name(path), status.target.empty() ? "" : " -> ", out.name(status.target));
+    out.print("  Size: {:<15} Blocks: {:<10} IO Block: {:<6} {}\n", a.size, a.blocks, a.blksize, type_name(a.mode));
+    out.print(" Inode: {:<15} Links: {}", a.ino, a.nlink);
+    const std::uint32_t type = file_type(a.mode);
+    if (type == kSIfblk || type == kSIfchr) {
+        out.print("     Device type: {},{}", device_major(a.rdev), device_minor(a.rdev));
+    }
+    out.print("\nAccess: ({:04o}/{})  Uid: ({:>5}/{:>8})   Gid: ({:>5}/{:>8})\n", a.mode & kSIallugo,
+              mode_string(a.mode), a.uid, user_name(a.uid), a.gid, group_name(a.gid));
+    out.print("Access: {}\n", full_time(static_cast<std::int64_t>(a.atime), a.atimensec));
+    out.print("Modify: {}\n", full_time(static_cast<std::int64_t>(a.mtime), a.mtimensec));
+    out.print("Change: {}\n", full_time(static_cast<std::int64_t>(a.ctime), a.ctimensec));
+    out.print(" Birth: {}\n", status.born ? full_time(status.born->tv_sec, status.born->tv_nsec) : "-");
+}
+
+void run_stat(Program& program, const StatOptions& options) {
+    Json all = Json::array();
+    for (const std::string& path : options.paths) {
+        const auto last = options.follow ? posix::LastLink::follow : posix::LastLink::keep;
+        const auto status = status_of(program, path, last);
+        if (!status) continue;
+        if (!program.wants_json()) {
+            print_status(program, path, *status);
+            continue;
+        }
+        Json object;
+        add_name(object, "path", path);
+        add_attributes(object, status->attributes);
+        if (status->born) {
+            object["btime"] = status->born->tv_sec;
+            object["btime_nsec"] = status->born->tv_nsec;
+        }
+        if (!status->target.empty()) add_name(object, "target", status->target);
+        all.push_back(std::move(object));
+    }
+    if (program.wants_json()) print_json(program, all);
+}
+
+struct PathsOptions {
+    std::vector<std::string> paths;
+};
+
+void run_readlink(Program& program, const PathsOptions& options) {
+    Json all = Json::array();
+    for (const std::string& path : options.paths) {
+        const auto target = program.mount().readlink(path);
+        if (!program.succeeded(path, target)) continue;
+        if (program.wants_json()) {
+            Json object;
+            add_name(object, "path", path);
+            add_name(object, "target", *target);
+            all.push_back(std::move(object));
+        } else {
+            program.out().print("{}\n", program.out().name(*target));
+        }
+    }
+    if (program.wants_json()) print_json(program, all);
+}
+
+struct SpaceOptions {
+    std::vector<std::string> paths{"/"};
+    bool readable = false;
+};
+
+struct Space {
+    std::uint64_t total, used, available; // bytes
+    unsigned percent;
+};
+
+// As df(1) counts: what only root may use is neither available nor part of the percentage.
+Space space_of(const wire::Kstatfs& status) {
+    const std::uint64_t unit = status.frsize != 0 ? status.frsize : status.bsize;
+    const std::uint64_t used = status.blocks > status.bfree ? status.blocks - status.bfree : 0;
+    const double seen = static_cast<double>(used) + static_cast<double>(status.bavail);
+    const unsigned percent = seen == 0 ? 0 : static_cast<unsigned>(static_cast<double>(used) * 100 / seen + 0.999);
+    return {status.blocks * unit, used * unit, status.bavail * unit, percent};
+}
+
+Json json_of(const std::string& path, const wire::Kstatfs& status, const std::string& tag) {
+    const Space space = space_of(status);
+    Json object;
+    object["filesystem"] = tag;
+    add_name(object, "path", path);
+    object["size"] = space.total;
+    object["used"] = space.used;
+    object["available"] = space.available;
+    object["block_size"] = status.bsize;
+    object["fragment_size"] = status.frsize;
+    object["files"] = status.files;
+    object["files_free"] = status.ffree;
+    object["name_max"] = status.namelen;
+    return object;
+}
+
+void run_df(Program& program, const SpaceOptions& options) {
+    Json all = Json::array();
+    bool heading = true;
+    for (const std::string& path : options.paths) {
+        const auto status = program.mount().statfs(path);
+        if (!program.succeeded(path, status)) continue;
+        const std::string tag = program.mount().channel().rings().config().tag;
+        if (program.wants_json()) {
+            all.push_back(json_of(path, *status, tag));
+            continue;
+        }
+        const char* const format = "{:<20} {:>12} {:>12} {:>12} {:>5} {:>10} {:>10} {}\n";
+        Output& out = program.out();
+        if (heading) {
+            out.write(fmt::format(fmt::runtime(format), "Filesystem", options.readable ? "Size" : "1K-blocks", "Used",
+                                  "Available", "Use%", "Inodes", "IFree", "Path"));
+        }
+        heading = false;
+        const Space space = space_of(*status);
+        const auto amount = [&](std::uint64_t bytes) {
+            return options.readable ? readable_size(bytes) : std::to_string(bytes / 1024);
+        };
+        out.write(fmt::format(fmt::runtime(format), out.name(tag), amount(space.total), amount(space.used),
+                              amount(space.available), fmt::format("{}%", space.percent), status->files, status->ffree,
+                              out.name(path)));
+    }
+    if (program.wants_json()) print_json(program, all);
+}
+
+} // namespace
+
+void add_showing(CLI::App& app, Chosen& chosen) {
+    add_command<StatOptions>(
+        app, chosen, "stat", "Show what is known of files",
+        [](CLI::App& sub, StatOptions& options) {
+            sub.add_option("path", options.paths, "files")->required();
+            sub.add_flag("-L,--follow", options.follow, "follow symbolic links");
+        },
+        run_stat);
+    add_cat(app, chosen);
+    add_command<PathsOptions>(
+        app, chosen, "readlink", "Show where symbolic links point",
+        [](CLI::App& sub, PathsOptions& options) {
+            sub.add_option("path", options.paths, "symbolic links")->required();
+        },
+        run_readlink);
+    add_command<SpaceOptions>(
+        app, chosen, "df", "Show how much space there is",
+        [](CLI::App& sub, SpaceOptions& options) {
+            sub.add_option("path", options.paths, "files on the file systems in question (default: /)");
+            sub.add_flag("-H,--human-readable", options.readable, "sizes in MiB, GiB and so on");
+        },
+        run_df);
+}
+
+} // namespace vfsproto::cli

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// tree.
+#include "commands.hpp"
+#include "json.hpp"
+#include "listed.hpp"
+#include "mode.hpp"
+
+namespace vfsproto::cli {
+
+using namespace wire::linux_abi;
+
+namespace {
+
+struct TreeOptions {
+    std::string path = "/";
+    bool all = false;
+    unsigned depth = 0; // 0 = no limit
+};
+
+class Tree {
+public:
+    Tree(Program& program, const TreeOptions& options) : program_(program), options_(options) {}
+
+    void run() {
+        const auto root = program_.mount().stat(options_.path);
+        if (!program_.succeeded(options_.path, root)) return;
+        if (!posix::is_directory(root->mode)) {
+            program_.report(options_.path, posix::Failure(wire::Errno::enotdir));
+            return;
+        }
+        if (program_.wants_json()) {
+            Json top;
+            add_name(top, "name", options_.path);
+            top["type"] = "directory";
+            top["contents"] = walk_json(options_.path, 1);
+            return print_json(program_, top);
+        }
+        program_.out().print("{}\n", program_.out().name(options_.path));
+        walk(options_.path, "", 1);
+        program_.out().print("\n{} director{}, {} file{}\n", directories_, directories_ == 1 ? "y" : "ies", files_,
+                             files_ == 1 ? "" : "s");
+    }
+
+private:
+    // As deep as a path may be long: the server's directories may be without end.
+    void walk(const std::string& path, const std::string& prefix, unsigned level) {
+        auto entries = entries_of(path);
+        if (!entries) return;
+        for (std::size_t i = 0; i < entries->size(); ++i) {
+            const Listed& entry = (*entries)[i];
+            const bool last = i + 1 == entries->size();
+            program_.out().print("{}{}{}", prefix, last ? "`-- " : "|-- ", program_.out().name(entry.name));
+            if (!entry.target.empty()) program_.out().print(" -> {}", program_.out().name(entry.target));
+            program_.out().write("\n");
+            if (count(entry) && goes_below(level)) walk(entry.path, prefix + (last ? "    " : "|   "), level + 1);
+        }
+    }
+
+    Json walk_json(const std::string& path, unsigned level) {
+        Json contents = Json::array();
+        auto entries = entries_of(path);
+        if (!entries) return contents;
+        for (const Listed& entry : *entries) {
+            Json object;
+            add_name(object, "name", entry.name);
+            object["type"] = type_name(entry.type);
+            if (!entry.target.empty()) add_name(object, "target", entry.target);
+            if (count(entry)) object["contents"] = goes_below(level) ? walk_json(entry.path, level + 1) : Json::array();
+            contents.push_back(std::move(object));
+        }
+        return contents;
+    }
+
+    std::optional<std::vector<Listed>> entries_of(const std::string& path) {
+        return list_directory(program_, path, Detail::attributes, options_.all ? Hidden::show : Hidden::skip);
+    }
+    [[nodiscard]] bool goes_below(unsigned level) const { return options_.depth == 0 || level < options_.depth; }
+    // Is it a directory?
+    bool count(const Listed& entry) {
+        const bool directory = entry.type == kSIfdir;
+        ++(directory ? directories_ : files_);
+        return directory;
+    }
+
+    Program& program_;
+    const TreeOptions& options_;
+    std::uint64_t directories_ = 0;
+    std::uint64_t files_ = 0;
+};
+
+void describe(CLI::App& sub, TreeOptions& options) {
+    sub.add_option("path", options.path, "the directory to begin with (default: /)");
+    sub.add_flag("-a,--all", options.all, "names that begin with a dot too");
+    sub.add_option("-L,--level", options.depth, "so many levels at most")->check(CLI::PositiveNumber);
+}
+
+} // namespace
+
+void add_tree(CLI::App& app, Chosen& chosen) {
+    add_command<TreeOptions>(app, chosen, "tree", "Show a directory and all below it", describe,
+                             [](Program& program, const TreeOptions& options) { Tree(program, options).run(); });
+}
+
+} // namespace vfsproto::cli

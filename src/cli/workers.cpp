@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "workers.hpp"
+
+namespace vfsproto::cli {
+
+void Workers::give(Job job) {
+    std::unique_lock lock(mutex_);
+    not_full_.wait(lock, [this] { return jobs_.size() < kBacklog; });
+    jobs_.push_back(std::move(job));
+    // One thread is enough for one file.
+    if (jobs_.size() > idle_ && threads_.size() < kThreads) threads_.emplace_back([this] { work(); });
+    not_empty_.notify_one();
+}
+
+void Workers::finish() {
+    {
+        const std::lock_guard lock(mutex_);
+        finishing_ = true;
+        not_empty_.notify_all();
+    }
+    for (std::thread& thread : threads_) thread.join();
+    threads_.clear();
+    finishing_ = false;
+}
+
+void Workers::work() {
+    posix::Buffer registered;
+    std::vector<std::byte> ordinary;
+    if (auto allocated = mount_.allocate(kBufferSize)) {
+        registered = std::move(*allocated);
+    } else {
+        ordinary.resize(kBufferSize);
+    }
+    const std::span<std::byte> buffer = ordinary.empty() ? registered.bytes() : std::span(ordinary);
+    std::unique_lock lock(mutex_);
+    for (;;) {
+        ++idle_;
+        not_empty_.wait(lock, [this] { return finishing_ || !jobs_.empty(); });
+        --idle_;
+        if (jobs_.empty()) return;
+        Job job = std::move(jobs_.front());
+        jobs_.pop_front();
+        not_full_.notify_one();
+        lock.unlock();
+        job(buffer);
+        job = nullptr; // what it holds ends here, not under the lock
+        lock.lock();
+    }
+}
+
+} // namespace vfsproto::cli

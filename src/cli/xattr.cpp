@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// xattr get, set, ls, rm.
+#include "commands.hpp"
+#include "json.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+namespace vfsproto::cli {
+namespace {
+
+struct XattrOptions {
+    std::string path;
+    std::string name;
+    std::string value;
+    bool has_value = false;
+    bool no_follow = false;
+    bool create = false;
+    bool replace = false;
+
+    [[nodiscard]] posix::LastLink last() const { return no_follow ? posix::LastLink::keep : posix::LastLink::follow; }
+};
+
+void run_get(Program& program, const XattrOptions& options) {
+    const auto value = program.mount().get_xattr(options.path, options.name, options.last());
+    if (!program.succeeded(options.path, value)) return;
+    if (!program.wants_json()) {
+        program.out().write(std::span<const std::byte>(*value));
+        // Exactly the value in a pipe.
+        if (program.out().is_terminal()) program.out().write("\n");
+        return;
+    }
+    Json object;
+    add_name(object, "path", options.path);
+    add_name(object, "name", options.name);
+    object["size"] = value->size();
+    add_bytes(object, "value", *value);
+    print_json(program, object);
+}
+
+std::vector<std::byte> read_standard_input(Program& program) {
+    std::vector<std::byte> all;
+    std::array<std::byte, 4096> piece{};
+    for (;;) {
+        const ssize_t count = ::read(STDIN_FILENO, piece.data(), piece.size());
+        if (count < 0 && errno == EINTR && !program.stopping()) continue;
+        if (count < 0) {
+            program.report("standard input", local_failure(errno));
+            throw Leave{ExitCode::failed};
+        }
+        if (count == 0 || all.size() > wire::linux_abi::kXattrSizeMax) return all;
+        all.insert(all.end(), piece.begin(), piece.begin() + count);
+    }
+}
+
+void run_set(Program& program, const XattrOptions& options) {
+    std::vector<std::byte> value;
+    if (options.has_value) {
+        const auto bytes = std::as_bytes(std::span(options.value));
+        value.assign(bytes.begin(), bytes.end());
+    } else {
+        value = read_standard_input(program);
+    }
+    auto space = posix::XattrSpace::create_or_replace;
+    if (options.create) space = posix::XattrSpace::create;
+    if (options.replace) space = posix::XattrSpace::replace;
+    const auto failure = program.mount().set_xattr(options.path, options.name, value, space, options.last());
+    static_cast<void>(program.succeeded(options.path, failure));
+}
+
+void run_ls(Program& program, const XattrOptions& options) {
+    auto names = program.mount().list_xattrs(options.path, options.last());
+    if (!program.succeeded(options.path, names)) return;
+    std::sort(names->begin(), names->end());
+    Json all = Json::array();
+    for (const std::string& name : *names) {
+        if (program.wants_json()) {
+            Json object;
+            add_name(object, "name", name);
+            all.push_back(std::move(object));
+        } else {
+            program.out().print("{}\n", program.out().name(name));
+        }
+    }
+    if (program.wants_json()) print_json(program, all);
+}
+
+void run_rm(Program& program, const XattrOptions& options) {
+    const auto failure = program.mount().remove_xattr(options.path, options.name, options.last());
+    static_cast<void>(program.succeeded(options.path, failure));
+}
+
+void describe_file(CLI::App& sub, XattrOptions& options) {
+    sub.add_option("path", options.path, "the file")->required();
+    sub.add_flag("-P,--no-follow", options.no_follow, "a symbolic link itself, not what it points to");
+}
+
+void describe_one(CLI::App& sub, XattrOptions& options) {
+    describe_file(sub, options);
+    sub.add_option("name", options.name, "its name, as user.comment")->required();
+}
+
+} // namespace
+
+void add_xattrs(CLI::App& app, Chosen& chosen) {
+    CLI::App& xattr = *app.add_subcommand("xattr", "Extended attributes");
+    xattr.require_subcommand(1);
+    add_command<XattrOptions>(xattr, chosen, "get", "Write a value to standard output", describe_one, run_get);
+    add_command<XattrOptions>(
+        xattr, chosen, "set", "Set a value",
+        [](CLI::App& sub, XattrOptions& options) {
+            describe_one(sub, options);
+            sub.add_option_function<std::string>(
+                "value",
+                [&options](const std::string& value) {
+                    options.value = value;
+                    options.has_value = true;
+                },
+                "the value (standard input, if it is not given)");
+            CLI::Option* const create = sub.add_flag("--create", options.create, "fail if there is one");
+            sub.add_flag("--replace", options.replace, "fail if there is none")->excludes(create);
+        },
+        run_set);
+    add_command<XattrOptions>(xattr, chosen, "ls", "List names", describe_file, run_ls);
+    add_command<XattrOptions>(xattr, chosen, "rm", "Remove one", describe_one, run_rm);
+}
+
+} // namespace vfsproto::cli
