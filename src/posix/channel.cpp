@@ -23,8 +23,14 @@ Outcome<std::unique_ptr<Channel>> Channel::open(std::unique_ptr<backends::Attach
 
 Channel::~Channel() {
     if (rings_ != nullptr && session_.state() == SessionState::ready) close_session();
+    std::unique_ptr<DeviceRings> rings;
+    {
+        // device_gone() may come as long as there is an attachment.
+        const LaneShare::Lock lock(share_);
+        rings = std::move(rings_);
+    }
+    rings.reset();
     // From here on the device touches nothing: what it could reach may go.
-    rings_.reset();
     if (lane_memory_.size() != 0) attachment_->release(lane_memory_);
     if (session_memory_.size() != 0) attachment_->release(session_memory_);
     free_forgotten();
@@ -139,9 +145,9 @@ bool Channel::wait_for_interrupt(int fd, Clock::time_point until) noexcept {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now()).count();
     if (left <= 0) return false;
     pollfd interest{fd, POLLIN, 0};
-    if (::poll(&interest, 1, static_cast<int>(left)) == 0) return false;
-    backends::wait_event(fd);
-    return true;
+    const int ready = ::poll(&interest, 1, static_cast<int>(left));
+    if (ready > 0) backends::wait_event(fd);
+    return ready != 0; // a signal: look, then wait for what is left
 }
 
 void Channel::lane_drained() noexcept {

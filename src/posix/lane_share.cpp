@@ -38,6 +38,7 @@ bool LaneShare::attach(const client::Client& client, int call_fd) {
 }
 
 LaneShare::~LaneShare() {
+    VFSPROTO_ASSERT(detached_ == 0 && first_ == nullptr); // a call that outlived its mount
     if (detached_thread_.joinable()) {
         {
             const Lock lock(*this);
@@ -202,8 +203,8 @@ void LaneShare::delist(Waiter& waiter) noexcept {
 }
 
 void LaneShare::add_detached() {
-    if (detached_++ != 0) return;
     if (!detached_thread_.joinable()) detached_thread_ = std::thread([this] { poll_for_detached(); });
+    if (detached_++ != 0) return;
     detached_word_.fetch_add(1, std::memory_order_release);
     futex_wake_one(detached_word_);
 }

@@ -34,6 +34,12 @@ wire::SetattrIn size_in(std::uint64_t size) {
     return in;
 }
 
+// How much one reply can bring: a longer value or list is ERANGE.
+std::uint32_t room(const Channel& channel, std::size_t wanted) {
+    const std::uint32_t most = channel.max_bounced();
+    return wanted < most ? static_cast<std::uint32_t>(wanted) : most;
+}
+
 template <class T> Failure failure_in(const Outcome<T>& outcome) { return outcome ? Failure() : outcome.failure(); }
 
 } // namespace
@@ -47,7 +53,7 @@ Outcome<Attributes> Mount::set_attributes(std::uint64_t nodeid, const wire::Seta
 }
 
 Outcome<Attributes> Mount::set_attributes(std::string_view path, const wire::SetattrIn& what, LastLink last) {
-    PathWalk at = walk();
+    PathWalk at = new_walk();
     if (Failure failure = at.to_file(path, last); failure.happened()) return failure;
     if ((what.valid & wire::kSetattrSize) != 0 && is_directory(at.attributes().mode)) return Errno::eisdir;
     return set_attributes(at.node().nodeid(), what);
@@ -61,7 +67,7 @@ Outcome<Attributes> Mount::set_attributes(const File& file, const wire::SetattrI
 }
 
 Failure Mount::chmod(std::string_view path, std::uint32_t mode) {
-    PathWalk at = walk();
+    PathWalk at = new_walk();
     if (Failure failure = at.to_file(path, LastLink::follow); failure.happened()) return failure;
     wire::SetattrIn in{};
     in.valid = wire::kSetattrMode;
@@ -102,7 +108,7 @@ Outcome<Attributes> Mount::stat(const File& file) {
 }
 
 Outcome<wire::Kstatfs> Mount::statfs(std::string_view path) {
-    PathWalk at = walk();
+    PathWalk at = new_walk();
     if (Failure failure = at.to_file(path, LastLink::follow); failure.happened()) return failure;
     client::FileSystemStatus status;
     channel_->run(status, at.node().nodeid());
@@ -117,9 +123,9 @@ Failure Mount::sync() {
 }
 
 Outcome<std::vector<std::byte>> Mount::get_xattr(std::string_view path, std::string_view name, LastLink last) {
-    PathWalk at = walk();
+    PathWalk at = new_walk();
     if (Failure failure = at.to_file(path, last); failure.happened()) return failure;
-    std::vector<std::byte> value(kXattrSizeMax);
+    std::vector<std::byte> value(room(*channel_, kXattrSizeMax));
     client::GetXattr get;
     get.call.args = {static_cast<std::uint32_t>(value.size()), 0};
     get.call.name = name;
@@ -133,7 +139,7 @@ Outcome<std::vector<std::byte>> Mount::get_xattr(std::string_view path, std::str
 Failure Mount::set_xattr(std::string_view path, std::string_view name, std::span<const std::byte> value,
                          XattrSpace space, LastLink last) {
     if (value.size() > kXattrSizeMax) return Errno::e2big;
-    PathWalk at = walk();
+    PathWalk at = new_walk();
     if (Failure failure = at.to_file(path, last); failure.happened()) return failure;
     std::uint32_t flags = 0;
     if (space == XattrSpace::create) flags = kXattrCreate;
@@ -145,9 +151,9 @@ Failure Mount::set_xattr(std::string_view path, std::string_view name, std::span
 }
 
 Outcome<std::vector<std::string>> Mount::list_xattrs(std::string_view path, LastLink last) {
-    PathWalk at = walk();
+    PathWalk at = new_walk();
     if (Failure failure = at.to_file(path, last); failure.happened()) return failure;
-    std::string list(kXattrListMax, '\0');
+    std::string list(room(*channel_, kXattrListMax), '\0');
     client::ListXattr get;
     get.call.args = {static_cast<std::uint32_t>(list.size()), 0};
     get.call.data_out = {reinterpret_cast<std::byte*>(list.data()), static_cast<std::uint32_t>(list.size()), {}};
@@ -165,7 +171,7 @@ Outcome<std::vector<std::string>> Mount::list_xattrs(std::string_view path, Last
 }
 
 Failure Mount::remove_xattr(std::string_view path, std::string_view name, LastLink last) {
-    PathWalk at = walk();
+    PathWalk at = new_walk();
     if (Failure failure = at.to_file(path, last); failure.happened()) return failure;
     client::RemoveXattr remove;
     remove.call.name = name;

@@ -20,11 +20,14 @@ bool is_dot(const std::string& name) { return name == "." || name == ".."; }
 } // namespace
 
 Outcome<Directory> Mount::open_directory(std::string_view path, client::DirectoryFormat format) {
-    PathWalk at = walk();
+    PathWalk at = new_walk();
     if (Failure failure = at.to_file(path, LastLink::follow); failure.happened()) return failure;
     if (!is_directory(at.attributes().mode)) return Errno::enotdir;
     client::OpenDirectory open;
     channel_->run(open, at.node().nodeid(), wire::linux_abi::kORdonly);
+    if (!open.succeeded() && keeper_.make_room(failure_of(open))) {
+        channel_->run(open, at.node().nodeid(), wire::linux_abi::kORdonly);
+    }
     if (!open.succeeded()) return failure_of(open);
     auto handle = std::make_unique<OpenHandle>(*channel_, std::move(at.node()), wire::Opcode::releasedir);
     handle->fh = open.result().fh;

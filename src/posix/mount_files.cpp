@@ -40,6 +40,14 @@ template <wire::Opcode Op, class Data> void fill(client::Call<Op>& call, Data& d
     data.segments = {&segment, 1};
 }
 
+// What an operation opened before it failed.
+template <class Op> void release_unwanted(Channel& channel, const Op& opened, std::uint64_t nodeid) {
+    if (!opened.owes_release()) return;
+    client::Release release;
+    release.call.args.fh = opened.result().fh;
+    channel.run(release, nodeid);
+}
+
 template <class Op> void send_release(OpenHandle& handle) {
     Op release;
     release.call.args.fh = handle.fh;
@@ -59,53 +67,46 @@ OpenHandle::~OpenHandle() {
 }
 
 Outcome<File> Mount::open_file(std::string_view path, std::uint32_t flags, std::uint32_t mode) {
-    PathWalk at = walk();
-    if ((flags & kOCreat) == 0) {
-        const LastLink last = (flags & kONofollow) != 0 ? LastLink::keep : LastLink::follow;
-        if (Failure failure = at.to_file(path, last); failure.happened()) return failure;
-        if (at.found_link()) return Errno::eloop;
-        return open_walked(at, flags);
-    }
-    if (Failure failure = at.to_parent(path); failure.happened()) return failure;
+    OpenSteps steps(keeper_);
+    steps.begin(path, flags);
     for (;;) {
-        if (at.name().empty() || at.must_be_directory()) return Errno::eisdir;
-        auto created = create(at, flags, mode);
-        if (created || (flags & kOExcl) != 0) return created;
-        // CREATE opens what is there, but never through a link, and not every server says so alike: look.
-        const Errno error = created.failure().error;
-        if (error != Errno::eexist && error != Errno::eloop && error != Errno::einval) return created;
-        if (Failure failure = at.look_up_last(); failure.happened()) return failure;
-        if (!at.found_link()) return error == Errno::einval ? std::move(created) : open_walked(at, flags);
-        if ((flags & kONofollow) != 0) return Errno::eloop;
-        if (Failure failure = at.follow_found_link(); failure.happened()) return failure;
-    }
-}
-
-Outcome<File> Mount::create(PathWalk& walk, std::uint32_t flags, std::uint32_t mode) {
-    client::CreateFile create;
-    channel_->run(create, walk.parent().nodeid(), walk.name(), flags | kOLargefile, mode, umask_);
-    if (!create.succeeded()) return failure_of(create);
-    return File(handle_of(*channel_, keeper_.count(create.entry()), create, flags & ~(kOCreat | kOExcl | kOTrunc)));
-}
-
-Outcome<File> Mount::open_walked(PathWalk& walk, std::uint32_t flags) {
-    const bool directory = is_directory(walk.attributes().mode);
-    if ((flags & kODirectory) != 0 && !directory) return Errno::enotdir;
-    if (directory && ((flags & kOAccmode) != kORdonly || (flags & kOTrunc) != 0)) return Errno::eisdir;
-    for (int attempt = 0;; ++attempt) {
-        client::OpenFile open;
-        channel_->run(open, walk.node().nodeid(), (flags & ~(kOCreat | kOExcl)) | kOLargefile);
-        if (open.succeeded()) {
-            return File(handle_of(*channel_, std::move(walk.node()), open, flags & ~(kOCreat | kOExcl | kOTrunc)));
+        switch (steps.want()) {
+        case OpenSteps::Want::walk: steps.handle_walked(walk(*channel_, steps.path())); break;
+        case OpenSteps::Want::create:
+            if (File file = create(steps, mode)) return file;
+            break;
+        case OpenSteps::Want::open:
+            if (File file = open(steps)) return file;
+            break;
+        case OpenSteps::Want::failed: return steps.failure();
         }
-        const bool exhausted = open.error() == Errno::emfile || open.error() == Errno::enfile;
-        if (attempt != 0 || !exhausted || keeper_.idle() == 0) return failure_of(open);
-        keeper_.prune();
     }
+}
+
+File Mount::create(OpenSteps& steps, std::uint32_t mode) {
+    client::CreateFile create;
+    const PathSteps& at = steps.path();
+    channel_->run(create, at.parent().nodeid(), at.name(), steps.flags_to_create(), mode, umask_);
+    if (create.succeeded()) {
+        return File(handle_of(*channel_, keeper_.count(create.entry()), create, steps.flags_to_keep()));
+    }
+    release_unwanted(*channel_, create, create.entry().nodeid);
+    steps.handle_refused(failure_of(create));
+    return {};
+}
+
+File Mount::open(OpenSteps& steps) {
+    client::OpenFile open;
+    NodeRef& node = steps.path().node();
+    channel_->run(open, node.nodeid(), steps.flags_to_open());
+    if (open.succeeded()) return File(handle_of(*channel_, std::move(node), open, steps.flags_to_keep()));
+    release_unwanted(*channel_, open, node.nodeid());
+    steps.handle_refused(failure_of(open));
+    return {};
 }
 
 Outcome<File> Mount::open_temporary(std::string_view directory, std::uint32_t flags, std::uint32_t mode) {
-    PathWalk at = walk();
+    PathWalk at = new_walk();
     if (Failure failure = at.to_file(directory, LastLink::follow); failure.happened()) return failure;
     if (!is_directory(at.attributes().mode)) return Errno::enotdir;
     client::MakeTemporary make;

@@ -2,6 +2,9 @@
 // Mount: names.
 #include "vfsproto/posix/mount.hpp"
 
+#include "name_requests.hpp"
+#include "path_requests.hpp"
+
 #include "vfsproto/fuse/client/operations/attributes.hpp"
 #include "vfsproto/fuse/client/operations/names.hpp"
 
@@ -9,15 +12,6 @@ namespace vfsproto::posix {
 
 using wire::Errno;
 using namespace wire::linux_abi;
-
-namespace {
-
-// A path that ends in the directory itself has no name to make or remove.
-Failure need_name(const PathWalk& walk, Errno otherwise) {
-    return walk.name().empty() ? Failure(otherwise) : Failure();
-}
-
-} // namespace
 
 Mount::Mount(std::unique_ptr<Channel> channel, const MountOptions& options)
     : channel_(std::move(channel)), keeper_(*channel_, options.max_idle_nodes), umask_(options.umask) {}
@@ -30,13 +24,13 @@ Outcome<std::unique_ptr<Mount>> Mount::open(std::unique_ptr<backends::Attachment
 }
 
 Outcome<Attributes> Mount::stat(std::string_view path, LastLink last) {
-    PathWalk at = walk();
+    PathWalk at = new_walk();
     if (Failure failure = at.to_file(path, last); failure.happened()) return failure;
     return at.attributes();
 }
 
 Outcome<wire::Statx> Mount::statx(std::string_view path, LastLink last) {
-    PathWalk at = walk();
+    PathWalk at = new_walk();
     if (Failure failure = at.to_file(path, last); failure.happened()) return failure;
     client::ExtendedStatus status;
     const wire::StatxIn wanted{
@@ -47,7 +41,7 @@ Outcome<wire::Statx> Mount::statx(std::string_view path, LastLink last) {
 }
 
 Failure Mount::access(std::string_view path, std::uint32_t mask) {
-    PathWalk at = walk();
+    PathWalk at = new_walk();
     if (Failure failure = at.to_file(path, LastLink::follow); failure.happened()) return failure;
     client::CheckAccess check;
     check.call.args = {mask, 0};
@@ -56,22 +50,21 @@ Failure Mount::access(std::string_view path, std::uint32_t mask) {
 }
 
 Failure Mount::mkdir(std::string_view path, std::uint32_t mode) {
-    PathWalk at = walk();
+    PathWalk at = new_walk();
     if (Failure failure = at.to_parent(path); failure.happened()) return failure;
-    if (Failure failure = need_name(at, Errno::eexist); failure.happened()) return failure;
+    if (Failure failure = check_makeable(at.place()); failure.happened()) return failure;
     client::MakeDirectory make;
-    make.call.args = {client::mode_to_send(channel_->params(), mode & kSIallugo, umask_), umask_};
-    make.call.name = at.name();
+    prepare(make, channel_->params(), at.name(), mode, umask_);
     channel_->run(make, at.parent().nodeid());
     if (make.succeeded()) keeper_.count(make.call.reply);
     return failure_of(make);
 }
 
 Failure Mount::mknod(std::string_view path, std::uint32_t mode, std::uint32_t rdev) {
-    PathWalk at = walk();
+    PathWalk at = new_walk();
     if (Failure failure = at.to_parent(path); failure.happened()) return failure;
-    if (Failure failure = need_name(at, Errno::eexist); failure.happened()) return failure;
-    if (at.must_be_directory()) return Errno::enoent;
+    if (Failure failure = check_makeable(at.place()); failure.happened()) return failure;
+    if (at.must_be_directory()) return why_not_with_slash(at.look_up_last());
     client::MakeNode make;
     const std::uint32_t type = mode & kSIfmt;
     make.call.args.mode =
@@ -85,26 +78,25 @@ Failure Mount::mknod(std::string_view path, std::uint32_t mode, std::uint32_t rd
 }
 
 Failure Mount::symlink(std::string_view target, std::string_view path) {
-    if (target.empty()) return Errno::enoent;
-    if (target.size() > kPathMax) return Errno::enametoolong;
-    PathWalk at = walk();
+    if (Failure failure = check_target(target); failure.happened()) return failure;
+    PathWalk at = new_walk();
     if (Failure failure = at.to_parent(path); failure.happened()) return failure;
-    if (Failure failure = need_name(at, Errno::eexist); failure.happened()) return failure;
-    if (at.must_be_directory()) return Errno::enoent;
+    if (Failure failure = check_makeable(at.place()); failure.happened()) return failure;
+    if (at.must_be_directory()) return why_not_with_slash(at.look_up_last());
     client::MakeSymlink make;
-    make.call.name = at.name();
-    make.call.name2 = target;
+    prepare(make, at.name(), target);
     channel_->run(make, at.parent().nodeid());
     if (make.succeeded()) keeper_.count(make.call.reply);
     return failure_of(make);
 }
 
 Failure Mount::link(std::string_view existing, std::string_view path) {
-    PathWalk from = walk();
+    PathWalk from = new_walk();
     if (Failure failure = from.to_file(existing, LastLink::keep); failure.happened()) return failure;
-    PathWalk at = walk();
+    PathWalk at = new_walk();
     if (Failure failure = at.to_parent(path); failure.happened()) return failure;
-    if (Failure failure = need_name(at, Errno::eexist); failure.happened()) return failure;
+    if (Failure failure = check_makeable(at.place()); failure.happened()) return failure;
+    if (at.must_be_directory()) return why_not_with_slash(at.look_up_last());
     client::MakeLink make;
     make.call.args = {from.node().nodeid()};
     make.call.name = at.name();
@@ -114,11 +106,9 @@ Failure Mount::link(std::string_view existing, std::string_view path) {
 }
 
 Failure Mount::rmdir(std::string_view path) {
-    PathWalk at = walk();
+    PathWalk at = new_walk();
     if (Failure failure = at.to_parent(path); failure.happened()) return failure;
-    if (Failure failure = need_name(at, path.ends_with("..") ? Errno::enotempty : Errno::ebusy); failure.happened()) {
-        return failure;
-    }
+    if (Failure failure = check_directory_removable(at.place()); failure.happened()) return failure;
     client::RemoveDirectory remove;
     remove.call.name = at.name();
     channel_->run(remove, at.parent().nodeid());
@@ -126,13 +116,13 @@ Failure Mount::rmdir(std::string_view path) {
 }
 
 Failure Mount::unlink(std::string_view path) {
-    PathWalk at = walk();
+    PathWalk at = new_walk();
     if (Failure failure = at.to_parent(path); failure.happened()) return failure;
-    if (Failure failure = need_name(at, Errno::eisdir); failure.happened()) return failure;
+    if (Failure failure = check_unlinkable(at.place()); failure.happened()) return failure;
     // The node is looked up so that, once the last name is gone, its lookups go back at once and the server can free
     // the space; it also turns the EIO of one server for a missing name into ENOENT.
     if (Failure failure = at.look_up_last(); failure.happened()) return failure;
-    if (at.must_be_directory() && !is_directory(at.attributes().mode)) return Errno::enotdir;
+    if (Failure failure = check_found_unlinkable(at.place()); failure.happened()) return failure;
     client::RemoveFile remove;
     remove.call.name = at.name();
     channel_->run(remove, at.parent().nodeid());
@@ -140,45 +130,57 @@ Failure Mount::unlink(std::string_view path) {
     return failure_of(remove);
 }
 
+namespace {
+
+// A slash behind a name: what Linux fs/namei.c makes of it, in its order. The server sees no slashes.
+Failure check_renamed_directories(PathWalk& source, PathWalk& target, std::uint32_t flags) {
+    if (Failure failure = source.look_up_last(); failure.happened()) return failure;
+    const bool exchange = (flags & wire::linux_abi::kRenameExchange) != 0;
+    if (exchange || (flags & wire::linux_abi::kRenameNoreplace) != 0) {
+        const Failure looked = target.look_up_last();
+        if (!exchange && !looked.happened()) return wire::Errno::eexist;
+        if (exchange && looked.happened()) return looked;
+        if (exchange && target.must_be_directory() && !is_directory(target.attributes().mode)) {
+            return wire::Errno::enotdir;
+        }
+    }
+    if (is_directory(source.attributes().mode)) return {};
+    return source.must_be_directory() || !exchange ? Failure(wire::Errno::enotdir) : Failure();
+}
+
+} // namespace
+
 Failure Mount::rename(std::string_view from, std::string_view to, std::uint32_t flags) {
-    PathWalk source = walk();
+    PathWalk source = new_walk();
     if (Failure failure = source.to_parent(from); failure.happened()) return failure;
-    if (Failure failure = need_name(source, Errno::ebusy); failure.happened()) return failure;
-    PathWalk target = walk();
+    PathWalk target = new_walk();
     if (Failure failure = target.to_parent(to); failure.happened()) return failure;
-    if (Failure failure = need_name(target, Errno::ebusy); failure.happened()) return failure;
+    if (Failure failure = check_renameable(source.place()); failure.happened()) return failure;
+    if (Failure failure = check_rename_target(target.place(), flags); failure.happened()) return failure;
     if (source.must_be_directory() || target.must_be_directory()) {
-        if (Failure failure = source.look_up_last(); failure.happened()) return failure;
-        if (!is_directory(source.attributes().mode)) return Errno::enotdir;
+        if (Failure failure = check_renamed_directories(source, target, flags); failure.happened()) return failure;
     }
     // Without flags always the plain form: servers on some file systems know no other.
     if (flags == 0) {
         client::Rename rename;
-        rename.call.args = {target.parent().nodeid()};
-        rename.call.name = source.name();
-        rename.call.name2 = target.name();
+        prepare(rename, source.place(), target.place());
         channel_->run(rename, source.parent().nodeid());
         return failure_of(rename);
     }
     client::RenameWithFlags rename;
-    rename.call.args = {target.parent().nodeid(), flags, 0};
-    rename.call.name = source.name();
-    rename.call.name2 = target.name();
+    prepare(rename, source.place(), target.place(), flags);
     channel_->run(rename, source.parent().nodeid());
     return failure_of(rename);
 }
 
 Outcome<std::string> Mount::readlink(std::string_view path) {
-    PathWalk at = walk();
+    PathWalk at = new_walk();
     if (Failure failure = at.to_file(path, LastLink::keep); failure.happened()) return failure;
     if (!at.found_link()) return Errno::einval;
-    std::string target(kPathMax + 1, '\0');
-    client::ReadLink read;
-    read.call.data_out = {reinterpret_cast<std::byte*>(target.data()), static_cast<std::uint32_t>(target.size()), {}};
-    channel_->run(read, at.node().nodeid());
-    if (!read.succeeded()) return failure_of(read);
-    target.resize(read.call.bytes);
-    return target;
+    ReadTarget read;
+    channel_->run(read.operation, at.node().nodeid());
+    if (!read.operation.succeeded()) return failure_of(read.operation);
+    return std::string(read.target());
 }
 
 } // namespace vfsproto::posix

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "vfsproto/posix/node_keeper.hpp"
 
+#include "vfsproto/config.hpp"
+
 #include <mutex>
 
 namespace vfsproto::posix {
@@ -37,6 +39,7 @@ NodeKeeper::NodeKeeper(Channel& channel, std::size_t max_idle)
 
 NodeKeeper::~NodeKeeper() {
     while (client::Node* node = table_.evict(0)) Channel::delete_node(node);
+    VFSPROTO_ASSERT(table_.size() == 0); // a File, Directory or call that outlived its mount
     if (spare_ != nullptr) Channel::delete_node(spare_);
 }
 
@@ -45,6 +48,7 @@ client::Node& NodeKeeper::count_locked(const wire::EntryOut& entry) {
     const std::uint32_t type = entry.attr.mode & wire::linux_abi::kSIfmt;
     client::Node& node = table_.count_lookup(entry.nodeid, entry.generation, type, *spare_);
     if (&node == spare_) spare_ = nullptr;
+    node.unlinked = false; // it has a name, after all
     return node;
 }
 
@@ -72,7 +76,9 @@ void NodeKeeper::drop(client::Node& node, client::Linked linked) noexcept {
     if (&node == &root_) return;
     {
         const std::lock_guard lock(mutex_);
-        if (client::Node* unlinked = table_.drop(node, linked)) {
+        // Who dropped the name may not be the last to use the file.
+        if (linked == client::Linked::no) node.unlinked = true;
+        if (client::Node* unlinked = table_.drop(node, node.unlinked ? client::Linked::no : client::Linked::yes)) {
             evicted_.push_back(unlinked);
         } else if (table_.idle() > max_idle_ + kEvictionBatch) {
             evict_locked(max_idle_);
@@ -103,6 +109,13 @@ void NodeKeeper::prune() {
         evict_locked(0);
     }
     send_evicted();
+}
+
+bool NodeKeeper::make_room(const Failure& why) {
+    const bool exhausted = why.error == wire::Errno::emfile || why.error == wire::Errno::enfile;
+    if (!exhausted || idle() == 0) return false;
+    prune();
+    return true;
 }
 
 std::size_t NodeKeeper::idle() const {

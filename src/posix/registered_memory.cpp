@@ -7,9 +7,12 @@ bool RegisteredMemory::add(const Region& region) noexcept {
     const std::size_t count = count_.load(std::memory_order_relaxed);
     for (std::size_t i = 0; i < kMost; ++i) {
         Place& place = places_[i];
-        if (place.used.load(std::memory_order_relaxed)) continue;
+        const std::uint32_t version = place.version.load(std::memory_order_relaxed);
+        if ((version & 1) != 0) continue;
         place.region = region;
-        place.used.store(true, std::memory_order_release);
+        place.begin.store(region.host(), std::memory_order_release);
+        place.end.store(region.host() + region.size(), std::memory_order_release);
+        place.version.store(version + 1, std::memory_order_release);
         if (i >= count) count_.store(i + 1, std::memory_order_release);
         return true;
     }
@@ -18,8 +21,9 @@ bool RegisteredMemory::add(const Region& region) noexcept {
 
 void RegisteredMemory::remove(const Region& region) noexcept {
     for (Place& place : places_) {
-        if (!place.used.load(std::memory_order_relaxed) || place.region.host() != region.host()) continue;
-        place.used.store(false, std::memory_order_release);
+        const std::uint32_t version = place.version.load(std::memory_order_relaxed);
+        if ((version & 1) == 0 || place.region.host() != region.host()) continue;
+        place.version.store(version + 1, std::memory_order_release);
         return;
     }
 }

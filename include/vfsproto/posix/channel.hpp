@@ -86,6 +86,8 @@ public:
     [[nodiscard]] const client::SessionParams& params() const noexcept { return session_.params(); }
     [[nodiscard]] backends::Attachment& attachment() noexcept { return *attachment_; }
     [[nodiscard]] const DeviceRings& rings() const noexcept { return *rings_; }
+    // Bytes one request or reply can carry of memory the device cannot reach.
+    [[nodiscard]] std::uint32_t max_bounced() const noexcept { return lane_.max_bounced(); }
     [[nodiscard]] std::size_t slots() const noexcept { return lane_slots_.size(); }
     [[nodiscard]] ChannelStats stats();
     // ok, or why nothing works any more.

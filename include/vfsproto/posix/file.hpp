@@ -17,15 +17,9 @@ namespace vfsproto::posix {
 
 using Attributes = wire::Attr;
 
-[[nodiscard]] inline bool is_directory(std::uint32_t mode) noexcept {
-    return (mode & wire::linux_abi::kSIfmt) == wire::linux_abi::kSIfdir;
-}
-[[nodiscard]] inline bool is_regular(std::uint32_t mode) noexcept {
-    return (mode & wire::linux_abi::kSIfmt) == wire::linux_abi::kSIfreg;
-}
-[[nodiscard]] inline bool is_symlink(std::uint32_t mode) noexcept {
-    return (mode & wire::linux_abi::kSIfmt) == wire::linux_abi::kSIflnk;
-}
+using wire::linux_abi::is_directory;
+using wire::linux_abi::is_regular;
+using wire::linux_abi::is_symlink;
 
 // What the server was asked to open: released when it ends, whatever happened to it.
 class OpenHandle {
@@ -60,6 +54,7 @@ public:
 
 private:
     friend class Mount;
+    friend class AsyncMount;
     explicit File(std::unique_ptr<OpenHandle> handle) noexcept : handle_(std::move(handle)) {}
 
     std::unique_ptr<OpenHandle> handle_;
@@ -85,6 +80,7 @@ public:
 
 private:
     friend class Mount;
+    friend class AsyncMount;
     Directory(std::unique_ptr<OpenHandle> handle, NodeKeeper& keeper, client::DirectoryFormat format)
         : handle_(std::move(handle)), keeper_(&keeper), format_(format) {}
     [[nodiscard]] Failure take_names(std::span<const std::byte> records, std::vector<DirectoryEntry>& out);
@@ -116,6 +112,7 @@ public:
 
 private:
     friend class Mount;
+    friend class AsyncMount;
     Buffer(Channel& channel, const Region& region) : channel_(&channel), region_(region) {}
 
     Channel* channel_ = nullptr;

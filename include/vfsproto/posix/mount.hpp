@@ -10,6 +10,7 @@
 #include "vfsproto/posix/channel.hpp"
 #include "vfsproto/posix/file.hpp"
 #include "vfsproto/posix/node_keeper.hpp"
+#include "vfsproto/posix/open_steps.hpp"
 #include "vfsproto/posix/path_walk.hpp"
 
 #include <cstdint>
@@ -131,9 +132,10 @@ public:
 private:
     Mount(std::unique_ptr<Channel> channel, const MountOptions& options);
 
-    [[nodiscard]] PathWalk walk() { return PathWalk(*channel_, keeper_); }
-    [[nodiscard]] Outcome<File> open_walked(PathWalk& walk, std::uint32_t flags);
-    [[nodiscard]] Outcome<File> create(PathWalk& walk, std::uint32_t flags, std::uint32_t mode);
+    [[nodiscard]] PathWalk new_walk() { return PathWalk(*channel_, keeper_); }
+    // No file: the steps were told why.
+    [[nodiscard]] File open(OpenSteps& steps);
+    [[nodiscard]] File create(OpenSteps& steps, std::uint32_t mode);
     [[nodiscard]] Outcome<Attributes> set_attributes(std::uint64_t nodeid, const wire::SetattrIn& what);
     [[nodiscard]] Outcome<std::uint64_t> read_in_pieces(const File& file, std::span<std::byte> into,
                                                         std::uint64_t offset);

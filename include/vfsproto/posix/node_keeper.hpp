@@ -58,6 +58,8 @@ public:
     void count_idle(const std::vector<wire::EntryOut>& entries);
     // Gives back all that is idle.
     void prune();
+    // The same, if `why` is that the server has no descriptors left, of which we hold some. True: ask it once more.
+    [[nodiscard]] bool make_room(const Failure& why);
     [[nodiscard]] std::size_t idle() const;
     [[nodiscard]] std::size_t size() const;
 

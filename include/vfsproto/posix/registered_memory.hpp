@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 
 namespace vfsproto::posix {
 
@@ -17,21 +18,29 @@ public:
     [[nodiscard]] bool add(const Region& region) noexcept;
     void remove(const Region& region) noexcept;
 
-    // The region that holds all of these bytes; nullptr when there is none. Any thread. The answer stays valid while
-    // the owner of the memory does not release it.
+    // The region that holds all of these bytes; nullptr when there is none. Any thread, also while other threads add and
+    // remove other regions. The answer stays valid while the owner of the memory does not release it.
     [[nodiscard]] const Region* find(const std::byte* data, std::size_t len) const noexcept {
         const std::size_t count = count_.load(std::memory_order_acquire);
         for (std::size_t i = 0; i < count; ++i) {
             const Place& place = places_[i];
-            if (place.used.load(std::memory_order_acquire) && place.region.contains(data, len)) return &place.region;
+            const std::uint32_t version = place.version.load(std::memory_order_acquire);
+            if ((version & 1) == 0) continue;
+            // Each load acquires, so that a place which changes meanwhile shows another version at the end.
+            const std::byte* begin = place.begin.load(std::memory_order_acquire);
+            const std::byte* end = place.end.load(std::memory_order_acquire);
+            if (data < begin || data > end || len > static_cast<std::size_t>(end - data)) continue;
+            if (place.version.load(std::memory_order_relaxed) == version) return &place.region;
         }
         return nullptr;
     }
 
 private:
     struct Place {
-        std::atomic<bool> used{false};
-        Region region{};
+        std::atomic<std::uint32_t> version{0}; // odd: taken
+        std::atomic<const std::byte*> begin{nullptr};
+        std::atomic<const std::byte*> end{nullptr};
+        Region region{}; // looked at only by those who own memory in it
     };
     Place places_[kMost];
     std::atomic<std::size_t> count_{0}; // places ever used

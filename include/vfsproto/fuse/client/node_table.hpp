@@ -17,6 +17,7 @@ struct Node {
     std::uint64_t generation = 0;
     std::uint32_t type = 0; // S_IFMT bits
     std::uint32_t uses = 0; // local references: path walks, open files
+    bool unlinked = false;  // the host's note for its last drop()
     Node* hash_next = nullptr;
     Node* idle_previous = nullptr; // least recently used first
     Node* idle_next = nullptr;

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// open(2) as steps without I/O: a walk, then OPEN or CREATE, and what to do when the server refuses one.
+#pragma once
+
+#include "vfsproto/posix/path_steps.hpp"
+
+#include <cstdint>
+#include <string_view>
+
+namespace vfsproto::posix {
+
+// One open, one thread at a time.
+class OpenSteps {
+public:
+    enum class Want : std::uint8_t {
+        walk,   // path() wants something
+        create, // CREATE of path().name() in path().parent(); if that works, all is done
+        open,   // OPEN of path().node(); if that works, all is done
+        failed, // see failure()
+    };
+
+    explicit OpenSteps(NodeKeeper& keeper) : keeper_(keeper), path_(keeper) {}
+
+    // `flags`: Linux O_….
+    void begin(std::string_view path, std::uint32_t flags);
+
+    // path() arrived, or failed with `why`.
+    void handle_walked(const Failure& why);
+    // CREATE or OPEN did not work.
+    void handle_refused(const Failure& why);
+
+    [[nodiscard]] Want want() const noexcept { return want_; }
+    [[nodiscard]] const Failure& failure() const noexcept { return failure_; }
+    [[nodiscard]] PathSteps& path() noexcept { return path_; }
+    // What to send, and what the open file keeps.
+    [[nodiscard]] std::uint32_t flags_to_create() const noexcept;
+    [[nodiscard]] std::uint32_t flags_to_open() const noexcept;
+    [[nodiscard]] std::uint32_t flags_to_keep() const noexcept;
+
+private:
+    void want_create();
+    void want_open();
+    void handle_uncreated(const Failure& why);
+    void fail(const Failure& why) noexcept;
+
+    NodeKeeper& keeper_;
+    PathSteps path_;
+    Failure failure_{};
+    Failure uncreated_{}; // what CREATE said
+    std::uint32_t flags_ = 0;
+    Want want_ = Want::failed;
+    enum class Walking : std::uint8_t { to_file, to_parent, to_last } walking_ = Walking::to_file;
+    bool made_room_ = false;
+};
+
+} // namespace vfsproto::posix

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// From a path to a node, as steps without I/O: it says which request it wants next and is told the answer. What POSIX says
+// of path resolution holds, limits included. One LOOKUP a component, symbolic links read and followed, ".." resolved here
+// (it never leaves the root, so that no server is asked for it).
+//
+//   steps.to_file("/a/b", LastLink::follow);
+//   while (want() is lookup, readlink or attributes) make that request of nodeid(), then handle_…() its answer
+#pragma once
+
+#include "vfsproto/posix/node_keeper.hpp"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace vfsproto::posix {
+
+enum class LastLink : std::uint8_t { follow, keep };
+
+inline constexpr int kMaxLinks = 40; // symbolic links followed in one walk, then ELOOP
+
+// One walk, one thread at a time. Methods come in three kinds: commands, inputs, getters.
+class PathSteps {
+public:
+    enum class Want : std::uint8_t {
+        lookup,     // LOOKUP of name() in nodeid()
+        readlink,   // READLINK of nodeid()
+        attributes, // GETATTR of nodeid()
+        arrived,
+        failed, // see failure()
+    };
+    // What the path ended in; all but a name mean the directory parent() itself.
+    enum class Ending : std::uint8_t { root, dot, dot_dot, name };
+
+    explicit PathSteps(NodeKeeper& keeper) : keeper_(keeper) {}
+
+    // To the directory that holds the last component; then parent() and name().
+    void to_parent(std::string_view path);
+    // To the file itself; then node() and attributes(). For "keep", a symbolic link as the last component is the file.
+    void to_file(std::string_view path, LastLink last);
+    // Having arrived at the parent: looks the last name up, without following it.
+    void look_up_last();
+    // Having arrived at a symbolic link: on to the parent of what it points to.
+    void follow_found_link();
+
+    // The answer to what was wanted. ESTALE somewhere on the way starts the walk once more from the root (something was
+    // replaced behind our back); a server out of descriptors is given back all idle nodes and asked once more.
+    void handle_entry(const wire::EntryOut& entry);
+    void handle_target(std::string_view target);
+    void handle_attributes(const wire::Attr& attributes);
+    void handle_failure(const Failure& why);
+
+    [[nodiscard]] Want want() const noexcept { return want_; }
+    [[nodiscard]] const Failure& failure() const noexcept { return failure_; }
+    [[nodiscard]] std::uint64_t nodeid() const noexcept {
+        return want_ == Want::lookup ? parent().nodeid() : node_.nodeid();
+    }
+    // The component in question; once arrived, the last one, or empty when the path ended in no name.
+    [[nodiscard]] const std::string& name() const noexcept { return name_; }
+    [[nodiscard]] const NodeRef& parent() const noexcept { return stack_.back(); }
+    [[nodiscard]] Ending ending() const noexcept { return ending_; }
+    // Was there a slash behind the last name? Then it must be a directory.
+    [[nodiscard]] bool must_be_directory() const noexcept { return must_be_directory_; }
+    [[nodiscard]] NodeRef& node() noexcept { return node_; }
+    [[nodiscard]] const wire::Attr& attributes() const noexcept { return attributes_; }
+    [[nodiscard]] bool found_link() const noexcept { return wire::linux_abi::is_symlink(attributes_.mode); }
+
+private:
+    enum class Goal : std::uint8_t { parent, file };
+
+    void begin(std::string_view path, Goal goal, LastLink last);
+    void begin_again();
+    void advance();
+    void reach_parent();
+    void want_last();
+    void enter_middle();
+    void reach_file();
+    void read_link();
+    void arrive() noexcept { want_ = Want::arrived; }
+    void fail(const Failure& why) noexcept;
+
+    NodeKeeper& keeper_;
+    std::string path_; // as given
+    std::string rest_; // a link's target is put in front of what is left
+    std::size_t at_ = 0;
+    std::vector<NodeRef> stack_; // the directories from the root to the parent
+    std::string name_;
+    NodeRef node_;
+    wire::Attr attributes_{};
+    Failure failure_{};
+    int links_ = 0;
+    Want want_ = Want::failed;
+    Goal goal_ = Goal::parent;
+    LastLink last_ = LastLink::follow;
+    Ending ending_ = Ending::root;
+    bool must_be_directory_ = false;
+    bool in_middle_ = false; // of the path: what is looked up or read is not its last component
+    bool may_begin_again_ = false;
+    bool made_room_ = false;
+};
+
+} // namespace vfsproto::posix

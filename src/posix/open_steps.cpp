@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "vfsproto/posix/open_steps.hpp"
+
+namespace vfsproto::posix {
+
+using wire::Errno;
+using namespace wire::linux_abi;
+
+namespace {
+
+// CREATE opens a file that is there, but never through a link, and not every server says so alike: look what it is.
+bool may_be_there(Errno error) noexcept {
+    return error == Errno::eexist || error == Errno::eloop || error == Errno::einval || error == Errno::ebadf;
+}
+
+} // namespace
+
+std::uint32_t OpenSteps::flags_to_create() const noexcept { return flags_ | kOLargefile; }
+std::uint32_t OpenSteps::flags_to_open() const noexcept { return (flags_ & ~(kOCreat | kOExcl)) | kOLargefile; }
+std::uint32_t OpenSteps::flags_to_keep() const noexcept { return flags_ & ~(kOCreat | kOExcl | kOTrunc); }
+
+void OpenSteps::begin(std::string_view path, std::uint32_t flags) {
+    flags_ = flags;
+    want_ = Want::walk;
+    if ((flags & kOCreat) != 0) {
+        if ((flags & kODirectory) != 0) return fail(Errno::einval); // open(2) makes no directories
+        walking_ = Walking::to_parent;
+        return path_.to_parent(path);
+    }
+    walking_ = Walking::to_file;
+    path_.to_file(path, (flags & kONofollow) != 0 ? LastLink::keep : LastLink::follow);
+}
+
+void OpenSteps::handle_walked(const Failure& why) {
+    if (why.happened()) return fail(why);
+    if (walking_ == Walking::to_parent) return want_create();
+    if (walking_ == Walking::to_last && !path_.found_link()) {
+        return uncreated_.error == Errno::einval ? fail(uncreated_) : want_open();
+    }
+    if (!path_.found_link()) return want_open();
+    if (walking_ == Walking::to_file || (flags_ & kONofollow) != 0) return fail(Errno::eloop);
+    walking_ = Walking::to_parent;
+    path_.follow_found_link();
+}
+
+void OpenSteps::want_create() {
+    if (path_.ending() != PathSteps::Ending::name) {
+        return fail((flags_ & kOExcl) != 0 ? Errno::eexist : Errno::eisdir);
+    }
+    if (path_.must_be_directory()) return fail(Errno::eisdir);
+    made_room_ = false;
+    want_ = Want::create;
+}
+
+void OpenSteps::want_open() {
+    const bool directory = is_directory(path_.attributes().mode);
+    if ((flags_ & kODirectory) != 0 && !directory) return fail(Errno::enotdir);
+    if (directory && ((flags_ & kOAccmode) != kORdonly || (flags_ & (kOTrunc | kOCreat)) != 0)) {
+        return fail(Errno::eisdir);
+    }
+    made_room_ = false;
+    want_ = Want::open;
+}
+
+void OpenSteps::handle_refused(const Failure& why) {
+    // With O_EXCL a CREATE that got half way would fail the second time, for another reason.
+    const bool repeatable = want_ == Want::open || (flags_ & kOExcl) == 0;
+    if (repeatable && !made_room_ && keeper_.make_room(why)) {
+        made_room_ = true;
+        return;
+    }
+    want_ == Want::create ? handle_uncreated(why) : fail(why);
+}
+
+void OpenSteps::handle_uncreated(const Failure& why) {
+    if ((flags_ & kOExcl) != 0 || !may_be_there(why.error)) return fail(why);
+    uncreated_ = why;
+    walking_ = Walking::to_last;
+    want_ = Want::walk;
+    path_.look_up_last();
+}
+
+void OpenSteps::fail(const Failure& why) noexcept {
+    failure_ = why;
+    want_ = Want::failed;
+}
+
+} // namespace vfsproto::posix

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The requests a walk wants and how it takes their answers, whoever waits for them.
+#pragma once
+
+#include "vfsproto/fuse/client/operations/attributes.hpp"
+#include "vfsproto/fuse/client/operations/names.hpp"
+#include "vfsproto/posix/path_steps.hpp"
+
+#include <cstddef>
+#include <string_view>
+
+namespace vfsproto::posix {
+
+// READLINK with room for the longest target.
+struct ReadTarget {
+    ReadTarget() { operation.call.data_out = {bytes, sizeof(bytes), {}}; }
+
+    [[nodiscard]] std::string_view target() const noexcept {
+        return {reinterpret_cast<const char*>(bytes), operation.call.bytes};
+    }
+
+    client::ReadLink operation;
+    std::byte bytes[wire::linux_abi::kPathMax + 1];
+};
+
+inline void take(PathSteps& steps, const client::Lookup& lookup) {
+    lookup.succeeded() ? steps.handle_entry(lookup.call.reply) : steps.handle_failure(failure_of(lookup));
+}
+inline void take(PathSteps& steps, const ReadTarget& read) {
+    read.operation.succeeded() ? steps.handle_target(read.target()) : steps.handle_failure(failure_of(read.operation));
+}
+inline void take(PathSteps& steps, const client::GetAttributes& get) {
+    get.succeeded() ? steps.handle_attributes(get.call.reply.attr) : steps.handle_failure(failure_of(get));
+}
+
+} // namespace vfsproto::posix
