@@ -4,6 +4,8 @@
 #include "support/catch.hpp"
 
 #include <atomic>
+#include <cstdio>
+#include <cstdlib>
 #include <thread>
 
 using namespace vfsproto;
@@ -136,25 +138,20 @@ TEST_CASE("a symlink is itself: looked up, read, owned and dated, never followed
 TEST_CASE("a name that turns into a symlink at any moment never leads out", "[passthrough][race]") {
     PassthroughFixture f;
     f.write_host("inside", "inside");
-    fs::create_directory(f.host("dir"));
-    f.write_host("dir/secret", "inside");
+    // "name" is a file, a link to the secret, a directory, a link to the secret's directory, and so on: exchanged at once,
+    // so that every one of them is there all the time for somebody.
+    const fs::path outside = f.directory.outside();
+    f.write_host("name", "inside");
+    fs::create_symlink(outside / "secret", outside / "form0");
+    fs::create_directory(outside / "form1");
+    fs::create_hard_link(f.host("inside"), outside / "form1" / "secret");
+    fs::create_symlink(outside, outside / "form2");
     std::atomic<bool> stop{false};
-    // "name" is a file, then a link to the secret, then a directory, then a link to the directory of the secret.
     std::thread swapper([&] {
-        const fs::path name = f.host("name");
-        const fs::path fresh = f.directory.outside() / "fresh";
-        for (int round = 0; !stop; ++round) {
-            std::error_code ignored;
-            fs::remove_all(fresh, ignored);
-            if (round % 4 == 0) fs::create_hard_link(f.host("inside"), fresh, ignored);
-            if (round % 4 == 1) fs::create_symlink(f.directory.outside() / "secret", fresh, ignored);
-            if (round % 4 == 2) {
-                fs::create_directory(fresh, ignored);
-                fs::create_hard_link(f.host("inside"), fresh / "secret", ignored);
-            }
-            if (round % 4 == 3) fs::create_symlink(f.directory.outside(), fresh, ignored);
-            fs::remove_all(name, ignored);
-            fs::rename(fresh, name, ignored);
+        const std::string name = f.host("name").string();
+        for (unsigned round = 0; !stop; ++round) {
+            const std::string form = (outside / ("form" + std::to_string(round % 3))).string();
+            if (::renameat2(AT_FDCWD, form.c_str(), AT_FDCWD, name.c_str(), RENAME_EXCHANGE) != 0) std::abort();
         }
     });
     int opened = 0;
