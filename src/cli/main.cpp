@@ -12,7 +12,7 @@ namespace vfsproto::cli {
 namespace {
 
 constexpr AddCommands kFamilies[] = {
-    add_info, add_listing, add_showing, add_copying, add_names, add_attributes, add_xattrs,
+    add_info, add_listing, add_showing, add_copying, add_names, add_attributes, add_xattrs, add_bench,
 };
 
 constexpr const char* kFooter =
