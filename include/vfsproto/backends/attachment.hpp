@@ -8,6 +8,7 @@
 #include "vfsproto/transport/transport.hpp"
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <utility>
@@ -36,6 +37,8 @@ public:
     virtual void on_gone(std::function<void()> handler) = 0;
 
     [[nodiscard]] virtual client::Quirks quirks() const noexcept = 0;
+    // System calls made so far to ring doorbells and to raise interrupts on this side of the device. Any thread.
+    [[nodiscard]] virtual std::uint64_t system_calls() const noexcept = 0;
     // For people: ("transport", "vhost-user"), ("socket", "/run/…"), ….
     [[nodiscard]] virtual std::vector<std::pair<std::string, std::string>> describe() const = 0;
 };

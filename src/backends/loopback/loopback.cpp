@@ -28,6 +28,7 @@ public:
     void on_gone(std::function<void()> handler) override;
     client::Quirks quirks() const noexcept override { return options_.quirks; }
     std::vector<std::pair<std::string, std::string>> describe() const override;
+    std::uint64_t system_calls() const noexcept override;
 
     void complete() noexcept override;
     void fail(std::string why) noexcept override;
@@ -218,6 +219,12 @@ Loopback::QueueCounters Device::counters(QueueIndex index) const noexcept {
     if (static_cast<std::size_t>(index) >= ports_.size()) return {};
     const Port& port = ports_[static_cast<std::size_t>(index)];
     return {port.doorbells(), port.interrupts()};
+}
+
+std::uint64_t Device::system_calls() const noexcept {
+    std::uint64_t calls = 0;
+    for (const Port& port : ports_) calls += port.system_calls();
+    return calls;
 }
 
 // What one queue's requests changed may be what another queue's parked ones wait for: an unlock, an INTERRUPT.

@@ -52,6 +52,10 @@ public:
 
     [[nodiscard]] int call() const noexcept { return call_.get(); }
     [[nodiscard]] std::uint64_t doorbells() const noexcept { return doorbells_.load(std::memory_order_relaxed); }
+    // A doorbell served inline is a function call.
+    [[nodiscard]] std::uint64_t system_calls() const noexcept {
+        return interrupts() + (thread_.joinable() ? doorbells() : 0);
+    }
     [[nodiscard]] std::uint64_t interrupts() const noexcept { return interrupts_.load(std::memory_order_relaxed); }
 
 private:

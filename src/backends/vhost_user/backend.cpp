@@ -198,6 +198,12 @@ std::uint64_t Backend::doorbells(QueueIndex index) const noexcept {
     return ring == nullptr ? 0 : ring->doorbells();
 }
 
+std::uint64_t Backend::system_calls() const noexcept {
+    std::uint64_t calls = 0;
+    for (const Vring& ring : vrings_) calls += ring.doorbells();
+    return calls;
+}
+
 Vring* Backend::vring(QueueIndex index) noexcept {
     const auto at = static_cast<std::size_t>(index);
     return at < vrings_.size() ? &vrings_[at] : nullptr;

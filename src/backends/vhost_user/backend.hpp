@@ -40,6 +40,7 @@ public:
 
     Result<std::uint16_t> stop_queue(QueueIndex index) noexcept override;
     std::uint64_t doorbells(QueueIndex index) const noexcept override;
+    std::uint64_t system_calls() const noexcept override;
     std::string gone_reason() const override { return connection_->failure(); }
 
 private:
