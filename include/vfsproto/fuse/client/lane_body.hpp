@@ -109,7 +109,8 @@ Errc BasicLane<Q>::init(Q queue, std::span<Entry> entries, const Region& memory,
     options_ = options;
     max_segments_ = limits.max_segments;
     const bool plain = can_pass_registered() && options.trace.started == nullptr;
-    plain_limit_ = plain ? options.max_data_in_flight : 0;
+    const std::uint32_t limit = options.max_data_in_flight < kMaxPayload ? options.max_data_in_flight : kMaxPayload;
+    plain_limit_ = plain ? limit : 0;
     lengths_ = limits.written;
     error_ = Errc::ok;
     return Errc::ok;
@@ -124,9 +125,11 @@ template <RequestQueue Q> template <wire::Opcode Op> void BasicLane<Q>::enqueue_
     const bool reads = Op == wire::Opcode::read;
     const std::span<const Segment> payload = reads ? request.data_out.segments : request.data_in.segments;
     const std::uint32_t len = reads ? request.data_out.len : request.data_in.len;
-    if (payload.size() == 1 && waiting_ == nullptr && data_in_flight_ + len <= plain_limit_ && slots_.has_free())
+    // No bytes at all wrap, and are not below the limit.
+    if (payload.size() == 1 && waiting_ == nullptr && data_in_flight_ + len - 1 < plain_limit_ && slots_.has_free())
         [[likely]] {
-        if (start_plain<Op>(request, payload[0]) == Errc::ok) [[likely]]
+        const bool is_true = payload[0].len == len && static_cast<const wire::InOf<Op>*>(request.in)->size == len;
+        if (is_true && start_plain<Op>(request, payload[0]) == Errc::ok) [[likely]]
             return;
     }
     enqueue_row<detail::KnownRow<Op>>(request);

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// A whole client against a whole server, in one thread and without a clock: session, lane and operations over two split
+// rings, whose device sides are server lanes with memfs behind them. Every step is chosen by a seed.
+#pragma once
+
+#include "support/catch.hpp"
+#include "support/ring_pair.hpp"
+#include "vfsproto/backends/loopback/faulty_queue.hpp"
+#include "vfsproto/backends/memfs.hpp"
+#include "vfsproto/fuse/client/node_table.hpp"
+#include "vfsproto/fuse/client/operations/operation.hpp"
+#include "vfsproto/fuse/client/session.hpp"
+#include "vfsproto/fuse/server/device_lane.hpp"
+
+#include <array>
+#include <map>
+#include <memory>
+#include <vector>
+
+namespace vfsproto::test {
+
+struct SimOptions {
+    std::uint64_t seed = 1;
+    RingPairOptions ring{.size = 16, .max_segments = 4};
+    std::uint16_t slots = 4;
+    std::uint16_t hold_back = 3; // completions the device keeps back and shuffles
+    std::vector<backends::loopback::Fault> faults{};
+    std::uint32_t bounce = 8192;
+    std::uint32_t max_data_in_flight = 24 * 1024;
+};
+
+class SimulatedMount {
+public:
+    using Faulty = backends::loopback::FaultyQueue<SplitDevice>;
+    using ServerLane = server::DeviceLane<Faulty, backends::Memfs>;
+
+    SimulatedMount(const SimOptions& options, backends::MemfsOptions memfs)
+        : random(options.seed),
+          fs(std::move(memfs)),
+          requests_(options.ring),
+          hiprio_({.size = 4, .event_index = options.ring.event_index, .max_segments = 1}),
+          faulty_requests_(requests_.device, plan(options), options.ring.size),
+          faulty_hiprio_(hiprio_.device, {}, 4),
+          request_server_(faulty_requests_, fs, server_session_, request_segments_, *scratch_,
+                          {wire::QueueKind::request, 1}),
+          hiprio_server_(faulty_hiprio_, fs, server_session_, hiprio_segments_, *scratch_,
+                         {wire::QueueKind::hiprio, 0}),
+          buckets_(16, nullptr),
+          nodes(buckets_) {
+        // Both rings reach the memory of the first.
+        REQUIRE(hiprio_.table.remove(RingPair::kDataAddr));
+        REQUIRE(hiprio_.table.add(requests_.data) == Errc::ok);
+        const std::size_t lane_bytes = client::Lane::memory_bytes(options.slots, options.bounce);
+        REQUIRE(session.init(requests_.data.part(0, client::Session::kMemoryBytes), {}) == Errc::ok);
+        entries_.resize(options.slots);
+        client::LaneOptions lane_options;
+        lane_options.bounce = options.bounce;
+        lane_options.max_data_in_flight = options.max_data_in_flight;
+        REQUIRE(lane.init(make_queue_ref(requests_.driver), entries_,
+                          requests_.data.part(client::Session::kMemoryBytes, lane_bytes), lane_options) == Errc::ok);
+        registered = requests_.data.part(client::Session::kMemoryBytes + lane_bytes,
+                                         requests_.data.size() - client::Session::kMemoryBytes - lane_bytes);
+        client = {&lane, &session.params(), &sticky_};
+    }
+    SimulatedMount(const SimulatedMount&) = delete;
+    SimulatedMount& operator=(const SimulatedMount&) = delete;
+    ~SimulatedMount() {
+        for (auto& [nodeid, node] : by_number_) delete node;
+    }
+
+    // INIT. False when the server or the device refused.
+    bool mount(const client::InitWish& wish = {}) {
+        REQUIRE(session.open(wish) == Errc::ok);
+        run_control();
+        return session.state() == client::SessionState::ready;
+    }
+    // DESTROY, after everything else is over.
+    bool unmount() {
+        REQUIRE(lane.idle());
+        REQUIRE(session.close() == Errc::ok);
+        session.handle_lanes_idle();
+        run_control();
+        return session.state() == client::SessionState::closed;
+    }
+
+    // One turn of everything, some of it left out at random. False when nothing moved at all.
+    bool turn() {
+        bool moved = false;
+        if (session_gone_) return false;
+        if (!random.one_in(4)) moved |= send_forgets();
+        lane.kick();
+        hiprio_.driver.kick();
+        if (!random.one_in(3)) moved |= serve(request_server_, faulty_requests_, 1 + random.below(4));
+        if (!random.one_in(3)) moved |= serve(hiprio_server_, faulty_hiprio_, 1 + random.below(2));
+        if (!random.one_in(3)) moved |= lane.drain() != 0;
+        if (!random.one_in(3)) moved |= take_hiprio();
+        free_links();
+        if (lane.error() != Errc::ok) fail(lane.error());
+        return moved;
+    }
+    // Turns until nothing moves and the device has let go of all it can.
+    void settle() {
+        for (int idle = 0; idle < 12 && !session_gone_;) {
+            if (turn()) {
+                idle = 0;
+            } else {
+                // Asked to sleep, the device lets its held completions go.
+                static_cast<void>(faulty_requests_.arm());
+                static_cast<void>(faulty_requests_.wants_notification());
+                static_cast<void>(faulty_hiprio_.arm());
+                ++idle;
+            }
+        }
+    }
+    // The device is gone, or has to be reset.
+    void fail(Errc why) {
+        if (session_gone_) return;
+        session_gone_ = true;
+        lane.fail_all(why);
+        Completion lost[4];
+        while (hiprio_.driver.evacuate(lost) != 0) {}
+        session.handle_device_gone(why);
+        free_links();
+    }
+    [[nodiscard]] bool gone() const { return session_gone_; }
+
+    // Node bookkeeping as a host does it.
+    client::Node& count(const wire::EntryOut& entry) {
+        auto* fresh = new client::Node;
+        client::Node& node =
+            nodes.count_lookup(entry.nodeid, entry.generation, wire::linux_abi::file_type(entry.attr.mode), *fresh);
+        if (&node == fresh) {
+            by_number_[entry.nodeid] = fresh;
+        } else {
+            delete fresh;
+        }
+        return node;
+    }
+    void drop(client::Node* node, client::Linked linked = client::Linked::yes) {
+        if (node == nullptr) return; // the root
+        if (client::Node* out = nodes.drop(*node, linked); out != nullptr) give_back(*out);
+    }
+    void evict(std::size_t keep) {
+        while (client::Node* node = nodes.evict(keep)) give_back(*node);
+    }
+    void forget_orphan(std::uint64_t nodeid) {
+        if (nodeid == 0) return;
+        auto* node = new client::Node;
+        node->forget = {nodeid, 1, nullptr};
+        ++links_out;
+        session.forget(node->forget);
+    }
+    void free_links() {
+        while (client::ForgetLink* link = session.take_forgotten()) {
+            --links_out;
+            delete reinterpret_cast<client::Node*>(link); // its first member
+        }
+    }
+    [[nodiscard]] const std::map<std::uint64_t, client::Node*>& known() const { return by_number_; }
+
+    // At rest, what we count is what the server counts: node by node, and in all.
+    void check_counts() {
+        std::uint64_t sum = 0;
+        for (const auto& [nodeid, node] : by_number_) {
+            CHECK(node->forget.nlookup == fs.lookups_of(nodeid));
+            sum += node->forget.nlookup;
+        }
+        CHECK(fs.lookups() == sum);
+        CHECK(nodes.size() == by_number_.size());
+    }
+
+    Random random;
+    backends::Memfs fs;
+    client::Session session;
+    client::Lane lane;
+    client::Client client{};
+    Region registered; // what is left of the memory both sides reach
+    std::size_t links_out = 0;
+
+private:
+    static backends::loopback::FaultPlan plan(const SimOptions& options) {
+        backends::loopback::FaultPlan plan;
+        plan.seed = options.seed;
+        plan.faults = options.faults;
+        plan.hold_back = options.hold_back;
+        return plan;
+    }
+    void give_back(client::Node& node) {
+        by_number_.erase(node.nodeid());
+        ++links_out;
+        session.forget(node.forget);
+    }
+    bool send_forgets() {
+        bool moved = false;
+        client::SessionRequest request;
+        while (session.peek_request(request) && request.queue == wire::QueueKind::hiprio) {
+            const Errc errc = hiprio_.driver.submit({&request.readable, 1}, {}, request.token);
+            if (errc == Errc::queue_full) break;
+            REQUIRE(errc == Errc::ok);
+            session.handle_submitted(request.queue, request.token);
+            moved = true;
+        }
+        return moved;
+    }
+    bool take_hiprio() {
+        Completion done[2];
+        const std::size_t count = hiprio_.driver.poll(done);
+        for (std::size_t i = 0; i < count; ++i) {
+            session.handle_completion(wire::QueueKind::hiprio, done[i].token, done[i].written);
+        }
+        return count != 0;
+    }
+    static bool serve(ServerLane& lane, Faulty& queue, std::size_t budget) {
+        const bool moved = lane.serve(budget) != 0;
+        static_cast<void>(queue.wants_notification());
+        return moved;
+    }
+    // INIT and DESTROY ride on the request ring while no lane uses it.
+    void run_control() {
+        client::SessionRequest request;
+        for (int round = 0; round < 50; ++round) {
+            send_forgets();
+            hiprio_.driver.kick();
+            if (session.peek_request(request) && request.queue == wire::QueueKind::request) {
+                REQUIRE(requests_.driver.submit({&request.readable, 1}, {&request.writable, 1}, request.token) ==
+                        Errc::ok);
+                session.handle_submitted(request.queue, request.token);
+                requests_.driver.kick();
+            }
+            serve(hiprio_server_, faulty_hiprio_, 4);
+            take_hiprio();
+            serve(request_server_, faulty_requests_, 4);
+            static_cast<void>(faulty_requests_.arm());
+            static_cast<void>(faulty_requests_.wants_notification());
+            Completion done;
+            while (requests_.driver.poll({&done, 1}) != 0) {
+                session.handle_completion(wire::QueueKind::request, done.token, done.written);
+            }
+            free_links();
+        }
+        if (requests_.driver.error() != Errc::ok) fail(requests_.driver.error());
+    }
+
+    client::StickyEnosys sticky_;
+    server::ServerSession server_session_;
+    RingPair requests_;
+    RingPair hiprio_;
+    Faulty faulty_requests_;
+    Faulty faulty_hiprio_;
+    std::array<HostSegment, 64> request_segments_{};
+    std::array<HostSegment, 64> hiprio_segments_{};
+    std::unique_ptr<server::RequestScratch> scratch_ = std::make_unique<server::RequestScratch>();
+    ServerLane request_server_;
+    ServerLane hiprio_server_;
+    std::vector<client::Lane::Entry> entries_;
+    std::vector<client::Node*> buckets_;
+
+public:
+    client::NodeTable nodes;
+
+private:
+    std::map<std::uint64_t, client::Node*> by_number_;
+    bool session_gone_ = false;
+};
+
+} // namespace vfsproto::test
