@@ -189,12 +189,15 @@ TEST_CASE("while one request above the bound is under way, others with data wait
     small.args.size = 512;
     small.data_out = {out.data(), 512, {}};
     f.lane.enqueue(big);
+    Ordered no_data;
+    f.lane.enqueue(no_data);
+    CHECK(f.queue.sent_count() == 2);
     f.lane.enqueue(small);
-    CHECK(f.queue.sent_count() == 1);
+    CHECK(f.queue.sent_count() == 2);
     f.kick();
     f.queue.reply(0);
     f.drain();
-    CHECK(f.queue.sent_count() == 2);
+    CHECK(f.queue.sent_count() == 3);
 }
 
 TEST_CASE("fail_all ends what is under way and what waits, each once, and gives every token back") {
@@ -309,6 +312,19 @@ TEST_CASE("requests that may block at the server are not waited for") {
     std::vector<Ordered> requests(4);
     for (auto& request : requests) f.lane.enqueue(request);
     CHECK(f.lane.arm_burst().completions == 4);
+}
+
+TEST_CASE("one that may block and ends all the same is not counted against the others") {
+    LaneFixture f(kLimits, 16);
+    CountedCall<Opcode::fsync> sync;
+    f.lane.enqueue(sync);
+    std::vector<Ordered> requests(3);
+    for (auto& request : requests) f.lane.enqueue(request);
+    f.kick();
+    f.queue.reply(0);
+    f.drain();
+    CHECK(sync.ended == 1);
+    CHECK(f.lane.arm_burst().completions == 3);
 }
 
 TEST_CASE("of every row exactly those marked so are left out of the count") {

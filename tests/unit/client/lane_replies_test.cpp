@@ -286,6 +286,21 @@ TEST_CASE("what owes no reply and gets one is a violation") {
     CHECK(f.lane.counters().violations == 1);
 }
 
+TEST_CASE("what owes no reply ends badly even when the device forges one in memory it was not given for that") {
+    for (const std::int32_t error : {0, -2}) {
+        LaneFixture f({.max_inflight = 64, .max_segments = 4}, 1);
+        CountedCall<Opcode::forget> forget;
+        f.lane.enqueue(forget);
+        f.kick();
+        const wire::OutHeader forged{16, error, f.queue.last().header().unique};
+        std::memcpy(f.block.host(), &forged, sizeof(forged));
+        f.queue.complete(0, 16);
+        f.drain();
+        CHECK(forget.errc == Errc::protocol_violation);
+        CHECK(forget.error == Errno::none);
+    }
+}
+
 TEST_CASE("INTERRUPT is answered only when it fails") {
     LaneFixture f;
     CountedCall<Opcode::interrupt> taken;

@@ -374,7 +374,8 @@ TEST_CASE("payload whose length would not fit the header's 32 bits is refused, r
     CHECK(read.errc == Errc::too_large);
     CountedCall<Opcode::write> write;
     write.args.size = 0xffff'ffffu;
-    write.data_in = {f.block.host(), 0xffff'ffffu, {&whole, 1}};
+    const Segment all{f.block.device(), 0xffff'ffffu};
+    write.data_in = {f.block.host(), all.len, {&all, 1}};
     f.lane.enqueue(write);
     CHECK(write.errc == Errc::too_large);
     CHECK(f.queue.submits() == 0);
@@ -401,6 +402,17 @@ TEST_CASE("what would make a server read something else than was meant is refuse
     no_data.data_in = {data.data(), 64, {}};
     f.lane.enqueue(no_data);
     CHECK(no_data.errc == Errc::bad_argument);
+    const Segment shorter{f.block.device(), 63};
+    CountedCall<Opcode::write> other_segments;
+    other_segments.args.size = 64;
+    other_segments.data_in = {f.block.host(), 64, {&shorter, 1}};
+    f.lane.enqueue(other_segments);
+    CHECK(other_segments.errc == Errc::bad_argument);
+    CountedCall<Opcode::read> other_room;
+    other_room.args.size = 64;
+    other_room.data_out = {f.block.host(), 64, {&shorter, 1}};
+    f.lane.enqueue(other_room);
+    CHECK(other_room.errc == Errc::bad_argument);
     CountedCall<Opcode::mkdir> odd;
     odd.name = text_span("d");
     odd.ext = data.data();
@@ -493,6 +505,7 @@ TEST_CASE("a lane has no more slots than storage, memory and queue have room for
         std::array<CountedCall<Opcode::statfs>, 16> calls;
         for (auto& call : calls) lane.enqueue(call);
         const std::size_t started = queue.sent_count();
+        CHECK(queue.submits() == started); // it never had to ask
         lane.fail_all(Errc::device_gone);
         return started;
     };

@@ -176,6 +176,40 @@ TEST_CASE("the short way is not taken past those that wait, without a slot, or a
     CHECK(g.queue.sent_count() == 2);
 }
 
+TEST_CASE("the short way does not pass one that waits, though there is room for both") {
+    LaneFixture f(kLimits);
+    Piece<Opcode::read> first(f);
+    Piece<Opcode::read> waiting(f);
+    Piece<Opcode::read> newcomer(f);
+    f.lane.enqueue(first.call);
+    f.queue.refuse(1);
+    f.lane.enqueue(waiting.call);
+    f.lane.enqueue_as<Opcode::read>(newcomer.call);
+    CHECK(f.queue.sent_count() == 1);
+    CHECK(f.lane.counters().waited == 2);
+    f.kick();
+    f.queue.reply(0);
+    f.drain();
+    CHECK(f.queue.sent_count() == 3);
+}
+
+TEST_CASE("a header the device left alone is not the last answer of its slot by the short way either") {
+    LaneFixture f(kLimits, 1);
+    for (int i = 0; i < 2; ++i) {
+        Piece<Opcode::read> read(f);
+        f.lane.enqueue_as<Opcode::read>(read.call);
+        f.kick();
+        if (i == 0) {
+            f.queue.reply(0);
+        } else {
+            f.queue.complete(1, 16);
+        }
+        f.drain();
+        CHECK(read.call.errc == (i == 0 ? Errc::ok : Errc::protocol_violation));
+    }
+    CHECK(f.lane.error() == Errc::ok);
+}
+
 TEST_CASE("a full queue makes the short way wait like the other") {
     LaneFixture f(kLimits);
     Piece<Opcode::read> first(f);
@@ -213,6 +247,10 @@ TEST_CASE("sizes that contradict each other do not go the short way") {
     other_field.call.args.size = 511;
     f.lane.enqueue_as<Opcode::write>(other_field.call);
     CHECK(other_field.call.errc == Errc::bad_argument);
+    Piece<Opcode::write> other_segment(f);
+    other_segment.segment.len = 511;
+    f.lane.enqueue_as<Opcode::write>(other_segment.call);
+    CHECK(other_segment.call.errc == Errc::bad_argument);
     Piece<Opcode::write> huge(f);
     huge.segment.len = huge.call.data_in.len = huge.call.args.size = 0xffff'ffffu;
     f.lane.enqueue_as<Opcode::write>(huge.call);

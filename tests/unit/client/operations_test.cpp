@@ -112,6 +112,21 @@ TEST_CASE("an entry that cannot be is refused, and the lookup it cost is reporte
     CHECK(with_entry<Opcode::symlink>(entry(0, kSIflnk)) == kBad);
 }
 
+TEST_CASE("an operation used again has no orphan of the time before") {
+    OperationsFixture f;
+    Counted<Lookup> lookup;
+    name_it(lookup.op);
+    lookup->start(f.client, kCaller, 5);
+    f.next(Opcode::lookup);
+    f.answer(broken(42));
+    CHECK(lookup->orphan() == 42);
+    lookup->start(f.client, kCaller, 5);
+    f.next(Opcode::lookup);
+    f.answer(entry(43));
+    CHECK(lookup->succeeded());
+    CHECK(lookup->orphan() == 0);
+}
+
 TEST_CASE("what was made must be of the type that was asked for") {
     CHECK(with_entry<Opcode::mkdir>(entry(42, kSIfdir | 0755)) == kGood);
     CHECK(with_entry<Opcode::mkdir>(entry(42, kSIfreg)) == bad_with(42));

@@ -236,6 +236,30 @@ TEST_CASE("links given before close are still sent, and DESTROY waits for all of
     }
 }
 
+TEST_CASE("a FORGET that was shown and not submitted still comes before DESTROY, and goes when the device does") {
+    for (const bool is_gone : {false, true}) {
+        SessionScript script;
+        script.make_ready();
+        ForgetLink link{5, 1};
+        script.session.forget(link);
+        REQUIRE(script.peek());
+        REQUIRE(script.session.close() == Errc::ok);
+        script.session.handle_lanes_idle();
+        CHECK(script.session.state() == SessionState::draining);
+        if (is_gone) {
+            script.session.handle_device_gone(Errc::device_gone);
+            CHECK_FALSE(script.peek());
+        } else {
+            const auto message = script.take();
+            REQUIRE(message);
+            CHECK(message->opcode() == Opcode::forget);
+            script.use(*message);
+            CHECK(script.session.state() == SessionState::destroy_sent);
+        }
+        CHECK(script.session.take_forgotten() == &link);
+    }
+}
+
 TEST_CASE("lanes that were idle before close say nothing about those after it") {
     SessionScript script;
     script.make_ready();

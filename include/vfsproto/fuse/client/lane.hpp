@@ -91,7 +91,8 @@ public:
                             const LaneOptions& options) noexcept;
 
     // Starts the request, or lets it wait for a slot in order. Calls on_done at once when it cannot be started at all, with
-    // bad_argument (a NUL in a name, data_in.len other than the struct says, extensions where there can be none),
+    // bad_argument (a NUL in a name, data_in.len other than the struct or the segments
+    // say, extensions where there can be none),
     // too_large (longer than slot or chain can hold), queue_full (never room for so many segments), or the error the
     // lane or its queue latched.
     void enqueue(Request& request) noexcept;

@@ -62,6 +62,11 @@ struct AnyRow {
     return op.out_tail != wire::OutTail::none ? request.data_out.len : 0;
 }
 
+// Registered memory says its length twice.
+[[gnu::always_inline]] inline bool same_length(std::span<const Segment> segments, std::uint32_t len) noexcept {
+    return segments.empty() || total_length(segments) == len;
+}
+
 // The sender's own mistakes, as wire::encode_request() refuses them: a server would read another name than was meant, or
 // die of a size that is not true.
 [[gnu::always_inline]] inline Errc check_form(const wire::OpInfo& op, const Request& request) noexcept {
@@ -72,6 +77,8 @@ struct AnyRow {
         declared = std::uint64_t{field} * op.tail_field.unit;
     }
     if (declared != request.data_in.len) return Errc::bad_argument;
+    if (!same_length(request.data_in.segments, request.data_in.len)) return Errc::bad_argument;
+    if (!same_length(request.data_out.segments, request.data_out.len)) return Errc::bad_argument;
     if (name_count(op.in_tail) != 0) {
         for (const char c : request.name) {
             if (c == '\0') return Errc::bad_argument;
