@@ -53,6 +53,7 @@ public:
         return Token{slot};
     }
 
+    // Of a token acquire() gave, once.
     void release(Token token) noexcept {
         Entry& entry = entries_[token.slot];
         VFSPROTO_ASSERT(entry.live != 0);
@@ -67,6 +68,7 @@ public:
         if (token.slot >= entries_.size() || entries_[token.slot].live == 0) return nullptr;
         return &entries_[token.slot].state;
     }
+    // In use or not: the state outlives the request. The caller knows that the token is one of ours.
     [[nodiscard]] State& at(Token token) noexcept {
         VFSPROTO_ASSERT(token.slot < entries_.size());
         return entries_[token.slot].state;

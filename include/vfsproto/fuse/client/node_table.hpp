@@ -34,11 +34,13 @@ public:
     // Buckets: a power of two of them, all nullptr, the host's.
     explicit NodeTable(std::span<Node*> buckets) noexcept : buckets_(buckets) {}
 
+    // nullptr when this client holds no lookup of it. Never the root, which nobody looks up.
     [[nodiscard]] Node* find(std::uint64_t nodeid) const noexcept;
     // A reply carried an entry: one more lookup of this node, and one local use. `fresh` is a node the host has ready;
     // it is taken only when the nodeid is not here yet (the return value tells).
     [[nodiscard]] Node& count_lookup(std::uint64_t nodeid, std::uint64_t generation, std::uint32_t type,
                                      Node& fresh) noexcept;
+    // One more local use of a node that is in the table. As long as there is one, it is neither evicted nor given back.
     void use(Node& node) noexcept;
     // Drops one local use. A node nobody uses stays, idle, until it is evicted; an unlinked one is taken out and
     // returned, for the host to pass to Session::forget().
@@ -46,8 +48,8 @@ public:
     // Takes the least recently used idle node out while more than `keep` idle ones are here; nullptr when there is none.
     [[nodiscard]] Node* evict(std::size_t keep) noexcept;
 
-    [[nodiscard]] std::size_t size() const noexcept { return size_; }
-    [[nodiscard]] std::size_t idle() const noexcept { return idle_; }
+    [[nodiscard]] std::size_t size() const noexcept { return size_; } // nodes, used and idle
+    [[nodiscard]] std::size_t idle() const noexcept { return idle_; } // of them, those nobody uses
 
 private:
     [[nodiscard]] Node*& bucket_of(std::uint64_t nodeid) const noexcept;

@@ -14,6 +14,7 @@ static_assert(wire::kOpInfo.size() <= 64);
 
 class StickyEnosys {
 public:
+    // Any thread, as mark() is.
     [[nodiscard]] bool is_missing(wire::Opcode op) const noexcept { return (load_relaxed(bits_) & bit(op)) != 0; }
     // Of two lanes that mark at once one may be lost: its operation is asked once more.
     void mark(wire::Opcode op) noexcept { store_relaxed(bits_, load_relaxed(bits_) | bit(op)); }
