@@ -101,12 +101,12 @@ std::size_t LaneShare::step() noexcept {
 }
 
 void LaneShare::idle(Waiter& waiter) noexcept {
-    policy_.waited(since_wait_, spun_in_vain_, now_ns);
+    policy_.waited(since_wait_, spun_, now_ns);
     since_wait_ = 0;
-    spun_in_vain_ = false;
+    spun_ = Spun::not_in_vain;
     if (const std::uint64_t limit = policy_.spin_limit(); limit != 0) {
         if (spin(waiter, limit)) return;
-        spun_in_vain_ = true;
+        spun_ = Spun::in_vain;
     }
     if (!waiter.satisfied_) sleep();
 }

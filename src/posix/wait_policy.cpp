@@ -3,9 +3,9 @@
 
 namespace vfsproto::posix {
 
-void WaitPolicy::enter(Phase phase, bool spinning, std::uint32_t waits, std::uint64_t now) noexcept {
+void WaitPolicy::enter(Phase phase, Way way, std::uint32_t waits, std::uint64_t now) noexcept {
     phase_ = phase;
-    spinning_ = spinning;
+    way_ = way;
     waits_ = completions_ = vain_ = 0;
     waits_due_ = waits;
     since_ = now;
@@ -14,10 +14,10 @@ void WaitPolicy::enter(Phase phase, bool spinning, std::uint32_t waits, std::uin
 // settled -> measure what we do -> measure the other -> settled with the better one.
 void WaitPolicy::decide(std::uint64_t now) noexcept {
     switch (phase_) {
-    case Phase::settled: return enter(Phase::measure_current, spinning_, kTrialWaits, now);
+    case Phase::settled: return enter(Phase::measure_current, way_, kTrialWaits, now);
     case Phase::measure_current:
         current_cost_ = cost(now);
-        return enter(Phase::measure_other, !spinning_, kTrialWaits, now);
+        return enter(Phase::measure_other, other(way_), kTrialWaits, now);
     case Phase::measure_other: break;
     }
     const std::uint64_t other_cost = cost(now);
@@ -28,7 +28,7 @@ void WaitPolicy::decide(std::uint64_t now) noexcept {
     } else if (period_ < kLongestPeriod) {
         period_ *= 2;
     }
-    enter(Phase::settled, change ? spinning_ : !spinning_, period_, now);
+    enter(Phase::settled, change ? way_ : other(way_), period_, now);
 }
 
 } // namespace vfsproto::posix

@@ -187,7 +187,7 @@ private:
     WaitPolicy policy_;
     bool polling_ = false;     // some thread has the role
     bool single_next_ = false; // the last sleep ran into its bound
-    bool spun_in_vain_ = false;
+    Spun spun_ = Spun::not_in_vain;
     std::uint32_t since_wait_ = 0;           // completions
     std::uint64_t ns_per_completion_ = 2000; // measured while sleeping
     Waiter* first_ = nullptr;

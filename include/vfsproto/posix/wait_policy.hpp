@@ -14,26 +14,29 @@ enum class Waiting : std::uint8_t {
     event, // sleep at once
 };
 
+// What spinning came to, in one wait.
+enum class Spun : std::uint8_t { not_in_vain, in_vain };
+
 // Owned by the poller. The clock is the caller's, in nanoseconds, and asked for only every kStride waits.
 class WaitPolicy {
 public:
     explicit WaitPolicy(Waiting waiting = Waiting::adaptive) noexcept
-        : waiting_(waiting), spinning_(waiting == Waiting::poll) {}
+        : waiting_(waiting), way_(waiting == Waiting::poll ? Way::spin : Way::sleep) {}
 
     [[nodiscard]] Waiting waiting() const noexcept { return waiting_; }
     // How long the next wait may spin before it sleeps, ns; 0 = sleep at once, ~0 = for ever.
     [[nodiscard]] std::uint64_t spin_limit() const noexcept {
         if (waiting_ == Waiting::poll) return ~std::uint64_t{0};
-        return spinning_ ? kSpinLimit : 0;
+        return way_ == Way::spin ? kSpinLimit : 0;
     }
     // A wait ended with so many completions. `now` is called when a decision is due.
-    template <class Clock> void waited(std::uint32_t completions, bool spun_in_vain, Clock&& now) noexcept {
+    template <class Clock> void waited(std::uint32_t completions, Spun spun, Clock&& now) noexcept {
         if (waiting_ != Waiting::adaptive) return;
         completions_ += completions;
-        vain_ += spun_in_vain ? 1u : 0u;
+        vain_ += spun == Spun::in_vain ? 1u : 0u;
         ++waits_;
         // A trial of spinning that fails twice is over: each failure has cost a whole spin limit.
-        if (waits_ < waits_due_ && !(spinning_ && vain_ >= kVainTooOften && vain_ * 2 > waits_)) return;
+        if (waits_ < waits_due_ && !(way_ == Way::spin && vain_ >= kVainTooOften && vain_ * 2 > waits_)) return;
         decide(now());
     }
 
@@ -45,17 +48,19 @@ private:
     static constexpr std::uint32_t kFirstPeriod = 256; // waits between trials, doubling while nothing changes
     static constexpr std::uint32_t kLongestPeriod = 1u << 15;
 
+    enum class Way : std::uint8_t { sleep, spin };
     enum class Phase : std::uint8_t { settled, measure_current, measure_other };
 
     void decide(std::uint64_t now) noexcept;
-    void enter(Phase phase, bool spinning, std::uint32_t waits, std::uint64_t now) noexcept;
+    void enter(Phase phase, Way way, std::uint32_t waits, std::uint64_t now) noexcept;
+    [[nodiscard]] static Way other(Way way) noexcept { return way == Way::spin ? Way::sleep : Way::spin; }
     // Nanoseconds a completion; a window without any counts as endless.
     [[nodiscard]] std::uint64_t cost(std::uint64_t now) const noexcept {
         return completions_ == 0 ? ~std::uint64_t{0} : (now - since_) / completions_;
     }
 
     Waiting waiting_;
-    bool spinning_;
+    Way way_;
     Phase phase_ = Phase::settled;
     std::uint32_t waits_ = 0;
     std::uint32_t waits_due_ = kTrialWaits;
