@@ -2,6 +2,8 @@
 // Mount: directories.
 #include "vfsproto/posix/mount.hpp"
 
+#include "open_handles.hpp"
+
 #include "vfsproto/fuse/client/operations/names.hpp"
 #include "vfsproto/fuse/wire/dirents.hpp"
 #include "vfsproto/fuse/wire/validate.hpp"
@@ -9,13 +11,12 @@
 namespace vfsproto::posix {
 
 using wire::Errno;
+using wire::linux_abi::kORdonly;
 
 namespace {
 
 // What one READDIR asks for: servers refuse more than 1 MiB, and answer "end" when not one record fits.
 constexpr std::size_t kReadSize = 64 * 1024;
-
-bool is_dot(const std::string& name) { return name == "." || name == ".."; }
 
 } // namespace
 
@@ -24,15 +25,12 @@ Outcome<Directory> Mount::open_directory(std::string_view path, client::Director
     if (Failure failure = at.to_file(path, LastLink::follow); failure.happened()) return failure;
     if (!is_directory(at.attributes().mode)) return Errno::enotdir;
     client::OpenDirectory open;
-    channel_->run(open, at.node().nodeid(), wire::linux_abi::kORdonly);
+    channel_->run(open, at.node().nodeid(), kORdonly);
     if (!open.succeeded() && keeper_.make_room(failure_of(open))) {
-        channel_->run(open, at.node().nodeid(), wire::linux_abi::kORdonly);
+        channel_->run(open, at.node().nodeid(), kORdonly);
     }
     if (!open.succeeded()) return failure_of(open);
-    auto handle = std::make_unique<OpenHandle>(*channel_, std::move(at.node()), wire::Opcode::releasedir);
-    handle->fh = open.result().fh;
-    handle->open_flags = open.result().open_flags;
-    handle->owes_release = open.owes_release();
+    auto handle = handle_of(*channel_, std::move(at.node()), open, kORdonly, wire::Opcode::releasedir);
     return Directory(std::move(handle), keeper_, format);
 }
 
@@ -44,9 +42,7 @@ Outcome<std::vector<DirectoryEntry>> Mount::list(std::string_view path, client::
         auto some = directory->read();
         if (!some) return some.failure();
         if (some->empty()) return all;
-        for (DirectoryEntry& entry : *some) {
-            if (!is_dot(entry.name)) all.push_back(std::move(entry));
-        }
+        append_names(*some, all);
     }
 }
 
@@ -57,10 +53,24 @@ Failure Mount::sync_directory(const Directory& directory) {
     return failure_of(sync);
 }
 
+void append_names(std::vector<DirectoryEntry>& some, std::vector<DirectoryEntry>& all) {
+    for (DirectoryEntry& entry : some) {
+        if (entry.name != "." && entry.name != "..") all.push_back(std::move(entry));
+    }
+}
+
 Outcome<std::vector<DirectoryEntry>> Directory::read() {
-    buffer_.resize(kReadSize);
     client::ReadDirectory read;
-    handle_->channel.run(read, handle_->node.nodeid(), handle_->fh, cookie_, std::span(buffer_), format_);
+    handle_->channel.run(read, handle_->node.nodeid(), handle_->fh, cookie_, room(), format_);
+    return take(read);
+}
+
+std::span<std::byte> Directory::room() {
+    buffer_.resize(kReadSize);
+    return buffer_;
+}
+
+Outcome<std::vector<DirectoryEntry>> Directory::take(const client::ReadDirectory& read) {
     if (!read.succeeded()) return failure_of(read);
     format_ = read.format();
     const auto records = std::span<const std::byte>(buffer_).first(read.bytes());

@@ -2,6 +2,8 @@
 // Mount: open files.
 #include "vfsproto/posix/mount.hpp"
 
+#include "open_handles.hpp"
+
 #include "vfsproto/fuse/client/operations/attributes.hpp"
 #include "vfsproto/fuse/client/operations/directories.hpp"
 #include "vfsproto/fuse/client/operations/names.hpp"
@@ -12,16 +14,6 @@ using wire::Errno;
 using namespace wire::linux_abi;
 
 namespace {
-
-template <class Op>
-std::unique_ptr<OpenHandle> handle_of(Channel& channel, NodeRef node, const Op& opened, std::uint32_t flags) {
-    auto handle = std::make_unique<OpenHandle>(channel, std::move(node), wire::Opcode::release);
-    handle->fh = opened.result().fh;
-    handle->open_flags = opened.result().open_flags;
-    handle->flags = flags;
-    handle->owes_release = opened.owes_release();
-    return handle;
-}
 
 // One READ or WRITE of a span that fits one request.
 template <wire::Opcode Op, class Data> void fill(client::Call<Op>& call, Data& data, Segment& segment, const File& file,
@@ -50,8 +42,7 @@ template <class Op> void release_unwanted(Channel& channel, const Op& opened, st
 
 template <class Op> void send_release(OpenHandle& handle) {
     Op release;
-    release.call.args.fh = handle.fh;
-    release.call.args.flags = handle.flags;
+    prepare(release, handle);
     handle.channel.run(release, handle.node.nodeid());
 }
 
@@ -88,7 +79,8 @@ File Mount::create(OpenSteps& steps, std::uint32_t mode) {
     const PathSteps& at = steps.path();
     channel_->run(create, at.parent().nodeid(), at.name(), steps.flags_to_create(), mode, umask_);
     if (create.succeeded()) {
-        return File(handle_of(*channel_, keeper_.count(create.entry()), create, steps.flags_to_keep()));
+        return File(
+            handle_of(*channel_, keeper_.count(create.entry()), create, steps.flags_to_keep(), wire::Opcode::release));
     }
     release_unwanted(*channel_, create, create.entry().nodeid);
     steps.handle_refused(failure_of(create));
@@ -99,7 +91,8 @@ File Mount::open(OpenSteps& steps) {
     client::OpenFile open;
     NodeRef& node = steps.path().node();
     channel_->run(open, node.nodeid(), steps.flags_to_open());
-    if (open.succeeded()) return File(handle_of(*channel_, std::move(node), open, steps.flags_to_keep()));
+    if (open.succeeded())
+        return File(handle_of(*channel_, std::move(node), open, steps.flags_to_keep(), wire::Opcode::release));
     release_unwanted(*channel_, open, node.nodeid());
     steps.handle_refused(failure_of(open));
     return {};

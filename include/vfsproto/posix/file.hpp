@@ -68,6 +68,9 @@ struct DirectoryEntry {
     Attributes attributes{}; // READDIRPLUS
 };
 
+// Moves all but "." and ".." from one list to the end of another.
+void append_names(std::vector<DirectoryEntry>& some, std::vector<DirectoryEntry>& all);
+
 // An open directory, read front to back. One thread at a time. Must not outlive its mount.
 class Directory {
 public:
@@ -83,6 +86,9 @@ private:
     friend class AsyncMount;
     Directory(std::unique_ptr<OpenHandle> handle, NodeKeeper& keeper, client::DirectoryFormat format)
         : handle_(std::move(handle)), keeper_(&keeper), format_(format) {}
+    // Where the records of one READDIR go, and what they say.
+    [[nodiscard]] std::span<std::byte> room();
+    [[nodiscard]] Outcome<std::vector<DirectoryEntry>> take(const client::ReadDirectory& read);
     [[nodiscard]] Failure take_names(std::span<const std::byte> records, std::vector<DirectoryEntry>& out);
     [[nodiscard]] Failure take_entries(std::span<const std::byte> records, std::vector<DirectoryEntry>& out);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // A mounted virtio-fs device, for people who want files: paths, open files, blocking calls from any number of threads.
-// async.hpp has the same operations for Asio, io_queue.hpp for one thread with many of them on their way.
+// async_mount.hpp has the same operations for Asio, io_queue.hpp for one thread with many of them on their way.
 //
 // Paths are the share's: "/a/b" and "a/b" are the same file. Numbers, flags and modes are Linux ones
 // (fuse/wire/linux_abi.hpp), whatever the host is.
@@ -42,7 +42,7 @@ class Mount {
 public:
     [[nodiscard]] static Outcome<std::unique_ptr<Mount>> open(std::unique_ptr<backends::Attachment> attachment,
                                                               const MountOptions& options = {});
-    // Every File, Directory and Buffer must be gone.
+    // Every File, Directory and Buffer must be gone, and every asynchronous call be over.
     ~Mount() = default;
     Mount(const Mount&) = delete;
     Mount& operator=(const Mount&) = delete;
@@ -130,6 +130,7 @@ public:
     [[nodiscard]] NodeKeeper& nodes() noexcept { return keeper_; }
 
 private:
+    friend class AsyncMount;
     Mount(std::unique_ptr<Channel> channel, const MountOptions& options);
 
     [[nodiscard]] PathWalk new_walk() { return PathWalk(*channel_, keeper_); }

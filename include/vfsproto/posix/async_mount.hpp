@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The calls of a Mount for Asio: each takes a completion token (a callback, use_future, use_awaitable, …) and ends in a
+// call of its handler with a Failure and, where there is one, a value (empty when the failure happened).
+//
+//   AsyncMount files(mount, io.get_executor());
+//   auto [failure, attributes] = co_await files.stat("/a/b", LastLink::follow, asio::use_awaitable);
+//
+// Handlers run on their associated executor, by default the one given here, and never inside the call that started them.
+// A call once started runs to its end: there is no cancellation yet. All that a call is given by reference (the file,
+// the bytes) must stay until its handler runs; so must this object, the mount and the execution context.
+#pragma once
+
+#include "vfsproto/posix/detached_call.hpp"
+#include "vfsproto/posix/mount.hpp"
+
+#include <cstdint>
+#include <exception>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace vfsproto::posix {
+
+// A failure, or a value.
+template <class T> struct Answer {
+    Failure failure{};
+    T value{};
+};
+
+class AsyncMount {
+public:
+    using Executor = boost::asio::any_io_executor;
+
+    AsyncMount(Mount& mount, Executor executor) : mount_(mount), executor_(std::move(executor)) {}
+    // Every handler must have been called.
+    ~AsyncMount() { VFSPROTO_ASSERT(outstanding_.load(std::memory_order_acquire) == 0); }
+    AsyncMount(const AsyncMount&) = delete;
+    AsyncMount& operator=(const AsyncMount&) = delete;
+
+    [[nodiscard]] const Executor& get_executor() const noexcept { return executor_; }
+    // Calls under way. Any thread.
+    [[nodiscard]] std::size_t outstanding() const noexcept { return outstanding_.load(std::memory_order_acquire); }
+
+    // Open files; as in Mount. Signature: void(Failure, std::uint64_t bytes).
+    template <class Token> auto read(const File& file, std::span<std::byte> into, std::uint64_t offset, Token&& token) {
+        return transfer<wire::Opcode::read>(file, into, offset, token);
+    }
+    template <class Token>
+    auto write(const File& file, std::span<const std::byte> from, std::uint64_t offset, Token&& token) {
+        // The pieces of a write only ever read from it.
+        const std::span<std::byte> bytes(const_cast<std::byte*>(from.data()), from.size());
+        return transfer<wire::Opcode::write>(file, bytes, offset, token);
+    }
+    // void(Failure)
+    template <class Token> auto flush(const File& file, Token&& token) { return launch(flush_steps(file), token); }
+    template <class Token> auto fsync(const File& file, std::uint32_t flags, Token&& token) {
+        return launch(fsync_steps(file, flags), token);
+    }
+    template <class Token> auto truncate(const File& file, std::uint64_t size, Token&& token) {
+        return launch(truncate_steps(file, size), token);
+    }
+    // FLUSH, whose failure is reported, and RELEASE. A file that is merely destroyed blocks for its RELEASE.
+    template <class Token> auto close(File file, Token&& token) { return launch(close_steps(std::move(file)), token); }
+    // void(Failure, Attributes)
+    template <class Token> auto stat(const File& file, Token&& token) { return launch(stat_steps(file), token); }
+
+    // Paths. void(Failure, Attributes)
+    template <class Token> auto stat(std::string path, LastLink last, Token&& token) {
+        return launch(stat_steps(std::move(path), last), token);
+    }
+    // void(Failure, File)
+    template <class Token> auto open_file(std::string path, std::uint32_t flags, std::uint32_t mode, Token&& token) {
+        return launch(open_steps(std::move(path), flags, mode), token);
+    }
+    // void(Failure, std::vector<DirectoryEntry>): everything, without "." and "..".
+    template <class Token> auto list(std::string path, Token&& token) {
+        return launch(list_steps(std::move(path), client::DirectoryFormat::direntpluses), token);
+    }
+    // void(Failure, std::string)
+    template <class Token> auto readlink(std::string path, Token&& token) {
+        return launch(readlink_steps(std::move(path)), token);
+    }
+    // void(Failure, wire::Kstatfs)
+    template <class Token> auto statfs(std::string path, Token&& token) {
+        return launch(statfs_steps(std::move(path)), token);
+    }
+    // void(Failure)
+    template <class Token> auto mkdir(std::string path, std::uint32_t mode, Token&& token) {
+        return launch(mkdir_steps(std::move(path), mode), token);
+    }
+    template <class Token> auto unlink(std::string path, Token&& token) {
+        return launch(unlink_steps(std::move(path)), token);
+    }
+    template <class Token> auto rmdir(std::string path, Token&& token) {
+        return launch(rmdir_steps(std::move(path)), token);
+    }
+    template <class Token> auto rename(std::string from, std::string to, std::uint32_t flags, Token&& token) {
+        return launch(rename_steps(std::move(from), std::move(to), flags), token);
+    }
+    template <class Token> auto symlink(std::string target, std::string path, Token&& token) {
+        return launch(symlink_steps(std::move(target), std::move(path)), token);
+    }
+    template <class Token> auto truncate(std::string path, std::uint64_t size, Token&& token) {
+        return launch(truncate_steps(std::move(path), size), token);
+    }
+
+private:
+    template <class T> using Steps = boost::asio::awaitable<T>;
+
+    // A read or write of any length, as one node.
+    template <wire::Opcode Op> struct TransferCall {
+        explicit TransferCall(const client::TransferSpan& given) : span(given) {}
+
+        void start(LaneShare& share) { share.start_detached(operation, span); }
+        [[nodiscard]] std::tuple<Failure, std::uint64_t> answer() const {
+            return {failure_of(operation), operation.succeeded() ? operation.done() : 0};
+        }
+
+        client::Transfer<Op> operation;
+        client::TransferSpan span;
+    };
+
+    template <wire::Opcode Op, class Token>
+    auto transfer(const File& file, std::span<std::byte> bytes, std::uint64_t offset, Token&& token) {
+        return boost::asio::async_initiate<Token, void(Failure, std::uint64_t)>(
+            [this](auto&& handler, const client::TransferSpan& span) {
+                using Call = DetachedCall<TransferCall<Op>, std::decay_t<decltype(handler)>>;
+                Call::start(mount_.channel(), CallCount(outstanding_), executor_,
+                            std::forward<decltype(handler)>(handler), span);
+            },
+            token, mount_.span_of(file, bytes.data(), bytes.size(), offset));
+    }
+
+    // Coroutines, whose frames hold the operations; what they say becomes what the handler is called with.
+    template <class Token> auto launch(Steps<Failure> steps, Token&& token) {
+        return boost::asio::async_initiate<Token, void(Failure)>(
+            [this](auto&& handler, Steps<Failure> given) {
+                spawn(std::move(given), std::forward<decltype(handler)>(handler),
+                      [](auto& to, const Failure& failure) { std::move(to)(failure); });
+            },
+            token, std::move(steps));
+    }
+    template <class T, class Token> auto launch(Steps<Answer<T>> steps, Token&& token) {
+        return boost::asio::async_initiate<Token, void(Failure, T)>(
+            [this](auto&& handler, Steps<Answer<T>> given) {
+                spawn(std::move(given), std::forward<decltype(handler)>(handler),
+                      [](auto& to, Answer<T> answer) { std::move(to)(answer.failure, std::move(answer.value)); });
+            },
+            token, std::move(steps));
+    }
+    template <class T, class Handler, class Deliver> void spawn(Steps<T> steps, Handler&& handler, Deliver deliver) {
+        auto executor = boost::asio::get_associated_executor(handler, executor_);
+        auto finish = [to = std::decay_t<Handler>(std::forward<Handler>(handler)), count = CallCount(outstanding_),
+                       deliver](std::exception_ptr thrown, T result) mutable {
+            count.release();
+            // The steps throw nothing but std::bad_alloc.
+            thrown == nullptr ? deliver(to, std::move(result)) : deliver(to, out_of_memory<T>());
+        };
+        boost::asio::co_spawn(executor_, std::move(steps), boost::asio::bind_executor(executor, std::move(finish)));
+    }
+    template <class T> static T out_of_memory() { return {Errc::no_memory}; }
+
+    // Runs an operation of a coroutine's frame to its end.
+    template <class Op, class... Args> Steps<void> run(Op& op, Args... args) {
+        using Token = boost::asio::use_awaitable_t<>;
+        return boost::asio::async_initiate<const Token&, void()>(
+            [this](auto&& handler, Op* borrowed, Args... each) {
+                using Call = DetachedCall<BorrowedCall<Op, Args...>, std::decay_t<decltype(handler)>>;
+                Call::start(mount_.channel(), CallCount(outstanding_), executor_,
+                            std::forward<decltype(handler)>(handler), *borrowed, each...);
+            },
+            boost::asio::use_awaitable, &op, args...);
+    }
+
+    Steps<Failure> walk(PathSteps& steps);
+    Steps<File> create(OpenSteps& steps, std::uint32_t mode);
+    Steps<File> open(OpenSteps& steps);
+    Steps<Failure> set_size(std::uint64_t nodeid, wire::SetattrIn what);
+    template <class Op> Steps<void> release(OpenHandle& handle);
+
+    Steps<Failure> flush_steps(const File& file);
+    Steps<Failure> fsync_steps(const File& file, std::uint32_t flags);
+    Steps<Failure> truncate_steps(const File& file, std::uint64_t size);
+    Steps<Failure> close_steps(File file);
+    Steps<Answer<Attributes>> stat_steps(const File& file);
+    Steps<Answer<Attributes>> stat_steps(std::string path, LastLink last);
+    Steps<Answer<File>> open_steps(std::string path, std::uint32_t flags, std::uint32_t mode);
+    Steps<Answer<std::vector<DirectoryEntry>>> list_steps(std::string path, client::DirectoryFormat format);
+    Steps<Answer<std::string>> readlink_steps(std::string path);
+    Steps<Answer<wire::Kstatfs>> statfs_steps(std::string path);
+    Steps<Failure> mkdir_steps(std::string path, std::uint32_t mode);
+    Steps<Failure> unlink_steps(std::string path);
+    Steps<Failure> rmdir_steps(std::string path);
+    Steps<Failure> rename_steps(std::string from, std::string to, std::uint32_t flags);
+    Steps<Failure> symlink_steps(std::string target, std::string path);
+    Steps<Failure> truncate_steps(std::string path, std::uint64_t size);
+
+    Mount& mount_;
+    Executor executor_;
+    std::atomic<std::size_t> outstanding_{0};
+};
+
+} // namespace vfsproto::posix

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// One asynchronous request: a heap node that holds the operation (or refers to it) and the handler. The operation ends
+// under the lane's lock on whatever thread polls; all that happens there is a post to the handler's executor.
+#pragma once
+
+#include "vfsproto/posix/asio_prefix.hpp"
+#include "vfsproto/posix/channel.hpp"
+
+#include <atomic>
+#include <cstddef>
+#include <memory>
+#include <tuple>
+#include <utility>
+
+namespace vfsproto::posix {
+
+// Counts what is under way, while it lives.
+class CallCount {
+public:
+    explicit CallCount(std::atomic<std::size_t>& count) noexcept : count_(&count) {
+        count_->fetch_add(1, std::memory_order_relaxed);
+    }
+    CallCount(CallCount&& other) noexcept : count_(std::exchange(other.count_, nullptr)) {}
+    CallCount& operator=(CallCount&&) = delete;
+    ~CallCount() { release(); }
+    void release() noexcept {
+        // Whoever sees zero may take the mount apart.
+        if (count_ != nullptr) std::exchange(count_, nullptr)->fetch_sub(1, std::memory_order_release);
+    }
+
+private:
+    std::atomic<std::size_t>* count_;
+};
+
+// `Call` has an `operation` (a client::Operation, or a reference to one), start(LaneShare&), which calls start_detached(),
+// and answer(), a tuple of what the handler is called with.
+template <class Call, class Handler> class DetachedCall {
+    using Executor = boost::asio::any_io_executor;
+    using HandlerExecutor = typename boost::asio::associated_executor<Handler, Executor>::type;
+    using Allocator = typename std::allocator_traits<
+        typename boost::asio::associated_allocator<Handler>::type>::template rebind_alloc<DetachedCall>;
+    using Memory = std::allocator_traits<Allocator>;
+
+public:
+    // The handler runs on its own executor, or on `fallback`. It is never called from inside start().
+    template <class... Args>
+    static void start(Channel& channel, CallCount count, const Executor& fallback, Handler handler, Args&&... args) {
+        Allocator allocator(boost::asio::get_associated_allocator(handler));
+        DetachedCall* self = Memory::allocate(allocator, 1);
+        ::new (self) DetachedCall(channel, std::move(count), fallback, std::move(handler), std::forward<Args>(args)...);
+        self->call_.operation.user = self;
+        self->call_.operation.on_finish = [](client::Operation& finished) noexcept {
+            static_cast<DetachedCall*>(finished.user)->finished();
+        };
+        self->call_.start(channel.share()); // *self may be gone
+    }
+    DetachedCall(const DetachedCall&) = delete;
+    DetachedCall& operator=(const DetachedCall&) = delete;
+
+private:
+    struct Release {
+        void operator()(DetachedCall* self) const noexcept {
+            Allocator allocator(boost::asio::get_associated_allocator(self->handler_));
+            self->~DetachedCall();
+            Memory::deallocate(allocator, self, 1);
+        }
+    };
+    using Owner = std::unique_ptr<DetachedCall, Release>;
+
+    struct Completion {
+        Owner self;
+        void operator()() { complete(std::move(self)); }
+    };
+
+    template <class... Args>
+    DetachedCall(Channel& channel, CallCount count, const Executor& fallback, Handler handler, Args&&... args)
+        : channel_(channel),
+          count_(std::move(count)),
+          work_(boost::asio::get_associated_executor(handler, fallback)),
+          handler_(std::move(handler)),
+          call_(std::forward<Args>(args)...) {}
+    ~DetachedCall() = default;
+
+    // Under the lane's lock.
+    void finished() noexcept {
+        const HandlerExecutor executor = work_.get_executor();
+        channel_.share().detached_finished();
+        boost::asio::post(executor, Completion{Owner(this)});
+    }
+    static void complete(Owner self) {
+        if (self->call_.operation.orphan() != 0) self->channel_.give_back(self->call_.operation.orphan());
+        auto answer = self->call_.answer();
+        Handler handler(std::move(self->handler_));
+        self.reset();
+        std::apply(std::move(handler), std::move(answer));
+    }
+
+    Channel& channel_;
+    CallCount count_;
+    boost::asio::executor_work_guard<HandlerExecutor> work_;
+    Handler handler_;
+    Call call_;
+};
+
+// An operation in storage of whoever waits for it: a coroutine's frame.
+template <class Op, class... Args> struct BorrowedCall {
+    explicit BorrowedCall(Op& op, const Args&... arguments) : operation(op), args(arguments...) {}
+
+    void start(LaneShare& share) {
+        std::apply([&](const Args&... each) { share.start_detached(operation, each...); }, args);
+    }
+    [[nodiscard]] std::tuple<> answer() const noexcept { return {}; }
+
+    Op& operation;
+    std::tuple<Args...> args;
+};
+
+} // namespace vfsproto::posix
