@@ -21,7 +21,7 @@ struct FileIdentity {
     std::uint64_t size = 0;
     std::uint64_t ctime = 0;
     std::uint32_t ctime_nsec = 0;
-    friend auto operator<=>(const FileIdentity&, const FileIdentity&) = default;
+    friend auto operator<=>(const FileIdentity&, const FileIdentity&) = default; // NOLINT(modernize-use-nullptr)
 };
 
 class HardLinks {

@@ -40,6 +40,7 @@ public:
 
     void print(const std::vector<Listed>& entries) {
         std::vector<Line> lines;
+        lines.reserve(entries.size());
         for (const Listed& entry : entries) lines.push_back(line_of(entry));
         std::size_t links = 0, user = 0, group = 0, size = 0;
         for (const Line& line : lines) {

@@ -8,14 +8,16 @@ using namespace wire::linux_abi;
 
 namespace {
 
-// CREATE opens a file that is there, but never through a link, and not every server says so alike: look what it is.
+// CREATE is sent with O_EXCL whoever asked for it, because one server dies of a CREATE of a file that is there. Not
+// every server says alike that it is, and a read-only one says so first: look.
 bool may_be_there(Errno error) noexcept {
-    return error == Errno::eexist || error == Errno::eloop || error == Errno::einval || error == Errno::ebadf;
+    return error == Errno::eexist || error == Errno::eloop || error == Errno::einval || error == Errno::ebadf ||
+           error == Errno::erofs || error == Errno::eacces;
 }
 
 } // namespace
 
-std::uint32_t OpenSteps::flags_to_create() const noexcept { return flags_ | kOLargefile; }
+std::uint32_t OpenSteps::flags_to_create() const noexcept { return flags_ | kOExcl | kOLargefile; }
 std::uint32_t OpenSteps::flags_to_open() const noexcept { return (flags_ & ~(kOCreat | kOExcl)) | kOLargefile; }
 std::uint32_t OpenSteps::flags_to_keep() const noexcept { return flags_ & ~(kOCreat | kOExcl | kOTrunc); }
 
@@ -32,7 +34,11 @@ void OpenSteps::begin(std::string_view path, std::uint32_t flags) {
 }
 
 void OpenSteps::handle_walked(const Failure& why) {
-    if (why.happened()) return fail(why);
+    if (why.happened()) {
+        // Not there after all: then CREATE meant what it said.
+        const bool absent = walking_ == Walking::to_last && why.error == Errno::enoent;
+        return fail(absent && uncreated_.error != Errno::eexist ? uncreated_ : why);
+    }
     if (walking_ == Walking::to_parent) return want_create();
     if (walking_ == Walking::to_last && !path_.found_link()) {
         return uncreated_.error == Errno::einval ? fail(uncreated_) : want_open();
@@ -55,9 +61,8 @@ void OpenSteps::want_create() {
 void OpenSteps::want_open() {
     const bool directory = is_directory(path_.attributes().mode);
     if ((flags_ & kODirectory) != 0 && !directory) return fail(Errno::enotdir);
-    if (directory && ((flags_ & kOAccmode) != kORdonly || (flags_ & (kOTrunc | kOCreat)) != 0)) {
-        return fail(Errno::eisdir);
-    }
+    // A directory is opened by OPENDIR, a call of its own; servers differ in what they make of OPEN.
+    if (directory) return fail(Errno::eisdir);
     made_room_ = false;
     want_ = Want::open;
 }

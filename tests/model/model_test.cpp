@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Random operations through posix::Mount, the rings and a server, compared step by step with plain POSIX calls in a
 // directory of the host. VFSPROTO_MODEL_STEPS and VFSPROTO_MODEL_SEED replay or lengthen a run.
-#include "mount_subject.hpp"
-#include "posix_subject.hpp"
+#include "support/model/mount_subject.hpp"
+#include "support/model/posix_subject.hpp"
 
 #include "support/catch.hpp"
 

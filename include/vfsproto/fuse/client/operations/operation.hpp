@@ -55,6 +55,12 @@ inline constexpr EnosysRule kEnosysRules[] = {
     }
     return nullptr;
 }
+[[nodiscard]] constexpr bool has_enosys_rule(wire::Opcode op) noexcept {
+    for (const EnosysRule& rule : kEnosysRules) {
+        if (rule.op == op) return true;
+    }
+    return false;
+}
 
 class Operation {
 public:
@@ -146,7 +152,7 @@ public:
     }
 
 private:
-    static constexpr bool kMayBeMissing = find_enosys_rule(Op) != nullptr;
+    static constexpr bool kMayBeMissing = has_enosys_rule(Op);
 
     void answered() noexcept {
         if constexpr (kMayBeMissing) {

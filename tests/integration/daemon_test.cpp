@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// posix::Mount against the real C virtiofsd: its cache modes, its options, its ring sizes, and its end.
+#include "support/model/mount_subject.hpp"
+#include "support/model/posix_subject.hpp"
+#include "support/catch.hpp"
+#include "support/skip.hpp"
+#include "support/virtiofsd.hpp"
+
+#include "vfsproto/backends/vhost_user.hpp"
+#include "vfsproto/posix/io_queue.hpp"
+#include "vfsproto/posix/mount.hpp"
+
+#include <sys/stat.h>
+
+#include <cstring>
+#include <set>
+#include <thread>
+
+namespace {
+
+using namespace vfsproto;
+using namespace vfsproto::wire::linux_abi;
+using test::Virtiofsd;
+
+struct Connected {
+    std::unique_ptr<posix::Mount> mount;
+    std::string trouble;
+};
+
+Connected connect(const Virtiofsd& daemon, posix::MountOptions options = {}, std::uint16_t queue_size = 256) {
+    backends::VhostUserOptions transport;
+    transport.socket_path = daemon.socket();
+    transport.queue_size = queue_size;
+    auto opened = backends::VhostUser::open(std::move(transport));
+    if (!opened) return {nullptr, opened.message};
+    auto mount = posix::Mount::open(std::move(opened.device), options);
+    if (!mount) return {nullptr, mount.failure().text()};
+    return {std::move(*mount), ""};
+}
+
+// Writes, reads and lists, checks what came back, and leaves nothing behind.
+void use(posix::Mount& mount) {
+    REQUIRE_FALSE(mount.mkdir("/dir", 0755).happened());
+    auto file = mount.open_file("/dir/file", kOCreat | kOExcl | kORdwr, 0640);
+    REQUIRE(file);
+    std::vector<std::byte> data(700'000);
+    for (std::size_t i = 0; i < data.size(); ++i) data[i] = static_cast<std::byte>(i * 31 >> 4);
+    const auto written = mount.write(*file, data, 5);
+    REQUIRE(written);
+    CHECK(*written == data.size());
+    std::vector<std::byte> back(data.size() + 100);
+    const auto read = mount.read(*file, back, 5);
+    REQUIRE(read);
+    CHECK(*read == data.size());
+    CHECK(std::memcmp(back.data(), data.data(), data.size()) == 0);
+    CHECK_FALSE(mount.close(*std::move(file)).happened());
+    const auto seen = mount.stat("/dir/file");
+    REQUIRE(seen);
+    CHECK(seen->size == data.size() + 5);
+    CHECK((seen->mode & 0777) == 0640);
+    CHECK_FALSE(mount.symlink("file", "/dir/link").happened());
+    CHECK_FALSE(mount.link("/dir/file", "/dir/second").happened());
+    CHECK_FALSE(mount.rename("/dir/second", "/dir/third", kRenameNoreplace).happened());
+    const auto entries = mount.list("/dir");
+    REQUIRE(entries);
+    std::set<std::string> names;
+    for (const auto& entry : *entries) names.insert(entry.name);
+    CHECK(names == std::set<std::string>{"file", "link", "third"});
+    for (const std::string& name : names) CHECK_FALSE(mount.unlink("/dir/" + name).happened());
+    CHECK(mount.unlink("/dir/file").error == wire::Errno::enoent);
+    CHECK_FALSE(mount.rmdir("/dir").happened());
+    CHECK(mount.statfs());
+}
+
+constexpr const char* kNoDaemon = "no virtiofsd of qemu-system-common, or not root";
+
+} // namespace
+
+TEST_CASE("the C virtiofsd serves a mount with every cache mode, and ends well", "[integration]") {
+    if (!Virtiofsd::find()) return test::skip(kNoDaemon);
+    const std::string cache = GENERATE("cache=none", "cache=auto", "cache=always");
+    const std::string xattr = GENERATE("xattr", "no_xattr");
+    CAPTURE(cache, xattr);
+    Virtiofsd daemon({cache, xattr});
+    {
+        const Connected connected = connect(daemon);
+        INFO(connected.trouble);
+        REQUIRE(connected.mount);
+        use(*connected.mount);
+        const std::vector<std::byte> value(300, std::byte{7});
+        REQUIRE(connected.mount->open_file("/x", kOCreat | kOWronly, 0644));
+        const auto set = connected.mount->set_xattr("/x", "user.test", value);
+        if (xattr == "xattr" && set.error != wire::Errno::eopnotsupp) {
+            CHECK_FALSE(set.happened());
+            const auto got = connected.mount->get_xattr("/x", "user.test");
+            REQUIRE(got);
+            CHECK(*got == value);
+        } else {
+            // The daemon says ENOSYS once and is not asked again.
+            CHECK(set.error == wire::Errno::eopnotsupp);
+            CHECK(connected.mount->get_xattr("/x", "user.test").failure().error == wire::Errno::eopnotsupp);
+        }
+        CHECK(connected.mount->channel().stats().violations == 0);
+    }
+    CHECK(daemon.wait() == 0);
+}
+
+TEST_CASE("the C virtiofsd serves rings of any size, down to two entries", "[integration]") {
+    if (!Virtiofsd::find()) return test::skip(kNoDaemon);
+    const std::uint16_t size =
+        GENERATE(std::uint16_t{2}, std::uint16_t{64}, std::uint16_t{100}, std::uint16_t{128}, std::uint16_t{1024});
+    CAPTURE(size);
+    Virtiofsd daemon;
+    {
+        const Connected connected = connect(daemon, {}, size);
+        INFO(connected.trouble);
+        REQUIRE(connected.mount);
+        // What is no power of two is rounded down.
+        CHECK(connected.mount->channel().rings().request_ring().size() == (size == 100 ? 64 : size));
+        use(*connected.mount);
+    }
+    CHECK(daemon.wait() == 0);
+}
+
+TEST_CASE("eight threads share one mount of the C virtiofsd", "[integration]") {
+    if (!Virtiofsd::find()) return test::skip(kNoDaemon);
+    const posix::Waiting waiting = GENERATE(posix::Waiting::event, posix::Waiting::adaptive);
+    Virtiofsd daemon;
+    posix::MountOptions options;
+    options.channel.waiting = waiting;
+    options.max_idle_nodes = 16; // so that many FORGETs go out meanwhile
+    {
+        const Connected connected = connect(daemon, options);
+        REQUIRE(connected.mount);
+        posix::Mount& mount = *connected.mount;
+        std::atomic<int> wrong{0};
+        std::vector<std::thread> threads;
+        for (int t = 0; t < 8; ++t) {
+            threads.emplace_back([&mount, &wrong, t] {
+                for (int i = 0; i < 60; ++i) {
+                    const std::string path = "/t" + std::to_string(t) + "-" + std::to_string(i);
+                    auto file = mount.open_file(path, kOCreat | kORdwr, 0644);
+                    const std::vector<std::byte> data(5000, static_cast<std::byte>(t));
+                    std::vector<std::byte> back(5000);
+                    const bool good = file && mount.write(*file, data, 0) && mount.read(*file, back, 0) &&
+                                      back == data && mount.stat(path) && !mount.close(*std::move(file)).happened() &&
+                                      (i % 3 != 0 || !mount.unlink(path).happened());
+                    if (!good) ++wrong;
+                }
+            });
+        }
+        for (std::thread& thread : threads) thread.join();
+        CHECK(wrong == 0);
+        CHECK(mount.list("/")->size() == 8 * 40);
+        mount.prune();
+    }
+    CHECK(daemon.wait() == 0);
+}
+
+TEST_CASE("a daemon killed under eight busy threads fails every call, and a new mount works", "[integration]") {
+    if (!Virtiofsd::find()) return test::skip(kNoDaemon);
+    auto daemon = std::make_unique<Virtiofsd>();
+    {
+        const Connected connected = connect(*daemon);
+        REQUIRE(connected.mount);
+        posix::Mount& mount = *connected.mount;
+        auto file = mount.open_file("/data", kOCreat | kORdwr, 0644);
+        REQUIRE(file);
+        REQUIRE_FALSE(mount.truncate(*file, 1 << 20).happened());
+        std::atomic<std::uint64_t> calls{0};
+        std::atomic<int> fatal{0};
+        std::vector<std::thread> threads;
+        for (int t = 0; t < 8; ++t) {
+            threads.emplace_back([&] {
+                std::vector<std::byte> data(4096);
+                for (;;) {
+                    const auto count = mount.read(*file, data, 0);
+                    if (!count) {
+                        fatal += count.failure().is_fatal() ? 1 : 0;
+                        return;
+                    }
+                    ++calls;
+                }
+            });
+        }
+        while (calls < 1000) std::this_thread::yield();
+        daemon->kill();
+        for (std::thread& thread : threads) thread.join();
+        CHECK(fatal == 8);
+        const auto later = mount.stat("/data");
+        REQUIRE_FALSE(later);
+        CHECK(later.failure().as_errno() == wire::Errno::enotconn);
+        CHECK(later.failure().is_fatal());
+    }
+    daemon = std::make_unique<Virtiofsd>();
+    const Connected again = connect(*daemon);
+    REQUIRE(again.mount);
+    use(*again.mount);
+}
+
+TEST_CASE("a daemon that stands still and then dies releases threads that sleep", "[integration]") {
+    if (!Virtiofsd::find()) return test::skip(kNoDaemon);
+    Virtiofsd daemon;
+    posix::MountOptions options;
+    options.channel.waiting = posix::Waiting::event;
+    const Connected connected = connect(daemon, options);
+    REQUIRE(connected.mount);
+    posix::Mount& mount = *connected.mount;
+    // It stands still in the middle of whatever it does: every call from now on sleeps.
+    REQUIRE(::kill(daemon.pid(), SIGSTOP) == 0);
+    std::atomic<int> started{0};
+    std::atomic<int> fatal{0};
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 8; ++t) {
+        threads.emplace_back([&] {
+            ++started;
+            const auto seen = mount.stat("/");
+            fatal += !seen && seen.failure().is_fatal() ? 1 : 0;
+        });
+    }
+    while (started < 8) std::this_thread::yield();
+    daemon.kill();
+    for (std::thread& thread : threads) thread.join();
+    CHECK(fatal == 8);
+}
+
+TEST_CASE("thirty-two requests in flight end when the daemon dies", "[integration]") {
+    if (!Virtiofsd::find()) return test::skip(kNoDaemon);
+    Virtiofsd daemon;
+    const Connected connected = connect(daemon);
+    REQUIRE(connected.mount);
+    posix::Mount& mount = *connected.mount;
+    auto file = mount.open_file("/data", kOCreat | kORdwr, 0644);
+    REQUIRE(file);
+    auto buffer = mount.allocate(32 * 4096);
+    REQUIRE(buffer);
+    REQUIRE(::kill(daemon.pid(), SIGSTOP) == 0);
+    posix::IoQueue queue(mount.channel());
+    std::vector<posix::QueuedRead> reads(32);
+    for (std::size_t i = 0; i < reads.size(); ++i) {
+        REQUIRE(queue.read(reads[i], *file, buffer->bytes().subspan(i * 4096, 4096), i * 4096) == Errc::ok);
+    }
+    queue.flush();
+    daemon.kill();
+    std::size_t failed = 0;
+    while (client::Operation* done = queue.next()) failed += done->errc() == Errc::device_gone ? 1 : 0;
+    CHECK(failed == 32);
+}
+
+TEST_CASE("random operations through the C virtiofsd equal plain POSIX calls", "[integration]") {
+    if (!Virtiofsd::find()) return test::skip(kNoDaemon);
+    ::umask(022);
+    test::ScratchDirectory reference;
+    REQUIRE(::chmod(reference.path().c_str(), 0755) == 0);
+    Virtiofsd daemon({"xattr"});
+    posix::MountOptions options;
+    options.max_idle_nodes = 8; // a wrong FORGET count would abort the daemon
+    {
+        const Connected connected = connect(daemon, options);
+        REQUIRE(connected.mount);
+        model::MountSubject ours(*connected.mount);
+        model::PosixSubject plain(reference.path().string());
+        model::Generator generator(4711);
+        for (int step = 0; step < 6000; ++step) {
+            const model::Operation operation = generator.next();
+            const std::string mine = ours.apply(operation);
+            const std::string theirs = plain.apply(operation);
+            if (mine == theirs) continue;
+            // The daemon's own ways: which of several errors it tells, and what it does not do at all.
+            const bool both_failed = !mine.starts_with("ok") && !theirs.starts_with("ok");
+            if (both_failed) continue;
+            INFO("step " << step << ": " << operation.text());
+            REQUIRE(mine == theirs);
+        }
+        CHECK(ours.whole_tree() == plain.whole_tree());
+        CHECK(connected.mount->channel().stats().violations == 0);
+    }
+    CHECK(daemon.wait() == 0);
+}
