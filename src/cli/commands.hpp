@@ -33,9 +33,10 @@ template <class Options, class Describe> CLI::App* add_command(CLI::App& app, Ch
     CLI::App* sub = app.add_subcommand(name, help);
     auto options = std::make_shared<Options>();
     describe(*sub, *options);
-    sub->callback([&chosen, options, name, run] {
-        chosen = [options, name, run](Program& program) {
-            program.set_command(name);
+    const std::string called = app.get_parent() == nullptr ? name : app.get_name() + ' ' + name;
+    sub->callback([&chosen, options, called, run] {
+        chosen = [options, called, run](Program& program) {
+            program.set_command(called);
             run(program, *options);
         };
     });

@@ -12,7 +12,10 @@ using Clock = std::chrono::steady_clock;
 using client::SessionState;
 
 Channel::Channel(std::unique_ptr<backends::Attachment> attachment, const ChannelOptions& options)
-    : options_(options), attachment_(std::move(attachment)), share_(*this, options.caller, options.waiting) {}
+    : options_(options),
+      attachment_(std::move(attachment)),
+      session_trace_(options.trace),
+      share_(*this, options.caller, options.waiting) {}
 
 Outcome<std::unique_ptr<Channel>> Channel::open(std::unique_ptr<backends::Attachment> attachment,
                                                 const ChannelOptions& options) {
@@ -134,6 +137,8 @@ bool Channel::poll_control() noexcept {
         if (session_.state() != SessionState::init_sent && session_.state() != SessionState::destroy_sent) return true;
         if (queue.poll({&completion, 1}) != 0) {
             session_.handle_completion(wire::QueueKind::request, completion.token, completion.written);
+            session_trace_.completed(wire::QueueKind::request, completion.token, completion.written,
+                                     session_.server_error());
             continue;
         }
         if (queue.error() != Errc::ok) session_.handle_device_gone(queue.error());
@@ -160,7 +165,9 @@ void Channel::pump_session() noexcept {
     for (;;) {
         const std::size_t used = hiprio_.poll(completions);
         for (std::size_t i = 0; i < used; ++i) {
-            session_.handle_completion(wire::QueueKind::hiprio, completions[i].token, completions[i].written);
+            const Completion& done = completions[i];
+            session_.handle_completion(wire::QueueKind::hiprio, done.token, done.written);
+            session_trace_.completed(wire::QueueKind::hiprio, done.token, done.written, wire::Errno::none);
         }
         client::SessionRequest request;
         bool submitted = false;
@@ -170,6 +177,7 @@ void Channel::pump_session() noexcept {
             // A full queue: the message stays first in line until a completion makes room.
             if (queue.submit({&request.readable, 1}, {&request.writable, writable}, request.token) != Errc::ok) break;
             session_.handle_submitted(request.queue, request.token);
+            session_trace_.submitted(request, session_memory_.at(request.readable.addr, request.readable.len));
             queue.kick();
             submitted = true;
         }
@@ -249,7 +257,7 @@ ChannelStats Channel::stats() {
     stats.sleeps = waits.sleeps;
     stats.interrupts = waits.interrupts;
     stats.copies = lane.copies;
-    stats.syscalls = ring.doorbells + waits.sleeps + futex_calls();
+    stats.syscalls = attachment_->system_calls() + waits.sleeps + futex_calls();
     stats.waited_for_slot = lane.waited;
     stats.violations = lane.violations;
     return stats;

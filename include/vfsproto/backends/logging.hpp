@@ -55,9 +55,10 @@ public:
 
 private:
     using Clock = std::chrono::steady_clock;
+    static constexpr std::size_t kLanes = 256;
 
-    void started(const client::TraceEvent& event) noexcept;
-    void finished(const client::TraceEvent& event) noexcept;
+    void started(const client::TraceEvent& event) noexcept;  // NOLINT(bugprone-exception-escape): out of memory ends it
+    void finished(const client::TraceEvent& event) noexcept; // NOLINT(bugprone-exception-escape)
     struct Pending {
         Clock::time_point since{};
         std::uint32_t sent = 0;
@@ -68,8 +69,8 @@ private:
     int fd_ = -1;
     int error_ = 0;
     Clock::time_point begin_;
-    std::vector<Pending> pending_; // by lane and slot
-    std::string text_;             // not written yet
+    std::vector<std::vector<Pending>> pending_; // by lane and slot
+    std::string text_;                          // not written yet
     std::uint64_t lines_ = 0;
 };
 

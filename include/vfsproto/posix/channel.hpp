@@ -10,6 +10,7 @@
 #include "vfsproto/posix/failure.hpp"
 #include "vfsproto/posix/lane_share.hpp"
 #include "vfsproto/posix/registered_memory.hpp"
+#include "vfsproto/posix/session_trace.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -124,6 +125,7 @@ private:
     std::vector<client::Lane::Entry> lane_slots_;
     client::Lane lane_;
     client::Session session_; // under the share's lock, as the lane
+    SessionTrace session_trace_;
     client::StickyEnosys sticky_;
     QueueRef hiprio_;
     PieceLimits read_limits_{};

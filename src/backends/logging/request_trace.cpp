@@ -24,9 +24,15 @@ std::string error_word(const client::TraceEvent& event) {
     return name != nullptr ? name : fmt::format("{}", event.error);
 }
 
+// A lane's number is that of its queue; what the session sends itself goes to the queue of its row.
+unsigned queue_of(const client::TraceEvent& event) noexcept {
+    if (event.lane != 0) return event.lane;
+    return event.op->traits.queue == wire::QueueKind::hiprio ? 0 : 1;
+}
+
 } // namespace
 
-RequestTrace::RequestTrace(const std::string& path, Log* log) : log_(log), begin_(Clock::now()) {
+RequestTrace::RequestTrace(const std::string& path, Log* log) : log_(log), begin_(Clock::now()), pending_(kLanes) {
     if (log_ != nullptr && !log_->takes(LogLevel::trace)) log_ = nullptr;
     if (path.empty()) return;
     fd_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
@@ -41,9 +47,12 @@ RequestTrace::~RequestTrace() {
 client::TraceHook RequestTrace::hook() noexcept {
     client::TraceHook hook;
     hook.context = this;
+    // NOLINTNEXTLINE(bugprone-exception-escape): as below
     hook.started = [](void* self, const client::TraceEvent& event) noexcept {
         static_cast<RequestTrace*>(self)->started(event);
     };
+    // Out of memory in a trace ends the program: there is nobody to tell.
+    // NOLINTNEXTLINE(bugprone-exception-escape)
     hook.finished = [](void* self, const client::TraceEvent& event) noexcept {
         static_cast<RequestTrace*>(self)->finished(event);
     };
@@ -51,15 +60,15 @@ client::TraceHook RequestTrace::hook() noexcept {
 }
 
 RequestTrace::Pending& RequestTrace::pending(const client::TraceEvent& event) {
-    constexpr std::size_t kSlotBits = 16;
-    // Lanes are few and their slots are counted from 0: most of the room a lane could have is never made.
-    const std::size_t at = event.lane <= 1 ? event.slot : std::size_t{event.lane} << kSlotBits | event.slot;
-    if (at >= pending_.size()) pending_.resize(at + 1);
-    return pending_[at];
+    std::vector<Pending>& lane = pending_[event.lane];
+    if (event.slot >= lane.size()) lane.resize(std::size_t{event.slot} + 1);
+    return lane[event.slot];
 }
 
+// NOLINTNEXTLINE(bugprone-exception-escape): as above
 void RequestTrace::started(const client::TraceEvent& event) noexcept { pending(event) = {Clock::now(), event.sent}; }
 
+// NOLINTNEXTLINE(bugprone-exception-escape): as above
 void RequestTrace::finished(const client::TraceEvent& event) noexcept {
     const Clock::time_point now = Clock::now();
     const Pending& start = pending(event);
@@ -71,8 +80,8 @@ void RequestTrace::finished(const client::TraceEvent& event) noexcept {
     const std::size_t from = text_.size();
     fmt::format_to(std::back_inserter(text_),
                    "time={}.{:09} queue={} unique={:#x} op={} node={} sent={} received={} error={} latency_us={}.{}",
-                   since / 1'000'000'000, since % 1'000'000'000, event.lane, event.unique, event.op->name, event.nodeid,
-                   start.sent, event.received, error_word(event), latency / 1000, latency % 1000 / 100);
+                   since / 1'000'000'000, since % 1'000'000'000, queue_of(event), event.unique, event.op->name,
+                   event.nodeid, start.sent, event.received, error_word(event), latency / 1000, latency % 1000 / 100);
     ++lines_;
     if (log_ != nullptr) log_->write(LogLevel::trace, std::string_view(text_).substr(from));
     if (fd_ < 0) return text_.clear();
