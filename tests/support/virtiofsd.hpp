@@ -3,6 +3,8 @@
 // fails.
 #pragma once
 
+#include "support/scratch_directory.hpp"
+
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -25,26 +27,6 @@
 #include <vector>
 
 namespace vfsproto::test {
-
-// A directory that goes with its owner.
-class ScratchDirectory {
-public:
-    ScratchDirectory() {
-        std::string name = (std::filesystem::temp_directory_path() / "vfsproto-XXXXXX").string();
-        if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no scratch directory");
-        path_ = name;
-    }
-    ~ScratchDirectory() {
-        std::error_code ignored;
-        std::filesystem::remove_all(path_, ignored);
-    }
-    ScratchDirectory(const ScratchDirectory&) = delete;
-    ScratchDirectory& operator=(const ScratchDirectory&) = delete;
-    [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-
-private:
-    std::filesystem::path path_;
-};
 
 class Virtiofsd {
 public:

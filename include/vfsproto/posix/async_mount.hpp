@@ -45,65 +45,71 @@ public:
 
     // Open files; as in Mount. Signature: void(Failure, std::uint64_t bytes).
     template <class Token> auto read(const File& file, std::span<std::byte> into, std::uint64_t offset, Token&& token) {
-        return transfer<wire::Opcode::read>(file, into, offset, token);
+        return transfer<wire::Opcode::read>(file, into, offset, std::forward<Token>(token));
     }
     template <class Token>
     auto write(const File& file, std::span<const std::byte> from, std::uint64_t offset, Token&& token) {
         // The pieces of a write only ever read from it.
         const std::span<std::byte> bytes(const_cast<std::byte*>(from.data()), from.size());
-        return transfer<wire::Opcode::write>(file, bytes, offset, token);
+        return transfer<wire::Opcode::write>(file, bytes, offset, std::forward<Token>(token));
     }
     // void(Failure)
-    template <class Token> auto flush(const File& file, Token&& token) { return launch(flush_steps(file), token); }
+    template <class Token> auto flush(const File& file, Token&& token) {
+        return launch(flush_steps(file), std::forward<Token>(token));
+    }
     template <class Token> auto fsync(const File& file, std::uint32_t flags, Token&& token) {
-        return launch(fsync_steps(file, flags), token);
+        return launch(fsync_steps(file, flags), std::forward<Token>(token));
     }
     template <class Token> auto truncate(const File& file, std::uint64_t size, Token&& token) {
-        return launch(truncate_steps(file, size), token);
+        return launch(truncate_steps(file, size), std::forward<Token>(token));
     }
     // FLUSH, whose failure is reported, and RELEASE. A file that is merely destroyed blocks for its RELEASE.
-    template <class Token> auto close(File file, Token&& token) { return launch(close_steps(std::move(file)), token); }
+    template <class Token> auto close(File file, Token&& token) {
+        return launch(close_steps(std::move(file)), std::forward<Token>(token));
+    }
     // void(Failure, Attributes)
-    template <class Token> auto stat(const File& file, Token&& token) { return launch(stat_steps(file), token); }
+    template <class Token> auto stat(const File& file, Token&& token) {
+        return launch(stat_steps(file), std::forward<Token>(token));
+    }
 
     // Paths. void(Failure, Attributes)
     template <class Token> auto stat(std::string path, LastLink last, Token&& token) {
-        return launch(stat_steps(std::move(path), last), token);
+        return launch(stat_steps(std::move(path), last), std::forward<Token>(token));
     }
     // void(Failure, File)
     template <class Token> auto open_file(std::string path, std::uint32_t flags, std::uint32_t mode, Token&& token) {
-        return launch(open_steps(std::move(path), flags, mode), token);
+        return launch(open_steps(std::move(path), flags, mode), std::forward<Token>(token));
     }
     // void(Failure, std::vector<DirectoryEntry>): everything, without "." and "..".
     template <class Token> auto list(std::string path, Token&& token) {
-        return launch(list_steps(std::move(path), client::DirectoryFormat::direntpluses), token);
+        return launch(list_steps(std::move(path), client::DirectoryFormat::direntpluses), std::forward<Token>(token));
     }
     // void(Failure, std::string)
     template <class Token> auto readlink(std::string path, Token&& token) {
-        return launch(readlink_steps(std::move(path)), token);
+        return launch(readlink_steps(std::move(path)), std::forward<Token>(token));
     }
     // void(Failure, wire::Kstatfs)
     template <class Token> auto statfs(std::string path, Token&& token) {
-        return launch(statfs_steps(std::move(path)), token);
+        return launch(statfs_steps(std::move(path)), std::forward<Token>(token));
     }
     // void(Failure)
     template <class Token> auto mkdir(std::string path, std::uint32_t mode, Token&& token) {
-        return launch(mkdir_steps(std::move(path), mode), token);
+        return launch(mkdir_steps(std::move(path), mode), std::forward<Token>(token));
     }
     template <class Token> auto unlink(std::string path, Token&& token) {
-        return launch(unlink_steps(std::move(path)), token);
+        return launch(unlink_steps(std::move(path)), std::forward<Token>(token));
     }
     template <class Token> auto rmdir(std::string path, Token&& token) {
-        return launch(rmdir_steps(std::move(path)), token);
+        return launch(rmdir_steps(std::move(path)), std::forward<Token>(token));
     }
     template <class Token> auto rename(std::string from, std::string to, std::uint32_t flags, Token&& token) {
-        return launch(rename_steps(std::move(from), std::move(to), flags), token);
+        return launch(rename_steps(std::move(from), std::move(to), flags), std::forward<Token>(token));
     }
     template <class Token> auto symlink(std::string target, std::string path, Token&& token) {
-        return launch(symlink_steps(std::move(target), std::move(path)), token);
+        return launch(symlink_steps(std::move(target), std::move(path)), std::forward<Token>(token));
     }
     template <class Token> auto truncate(std::string path, std::uint64_t size, Token&& token) {
-        return launch(truncate_steps(std::move(path), size), token);
+        return launch(truncate_steps(std::move(path), size), std::forward<Token>(token));
     }
 
 private:
