@@ -25,7 +25,7 @@ trap 'stop_daemon; rm -rf "$scratch"' EXIT
 
 failed=0
 table=()
-row() { table+=("$(printf '%-12s  %-34s  %-6s  %s' "$1" "$2" "$3" "$4")"); }
+row() { table+=("$(printf '%-10s  %-36s  %-7s  %s' "$1" "$2" "$3" "$4")"); }
 title() { printf '\n---- %s\n' "$*"; }
 
 make_sample() {
@@ -76,8 +76,8 @@ shown() {
     on "$name" "$@" >output 2>&1 || status=$?
     head -n "$lines" output
     total=$(wc -l <output)
-    if [[ $total -gt $lines ]]; then echo "… $((total - lines)) more lines"; fi
-    note "$name" "$1" "$status" "$total lines"
+    if [[ $total -gt $lines ]]; then echo "… and $((total - lines)) more"; fi
+    note "$name" "$1" "$status" "$total line(s)"
 }
 
 note() {
@@ -91,7 +91,7 @@ note() {
 
 copy_there_and_back() {
     local name=$1 status=0 before after
-    rm -f download
+    rm -f download sample/data/upload
     printf '\n$ vfsproto put upload /data/upload && vfsproto get /data/upload download && sha256sum upload download\n'
     { on "$name" put upload /data/upload && on "$name" get /data/upload download; } || status=$?
     if [[ $status == 0 ]]; then
@@ -142,6 +142,6 @@ else
 fi
 
 title "What was done"
-printf '%-12s  %-34s  %-6s  %s\n' device what result detail
+printf '%-10s  %-36s  %-7s  %s\n' device what result detail
 printf '%s\n' "${table[@]}"
 exit $failed
