@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // posix::Mount against the real C virtiofsd: its cache modes, its options, its ring sizes, and its end.
+#include "support/catch.hpp"
 #include "support/model/mount_subject.hpp"
 #include "support/model/posix_subject.hpp"
-#include "support/catch.hpp"
 #include "support/skip.hpp"
 #include "support/virtiofsd.hpp"
 

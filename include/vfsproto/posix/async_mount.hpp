@@ -159,7 +159,7 @@ private:
     template <class T, class Handler, class Deliver> void spawn(Steps<T> steps, Handler&& handler, Deliver deliver) {
         auto executor = boost::asio::get_associated_executor(handler, executor_);
         auto finish = [to = std::decay_t<Handler>(std::forward<Handler>(handler)), count = CallCount(outstanding_),
-                       deliver](std::exception_ptr thrown, T result) mutable {
+                       deliver](const std::exception_ptr& thrown, T result) mutable {
             count.release();
             // The steps throw nothing but std::bad_alloc.
             thrown == nullptr ? deliver(to, std::move(result)) : deliver(to, out_of_memory<T>());
