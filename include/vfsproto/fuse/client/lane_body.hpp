@@ -20,7 +20,7 @@ inline void copy_words(std::byte* to, const void* from, std::uint32_t bytes) noe
 }
 
 inline std::byte* put_name(std::byte* to, std::span<const char> name) noexcept {
-    __builtin_memcpy(to, name.data(), name.size());
+    if (!name.empty()) __builtin_memcpy(to, name.data(), name.size());
     to[name.size()] = std::byte{0};
     return to + name.size() + 1;
 }
