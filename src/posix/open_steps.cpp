@@ -15,6 +15,8 @@ bool may_be_there(Errno error) noexcept {
            error == Errno::erofs || error == Errno::eacces;
 }
 
+constexpr int kMostOvertaken = 16;
+
 } // namespace
 
 std::uint32_t OpenSteps::flags_to_create() const noexcept { return flags_ | kOExcl | kOLargefile; }
@@ -35,9 +37,11 @@ void OpenSteps::begin(std::string_view path, std::uint32_t flags) {
 
 void OpenSteps::handle_walked(const Failure& why) {
     if (why.happened()) {
-        // Not there after all: then CREATE meant what it said.
         const bool absent = walking_ == Walking::to_last && why.error == Errno::enoent;
-        return fail(absent && uncreated_.error != Errno::eexist ? uncreated_ : why);
+        if (!absent) return fail(why);
+        // Not there: then CREATE meant what it said, or it was there and somebody removed it meanwhile.
+        if (uncreated_.error == Errno::eexist && ++overtaken_ < kMostOvertaken) return want_create();
+        return fail(uncreated_.error == Errno::eexist ? why : uncreated_);
     }
     if (walking_ == Walking::to_parent) return want_create();
     if (walking_ == Walking::to_last && !path_.found_link()) {

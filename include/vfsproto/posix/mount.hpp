@@ -91,7 +91,8 @@ public:
     list(std::string_view path, client::DirectoryFormat format = client::DirectoryFormat::direntpluses);
     [[nodiscard]] Failure sync_directory(const Directory& directory);
 
-    // Files. `flags`: O_RDONLY …, with O_CREAT, O_EXCL, O_TRUNC, O_NOFOLLOW, O_DIRECTORY as open(2) has them.
+    // Files. `flags`: O_RDONLY …, with O_CREAT, O_EXCL, O_TRUNC, O_APPEND, O_NOFOLLOW as open(2) has them; a directory is
+    // EISDIR, whatever the flags.
     [[nodiscard]] Outcome<File> open_file(std::string_view path, std::uint32_t flags, std::uint32_t mode = 0666);
     // A file without a name in this directory (O_TMPFILE).
     [[nodiscard]] Outcome<File> open_temporary(std::string_view directory, std::uint32_t flags,

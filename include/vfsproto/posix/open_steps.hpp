@@ -47,6 +47,7 @@ private:
     PathSteps path_;
     Failure failure_{};
     Failure uncreated_{}; // what CREATE said
+    int overtaken_ = 0;   // times the file came and went under our hands
     std::uint32_t flags_ = 0;
     Want want_ = Want::failed;
     enum class Walking : std::uint8_t { to_file, to_parent, to_last } walking_ = Walking::to_file;
