@@ -24,11 +24,11 @@ public:
 
     bool pop(Chain& chain) noexcept {
         if (dead_) return false;
+        if (!inner_.pop(chain)) return false;
         if (planned(FaultKind::die, taken_ + 1)) {
             dead_ = true;
             return false;
         }
-        if (!inner_.pop(chain)) return false;
         ++taken_;
         remember(chain);
         return true;
@@ -47,6 +47,7 @@ public:
     void publish() noexcept { inner_.publish(); }
     bool wants_notification() noexcept { return inner_.wants_notification(); }
     bool arm() noexcept {
+        if (dead_) return false; // what is left in the ring is nobody's
         const bool more = inner_.arm();
         if (!more && plan_.release == Release::when_idle) release_held();
         return more;

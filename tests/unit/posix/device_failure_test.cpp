@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Devices that cannot be mounted, or leave at a bad moment.
+#include "support/watchdog.hpp"
+#include "unit/posix/mounted.hpp"
+#include "unit/posix/scripted_device.hpp"
+
+#include <atomic>
+#include <thread>
+
+using namespace vfsproto;
+using namespace vfsproto::wire::linux_abi;
+using backends::loopback::Fault;
+using backends::loopback::FaultKind;
+using backends::loopback::FaultPlan;
+using posix::Failure;
+using posix::Mount;
+using posix::MountOptions;
+using test::Errno;
+using test::OverMemfs;
+using test::ScriptedReply;
+using test::succeeds;
+using test::value_of;
+using test::Watchdog;
+
+namespace {
+
+MountOptions impatient() {
+    MountOptions options;
+    options.channel.patience = std::chrono::milliseconds(50);
+    return options;
+}
+
+wire::InitOut good_init() {
+    wire::InitOut out{};
+    out.major = wire::kMajor;
+    out.minor = wire::kMinor;
+    out.max_write = 1 << 17;
+    return out;
+}
+
+Failure why_not(std::unique_ptr<backends::Attachment> device) {
+    auto mount = Mount::open(std::move(device), impatient());
+    REQUIRE_FALSE(mount);
+    return mount.failure();
+}
+
+// The failure to mount a device whose answer to INIT is this.
+Failure why_not(const ScriptedReply& init) {
+    return why_not(test::scripted_device([init](wire::Opcode) { return init; }));
+}
+
+} // namespace
+
+TEST_CASE("a device that refuses INIT is not mounted, and its error is told", "[device]") {
+    const Failure why = why_not({-13, {}});
+    CHECK(why.errc == Errc::init_refused);
+    CHECK(why.error == Errno::eacces);
+    CHECK(why.is_fatal());
+    CHECK_FALSE(why.text().empty());
+}
+
+TEST_CASE("a device of another protocol version is not mounted", "[device]") {
+    wire::InitOut out = good_init();
+    out.major = GENERATE(6u, 8u, 0u);
+    CHECK(why_not({0, test::body_of(out)}).errc == Errc::version_unsupported);
+    // A server of a later major says no more than that.
+    auto short_form = test::body_of(out);
+    short_form.resize(8);
+    CHECK(why_not({0, short_form}).errc == Errc::version_unsupported);
+    out.major = wire::kMajor;
+    out.minor = GENERATE(0u, 12u, 26u);
+    CHECK(why_not({0, test::body_of(out)}).errc == Errc::version_unsupported);
+}
+
+TEST_CASE("an answer to INIT that is none fails the mount", "[device]") {
+    auto bytes = test::body_of(good_init());
+    bytes.resize(GENERATE(0u, 4u, 7u, 20u));
+    CHECK(why_not({0, bytes}).errc == Errc::protocol_violation);
+    CHECK(why_not({1, {}}).errc == Errc::protocol_violation);
+    CHECK(why_not({-100'000, {}}).errc == Errc::protocol_violation);
+    CHECK(why_not({-5, test::body_of(good_init())}).errc == Errc::protocol_violation);
+}
+
+TEST_CASE("a good answer to INIT is all it takes, and what DESTROY says does not matter", "[device]") {
+    const std::int32_t error = GENERATE(0, -5);
+    auto mount = Mount::open(test::scripted_device([error](wire::Opcode op) {
+        return op == wire::Opcode::init ? ScriptedReply{0, test::body_of(good_init())} : ScriptedReply{error, {}};
+    }));
+    REQUIRE(mount);
+    CHECK((*mount)->channel().params().minor == wire::kMinor);
+}
+
+TEST_CASE("a device that does not answer INIT is given up", "[device]") {
+    const Watchdog watchdog("silence");
+    backends::Memfs fs;
+    FaultPlan plan;
+    plan.faults = {{FaultKind::drop, 1}};
+    CHECK(why_not(backends::make_faulty_loopback(fs, plan)).errc == Errc::transport_failed);
+}
+
+TEST_CASE("a device that does not answer DESTROY is left", "[device]") {
+    const Watchdog watchdog("silence at the end");
+    backends::Memfs fs;
+    FaultPlan plan;
+    plan.faults = {{FaultKind::drop, 2}};
+    auto mount = Mount::open(backends::make_faulty_loopback(fs, plan), impatient());
+    REQUIRE(mount);
+    mount->reset();
+}
+
+TEST_CASE("a device that dies during INIT or DESTROY does not hang the mount", "[device]") {
+    const auto service = GENERATE(backends::LoopbackService::inline_in_doorbell, backends::LoopbackService::threads);
+    const Watchdog watchdog("dying devices");
+    for (int round = 0; round < 20; ++round) {
+        backends::Memfs fs;
+        backends::LoopbackOptions options;
+        options.service = service;
+        FaultPlan plan;
+        plan.faults = {{FaultKind::die, 1}};
+        auto none = Mount::open(backends::make_faulty_loopback(fs, plan, options));
+        REQUIRE_FALSE(none);
+        CHECK(none.failure().errc == Errc::device_gone);
+        plan.faults = {{FaultKind::die, 2}};
+        auto mount = Mount::open(backends::make_faulty_loopback(fs, plan, options));
+        REQUIRE(mount);
+        mount->reset();
+    }
+}
+
+TEST_CASE("a device that is gone before it is mounted is not mounted", "[device]") {
+    backends::Memfs fs;
+    auto device = backends::make_loopback(fs);
+    device->fail("pulled out");
+    CHECK(why_not(std::move(device)).errc == Errc::device_gone);
+}
+
+TEST_CASE("a device may go at any moment of a mount's life", "[device]") {
+    const auto service = GENERATE(backends::LoopbackService::inline_in_doorbell, backends::LoopbackService::threads);
+    const Watchdog watchdog("going at any moment");
+    for (int round = 0; round < 100; ++round) {
+        backends::Memfs fs;
+        backends::LoopbackOptions options;
+        options.service = service;
+        auto device = backends::make_loopback(fs, options);
+        auto* loopback = device.get();
+        std::atomic<int> go{0};
+        std::thread killer([&] {
+            test::until([&] { return go >= 1 + round % 3; });
+            loopback->fail("pulled out");
+            go = 100;
+        });
+        go = 1;
+        auto mount = Mount::open(std::move(device));
+        go = std::max(2, go.load());
+        if (mount) {
+            static_cast<void>((*mount)->mkdir("/dir"));
+            static_cast<void>((*mount)->list("/"));
+        }
+        go = go == 100 ? 100 : 3;
+        // The loopback must outlive the one who fails it.
+        killer.join();
+        if (mount) {
+            CHECK((*mount)->stat("/").failure().is_fatal());
+            mount->reset();
+        }
+    }
+}
+
+TEST_CASE("a device that breaks the rules is stopped, and every call fails from then on", "[device]") {
+    const FaultKind kind = GENERATE(FaultKind::written_beyond, FaultKind::reply_unique);
+    const Watchdog watchdog("a rule broken");
+    backends::Memfs fs;
+    FaultPlan plan;
+    plan.faults = {{kind, 4}};
+    auto mount = value_of(Mount::open(backends::make_faulty_loopback(fs, plan), impatient()));
+    succeeds(mount->mkdir("/a"));
+    succeeds(mount->mkdir("/b"));
+    const Failure why = mount->mkdir("/c");
+    CHECK(why.is_fatal());
+    CHECK(why.as_errno() == Errno::enotconn);
+    CHECK(mount->stat("/").failure().is_fatal());
+    CHECK(mount->channel().failure() != Errc::ok);
+}
+
+TEST_CASE("a malformed reply costs the one call it answers", "[device]") {
+    const FaultKind kind = GENERATE(FaultKind::reply_length, FaultKind::reply_error, FaultKind::written_short);
+    backends::Memfs fs;
+    FaultPlan plan;
+    plan.faults = {{kind, 3}};
+    auto mount = value_of(Mount::open(backends::make_faulty_loopback(fs, plan)));
+    succeeds(mount->sync());
+    const auto bad = mount->statfs();
+    REQUIRE_FALSE(bad);
+    CHECK(bad.failure().errc == Errc::protocol_violation);
+    CHECK_FALSE(bad.failure().is_fatal());
+    CHECK(bad.failure().as_errno() == Errno::eio);
+    CHECK(mount->statfs());
+    CHECK(mount->channel().stats().violations == 1);
+}
+
+TEST_CASE("failures say what they are", "[device]") {
+    CHECK_FALSE(Failure().happened());
+    CHECK(Failure(Errno::enoent).text() == "No such file or directory (ENOENT)");
+    CHECK(Failure(Errno::enoent).as_errno() == Errno::enoent);
+    CHECK_FALSE(Failure(Errno::enoent).is_fatal());
+    CHECK(Failure(Errc::device_gone).is_fatal());
+    CHECK(Failure(Errc::device_gone).as_errno() == Errno::enotconn);
+    CHECK(Failure(Errc::no_memory).as_errno() == Errno::enomem);
+    CHECK(Failure(Errc::bad_argument).as_errno() == Errno::einval);
+    CHECK(Failure(Errc::too_large).as_errno() == Errno::e2big);
+    CHECK_FALSE(Failure(static_cast<Errno>(399)).text().empty());
+}
