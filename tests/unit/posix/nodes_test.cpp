@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What the server holds for us: counted exactly, bounded, given back.
+#include "support/watchdog.hpp"
+#include "unit/posix/mounted.hpp"
+
+#include <atomic>
+#include <thread>
+
+using namespace vfsproto;
+using namespace vfsproto::wire::linux_abi;
+using posix::File;
+using posix::NodeRef;
+using test::MountedOptions;
+using test::OverDirectory;
+using test::OverMemfs;
+using test::succeeds;
+using test::value_of;
+using test::Watchdog;
+
+TEST_CASE("every lookup is given back once, by pruning", "[nodes]") {
+    OverMemfs over;
+    succeeds(over->mkdir("/d"));
+    test::put(*over, "/d/f", "x");
+    for (int i = 0; i < 10; ++i) (void)value_of(over->stat("/d/f"));
+    (void)value_of(over->list("/d"));
+    const auto ino = value_of(over->stat("/d/f")).ino;
+    CHECK(over.fs.lookups_of(ino) > 10);
+    CHECK(over->nodes().size() == 2);
+    CHECK(over->nodes().idle() == 2);
+    over->prune();
+    CHECK(over.fs.lookups() == 0);
+    CHECK(over->nodes().size() == 0);
+    over->prune(); // nothing is left to do
+    CHECK(value_of(over->stat("/d/f")).ino == ino);
+}
+
+TEST_CASE("pruning leaves what is in use", "[nodes]") {
+    OverMemfs over;
+    test::put(*over, "/f", "x");
+    File file = value_of(over->open_file("/f", kORdonly));
+    over->prune();
+    CHECK(over->nodes().size() == 1);
+    CHECK(over.fs.lookups_of(file.nodeid()) != 0);
+    CHECK(value_of(over->stat(file)).size == 1);
+    succeeds(over->close(std::move(file)));
+    over->prune();
+    CHECK(over->nodes().size() == 0);
+    CHECK(over.fs.lookups() == 0);
+}
+
+TEST_CASE("idle nodes are bounded, the oldest go first", "[nodes]") {
+    MountedOptions options;
+    options.mount.max_idle_nodes = GENERATE(0u, 1u, 50u);
+    OverMemfs over(options);
+    for (int i = 0; i < 1000; ++i) {
+        succeeds(over->mknod("/n" + std::to_string(i), kSIfreg | 0600, 0));
+        REQUIRE(over->nodes().idle() <= options.mount.max_idle_nodes + 128);
+    }
+    CHECK(over.fs.lookups() == over->nodes().size());
+    const auto last = value_of(over->stat("/n999")).ino;
+    CHECK(over.fs.lookups_of(last) != 0);
+}
+
+TEMPLATE_TEST_CASE("an unlinked file goes back at once", "[nodes]", OverMemfs, OverDirectory) {
+    TestType over;
+    test::put(*over, "/f", "x");
+    CHECK(over->nodes().size() == 1);
+    succeeds(over->unlink("/f"));
+    CHECK(over->nodes().size() == 0);
+    // Not while it has another name.
+    test::put(*over, "/f", "x");
+    succeeds(over->link("/f", "/g"));
+    succeeds(over->unlink("/f"));
+    CHECK(over->nodes().size() == 1);
+    succeeds(over->unlink("/g"));
+    CHECK(over->nodes().size() == 0);
+}
+
+TEST_CASE("an unlinked file that is open goes back when it is closed, and its space with it", "[nodes]") {
+    OverMemfs over;
+    const auto before = over.fs.nodes();
+    File file = value_of(over->open_file("/f", kOCreat | kORdwr));
+    CHECK(value_of(over->write(file, test::noise(100'000), 0)) == 100'000);
+    succeeds(over->unlink("/f"));
+    CHECK(over.fs.used_bytes() != 0);
+    CHECK(over->nodes().size() == 1);
+    succeeds(over->close(std::move(file)));
+    CHECK(over->nodes().size() == 0);
+    CHECK(over.fs.used_bytes() == 0);
+    CHECK(over.fs.nodes() == before);
+}
+
+TEST_CASE("a mount gives everything back in the end", "[nodes]") {
+    backends::Memfs fs;
+    {
+        auto mount = test::mount_of(backends::make_loopback(fs));
+        test::put(*mount, "/f", "x");
+        (void)value_of(mount->list("/"));
+        CHECK(fs.lookups() != 0);
+    }
+    CHECK(fs.lookups() == 0); // DESTROY
+    CHECK(fs.open_handles() == 0);
+    CHECK(fs.misuse().over_forgets == 0);
+}
+
+TEST_CASE("a use of a node keeps it, and a copy of the use does so too", "[nodes]") {
+    OverMemfs over;
+    test::put(*over, "/f", "x");
+    posix::PathWalk walk(over->channel(), over->nodes());
+    succeeds(walk.to_file("/f", posix::LastLink::follow));
+    NodeRef first = std::move(walk.node());
+    NodeRef second = first.clone();
+    CHECK(first.nodeid() == second.nodeid());
+    over->prune();
+    CHECK(over->nodes().size() == 1);
+    first.reset();
+    CHECK_FALSE(first);
+    first.reset();
+    over->prune();
+    CHECK(over->nodes().size() == 1);
+    NodeRef third = std::move(second);
+    CHECK_FALSE(second);
+    CHECK_FALSE(NodeRef().clone());
+    third.reset();
+    CHECK(over->nodes().idle() == 1);
+    NodeRef root = over->nodes().root().clone();
+    CHECK(root.nodeid() == wire::kRootNodeId);
+}
+
+TEST_CASE("lookups are counted exactly by many threads at once", "[nodes]") {
+    const Watchdog watchdog("threads");
+    MountedOptions options;
+    options.mount.max_idle_nodes = GENERATE(0u, 4u, 1000u);
+    options.device.service =
+        GENERATE(backends::LoopbackService::inline_in_doorbell, backends::LoopbackService::threads);
+    OverMemfs over(options);
+    succeeds(over->mkdir("/d"));
+    for (int i = 0; i < 20; ++i) test::put(*over, "/d/f" + std::to_string(i), "x");
+    std::atomic<int> failures{0};
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 8; ++t) {
+        threads.emplace_back([&, t] {
+            for (int i = 0; i < 150; ++i) {
+                const std::string shared = "/d/f" + std::to_string((i * 7 + t) % 20);
+                failures += !over->stat(shared);
+                if (i % 10 == 0) failures += !over->list("/d");
+                if (i % 15 == t) over->prune();
+                const std::string own = "/d/own" + std::to_string(t);
+                auto file = over->open_file(own, kOCreat | kORdwr);
+                if (!file) {
+                    ++failures;
+                    continue;
+                }
+                failures += over->unlink(own).happened();
+                failures += !over->stat(*file);
+                failures += over->close(*std::move(file)).happened();
+            }
+        });
+    }
+    for (std::thread& thread : threads) thread.join();
+    CHECK(failures == 0);
+    over->prune();
+    CHECK(over->nodes().size() == 0);
+    // FORGETs have a queue, and perhaps a thread, of their own.
+    test::until([&] { return over.fs.lookups() == 0; });
+    CHECK(over.fs.open_handles() == 0);
+    CHECK(over.fs.misuse().over_forgets == 0);
+}

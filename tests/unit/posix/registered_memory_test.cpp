@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "support/catch.hpp"
+
+#include "vfsproto/posix/registered_memory.hpp"
+
+#include <atomic>
+#include <memory>
+#include <thread>
+#include <vector>
+
+using namespace vfsproto;
+using posix::RegisteredMemory;
+
+namespace {
+
+Region region_of(std::vector<std::byte>& bytes, std::uint64_t device) {
+    return {bytes.data(), DeviceAddr{device}, bytes.size()};
+}
+std::uint64_t place_of(const Region* region) { return static_cast<std::uint64_t>(region->device()); }
+
+} // namespace
+
+TEST_CASE("memory is found when all of it lies in one region", "[registered_memory]") {
+    RegisteredMemory memory;
+    std::vector<std::byte> a(4096);
+    std::vector<std::byte> b(4096);
+    CHECK(memory.find(a.data(), 1) == nullptr);
+    REQUIRE(memory.add(region_of(a, 0x1000)));
+    REQUIRE(memory.add(region_of(b, 0x9000)));
+    const Region* found = memory.find(a.data(), a.size());
+    REQUIRE(found != nullptr);
+    CHECK(place_of(found) == 0x1000);
+    CHECK(memory.find(a.data() + 100, 10) == found);
+    CHECK(memory.find(a.data() + 4095, 1) == found);
+    CHECK(memory.find(a.data() + 4095, 2) == nullptr);
+    CHECK(memory.find(a.data(), 4097) == nullptr);
+    CHECK(memory.find(a.data() + 1, SIZE_MAX) == nullptr);
+    CHECK(place_of(memory.find(b.data() + 7, 7)) == 0x9000);
+    memory.remove(region_of(a, 0x1000));
+    CHECK(memory.find(a.data(), 1) == nullptr);
+    CHECK(memory.find(b.data(), 1) != nullptr);
+    memory.remove(region_of(a, 0x1000)); // again changes nothing
+    REQUIRE(memory.add(region_of(a, 0x2000)));
+    CHECK(place_of(memory.find(a.data(), 1)) == 0x2000);
+}
+
+TEST_CASE("there are places for so many regions and no more", "[registered_memory]") {
+    RegisteredMemory memory;
+    std::vector<std::vector<std::byte>> all(RegisteredMemory::kMost + 1, std::vector<std::byte>(64));
+    for (std::size_t i = 0; i < RegisteredMemory::kMost; ++i) REQUIRE(memory.add(region_of(all[i], i * 64)));
+    CHECK_FALSE(memory.add(region_of(all.back(), 0)));
+    for (std::size_t i = 0; i < RegisteredMemory::kMost; ++i) {
+        REQUIRE(memory.find(all[i].data(), 64) != nullptr);
+        CHECK(place_of(memory.find(all[i].data(), 64)) == i * 64);
+    }
+    memory.remove(region_of(all[7], 0));
+    REQUIRE(memory.add(region_of(all.back(), 0xabc0)));
+    CHECK(place_of(memory.find(all.back().data(), 1)) == 0xabc0);
+}
+
+TEST_CASE("one's own memory is found, and nobody else's, while others come and go", "[registered_memory]") {
+    RegisteredMemory memory;
+    std::vector<std::byte> mine(4096);
+    std::vector<std::byte> row(192);
+    const std::byte* const never = row.data() + 64;
+    REQUIRE(memory.add(region_of(mine, 0x1000)));
+    std::atomic<bool> stop{false};
+    std::thread others([&] {
+        // Regions on both sides of memory that is never registered: a torn look would take it for part of one.
+        const Region before(row.data(), DeviceAddr{0x100000}, 64);
+        const Region behind(row.data() + 128, DeviceAddr{0x200000}, 64);
+        while (!stop) {
+            if (!memory.add(before)) std::terminate();
+            memory.remove(before);
+            if (!memory.add(behind)) std::terminate();
+            memory.remove(behind);
+        }
+    });
+    bool wrong = false;
+    for (int i = 0; i < 100'000; ++i) {
+        const Region* found = memory.find(mine.data() + 5, 100);
+        wrong = wrong || found == nullptr || place_of(found) != 0x1000;
+        wrong = wrong || memory.find(never, 64) != nullptr;
+    }
+    stop = true;
+    others.join();
+    CHECK_FALSE(wrong);
+}
