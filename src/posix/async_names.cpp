@@ -112,6 +112,9 @@ AsyncMount::Steps<Failure> AsyncMount::rmdir_steps(std::string path) {
     Failure failure = co_await walk(at);
     if (!failure.happened()) failure = check_directory_removable(at);
     if (failure.happened()) co_return failure;
+    at.look_up_last();
+    failure = co_await walk(at);
+    if (failure.happened()) co_return failure;
     client::RemoveDirectory remove;
     remove.call.name = at.name();
     co_await run(remove, at.parent().nodeid());
@@ -140,19 +143,23 @@ AsyncMount::Steps<Failure> AsyncMount::rename_steps(std::string from, std::strin
     PathSteps source(mount_.keeper_);
     source.to_parent(from);
     Failure failure = co_await walk(source);
-    if (!failure.happened()) failure = check_renameable(source);
     if (failure.happened()) co_return failure;
     PathSteps target(mount_.keeper_);
     target.to_parent(to);
     failure = co_await walk(target);
-    if (!failure.happened()) failure = check_renameable(target);
+    if (!failure.happened()) failure = check_renameable(source);
+    if (!failure.happened()) failure = check_rename_target(target, flags);
     if (failure.happened()) co_return failure;
-    if (source.must_be_directory() || target.must_be_directory()) {
-        source.look_up_last();
-        failure = co_await walk(source);
-        if (!failure.happened() && !wire::linux_abi::is_directory(source.attributes().mode)) failure = Errno::enotdir;
-        if (failure.happened()) co_return failure;
+    source.look_up_last();
+    failure = co_await walk(source);
+    if (failure.happened()) co_return failure;
+    Failure looked;
+    if (is_target_looked_up(source, target, flags)) {
+        target.look_up_last();
+        looked = co_await walk(target);
     }
+    failure = check_found_renameable(source, target, flags, looked);
+    if (failure.happened()) co_return failure;
     if (flags == 0) {
         client::Rename rename;
         prepare(rename, source, target);

@@ -109,6 +109,7 @@ Failure Mount::rmdir(std::string_view path) {
     PathWalk at = new_walk();
     if (Failure failure = at.to_parent(path); failure.happened()) return failure;
     if (Failure failure = check_directory_removable(at.place()); failure.happened()) return failure;
+    if (Failure failure = at.look_up_last(); failure.happened()) return failure; // as for unlink()
     client::RemoveDirectory remove;
     remove.call.name = at.name();
     channel_->run(remove, at.parent().nodeid());
@@ -120,7 +121,8 @@ Failure Mount::unlink(std::string_view path) {
     if (Failure failure = at.to_parent(path); failure.happened()) return failure;
     if (Failure failure = check_unlinkable(at.place()); failure.happened()) return failure;
     // The node is looked up so that, once the last name is gone, its lookups go back at once and the server can free
-    // the space; it also turns the EIO of one server for a missing name into ENOENT.
+    // the space. Servers count on it, as Linux looks up whatever it is about to remove or to rename: one of them answers
+    // EIO for a name it was never asked about.
     if (Failure failure = at.look_up_last(); failure.happened()) return failure;
     if (Failure failure = check_found_unlinkable(at.place()); failure.happened()) return failure;
     client::RemoveFile remove;
@@ -130,26 +132,6 @@ Failure Mount::unlink(std::string_view path) {
     return failure_of(remove);
 }
 
-namespace {
-
-// A slash behind a name: what Linux fs/namei.c makes of it, in its order. The server sees no slashes.
-Failure check_renamed_directories(PathWalk& source, PathWalk& target, std::uint32_t flags) {
-    if (Failure failure = source.look_up_last(); failure.happened()) return failure;
-    const bool exchange = (flags & wire::linux_abi::kRenameExchange) != 0;
-    if (exchange || (flags & wire::linux_abi::kRenameNoreplace) != 0) {
-        const Failure looked = target.look_up_last();
-        if (!exchange && !looked.happened()) return wire::Errno::eexist;
-        if (exchange && looked.happened()) return looked;
-        if (exchange && target.must_be_directory() && !is_directory(target.attributes().mode)) {
-            return wire::Errno::enotdir;
-        }
-    }
-    if (is_directory(source.attributes().mode)) return {};
-    return source.must_be_directory() || !exchange ? Failure(wire::Errno::enotdir) : Failure();
-}
-
-} // namespace
-
 Failure Mount::rename(std::string_view from, std::string_view to, std::uint32_t flags) {
     PathWalk source = new_walk();
     if (Failure failure = source.to_parent(from); failure.happened()) return failure;
@@ -157,8 +139,11 @@ Failure Mount::rename(std::string_view from, std::string_view to, std::uint32_t 
     if (Failure failure = target.to_parent(to); failure.happened()) return failure;
     if (Failure failure = check_renameable(source.place()); failure.happened()) return failure;
     if (Failure failure = check_rename_target(target.place(), flags); failure.happened()) return failure;
-    if (source.must_be_directory() || target.must_be_directory()) {
-        if (Failure failure = check_renamed_directories(source, target, flags); failure.happened()) return failure;
+    if (Failure failure = source.look_up_last(); failure.happened()) return failure; // as for unlink()
+    Failure looked;
+    if (is_target_looked_up(source.place(), target.place(), flags)) looked = target.look_up_last();
+    if (Failure failure = check_found_renameable(source.place(), target.place(), flags, looked); failure.happened()) {
+        return failure;
     }
     // Without flags always the plain form: servers on some file systems know no other.
     if (flags == 0) {

@@ -44,6 +44,26 @@ namespace vfsproto::posix {
     const bool wrong = at.must_be_directory() && !wire::linux_abi::is_directory(at.attributes().mode);
     return wrong ? Failure(wire::Errno::enotdir) : Failure();
 }
+// Slashes behind the names of a rename: the server sees none of them. With flags it must be known what the new name is.
+[[nodiscard]] inline bool is_target_looked_up(const PathSteps& source, const PathSteps& target, std::uint32_t flags) {
+    constexpr std::uint32_t kTargetMatters = wire::linux_abi::kRenameNoreplace | wire::linux_abi::kRenameExchange;
+    return (source.must_be_directory() || target.must_be_directory()) && (flags & kTargetMatters) != 0;
+}
+// The old name was found. What Linux fs/namei.c makes of the slashes, in its order; `looked` is what looking the new name up
+// said, where is_target_looked_up().
+[[nodiscard]] inline Failure check_found_renameable(const PathSteps& source, const PathSteps& target,
+                                                    std::uint32_t flags, const Failure& looked) {
+    using wire::linux_abi::is_directory;
+    if (!source.must_be_directory() && !target.must_be_directory()) return {};
+    const bool exchange = (flags & wire::linux_abi::kRenameExchange) != 0;
+    if ((flags & wire::linux_abi::kRenameNoreplace) != 0 && !looked.happened()) return wire::Errno::eexist;
+    if (exchange) {
+        if (looked.happened()) return looked;
+        if (target.must_be_directory() && !is_directory(target.attributes().mode)) return wire::Errno::enotdir;
+    }
+    if (is_directory(source.attributes().mode)) return {};
+    return source.must_be_directory() || !exchange ? Failure(wire::Errno::enotdir) : Failure();
+}
 [[nodiscard]] inline Failure check_target(std::string_view target) {
     if (target.empty()) return wire::Errno::enoent;
     if (target.size() > wire::linux_abi::kPathMax) return wire::Errno::enametoolong;
