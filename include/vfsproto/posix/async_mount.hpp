@@ -17,6 +17,7 @@
 #include <exception>
 #include <span>
 #include <string>
+#include <thread>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -34,14 +35,20 @@ public:
     using Executor = boost::asio::any_io_executor;
 
     AsyncMount(Mount& mount, Executor executor) : mount_(mount), executor_(std::move(executor)) {}
-    // Every handler must have been called.
-    ~AsyncMount() { VFSPROTO_ASSERT(outstanding_.load(std::memory_order_acquire) == 0); }
+    // Every handler must have been called. Waits for threads that are still on their way out of the post of one of them:
+    // after this the executor's context may be taken apart.
+    ~AsyncMount() {
+        VFSPROTO_ASSERT(counts_.outstanding.load(std::memory_order_acquire) == 0);
+        while (counts_.posting.load(std::memory_order_acquire) != 0) std::this_thread::yield();
+    }
     AsyncMount(const AsyncMount&) = delete;
     AsyncMount& operator=(const AsyncMount&) = delete;
 
     [[nodiscard]] const Executor& get_executor() const noexcept { return executor_; }
     // Calls under way. Any thread.
-    [[nodiscard]] std::size_t outstanding() const noexcept { return outstanding_.load(std::memory_order_acquire); }
+    [[nodiscard]] std::size_t outstanding() const noexcept {
+        return counts_.outstanding.load(std::memory_order_acquire);
+    }
 
     // Open files; as in Mount. Signature: void(Failure, std::uint64_t bytes).
     template <class Token> auto read(const File& file, std::span<std::byte> into, std::uint64_t offset, Token&& token) {
@@ -133,8 +140,8 @@ private:
         return boost::asio::async_initiate<Token, void(Failure, std::uint64_t)>(
             [this](auto&& handler, const client::TransferSpan& span) {
                 using Call = DetachedCall<TransferCall<Op>, std::decay_t<decltype(handler)>>;
-                Call::start(mount_.channel(), CallCount(outstanding_), executor_,
-                            std::forward<decltype(handler)>(handler), span);
+                Call::start(mount_.channel(), CallCount(counts_), executor_, std::forward<decltype(handler)>(handler),
+                            span);
             },
             token, mount_.span_of(file, bytes.data(), bytes.size(), offset));
     }
@@ -143,22 +150,22 @@ private:
     template <class Token> auto launch(Steps<Failure> steps, Token&& token) {
         return boost::asio::async_initiate<Token, void(Failure)>(
             [this](auto&& handler, Steps<Failure> given) {
-                spawn(std::move(given), std::forward<decltype(handler)>(handler),
-                      [](auto& to, const Failure& failure) { std::move(to)(failure); });
+                this->spawn(std::move(given), std::forward<decltype(handler)>(handler),
+                            [](auto& to, const Failure& failure) { std::move(to)(failure); });
             },
             token, std::move(steps));
     }
     template <class T, class Token> auto launch(Steps<Answer<T>> steps, Token&& token) {
         return boost::asio::async_initiate<Token, void(Failure, T)>(
             [this](auto&& handler, Steps<Answer<T>> given) {
-                spawn(std::move(given), std::forward<decltype(handler)>(handler),
-                      [](auto& to, Answer<T> answer) { std::move(to)(answer.failure, std::move(answer.value)); });
+                this->spawn(std::move(given), std::forward<decltype(handler)>(handler),
+                            [](auto& to, Answer<T> answer) { std::move(to)(answer.failure, std::move(answer.value)); });
             },
             token, std::move(steps));
     }
     template <class T, class Handler, class Deliver> void spawn(Steps<T> steps, Handler&& handler, Deliver deliver) {
         auto executor = boost::asio::get_associated_executor(handler, executor_);
-        auto finish = [to = std::decay_t<Handler>(std::forward<Handler>(handler)), count = CallCount(outstanding_),
+        auto finish = [to = std::decay_t<Handler>(std::forward<Handler>(handler)), count = CallCount(counts_),
                        deliver](const std::exception_ptr& thrown, T result) mutable {
             count.release();
             // The steps throw nothing but std::bad_alloc.
@@ -174,8 +181,8 @@ private:
         return boost::asio::async_initiate<const Token&, void()>(
             [this](auto&& handler, Op* borrowed, Args... each) {
                 using Call = DetachedCall<BorrowedCall<Op, Args...>, std::decay_t<decltype(handler)>>;
-                Call::start(mount_.channel(), CallCount(outstanding_), executor_,
-                            std::forward<decltype(handler)>(handler), *borrowed, each...);
+                Call::start(mount_.channel(), CallCount(counts_), executor_, std::forward<decltype(handler)>(handler),
+                            *borrowed, each...);
             },
             boost::asio::use_awaitable, &op, args...);
     }
@@ -205,7 +212,7 @@ private:
 
     Mount& mount_;
     Executor executor_;
-    std::atomic<std::size_t> outstanding_{0};
+    CallCounts counts_;
 };
 
 } // namespace vfsproto::posix

@@ -14,22 +14,28 @@
 
 namespace vfsproto::posix {
 
-// Counts what is under way, while it lives.
+struct CallCounts {
+    std::atomic<std::size_t> outstanding{0}; // calls whose handler has not been called
+    std::atomic<std::size_t> posting{0};     // threads inside a post: the handler may run before the post returns
+};
+
+// One call in `outstanding`, while it lives.
 class CallCount {
 public:
-    explicit CallCount(std::atomic<std::size_t>& count) noexcept : count_(&count) {
-        count_->fetch_add(1, std::memory_order_relaxed);
+    explicit CallCount(CallCounts& counts) noexcept : counts_(&counts) {
+        counts_->outstanding.fetch_add(1, std::memory_order_relaxed);
     }
-    CallCount(CallCount&& other) noexcept : count_(std::exchange(other.count_, nullptr)) {}
+    CallCount(CallCount&& other) noexcept : counts_(std::exchange(other.counts_, nullptr)) {}
     CallCount& operator=(CallCount&&) = delete;
     ~CallCount() { release(); }
     void release() noexcept {
         // Whoever sees zero may take the mount apart.
-        if (count_ != nullptr) std::exchange(count_, nullptr)->fetch_sub(1, std::memory_order_release);
+        if (counts_ != nullptr) std::exchange(counts_, nullptr)->outstanding.fetch_sub(1, std::memory_order_release);
     }
+    [[nodiscard]] CallCounts& counts() const noexcept { return *counts_; }
 
 private:
-    std::atomic<std::size_t>* count_;
+    CallCounts* counts_;
 };
 
 // `Call` has an `operation` (a client::Operation, or a reference to one), start(LaneShare&), which calls start_detached(),
@@ -84,8 +90,11 @@ private:
     // Under the lane's lock.
     void finished() noexcept {
         const HandlerExecutor executor = work_.get_executor();
+        CallCounts& counts = count_.counts();
         channel_.share().detached_finished();
+        counts.posting.fetch_add(1, std::memory_order_relaxed); // before the handler can run
         boost::asio::post(executor, Completion{Owner(this)});
+        counts.posting.fetch_sub(1, std::memory_order_release);
     }
     static void complete(Owner self) {
         if (self->call_.operation.orphan() != 0) self->channel_.give_back(self->call_.operation.orphan());
