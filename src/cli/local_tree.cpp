@@ -22,14 +22,14 @@ namespace abi = wire::linux_abi;
 namespace {
 
 // Calls `make`, which answers 0 or an errno; where something is in the way that may be replaced, once more without it.
-template <class Make> Failure make_anew(int parent, const std::string& name, Make&& make) {
+template <class Make> Failure make_anew(int parent, const std::string& name, Replaces replaces, Make&& make) {
     if (!is_plain_name(name)) return Errno::einval;
     const int error = make();
     if (error != EEXIST) return error == 0 ? Failure() : local_failure(error);
     struct stat there {};
     if (::fstatat(parent, name.c_str(), &there, AT_SYMLINK_NOFOLLOW) != 0) return local_failure(errno);
     if (S_ISDIR(there.st_mode)) return Errno::eisdir;
-    if (!S_ISREG(there.st_mode) && !S_ISLNK(there.st_mode)) return Errno::eexist;
+    if (!may_replace(replaces, there.st_mode)) return Errno::eexist;
     if (::unlinkat(parent, name.c_str(), 0) != 0) return local_failure(errno);
     const int again = make();
     return again == 0 ? Failure() : local_failure(again);
@@ -69,7 +69,7 @@ Outcome<FileDescriptor> make_directory(int parent, const std::string& name) {
 
 Outcome<FileDescriptor> make_file(int parent, const std::string& name) {
     FileDescriptor made;
-    const Failure failure = make_anew(parent, name, [&] {
+    const Failure failure = make_anew(parent, name, Replaces::files_and_links, [&] {
         made =
             FileDescriptor(::openat(parent, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
         return errno_of(made.get());
@@ -79,11 +79,12 @@ Outcome<FileDescriptor> make_file(int parent, const std::string& name) {
 }
 
 Failure make_symlink(int parent, const std::string& name, const std::string& target) {
-    return make_anew(parent, name, [&] { return errno_of(::symlinkat(target.c_str(), parent, name.c_str())); });
+    return make_anew(parent, name, Replaces::files_and_links,
+                     [&] { return errno_of(::symlinkat(target.c_str(), parent, name.c_str())); });
 }
 
 Failure make_node(int parent, const std::string& name, const posix::Attributes& attributes) {
-    return make_anew(parent, name, [&] {
+    return make_anew(parent, name, Replaces::special_files_too, [&] {
         const dev_t device = makedev(abi::device_major(attributes.rdev), abi::device_minor(attributes.rdev));
         return errno_of(::mknodat(parent, name.c_str(), attributes.mode, device));
     });
@@ -95,7 +96,7 @@ Failure make_link(int root, const std::string& existing, int parent, const std::
         open_below(root, std::string_view(existing).substr(0, slash == std::string::npos ? 0 : slash));
     if (!directory) return directory.failure();
     const std::string first = slash == std::string::npos ? existing : existing.substr(slash + 1);
-    return make_anew(parent, name,
+    return make_anew(parent, name, Replaces::files_and_links,
                      [&] { return errno_of(::linkat(directory->get(), first.c_str(), parent, name.c_str(), 0)); });
 }
 

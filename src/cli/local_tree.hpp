@@ -14,10 +14,17 @@ namespace vfsproto::cli {
 // Only root may give files away.
 enum class KeepOwner : std::uint8_t { no, yes };
 
+// What a new file, link or node may take the place of. A device such as /dev/null is not lost to a regular file.
+enum class Replaces : std::uint8_t { files_and_links, special_files_too };
+[[nodiscard]] constexpr bool may_replace(Replaces replaces, std::uint32_t mode) noexcept {
+    if (posix::is_directory(mode)) return false;
+    return replaces == Replaces::special_files_too || posix::is_regular(mode) || posix::is_symlink(mode);
+}
+
 using backends::FileDescriptor;
 
-// Regular files and symbolic links that stand in the way are replaced, not written through; anything else is EEXIST.
-// Names that are not plain are EINVAL.
+// Regular files and symbolic links that stand in the way are replaced, not written through; by a special file, special files
+// as well; anything else is EEXIST. Names that are not plain are EINVAL.
 
 // A directory that is there already will do.
 [[nodiscard]] posix::Outcome<FileDescriptor> make_directory(int parent, const std::string& name);

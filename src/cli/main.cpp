@@ -21,7 +21,7 @@ constexpr const char* kFooter =
     "Exit: 0 done, 1 an operation failed, 2 wrong usage, 3 the device or the protocol failed.";
 
 void add_global_options(CLI::App& app, GlobalOptions& options) {
-    app.add_option("-d,--device", options.device, "where the files are (see below)")
+    app.add_option("--device", options.device, "where the files are (see below)")
         ->envname("VFSPROTO_DEVICE")
         ->type_name("URI");
     app.add_flag_callback(

@@ -37,7 +37,7 @@ std::uint32_t who_bits(char who) noexcept {
     switch (who) {
     case 'u': return kSIsuid | 0700;
     case 'g': return kSIsgid | 0070;
-    case 'o': return 0007;
+    case 'o': return kSIsvtx | 0007;
     case 'a': return 07777;
     default: return 0;
     }
@@ -115,7 +115,7 @@ bool ModeChange::parse_clause(std::string_view clause, std::uint32_t umask) {
             else if (letter == 's')
                 step.bits |= kSIsuid | kSIsgid;
             else if (letter == 't')
-                step.bits |= kSIsvtx, step.who |= who == 07777 ? kSIsvtx : 0;
+                step.bits |= kSIsvtx;
             else if ((letter == 'u' || letter == 'g' || letter == 'o') && step.bits == 0 && step.copy == 0)
                 step.copy = letter;
             else

@@ -10,18 +10,18 @@ namespace abi = wire::linux_abi;
 
 namespace {
 
-Failure clear_way(posix::Mount& mount, const std::string& path) {
+Failure clear_way(posix::Mount& mount, const std::string& path, Replaces replaces) {
     const auto there = mount.stat(path, posix::LastLink::keep);
     if (!there) return there.failure();
     if (posix::is_directory(there->mode)) return Errno::eisdir;
-    if (!posix::is_regular(there->mode) && !posix::is_symlink(there->mode)) return Errno::eexist;
+    if (!may_replace(replaces, there->mode)) return Errno::eexist;
     return mount.unlink(path);
 }
 
-template <class Make> Failure make_anew(posix::Mount& mount, const std::string& path, Make&& make) {
+template <class Make> Failure make_anew(posix::Mount& mount, const std::string& path, Replaces replaces, Make&& make) {
     const Failure failure = make();
     if (failure.error != Errno::eexist) return failure;
-    if (const Failure stuck = clear_way(mount, path); stuck.happened()) return stuck;
+    if (const Failure stuck = clear_way(mount, path, replaces); stuck.happened()) return stuck;
     return make();
 }
 
@@ -65,20 +65,21 @@ Outcome<posix::File> make_remote_file(posix::Mount& mount, const std::string& pa
     constexpr std::uint32_t kFlags = abi::kOWronly | abi::kOCreat | abi::kOExcl | abi::kONofollow;
     auto made = mount.open_file(path, kFlags, 0600);
     if (made || made.failure().error != Errno::eexist) return made;
-    if (const Failure stuck = clear_way(mount, path); stuck.happened()) return stuck;
+    if (const Failure stuck = clear_way(mount, path, Replaces::files_and_links); stuck.happened()) return stuck;
     return mount.open_file(path, kFlags, 0600);
 }
 
 Failure make_remote_symlink(posix::Mount& mount, const std::string& path, const std::string& target) {
-    return make_anew(mount, path, [&] { return mount.symlink(target, path); });
+    return make_anew(mount, path, Replaces::files_and_links, [&] { return mount.symlink(target, path); });
 }
 
 Failure make_remote_node(posix::Mount& mount, const std::string& path, const posix::Attributes& attributes) {
-    return make_anew(mount, path, [&] { return mount.mknod(path, attributes.mode, attributes.rdev); });
+    return make_anew(mount, path, Replaces::special_files_too,
+                     [&] { return mount.mknod(path, attributes.mode, attributes.rdev); });
 }
 
 Failure make_remote_link(posix::Mount& mount, const std::string& existing, const std::string& path) {
-    return make_anew(mount, path, [&] { return mount.link(existing, path); });
+    return make_anew(mount, path, Replaces::files_and_links, [&] { return mount.link(existing, path); });
 }
 
 Failure set_remote_attributes(posix::Mount& mount, const std::string& path, const posix::Attributes& attributes,

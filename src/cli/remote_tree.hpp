@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Making files at the server, for copies of trees: what local_tree.hpp does here. Links are not followed; regular files
-// and symbolic links in the way are replaced, anything else is an error.
+// Making files at the server, for copies of trees: what local_tree.hpp does here. Links are not followed; what
+// is in the way is replaced as Replaces says, anything else is an error.
 #pragma once
 
 #include "local_tree.hpp"
