@@ -207,7 +207,7 @@ TEST_CASE("a daemon that stands still and then dies releases threads that sleep"
     REQUIRE(connected.mount);
     posix::Mount& mount = *connected.mount;
     // It stands still in the middle of whatever it does: every call from now on sleeps.
-    REQUIRE(::kill(daemon.pid(), SIGSTOP) == 0);
+    daemon.stop();
     std::atomic<int> started{0};
     std::atomic<int> fatal{0};
     std::vector<std::thread> threads;
@@ -234,7 +234,7 @@ TEST_CASE("thirty-two requests in flight end when the daemon dies", "[integratio
     REQUIRE(file);
     auto buffer = mount.allocate(32 * 4096);
     REQUIRE(buffer);
-    REQUIRE(::kill(daemon.pid(), SIGSTOP) == 0);
+    daemon.stop();
     posix::IoQueue queue(mount.channel());
     std::vector<posix::QueuedRead> reads(32);
     for (std::size_t i = 0; i < reads.size(); ++i) {

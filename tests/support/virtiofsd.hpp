@@ -9,7 +9,9 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -78,11 +80,29 @@ public:
         return text.str();
     }
 
+    // Holds it in the middle of whatever it does. Returns when every thread of it stands still.
+    void stop() const {
+        ::kill(pid_, SIGSTOP);
+        int status = 0;
+        ::waitpid(pid_, &status, WUNTRACED);
+    }
     // Ends it at once, as a crash would. Returns when it is gone.
     void kill() {
         if (pid_ <= 0) return;
         ::kill(pid_, SIGKILL);
         static_cast<void>(collect());
+    }
+    // No front end came: it would wait for one for ever. True when it was so.
+    bool kill_unless_connected() {
+        // It listens for one connection only: whoever still gets through is the first.
+        const int probe = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        sockaddr_un address{};
+        address.sun_family = AF_UNIX;
+        socket().copy(address.sun_path, sizeof address.sun_path - 1);
+        const bool first = ::connect(probe, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+        ::close(probe);
+        if (first) kill();
+        return first;
     }
     // Waits until it ends by itself, which it does when its front end leaves. Its exit status, or minus the signal.
     [[nodiscard]] int wait() {

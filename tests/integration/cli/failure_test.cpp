@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// How the program says that something went wrong, and what it leaves with: 1 an operation, 2 usage, 3 the device.
+#include "integration/cli/share.hpp"
+#include "support/watchdog.hpp"
+
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <regex>
+#include <thread>
+
+using namespace vfsproto::test;
+namespace fs = std::filesystem;
+
+TEST_CASE("a failed operation is one line with its reason, and exit status 1", "[cli]") {
+    const Share share(GENERATE(Server::embedded, Server::virtiofsd));
+    if (share.missing()) return;
+    share.write("file", "x");
+    CHECK(share.complaint({"cat", "/x"}) == "vfsproto: cat: /x: No such file or directory (ENOENT)");
+    CHECK(share.complaint({"ls", "nowhere"}) == "vfsproto: ls: nowhere: No such file or directory (ENOENT)");
+    CHECK(share.complaint({"cat", "/"}) == "vfsproto: cat: /: Is a directory (EISDIR)");
+    CHECK(share.complaint({"cat", "file/x"}) == "vfsproto: cat: file/x: Not a directory (ENOTDIR)");
+    CHECK(share.complaint({"readlink", "file"}) == "vfsproto: readlink: file: Invalid argument (EINVAL)");
+    CHECK(share.complaint({"tree", "file"}) == "vfsproto: tree: file: Not a directory (ENOTDIR)");
+    for (const char* command : {"stat", "df", "rmdir", "rm"}) {
+        CHECK(share.complaint({command, "/x"}) ==
+              std::string("vfsproto: ") + command + ": /x: No such file or directory (ENOENT)");
+    }
+    CHECK(share.complaint({"chmod", "644", "/x"}) == "vfsproto: chmod: /x: No such file or directory (ENOENT)");
+    CHECK(share.complaint({"chown", "0", "/x"}) == "vfsproto: chown: /x: No such file or directory (ENOENT)");
+}
+
+TEST_CASE("one failure does not keep the others from being done", "[cli]") {
+    const Share share(GENERATE(Server::embedded, Server::virtiofsd));
+    if (share.missing()) return;
+    share.write("a", "A");
+    share.write("b", "B");
+    const Ran ran = share.run({"cat", "a", "missing", "b"});
+    CHECK(ran.status == 1);
+    CHECK(ran.out == "AB");
+    CHECK(ran.err == "vfsproto: cat: missing: No such file or directory (ENOENT)\n");
+}
+
+TEST_CASE("wrong usage is one line and exit status 2", "[cli]") {
+    const Share share(Server::embedded);
+    const std::vector<std::vector<std::string>> wrong = {
+        {},
+        {"frobnicate"},
+        {"ls", "--frobnicate"},
+        {"cat"},
+        {"get", "only-one"},
+        {"xattr"},
+        {"--log", "loud", "ls"},
+        {"--queue-size", "0", "ls"},
+        {"mv", "one"},
+        {"--poll", "--event", "ls"},
+        {"mv", "--exchange", "--no-clobber", "a", "b"},
+        {"bench", "--op", "nothing"},
+    };
+    for (const auto& arguments : wrong) {
+        const Ran ran = share.run(arguments);
+        INFO(ran.err);
+        CHECK(ran.status == 2);
+        CHECK(ran.err.find("vfsproto: ") == 0);
+        CHECK(std::count(ran.err.begin(), ran.err.end(), '\n') == 1);
+    }
+    const Ran unknown = run_program({"--device", "carrier-pigeon:7", "ls"});
+    CHECK(unknown.status == 2);
+    CHECK(unknown.err == "vfsproto: ls: 'carrier-pigeon:7' is no device: say dir:PATH or vhost-user:SOCKET\n");
+}
+
+TEST_CASE("a device that is not there is exit status 3, with what to try", "[cli]") {
+    const ScratchDirectory scratch;
+    const std::string path = (scratch.path() / "socket").string();
+    const Ran none = run_program({"--device", "vhost-user:" + path, "ls"});
+    CHECK(none.status == 3);
+    CHECK(none.err == "vfsproto: ls: vhost-user:" + path + ": no socket at " + path + ": is virtiofsd running?\n");
+    const Ran directory = run_program({"--device", "dir:" + path, "ls"});
+    CHECK(directory.status == 3);
+    CHECK(directory.err.find("No such file or directory (ENOENT)") != std::string::npos);
+    std::ofstream(path) << "a file";
+    const Ran file = run_program({"--device", "vhost-user:" + path, "ls"});
+    CHECK(file.status == 3);
+    CHECK(file.err.find("is not a socket") != std::string::npos);
+}
+
+TEST_CASE("a server that hangs up at once is exit status 3", "[cli]") {
+    const ScratchDirectory scratch;
+    const std::string path = (scratch.path() / "socket").string();
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    REQUIRE(path.size() < sizeof address.sun_path);
+    path.copy(address.sun_path, path.size());
+    const int listener = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    REQUIRE(::bind(listener, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+    REQUIRE(::listen(listener, 1) == 0);
+    std::thread server([listener] { ::close(::accept(listener, nullptr, nullptr)); });
+    const Ran ran = run_program({"--device", "vhost-user:" + path, "ls"});
+    server.join();
+    ::close(listener);
+    INFO(ran.err);
+    CHECK(ran.status == 3);
+    CHECK(std::count(ran.err.begin(), ran.err.end(), '\n') == 1);
+}
+
+TEST_CASE("a daemon killed in the middle of a transfer is exit status 3, said once", "[cli]") {
+    if (!Virtiofsd::find()) return skip("virtiofsd is not installed, or we are not root");
+    const Watchdog watchdog("the program after its daemon was killed");
+    Virtiofsd daemon;
+    RunningProgram program({"--device", "vhost-user:" + daemon.socket(), "put", "/dev/stdin", "/file"});
+    // More than a pipe and the program's buffer hold: some of it has reached the daemon when this returns.
+    REQUIRE(program.write(std::string(16 << 20, 'x')));
+    CHECK(fs::exists(daemon.source() / "file"));
+    daemon.kill();
+    static_cast<void>(program.write(std::string(16 << 20, 'y')));
+    const Ran ran = program.wait();
+    INFO(ran.err);
+    CHECK(ran.status == 3);
+    CHECK(std::count(ran.err.begin(), ran.err.end(), '\n') == 1);
+    CHECK(ran.err.find("vfsproto: put: /file: ") == 0);
+    CHECK(ran.err.find("(ENOTCONN)") != std::string::npos);
+    CHECK(ran.err.find("Start it again") != std::string::npos);
+}
+
+TEST_CASE("a daemon killed while a tree is copied is exit status 3, said once", "[cli]") {
+    if (!Virtiofsd::find()) return skip("virtiofsd is not installed, or we are not root");
+    const Watchdog watchdog("the program after its daemon was killed");
+    const ScratchDirectory scratch;
+    const fs::path source = scratch.path() / "source";
+    fs::create_directory(source);
+    constexpr int kFiles = 3000;
+    for (int i = 0; i < kFiles; ++i) std::ofstream(source / std::to_string(i)) << i;
+    Virtiofsd daemon;
+    RunningProgram program({"--device", "vhost-user:" + daemon.socket(), "put", "-r", source.string(), "/copy"});
+    while (!fs::exists(daemon.source() / "copy")) std::this_thread::yield();
+    daemon.kill();
+    const Ran ran = program.wait();
+    INFO(ran.err);
+    CHECK(ran.status == 3);
+    CHECK(std::count(ran.err.begin(), ran.err.end(), '\n') == 1);
+}
+
+TEST_CASE("a reader that has seen enough is no failure, a full disk is one", "[cli]") {
+    const Share share(Server::embedded);
+    share.write("large", std::string(8 << 20, 'x'));
+    const std::string command = std::string(VFSPROTO_PROGRAM) + " --device dir:" + share.path().string();
+    const std::string enough = "bash -c '" + command + " cat large | head -c 1 >/dev/null; exit ${PIPESTATUS[0]}' 2>" +
+                               share.beside("err").string();
+    CHECK(std::system(enough.c_str()) == 0);
+    CHECK(Share::contents(share.beside("err")) == "");
+    RunningProgram full({"--device", "dir:" + share.path().string(), "cat", "large"}, "/dev/full");
+    const Ran ran = full.wait();
+    CHECK(ran.status == 1);
+    CHECK(ran.err == "vfsproto: cat: standard output: No space left on device (ENOSPC)\n");
+}
+
+TEST_CASE("SIGINT ends a transfer in order", "[cli]") {
+    const Watchdog watchdog("the program after SIGINT");
+    const Server server = GENERATE(Server::embedded, Server::virtiofsd);
+    const Share share(server);
+    if (share.missing()) return;
+    std::unique_ptr<Virtiofsd> daemon;
+    std::string device = "dir:" + share.path().string();
+    if (server == Server::virtiofsd) {
+        daemon = std::make_unique<Virtiofsd>(std::vector<std::string>{}, share.path());
+        device = "vhost-user:" + daemon->socket();
+    }
+    RunningProgram program({"--device", device, "put", "/dev/stdin", "/file"});
+    REQUIRE(program.write(std::string(16 << 20, 'x')));
+    program.signal(SIGINT);
+    static_cast<void>(program.write(std::string(32 << 20, 'y')));
+    const Ran ran = program.wait();
+    CHECK(ran.status == 130);
+    CHECK(ran.err == "");
+    if (daemon) CHECK(daemon->wait() == 0);
+}
+
+TEST_CASE("options stand before or after the command, and VFSPROTO_DEVICE is the default", "[cli]") {
+    const Share share(Server::embedded);
+    share.write("file", "x");
+    const std::string device = "dir:" + share.path().string();
+    CHECK(run_program({"ls", "--device", device}).out == "file\n");
+    CHECK(run_program({"--device=" + device, "ls"}).out == "file\n");
+    CHECK(run_program({"ls", "/", "--device", device, "--poll"}).out == "file\n");
+    ::setenv("VFSPROTO_DEVICE", device.c_str(), 1);
+    CHECK(run_program({"ls"}).out == "file\n");
+    CHECK(run_program({"--device", "dir:/", "stat", "--json", "file"}).status == 1);
+    ::unsetenv("VFSPROTO_DEVICE");
+    const Ran help = run_program({"--help"});
+    CHECK(help.status == 0);
+    CHECK(help.out.find("xattr") != std::string::npos);
+    CHECK(run_program({"get", "--help"}).status == 0);
+}
+
+TEST_CASE("files may be called as commands are", "[cli]") {
+    const Share share(Server::embedded);
+    share.write("ls", "list\n");
+    share.write("cat", "animal\n");
+    CHECK(share.output({"cat", "ls", "cat"}) == "list\nanimal\n");
+}
+
+TEST_CASE("every waiting mode and ring size does the same", "[cli]") {
+    const Share share(GENERATE(Server::embedded, Server::virtiofsd));
+    if (share.missing()) return;
+    share.write("file", "content\n");
+    for (const char* size : {"2", "3", "64", "128", "1024"}) {
+        INFO(size);
+        CHECK(share.output({"--queue-size", size, "cat", "file"}) == "content\n");
+    }
+    for (const char* waiting : {"--poll", "--event", "--adaptive"}) {
+        CHECK(share.output({waiting, "cat", "file"}) == "content\n");
+    }
+}
+
+TEST_CASE("--trace writes one line for every request, the session's own included", "[cli]") {
+    const Share share(GENERATE(Server::embedded, Server::virtiofsd));
+    if (share.missing()) return;
+    share.write("file", "content\n");
+    const fs::path trace = share.beside("trace");
+    const Ran ran = share.run({"--trace", trace.string(), "cat", "file", "missing"});
+    CHECK(ran.status == 1);
+    std::istringstream lines(Share::contents(trace));
+    const std::regex form(R"(time=\d+\.\d{9} queue=[01] unique=0x[0-9a-f]+ op=[A-Z_0-9]+ node=\d+ sent=\d+ )"
+                          R"(received=\d+ error=\S+ latency_us=\d+\.\d)");
+    std::string operations;
+    for (std::string line; std::getline(lines, line);) {
+        INFO(line);
+        CHECK(std::regex_match(line, form));
+        const std::size_t at = line.find("op=") + 3;
+        operations += line.substr(at, line.find(' ', at) - at) + " ";
+        if (line.find("error=ENOENT") != std::string::npos) operations += "ENOENT ";
+    }
+    CHECK(operations == "INIT LOOKUP OPEN GETATTR READ RELEASE LOOKUP ENOENT DESTROY ");
+    const Ran logged = share.run({"--log", "trace", "cat", "file"});
+    CHECK(logged.status == 0);
+    CHECK(logged.err.find("op=READ") != std::string::npos);
+    CHECK(logged.err.find("session open") != std::string::npos);
+    CHECK(share.run({"--trace", "/nonexistent/trace", "ls"}).status == 1);
+}
+
+TEST_CASE("bench makes its file, measures, and leaves nothing behind", "[cli]") {
+    const Share share(GENERATE(Server::embedded, Server::virtiofsd));
+    if (share.missing()) return;
+    const std::string out = share.output({"bench", "--op", "randread", "--size", "1m", "--seconds", "0.1", "--json"});
+    for (const char* key : {"ops_per_second", "bytes_per_second", "p50_us", "p99_us", "p999_us", "descriptors", "kicks",
+                            "interrupts", "copies", "syscalls"}) {
+        CHECK(out.find('"' + std::string(key) + '"') != std::string::npos);
+    }
+    CHECK(fs::is_empty(share.path()));
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// A directory, and the program on it: through the embedded server, or through a real virtiofsd.
+#pragma once
+
+#include "support/catch.hpp"
+#include "support/program.hpp"
+#include "support/skip.hpp"
+#include "support/virtiofsd.hpp"
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace vfsproto::test {
+
+enum class Server { embedded, virtiofsd };
+
+class Share {
+public:
+    explicit Share(Server server) : server_(server) { std::filesystem::create_directory(path()); }
+
+    // True when this server cannot be had, which is said then.
+    [[nodiscard]] bool missing() const {
+        if (server_ == Server::embedded || Virtiofsd::find()) return false;
+        skip("virtiofsd is not installed, or we are not root");
+        return true;
+    }
+
+    [[nodiscard]] std::filesystem::path path() const { return scratch_.path() / "share"; }
+    // For files of this side.
+    [[nodiscard]] std::filesystem::path beside(const std::string& name) const { return scratch_.path() / name; }
+
+    // A daemon serves one connection and leaves: every command gets one.
+    [[nodiscard]] Ran run(std::vector<std::string> arguments, std::string_view input = {}) const {
+        if (server_ == Server::embedded) {
+            arguments.insert(arguments.begin(), {"--device", "dir:" + path().string()});
+            return run_program(arguments, input);
+        }
+        Virtiofsd daemon({"xattr"}, path());
+        arguments.insert(arguments.begin(), {"--device", "vhost-user:" + daemon.socket()});
+        Ran ran = run_program(arguments, input);
+        if (daemon.kill_unless_connected()) return ran; // the command was refused before that
+        // A daemon that dies of us is our failure, whatever the program says.
+        if (const int status = daemon.wait(); status != 0) ran.err += "\nvirtiofsd left with " + std::to_string(status);
+        return ran;
+    }
+    // The output of a command that has to succeed silently.
+    [[nodiscard]] std::string output(const std::vector<std::string>& arguments, std::string_view input = {}) const {
+        const Ran ran = run(arguments, input);
+        INFO(arguments.front());
+        CHECK(ran.err == "");
+        CHECK(ran.status == 0);
+        return ran.out;
+    }
+    // The one line a command that has to fail says, without the newline.
+    [[nodiscard]] std::string complaint(const std::vector<std::string>& arguments, int status = 1) const {
+        const Ran ran = run(arguments);
+        INFO(arguments.front() << " said: " << ran.err);
+        CHECK(ran.status == status);
+        REQUIRE(ran.err.find('\n') + 1 == ran.err.size());
+        return ran.err.substr(0, ran.err.size() - 1);
+    }
+
+    void write(const std::string& name, std::string_view text) const {
+        std::ofstream(path() / name, std::ios::binary) << text;
+    }
+    [[nodiscard]] std::string read(const std::string& name) const { return contents(path() / name); }
+    [[nodiscard]] bool exists(const std::string& name) const {
+        return std::filesystem::exists(std::filesystem::symlink_status(path() / name));
+    }
+
+    [[nodiscard]] static std::string contents(const std::filesystem::path& path) {
+        std::ostringstream text;
+        text << std::ifstream(path, std::ios::binary).rdbuf();
+        return text.str();
+    }
+
+private:
+    ScratchDirectory scratch_;
+    Server server_;
+};
+
+} // namespace vfsproto::test
