@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // posix::Mount against the real C virtiofsd: its cache modes, its options, its ring sizes, and its end.
 #include "support/catch.hpp"
+#include "support/connected.hpp"
 #include "support/model/mount_subject.hpp"
 #include "support/model/posix_subject.hpp"
 #include "support/skip.hpp"
-#include "support/virtiofsd.hpp"
 
-#include "vfsproto/backends/vhost_user.hpp"
 #include "vfsproto/posix/io_queue.hpp"
 #include "vfsproto/posix/mount.hpp"
 
@@ -20,23 +19,9 @@ namespace {
 
 using namespace vfsproto;
 using namespace vfsproto::wire::linux_abi;
+using test::connect;
+using test::Connected;
 using test::Virtiofsd;
-
-struct Connected {
-    std::unique_ptr<posix::Mount> mount;
-    std::string trouble;
-};
-
-Connected connect(const Virtiofsd& daemon, posix::MountOptions options = {}, std::uint16_t queue_size = 256) {
-    backends::VhostUserOptions transport;
-    transport.socket_path = daemon.socket();
-    transport.queue_size = queue_size;
-    auto opened = backends::VhostUser::open(std::move(transport));
-    if (!opened) return {nullptr, opened.message};
-    auto mount = posix::Mount::open(std::move(opened.device), options);
-    if (!mount) return {nullptr, mount.failure().text()};
-    return {std::move(*mount), ""};
-}
 
 // Writes, reads and lists, checks what came back, and leaves nothing behind.
 void use(posix::Mount& mount) {
