@@ -59,6 +59,7 @@ void SplitDriver::reset_state() noexcept {
     direct_room_ = direct_segments_;
     avail_index_ = published_ = last_used_ = 0;
     interrupts_asked_ = event_index_ == EventIndex::off; // zeroed flags let the device interrupt
+    takes_care_ = interrupts_asked_ || ordering_ == Ordering::platform;
     error_ = Errc::ok;
 }
 
@@ -73,7 +74,8 @@ Errc SplitDriver::submit_other(std::span<const Segment> readable, std::span<cons
     const std::uint16_t head = free_head_;
     const std::size_t offset = std::size_t{head} * limits_.max_segments * sizeof(SplitDesc);
     const Bytes bytes = write_descriptors(descriptors_at(indirect_.host() + offset), 0, readable, writable);
-    if (bytes.total - 1 >= kMaxChainBytes - 1) return Errc::bad_argument;
+    if (bytes.total - 1 >= kMaxChainBytes) return Errc::bad_argument;
+    shadow_[head].recipe = 0;
     const Segment table{indirect_.device() + offset, static_cast<std::uint32_t>(count * sizeof(SplitDesc))};
     store_descriptor(descriptors_[head], table, SplitDesc::pack(split::kIndirect, 0));
     ++counters_.descriptors;
@@ -88,9 +90,19 @@ Errc SplitDriver::classify(std::uint32_t id) const noexcept {
     return head.writable == SplitShadow::kNeverUsed ? Errc::ring_id_not_live : Errc::ring_double_completion;
 }
 
+bool SplitDriver::poll_with_care() noexcept {
+    if (error_ != Errc::ok) return false;
+    if (ordering_ == Ordering::platform) platform_fence();
+    if (interrupts_asked_) disarm();
+    takes_care_ = ordering_ == Ordering::platform;
+    return true;
+}
+
 std::size_t SplitDriver::latch(Errc why) noexcept {
     error_ = why;
+    takes_care_ = true;
     direct_room_ = 0;
+    free_head_ = SplitShadow::kEnd;
     return 0;
 }
 

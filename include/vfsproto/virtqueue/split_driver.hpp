@@ -8,11 +8,13 @@
 #include "vfsproto/virtqueue/request_queue.hpp"
 #include "vfsproto/virtqueue/split_layout.hpp"
 
+#include <utility>
+
 namespace vfsproto {
 
 // What the driver knows of the chain headed at one descriptor. Storage of the caller, private: the device must not reach
-// it.
-struct SplitShadow {
+// it. As large as a descriptor, so that one offset finds both.
+struct alignas(16) SplitShadow {
     static constexpr std::uint16_t kLive = 0xffff;          // in flight
     static constexpr std::uint16_t kEnd = 0xfffe;           // free, and the last of the free list
     static constexpr std::uint16_t kNeverHead = 0xfffd;     // a descriptor inside a chain
@@ -21,8 +23,9 @@ struct SplitShadow {
     std::uint32_t writable{}; // bytes the device may write
     std::uint16_t next{};     // the following free head, or one of the above
     Token token{};
+    std::uint32_t recipe{}; // of the descriptors that stand there; 0 = none
 };
-static_assert(sizeof(SplitShadow) == 8 && SplitShadow::kNeverHead > kSplitMaxSize);
+static_assert(sizeof(SplitShadow) == 16 && SplitShadow::kNeverHead > kSplitMaxSize);
 
 struct SplitDriverOptions {
     EventIndex event_index = EventIndex::off;
@@ -48,11 +51,11 @@ struct SplitDriverOptions {
 
 // Plain words, written by the queue's owner.
 struct SplitDriverCounters {
+    std::size_t completions{};
     std::size_t chains{};      // published
     std::size_t descriptors{}; // ring entries they took
     std::size_t publications{};
     std::size_t doorbells{};
-    std::size_t completions{};
     std::size_t polls{}; // that found something
     std::size_t empty_polls{};
 };
@@ -84,21 +87,52 @@ public:
 
     // Errors: queue_full; bad_argument (no segment, more than max_segments, an empty segment, 4 GiB or more in all); the
     // violation that latched the queue. After an error nothing was submitted.
-    [[gnu::always_inline, nodiscard]] Errc submit(std::span<const Segment> readable, std::span<const Segment> writable,
-                                                  Token token) noexcept {
-        const std::size_t count = readable.size() + writable.size();
-        if (count - 1 >= direct_room_) [[unlikely]]
-            return submit_other(readable, writable, token);
+    [[nodiscard]] Errc submit(std::span<const Segment> readable, std::span<const Segment> writable,
+                              Token token) noexcept {
+        return submit_chain(readable, writable, token, 0);
+    }
+    // The same for a chain whose segments are counted when this is compiled: straight code.
+    template <std::size_t R, std::size_t W> [[gnu::always_inline, nodiscard]] Errc
+    submit(const Segment (&readable)[R], const Segment (&writable)[W], Token token) noexcept {
+        return submit_chain(std::span<const Segment, R>(readable), std::span<const Segment, W>(writable), token, 0);
+    }
+    // … and of whose segments only number `Varies`, the readable ones counted first, is another than in the last chain of
+    // this recipe. What still stands in the ring is not written again.
+    template <std::size_t Varies, std::size_t R, std::size_t W>
+    [[gnu::always_inline, nodiscard]] Errc submit_varied(const Segment (&readable)[R], const Segment (&writable)[W],
+                                                         Token token, std::uint32_t recipe) noexcept {
+        static_assert(Varies < R + W);
+        // A latched queue has no free head.
         const std::uint16_t head = free_head_;
-        if (head == SplitShadow::kEnd) [[unlikely]]
-            return Errc::queue_full;
-
-        const Bytes bytes = write_descriptors(descriptors_ + head, head, readable, writable);
-        if (bytes.total - 1 >= kMaxChainBytes - 1) [[unlikely]]
+        if (head == SplitShadow::kEnd || shadow_[head].recipe != recipe) [[unlikely]] {
+            return submit_chain(std::span<const Segment, R>(readable), std::span<const Segment, W>(writable), token,
+                                recipe);
+        }
+        Segment segment;
+        std::size_t number = 0;
+        Bytes bytes;
+        const auto look_at = [&](Segment each) __attribute__((always_inline)) {
+            if (number++ == Varies) segment = each;
+            bytes.total += each.len;
+        };
+        for_each(std::span<const Segment, R>(readable), look_at);
+        bytes.readable = bytes.total;
+        for_each(std::span<const Segment, W>(writable), look_at);
+        // Neither empty nor too long for the others, which were looked at when the recipe was new.
+        if (segment.len - 1u >= kMaxChainBytes - (bytes.total - segment.len)) [[unlikely]]
             return Errc::bad_argument;
-        counters_.descriptors += count;
+        SplitDesc& desc = descriptors_[head + Varies];
+        store_relaxed(desc.addr, to_number(segment.addr));
+        store_relaxed(desc.len, segment.len);
+        counters_.descriptors += R + W;
         commit(head, bytes, token);
         return Errc::ok;
+    }
+    // That many numbers, from the one returned on, that no other recipe of this queue has.
+    [[nodiscard]] std::uint32_t reserve_recipes(std::uint32_t count) noexcept {
+        const std::uint32_t first = next_recipe_;
+        next_recipe_ += count;
+        return first;
     }
 
     void kick() noexcept {
@@ -119,21 +153,17 @@ public:
 
     // What completed before a violation is returned in order; the violation then shows in error(). Without event index, a
     // poll that finds something also takes back what arm() asked for (virtio 1.2 §2.7.7: a hint).
-    [[nodiscard]] std::size_t poll(std::span<Completion> out) noexcept {
-        if (error_ != Errc::ok) [[unlikely]]
-            return 0;
+    [[gnu::always_inline, nodiscard]] std::size_t poll(std::span<Completion> out) noexcept {
         const std::uint16_t pending = completed();
         if (pending == 0) {
             ++counters_.empty_polls;
             return 0;
         }
+        if (takes_care_ && !poll_with_care()) [[unlikely]]
+            return 0;
         if (pending > static_cast<std::uint16_t>(published_ - last_used_)) [[unlikely]] {
             return latch(Errc::ring_index_jump);
         }
-        if (ordering_ == Ordering::platform) [[unlikely]]
-            platform_fence();
-        if (interrupts_asked_) [[unlikely]]
-            disarm();
         return collect(out.data(), pending < out.size() ? pending : out.size());
     }
 
@@ -148,7 +178,7 @@ public:
             store_relaxed(*ring_.used_event(), static_cast<std::uint16_t>(last_used_ + wanted - 1));
         } else {
             store_relaxed(ring_.avail()[SplitRing::kFlags], 0);
-            interrupts_asked_ = true;
+            interrupts_asked_ = takes_care_ = true;
         }
         store_load_fence();
         return completed() >= wanted;
@@ -169,46 +199,93 @@ public:
 
 private:
     // A longer chain is against virtio 1.2 §2.7.5.2, and could not be told from SplitShadow::kNeverUsed.
-    static constexpr std::uint64_t kMaxChainBytes = SplitShadow::kNeverUsed;
+    static constexpr std::uint64_t kMaxChainBytes = SplitShadow::kNeverUsed - 1;
 
     struct Bytes {
         std::uint64_t total = 0; // 0: there is an empty segment
         std::uint64_t readable = 0;
     };
+    template <std::size_t R, std::size_t W>
+    [[gnu::always_inline, nodiscard]] Errc submit_chain(std::span<const Segment, R> readable,
+                                                        std::span<const Segment, W> writable, Token token,
+                                                        std::uint32_t recipe) noexcept {
+        const std::size_t count = readable.size() + writable.size();
+        if (count - 1 >= direct_room_) [[unlikely]]
+            return submit_elsewhere(readable, writable, token);
+        const std::uint16_t head = free_head_;
+        if (head == SplitShadow::kEnd) [[unlikely]]
+            return Errc::queue_full;
+
+        shadow_[head].recipe = 0;
+        const Bytes bytes = write_descriptors(descriptors_ + head, head, readable, writable);
+        if (bytes.total - 1 >= kMaxChainBytes) [[unlikely]]
+            return Errc::bad_argument;
+        shadow_[head].recipe = recipe;
+        counters_.descriptors += count;
+        commit(head, bytes, token);
+        return Errc::ok;
+    }
+
     // Writes a chain's descriptors, which follow each other in a table from number `first` on. The `next` of the last one
     // has no NEXT and means nothing.
+    template <std::size_t R, std::size_t W>
     [[gnu::always_inline]] static Bytes write_descriptors(SplitDesc* desc, std::uint32_t first,
-                                                          std::span<const Segment> readable,
-                                                          std::span<const Segment> writable) noexcept {
+                                                          std::span<const Segment, R> readable,
+                                                          std::span<const Segment, W> writable) noexcept {
         Bytes bytes;
-        std::uint32_t link = SplitDesc::pack(split::kNext, 1) + SplitDesc::pack(0, first);
-        for (const Segment segment : readable) { // copies: the compiler cannot know that the ring is elsewhere
-            if (segment.len == 0) [[unlikely]]
-                return {};
-            store_descriptor(*desc++, segment, link);
-            link += SplitDesc::pack(0, 1);
+        bool has_empty = false;
+        const std::size_t count = readable.size() + writable.size();
+        const std::uint32_t base = SplitDesc::pack(0, first);
+        std::uint32_t written = 0;
+        const auto put = [&](Segment segment, std::uint16_t flags) __attribute__((always_inline)) {
+            if (++written != count) flags |= split::kNext;
+            store_descriptor(*desc++, segment, base + SplitDesc::pack(flags, written));
+            has_empty |= segment.len == 0;
             bytes.total += segment.len;
-        }
+        };
+        for_each(
+            readable, [&](Segment segment) __attribute__((always_inline)) { put(segment, 0); });
         bytes.readable = bytes.total;
-        if (!writable.empty()) link += split::kWrite;
-        for (const Segment segment : writable) {
-            if (segment.len == 0) [[unlikely]]
-                return {};
-            store_descriptor(*desc++, segment, link);
-            link += SplitDesc::pack(0, 1);
-            bytes.total += segment.len;
+        for_each(
+            writable, [&](Segment segment) __attribute__((always_inline)) { put(segment, split::kWrite); });
+        return has_empty ? Bytes{} : bytes;
+    }
+    // Passes copies: the compiler cannot know that the ring is elsewhere. Without a loop where the number is known.
+    template <std::size_t N, class F>
+    [[gnu::always_inline]] static void for_each(std::span<const Segment, N> segments, F&& take) noexcept {
+        if constexpr (N == std::dynamic_extent) {
+            for (const Segment& segment : segments) take(Segment{segment.addr, segment.len});
+        } else {
+            [&]<std::size_t... I>(std::index_sequence<I...>) __attribute__((always_inline)) {
+                (take(Segment{segments[I].addr, segments[I].len}), ...);
+            }
+            (std::make_index_sequence<N>{});
         }
-        store_relaxed(desc[-1].link, link - SplitDesc::pack(split::kNext, 1));
-        return bytes;
+    }
+
+    // To submit_other(), by way of a copy where the segments are counted: then they themselves stay in registers.
+    template <std::size_t R, std::size_t W> [[gnu::always_inline, nodiscard]] Errc
+    submit_elsewhere(std::span<const Segment, R> readable, std::span<const Segment, W> writable, Token token) noexcept {
+        if constexpr (R == std::dynamic_extent || W == std::dynamic_extent) {
+            return submit_other(readable, writable, token);
+        } else {
+            Segment all[R + W];
+            std::size_t count = 0;
+            for_each(
+                readable, [&](Segment segment) __attribute__((always_inline)) { all[count++] = segment; });
+            for_each(
+                writable, [&](Segment segment) __attribute__((always_inline)) { all[count++] = segment; });
+            return submit_other({all, R}, {all + R, W}, token);
+        }
     }
 
     // Records the chain and stages its head in the available ring; kick() publishes it.
     void commit(std::uint16_t head, Bytes bytes, Token token) noexcept {
         SplitShadow& shadow = shadow_[head];
         free_head_ = shadow.next;
-        shadow = {.writable = static_cast<std::uint32_t>(bytes.total - bytes.readable),
-                  .next = SplitShadow::kLive,
-                  .token = token};
+        shadow.writable = static_cast<std::uint32_t>(bytes.total - bytes.readable);
+        shadow.next = SplitShadow::kLive;
+        shadow.token = token;
         store_relaxed(avail_entries_[avail_index_++ & mask_], head);
     }
 
@@ -235,28 +312,33 @@ private:
         const SplitUsed* const entries = used_entries_;
         SplitShadow* const shadow = shadow_;
         const std::uint32_t mask = mask_;
-        std::size_t at = last_used_;
+        const std::size_t first = last_used_;
         std::uint32_t free_head = free_head_;
-        std::size_t done = 0;
-        for (; done < n; ++done, ++at) {
-            const SplitUsed& entry = entries[at & mask];
+        for (std::size_t done = 0; done < n; ++done) {
+            const SplitUsed& entry = entries[(first + done) & mask];
             const std::uint32_t id = load_relaxed(entry.id);
             const std::uint32_t len = load_relaxed(entry.len);
             if (id > mask || shadow[id].next != SplitShadow::kLive || len > shadow[id].writable) [[unlikely]] {
+                settle(done, free_head);
                 latch(classify(id));
-                break;
+                return done;
             }
             shadow[id].next = static_cast<std::uint16_t>(free_head);
             free_head = id;
             out[done] = {shadow[id].token, len};
         }
-        last_used_ = at;
+        settle(n, free_head);
+        return n;
+    }
+    void settle(std::size_t done, std::uint32_t free_head) noexcept {
+        last_used_ += done;
         free_head_ = static_cast<std::uint16_t>(free_head);
         counters_.completions += done;
         ++counters_.polls;
-        return done;
     }
 
+    // What few polls have to do first. False: the queue is latched.
+    [[nodiscard]] bool poll_with_care() noexcept;
     [[nodiscard]] Errc classify(std::uint32_t id) const noexcept;
     // Takes submit() to the path that looks at the error. Returns 0: nothing was polled.
     std::size_t latch(Errc why) noexcept;
@@ -280,6 +362,7 @@ private:
     Ordering ordering_ = Ordering::smp;
     Errc error_ = Errc::wrong_state;
     bool interrupts_asked_ = false; // without event index: avail.flags lets the device interrupt
+    bool takes_care_ = false;       // poll_with_care() has something to do
     SplitDriverCounters counters_{};
     Doorbell doorbell_{};
     SplitRing ring_;
@@ -288,6 +371,7 @@ private:
     Region indirect_;
     std::uint16_t direct_segments_ = 0;
     QueueLimits limits_{};
+    std::uint32_t next_recipe_ = 1;
 };
 
 static_assert(RequestQueue<SplitDriver>);

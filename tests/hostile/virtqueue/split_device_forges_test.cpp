@@ -183,6 +183,34 @@ TEST_CASE("the driver never believes the descriptor table or the available ring"
     CHECK(pair.device.error() == Errc::ok);
 }
 
+TEST_CASE("what a device writes over descriptors that are left standing, only it believes", "[virtqueue][hostile]") {
+    RingPair pair({.size = 16, .max_segments = 3});
+    const std::uint32_t recipe = pair.driver.reserve_recipes(1);
+    Random random(11);
+    for (std::uint32_t round = 0; round < 500; ++round) {
+        const std::uint32_t len = random.between(1, 4096);
+        const Segment readable[] = {pair.segment(0, 16)};
+        const Segment writable[] = {pair.segment(64, 16), pair.segment(4096, len)};
+        REQUIRE(pair.driver.submit_varied<2>(readable, writable, Token{3}, recipe) == Errc::ok);
+        pair.driver.kick();
+        REQUIRE(pair.ring.avail_entries()[round % 16].value() == 0);
+        auto* const table = reinterpret_cast<std::byte*>(pair.ring.descriptors());
+        for (int i = 0; i < 40; ++i) table[random.below(16 * 16)] = static_cast<std::byte>(random.next());
+        pair.forge_used(0, 16 + len); // all that was writable, whatever stands there
+        REQUIRE(pair.poll() == 1);
+        CHECK(pair.done[0].token == Token{3});
+        CHECK(pair.done[0].written == 16 + len);
+    }
+    const Segment readable[] = {pair.segment(0, 16)};
+    const Segment writable[] = {pair.segment(64, 16), pair.segment(4096, 8)};
+    REQUIRE(pair.driver.submit_varied<2>(readable, writable, Token{3}, recipe) == Errc::ok);
+    pair.driver.kick();
+    pair.ring.descriptors()[2].len = 4096;
+    pair.forge_used(0, 25); // one more than was writable
+    CHECK(pair.poll() == 0);
+    CHECK(pair.driver.error() == Errc::ring_used_length);
+}
+
 TEST_CASE("a device that rewrites the event fields costs a doorbell at most", "[virtqueue][hostile]") {
     const auto mode = GENERATE(EventIndex::off, EventIndex::on);
     RingPair pair({.size = 16, .event_index = mode});

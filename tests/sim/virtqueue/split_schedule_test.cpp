@@ -40,6 +40,7 @@ public:
         options.doorbell = {[](void* self) noexcept { static_cast<Simulation*>(self)->is_kicked_ = true; }, this};
         RingPair::must(pair.driver.init(pair.ring, pair.shadow, options));
         pair.start_device(0);
+        recipes_ = pair.driver.reserve_recipes(static_cast<std::uint32_t>(requests_.size()));
         for (std::uint16_t i = 0; i < requests_.size(); ++i) free_tokens_.push_back(i);
     }
 
@@ -123,6 +124,16 @@ private:
         const std::uint16_t token = free_tokens_[pick];
         Request& request = requests_[token];
         const std::uint32_t room = pair.driver.limits().max_segments;
+        const bool by_recipe = room >= 3 && random_.one_in(2);
+        const Errc errc = by_recipe ? submit_by_recipe(request, token) : submit_any(request, token, room);
+        if (errc == Errc::ok) {
+            free_tokens_.erase(free_tokens_.begin() + static_cast<std::ptrdiff_t>(pick));
+        } else {
+            problem = "submit refused within its limits";
+        }
+    }
+
+    Errc submit_any(Request& request, std::uint16_t token, std::uint32_t room) {
         const std::uint32_t count = random_.between(1, room);
         const std::uint32_t readable_count = random_.below(count + 1);
         std::vector<Segment> segments;
@@ -139,12 +150,22 @@ private:
             used += len;
         }
         const std::span<const Segment> all(segments);
-        const Errc errc = pair.driver.submit(all.first(readable_count), all.subspan(readable_count), Token{token});
-        if (errc == Errc::ok) {
-            free_tokens_.erase(free_tokens_.begin() + static_cast<std::ptrdiff_t>(pick));
-        } else {
-            problem = "submit refused within its limits";
+        return pair.driver.submit(all.first(readable_count), all.subspan(readable_count), Token{token});
+    }
+
+    // A chain of which only the last segment is another than in the token's last chain of this form.
+    Errc submit_by_recipe(Request& request, std::uint16_t token) {
+        request = {true, 40, 16 + random_.between(1, 120), static_cast<std::uint8_t>(random_.next())};
+        const std::size_t readable_at = token * kAreaBytes;
+        const std::size_t writable_at = readable_at + kAreaBytes / 2;
+        for (std::uint32_t k = 0; k < request.readable; ++k) {
+            pair.data.host()[readable_at + k] = readable_byte(request, k);
         }
+        std::memset(pair.data.host() + writable_at, 0, request.writable);
+        const Segment readable[] = {pair.segment(readable_at, request.readable)};
+        const Segment writable[] = {pair.segment(writable_at, 16),
+                                    pair.segment(writable_at + 16, request.writable - 16)};
+        return pair.driver.submit_varied<2>(readable, writable, Token{token}, recipes_ + token);
     }
 
     void collect() {
@@ -254,6 +275,7 @@ private:
     Schedule schedule_;
     Random random_;
     std::vector<Request> requests_;
+    std::uint32_t recipes_ = 0; // one a token
     std::vector<std::uint16_t> free_tokens_;
     std::deque<Held> held_;
     bool is_kicked_ = false;
