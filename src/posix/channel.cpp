@@ -60,18 +60,20 @@ Failure Channel::start() {
 Failure Channel::make_lane() {
     const QueueLimits limits = rings_->request_queue().limits();
     const std::size_t slots = limits.max_inflight < options_.slots ? limits.max_inflight : options_.slots;
-    const auto memory = attachment_->allocate(client::Lane::memory_bytes(slots, options_.bounce));
+    const auto memory = attachment_->allocate(Lane::memory_bytes(slots, options_.bounce));
     if (!memory) return memory.error();
     lane_memory_ = *memory;
     lane_slots_.resize(slots);
     client::LaneOptions options;
     options.bounce = options_.bounce;
     options.destroy_reply = attachment_->quirks().destroy_reply;
+    options.plain_caller = options_.caller;
     options.trace = options_.trace;
     const LaneShare::Lock lock(share_);
-    const Errc errc = lane_.init(rings_->request_queue(), lane_slots_, lane_memory_, options);
+    const Errc errc = lane_.init(rings_->request_lane_queue(), lane_slots_, lane_memory_, options);
     if (errc != Errc::ok) return errc;
-    if (!share_.attach({&lane_, &session_.params(), &sticky_}, rings_->request_fd())) return Errc::transport_failed;
+    if (!share_.attach({&lane_, &session_.params(), &sticky_}, lane_, rings_->request_fd()))
+        return Errc::transport_failed;
     return {};
 }
 
@@ -183,6 +185,7 @@ void Channel::pump_session() noexcept {
         }
         if (!submitted) break;
     }
+    share_.set_turns(session_.forgets_in_flight() != 0 ? HostTurns::each_drain : HostTurns::none);
     free_forgotten();
 }
 

@@ -3,6 +3,7 @@
 
 #include "vfsproto/backends/file_descriptor.hpp"
 #include "vfsproto/base/fence.hpp"
+#include "vfsproto/fuse/client/lane_body.hpp"
 
 #include <sys/epoll.h>
 #include <time.h>
@@ -10,7 +11,11 @@
 
 #include <cerrno>
 
-namespace vfsproto::posix {
+namespace vfsproto {
+
+template class client::BasicLane<posix::RequestRing>;
+
+namespace posix {
 
 namespace {
 
@@ -27,8 +32,9 @@ std::uint64_t now_ns() noexcept {
 
 } // namespace
 
-bool LaneShare::attach(const client::Client& client, int call_fd) {
+bool LaneShare::attach(const client::Client& client, Lane& lane, int call_fd) {
     client_ = client;
+    lane_ = &lane;
     call_fd_ = call_fd;
     epoll_fd_ = ::epoll_create1(EPOLL_CLOEXEC);
     if (epoll_fd_ < 0) return false;
@@ -53,15 +59,112 @@ LaneShare::~LaneShare() {
 
 void LaneShare::nudge() noexcept { backends::signal_event(call_fd_); }
 
-void LaneShare::wait_slowly_and_unlock(Waiter& waiter) noexcept {
+// From here to serve_as_poller() stands what every READ goes through. It is inlined into the two functions a thread
+// enters: a lone request's way out and back is little more than the ring's own work.
+
+void LaneShare::start_and_publish(const Staged& staged) noexcept {
+    start_all(staged.reads);
+    start_all(staged.writes);
+    lane_->kick();
+}
+
+template <wire::Opcode Op> inline void LaneShare::start_all(StagedTransfer<Op>* first) noexcept {
+    while (first != nullptr) {
+        StagedTransfer<Op>& transfer = *first;
+        first = transfer.next_staged;
+        if (lane_->start_plain_here<Op>(transfer.wanted, transfer)) [[likely]]
+            continue;
+        transfer.segment = {transfer.wanted.data, transfer.wanted.len};
+        start_generally(transfer, {&transfer.segment, 1});
+    }
+}
+
+template <wire::Opcode Op> void LaneShare::start_bounced(StagedTransfer<Op>& transfer) noexcept {
+    const Lock lock(*this);
+    start_generally(transfer, {});
+}
+template void LaneShare::start_bounced(StagedTransfer<wire::Opcode::read>&) noexcept;
+template void LaneShare::start_bounced(StagedTransfer<wire::Opcode::write>&) noexcept;
+
+template <wire::Opcode Op>
+void LaneShare::start_generally(StagedTransfer<Op>& transfer, std::span<const Segment> registered) noexcept {
+    const client::PlainTransfer& wanted = transfer.wanted;
+    client::Call<Op>& call = transfer.call;
+    call.nodeid = wanted.nodeid;
+    call.caller = caller_;
+    call.args.fh = wanted.fh;
+    call.args.offset = wanted.offset;
+    call.args.size = wanted.len;
+    call.args.flags = wanted.open_flags;
+    if constexpr (Op == wire::Opcode::read) {
+        call.data_out = {transfer.host, wanted.len, registered};
+    } else {
+        call.data_in = {transfer.host, wanted.len, registered};
+    }
+    call.owner = &transfer;
+    call.on_done = [](client::Request& request) noexcept {
+        auto& done = *static_cast<StagedTransfer<Op>*>(request.owner);
+        done.errc = request.errc;
+        done.error = request.error;
+        done.bytes = request.bytes;
+        if constexpr (Op == wire::Opcode::write) {
+            const std::uint32_t taken = request.succeeded() ? done.call.reply.size : 0;
+            const bool possible = taken <= done.wanted.len;
+            if (!possible) done.errc = Errc::protocol_violation;
+            done.bytes = possible ? taken : 0;
+        }
+        done.on_done(done);
+    };
+    lane_->enqueue(call);
+}
+
+void LaneShare::publish_and_wait(Waiter& waiter) noexcept {
+    lane_->kick();
+    if (waiter.satisfied_) return mutex_.unlock(); // it never came to a request
+    wait_and_unlock(waiter);
+}
+
+void LaneShare::wait_and_unlock(Waiter& waiter) noexcept {
     if (polling_ && sleep_for_role(waiter)) return;
     serve_as_poller(waiter);
     mutex_.unlock();
 }
 
-void LaneShare::wait_slowly(Waiter& waiter) noexcept {
-    if (polling_ && sleep_for_role(waiter)) return mutex_.lock();
-    serve_as_poller(waiter);
+[[gnu::always_inline]] inline void LaneShare::serve_as_poller(Waiter& waiter) noexcept {
+    polling_ = true;
+    while (!waiter.satisfied_) {
+        while (step() == config::kDrainBatch && !waiter.satisfied_) {}
+        if (waiter.satisfied_) break;
+        idle(waiter);
+    }
+    polling_ = false;
+    if (first_ != nullptr) [[unlikely]]
+        pass_role();
+}
+
+[[gnu::always_inline]] inline std::size_t LaneShare::step() noexcept {
+    const std::size_t taken = lane_->drain_here();
+    since_wait_ += static_cast<std::uint32_t>(taken);
+    if (turns_ != HostTurns::none || lane_->error() != Errc::ok) [[unlikely]]
+        host_.lane_drained();
+    lane_->kick();
+    return taken;
+}
+
+[[gnu::always_inline]] inline void LaneShare::idle(Waiter& waiter) noexcept {
+    if (policy_.waiting() != Waiting::event && spin_as_measured(waiter)) return;
+    sleep();
+}
+
+bool LaneShare::spin_as_measured(Waiter& waiter) noexcept {
+    policy_.waited(since_wait_, spun_, now_ns);
+    since_wait_ = 0;
+    spun_ = Spun::not_in_vain;
+    const std::uint64_t limit = policy_.spin_limit();
+    if (limit == 0) return false;
+    if (spin(waiter, limit)) return true;
+    spun_ = Spun::in_vain;
+    return waiter.satisfied_;
 }
 
 bool LaneShare::sleep_for_role(Waiter& waiter) noexcept {
@@ -77,47 +180,13 @@ bool LaneShare::sleep_for_role(Waiter& waiter) noexcept {
     return false;
 }
 
-void LaneShare::serve_as_poller(Waiter& waiter) noexcept {
-    polling_ = true;
-    poll_until(waiter);
-    pass_role();
-}
-
-void LaneShare::poll_until(Waiter& waiter) noexcept {
-    // A lone request was only just sent: arm() finds out as cheaply as a poll would whether it is done already.
-    if (client_.lane->in_flight() > 1) static_cast<void>(step());
-    while (!waiter.satisfied_) {
-        idle(waiter);
-        while (step() == config::kDrainBatch && !waiter.satisfied_) {}
-    }
-}
-
-std::size_t LaneShare::step() noexcept {
-    const std::size_t taken = client_.lane->drain();
-    since_wait_ += static_cast<std::uint32_t>(taken);
-    host_.lane_drained();
-    client_.lane->kick();
-    return taken;
-}
-
-void LaneShare::idle(Waiter& waiter) noexcept {
-    policy_.waited(since_wait_, spun_, now_ns);
-    since_wait_ = 0;
-    spun_ = Spun::not_in_vain;
-    if (const std::uint64_t limit = policy_.spin_limit(); limit != 0) {
-        if (spin(waiter, limit)) return;
-        spun_ = Spun::in_vain;
-    }
-    if (!waiter.satisfied_) sleep();
-}
-
 // Polls with the lock held, and lets go of it as soon as somebody wants it. True: something came.
 bool LaneShare::spin(Waiter& waiter, std::uint64_t limit) noexcept {
     const bool endless = limit == ~std::uint64_t{0};
     const std::uint64_t start = endless ? 0 : now_ns();
     for (unsigned i = 1;; ++i) {
         cpu_relax();
-        if (const std::size_t taken = client_.lane->drain(); taken != 0) {
+        if (const std::size_t taken = lane_->drain(); taken != 0) {
             since_wait_ += static_cast<std::uint32_t>(taken);
             ++counters_.spins;
             return true;
@@ -130,14 +199,13 @@ bool LaneShare::spin(Waiter& waiter, std::uint64_t limit) noexcept {
         }
         if (i % kSpinsPerClock != 0) continue;
         // A latched queue gives nothing more; the host finds out why.
-        if (client_.lane->error() != Errc::ok) return true;
+        if (lane_->error() != Errc::ok) return true;
         if (!endless && now_ns() - start > limit) return false;
     }
 }
 
-void LaneShare::sleep() noexcept {
-    const bool burst = !single_next_ && client_.lane->in_flight() > 1;
-    const client::ArmOutcome arm = burst ? client_.lane->arm_burst() : client_.lane->arm_each();
+[[gnu::always_inline]] inline void LaneShare::sleep() noexcept {
+    const client::ArmOutcome arm = lane_->arm_burst();
     if (arm.next == client::ArmOutcome::Next::look_again) return;
     ++counters_.sleeps;
     mutex_.unlock();
@@ -148,8 +216,23 @@ void LaneShare::sleep() noexcept {
         woken = backends::wait_event(call_fd_);
     }
     mutex_.lock();
-    single_next_ = !woken;
-    if (woken) ++counters_.interrupts;
+    if (woken) {
+        ++counters_.interrupts;
+    } else if (arm.completions > 1) {
+        lane_->waited_in_vain();
+    }
+}
+
+// One system call, whatever the kernel: the eventfd need not be read. Above 0: there was an interrupt.
+int LaneShare::wait_for_edge(std::uint64_t ns) noexcept {
+    epoll_event event{};
+    if (fine_timeouts_) {
+        const timespec timeout{0, static_cast<long>(ns)};
+        const int count = ::epoll_pwait2(epoll_fd_, &event, 1, &timeout, nullptr);
+        if (count >= 0 || errno != ENOSYS) return count;
+        fine_timeouts_ = false; // before Linux 5.11
+    }
+    return ::epoll_wait(epoll_fd_, &event, 1, static_cast<int>((ns + 999'999) / 1'000'000));
 }
 
 // The interrupt comes after `completions` of them, unless something holds one back: then the bound ends the sleep.
@@ -157,10 +240,8 @@ bool LaneShare::sleep_bounded(std::uint16_t completions) noexcept {
     const std::uint64_t expected = ns_per_completion_ * completions * kPatienceFactor;
     const std::uint64_t bound =
         expected < kShortestBound ? kShortestBound : (expected > kLongestBound ? kLongestBound : expected);
-    const timespec timeout{0, static_cast<long>(bound)};
     const std::uint64_t start = now_ns();
-    epoll_event event{};
-    const int count = ::epoll_pwait2(epoll_fd_, &event, 1, &timeout, nullptr);
+    const int count = wait_for_edge(bound);
     if (count <= 0) {
         // Larger requests than the last ones take longer: the next bound is more patient, within its limit.
         if (expected < kLongestBound) ns_per_completion_ *= 2;
@@ -171,9 +252,7 @@ bool LaneShare::sleep_bounded(std::uint16_t completions) noexcept {
     return true;
 }
 
-void LaneShare::satisfy(Waiter& waiter) noexcept {
-    waiter.satisfied_ = true;
-    if (!waiter.listed_) return;
+void LaneShare::wake(Waiter& waiter) noexcept {
     delist(waiter);
     ++counters_.sleepers_woken;
     std::atomic<std::uint32_t>& state = waiter.state_;
@@ -183,8 +262,7 @@ void LaneShare::satisfy(Waiter& waiter) noexcept {
 }
 
 void LaneShare::pass_role() noexcept {
-    polling_ = first_ != nullptr;
-    if (!polling_) return;
+    polling_ = true;
     Waiter& heir = *first_;
     delist(heir);
     ++counters_.roles_passed;
@@ -224,7 +302,7 @@ void LaneShare::poll_for_detached() noexcept {
         if (detached_ != 0) {
             detached_waiter_.state_.store(Waiter::waiting, std::memory_order_relaxed);
             detached_waiter_.satisfied_ = false;
-            wait_slowly_and_unlock(detached_waiter_);
+            wait_and_unlock(detached_waiter_);
             continue;
         }
         const std::uint32_t seen = detached_word_.load(std::memory_order_acquire);
@@ -233,4 +311,5 @@ void LaneShare::poll_for_detached() noexcept {
     }
 }
 
-} // namespace vfsproto::posix
+} // namespace posix
+} // namespace vfsproto

@@ -15,23 +15,6 @@ using namespace wire::linux_abi;
 
 namespace {
 
-// One READ or WRITE of a span that fits one request.
-template <wire::Opcode Op, class Data> void fill(client::Call<Op>& call, Data& data, Segment& segment, const File& file,
-                                                 std::span<const std::byte> bytes, const Region* registered,
-                                                 std::uint64_t offset) {
-    const auto len = static_cast<std::uint32_t>(bytes.size());
-    call.nodeid = file.nodeid();
-    call.args.fh = file.fh();
-    call.args.offset = offset;
-    call.args.size = len;
-    call.args.flags = file.flags();
-    data.host = const_cast<std::byte*>(bytes.data()); // a WRITE only reads from it
-    data.len = len;
-    if (registered == nullptr) return;
-    segment = registered->segment(bytes.data(), len);
-    data.segments = {&segment, 1};
-}
-
 // What an operation opened before it failed.
 template <class Op> void release_unwanted(Channel& channel, const Op& opened, std::uint64_t nodeid) {
     if (!opened.owes_release()) return;
@@ -121,63 +104,6 @@ Failure Mount::close(File file) {
     if (!file) return Errno::ebadf;
     if (!file.handle_->owes_release || (file.open_flags() & wire::kFopenNoflush) != 0) return {};
     return flush(file);
-}
-
-client::TransferSpan Mount::span_of(const File& file, std::byte* data, std::size_t len, std::uint64_t offset) {
-    client::TransferSpan span;
-    span.nodeid = file.nodeid();
-    span.fh = file.fh();
-    span.offset = offset;
-    span.host = data;
-    span.len = len;
-    span.registered = channel_->find_registered(data, len);
-    span.open_flags = file.flags();
-    return span;
-}
-
-Outcome<std::uint64_t> Mount::read(const File& file, std::span<std::byte> into, std::uint64_t offset) {
-    const Region* registered = channel_->find_registered(into.data(), into.size());
-    if (into.size() - 1 >= channel_->piece_limit<wire::Opcode::read>(registered)) {
-        return read_in_pieces(file, into, offset);
-    }
-    // The common case: one request, nothing of the machinery for many.
-    client::Call<wire::Opcode::read> call;
-    Segment segment;
-    fill(call, call.data_out, segment, file, {into.data(), into.size()}, registered, offset);
-    channel_->share().run_call(call);
-    if (!call.succeeded()) return Failure(call.errc, call.error);
-    return std::uint64_t{call.bytes};
-}
-
-Outcome<std::uint64_t> Mount::read_in_pieces(const File& file, std::span<std::byte> into, std::uint64_t offset) {
-    client::ReadFile read;
-    channel_->run(read, span_of(file, into.data(), into.size(), offset));
-    if (!read.succeeded()) return failure_of(read);
-    return read.done();
-}
-
-Outcome<std::uint64_t> Mount::write(const File& file, std::span<const std::byte> from, std::uint64_t offset) {
-    const Region* registered = channel_->find_registered(from.data(), from.size());
-    if (from.size() - 1 >= channel_->piece_limit<wire::Opcode::write>(registered)) {
-        return write_in_pieces(file, from, offset);
-    }
-    client::Call<wire::Opcode::write> call;
-    Segment segment;
-    fill(call, call.data_in, segment, file, from, registered, offset);
-    channel_->share().run_call(call);
-    if (!call.succeeded()) return Failure(call.errc, call.error);
-    // More than was sent is a lie, and nothing at all is neither progress nor an error.
-    if (call.reply.size == 0 || call.reply.size > call.args.size) return Errc::protocol_violation;
-    return std::uint64_t{call.reply.size};
-}
-
-Outcome<std::uint64_t> Mount::write_in_pieces(const File& file, std::span<const std::byte> from, std::uint64_t offset) {
-    // The pieces of a write only ever read from it.
-    client::WriteFile write;
-    channel_->run(write, span_of(file, const_cast<std::byte*>(from.data()), from.size(), offset));
-    if (!write.succeeded()) return failure_of(write);
-    if (write.done() == 0 && !from.empty()) return Errc::protocol_violation;
-    return write.done();
 }
 
 Failure Mount::flush(const File& file) {

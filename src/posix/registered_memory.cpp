@@ -3,6 +3,12 @@
 
 namespace vfsproto::posix {
 
+// Who kept what one object said must not take it for another's, even if that one lies at the same place.
+std::uint64_t RegisteredMemory::next_version() noexcept {
+    static std::atomic<std::uint64_t> last{0};
+    return last.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
 bool RegisteredMemory::add(const Region& region) noexcept {
     const std::size_t count = count_.load(std::memory_order_relaxed);
     for (std::size_t i = 0; i < kMost; ++i) {
@@ -24,6 +30,7 @@ void RegisteredMemory::remove(const Region& region) noexcept {
         const std::uint32_t version = place.version.load(std::memory_order_relaxed);
         if ((version & 1) == 0 || place.region.host() != region.host()) continue;
         place.version.store(version + 1, std::memory_order_release);
+        version_.store(next_version(), std::memory_order_release);
         return;
     }
 }

@@ -78,6 +78,7 @@ public:
     [[nodiscard]] const Region* find_registered(const std::byte* data, std::size_t len) const noexcept {
         return memory_.find(data, len);
     }
+    [[nodiscard]] const RegisteredMemory& registered_memory() const noexcept { return memory_; }
 
     // The most bytes one READ or WRITE may carry, with and without registered memory. Constant from open() on.
     template <wire::Opcode Op> [[nodiscard]] std::uint32_t piece_limit(const Region* registered) const noexcept {
@@ -122,8 +123,8 @@ private:
     RegisteredMemory memory_;
     Region lane_memory_{};
     Region session_memory_{};
-    std::vector<client::Lane::Entry> lane_slots_;
-    client::Lane lane_;
+    std::vector<Lane::Entry> lane_slots_;
+    Lane lane_;
     client::Session session_; // under the share's lock, as the lane
     SessionTrace session_trace_;
     client::StickyEnosys sticky_;

@@ -4,10 +4,10 @@
 
 #include "vfsproto/backends/attachment.hpp"
 #include "vfsproto/posix/failure.hpp"
+#include "vfsproto/posix/request_ring.hpp"
 #include "vfsproto/transport/bring_up.hpp"
 #include "vfsproto/transport/fs_config.hpp"
 #include "vfsproto/virtqueue/queue_ref.hpp"
-#include "vfsproto/virtqueue/split_driver.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -40,6 +40,7 @@ public:
 
     [[nodiscard]] QueueRef hiprio() noexcept { return make_queue_ref(queues_[0].driver); }
     [[nodiscard]] QueueRef request_queue() noexcept { return make_queue_ref(queues_[1].driver); }
+    [[nodiscard]] RequestRing request_lane_queue() noexcept { return RequestRing(queues_[1].driver); }
     [[nodiscard]] int hiprio_fd() const noexcept { return queues_[0].wait_fd; }
     [[nodiscard]] int request_fd() const noexcept { return queues_[1].wait_fd; }
     [[nodiscard]] const SplitDriver& hiprio_ring() const noexcept { return queues_[0].driver; }

@@ -18,24 +18,23 @@ namespace vfsproto::posix {
 class IoQueue;
 
 // One READ or WRITE of an IoQueue, in storage of the caller; set `tag` to tell it from others.
-template <wire::Opcode Op> class QueuedTransfer final : public client::Operation {
+template <wire::Opcode Op> class QueuedTransfer final : public client::Operation, private StagedTransfer<Op> {
 public:
+    QueuedTransfer() noexcept { this->on_done = &QueuedTransfer::done; }
+
+    using client::Operation::errc;
+    using client::Operation::error;
+    using client::Operation::succeeded;
+
     // Bytes moved, when it is done.
-    [[nodiscard]] std::uint32_t bytes() const noexcept {
-        if constexpr (Op == wire::Opcode::read) {
-            return call_.bytes;
-        } else {
-            return call_.reply.size;
-        }
-    }
+    [[nodiscard]] std::uint32_t bytes() const noexcept { return client::PlainAnswer::bytes; }
 
 private:
     friend class IoQueue;
-    static void done(client::Request& request) noexcept;
+    static void done(client::PlainAnswer& answer) noexcept;
 
-    client::Call<Op> call_;
-    Segment segment_{};
     IoQueue* queue_ = nullptr;
+    std::uint64_t known_at_ = 0; // the version of registered memory at which data was found in it
 };
 using QueuedRead = QueuedTransfer<wire::Opcode::read>;
 using QueuedWrite = QueuedTransfer<wire::Opcode::write>;
@@ -61,17 +60,17 @@ public:
     // At most what one request may carry (Channel::piece_limit). Not copied when the span lies in a Buffer of the mount.
     // Errors: too_large; then nothing was started.
     [[nodiscard]] Errc read(QueuedRead& slot, const File& file, std::span<std::byte> into, std::uint64_t offset) {
-        return transfer(slot, slot.call_.data_out, file, into, offset);
+        return transfer(slot, staged_reads_, file, into, offset);
     }
     [[nodiscard]] Errc write(QueuedWrite& slot, const File& file, std::span<const std::byte> from,
                              std::uint64_t offset) {
         // A write only ever reads from it.
         const std::span<std::byte> bytes(const_cast<std::byte*>(from.data()), from.size());
-        return transfer(slot, slot.call_.data_in, file, bytes, offset);
+        return transfer(slot, staged_writes_, file, bytes, offset);
     }
 
     // Publishes what was started; next() does so too.
-    void flush() noexcept { channel_.share().flush(); }
+    void flush() noexcept { channel_.share().flush(take_staged()); }
 
     [[nodiscard]] std::size_t in_flight() const noexcept { return in_flight_; }
     // Will next() answer without waiting for anybody?
@@ -83,15 +82,15 @@ public:
             if (in_flight_ == 0) return nullptr;
             // Sleeps until the first is done, then takes all that are.
             channel_.share().wait(
-                waiter_, [this]() noexcept { return done_ != nullptr; },
+                take_staged(), waiter_, [this]() noexcept { return done_end_ != &done_; },
                 [this]() noexcept {
+                    *done_end_ = nullptr;
+                    done_end_ = &done_;
                     mine_ = std::exchange(done_, nullptr);
-                    last_ = nullptr;
                 });
         }
         client::Operation* operation = mine_;
         mine_ = operation->link;
-        operation->link = nullptr;
         --in_flight_;
         return operation;
     }
@@ -100,57 +99,60 @@ private:
     template <wire::Opcode Op> friend class QueuedTransfer;
 
     // No more than the lane must be told: this is what many requests a second are made of.
-    template <wire::Opcode Op, class Data> [[nodiscard]] Errc
-    transfer(QueuedTransfer<Op>& slot, Data& data, const File& file, std::span<std::byte> bytes, std::uint64_t offset) {
-        const Region* registered = channel_.find_registered(bytes.data(), bytes.size());
-        if (bytes.size() > channel_.piece_limit<Op>(registered)) return Errc::too_large;
-        client::Call<Op>& call = slot.call_;
-        const auto len = static_cast<std::uint32_t>(bytes.size());
-        call.args.fh = file.fh();
-        call.args.offset = offset;
-        call.args.size = len;
-        call.args.flags = file.flags();
-        data.host = bytes.data();
-        data.len = len;
-        data.segments = {};
-        if (registered != nullptr) {
-            slot.segment_ = {registered->device() + static_cast<std::uint64_t>(bytes.data() - registered->host()), len};
-            data.segments = {&slot.segment_, 1};
+    template <wire::Opcode Op> [[nodiscard]] Errc transfer(QueuedTransfer<Op>& slot, StagedList<Op>& staged,
+                                                           const File& file, std::span<std::byte> bytes,
+                                                           std::uint64_t offset) {
+        StagedTransfer<Op>& transfer = slot;
+        // The same bytes as last time, and no memory was given back since: what was found out about them holds.
+        const std::uint64_t version = channel_.registered_memory().version();
+        client::PlainTransfer& wanted = transfer.wanted;
+        const bool known = transfer.host == bytes.data() && wanted.len == bytes.size() && slot.known_at_ == version;
+        bool bounces = false;
+        if (!known) [[unlikely]] {
+            const Region* registered = channel_.find_registered(bytes.data(), bytes.size());
+            if (bytes.size() > channel_.piece_limit<Op>(registered)) return Errc::too_large;
+            transfer.host = bytes.data();
+            wanted.len = static_cast<std::uint32_t>(bytes.size());
+            bounces = registered == nullptr || bytes.empty();
+            slot.known_at_ = bounces ? 0 : version;
+            if (!bounces) wanted.data = registered->segment(bytes.data(), wanted.len).addr;
         }
-        LaneShare& share = channel_.share();
-        call.nodeid = file.nodeid();
-        call.caller = share.caller();
-        call.owner = &slot;
-        call.on_done = &QueuedTransfer<Op>::done;
+        wanted.nodeid = file.nodeid();
+        wanted.fh = file.fh();
+        wanted.offset = offset;
+        wanted.open_flags = file.flags();
         slot.queue_ = this;
         ++in_flight_;
-        const LaneShare::Lock lock(share);
-        share.client().lane->template enqueue_as<Op>(call);
+        if (bounces) [[unlikely]] {
+            channel_.share().start_bounced(transfer);
+        } else {
+            staged.add(transfer);
+        }
         return Errc::ok;
     }
+    [[nodiscard]] Staged take_staged() noexcept { return {staged_reads_.take(), staged_writes_.take()}; }
     // Under the lock.
     void take(client::Operation& finished) noexcept {
-        finished.link = nullptr;
-        (done_ == nullptr ? done_ : last_->link) = &finished;
-        last_ = &finished;
+        *done_end_ = &finished;
+        done_end_ = &finished.link;
         channel_.share().satisfy(waiter_);
     }
 
     Channel& channel_;
     Waiter waiter_;
     std::size_t in_flight_ = 0;
-    client::Operation* mine_ = nullptr; // taken from done_, handed out one by one
-    client::Operation* done_ = nullptr; // under the lock
-    client::Operation* last_ = nullptr; // "
+    // To be started with the next flush(), under one lock.
+    StagedList<wire::Opcode::read> staged_reads_;
+    StagedList<wire::Opcode::write> staged_writes_;
+    client::Operation* mine_ = nullptr;     // taken from done_, handed out one by one
+    client::Operation* done_ = nullptr;     // under the lock
+    client::Operation** done_end_ = &done_; // "
 };
 
-template <wire::Opcode Op> void QueuedTransfer<Op>::done(client::Request& request) noexcept {
-    auto& self = *static_cast<QueuedTransfer*>(request.owner);
-    self.errc_ = request.errc;
-    self.error_ = request.error;
-    if constexpr (Op == wire::Opcode::write) {
-        if (request.succeeded() && self.call_.reply.size > self.call_.args.size) self.errc_ = Errc::protocol_violation;
-    }
+template <wire::Opcode Op> void QueuedTransfer<Op>::done(client::PlainAnswer& answer) noexcept {
+    auto& self = static_cast<QueuedTransfer&>(answer);
+    self.errc_ = answer.errc;
+    self.error_ = answer.error;
     self.queue_->take(self);
 }
 

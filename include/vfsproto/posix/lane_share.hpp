@@ -4,9 +4,9 @@
 // passes the role on. A lone thread touches no futex.
 #pragma once
 
-#include "vfsproto/fuse/client/lane.hpp"
 #include "vfsproto/fuse/client/operations/operation.hpp"
 #include "vfsproto/posix/futex.hpp"
+#include "vfsproto/posix/request_ring.hpp"
 #include "vfsproto/posix/wait_policy.hpp"
 
 #include <cstdint>
@@ -14,6 +14,8 @@
 #include <utility>
 
 namespace vfsproto::posix {
+
+class LaneShare;
 
 // A thread that waits for something the poller will find. On its stack.
 class Waiter {
@@ -33,7 +35,51 @@ private:
     Waiter* next_ = nullptr;
 };
 
-// What else wants its turn whenever the lane was drained. Called under the lock.
+// One READ or WRITE a thread waits for, of memory the device can reach. On its stack.
+class PlainRun : public client::PlainAnswer {
+    friend class LaneShare;
+    LaneShare* share_;
+    Waiter waiter_;
+};
+
+// One of many READs or WRITEs (Op) that are started together.
+template <wire::Opcode Op> struct StagedTransfer : client::PlainAnswer {
+    client::PlainTransfer wanted{};
+    StagedTransfer* next_staged = nullptr;
+    std::byte* host = nullptr; // where the data lies
+    // For when the lane's short way is closed.
+    client::Call<Op> call;
+    Segment segment{};
+};
+template <wire::Opcode Op> class StagedList {
+public:
+    StagedList() noexcept = default;
+    StagedList(const StagedList&) = delete;
+    StagedList& operator=(const StagedList&) = delete;
+
+    void add(StagedTransfer<Op>& transfer) noexcept {
+        *end_ = &transfer;
+        end_ = &transfer.next_staged;
+    }
+    // All of them, first to last, linked by next_staged.
+    [[nodiscard]] StagedTransfer<Op>* take() noexcept {
+        *end_ = nullptr;
+        end_ = &first_;
+        return std::exchange(first_, nullptr);
+    }
+
+private:
+    StagedTransfer<Op>* first_ = nullptr;
+    StagedTransfer<Op>** end_ = &first_;
+};
+struct Staged {
+    StagedTransfer<wire::Opcode::read>* reads = nullptr;
+    StagedTransfer<wire::Opcode::write>* writes = nullptr;
+};
+
+// What else wants a turn when the lane was drained: when it said so, and when the lane latched an error. Called under
+// the lock.
+enum class HostTurns : bool { none, each_drain };
 class LaneHost {
 public:
     virtual void lane_drained() noexcept = 0;
@@ -70,8 +116,9 @@ public:
     LaneShare(const LaneShare&) = delete;
     LaneShare& operator=(const LaneShare&) = delete;
 
-    // Before any other call. `call_fd` is the queue's eventfd, not owned. False when the system has no epoll for us.
-    [[nodiscard]] bool attach(const client::Client& client, int call_fd);
+    // Before any other call. The client's lane is this one; `call_fd` is its queue's eventfd, not owned. False when the
+    // system has no epoll for us.
+    [[nodiscard]] bool attach(const client::Client& client, Lane& lane, int call_fd);
 
     // Runs one operation to its end. Any thread. The arguments are those of its start() after client and caller.
     template <class Op, class... Args> void run(Op& op, Args&&... args) {
@@ -83,24 +130,13 @@ public:
         };
         mutex_.lock();
         op.start(client_, caller_, std::forward<Args>(args)...);
-        client_.lane->kick();
-        end_of_run(ended.waiter);
+        publish_and_wait(ended.waiter);
     }
 
-    // The same for one READ or WRITE, whose owner and on_done are set here.
-    template <wire::Opcode Op> void run_call(client::Call<Op>& call) {
-        Ended ended{*this, {}};
-        call.caller = caller_;
-        call.owner = &ended;
-        call.on_done = [](client::Request& request) noexcept {
-            auto& end = *static_cast<Ended*>(request.owner);
-            end.share.satisfy(end.waiter);
-        };
-        mutex_.lock();
-        client_.lane->template enqueue_as<Op>(call);
-        client_.lane->kick();
-        end_of_run(ended.waiter);
-    }
+    // The same for one READ or WRITE (Op) of memory the device can reach; its caller and on_done are set here. False: the
+    // lane's short way is closed, and nothing happened. Its body is for those who start nothing else: src/posix/run_plain.hpp.
+    template <wire::Opcode Op>
+    [[gnu::always_inline, nodiscard]] bool run_plain(const client::PlainTransfer& wanted, PlainRun& run) noexcept;
 
     // For owners of several operations at once: the operation's own on_finish is called, under the lock, by any thread.
     // What was started is published by flush() or wait().
@@ -108,36 +144,47 @@ public:
         const Lock lock(*this);
         op.start(client_, caller_, std::forward<Args>(args)...);
     }
-    void flush() noexcept {
+    // A transfer whose memory the device cannot reach. The others are staged.
+    template <wire::Opcode Op> void start_bounced(StagedTransfer<Op>& transfer) noexcept;
+    // Publishes, together with what is staged.
+    void flush(const Staged& staged = {}) noexcept {
         const Lock lock(*this);
-        client_.lane->kick();
+        start_and_publish(staged);
     }
-    // Publishes, then sleeps until satisfy() was called for this waiter, unless `ready()` says that there is no need;
-    // last, `take()` is called. Both are called under the lock.
-    template <class Ready, class Take> void wait(Waiter& waiter, Ready&& ready, Take&& take) {
+    // Starts what is staged, publishes, then sleeps until satisfy() was called for this waiter, unless
+    // `ready()` says that there is no need; last, `take()` is called. Both are called under the lock.
+    template <class Ready, class Take> void wait(const Staged& staged, Waiter& waiter, Ready&& ready, Take&& take) {
         mutex_.lock();
-        client_.lane->kick();
+        start_and_publish(staged);
         waiter.state_.store(Waiter::waiting, std::memory_order_relaxed);
         waiter.satisfied_ = ready();
-        if (!waiter.satisfied_) wait_slowly(waiter);
+        if (!waiter.satisfied_) {
+            wait_and_unlock(waiter);
+            mutex_.lock();
+        }
         take();
         mutex_.unlock();
     }
     // Under the lock, from an on_finish.
-    void satisfy(Waiter& waiter) noexcept;
+    void satisfy(Waiter& waiter) noexcept {
+        waiter.satisfied_ = true;
+        if (waiter.listed_) wake(waiter);
+    }
 
     // An operation nobody waits for: a thread of ours polls while there are any.
     template <class Op, class... Args> void start_detached(Op& op, Args&&... args) {
         const Lock lock(*this);
         add_detached();
         op.start(client_, caller_, std::forward<Args>(args)...);
-        client_.lane->kick();
+        start_and_publish({});
     }
     // Under the lock, from the on_finish of such an operation.
     void detached_finished() noexcept;
 
     // Under the lock: every operation ends with `why`, and so does every later one.
-    void fail_all(Errc why) noexcept { client_.lane->fail_all(why); }
+    void fail_all(Errc why) noexcept { lane_->fail_all(why); }
+    // Under the lock, by the host.
+    void set_turns(HostTurns turns) noexcept { turns_ = turns; }
     // Wakes the poller from its sleep to look around. Any thread, any time.
     void nudge() noexcept;
 
@@ -152,26 +199,26 @@ private:
         Waiter waiter;
     };
 
-    void end_of_run(Waiter& waiter) noexcept {
-        if (waiter.satisfied_) {
-            mutex_.unlock();
-        } else {
-            wait_slowly_and_unlock(waiter);
-        }
-    }
-    // Under the lock, which is held again, or still, when it returns.
-    void wait_slowly(Waiter& waiter) noexcept;
-    // Without the lock when it returns; a thread that slept needs it no more.
-    void wait_slowly_and_unlock(Waiter& waiter) noexcept;
+    // Under the lock, as all below that does not say otherwise.
+    void start_and_publish(const Staged& staged) noexcept;
+    template <wire::Opcode Op> void start_all(StagedTransfer<Op>* first) noexcept;
+    template <wire::Opcode Op>
+    void start_generally(StagedTransfer<Op>& transfer, std::span<const Segment> registered) noexcept;
+    void publish_and_wait(Waiter& waiter) noexcept; // without the lock when it returns
+    // Without the lock when it returns: a thread that slept needs it no more.
+    void wait_and_unlock(Waiter& waiter) noexcept;
     // True: satisfied by another poller, and the lock is not held. False: the role is ours, with the lock.
     [[nodiscard]] bool sleep_for_role(Waiter& waiter) noexcept;
     void serve_as_poller(Waiter& waiter) noexcept;
-    void poll_until(Waiter& waiter) noexcept;
-    [[nodiscard]] std::size_t step() noexcept;
     void idle(Waiter& waiter) noexcept;
+    [[nodiscard]] std::size_t step() noexcept;
+    // True: no need to sleep.
+    [[nodiscard]] bool spin_as_measured(Waiter& waiter) noexcept;
     [[nodiscard]] bool spin(Waiter& waiter, std::uint64_t limit) noexcept;
     void sleep() noexcept;
     [[nodiscard]] bool sleep_bounded(std::uint16_t completions) noexcept;
+    [[nodiscard]] int wait_for_edge(std::uint64_t ns) noexcept;
+    void wake(Waiter& waiter) noexcept;
     void pass_role() noexcept;
     void enlist(Waiter& waiter) noexcept;
     void delist(Waiter& waiter) noexcept;
@@ -180,14 +227,16 @@ private:
 
     Mutex mutex_;
     LaneHost& host_;
+    Lane* lane_ = nullptr;
     client::Client client_{};
     client::Caller caller_{};
     int call_fd_ = -1;
     int epoll_fd_ = -1; // edge-triggered on call_fd_: one system call for a sleep with a bound
     WaitPolicy policy_;
-    bool polling_ = false;     // some thread has the role
-    bool single_next_ = false; // the last sleep ran into its bound
+    HostTurns turns_ = HostTurns::none;
+    bool polling_ = false; // some thread has the role
     Spun spun_ = Spun::not_in_vain;
+    bool fine_timeouts_ = true;              // the kernel has epoll_pwait2(2)
     std::uint32_t since_wait_ = 0;           // completions
     std::uint64_t ns_per_completion_ = 2000; // measured while sleeping
     Waiter* first_ = nullptr;
@@ -200,5 +249,8 @@ private:
     bool closing_ = false;
     std::thread detached_thread_;
 };
+
+extern template void LaneShare::start_bounced(StagedTransfer<wire::Opcode::read>&) noexcept;
+extern template void LaneShare::start_bounced(StagedTransfer<wire::Opcode::write>&) noexcept;
 
 } // namespace vfsproto::posix

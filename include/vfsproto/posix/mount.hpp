@@ -139,9 +139,9 @@ private:
     [[nodiscard]] File open(OpenSteps& steps);
     [[nodiscard]] File create(OpenSteps& steps, std::uint32_t mode);
     [[nodiscard]] Outcome<Attributes> set_attributes(std::uint64_t nodeid, const wire::SetattrIn& what);
-    [[nodiscard]] Outcome<std::uint64_t> read_in_pieces(const File& file, std::span<std::byte> into,
+    [[nodiscard]] Outcome<std::uint64_t> read_generally(const File& file, std::span<std::byte> into,
                                                         std::uint64_t offset);
-    [[nodiscard]] Outcome<std::uint64_t> write_in_pieces(const File& file, std::span<const std::byte> from,
+    [[nodiscard]] Outcome<std::uint64_t> write_generally(const File& file, std::span<const std::byte> from,
                                                          std::uint64_t offset);
     [[nodiscard]] client::TransferSpan span_of(const File& file, std::byte* data, std::size_t len,
                                                std::uint64_t offset);

@@ -35,7 +35,13 @@ public:
         return nullptr;
     }
 
+    // Another number after each removal, another for each object in the process, and never 0: what find() said at the same
+    // number still holds. Any thread.
+    [[nodiscard]] std::uint64_t version() const noexcept { return version_.load(std::memory_order_acquire); }
+
 private:
+    [[nodiscard]] static std::uint64_t next_version() noexcept;
+
     struct Place {
         std::atomic<std::uint32_t> version{0}; // odd: taken
         std::atomic<const std::byte*> begin{nullptr};
@@ -44,6 +50,7 @@ private:
     };
     Place places_[kMost];
     std::atomic<std::size_t> count_{0}; // places ever used
+    std::atomic<std::uint64_t> version_{next_version()};
 };
 
 } // namespace vfsproto::posix

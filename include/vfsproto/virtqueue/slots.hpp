@@ -19,7 +19,7 @@ public:
     struct Entry {
         State state{};
         std::uint16_t next_free = 0;
-        std::uint16_t live = 0;
+        std::uint8_t live = 0;
     };
 
     constexpr Slots() noexcept = default;
@@ -34,29 +34,37 @@ public:
     }
 
     [[nodiscard]] std::size_t capacity() const noexcept { return entries_.size(); }
-    [[nodiscard]] std::uint16_t in_flight() const noexcept { return in_flight_; }
+    [[nodiscard]] std::uint16_t in_flight() const noexcept { return static_cast<std::uint16_t>(in_flight_); }
     [[nodiscard]] bool has_free() const noexcept { return free_ != kNone; }
 
     // Errors: no_slot.
     [[nodiscard]] Result<Token> acquire() noexcept {
         if (free_ == kNone) return Errc::no_slot;
-        return take();
+        return take().token;
     }
     // For who has asked has_free().
-    [[nodiscard]] Token take() noexcept {
+    struct Taken {
+        Token token;
+        Entry& entry;
+    };
+    [[nodiscard]] Taken take() noexcept {
         VFSPROTO_ASSERT(has_free());
         const std::uint16_t slot = free_;
         Entry& entry = entries_[slot];
         free_ = entry.next_free;
         entry.live = 1;
         ++in_flight_;
-        return Token{slot};
+        return {Token{slot}, entry};
     }
 
     // Of a token acquire() gave, once.
     void release(Token token) noexcept {
         Entry& entry = entries_[token.slot];
         VFSPROTO_ASSERT(entry.live != 0);
+        release(token, entry);
+    }
+    // The same for who has just found it.
+    void release(Token token, Entry& entry) noexcept {
         entry.live = 0;
         entry.next_free = free_;
         free_ = token.slot;
@@ -65,8 +73,12 @@ public:
 
     // nullptr when this token names no slot in use: a host's queue may be wrong.
     [[nodiscard]] State* find(Token token) noexcept {
+        Entry* const entry = find_entry(token);
+        return entry != nullptr ? &entry->state : nullptr;
+    }
+    [[nodiscard]] Entry* find_entry(Token token) noexcept {
         if (token.slot >= entries_.size() || entries_[token.slot].live == 0) return nullptr;
-        return &entries_[token.slot].state;
+        return &entries_[token.slot];
     }
     // In use or not: the state outlives the request. The caller knows that the token is one of ours.
     [[nodiscard]] State& at(Token token) noexcept {
@@ -79,7 +91,7 @@ private:
 
     std::span<Entry> entries_{};
     std::uint16_t free_ = kNone;
-    std::uint16_t in_flight_ = 0;
+    std::size_t in_flight_ = 0;
 };
 
 } // namespace vfsproto

@@ -4,7 +4,7 @@
 namespace vfsproto::client {
 
 template class BasicLane<QueueRef>;
-template void BasicLane<QueueRef>::enqueue_as<wire::Opcode::read>(Request&) noexcept;
-template void BasicLane<QueueRef>::enqueue_as<wire::Opcode::write>(Request&) noexcept;
+template bool Lane::start_plain<wire::Opcode::read>(const PlainTransfer&, PlainAnswer&) noexcept;
+template bool Lane::start_plain<wire::Opcode::write>(const PlainTransfer&, PlainAnswer&) noexcept;
 
 } // namespace vfsproto::client

@@ -3,6 +3,7 @@
 // sent: the client ends every request exactly once and touches nothing it was not given.
 #include "hostile_tasks.hpp"
 #include "support/scripted_queue.hpp"
+#include "vfsproto/fuse/client/lane.hpp"
 
 #include <cstdlib>
 #include <map>

@@ -7,6 +7,7 @@
 #include "support/ring_pair.hpp"
 #include "vfsproto/backends/loopback/faulty_queue.hpp"
 #include "vfsproto/backends/memfs.hpp"
+#include "vfsproto/fuse/client/lane.hpp"
 #include "vfsproto/fuse/client/node_table.hpp"
 #include "vfsproto/fuse/client/operations/operation.hpp"
 #include "vfsproto/fuse/client/session.hpp"

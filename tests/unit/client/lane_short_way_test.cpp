@@ -7,40 +7,80 @@ using namespace vfsproto::test;
 using client::Lane;
 using client::LaneOptions;
 using wire::Opcode;
+using Ordered = CountedCall<Opcode::statfs>;
 
 namespace {
 
 constexpr QueueLimits kLimits{.max_inflight = 64, .max_segments = 4};
 
-// One READ or WRITE of registered memory, of 512 bytes if nothing else is said.
-template <Opcode Op> struct Piece {
+// One READ or WRITE of registered memory, of 512 bytes if nothing else is said, to be sent by either way.
+template <Opcode Op> struct Piece : client::PlainAnswer {
     explicit Piece(LaneFixture& f, std::uint32_t size = 512) : memory(f.memory.add(size + 64)) {
+        const auto content = pattern(size, 4);
+        std::memcpy(memory.host() + 32, content.data(), size);
         segment = memory.segment(memory.host() + 32, size);
-        const auto bytes = pattern(size, 4);
-        std::memcpy(memory.host() + 32, bytes.data(), size);
-        call.nodeid = 0x1122334455667788;
-        call.caller = {.uid = 7, .gid = 8, .pid = 9};
-        call.args.fh = 42;
-        call.args.offset = 0x99aabbccddee;
-        call.args.size = size;
-        call.args.flags = 5;
-        if constexpr (Op == Opcode::read) {
-            call.data_out = {memory.host() + 32, size, {&segment, 1}};
+        wanted = {.nodeid = 0x1122334455667788,
+                  .fh = 42,
+                  .offset = 0x99aabbccddee,
+                  .data = segment.addr,
+                  .len = size,
+                  .open_flags = 5};
+        on_done = [](client::PlainAnswer& answer) noexcept { ++static_cast<Piece&>(answer).ended; };
+    }
+    // The short way or, as a host does, the long one.
+    void send(LaneFixture& f) {
+        if (f.lane.template start_plain<Op>(wanted, *this)) {
+            ++short_ways;
         } else {
-            call.data_in = {memory.host() + 32, size, {&segment, 1}};
+            send_long(f);
         }
     }
+    void send_long(LaneFixture& f) {
+        call.nodeid = wanted.nodeid;
+        call.caller = f.options.plain_caller;
+        call.args.fh = wanted.fh;
+        call.args.offset = wanted.offset;
+        call.args.size = wanted.len;
+        call.args.flags = wanted.open_flags;
+        segment = {wanted.data, wanted.len};
+        if constexpr (Op == Opcode::read) {
+            call.data_out = {memory.host() + 32, wanted.len, {&segment, 1}};
+        } else {
+            call.data_in = {memory.host() + 32, wanted.len, {&segment, 1}};
+        }
+        call.owner = this;
+        call.on_done = [](client::Request& request) noexcept {
+            auto& self = *static_cast<Piece*>(request.owner);
+            self.errc = request.errc;
+            self.error = request.error;
+            self.bytes = request.bytes;
+            if constexpr (Op == Opcode::write) self.bytes = self.call.reply.size;
+            ++self.ended;
+        };
+        f.lane.enqueue(call);
+    }
+
     Region memory;
+    client::PlainTransfer wanted{};
+    client::Call<Op> call;
     Segment segment{};
-    CountedCall<Op> call;
+    int ended = 0;
+    int short_ways = 0;
 };
 
+LaneOptions somebody() {
+    LaneOptions options;
+    options.plain_caller = {.uid = 7, .gid = 8, .pid = 9};
+    return options;
+}
+
 template <Opcode Op> void check_same_bytes() {
-    LaneFixture f(kLimits);
+    LaneFixture f(kLimits, 4, somebody());
     Piece<Op> any(f);
-    Piece<Op> known(f);
-    f.lane.enqueue(any.call);
-    f.lane.template enqueue_as<Op>(known.call);
+    Piece<Op> plain(f);
+    any.send_long(f);
+    plain.send(f);
+    CHECK(plain.short_ways == 1);
     f.kick();
     REQUIRE(f.queue.sent_count() == 2);
     const ScriptedQueue::Sent& a = f.queue.sent(0);
@@ -67,20 +107,23 @@ template <Opcode Op> Errc verdict(std::uint32_t len, std::uint32_t written, std:
     for (int way = 0; way < 2; ++way) {
         LaneFixture f(kLimits);
         Piece<Op> piece(f);
-        if (way == 0) {
-            f.lane.enqueue(piece.call);
-        } else {
-            f.lane.template enqueue_as<Op>(piece.call);
-        }
+        way == 0 ? piece.send_long(f) : piece.send(f);
         f.kick();
-        const wire::OutHeader header{len, error, f.queue.sent(0).header().unique ^ change};
-        f.queue.write(0, &header, sizeof(header));
+        const struct {
+            wire::OutHeader header;
+            wire::WriteOut taken;
+        } reply{{len, error, f.queue.sent(0).header().unique ^ change}, {}};
+        f.queue.write(0, &reply, Op == Opcode::write ? sizeof(reply) : sizeof(reply.header));
         f.queue.complete(0, written);
         f.drain();
-        REQUIRE(piece.call.ended == 1);
-        errc[way] = piece.call.errc;
+        REQUIRE(piece.ended == 1);
+        CHECK(piece.short_ways == way);
+        errc[way] = piece.errc;
+        if (errc[way] != Errc::ok) CHECK(piece.error == wire::Errno::none);
+        if (error < 0 && errc[way] == Errc::ok) CHECK(piece.error == static_cast<wire::Errno>(-error));
         CHECK(f.lane.in_flight() == 0);
         CHECK(f.lane.error() == (errc[way] == Errc::unique_mismatch ? errc[way] : Errc::ok));
+        CHECK(f.lane.counters().violations == (errc[way] == Errc::ok ? 0u : 1u));
     }
     CHECK(errc[0] == errc[1]);
     return errc[1];
@@ -113,35 +156,105 @@ TEST_CASE("data and struct arrive by the short way") {
     LaneFixture f(kLimits);
     Piece<Opcode::read> read(f);
     Piece<Opcode::write> write(f);
-    f.lane.enqueue_as<Opcode::read>(read.call);
-    f.lane.enqueue_as<Opcode::write>(write.call);
+    read.send(f);
+    write.send(f);
     f.kick();
     const auto data = pattern(100, 9);
     f.queue.reply_bytes(0, data.data(), data.size());
     f.queue.reply(1, wire::WriteOut{77, 0});
     CHECK(f.drain() == 2);
-    CHECK(read.call.succeeded());
-    CHECK(read.call.bytes == 100);
+    CHECK(read.succeeded());
+    CHECK(read.bytes == 100);
     CHECK(std::memcmp(read.memory.host() + 32, data.data(), 100) == 0);
-    CHECK(write.call.reply.size == 77);
-    CHECK(write.call.out_bytes == 8);
+    CHECK(write.succeeded());
+    CHECK(write.bytes == 77);
 }
 
-TEST_CASE("a request used again by the short way remembers nothing of its last answer") {
+TEST_CASE("a server that says it took more than it was sent lies") {
+    LaneFixture f(kLimits);
+    Piece<Opcode::write> write(f);
+    write.send(f);
+    f.kick();
+    f.queue.reply(0, wire::WriteOut{513, 0});
+    f.drain();
+    CHECK(write.errc == Errc::protocol_violation);
+    CHECK(write.bytes == 0);
+}
+
+TEST_CASE("a transfer used again remembers nothing of its last answer") {
     LaneFixture f(kLimits);
     Piece<Opcode::read> read(f);
-    f.lane.enqueue_as<Opcode::read>(read.call);
+    read.send(f);
     f.kick();
     f.queue.reply_error(0, wire::Errno::eio);
     f.drain();
-    CHECK(read.call.error == wire::Errno::eio);
-    f.lane.enqueue_as<Opcode::read>(read.call);
+    CHECK(read.error == wire::Errno::eio);
+    CHECK(read.bytes == 0);
+    read.send(f);
     f.kick();
     f.queue.reply(1);
     f.drain();
-    CHECK(read.call.succeeded());
-    CHECK(read.call.bytes == 0);
-    CHECK(read.call.ended == 2);
+    CHECK(read.succeeded());
+    CHECK(read.bytes == 0);
+    CHECK(read.ended == 2);
+}
+
+TEST_CASE("what one slot carries one after the other by either way is told apart") {
+    LaneFixture f(kLimits, 1, somebody());
+    Piece<Opcode::read> read(f);
+    Piece<Opcode::write> write(f, 256);
+    Ordered other;
+    std::vector<std::vector<std::byte>> sent[2];
+    for (int round = 0; round < 2; ++round) {
+        for (int what = 0; what < 6; ++what) {
+            const std::size_t number = f.queue.sent_count();
+            switch (what) {
+            case 0: read.send(f); break;
+            case 1: write.send(f); break;
+            case 2: f.lane.enqueue(other); break;
+            case 3: write.send(f); break;
+            case 4: read.send_long(f); break;
+            case 5: read.send(f); break;
+            }
+            f.kick();
+            auto request = f.queue.last().request;
+            std::memset(request.data() + offsetof(wire::InHeader, unique), 0, sizeof(std::uint64_t));
+            sent[round].push_back(request);
+            if (what == 2) {
+                f.queue.reply(number, wire::Kstatfs{});
+            } else if (what == 1 || what == 3) {
+                f.queue.reply(number, wire::WriteOut{256, 0});
+            } else {
+                f.queue.reply(number);
+            }
+            f.drain();
+        }
+    }
+    CHECK(sent[0] == sent[1]);
+    CHECK(sent[0][0] == sent[0][4]);
+    CHECK(sent[0][0] == sent[0][5]);
+    CHECK(sent[0][1] == sent[0][3]);
+    CHECK(sent[0][0] != sent[0][1]);
+    CHECK(read.ended == 6);
+    CHECK(read.short_ways == 4);
+    CHECK(write.short_ways == 4);
+}
+
+TEST_CASE("after an init on other memory nothing is left of what the slots had prepared") {
+    LaneFixture f(kLimits, 1, somebody());
+    Piece<Opcode::read> read(f);
+    read.send(f);
+    f.kick();
+    auto expected = f.queue.last().request;
+    f.queue.reply(0);
+    f.drain();
+    const Region block = f.memory.add(Lane::memory_bytes(1, LaneFixture::kBounce));
+    REQUIRE(f.lane.init(make_queue_ref(f.queue), f.entries, block, f.options) == Errc::ok);
+    read.send(f);
+    f.kick();
+    const std::uint64_t unique = f.queue.last().header().unique;
+    std::memcpy(expected.data() + offsetof(wire::InHeader, unique), &unique, sizeof(unique));
+    CHECK(f.queue.last().request == expected);
 }
 
 TEST_CASE("the short way is not taken past those that wait, without a slot, or above the bytes in flight") {
@@ -151,8 +264,9 @@ TEST_CASE("the short way is not taken past those that wait, without a slot, or a
     std::vector<std::unique_ptr<Piece<Opcode::read>>> pieces;
     for (int i = 0; i < 6; ++i) {
         pieces.push_back(std::make_unique<Piece<Opcode::read>>(f));
-        pieces.back()->call.nodeid = static_cast<std::uint64_t>(100 + i);
-        f.lane.enqueue_as<Opcode::read>(pieces.back()->call);
+        pieces.back()->wanted.nodeid = static_cast<std::uint64_t>(100 + i);
+        pieces.back()->send(f);
+        CHECK(pieces.back()->short_ways == (i < 2 ? 1 : 0));
     }
     CHECK(f.queue.sent_count() == 2); // 1024 bytes
     CHECK(f.lane.counters().waited == 4);
@@ -163,12 +277,14 @@ TEST_CASE("the short way is not taken past those that wait, without a slot, or a
         CHECK(f.queue.sent_count() == std::min<std::size_t>(6, i + 3));
     }
     for (std::size_t i = 0; i < 6; ++i) CHECK(f.queue.sent(i).header().nodeid == 100 + i);
+    pieces[0]->send(f);
+    CHECK(pieces[0]->short_ways == 2); // nobody waits any more
 
     LaneFixture g(kLimits, 1);
     Piece<Opcode::write> first(g);
     Piece<Opcode::write> second(g);
-    g.lane.enqueue_as<Opcode::write>(first.call);
-    g.lane.enqueue_as<Opcode::write>(second.call);
+    first.send(g);
+    second.send(g);
     CHECK(g.queue.sent_count() == 1);
     g.kick();
     g.queue.reply(0, wire::WriteOut{512, 0});
@@ -181,10 +297,11 @@ TEST_CASE("the short way does not pass one that waits, though there is room for 
     Piece<Opcode::read> first(f);
     Piece<Opcode::read> waiting(f);
     Piece<Opcode::read> newcomer(f);
-    f.lane.enqueue(first.call);
+    first.send_long(f);
     f.queue.refuse(1);
-    f.lane.enqueue(waiting.call);
-    f.lane.enqueue_as<Opcode::read>(newcomer.call);
+    waiting.send_long(f);
+    newcomer.send(f);
+    CHECK(newcomer.short_ways == 0);
     CHECK(f.queue.sent_count() == 1);
     CHECK(f.lane.counters().waited == 2);
     f.kick();
@@ -197,7 +314,8 @@ TEST_CASE("a header the device left alone is not the last answer of its slot by 
     LaneFixture f(kLimits, 1);
     for (int i = 0; i < 2; ++i) {
         Piece<Opcode::read> read(f);
-        f.lane.enqueue_as<Opcode::read>(read.call);
+        read.send(f);
+        CHECK(read.short_ways == 1);
         f.kick();
         if (i == 0) {
             f.queue.reply(0);
@@ -205,19 +323,36 @@ TEST_CASE("a header the device left alone is not the last answer of its slot by 
             f.queue.complete(1, 16);
         }
         f.drain();
-        CHECK(read.call.errc == (i == 0 ? Errc::ok : Errc::protocol_violation));
+        CHECK(read.errc == (i == 0 ? Errc::ok : Errc::protocol_violation));
     }
     CHECK(f.lane.error() == Errc::ok);
 }
 
-TEST_CASE("a full queue makes the short way wait like the other") {
-    LaneFixture f(kLimits);
+TEST_CASE("where lengths are upper bounds, the header's length counts by the short way as well") {
+    LaneOptions options;
+    options.lengths = WrittenLength::upper_bound;
+    LaneFixture f({.max_inflight = 64, .max_segments = 4, .written = WrittenLength::upper_bound}, 4, options);
+    Piece<Opcode::read> read(f);
+    read.send(f);
+    f.kick();
+    const wire::OutHeader header{16 + 100, 0, f.queue.sent(0).header().unique};
+    f.queue.write(0, &header, sizeof(header));
+    f.queue.complete(0, 16 + 512);
+    f.drain();
+    CHECK(read.succeeded());
+    CHECK(read.bytes == 100);
+    CHECK(read.short_ways == 1);
+}
+
+TEST_CASE("a full queue closes the short way, and the slot is free again") {
+    LaneFixture f(kLimits, 2);
     Piece<Opcode::read> first(f);
     Piece<Opcode::read> second(f);
-    f.lane.enqueue_as<Opcode::read>(first.call);
+    first.send(f);
     f.queue.refuse(2); // it tries both ways
-    f.lane.enqueue_as<Opcode::read>(second.call);
-    CHECK(second.call.ended == 0);
+    second.send(f);
+    CHECK(second.short_ways == 0);
+    CHECK(second.ended == 0);
     CHECK(f.lane.in_flight() == 1);
     f.kick();
     f.queue.reply(0);
@@ -225,36 +360,34 @@ TEST_CASE("a full queue makes the short way wait like the other") {
     CHECK(f.queue.sent_count() == 2);
 }
 
-TEST_CASE("a lane that is latched or gone refuses the short way, whatever the size") {
-    for (const std::uint32_t size : {0u, 512u}) {
-        LaneFixture f(kLimits);
-        f.lane.fail_all(Errc::device_gone);
-        ScriptedQueue healthy(f.memory, kLimits);
-        Piece<Opcode::read> read(f, 512);
-        read.segment.len = size;
-        read.call.args.size = size;
-        read.call.data_out.len = size;
-        f.lane.enqueue_as<Opcode::read>(read.call);
-        CHECK(read.call.ended == 1);
-        CHECK(read.call.errc == Errc::device_gone);
-        CHECK(f.queue.submits() == 0);
+TEST_CASE("transfers on their way end with the lane") {
+    LaneFixture f(kLimits);
+    Piece<Opcode::read> read(f);
+    Piece<Opcode::write> write(f);
+    read.send(f);
+    write.send(f);
+    f.kick();
+    f.lane.fail_all(Errc::device_gone);
+    for (const client::PlainAnswer* answer :
+         {static_cast<client::PlainAnswer*>(&read), static_cast<client::PlainAnswer*>(&write)}) {
+        CHECK(answer->errc == Errc::device_gone);
+        CHECK(answer->error == wire::Errno::none);
+        CHECK(answer->bytes == 0);
     }
+    CHECK(read.ended == 1);
+    CHECK(write.ended == 1);
+    CHECK(f.lane.counters().started == 2);
+    CHECK(f.lane.counters().finished == 2);
 }
 
-TEST_CASE("sizes that contradict each other do not go the short way") {
+TEST_CASE("a lane that is latched or gone refuses the short way") {
     LaneFixture f(kLimits);
-    Piece<Opcode::write> other_field(f);
-    other_field.call.args.size = 511;
-    f.lane.enqueue_as<Opcode::write>(other_field.call);
-    CHECK(other_field.call.errc == Errc::bad_argument);
-    Piece<Opcode::write> other_segment(f);
-    other_segment.segment.len = 511;
-    f.lane.enqueue_as<Opcode::write>(other_segment.call);
-    CHECK(other_segment.call.errc == Errc::bad_argument);
-    Piece<Opcode::write> huge(f);
-    huge.segment.len = huge.call.data_in.len = huge.call.args.size = 0xffff'ffffu;
-    f.lane.enqueue_as<Opcode::write>(huge.call);
-    CHECK(huge.call.errc == Errc::too_large);
+    f.lane.fail_all(Errc::device_gone);
+    Piece<Opcode::read> read(f);
+    read.send(f);
+    CHECK(read.short_ways == 0);
+    CHECK(read.ended == 1);
+    CHECK(read.errc == Errc::device_gone);
     CHECK(f.queue.submits() == 0);
 }
 
@@ -263,44 +396,29 @@ TEST_CASE("a limit on bytes in flight that is no limit still bounds what one hea
     options.max_data_in_flight = 0xffff'ffffu;
     LaneFixture f(kLimits, 4, options);
     Piece<Opcode::write> huge(f);
-    huge.segment.len = huge.call.data_in.len = huge.call.args.size = 0xffff'fff0u;
-    f.lane.enqueue_as<Opcode::write>(huge.call);
-    CHECK(huge.call.errc == Errc::too_large);
+    huge.wanted.len = 0xffff'fff0u;
+    CHECK_FALSE(f.lane.start_plain<Opcode::write>(huge.wanted, huge));
     CHECK(f.queue.submits() == 0);
 }
 
-TEST_CASE("bounced, in several segments, on a short queue or watched by a trace, the way is the long one") {
-    const auto data = pattern(512);
-    {
-        LaneFixture f(kLimits);
-        CountedCall<Opcode::write> write;
-        write.args.size = 512;
-        write.data_in = {data.data(), 512, {}};
-        f.lane.enqueue_as<Opcode::write>(write);
-        f.kick();
-        CHECK(f.queue.last().request.size() == 80 + 512);
-        CHECK(f.queue.last().readable.size() == 1);
-        CHECK(f.lane.counters().copies == 1);
-    }
+TEST_CASE("on a queue of short chains, or watched by a trace, there is no short way") {
     {
         LaneFixture f({.max_inflight = 64, .max_segments = 2});
         Piece<Opcode::write> write(f);
-        f.lane.enqueue_as<Opcode::write>(write.call);
+        write.send(f);
+        CHECK(write.short_ways == 0);
         f.kick();
         CHECK(f.queue.last().readable.size() == 1);
         CHECK(f.queue.last().request.size() == 80 + 512);
     }
-    {
-        int started = 0;
+    for (const bool at_start : {true, false}) {
         LaneOptions options;
-        options.trace.started = [](void* context, const client::TraceEvent& event) noexcept {
-            *static_cast<int*>(context) += event.sent == 80 + 512 ? 1 : 100;
-        };
-        options.trace.context = &started;
+        const auto hook = [](void*, const client::TraceEvent&) noexcept {};
+        (at_start ? options.trace.started : options.trace.finished) = hook;
         LaneFixture f(kLimits, 4, options);
         Piece<Opcode::write> write(f);
-        f.lane.enqueue_as<Opcode::write>(write.call);
-        CHECK(started == 1);
+        write.send(f);
+        CHECK(write.short_ways == 0);
         CHECK(f.queue.submits() == 1);
     }
 }

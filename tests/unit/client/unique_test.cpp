@@ -38,3 +38,18 @@ TEST_CASE("the sequence starts at 1, skips 0 when it wraps, and so no unique is 
     CHECK(next_sequence(kSequenceMask) == 1);
     CHECK(make_unique(next_sequence(kSequenceMask), 0, 0) != 0);
 }
+
+TEST_CASE("a source gives the same numbers, one after the other, and begins again at sequence 1") {
+    UniqueSource source(0x45);
+    std::uint64_t sequence = 0;
+    for (std::uint16_t slot = 0; slot < 100; ++slot) {
+        sequence = next_sequence(sequence);
+        CHECK(source.take(slot) == make_unique(sequence, 0x45, slot));
+    }
+    UniqueSource last(0x45, kSequenceMask);
+    CHECK(last.take(0xffff) == make_unique(kSequenceMask, 0x45, 0xffff));
+    CHECK(last.take(3) == make_unique(1, 0x45, 3));
+    CHECK(last.take(3) == make_unique(2, 0x45, 3));
+    last.set_lane(0x81);
+    CHECK(last.take(3) == make_unique(3, 0x81, 3));
+}

@@ -11,8 +11,9 @@
 
 #include "vfsproto/base/fence.hpp"
 #include "vfsproto/base/region.hpp"
+#include "vfsproto/fuse/client/any_lane.hpp"
+#include "vfsproto/fuse/client/plain_transfer.hpp"
 #include "vfsproto/fuse/client/quirks.hpp"
-#include "vfsproto/fuse/client/request.hpp"
 #include "vfsproto/fuse/client/trace_hook.hpp"
 #include "vfsproto/fuse/client/unique.hpp"
 #include "vfsproto/virtqueue/queue_ref.hpp"
@@ -38,16 +39,22 @@ struct LaneSlot {
     std::byte* block = nullptr;
     DeviceAddr device{};
     std::uint64_t unique = 0;
-    Request* request = nullptr;
-    std::uint32_t out_at = 0;   // where in the block the reply header lies
+    union {
+        Request* request = nullptr; // Kind::request
+        PlainAnswer* answer;        // else
+    };
     std::uint32_t data_len = 0; // payload bytes in flight, both ways
-    std::uint32_t epoch = 0;    // of arm(): was it started after the last one?
+    std::uint32_t out_at = 0;   // where in the block the reply header lies
+    std::uint32_t epoch = 0;    // in which it was started; see BasicLane::waited_in_vain()
     // What a good reply's body may measure. Settled at the start, so that a completion looks nothing up.
     std::uint32_t body_least = 0;
     std::uint32_t body_most = 0;
     std::uint16_t fixed = 0; // bytes of the reply's struct, before its data
     enum class Silence : std::uint8_t { forbidden, allowed } silence = Silence::forbidden; // no bytes at all
+    // Of the last request in this slot. What plain transfers of a kind have in common stays in the block, and here.
+    enum class Kind : std::uint8_t { request, plain_read, plain_write } kind = Kind::request;
 };
+static_assert(sizeof(Slots<LaneSlot>::Entry) <= 64); // a cache line
 
 struct LaneOptions {
     std::uint8_t index = 1;                      // 1 to 255; 0 is the session's
@@ -56,10 +63,11 @@ struct LaneOptions {
     DestroyReply destroy_reply = DestroyReply::may_be_missing;
     // The least exact queue the lane takes. With upper bounds the length in the reply's header counts instead.
     WrittenLength lengths = WrittenLength::exact;
+    Caller plain_caller{}; // on whose behalf plain transfers are made
     TraceHook trace{};
 };
 
-// Words with a single writer, the lane's owner, who stores them relaxed; others read them by load_relaxed.
+// For the lane's owner to read.
 struct LaneCounters {
     std::uintptr_t started = 0;
     std::uintptr_t finished = 0;
@@ -73,11 +81,22 @@ struct ArmOutcome {
     enum class Next : std::uint8_t { sleep, look_again } next = Next::sleep;
 };
 
-template <RequestQueue Q> class BasicLane {
+// A ring that leaves in its memory what it wrote for an earlier chain, and writes again only what is new (see
+// SplitDriver::submit_varied).
+template <class Q>
+concept KeepsChains = requires(Q& q, const Segment (&one)[1], const Segment (&two)[2], Token token) {
+    { q.template submit_varied<2>(one, two, token, std::uint32_t{}) }
+    noexcept->std::same_as<Errc>;
+    { q.reserve_recipes(std::uint32_t{}) }
+    noexcept->std::same_as<std::uint32_t>;
+};
+
+template <RequestQueue Q> class BasicLane final : public AnyLane {
 public:
     using Entry = typename Slots<LaneSlot>::Entry;
 
-    BasicLane() noexcept = default;
+    BasicLane() noexcept
+        : AnyLane([](AnyLane& lane, Request& request) noexcept { static_cast<BasicLane&>(lane).enqueue(request); }) {}
 
     // Bytes of device-reachable memory for so many slots.
     [[nodiscard]] static constexpr std::size_t memory_bytes(std::size_t slots, std::uint32_t bounce) noexcept {
@@ -91,27 +110,39 @@ public:
                             const LaneOptions& options) noexcept;
 
     // Starts the request, or lets it wait for a slot in order. Calls on_done at once when it cannot be started at all, with
-    // bad_argument (a NUL in a name, data_in.len other than the struct or the segments
-    // say, extensions where there can be none),
-    // too_large (longer than slot or chain can hold), queue_full (never room for so many segments), or the error the
+    // bad_argument (a NUL in a name, data_in.len other than the struct or the segments say, extensions where there can be
+    // none), too_large (longer than slot or chain can hold), queue_full (never room for so many segments), or the error the
     // lane or its queue latched.
     void enqueue(Request& request) noexcept;
-    // The same for a request of this row, which is then settled when the library is compiled. There for the rows whose
-    // cost is counted: READ and WRITE.
-    template <wire::Opcode Op> void enqueue_as(Request& request) noexcept;
+    // Starts a READ or a WRITE (Op) of one registered segment by the shortest way there is. False: it has to be the
+    // general one, enqueue(), which knows how to wait and what to say; then nothing happened.
+    template <wire::Opcode Op>
+    [[nodiscard]] bool start_plain(const PlainTransfer& transfer, PlainAnswer& answer) noexcept;
     // Publishes what was started and rings the doorbell if the device wants it. Once per burst.
     void kick() noexcept {
         if (unkicked_ == 0) return;
+        counters_.started += unkicked_;
         unkicked_ = 0;
         queue_.kick();
     }
     // Takes up to kDrainBatch completions, checks each reply, frees its slot, calls on_done, then starts requests that
     // waited. Returns how many were taken. The caller kicks afterwards.
     std::size_t drain() noexcept;
+    // The same two, compiled into their caller: for a few places where each instruction counts, which have lane_body.hpp.
+    template <wire::Opcode Op> [[gnu::always_inline, nodiscard]] bool start_plain_here(const PlainTransfer& transfer,
+                                                                                       PlainAnswer& answer) noexcept;
+    [[gnu::always_inline]] std::size_t drain_here() noexcept;
+
     // Asks for a notification once every request that can be waited for has finished; see ArmOutcome.
     [[nodiscard]] ArmOutcome arm_burst() noexcept;
     // … after the next completion.
     [[nodiscard]] ArmOutcome arm_each() noexcept;
+    // A bounded sleep ran out: what is in flight now is waited for no more, whatever holds it back must not hold back the
+    // news of the others.
+    void waited_in_vain() noexcept {
+        young_ = 0;
+        ++epoch_;
+    }
 
     // After the device was reset or is gone: every request in flight or waiting ends with `why`, and so does each later
     // one unless the lane latched an error of its own before. Nothing is awaited of the device.
@@ -120,12 +151,13 @@ public:
     [[nodiscard]] std::uint16_t in_flight() const noexcept { return slots_.in_flight(); }
     [[nodiscard]] bool idle() const noexcept { return slots_.in_flight() == 0 && waiting_ == nullptr; }
     [[nodiscard]] Errc error() const noexcept { return error_; }
-    [[nodiscard]] const LaneCounters& counters() const noexcept { return counters_; }
+    [[nodiscard]] LaneCounters counters() const noexcept {
+        LaneCounters counters = counters_;
+        counters.started += unkicked_;
+        counters.finished = counters.started - slots_.in_flight(); // a count less for each request
+        return counters;
+    }
     [[nodiscard]] Q& queue() noexcept { return queue_; }
-
-    // The most data one request can carry by way of the bounce area, and as registered memory (0 = only bounced).
-    [[nodiscard]] std::uint32_t max_bounced() const noexcept { return options_.bounce; }
-    [[nodiscard]] bool can_pass_registered() const noexcept { return max_segments_ >= 3; }
 
 private:
     static constexpr std::uint32_t kOutHeader = sizeof(wire::OutHeader);
@@ -143,54 +175,63 @@ private:
         bool bounced = false;                // some of the data passes through the block
     };
 
-    // READ and WRITE of one registered segment when nothing stands in the way: no more than has to be done.
-    template <wire::Opcode Op> [[nodiscard]] Errc start_plain(Request& request, const Segment& payload) noexcept;
-    // `Row` says of a request what its row says, at compile time or at run time: one text for both.
-    template <class Row> void enqueue_row(Request& request) noexcept;
+    template <wire::Opcode Op> [[gnu::always_inline, nodiscard]] Errc
+    submit_plain(LaneSlot& slot, Token token, const PlainTransfer& transfer) noexcept;
+    template <wire::Opcode Op> [[gnu::noinline]] void prepare_plain(LaneSlot& slot) noexcept;
+    template <std::size_t Payload, std::size_t R, std::size_t W> [[gnu::always_inline, nodiscard]] Errc
+    submit_plain_chain(const Segment (&readable)[R], const Segment (&writable)[W], Token token) noexcept;
     void wait_or_refuse(Request& request, Errc errc) noexcept;
     // Errors: too_large.
-    template <class Row> [[nodiscard]] Errc make_plan(const Request& request, Plan& plan) const noexcept;
-    template <class Row> [[nodiscard]] Errc start(Request& request) noexcept;
-    template <class Row> [[nodiscard]] std::uint32_t
-    write_request(const Request& request, std::byte* at, std::uint64_t unique, std::uint32_t registered) noexcept;
-    template <class Row> void remember(LaneSlot& slot, Request& request, const Plan& plan) noexcept;
+    [[nodiscard]] Errc make_plan(const Request& request, Plan& plan) const noexcept;
+    [[nodiscard]] Errc start(Request& request) noexcept;
+    [[nodiscard]] std::uint32_t write_request(const Request& request, std::byte* at, std::uint64_t unique,
+                                              std::uint32_t registered) noexcept;
+    void remember(LaneSlot& slot, Request& request, const Plan& plan) noexcept;
     template <std::size_t Payload>
     [[nodiscard]] Errc submit(Segment message, Segment answer, const Plan& plan, Token token) noexcept;
-    void finish(Token token, std::uint32_t written) noexcept;
-    [[nodiscard]] static Errc check(const LaneSlot& slot, std::uint32_t written,
-                                    const wire::OutHeader& header) noexcept;
-    static void accept(const LaneSlot& slot, Request& request, const std::byte* block,
-                       const wire::OutHeader& header) noexcept;
+    [[gnu::always_inline]] void finish(Token token, std::uint32_t written) noexcept;
+    [[gnu::noinline]] void finish_odd(Token token, Entry& entry, std::uint32_t written,
+                                      wire::OutHeader header) noexcept;
+    [[gnu::always_inline]] void leave_slot(Token token, Entry& entry) noexcept;
+    [[gnu::always_inline, nodiscard]] static Errc check(const LaneSlot& slot, std::uint32_t written,
+                                                        const wire::OutHeader& header) noexcept;
+    [[gnu::always_inline]] static void finish_plain(const LaneSlot& slot, Errc errc,
+                                                    const wire::OutHeader& header) noexcept;
+    static void finish_write(const LaneSlot& slot, Errc errc, wire::OutHeader header) noexcept;
+    void finish_request(Token token, const LaneSlot& slot, Errc errc, wire::OutHeader header) noexcept;
+    static void accept(const LaneSlot& slot, const wire::OutHeader& header) noexcept;
+    void fail(Token token, LaneSlot& slot, Errc why) noexcept;
     void start_waiting() noexcept;
+    void settle_plain_limit() noexcept;
     void latch(Errc why) noexcept;
     void trace_started(Token token, const Request& request, std::uint32_t bytes) noexcept;
     void trace_finished(Token token, const Request& request, std::uint32_t bytes) noexcept;
     [[nodiscard]] TraceEvent event_of(Token token, const Request& request) noexcept;
-    static void count(std::uintptr_t& counter) noexcept { store_relaxed(counter, load_relaxed(counter) + 1); }
 
     Q queue_{};
     Slots<LaneSlot> slots_{};
     LaneOptions options_{};
     std::size_t stride_ = 0;
-    std::uint64_t sequence_ = 0;
+    UniqueSource uniques_{};
     std::uint64_t data_in_flight_ = 0;
     std::uint32_t epoch_ = 0;
-    std::uint16_t young_ = 0; // in flight, started since the last arm, cannot block at the server
-    std::uint16_t unkicked_ = 0;
-    std::uint16_t max_segments_ = 0;
-    std::uint64_t plain_limit_ = 0; // max_data_in_flight while start_plain() is possible, else 0
     WrittenLength lengths_ = WrittenLength::exact;
     Errc error_ = Errc::ok;
+    std::uint16_t young_ = 0; // in flight, started in this epoch, cannot block at the server
+    bool plain_possible_ = false;
+    std::uint64_t plain_limit_ = 0; // the most data in flight while start_plain() is possible and nobody waits, else 0
+    std::uint32_t recipes_ = 0;     // of the plain chains, two a slot
+    std::uint32_t unkicked_ = 0;
     Request* waiting_ = nullptr; // FIFO
     Request* waiting_last_ = nullptr;
     LaneCounters counters_{};
     Completion batch_[config::kDrainBatch]{}; // scratch of drain(), which never runs inside itself
 };
 
-// What the library compiles once; a port with whole-program inlining may instantiate its own from lane_body.hpp.
+// What the library compiles once; who knows his queue's type may instantiate his own from lane_body.hpp.
 using Lane = BasicLane<QueueRef>;
 extern template class BasicLane<QueueRef>;
-extern template void BasicLane<QueueRef>::enqueue_as<wire::Opcode::read>(Request&) noexcept;
-extern template void BasicLane<QueueRef>::enqueue_as<wire::Opcode::write>(Request&) noexcept;
+extern template bool Lane::start_plain<wire::Opcode::read>(const PlainTransfer&, PlainAnswer&) noexcept;
+extern template bool Lane::start_plain<wire::Opcode::write>(const PlainTransfer&, PlainAnswer&) noexcept;
 
 } // namespace vfsproto::client

@@ -2,97 +2,11 @@
 // The bodies of BasicLane, for lane.cpp and for ports that instantiate a lane over their own queue type.
 #pragma once
 
-#include "vfsproto/base/fence.hpp"
-#include "vfsproto/base/peer_memory.hpp"
 #include "vfsproto/fuse/client/lane.hpp"
+#include "vfsproto/fuse/client/lane_message.hpp"
 #include "vfsproto/fuse/wire/reply_codec.hpp"
 
 namespace vfsproto::client {
-
-namespace detail {
-
-// Structs of FUSE are whole 4-byte words; a call to memcpy would cost more than the copy.
-inline void copy_words(std::byte* to, const void* from, std::uint32_t bytes) noexcept {
-    const auto* source = static_cast<const std::byte*>(from);
-    std::uint32_t at = 0;
-    for (; at + 8 <= bytes; at += 8) __builtin_memcpy(to + at, source + at, 8);
-    if (at < bytes) __builtin_memcpy(to + at, source + at, bytes - at);
-}
-
-inline std::byte* put_name(std::byte* to, std::span<const char> name) noexcept {
-    if (!name.empty()) __builtin_memcpy(to, name.data(), name.size());
-    to[name.size()] = std::byte{0};
-    return to + name.size() + 1;
-}
-
-// Does the row's request carry names even when they are empty?
-constexpr std::uint32_t name_count(wire::InTail tail) noexcept {
-    switch (tail) {
-    case wire::InTail::name:
-    case wire::InTail::name_data: return 1;
-    case wire::InTail::name_pair: return 2;
-    default: return 0;
-    }
-}
-
-[[gnu::always_inline]] constexpr std::uint32_t names_length(const wire::OpInfo& op, const Request& request) noexcept {
-    const std::uint32_t names = name_count(op.in_tail);
-    std::uint32_t length = 0;
-    if (names >= 1) length += static_cast<std::uint32_t>(request.name.size()) + 1;
-    if (names == 2) length += static_cast<std::uint32_t>(request.name2.size()) + 1;
-    return length;
-}
-
-// What a request's row says of it, known when this is compiled …
-template <wire::Opcode Op> struct KnownRow {
-    static constexpr const wire::OpInfo& op(const Request&) noexcept { return wire::op_info(Op); }
-    static constexpr std::uint32_t in_size(const Request&) noexcept { return wire::RowOf<Op>::in_size; }
-};
-// … or not.
-struct AnyRow {
-    static const wire::OpInfo& op(const Request& request) noexcept { return *request.op; }
-    static std::uint32_t in_size(const Request& request) noexcept { return request.in_size; }
-};
-
-// Bytes of data that travel with the request, and that its reply may bring.
-[[gnu::always_inline]] constexpr std::uint32_t data_in_of(const wire::OpInfo& op, const Request& request) noexcept {
-    return op.tail_field.unit != 0 ? request.data_in.len : 0;
-}
-[[gnu::always_inline]] constexpr std::uint32_t data_out_of(const wire::OpInfo& op, const Request& request) noexcept {
-    return op.out_tail != wire::OutTail::none ? request.data_out.len : 0;
-}
-
-// Registered memory says its length twice.
-[[gnu::always_inline]] inline bool same_length(std::span<const Segment> segments, std::uint32_t len) noexcept {
-    return segments.empty() || total_length(segments) == len;
-}
-
-// The sender's own mistakes, as wire::encode_request() refuses them: a server would read another name than was meant, or
-// die of a size that is not true.
-[[gnu::always_inline]] inline Errc check_form(const wire::OpInfo& op, const Request& request) noexcept {
-    std::uint64_t declared = 0;
-    if (op.tail_field.unit != 0) {
-        std::uint32_t field;
-        __builtin_memcpy(&field, static_cast<const std::byte*>(request.in) + op.tail_field.offset, sizeof(field));
-        declared = std::uint64_t{field} * op.tail_field.unit;
-    }
-    if (declared != request.data_in.len) return Errc::bad_argument;
-    if (!same_length(request.data_in.segments, request.data_in.len)) return Errc::bad_argument;
-    if (!same_length(request.data_out.segments, request.data_out.len)) return Errc::bad_argument;
-    if (name_count(op.in_tail) != 0) {
-        for (const char c : request.name) {
-            if (c == '\0') return Errc::bad_argument;
-        }
-        for (const char c : request.name2) {
-            if (c == '\0') return Errc::bad_argument;
-        }
-    }
-    if (request.ext_len == 0) return Errc::ok;
-    const bool legal = op.traits.extensions == wire::Extensions::allowed && request.ext_len % 8 == 0;
-    return legal ? Errc::ok : Errc::bad_argument;
-}
-
-} // namespace detail
 
 template <RequestQueue Q>
 Errc BasicLane<Q>::init(Q queue, std::span<Entry> entries, const Region& memory, const LaneOptions& options) noexcept {
@@ -112,101 +26,30 @@ Errc BasicLane<Q>::init(Q queue, std::span<Entry> entries, const Region& memory,
         LaneSlot& slot = slots_.at(Token{static_cast<std::uint16_t>(i)});
         slot.block = memory.host() + i * stride_;
         slot.device = memory.device() + i * stride_;
+        slot.kind = LaneSlot::Kind::request; // nothing is prepared in this memory
     }
     options_ = options;
+    bounce_ = options.bounce;
     max_segments_ = limits.max_segments;
-    const bool plain = can_pass_registered() && options.trace.started == nullptr;
-    const std::uint32_t limit = options.max_data_in_flight < kMaxPayload ? options.max_data_in_flight : kMaxPayload;
-    plain_limit_ = plain ? limit : 0;
+    uniques_.set_lane(options.index);
+    if constexpr (KeepsChains<Q>) recipes_ = queue_.reserve_recipes(static_cast<std::uint32_t>(2 * count));
+    // A trace shows requests, and plain transfers are none.
+    plain_possible_ = can_pass_registered() && options.trace.started == nullptr && options.trace.finished == nullptr;
     lengths_ = limits.written;
     error_ = Errc::ok;
+    settle_plain_limit();
     return Errc::ok;
+}
+
+template <RequestQueue Q> void BasicLane<Q>::settle_plain_limit() noexcept {
+    const std::uint32_t limit = options_.max_data_in_flight < kMaxPayload ? options_.max_data_in_flight : kMaxPayload;
+    plain_limit_ = plain_possible_ && waiting_ == nullptr && error_ == Errc::ok ? limit : 0;
 }
 
 template <RequestQueue Q> void BasicLane<Q>::enqueue(Request& request) noexcept {
-    enqueue_row<detail::AnyRow>(request);
-}
-
-template <RequestQueue Q> template <wire::Opcode Op> void BasicLane<Q>::enqueue_as(Request& request) noexcept {
-    VFSPROTO_ASSERT(request.op == &wire::op_info(Op));
-    const bool reads = Op == wire::Opcode::read;
-    const std::span<const Segment> payload = reads ? request.data_out.segments : request.data_in.segments;
-    const std::uint32_t len = reads ? request.data_out.len : request.data_in.len;
-    // No bytes at all wrap, and are not below the limit.
-    if (payload.size() == 1 && waiting_ == nullptr && data_in_flight_ + len - 1 < plain_limit_ && slots_.has_free())
-        [[likely]] {
-        const bool is_true = payload[0].len == len && static_cast<const wire::InOf<Op>*>(request.in)->size == len;
-        if (is_true && start_plain<Op>(request, payload[0]) == Errc::ok) [[likely]]
-            return;
-    }
-    enqueue_row<detail::KnownRow<Op>>(request);
-}
-
-template <RequestQueue Q> template <wire::Opcode Op>
-[[gnu::always_inline]] inline Errc BasicLane<Q>::start_plain(Request& request, const Segment& payload) noexcept {
-    constexpr bool kReads = Op == wire::Opcode::read;
-    using In = wire::InOf<Op>;
-    constexpr auto kLength = static_cast<std::uint32_t>(sizeof(wire::InHeader) + sizeof(In));
-    constexpr std::uint32_t kAnswer = kOutHeader + wire::RowOf<Op>::out_size;
-    request.errc = Errc::ok;
-    request.error = wire::Errno::none;
-    request.bytes = 0;
-    request.out_bytes = 0;
-
-    const Token token = slots_.take();
-    LaneSlot& slot = slots_.at(token);
-    sequence_ = next_sequence(sequence_);
-    slot.unique = make_unique(sequence_, options_.index, token.slot);
-    std::byte* at = slot.block + kReplyArea;
-    const wire::InHeader header{.len = kLength + (kReads ? 0 : payload.len),
-                                .opcode = static_cast<std::uint32_t>(Op),
-                                .unique = slot.unique,
-                                .nodeid = request.nodeid,
-                                .uid = request.caller.uid,
-                                .gid = request.caller.gid,
-                                .pid = request.caller.pid,
-                                .total_extlen = 0,
-                                .padding = 0};
-    __builtin_memcpy(at, &header, sizeof(header));
-    __builtin_memcpy(at + sizeof(header), request.in, sizeof(In));
-    __builtin_memset(slot.block, 0, kOutHeader);
-    const Segment message{slot.device + kReplyArea, kLength};
-    const Segment answer{slot.device, kAnswer};
-    Errc errc;
-    if constexpr (kReads) {
-        const Segment writable[2] = {answer, payload};
-        errc = queue_.submit({&message, 1}, writable, token);
-    } else {
-        const Segment readable[2] = {message, payload};
-        errc = queue_.submit(readable, {&answer, 1}, token);
-    }
-    if (errc != Errc::ok) [[unlikely]] {
-        slots_.release(token);
-        return errc;
-    }
-    slot.request = &request;
-    slot.out_at = 0;
-    slot.data_len = payload.len;
-    slot.epoch = epoch_;
-    slot.body_least = wire::RowOf<Op>::out_size;
-    slot.body_most = wire::RowOf<Op>::out_size + (kReads ? payload.len : 0);
-    slot.fixed = wire::RowOf<Op>::out_size;
-    slot.silence = LaneSlot::Silence::forbidden;
-    ++young_;
-    data_in_flight_ += payload.len;
-    ++unkicked_;
-    count(counters_.started);
-    return Errc::ok;
-}
-
-template <RequestQueue Q> template <class Row>
-[[gnu::always_inline]] inline void BasicLane<Q>::enqueue_row(Request& request) noexcept {
-    request.errc = Errc::ok;
-    request.error = wire::Errno::none;
-    request.bytes = 0;
-    request.out_bytes = 0;
-    Errc errc = detail::check_form(Row::op(request), request);
-    if (errc == Errc::ok) errc = waiting_ == nullptr ? start<Row>(request) : Errc::no_slot;
+    detail::clear_answer(request);
+    Errc errc = detail::check_form(*request.op, request);
+    if (errc == Errc::ok) errc = waiting_ == nullptr ? start(request) : Errc::no_slot;
     if (errc != Errc::ok) [[unlikely]]
         wait_or_refuse(request, errc);
 }
@@ -216,21 +59,112 @@ template <RequestQueue Q> void BasicLane<Q>::wait_or_refuse(Request& request, Er
         request.next = nullptr;
         (waiting_ == nullptr ? waiting_ : waiting_last_->next) = &request;
         waiting_last_ = &request;
-        count(counters_.waited);
-        return;
+        ++counters_.waited;
+        return settle_plain_limit();
     }
     request.errc = errc;
     request.on_done(request);
 }
 
-template <RequestQueue Q> template <class Row>
-[[gnu::always_inline]] inline std::uint32_t BasicLane<Q>::write_request(const Request& request, std::byte* at,
-                                                                        std::uint64_t unique,
-                                                                        std::uint32_t registered) noexcept {
-    const wire::OpInfo& op = Row::op(request);
+template <RequestQueue Q> template <wire::Opcode Op>
+bool BasicLane<Q>::start_plain(const PlainTransfer& transfer, PlainAnswer& answer) noexcept {
+    return start_plain_here<Op>(transfer, answer);
+}
+
+template <RequestQueue Q> template <wire::Opcode Op>
+inline bool BasicLane<Q>::start_plain_here(const PlainTransfer& transfer, PlainAnswer& answer) noexcept {
+    static_assert(Op == wire::Opcode::read || Op == wire::Opcode::write);
+    constexpr bool kReads = Op == wire::Opcode::read;
+    constexpr auto kKind = kReads ? LaneSlot::Kind::plain_read : LaneSlot::Kind::plain_write;
+    const std::uint32_t len = transfer.len;
+    const std::uint64_t data_in_flight = data_in_flight_ + len;
+    if (data_in_flight > plain_limit_ || !slots_.has_free()) [[unlikely]]
+        return false;
+
+    const auto [token, entry] = slots_.take();
+    LaneSlot& slot = entry.state;
+    if (slot.kind != kKind) [[unlikely]]
+        prepare_plain<Op>(slot);
+    slot.unique = uniques_.take(token.slot);
+    if (submit_plain<Op>(slot, token, transfer) != Errc::ok) [[unlikely]] {
+        slots_.release(token, entry);
+        return false;
+    }
+    slot.answer = &answer;
+    slot.data_len = len;
+    slot.epoch = epoch_;
+    slot.body_most = wire::RowOf<Op>::out_size + (kReads ? len : 0);
+    ++young_;
+    data_in_flight_ = data_in_flight;
+    ++unkicked_;
+    return true;
+}
+
+template <RequestQueue Q> template <wire::Opcode Op>
+inline Errc BasicLane<Q>::submit_plain(LaneSlot& slot, Token token, const PlainTransfer& transfer) noexcept {
+    constexpr bool kReads = Op == wire::Opcode::read;
+    using In = wire::InOf<Op>; // the two are alike
+    constexpr auto kLength = static_cast<std::uint32_t>(sizeof(wire::InHeader) + sizeof(In));
+    std::byte* const block = slot.block;
+    std::byte* const header = block + kReplyArea;
+    std::byte* const in = header + sizeof(wire::InHeader);
+    if constexpr (!kReads) detail::put(header + offsetof(wire::InHeader, len), kLength + transfer.len);
+    detail::put(header + offsetof(wire::InHeader, unique), slot.unique);
+    detail::put(header + offsetof(wire::InHeader, nodeid), transfer.nodeid);
+    detail::put(in + offsetof(In, fh), transfer.fh);
+    detail::put(in + offsetof(In, offset), transfer.offset);
+    detail::put(in + offsetof(In, size), transfer.len);
+    detail::put(in + offsetof(In, flags), transfer.open_flags);
+    // A header the device leaves alone must not look like an answer.
+    __builtin_memset(block, 0, kOutHeader);
+    // Arrays: a ring that is known here then writes so many descriptors without a loop.
+    const Segment message{slot.device + kReplyArea, kLength};
+    const Segment answer{slot.device, kOutHeader + wire::RowOf<Op>::out_size};
+    const Segment payload{transfer.data, transfer.len};
+    if constexpr (kReads) {
+        const Segment readable[] = {message};
+        const Segment writable[] = {answer, payload};
+        return submit_plain_chain<2>(readable, writable, token);
+    } else {
+        const Segment readable[] = {message, payload};
+        const Segment writable[] = {answer};
+        return submit_plain_chain<1>(readable, writable, token);
+    }
+}
+
+template <RequestQueue Q> template <std::size_t Payload, std::size_t R, std::size_t W> inline Errc
+BasicLane<Q>::submit_plain_chain(const Segment (&readable)[R], const Segment (&writable)[W], Token token) noexcept {
+    if constexpr (KeepsChains<Q>) {
+        // Two recipes a slot: of what a READ or a WRITE has in common with the one before it.
+        const std::uint32_t recipe = recipes_ + 2u * token.slot + (Payload < R ? 1 : 0);
+        return queue_.template submit_varied<Payload>(readable, writable, token, recipe);
+    } else {
+        return queue_.submit(readable, writable, token);
+    }
+}
+
+// What is the same for all of a kind, in the block and of the slot.
+template <RequestQueue Q> template <wire::Opcode Op> void BasicLane<Q>::prepare_plain(LaneSlot& slot) noexcept {
+    constexpr bool kReads = Op == wire::Opcode::read;
+    constexpr std::uint16_t kFixed = wire::RowOf<Op>::out_size;
+    using In = wire::InOf<Op>;
+    std::byte* const header = slot.block + kReplyArea;
+    detail::put_header(header, Op, sizeof(wire::InHeader) + sizeof(In), 0, 0, options_.plain_caller, 0);
+    detail::put(header + sizeof(wire::InHeader), In{});
+    slot.out_at = 0;
+    slot.body_least = kFixed;
+    slot.fixed = kFixed;
+    slot.silence = LaneSlot::Silence::forbidden;
+    slot.kind = kReads ? LaneSlot::Kind::plain_read : LaneSlot::Kind::plain_write;
+}
+
+template <RequestQueue Q> std::uint32_t BasicLane<Q>::write_request(const Request& request, std::byte* at,
+                                                                    std::uint64_t unique,
+                                                                    std::uint32_t registered) noexcept {
+    const wire::OpInfo& op = *request.op;
     std::byte* end = at + sizeof(wire::InHeader);
-    detail::copy_words(end, request.in, Row::in_size(request));
-    end += Row::in_size(request);
+    detail::copy_words(end, request.in, request.in_size);
+    end += request.in_size;
     if (const std::uint32_t names = detail::name_count(op.in_tail); names != 0) {
         end = detail::put_name(end, request.name);
         if (names == 2) end = detail::put_name(end, request.name2);
@@ -246,16 +180,8 @@ template <RequestQueue Q> template <class Row>
         end += ext_len;
     }
     const auto length = static_cast<std::uint32_t>(end - at);
-    const wire::InHeader header{.len = length + registered,
-                                .opcode = static_cast<std::uint32_t>(op.opcode),
-                                .unique = unique,
-                                .nodeid = request.nodeid,
-                                .uid = request.caller.uid,
-                                .gid = request.caller.gid,
-                                .pid = request.caller.pid,
-                                .total_extlen = static_cast<std::uint16_t>(ext_len / 8),
-                                .padding = 0};
-    __builtin_memcpy(at, &header, sizeof(header));
+    detail::put_header(at, op.opcode, length + registered, unique, request.nodeid, request.caller,
+                       static_cast<std::uint16_t>(ext_len / 8));
     return length;
 }
 
@@ -275,9 +201,8 @@ Errc BasicLane<Q>::submit(Segment message, Segment answer, const Plan& plan, Tok
     return queue_.submit({readable, readable_count}, {writable, writable_count}, token);
 }
 
-template <RequestQueue Q> template <class Row>
-[[gnu::always_inline]] inline Errc BasicLane<Q>::make_plan(const Request& request, Plan& plan) const noexcept {
-    const wire::OpInfo& op = Row::op(request);
+template <RequestQueue Q> Errc BasicLane<Q>::make_plan(const Request& request, Plan& plan) const noexcept {
+    const wire::OpInfo& op = *request.op;
     const std::uint32_t in_len = detail::data_in_of(op, request);
     const std::uint32_t data_out = detail::data_out_of(op, request);
     // Registered payload goes as it is while the chain has room for it; else it bounces like any other.
@@ -292,7 +217,7 @@ template <RequestQueue Q> template <class Row>
     const std::uint32_t in_bounced = in_len - plan.in_registered;
     const bool out_bounced = data_out != 0 && plan.data_out.empty();
     plan.bounced = in_bounced != 0 || out_bounced;
-    std::uint32_t end = kReplyArea + static_cast<std::uint32_t>(sizeof(wire::InHeader)) + Row::in_size(request) +
+    std::uint32_t end = kReplyArea + static_cast<std::uint32_t>(sizeof(wire::InHeader)) + request.in_size +
                         detail::names_length(op, request) + request.ext_len + in_bounced;
     plan.out_len = static_cast<std::uint32_t>(wire::max_reply_size(op, out_bounced ? data_out : 0));
     if (out_bounced) {
@@ -305,9 +230,8 @@ template <RequestQueue Q> template <class Row>
     return end > stride_ ? Errc::too_large : Errc::ok;
 }
 
-template <RequestQueue Q> template <class Row>
-[[gnu::always_inline]] inline void BasicLane<Q>::remember(LaneSlot& slot, Request& request, const Plan& plan) noexcept {
-    const wire::OpInfo& op = Row::op(request);
+template <RequestQueue Q> void BasicLane<Q>::remember(LaneSlot& slot, Request& request, const Plan& plan) noexcept {
+    const wire::OpInfo& op = *request.op;
     const std::uint32_t data_out = detail::data_out_of(op, request);
     slot.request = &request;
     slot.out_at = plan.out_at;
@@ -332,10 +256,9 @@ template <RequestQueue Q> template <class Row>
     data_in_flight_ += slot.data_len;
 }
 
-template <RequestQueue Q> template <class Row>
-[[gnu::always_inline]] inline Errc BasicLane<Q>::start(Request& request) noexcept {
+template <RequestQueue Q> Errc BasicLane<Q>::start(Request& request) noexcept {
     if (error_ != Errc::ok) return error_;
-    const wire::OpInfo& op = Row::op(request);
+    const wire::OpInfo& op = *request.op;
     const std::uint64_t data_len = std::uint64_t{detail::data_in_of(op, request)} + detail::data_out_of(op, request);
     if (data_len > kMaxPayload) return Errc::too_large;
     // What is above the bound by itself goes alone; what carries no data never waits for it.
@@ -344,17 +267,16 @@ template <RequestQueue Q> template <class Row>
     }
 
     Plan plan;
-    if (const Errc errc = make_plan<Row>(request, plan); errc != Errc::ok) return errc;
+    if (const Errc errc = make_plan(request, plan); errc != Errc::ok) return errc;
 
-    const Result<Token> acquired = slots_.acquire();
-    if (!acquired) return acquired.error();
-    const Token token = *acquired;
-    LaneSlot& slot = slots_.at(token);
+    if (!slots_.has_free()) return Errc::no_slot;
+    const auto [token, entry] = slots_.take();
+    LaneSlot& slot = entry.state;
+    slot.kind = LaneSlot::Kind::request;
     std::byte* const block = slot.block;
     const DeviceAddr device = slot.device;
-    sequence_ = next_sequence(sequence_);
-    const std::uint64_t unique = make_unique(sequence_, options_.index, token.slot);
-    const std::uint32_t written = write_request<Row>(request, block + kReplyArea, unique, plan.in_registered);
+    const std::uint64_t unique = uniques_.take(token.slot);
+    const std::uint32_t written = write_request(request, block + kReplyArea, unique, plan.in_registered);
     Segment answer{};
     if (op.traits.reply != wire::ReplyOwed::never) {
         // A header the device leaves alone must not look like an answer.
@@ -370,57 +292,77 @@ template <RequestQueue Q> template <class Row>
         return errc;
     }
     slot.unique = unique;
-    remember<Row>(slot, request, plan);
+    remember(slot, request, plan);
     ++unkicked_;
-    count(counters_.started);
-    if (plan.bounced) count(counters_.copies);
+    if (plan.bounced) ++counters_.copies;
     if (options_.trace.started != nullptr) trace_started(token, request, written + plan.in_registered);
     return Errc::ok;
 }
 
-template <RequestQueue Q> std::size_t BasicLane<Q>::drain() noexcept {
+template <RequestQueue Q> std::size_t BasicLane<Q>::drain() noexcept { return drain_here(); }
+
+template <RequestQueue Q> inline std::size_t BasicLane<Q>::drain_here() noexcept {
     const std::size_t taken = queue_.poll(batch_);
     for (std::size_t i = 0; i < taken; ++i) finish(batch_[i].token, batch_[i].written);
-    if (taken < config::kDrainBatch && error_ == Errc::ok && queue_.error() != Errc::ok) latch(queue_.error());
+    if (const Errc errc = queue_.error(); errc != Errc::ok && error_ == Errc::ok) [[unlikely]]
+        latch(errc);
     if (taken != 0 && waiting_ != nullptr) start_waiting();
     return taken;
 }
 
-template <RequestQueue Q>
-[[gnu::always_inline]] inline void BasicLane<Q>::finish(Token token, std::uint32_t written) noexcept {
-    LaneSlot* slot = slots_.find(token);
-    if (slot == nullptr) [[unlikely]]
+template <RequestQueue Q> inline void BasicLane<Q>::finish(Token token, std::uint32_t written) noexcept {
+    Entry* const entry = slots_.find_entry(token);
+    if (entry == nullptr) [[unlikely]]
         return latch(Errc::ring_id_not_live); // a host's own queue handed back a token we never gave
-    Request& request = *slot->request;
-    const std::byte* const block = slot->block;
-    wire::OutHeader header;
-    copy_from_peer(&header, block + slot->out_at, sizeof(header));
-    if (lengths_ == WrittenLength::upper_bound && header.len < written) written = header.len;
+    const LaneSlot& slot = entry->state;
+    const wire::OutHeader header = detail::read_header(slot.block + slot.out_at);
+    if (check(slot, written, header) != Errc::ok) [[unlikely]]
+        return finish_odd(token, *entry, written, header);
+    leave_slot(token, *entry);
+    if (slot.kind == LaneSlot::Kind::plain_read) [[likely]] {
+        finish_plain(slot, Errc::ok, header);
+    } else if (slot.kind == LaneSlot::Kind::plain_write) {
+        finish_write(slot, Errc::ok, header);
+    } else {
+        finish_request(token, slot, Errc::ok, header);
+    }
+}
 
-    Errc errc = Errc::ok;
-    if (written != 0 || slot->silence == LaneSlot::Silence::forbidden) {
-        errc = check(*slot, written, header);
-        if (errc == Errc::ok) {
-            accept(*slot, request, block, header);
+// The slot's content stays as it is until somebody starts a request.
+template <RequestQueue Q> inline void BasicLane<Q>::leave_slot(Token token, Entry& entry) noexcept {
+    if (entry.state.epoch == epoch_) --young_;
+    data_in_flight_ -= entry.state.data_len;
+    slots_.release(token, entry);
+}
+
+// A reply that is no good, or good only because the device's length is an upper bound or silence is allowed. Of one that
+// is no good, the header left says that nothing came.
+template <RequestQueue Q>
+void BasicLane<Q>::finish_odd(Token token, Entry& entry, std::uint32_t written, wire::OutHeader header) noexcept {
+    const LaneSlot& slot = entry.state;
+    if (lengths_ == WrittenLength::upper_bound && header.len < written) written = header.len;
+    Errc errc = check(slot, written, header);
+    if (errc != Errc::ok) {
+        header = {.len = kOutHeader, .error = 0, .unique = 0};
+        if (written == 0 && slot.silence == LaneSlot::Silence::allowed) {
+            errc = Errc::ok;
         } else {
-            request.errc = errc;
-            count(counters_.violations);
+            ++counters_.violations;
+            if (errc == Errc::unique_mismatch) latch(errc);
         }
     }
-    if (slot->epoch == epoch_ && young_ != 0) --young_;
-    data_in_flight_ -= slot->data_len;
-    count(counters_.finished);
-    if (options_.trace.finished != nullptr) trace_finished(token, request, written);
-    slots_.release(token);
-    if (errc == Errc::unique_mismatch) [[unlikely]]
-        latch(errc);
-    request.on_done(request);
+    leave_slot(token, entry);
+    switch (slot.kind) {
+    case LaneSlot::Kind::plain_read: return finish_plain(slot, errc, header);
+    case LaneSlot::Kind::plain_write: return finish_write(slot, errc, header);
+    case LaneSlot::Kind::request: return finish_request(token, slot, errc, header);
+    }
 }
 
 // The order is that of docs/design.md section 5. Liveness was checked by the caller; "owed" and "size fits" are one
 // comparison, since a row without a reply has no body that fits.
-template <RequestQueue Q> [[gnu::always_inline]] inline Errc
-BasicLane<Q>::check(const LaneSlot& slot, std::uint32_t written, const wire::OutHeader& header) noexcept {
+template <RequestQueue Q>
+inline Errc BasicLane<Q>::check(const LaneSlot& slot, std::uint32_t written, const wire::OutHeader& header) noexcept {
     if (written < kOutHeader || header.len != written) return Errc::protocol_violation;
     if (header.unique != slot.unique) return Errc::unique_mismatch;
     const std::uint32_t body = written - kOutHeader;
@@ -432,15 +374,43 @@ BasicLane<Q>::check(const LaneSlot& slot, std::uint32_t written, const wire::Out
     return header.error < 0 && header.error > -wire::kErrnoLimit && body == 0 ? Errc::ok : Errc::protocol_violation;
 }
 
+// Of an error, and of a reply that is no good, the header says that no data came.
 template <RequestQueue Q>
-[[gnu::always_inline]] inline void BasicLane<Q>::accept(const LaneSlot& slot, Request& request, const std::byte* block,
-                                                        const wire::OutHeader& header) noexcept {
-    if (header.error != 0) {
-        request.error = static_cast<wire::Errno>(-header.error);
-        return;
+inline void BasicLane<Q>::finish_plain(const LaneSlot& slot, Errc errc, const wire::OutHeader& header) noexcept {
+    PlainAnswer& answer = *slot.answer;
+    answer.errc = errc;
+    answer.error = static_cast<wire::Errno>(-header.error);
+    answer.bytes = header.len - kOutHeader;
+    answer.on_done(answer);
+}
+
+// As if the header counted what was taken, as that of a READ does.
+template <RequestQueue Q>
+void BasicLane<Q>::finish_write(const LaneSlot& slot, Errc errc, wire::OutHeader header) noexcept {
+    if (header.len != kOutHeader) {
+        wire::WriteOut reply;
+        copy_from_peer(&reply, slot.block + kOutHeader, sizeof(reply));
+        const bool possible = reply.size <= slot.data_len;
+        header.len = kOutHeader + (possible ? reply.size : 0);
+        if (!possible) errc = Errc::protocol_violation;
     }
+    finish_plain(slot, errc, header);
+}
+
+template <RequestQueue Q>
+void BasicLane<Q>::finish_request(Token token, const LaneSlot& slot, Errc errc, wire::OutHeader header) noexcept {
+    Request& request = *slot.request;
+    request.errc = errc;
+    accept(slot, header);
+    if (options_.trace.finished != nullptr) trace_finished(token, request, header.len);
+    request.on_done(request);
+}
+
+template <RequestQueue Q> void BasicLane<Q>::accept(const LaneSlot& slot, const wire::OutHeader& header) noexcept {
+    Request& request = *slot.request;
+    request.error = static_cast<wire::Errno>(-header.error);
     std::uint32_t body = header.len - kOutHeader;
-    const std::byte* at = block + slot.out_at + kOutHeader;
+    const std::byte* at = slot.block + slot.out_at + kOutHeader;
     if (slot.fixed != 0) {
         const std::uint32_t fixed = body < slot.fixed ? body : slot.fixed;
         if (request.out != nullptr) detail::copy_words(static_cast<std::byte*>(request.out), at, fixed);
@@ -456,10 +426,11 @@ template <RequestQueue Q>
 template <RequestQueue Q> void BasicLane<Q>::start_waiting() noexcept {
     while (waiting_ != nullptr) {
         Request& request = *waiting_;
-        const Errc errc = start<detail::AnyRow>(request);
+        const Errc errc = start(request);
         if (errc == Errc::no_slot) return;
         waiting_ = request.next;
         request.next = nullptr;
+        settle_plain_limit();
         if (errc == Errc::ok) continue;
         request.errc = errc;
         request.on_done(request);
@@ -467,10 +438,7 @@ template <RequestQueue Q> void BasicLane<Q>::start_waiting() noexcept {
 }
 
 template <RequestQueue Q> ArmOutcome BasicLane<Q>::arm_burst() noexcept {
-    // Requests older than the last arm count 0: whatever holds them back must not hold back the news of the others.
     const std::uint16_t completions = young_ > 1 ? young_ : std::uint16_t{1};
-    young_ = 0;
-    ++epoch_;
     const bool look = queue_.arm(completions);
     return {completions, look ? ArmOutcome::Next::look_again : ArmOutcome::Next::sleep};
 }
@@ -482,25 +450,19 @@ template <RequestQueue Q> ArmOutcome BasicLane<Q>::arm_each() noexcept {
 
 template <RequestQueue Q> void BasicLane<Q>::latch(Errc why) noexcept {
     if (error_ == Errc::ok) error_ = why;
-    plain_limit_ = 0;
+    settle_plain_limit();
 }
 
 template <RequestQueue Q> void BasicLane<Q>::fail_all(Errc why) noexcept {
     latch(why);
     while (queue_.evacuate(batch_) != 0) {}
     young_ = 0;
+    counters_.started += unkicked_;
     unkicked_ = 0;
     data_in_flight_ = 0;
     for (std::size_t i = 0; i < slots_.capacity(); ++i) {
         const Token token{static_cast<std::uint16_t>(i)};
-        LaneSlot* slot = slots_.find(token);
-        if (slot == nullptr) continue;
-        Request& request = *slot->request;
-        request.errc = why;
-        count(counters_.finished);
-        if (options_.trace.finished != nullptr) trace_finished(token, request, 0);
-        slots_.release(token);
-        request.on_done(request);
+        if (LaneSlot* slot = slots_.find(token); slot != nullptr) fail(token, *slot, why);
     }
     while (waiting_ != nullptr) {
         Request& request = *waiting_;
@@ -509,6 +471,21 @@ template <RequestQueue Q> void BasicLane<Q>::fail_all(Errc why) noexcept {
         request.errc = why;
         request.on_done(request);
     }
+}
+
+template <RequestQueue Q> void BasicLane<Q>::fail(Token token, LaneSlot& slot, Errc why) noexcept {
+    slots_.release(token);
+    if (slot.kind != LaneSlot::Kind::request) {
+        PlainAnswer& answer = *slot.answer;
+        answer.errc = why;
+        answer.error = wire::Errno::none;
+        answer.bytes = 0;
+        return answer.on_done(answer);
+    }
+    Request& request = *slot.request;
+    request.errc = why;
+    if (options_.trace.finished != nullptr) trace_finished(token, request, 0);
+    request.on_done(request);
 }
 
 template <RequestQueue Q> TraceEvent BasicLane<Q>::event_of(Token token, const Request& request) noexcept {

@@ -3,7 +3,7 @@
 // a blocking call, a coroutine, a kernel thread in cv_wait and a callback; only the waiting differs, and lives above.
 #pragma once
 
-#include "vfsproto/fuse/client/lane.hpp"
+#include "vfsproto/fuse/client/any_lane.hpp"
 #include "vfsproto/fuse/client/session_params.hpp"
 #include "vfsproto/fuse/client/sticky.hpp"
 #include "vfsproto/fuse/wire/validate.hpp"
@@ -15,7 +15,7 @@ namespace vfsproto::client {
 
 // What operations run on. One owner at a time, the lane's.
 struct Client {
-    Lane* lane = nullptr;
+    AnyLane* lane = nullptr;
     const SessionParams* params = nullptr;
     StickyEnosys* sticky = nullptr;
 
@@ -96,19 +96,6 @@ protected:
         request.owner = this;
         request.on_done = on_done;
         client_->lane->enqueue(request);
-    }
-    // A call's row is known: READ and WRITE have a way of their own through the lane.
-    template <wire::Opcode Op>
-    void send(Call<Op>& call, std::uint64_t nodeid, void (*on_done)(Request&) noexcept) noexcept {
-        if constexpr (Op == wire::Opcode::read || Op == wire::Opcode::write) {
-            call.nodeid = nodeid;
-            call.caller = caller_;
-            call.owner = this;
-            call.on_done = on_done;
-            client_->lane->template enqueue_as<Op>(call);
-        } else {
-            send(static_cast<Request&>(call), nodeid, on_done);
-        }
     }
     void finish(Errc errc, wire::Errno error) noexcept {
         errc_ = errc;

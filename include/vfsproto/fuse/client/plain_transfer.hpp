@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// A READ or WRITE of one segment the device can reach: what nearly every request of a busy client is. It has a way of its
+// own through the lane (BasicLane::start_plain), and none of the fields that other requests need.
+#pragma once
+
+#include "vfsproto/base/errc.hpp"
+#include "vfsproto/base/segment.hpp"
+#include "vfsproto/fuse/wire/linux_abi.hpp"
+
+#include <cstdint>
+
+namespace vfsproto::client {
+
+// What is wanted. Needed only while the transfer is started.
+struct PlainTransfer {
+    std::uint64_t nodeid;
+    std::uint64_t fh;
+    std::uint64_t offset;
+    DeviceAddr data;
+    std::uint32_t len;        // bytes, 1 to kMaxPayload
+    std::uint32_t open_flags; // the file's O_… flags
+};
+
+// What came of it, in storage of the caller that stays in place until on_done was called.
+struct PlainAnswer {
+    void (*on_done)(PlainAnswer&) noexcept; // set by the caller; called once, by the lane's owner
+
+    Errc errc;           // the engine's or the protocol's failure
+    wire::Errno error;   // the server's
+    std::uint32_t bytes; // read, or taken as the server says: no more than was asked for
+
+    [[nodiscard]] bool succeeded() const noexcept { return errc == Errc::ok && error == wire::Errno::none; }
+};
+
+} // namespace vfsproto::client

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The body of LaneShare::run_plain(): what a READ goes through from the call to the doorbell, in one piece with its caller.
+#pragma once
+
+#include "vfsproto/fuse/client/lane_body.hpp"
+#include "vfsproto/posix/lane_share.hpp"
+
+namespace vfsproto::posix {
+
+template <wire::Opcode Op>
+inline bool LaneShare::run_plain(const client::PlainTransfer& wanted, PlainRun& run) noexcept {
+    run.share_ = this;
+    run.on_done = [](client::PlainAnswer& done) noexcept {
+        auto& ended = static_cast<PlainRun&>(done);
+        ended.share_->satisfy(ended.waiter_);
+    };
+    mutex_.lock();
+    if (!lane_->start_plain_here<Op>(wanted, run)) [[unlikely]] {
+        mutex_.unlock();
+        return false;
+    }
+    lane_->kick();
+    wait_and_unlock(run.waiter_);
+    return true;
+}
+
+} // namespace vfsproto::posix
