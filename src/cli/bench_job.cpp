@@ -35,21 +35,7 @@ void BenchJob::NullOperation::start(client::Client& client, const client::Caller
 }
 
 BenchJob::BenchJob(posix::Mount& mount, const BenchOptions& options, const BenchTarget& target, unsigned number)
-    : mount_(mount), options_(options), target_(target), number_(number), random_(88172645463325252u + number * 977) {}
-
-std::uint64_t BenchJob::next_offset() noexcept {
-    if (options_.op == BenchOp::randread || options_.op == BenchOp::randwrite) {
-        random_ ^= random_ << 13;
-        random_ ^= random_ >> 7;
-        random_ ^= random_ << 17;
-        // The high half of a product spreads evenly, without a division.
-        const auto block = static_cast<std::uint64_t>((static_cast<unsigned __int128>(random_) * blocks_) >> 64);
-        return block * options_.block_size;
-    }
-    const std::uint64_t block = position_;
-    position_ = position_ + 1 == blocks_ ? 0 : position_ + 1;
-    return block * options_.block_size;
-}
+    : mount_(mount), options_(options), target_(target), number_(number) {}
 
 std::string BenchJob::next_name() { return fmt::format("j{}-{}", number_, names_++); }
 
@@ -61,8 +47,11 @@ void BenchJob::prepare() {
         auto buffer = mount_.allocate(options_.block_size * options_.iodepth);
         if (!buffer) return void(failure_ = buffer.failure());
         buffer_ = *std::move(buffer);
-        blocks_ = options_.size / options_.block_size;
-        position_ = blocks_ / options_.jobs * number_;
+        const std::uint64_t blocks = options_.size / options_.block_size;
+        const bool random = options_.op == BenchOp::randread || options_.op == BenchOp::randwrite;
+        offsets_ = random ? OffsetSequence(OffsetSequence::Order::random, options_.block_size, blocks, number_)
+                          : OffsetSequence(OffsetSequence::Order::sequential, options_.block_size, blocks,
+                                           blocks / options_.jobs * number_);
     }
     if (options_.op == BenchOp::stat || options_.op == BenchOp::create) {
         posix::PathWalk walk(mount_.channel(), mount_.nodes());
@@ -77,83 +66,101 @@ void BenchJob::prepare() {
 void BenchJob::run() {
     prepare();
     if (failure_.happened()) return;
-    until_ = options_.count != 0 ? ~std::uint64_t{0} : now_ns() + static_cast<std::uint64_t>(options_.seconds * 1e9);
+    now_ = now_ns();
+    until_ = options_.count != 0 ? ~std::uint64_t{0} : now_ + static_cast<std::uint64_t>(options_.seconds * 1e9);
+    left_ = options_.count != 0 ? options_.count : ~std::uint64_t{0};
     if (options_.iodepth == 1) return run_blocking();
     run_queued();
 }
 
+bool BenchJob::fail(const posix::Failure& failure) noexcept {
+    failure_ = failure;
+    left_ = 0;
+    return false;
+}
+
+void BenchJob::look_at_clock() noexcept {
+    now_ = now_ns();
+    if (now_ >= until_) left_ = 0;
+}
+
 void BenchJob::run_blocking() {
-    std::uint64_t begin = now_ns();
-    while (begin < until_ && (options_.count == 0 || operations_ < options_.count)) {
-        failure_ = blocking_operation();
-        if (failure_.happened()) return;
-        const std::uint64_t end = now_ns();
-        latencies_.add(end - begin);
-        begin = end;
+    switch (options_.op) {
+    case BenchOp::read:
+    case BenchOp::randread:
+    case BenchOp::write:
+    case BenchOp::randwrite: return repeat([this] { return transfer_blocking(); });
+    case BenchOp::stat:
+        return repeat([this] {
+            const auto attributes = mount_.stat(target_.path);
+            ++operations_;
+            return attributes ? true : fail(attributes.failure());
+        });
+    case BenchOp::create: return repeat([this] { return create_blocking(); });
+    case BenchOp::readdir: return repeat([this] { return list_blocking(); });
+    case BenchOp::null: return repeat([this] { return null_blocking(); });
     }
 }
 
-posix::Failure BenchJob::blocking_operation() {
-    switch (options_.op) {
-    case BenchOp::read:
-    case BenchOp::randread: {
-        const auto count = mount_.read(file_, buffer_.bytes().first(options_.block_size), next_offset());
-        if (!count) return count.failure();
-        bytes_ += *count;
-        break;
+template <class Operation> void BenchJob::repeat(Operation&& operation) {
+    while (left_ != 0) {
+        --left_;
+        const std::uint64_t begin = now_;
+        if (!operation()) return;
+        look_at_clock();
+        latencies_.add(now_ - begin);
     }
-    case BenchOp::write:
-    case BenchOp::randwrite: {
-        const auto count = mount_.write(file_, buffer_.bytes().first(options_.block_size), next_offset());
-        if (!count) return count.failure();
-        bytes_ += *count;
-        break;
-    }
-    case BenchOp::stat: {
-        const auto attributes = mount_.stat(target_.path);
-        if (!attributes) return attributes.failure();
-        break;
-    }
-    case BenchOp::create: {
-        auto file = mount_.open_file(target_.path + '/' + next_name(), kOCreat | kOExcl | kOWronly, 0644);
-        if (!file) return file.failure();
-        if (auto failure = mount_.close(*std::move(file)); failure.happened()) return failure;
-        break;
-    }
-    case BenchOp::readdir: {
-        const auto entries = mount_.list(target_.path);
-        if (!entries) return entries.failure();
-        operations_ += entries->size();
-        return {};
-    }
-    case BenchOp::null: {
-        NullOperation null;
-        mount_.channel().run(null, wire::kRootNodeId);
-        if (!null.succeeded()) return failure_of(null);
-        break;
-    }
-    }
+}
+
+inline bool BenchJob::transfer_blocking() {
+    const std::span<std::byte> block = buffer_.bytes().first(options_.block_size);
+    const auto count =
+        is_read() ? mount_.read(file_, block, offsets_.next()) : mount_.write(file_, block, offsets_.next());
+    if (!count) return fail(count.failure());
+    bytes_ += *count;
     ++operations_;
-    return {};
+    return true;
+}
+
+bool BenchJob::create_blocking() {
+    auto file = mount_.open_file(target_.path + '/' + next_name(), kOCreat | kOExcl | kOWronly, 0644);
+    if (!file) return fail(file.failure());
+    if (auto failure = mount_.close(*std::move(file)); failure.happened()) return fail(failure);
+    ++operations_;
+    return true;
+}
+
+bool BenchJob::list_blocking() {
+    const auto entries = mount_.list(target_.path);
+    if (!entries) return fail(entries.failure());
+    operations_ += entries->size();
+    return true;
+}
+
+bool BenchJob::null_blocking() {
+    NullOperation null;
+    mount_.channel().run(null, wire::kRootNodeId);
+    if (!null.succeeded()) return fail(failure_of(null));
+    ++operations_;
+    return true;
 }
 
 void BenchJob::run_queued() {
     switch (options_.op) {
-    case BenchOp::stat: {
-        std::vector<LookupSlot> slots(options_.iodepth);
-        return keep_busy(slots);
+    case BenchOp::stat: return run_slots<LookupSlot>();
+    case BenchOp::create: return run_slots<CreateSlot>();
+    case BenchOp::null: return run_slots<NullSlot>();
+    default: return is_read() ? run_transfers<wire::Opcode::read>() : run_transfers<wire::Opcode::write>();
     }
-    case BenchOp::create: {
-        std::vector<CreateSlot> slots(options_.iodepth);
-        return keep_busy(slots);
-    }
-    case BenchOp::null: {
-        std::vector<NullSlot> slots(options_.iodepth);
-        return keep_busy(slots);
-    }
-    default: break;
-    }
-    std::vector<DataSlot> slots(options_.iodepth);
+}
+
+template <class Slot> void BenchJob::run_slots() {
+    std::vector<Slot> slots(options_.iodepth);
+    keep_busy(slots);
+}
+
+template <wire::Opcode Op> void BenchJob::run_transfers() {
+    std::vector<DataSlot<Op>> slots(options_.iodepth);
     for (std::size_t i = 0; i < slots.size(); ++i) {
         slots[i].buffer = buffer_.bytes().subspan(i * options_.block_size, options_.block_size);
     }
@@ -162,53 +169,47 @@ void BenchJob::run_queued() {
 
 template <class Slot> void BenchJob::keep_busy(std::vector<Slot>& slots) {
     posix::IoQueue queue(mount_.channel());
-    std::uint64_t started = 0;
-    std::uint64_t now = now_ns();
-    const auto goes_on = [&] {
-        return !failure_.happened() && now < until_ && (options_.count == 0 || started < options_.count);
-    };
-    for (Slot& slot : slots) {
-        if (!goes_on()) break;
-        slot.since = now;
-        ++started;
+    const auto start_in = [&](Slot & slot) __attribute__((always_inline)) {
+        if (left_ == 0) return;
+        --left_;
+        slot.since = now_;
         start(queue, slot);
-    }
+    };
+    for (Slot& slot : slots) start_in(slot);
     for (;;) {
         const bool waits = !queue.has_finished();
         client::Operation* operation = queue.next();
         if (operation == nullptr) return;
-        if (waits) now = now_ns(); // one look at the clock for all that finished together
+        if (waits) look_at_clock(); // once for all that finished together
         Slot& slot = *static_cast<Slot*>(operation->tag);
-        if (!operation->succeeded()) {
-            failure_ = failure_of(*operation);
+        if (!operation->succeeded()) [[unlikely]] {
+            fail(failure_of(*operation));
             if (operation->orphan() != 0) mount_.channel().give_back(operation->orphan());
             continue;
         }
         if (!finished(queue, slot, *operation)) continue;
-        latencies_.add(now - slot.since);
+        latencies_.add(now_ - slot.since);
         ++operations_;
-        if (!goes_on()) continue;
-        slot.since = now;
-        ++started;
-        start(queue, slot);
+        start_in(slot);
     }
 }
 
-void BenchJob::start(posix::IoQueue& queue, DataSlot& slot) {
+template <wire::Opcode Op> inline void BenchJob::start(posix::IoQueue& queue, DataSlot<Op>& slot) {
+    slot.transfer.tag = &slot;
     Errc errc;
-    if (is_read()) {
-        slot.read.tag = &slot;
-        errc = queue.read(slot.read, file_, slot.buffer, next_offset());
+    if constexpr (Op == wire::Opcode::read) {
+        errc = queue.read(slot.transfer, file_, slot.buffer, offsets_.next());
     } else {
-        slot.write.tag = &slot;
-        errc = queue.write(slot.write, file_, slot.buffer, next_offset());
+        errc = queue.write(slot.transfer, file_, slot.buffer, offsets_.next());
     }
-    if (errc != Errc::ok) failure_ = errc;
+    if (errc != Errc::ok) [[unlikely]]
+        fail(errc);
 }
 
-bool BenchJob::finished(posix::IoQueue&, DataSlot& slot, const client::Operation&) {
-    const std::uint32_t count = is_read() ? slot.read.bytes() : slot.write.bytes();
-    if (count != options_.block_size) failure_ = Errc::protocol_violation; // the file is as long as was asked for
+template <wire::Opcode Op>
+inline bool BenchJob::finished(posix::IoQueue&, DataSlot<Op>& slot, const client::Operation&) {
+    const std::uint32_t count = slot.transfer.bytes();
+    if (count != slot.buffer.size()) fail(Errc::protocol_violation); // the file is as long as was asked for
     bytes_ += count;
     return true;
 }

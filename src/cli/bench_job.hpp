@@ -4,6 +4,7 @@
 
 #include "bench.hpp"
 #include "latency_histogram.hpp"
+#include "offset_sequence.hpp"
 
 #include "vfsproto/fuse/client/operations/names.hpp"
 #include "vfsproto/posix/io_queue.hpp"
@@ -35,14 +36,24 @@ public:
 private:
     void prepare();
     void run_blocking();
-    [[nodiscard]] posix::Failure blocking_operation();
+    // Does the operation again and again. It counts what it did; false = it failed, and said so by fail().
+    template <class Operation> void repeat(Operation&& operation);
+    [[nodiscard]] bool transfer_blocking();
+    [[nodiscard]] bool create_blocking();
+    [[nodiscard]] bool list_blocking();
+    [[nodiscard]] bool null_blocking();
     void run_queued();
+    template <class Slot> void run_slots();
+    template <wire::Opcode Op> void run_transfers();
     // What a kind of queued operation does: start one in a slot, and look at a finished one (true = count it).
     template <class Slot> void keep_busy(std::vector<Slot>& slots);
+    // The failure that ends the bench. Returns false.
+    bool fail(const posix::Failure& failure) noexcept;
+    // One look at the clock; when the time is over, nothing more is started.
+    void look_at_clock() noexcept;
 
-    struct DataSlot {
-        posix::QueuedRead read;
-        posix::QueuedWrite write;
+    template <wire::Opcode Op> struct DataSlot {
+        posix::QueuedTransfer<Op> transfer;
         std::span<std::byte> buffer{};
         std::uint64_t since = 0;
     };
@@ -67,11 +78,12 @@ private:
         std::uint64_t since = 0;
     };
 
-    void start(posix::IoQueue& queue, DataSlot& slot);
+    template <wire::Opcode Op> [[gnu::always_inline]] void start(posix::IoQueue& queue, DataSlot<Op>& slot);
     void start(posix::IoQueue& queue, LookupSlot& slot);
     void start(posix::IoQueue& queue, CreateSlot& slot);
     void start(posix::IoQueue& queue, NullSlot& slot);
-    [[nodiscard]] bool finished(posix::IoQueue& queue, DataSlot& slot, const client::Operation& operation);
+    template <wire::Opcode Op>
+    [[nodiscard]] bool finished(posix::IoQueue& queue, DataSlot<Op>& slot, const client::Operation& operation);
     [[nodiscard]] bool finished(posix::IoQueue& queue, LookupSlot& slot, const client::Operation& operation);
     [[nodiscard]] bool finished(posix::IoQueue& queue, CreateSlot& slot, const client::Operation& operation);
     [[nodiscard]] bool finished(posix::IoQueue& queue, NullSlot& slot, const client::Operation& operation);
@@ -82,18 +94,17 @@ private:
     [[nodiscard]] bool is_write() const noexcept {
         return options_.op == BenchOp::write || options_.op == BenchOp::randwrite;
     }
-    [[nodiscard]] std::uint64_t next_offset() noexcept;
     [[nodiscard]] std::string next_name();
 
     posix::Mount& mount_;
     const BenchOptions& options_;
     const BenchTarget& target_;
     unsigned number_;
-    std::uint64_t random_;
-    std::uint64_t position_ = 0;
+    OffsetSequence offsets_;
     std::uint64_t names_ = 0;
-    std::uint64_t blocks_ = 1;
+    std::uint64_t now_ = 0;   // ns
     std::uint64_t until_ = 0; // ns
+    std::uint64_t left_ = 0;  // operations to be started
     std::uint64_t directory_node_ = 0;
     posix::NodeRef directory_;
     posix::File file_;
