@@ -5,7 +5,7 @@ set -euo pipefail
 
 packages="g++ cmake ninja-build pkg-config python3 git
     libboost-dev libfmt-dev libspdlog-dev libcli11-dev nlohmann-json3-dev catch2 libfuse3-dev fuse3
-    qemu-system-common clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 valgrind"
+    qemu-system-common clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 valgrind spin"
 
 command -v dpkg-query >/dev/null || exit 0 # not a Debian: the build says itself what it misses
 

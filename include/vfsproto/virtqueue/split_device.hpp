@@ -129,10 +129,12 @@ public:
         if (published_ == notified_) return false;
         const auto old_index = static_cast<std::uint16_t>(notified_);
         const auto new_index = static_cast<std::uint16_t>(published_);
+        // Published, but not asked about, so often that the index came round: whatever the driver waits for was among it.
+        const bool went_round = published_ - notified_ > 0xffff;
         notified_ = published_;
         store_load_fence();
         const bool is_wanted = event_index_ == EventIndex::on
-                                   ? need_event(load_relaxed(*ring_.used_event()), new_index, old_index)
+                                   ? went_round || need_event(load_relaxed(*ring_.used_event()), new_index, old_index)
                                    : (load_relaxed(ring_.avail()[SplitRing::kFlags]) & split::kNoInterrupt) == 0;
         if (is_wanted) ++notifications_;
         return is_wanted;

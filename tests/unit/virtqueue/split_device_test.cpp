@@ -178,6 +178,20 @@ TEST_CASE("an interrupt is wanted for what was published since the last question
     CHECK_FALSE(pair.device.wants_notification());
 }
 
+TEST_CASE("an interrupt is wanted when the used index came round unasked", "[virtqueue]") {
+    RingPair pair({.size = 8, .event_index = EventIndex::on});
+    REQUIRE_FALSE(pair.driver.arm(1)); // of the very first
+    for (std::uint32_t i = 0; i < 65'536; ++i) {
+        pair.submit_and_kick(0);
+        REQUIRE(pair.serve());
+        pair.device.publish();
+        Completion done{};
+        REQUIRE(pair.driver.poll({&done, 1}) == 1);
+    }
+    CHECK(pair.device.wants_notification());
+    CHECK_FALSE(pair.device.wants_notification());
+}
+
 TEST_CASE("the device asks for kicks only while it is armed", "[virtqueue]") {
     const auto mode = GENERATE(EventIndex::off, EventIndex::on);
     RingPair pair({.size = 16, .event_index = mode});

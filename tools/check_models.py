@@ -1,0 +1,87 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""The Promela models of tests/model/rings: sound as they stand, and each way they can be broken (a NO_… macro) is noticed.
+docs/models.md ties their steps to lines of code, which must be there."""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+
+import source_tree as tree
+
+FOLDER = "tests/model/rings"
+PAGE = "docs/models.md"
+# The same search, deeper, in the long runs.
+REQUESTS = {"nightly": 8}
+
+
+def search(model, macros):
+    """What the verifier says of one form of a model: None when it is sound."""
+    with tempfile.TemporaryDirectory() as scratch:
+        for path in tree.files((".pml",), (FOLDER,)):
+            shutil.copy(os.path.join(tree.ROOT, path), scratch)
+
+        def run(*command):
+            return subprocess.run(command, cwd=scratch, capture_output=True, text=True)
+
+        made = run("spin", "-a", *["-D" + macro for macro in macros], model + ".pml")
+        if made.returncode:
+            return "spin: " + (made.stdout + made.stderr).strip().splitlines()[-1]
+        built = run("gcc", "-O2", "-w", "-DSAFETY", "-DNOREDUCE", "-DMEMLIM=6000", "-o", "pan", "pan.c")
+        if built.returncode:
+            return "gcc: " + built.stderr.strip().splitlines()[-1]
+        said = run("./pan", "-m1000000").stdout
+    errors = re.search(r"errors: (\d+)", said)
+    if errors and errors.group(1) == "0" and "Search not completed" not in said:
+        return None
+    reason = re.search(r"^pan:\d*:? *(.*?)(?: \(at depth|$)", said, re.M)
+    return reason.group(1) if reason else "no verdict"
+
+
+def check_page(findings):
+    """Rows of the page: | step | `file` | `code` | …: the code stands in the file."""
+    rows = 0
+    for number, line in enumerate(tree.read(PAGE).splitlines(), 1):
+        match = re.match(r"\|[^|]*\| `([^`]+)` \| `([^`]+)` \|", line)
+        if not match:
+            continue
+        rows += 1
+        path, text = match.groups()
+        squeezed = re.sub(r"\s+", "", text.replace("\\|", "|"))
+        if squeezed not in re.sub(r"\s+", "", tree.read(path)):
+            findings.add(PAGE, number, f"{path} has no '{text}'")
+    return rows
+
+
+def main():
+    findings = tree.Findings("models")
+    if not shutil.which("spin"):
+        findings.skip("spin is not installed")
+    rows = check_page(findings)
+    searches = 0
+    requests = REQUESTS.get(os.environ.get("VFSPROTO_TEST_SCOPE", ""))
+    for path in tree.files((".pml",), (FOLDER,)):
+        text = tree.read(path)
+        forms = re.search(r"^// Forms: (.*)$", text, re.M)
+        if not forms:
+            continue  # included by others
+        model = os.path.basename(path)[:-len(".pml")]
+        broken = sorted(set(re.findall(r"^#ifdef (NO_\w+)$", text, re.M)))
+        if not broken:
+            findings.add(path, 1, "no way to break it: it may prove nothing")
+        for form in forms.group(1).split(", "):
+            more = [f"REQUESTS={requests}"] if requests else []
+            verdict = search(model, [form] + more)
+            if verdict is not None:
+                findings.add(path, 1, f"{form}: {verdict}")
+            searches += 1 + len(broken)
+            for macro in broken:
+                if search(model, [form, macro]) is None:
+                    findings.add(path, 1, f"{form} with {macro} is not noticed")
+    findings.finish(f"{searches} searches, {rows} ties")
+
+
+if __name__ == "__main__":
+    main()
