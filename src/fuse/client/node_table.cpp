@@ -8,7 +8,7 @@ namespace vfsproto::client {
 Node*& NodeTable::bucket_of(std::uint64_t nodeid) const noexcept {
     // Servers count nodeids up or hand out addresses: multiply to spread both (Fibonacci hashing).
     const std::uint64_t hash = nodeid * 0x9e3779b97f4a7c15u;
-    return buckets_[(hash >> 32) & (buckets_.size() - 1)];
+    return buckets_[static_cast<std::size_t>(hash >> 32) & (buckets_.size() - 1)];
 }
 
 Node* NodeTable::find(std::uint64_t nodeid) const noexcept {

@@ -30,7 +30,7 @@ std::size_t SegmentCursor::read_string(char* to, std::size_t room) noexcept {
     while (remaining_ > 0 && copied < room && index_ < segments_.size()) {
         const HostSegment& segment = segments_[index_];
         std::size_t step = segment.len - offset_;
-        if (step > remaining_) step = remaining_;
+        if (step > remaining_) step = static_cast<std::size_t>(remaining_);
         if (step > room - copied) step = room - copied;
         if (step != 0) copy_from_peer(to + copied, segment.data + offset_, step);
         for (std::size_t i = 0; i < step; ++i) {

@@ -17,7 +17,7 @@ constexpr std::uint32_t kPiece = 16384; // of the fixture: by session and by bou
 constexpr std::uint64_t kStart = 1000;  // offset in the file
 
 template <Opcode Op> struct TransferFixture : OperationsFixture {
-    explicit TransferFixture(std::uint64_t length) : length_(length), buffer(memory.add(length + 1)) {
+    explicit TransferFixture(std::size_t length) : length_(length), buffer(memory.add(length + 1)) {
         span.nodeid = 5;
         span.fh = 3;
         span.offset = kStart;
@@ -77,7 +77,7 @@ template <Opcode Op> struct TransferFixture : OperationsFixture {
     Counted<Transfer<Op>> transfer;
 };
 
-template <Opcode Op> void check_split(std::uint64_t length, const Region* registered_or_null) {
+template <Opcode Op> void check_split(std::size_t length, const Region* registered_or_null) {
     TransferFixture<Op> f(length);
     if (registered_or_null != nullptr) f.span.registered = &f.buffer;
     f.start();
@@ -111,11 +111,11 @@ const Region kAnyRegion{};
 } // namespace
 
 TEST_CASE("transfers are split at what a request may carry, around every limit, registered and bounced") {
-    for (const std::uint64_t length :
-         {std::uint64_t{1}, std::uint64_t{4095}, std::uint64_t{4096}, std::uint64_t{4097}, std::uint64_t{kPiece - 1},
-          std::uint64_t{kPiece}, std::uint64_t{kPiece + 1}, std::uint64_t{2 * kPiece - 1}, std::uint64_t{2 * kPiece},
-          std::uint64_t{2 * kPiece + 1}, std::uint64_t{8 * kPiece}, std::uint64_t{8 * kPiece + 1},
-          std::uint64_t{20 * kPiece + 77}}) {
+    for (const std::size_t length :
+         {std::size_t{1}, std::size_t{4095}, std::size_t{4096}, std::size_t{4097}, std::size_t{kPiece - 1},
+          std::size_t{kPiece}, std::size_t{kPiece + 1}, std::size_t{2 * kPiece - 1}, std::size_t{2 * kPiece},
+          std::size_t{2 * kPiece + 1}, std::size_t{8 * kPiece}, std::size_t{8 * kPiece + 1},
+          std::size_t{20 * kPiece + 77}}) {
         INFO(length);
         check_split<Opcode::read>(length, nullptr);
         check_split<Opcode::read>(length, &kAnyRegion);
