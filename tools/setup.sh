@@ -1,11 +1,18 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
 # Installs what is missing, quietly and without a question; does nothing, and needs no rights, when nothing is.
+# `setup.sh cross`: what the tests on other machines need as well.
 set -euo pipefail
 
 packages="g++ cmake ninja-build pkg-config python3 git
     libboost-dev libfmt-dev libspdlog-dev libcli11-dev nlohmann-json3-dev catch2 libfuse3-dev fuse3
     qemu-system-common clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 valgrind spin"
+case ${1:-} in
+    "") ;;
+    cross)
+        packages+=" qemu-user g++-aarch64-linux-gnu g++-riscv64-linux-gnu g++-s390x-linux-gnu g++-i686-linux-gnu" ;;
+    *) echo "setup.sh: no packages for '$1'" >&2; exit 2 ;;
+esac
 
 command -v dpkg-query >/dev/null || exit 0 # not a Debian: the build says itself what it misses
 

@@ -85,6 +85,11 @@ else
     for preset in asan tsan clang; do
         if build "$preset"; then ctest_in "$preset"; fi
     done
+    if run "setup cross" tools/setup.sh cross; then
+        for machine in aarch64 riscv64 s390x i686; do
+            if build "cross-$machine"; then ctest_in "cross-$machine"; fi
+        done
+    fi
     if build release; then run "install" tests/install/run.sh || true; fi
     if build fuzz; then
         for source in fuzz/fuzz_*.cpp; do
