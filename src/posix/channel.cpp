@@ -196,9 +196,29 @@ void Channel::free_forgotten() noexcept {
 
 void Channel::forget(const std::vector<client::Node*>& nodes) {
     if (nodes.empty()) return;
-    const LaneShare::Lock lock(share_);
-    for (client::Node* node : nodes) session_.forget(node->forget);
-    pump_session();
+    {
+        const LaneShare::Lock lock(share_);
+        for (client::Node* node : nodes) session_.forget(node->forget);
+        pump_session();
+        if (!session_.has_waiting_forgets()) return;
+    }
+    await_forgets();
+}
+
+// The server is behind with the FORGETs. If this was the last call for long, nobody would come by to send the rest.
+void Channel::await_forgets() {
+    const std::lock_guard one_at_a_time(forgets_mutex_); // one reader of the eventfd
+    const auto until = Clock::now() + options_.patience;
+    for (;;) {
+        {
+            const LaneShare::Lock lock(share_);
+            pump_session();
+            if (!session_.has_waiting_forgets() || hiprio_.error() != Errc::ok) return;
+            if (hiprio_.arm(1)) continue;
+        }
+        // What a stuck server still does not take stays in line for a later call.
+        if (!wait_for_interrupt(rings_->hiprio_fd(), until)) return;
+    }
 }
 
 void Channel::give_back(std::uint64_t nodeid) {

@@ -67,7 +67,8 @@ public:
     // A node for NodeTable::count_lookup(); freed by forget() or delete_node().
     [[nodiscard]] static client::Node* new_node() { return new client::Node; }
     static void delete_node(client::Node* node) noexcept { delete node; }
-    // Gives the lookups of these nodes back to the server and frees them.
+    // Gives the lookups of these nodes back to the server and frees them. Sleeps only while the server is behind with
+    // earlier ones.
     void forget(const std::vector<client::Node*>& nodes);
     // … one lookup of a node that is in no table.
     void give_back(std::uint64_t nodeid);
@@ -111,6 +112,7 @@ private:
     void lane_drained() noexcept override;
     void pump_session() noexcept;
     [[nodiscard]] bool poll_control() noexcept;
+    void await_forgets();
     void free_forgotten() noexcept;
     void fail(Errc why) noexcept;
     void device_gone() noexcept;
@@ -119,6 +121,7 @@ private:
     ChannelOptions options_;
     std::unique_ptr<backends::Attachment> attachment_;
     std::mutex attachment_mutex_; // its calls are made by one thread at a time
+    std::mutex forgets_mutex_;    // taken before the share's lock
     std::unique_ptr<DeviceRings> rings_;
     RegisteredMemory memory_;
     Region lane_memory_{};

@@ -85,6 +85,11 @@ public:
     [[nodiscard]] Errc failure() const noexcept { return failure_; }
     [[nodiscard]] wire::Errno server_error() const noexcept { return server_error_; }
     [[nodiscard]] std::uint16_t forgets_in_flight() const noexcept { return forgets_in_flight_; }
+    // Is there a FORGET that found no room yet? It needs a completion of the hiprio queue, and whoever takes that.
+    [[nodiscard]] bool has_waiting_forgets() const noexcept {
+        const bool counts = state_ == SessionState::ready || state_ == SessionState::draining;
+        return counts && (prepared_forget_len_ != 0 || !forgets_.empty());
+    }
 
     // The request of this queue and token was used by the device.
     void handle_completion(wire::QueueKind queue, Token token, std::uint32_t written) noexcept;
