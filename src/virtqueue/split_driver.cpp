@@ -26,11 +26,15 @@ Errc SplitDriver::init(const SplitRing& ring, std::span<SplitShadow> shadow,
     direct_segments_ = has_tables ? smaller(options.direct_segments, max_segments) : max_segments;
     event_index_ = options.event_index;
     ordering_ = options.ordering;
-    doorbell_ = options.doorbell;
+    set_doorbell(options.doorbell);
     counters_ = {};
+    published_ = 0;
     limits_ = {.max_inflight = static_cast<std::uint16_t>(size / direct_segments_), .max_segments = max_segments};
     descriptors_ = ring.descriptors();
     avail_entries_ = ring.avail_entries();
+    published_index_ = ring.avail() + SplitRing::kIndex;
+    used_event_ = ring.used_event();
+    avail_event_ = ring.avail_event();
     used_index_ = ring.used() + SplitRing::kIndex;
     used_entries_ = ring.used_entries();
     mask_ = size - 1u;
@@ -57,10 +61,16 @@ void SplitDriver::reset_state() noexcept {
         free_head_ = static_cast<std::uint16_t>(head);
     }
     direct_room_ = direct_segments_;
+    counters_.chains += published_;
     avail_index_ = published_ = last_used_ = 0;
     interrupts_asked_ = event_index_ == EventIndex::off; // zeroed flags let the device interrupt
     takes_care_ = interrupts_asked_ || ordering_ == Ordering::platform;
+    is_plain_ = !takes_care_;
     error_ = Errc::ok;
+}
+
+void SplitDriver::set_doorbell(Doorbell doorbell) noexcept {
+    doorbell_ = doorbell.ring != nullptr ? doorbell : Doorbell{[](void*) noexcept {}, nullptr};
 }
 
 Errc SplitDriver::submit_other(std::span<const Segment> readable, std::span<const Segment> writable,
@@ -79,7 +89,7 @@ Errc SplitDriver::submit_other(std::span<const Segment> readable, std::span<cons
     const Segment table{indirect_.device() + offset, static_cast<std::uint32_t>(count * sizeof(SplitDesc))};
     store_descriptor(descriptors_[head], table, SplitDesc::pack(split::kIndirect, 0));
     ++counters_.descriptors;
-    commit(head, bytes, token);
+    commit(shadow_[head], head, static_cast<std::uint32_t>(bytes.total - bytes.readable), token);
     return Errc::ok;
 }
 
@@ -101,6 +111,7 @@ bool SplitDriver::poll_with_care() noexcept {
 std::size_t SplitDriver::latch(Errc why) noexcept {
     error_ = why;
     takes_care_ = true;
+    is_plain_ = false;
     direct_room_ = 0;
     free_head_ = SplitShadow::kEnd;
     return 0;

@@ -74,11 +74,15 @@ public:
     // After a device reset, once evacuate() has said 0: the ring as after init(). Errors: wrong_state while tokens are out.
     [[nodiscard]] Errc restart() noexcept;
     // Transports know the doorbell only once the queue is enabled.
-    void set_doorbell(Doorbell doorbell) noexcept { doorbell_ = doorbell; }
+    void set_doorbell(Doorbell doorbell) noexcept;
 
     [[nodiscard]] QueueLimits limits() const noexcept { return limits_; }
     [[nodiscard]] Errc error() const noexcept { return error_; }
-    [[nodiscard]] const SplitDriverCounters& counters() const noexcept { return counters_; }
+    [[nodiscard]] SplitDriverCounters counters() const noexcept {
+        SplitDriverCounters counters = counters_;
+        counters.chains += published_;
+        return counters;
+    }
     [[nodiscard]] std::uint16_t size() const noexcept { return ring_.size(); }
     // Submitted and not yet polled, published or not.
     [[nodiscard]] std::uint16_t in_flight() const noexcept {
@@ -102,30 +106,53 @@ public:
     [[gnu::always_inline, nodiscard]] Errc submit_varied(const Segment (&readable)[R], const Segment (&writable)[W],
                                                          Token token, std::uint32_t recipe) noexcept {
         static_assert(Varies < R + W);
-        // A latched queue has no free head.
-        const std::uint16_t head = free_head_;
-        if (head == SplitShadow::kEnd || shadow_[head].recipe != recipe) [[unlikely]] {
+        if (!stands(recipe)) [[unlikely]] {
             return submit_chain(std::span<const Segment, R>(readable), std::span<const Segment, W>(writable), token,
                                 recipe);
         }
-        Segment segment;
+        Segment varied;
+        Lengths others{0, 0};
         std::size_t number = 0;
-        Bytes bytes;
-        const auto look_at = [&](Segment each) __attribute__((always_inline)) {
-            if (number++ == Varies) segment = each;
-            bytes.total += each.len;
+        const auto look_at = [&](Segment each, std::uint32_t & sum) __attribute__((always_inline)) {
+            if (number++ == Varies) {
+                varied = each;
+            } else {
+                sum += each.len;
+            }
         };
-        for_each(std::span<const Segment, R>(readable), look_at);
-        bytes.readable = bytes.total;
-        for_each(std::span<const Segment, W>(writable), look_at);
+        for_each(
+            std::span<const Segment, R>(readable), [&](Segment each) __attribute__((always_inline)) {
+                look_at(each, others.readable);
+            });
+        for_each(
+            std::span<const Segment, W>(writable), [&](Segment each) __attribute__((always_inline)) {
+                look_at(each, others.writable);
+            });
+        return submit_standing<Varies, R, W>(varied, others, token);
+    }
+    // The two halves of it, for who wants to put the segments together only when they are needed. Does the recipe stand
+    // where the next chain comes to? Never on a full or a latched queue.
+    [[gnu::always_inline, nodiscard]] bool stands(std::uint32_t recipe) const noexcept {
+        return free_head_ != SplitShadow::kEnd && shadow_[free_head_].recipe == recipe;
+    }
+    // Bytes of all segments but the one that varies.
+    struct Lengths {
+        std::uint32_t readable;
+        std::uint32_t writable;
+    };
+    // Only after stands() said so. Errors: bad_argument, for the segment that varies.
+    template <std::size_t Varies, std::size_t R, std::size_t W>
+    [[gnu::always_inline, nodiscard]] Errc submit_standing(Segment varied, Lengths others, Token token) noexcept {
+        const std::uint16_t head = free_head_;
+        SplitShadow& shadow = shadow_[head];
         // Neither empty nor too long for the others, which were looked at when the recipe was new.
-        if (segment.len - 1u >= kMaxChainBytes - (bytes.total - segment.len)) [[unlikely]]
+        if (varied.len - 1u >= kMaxChainBytes - others.readable - others.writable) [[unlikely]]
             return Errc::bad_argument;
         SplitDesc& desc = descriptors_[head + Varies];
-        store_relaxed(desc.addr, to_number(segment.addr));
-        store_relaxed(desc.len, segment.len);
+        store_relaxed(desc.addr, to_number(varied.addr));
+        store_relaxed(desc.len, varied.len);
         counters_.descriptors += R + W;
-        commit(head, bytes, token);
+        commit(shadow, head, others.writable + (Varies < R ? 0 : varied.len), token);
         return Errc::ok;
     }
     // That many numbers, from the one returned on, that no other recipe of this queue has.
@@ -136,19 +163,17 @@ public:
     }
 
     void kick() noexcept {
-        const auto old_index = static_cast<std::uint16_t>(published_);
-        const auto new_index = static_cast<std::uint16_t>(avail_index_);
-        if (new_index == old_index || error_ != Errc::ok) return;
-        if (ordering_ == Ordering::platform) [[unlikely]]
-            platform_fence();
-        store_release(ring_.avail()[SplitRing::kIndex], new_index);
-        counters_.chains += avail_index_ - published_;
-        published_ = avail_index_;
-        ++counters_.publications;
-        store_load_fence();
-        if (!device_wants_kick(new_index, old_index)) return;
-        ++counters_.doorbells;
-        if (doorbell_.ring != nullptr) doorbell_.ring(doorbell_.context);
+        const std::size_t index = avail_index_;
+        const std::size_t before = published_;
+        if (index == before) return;
+        if (!is_plain_) [[unlikely]]
+            return kick_with_care();
+        publish(index);
+        full_fence();
+        if (need_event(load_relaxed(*avail_event_), static_cast<std::uint16_t>(index),
+                       static_cast<std::uint16_t>(before))) {
+            ring_doorbell();
+        }
     }
 
     // What completed before a violation is returned in order; the violation then shows in error(). Without event index, a
@@ -170,24 +195,18 @@ public:
     // Capped at what is in flight: asking for more completions than can come would never be answered. The caller counts
     // in only chains that complete without waiting for something else. On a latched queue: true.
     [[nodiscard]] bool arm(std::uint16_t completions) noexcept {
-        if (error_ != Errc::ok) return true;
-        const std::uint16_t out = static_cast<std::uint16_t>(published_ - last_used_);
-        std::uint16_t wanted = completions < out ? completions : out;
-        if (wanted == 0 || event_index_ == EventIndex::off) wanted = 1;
-        if (event_index_ == EventIndex::on) {
-            store_relaxed(*ring_.used_event(), static_cast<std::uint16_t>(last_used_ + wanted - 1));
-        } else {
-            store_relaxed(ring_.avail()[SplitRing::kFlags], 0);
-            interrupts_asked_ = takes_care_ = true;
-        }
-        store_load_fence();
+        if (!is_plain_) [[unlikely]]
+            return arm_with_care(completions);
+        const std::uint16_t wanted = completions > 1 ? at_most_in_flight(completions) : std::uint16_t{1};
+        ask_for(wanted);
+        full_fence();
         return completed() >= wanted;
     }
 
     // Asks for no interrupts while the owner polls (a hint; the next arm() ends it).
     void disarm() noexcept {
         if (event_index_ == EventIndex::on) {
-            store_relaxed(*ring_.used_event(), static_cast<std::uint16_t>(last_used_ - 1)); // the farthest away
+            store_relaxed(*used_event_, static_cast<std::uint16_t>(last_used_ - 1)); // the farthest away
         } else {
             store_relaxed(ring_.avail()[SplitRing::kFlags], split::kNoInterrupt);
             interrupts_asked_ = false;
@@ -222,7 +241,7 @@ private:
             return Errc::bad_argument;
         shadow_[head].recipe = recipe;
         counters_.descriptors += count;
-        commit(head, bytes, token);
+        commit(shadow_[head], head, static_cast<std::uint32_t>(bytes.total - bytes.readable), token);
         return Errc::ok;
     }
 
@@ -280,10 +299,9 @@ private:
     }
 
     // Records the chain and stages its head in the available ring; kick() publishes it.
-    void commit(std::uint16_t head, Bytes bytes, Token token) noexcept {
-        SplitShadow& shadow = shadow_[head];
+    void commit(SplitShadow& shadow, std::uint16_t head, std::uint32_t writable, Token token) noexcept {
         free_head_ = shadow.next;
-        shadow.writable = static_cast<std::uint32_t>(bytes.total - bytes.readable);
+        shadow.writable = writable;
         shadow.next = SplitShadow::kLive;
         shadow.token = token;
         store_relaxed(avail_entries_[avail_index_++ & mask_], head);
@@ -294,17 +312,54 @@ private:
         return static_cast<std::uint16_t>(load_acquire(*used_index_) - last_used_);
     }
 
-    [[nodiscard]] bool device_wants_kick(std::uint16_t new_index, std::uint16_t old_index) const noexcept {
-        if (event_index_ == EventIndex::on) return need_event(load_relaxed(*ring_.avail_event()), new_index, old_index);
-        return (load_relaxed(ring_.used()[SplitRing::kFlags]) & split::kNoNotify) == 0;
+    void publish(std::size_t index) noexcept {
+        store_release(*published_index_, static_cast<std::uint16_t>(index));
+        published_ = index;
+        ++counters_.publications;
     }
-
+    void ring_doorbell() noexcept {
+        ++counters_.doorbells;
+        doorbell_.ring(doorbell_.context);
+    }
+    // With event index.
+    void ask_for(std::uint16_t completions) noexcept {
+        store_relaxed(*used_event_, static_cast<std::uint16_t>(last_used_ + completions - 1));
+    }
+    // At least 1.
+    [[nodiscard]] std::uint16_t at_most_in_flight(std::uint16_t completions) const noexcept {
+        const auto out = static_cast<std::uint16_t>(published_ - last_used_);
+        const std::uint16_t wanted = completions < out ? completions : out;
+        return wanted != 0 ? wanted : std::uint16_t{1};
+    }
     void store_load_fence() const noexcept {
-        if (ordering_ == Ordering::platform) [[unlikely]] {
-            platform_fence();
+        if (ordering_ == Ordering::platform) return platform_fence();
+        full_fence();
+    }
+    // kick() and arm() of rings that are not plain. Here, so that a simulation gets in between their accesses.
+    [[gnu::noinline]] void kick_with_care() noexcept {
+        if (error_ != Errc::ok) return;
+        const auto before = static_cast<std::uint16_t>(published_);
+        if (ordering_ == Ordering::platform) platform_fence();
+        publish(avail_index_);
+        store_load_fence();
+        const bool is_wanted =
+            event_index_ == EventIndex::on
+                ? need_event(load_relaxed(*avail_event_), static_cast<std::uint16_t>(published_), before)
+                : (load_relaxed(ring_.used()[SplitRing::kFlags]) & split::kNoNotify) == 0;
+        if (is_wanted) ring_doorbell();
+    }
+    [[gnu::noinline, nodiscard]] bool arm_with_care(std::uint16_t completions) noexcept {
+        if (error_ != Errc::ok) return true;
+        std::uint16_t wanted = 1;
+        if (event_index_ == EventIndex::on) {
+            wanted = at_most_in_flight(completions);
+            ask_for(wanted);
         } else {
-            full_fence();
+            store_relaxed(ring_.avail()[SplitRing::kFlags], 0);
+            interrupts_asked_ = takes_care_ = true;
         }
+        store_load_fence();
+        return completed() >= wanted;
     }
 
     // Takes n used entries. The caller knows that the device published so many.
@@ -349,6 +404,9 @@ private:
     // Hot. Indices run freely in whole words; the ring holds their low 16 bits.
     SplitDesc* descriptors_ = nullptr;
     Le16* avail_entries_ = nullptr;
+    Le16* published_index_ = nullptr;
+    Le16* used_event_ = nullptr;
+    const Le16* avail_event_ = nullptr;
     const Le16* used_index_ = nullptr;
     const SplitUsed* used_entries_ = nullptr;
     SplitShadow* shadow_ = nullptr;
@@ -361,9 +419,10 @@ private:
     EventIndex event_index_ = EventIndex::off;
     Ordering ordering_ = Ordering::smp;
     Errc error_ = Errc::wrong_state;
-    bool interrupts_asked_ = false; // without event index: avail.flags lets the device interrupt
-    bool takes_care_ = false;       // poll_with_care() has something to do
-    SplitDriverCounters counters_{};
+    bool interrupts_asked_ = false;  // without event index: avail.flags lets the device interrupt
+    bool takes_care_ = false;        // poll_with_care() has something to do
+    bool is_plain_ = false;          // healthy, with event index, of a device on the same CPUs
+    SplitDriverCounters counters_{}; // of `chains`, those published before the last restart
     Doorbell doorbell_{};
     SplitRing ring_;
 
