@@ -69,10 +69,11 @@ void LaneShare::start_and_publish(const Staged& staged) noexcept {
 }
 
 template <wire::Opcode Op> inline void LaneShare::start_all(StagedTransfer<Op>* first) noexcept {
+    Lane& lane = *lane_;
     while (first != nullptr) {
         StagedTransfer<Op>& transfer = *first;
         first = transfer.next_staged;
-        if (lane_->start_plain_here<Op>(transfer.wanted, transfer)) [[likely]]
+        if (lane.start_plain_here<Op>(transfer.wanted, transfer)) [[likely]]
             continue;
         transfer.segment = {transfer.wanted.data, transfer.wanted.len};
         start_generally(transfer, {&transfer.segment, 1});
@@ -132,6 +133,8 @@ void LaneShare::wait_and_unlock(Waiter& waiter) noexcept {
 
 [[gnu::always_inline]] inline void LaneShare::serve_as_poller(Waiter& waiter) noexcept {
     polling_ = true;
+    // Of a request alone on its way there is nothing to be taken that arming would not see.
+    if (lane_->in_flight() == 1 && policy_.waiting() == Waiting::event && !waiter.satisfied_) sleep_for_one();
     while (!waiter.satisfied_) {
         while (step() == config::kDrainBatch && !waiter.satisfied_) {}
         if (waiter.satisfied_) break;
@@ -143,11 +146,11 @@ void LaneShare::wait_and_unlock(Waiter& waiter) noexcept {
 }
 
 [[gnu::always_inline]] inline std::size_t LaneShare::step() noexcept {
-    const std::size_t taken = lane_->drain_here();
-    since_wait_ += static_cast<std::uint32_t>(taken);
-    if (turns_ != HostTurns::none || lane_->error() != Errc::ok) [[unlikely]]
+    Lane& lane = *lane_;
+    const std::size_t taken = lane.drain_here();
+    if (turns_ != HostTurns::none || lane.error() != Errc::ok) [[unlikely]]
         host_.lane_drained();
-    lane_->kick();
+    lane.kick();
     return taken;
 }
 
@@ -157,8 +160,9 @@ void LaneShare::wait_and_unlock(Waiter& waiter) noexcept {
 }
 
 bool LaneShare::spin_as_measured(Waiter& waiter) noexcept {
-    policy_.waited(since_wait_, spun_, now_ns);
-    since_wait_ = 0;
+    const std::uintptr_t finished = lane_->finished();
+    policy_.waited(static_cast<std::uint32_t>(finished - finished_before_), spun_, now_ns);
+    finished_before_ = finished;
     spun_ = Spun::not_in_vain;
     const std::uint64_t limit = policy_.spin_limit();
     if (limit == 0) return false;
@@ -186,8 +190,7 @@ bool LaneShare::spin(Waiter& waiter, std::uint64_t limit) noexcept {
     const std::uint64_t start = endless ? 0 : now_ns();
     for (unsigned i = 1;; ++i) {
         cpu_relax();
-        if (const std::size_t taken = lane_->drain(); taken != 0) {
-            since_wait_ += static_cast<std::uint32_t>(taken);
+        if (lane_->drain() != 0) {
             ++counters_.spins;
             return true;
         }
@@ -204,23 +207,31 @@ bool LaneShare::spin(Waiter& waiter, std::uint64_t limit) noexcept {
     }
 }
 
-[[gnu::always_inline]] inline void LaneShare::sleep() noexcept {
+void LaneShare::sleep() noexcept {
     const client::ArmOutcome arm = lane_->arm_burst();
     if (arm.next == client::ArmOutcome::Next::look_again) return;
+    if (arm.completions == 1) return sleep_till_interrupt();
     ++counters_.sleeps;
     mutex_.unlock();
-    bool woken = true;
-    if (arm.completions > 1) {
-        woken = sleep_bounded(arm.completions);
-    } else {
-        woken = backends::wait_event(call_fd_);
-    }
+    const bool woken = sleep_bounded(arm.completions);
     mutex_.lock();
     if (woken) {
         ++counters_.interrupts;
-    } else if (arm.completions > 1) {
+    } else {
         lane_->waited_in_vain();
     }
+}
+
+[[gnu::always_inline]] inline void LaneShare::sleep_for_one() noexcept {
+    if (!lane_->queue().arm(1)) sleep_till_interrupt();
+}
+
+[[gnu::always_inline]] inline void LaneShare::sleep_till_interrupt() noexcept {
+    ++counters_.sleeps;
+    mutex_.unlock();
+    const bool woken = backends::wait_event(call_fd_);
+    mutex_.lock();
+    counters_.interrupts += woken ? 1 : 0;
 }
 
 // One system call, whatever the kernel: the eventfd need not be read. Above 0: there was an interrupt.

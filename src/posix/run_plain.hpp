@@ -15,11 +15,12 @@ inline bool LaneShare::run_plain(const client::PlainTransfer& wanted, PlainRun& 
         ended.share_->satisfy(ended.waiter_);
     };
     mutex_.lock();
-    if (!lane_->start_plain_here<Op>(wanted, run)) [[unlikely]] {
+    Lane& lane = *lane_;
+    if (!lane.start_plain_here<Op>(wanted, run)) [[unlikely]] {
         mutex_.unlock();
         return false;
     }
-    lane_->kick();
+    lane.kick();
     wait_and_unlock(run.waiter_);
     return true;
 }

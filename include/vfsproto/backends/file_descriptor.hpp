@@ -43,7 +43,7 @@ private:
 
 // Adds one to an eventfd. It can fail only when its counter is full, and then it is readable anyway.
 inline void signal_event(int fd) noexcept {
-    const std::uint64_t one = 1;
+    static constexpr std::uint64_t one = 1;
     static_cast<void>(!::syscall(SYS_write, fd, &one, sizeof one));
 }
 // Sleeps until an eventfd was signalled, and resets it. False when a signal handler came between.

@@ -18,7 +18,7 @@ namespace vfsproto::posix {
 class IoQueue;
 
 // One READ or WRITE of an IoQueue, in storage of the caller; set `tag` to tell it from others.
-template <wire::Opcode Op> class QueuedTransfer final : public client::Operation, private StagedTransfer<Op> {
+template <wire::Opcode Op> class QueuedTransfer final : private StagedTransfer<Op>, public client::Operation {
 public:
     QueuedTransfer() noexcept { this->on_done = &QueuedTransfer::done; }
 
@@ -43,7 +43,7 @@ using QueuedWrite = QueuedTransfer<wire::Opcode::write>;
 class IoQueue {
 public:
     explicit IoQueue(Channel& channel) noexcept : channel_(channel) {}
-    ~IoQueue() { VFSPROTO_ASSERT(in_flight_ == 0); }
+    ~IoQueue() { VFSPROTO_ASSERT(in_flight() == 0); }
     IoQueue(const IoQueue&) = delete;
     IoQueue& operator=(const IoQueue&) = delete;
 
@@ -54,7 +54,7 @@ public:
         op.on_finish = [](client::Operation& finished) noexcept {
             static_cast<IoQueue*>(finished.user)->take(finished);
         };
-        ++in_flight_;
+        ++started_;
         channel_.share().start(op, std::forward<Args>(args)...);
     }
     // At most what one request may carry (Channel::piece_limit). Not copied when the span lies in a Buffer of the mount.
@@ -72,14 +72,14 @@ public:
     // Publishes what was started; next() does so too.
     void flush() noexcept { channel_.share().flush(take_staged()); }
 
-    [[nodiscard]] std::size_t in_flight() const noexcept { return in_flight_; }
+    [[nodiscard]] std::size_t in_flight() const noexcept { return started_ - taken_; }
     // Will next() answer without waiting for anybody?
     [[nodiscard]] bool has_finished() const noexcept { return mine_ != nullptr; }
 
     // The next finished operation, in the order they finished; nullptr when none is in flight.
     [[nodiscard]] client::Operation* next() {
         if (mine_ == nullptr) {
-            if (in_flight_ == 0) return nullptr;
+            if (in_flight() == 0) return nullptr;
             // Sleeps until the first is done, then takes all that are.
             channel_.share().wait(
                 take_staged(), waiter_, [this]() noexcept { return done_end_ != &done_; },
@@ -91,7 +91,7 @@ public:
         }
         client::Operation* operation = mine_;
         mine_ = operation->link;
-        --in_flight_;
+        ++taken_;
         return operation;
     }
 
@@ -122,7 +122,7 @@ private:
         wanted.offset = offset;
         wanted.open_flags = file.flags();
         slot.queue_ = this;
-        ++in_flight_;
+        ++started_;
         if (bounces) [[unlikely]] {
             channel_.share().start_bounced(transfer);
         } else {
@@ -140,7 +140,8 @@ private:
 
     Channel& channel_;
     Waiter waiter_;
-    std::size_t in_flight_ = 0;
+    std::size_t started_ = 0;
+    std::size_t taken_ = 0; // by next()
     // To be started with the next flush(), under one lock.
     StagedList<wire::Opcode::read> staged_reads_;
     StagedList<wire::Opcode::write> staged_writes_;

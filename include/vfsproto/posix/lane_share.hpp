@@ -31,8 +31,8 @@ private:
     std::atomic<std::uint32_t> state_{waiting};
     bool satisfied_ = false; // under the lock, as the rest
     bool listed_ = false;
-    Waiter* previous_ = nullptr;
-    Waiter* next_ = nullptr;
+    Waiter* previous_; // once listed
+    Waiter* next_;
 };
 
 // One READ or WRITE a thread waits for, of memory the device can reach. On its stack.
@@ -216,6 +216,8 @@ private:
     [[nodiscard]] bool spin_as_measured(Waiter& waiter) noexcept;
     [[nodiscard]] bool spin(Waiter& waiter, std::uint64_t limit) noexcept;
     void sleep() noexcept;
+    void sleep_for_one() noexcept;
+    void sleep_till_interrupt() noexcept;
     [[nodiscard]] bool sleep_bounded(std::uint16_t completions) noexcept;
     [[nodiscard]] int wait_for_edge(std::uint64_t ns) noexcept;
     void wake(Waiter& waiter) noexcept;
@@ -237,7 +239,7 @@ private:
     bool polling_ = false; // some thread has the role
     Spun spun_ = Spun::not_in_vain;
     bool fine_timeouts_ = true;              // the kernel has epoll_pwait2(2)
-    std::uint32_t since_wait_ = 0;           // completions
+    std::uintptr_t finished_before_ = 0;     // the lane's requests, when policy_ was last told
     std::uint64_t ns_per_completion_ = 2000; // measured while sleeping
     Waiter* first_ = nullptr;
     Waiter* last_ = nullptr;

@@ -28,6 +28,12 @@ public:
                                                          Token token, std::uint32_t recipe) noexcept {
         return ring_->submit_varied<Varies>(readable, writable, token, recipe);
     }
+    using Lengths = SplitDriver::Lengths;
+    [[gnu::always_inline, nodiscard]] bool stands(std::uint32_t recipe) const noexcept { return ring_->stands(recipe); }
+    template <std::size_t Varies, std::size_t R, std::size_t W>
+    [[gnu::always_inline, nodiscard]] Errc submit_standing(Segment varied, Lengths others, Token token) noexcept {
+        return ring_->submit_standing<Varies, R, W>(varied, others, token);
+    }
     [[nodiscard]] std::uint32_t reserve_recipes(std::uint32_t count) noexcept { return ring_->reserve_recipes(count); }
     void kick() noexcept { ring_->kick(); }
     [[gnu::always_inline, nodiscard]] std::size_t poll(std::span<Completion> out) noexcept { return ring_->poll(out); }

@@ -17,7 +17,7 @@ namespace vfsproto {
 template <class State> class Slots {
 public:
     struct Entry {
-        State state{};
+        [[no_unique_address]] State state{}; // its padding is used: nobody may copy whole bytes of it
         std::uint16_t next_free = 0;
         std::uint8_t live = 0;
     };

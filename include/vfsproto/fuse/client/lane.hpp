@@ -45,11 +45,13 @@ struct LaneSlot {
     };
     std::uint32_t data_len = 0; // payload bytes in flight, both ways
     std::uint32_t out_at = 0;   // where in the block the reply header lies
-    std::uint32_t epoch = 0;    // in which it was started; see BasicLane::waited_in_vain()
+    std::uint32_t recipe = 0;   // of a plain transfer's chain, where the queue keeps chains
     // What a good reply's body may measure. Settled at the start, so that a completion looks nothing up.
-    std::uint32_t body_least = 0;
     std::uint32_t body_most = 0;
+    std::uint16_t body_least = 0;
     std::uint16_t fixed = 0; // bytes of the reply's struct, before its data
+    // Is it one of BasicLane::held_back_?
+    enum class Wait : std::uint8_t { foreseen, held_back } wait = Wait::foreseen;
     enum class Silence : std::uint8_t { forbidden, allowed } silence = Silence::forbidden; // no bytes at all
     // Of the last request in this slot. What plain transfers of a kind have in common stays in the block, and here.
     enum class Kind : std::uint8_t { request, plain_read, plain_write } kind = Kind::request;
@@ -86,6 +88,10 @@ struct ArmOutcome {
 template <class Q>
 concept KeepsChains = requires(Q& q, const Segment (&one)[1], const Segment (&two)[2], Token token) {
     { q.template submit_varied<2>(one, two, token, std::uint32_t{}) }
+    noexcept->std::same_as<Errc>;
+    { q.stands(std::uint32_t{}) }
+    noexcept->std::same_as<bool>;
+    { q.template submit_standing<2, 1, 2>(one[0], {0, 0}, token) }
     noexcept->std::same_as<Errc>;
     { q.reserve_recipes(std::uint32_t{}) }
     noexcept->std::same_as<std::uint32_t>;
@@ -139,10 +145,7 @@ public:
     [[nodiscard]] ArmOutcome arm_each() noexcept;
     // A bounded sleep ran out: what is in flight now is waited for no more, whatever holds it back must not hold back the
     // news of the others.
-    void waited_in_vain() noexcept {
-        young_ = 0;
-        ++epoch_;
-    }
+    void waited_in_vain() noexcept;
 
     // After the device was reset or is gone: every request in flight or waiting ends with `why`, and so does each later
     // one unless the lane latched an error of its own before. Nothing is awaited of the device.
@@ -154,8 +157,12 @@ public:
     [[nodiscard]] LaneCounters counters() const noexcept {
         LaneCounters counters = counters_;
         counters.started += unkicked_;
-        counters.finished = counters.started - slots_.in_flight(); // a count less for each request
+        counters.finished = finished();
         return counters;
+    }
+    // Requests that ended; LaneCounters::finished alone.
+    [[nodiscard]] std::uintptr_t finished() const noexcept {
+        return counters_.started + unkicked_ - slots_.in_flight(); // a count less for each request
     }
     [[nodiscard]] Q& queue() noexcept { return queue_; }
 
@@ -177,9 +184,9 @@ private:
 
     template <wire::Opcode Op> [[gnu::always_inline, nodiscard]] Errc
     submit_plain(LaneSlot& slot, Token token, const PlainTransfer& transfer) noexcept;
-    template <wire::Opcode Op> [[gnu::noinline]] void prepare_plain(LaneSlot& slot) noexcept;
-    template <std::size_t Payload, std::size_t R, std::size_t W> [[gnu::always_inline, nodiscard]] Errc
-    submit_plain_chain(const Segment (&readable)[R], const Segment (&writable)[W], Token token) noexcept;
+    template <wire::Opcode Op> [[gnu::noinline]] void prepare_plain(LaneSlot& slot, Token token) noexcept;
+    template <wire::Opcode Op>
+    [[nodiscard]] Errc submit_whole(const LaneSlot& slot, Token token, Segment payload) noexcept;
     void wait_or_refuse(Request& request, Errc errc) noexcept;
     // Errors: too_large.
     [[nodiscard]] Errc make_plan(const Request& request, Plan& plan) const noexcept;
@@ -190,16 +197,16 @@ private:
     template <std::size_t Payload>
     [[nodiscard]] Errc submit(Segment message, Segment answer, const Plan& plan, Token token) noexcept;
     [[gnu::always_inline]] void finish(Token token, std::uint32_t written) noexcept;
-    [[gnu::noinline]] void finish_odd(Token token, Entry& entry, std::uint32_t written,
-                                      wire::OutHeader header) noexcept;
+    [[gnu::noinline]] void finish_odd(Token token, Entry& entry, std::uint32_t written, std::uint32_t len,
+                                      std::int32_t error, std::uint64_t unique) noexcept;
     [[gnu::always_inline]] void leave_slot(Token token, Entry& entry) noexcept;
     [[gnu::always_inline, nodiscard]] static Errc check(const LaneSlot& slot, std::uint32_t written,
                                                         const wire::OutHeader& header) noexcept;
-    [[gnu::always_inline]] static void finish_plain(const LaneSlot& slot, Errc errc,
-                                                    const wire::OutHeader& header) noexcept;
-    static void finish_write(const LaneSlot& slot, Errc errc, wire::OutHeader header) noexcept;
-    void finish_request(Token token, const LaneSlot& slot, Errc errc, wire::OutHeader header) noexcept;
-    static void accept(const LaneSlot& slot, const wire::OutHeader& header) noexcept;
+    [[gnu::always_inline]] static void finish_plain(const LaneSlot& slot, Errc errc, std::uint32_t len,
+                                                    std::int32_t error) noexcept;
+    static void finish_write(const LaneSlot& slot, Errc errc, std::uint32_t len, std::int32_t error) noexcept;
+    void finish_request(Token token, const LaneSlot& slot, Errc errc, std::uint32_t len, std::int32_t error) noexcept;
+    static void accept(const LaneSlot& slot, std::uint32_t len, std::int32_t error) noexcept;
     void fail(Token token, LaneSlot& slot, Errc why) noexcept;
     void start_waiting() noexcept;
     void settle_plain_limit() noexcept;
@@ -214,10 +221,9 @@ private:
     std::size_t stride_ = 0;
     UniqueSource uniques_{};
     std::uint64_t data_in_flight_ = 0;
-    std::uint32_t epoch_ = 0;
     WrittenLength lengths_ = WrittenLength::exact;
     Errc error_ = Errc::ok;
-    std::uint16_t young_ = 0; // in flight, started in this epoch, cannot block at the server
+    std::uint16_t held_back_ = 0; // in flight, waited for in vain or such as can block at the server
     bool plain_possible_ = false;
     std::uint64_t plain_limit_ = 0; // the most data in flight while start_plain() is possible and nobody waits, else 0
     std::uint32_t recipes_ = 0;     // of the plain chains, two a slot

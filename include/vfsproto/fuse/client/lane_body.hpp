@@ -6,6 +6,8 @@
 #include "vfsproto/fuse/client/lane_message.hpp"
 #include "vfsproto/fuse/wire/reply_codec.hpp"
 
+#include <array>
+
 namespace vfsproto::client {
 
 template <RequestQueue Q>
@@ -27,6 +29,7 @@ Errc BasicLane<Q>::init(Q queue, std::span<Entry> entries, const Region& memory,
         slot.block = memory.host() + i * stride_;
         slot.device = memory.device() + i * stride_;
         slot.kind = LaneSlot::Kind::request; // nothing is prepared in this memory
+        slot.wait = LaneSlot::Wait::foreseen;
     }
     options_ = options;
     bounce_ = options.bounce;
@@ -37,6 +40,7 @@ Errc BasicLane<Q>::init(Q queue, std::span<Entry> entries, const Region& memory,
     plain_possible_ = can_pass_registered() && options.trace.started == nullptr && options.trace.finished == nullptr;
     lengths_ = limits.written;
     error_ = Errc::ok;
+    held_back_ = 0;
     settle_plain_limit();
     return Errc::ok;
 }
@@ -84,7 +88,7 @@ inline bool BasicLane<Q>::start_plain_here(const PlainTransfer& transfer, PlainA
     const auto [token, entry] = slots_.take();
     LaneSlot& slot = entry.state;
     if (slot.kind != kKind) [[unlikely]]
-        prepare_plain<Op>(slot);
+        prepare_plain<Op>(slot, token);
     slot.unique = uniques_.take(token.slot);
     if (submit_plain<Op>(slot, token, transfer) != Errc::ok) [[unlikely]] {
         slots_.release(token, entry);
@@ -92,9 +96,7 @@ inline bool BasicLane<Q>::start_plain_here(const PlainTransfer& transfer, PlainA
     }
     slot.answer = &answer;
     slot.data_len = len;
-    slot.epoch = epoch_;
     slot.body_most = wire::RowOf<Op>::out_size + (kReads ? len : 0);
-    ++young_;
     data_in_flight_ = data_in_flight;
     ++unkicked_;
     return true;
@@ -111,46 +113,58 @@ inline Errc BasicLane<Q>::submit_plain(LaneSlot& slot, Token token, const PlainT
     if constexpr (!kReads) detail::put(header + offsetof(wire::InHeader, len), kLength + transfer.len);
     detail::put(header + offsetof(wire::InHeader, unique), slot.unique);
     detail::put(header + offsetof(wire::InHeader, nodeid), transfer.nodeid);
-    detail::put(in + offsetof(In, fh), transfer.fh);
-    detail::put(in + offsetof(In, offset), transfer.offset);
+    // Two that stand side by side there as here.
+    static_assert(offsetof(In, offset) == offsetof(In, fh) + 8);
+    detail::put(in + offsetof(In, fh), std::array{transfer.fh, transfer.offset});
     detail::put(in + offsetof(In, size), transfer.len);
     detail::put(in + offsetof(In, flags), transfer.open_flags);
     // A header the device leaves alone must not look like an answer.
     __builtin_memset(block, 0, kOutHeader);
-    // Arrays: a ring that is known here then writes so many descriptors without a loop.
-    const Segment message{slot.device + kReplyArea, kLength};
-    const Segment answer{slot.device, kOutHeader + wire::RowOf<Op>::out_size};
     const Segment payload{transfer.data, transfer.len};
-    if constexpr (kReads) {
+    if constexpr (KeepsChains<Q>) {
+        constexpr std::uint32_t kAnswer = kOutHeader + wire::RowOf<Op>::out_size;
+        if (queue_.stands(slot.recipe)) [[likely]] {
+            return queue_.template submit_standing < kReads ? 2 : 1, kReads ? 1 : 2,
+                   kReads ? 2 : 1 > (payload, {kLength, kAnswer}, token);
+        }
+    }
+    return submit_whole<Op>(slot, token, payload);
+}
+
+template <RequestQueue Q> template <wire::Opcode Op>
+Errc BasicLane<Q>::submit_whole(const LaneSlot& slot, Token token, Segment payload) noexcept {
+    const Segment message{slot.device + kReplyArea, sizeof(wire::InHeader) + sizeof(wire::InOf<Op>)};
+    const Segment answer{slot.device, kOutHeader + wire::RowOf<Op>::out_size};
+    if constexpr (Op == wire::Opcode::read) {
         const Segment readable[] = {message};
         const Segment writable[] = {answer, payload};
-        return submit_plain_chain<2>(readable, writable, token);
+        if constexpr (KeepsChains<Q>) {
+            return queue_.template submit_varied<2>(readable, writable, token, slot.recipe);
+        } else {
+            return queue_.submit(readable, writable, token);
+        }
     } else {
         const Segment readable[] = {message, payload};
         const Segment writable[] = {answer};
-        return submit_plain_chain<1>(readable, writable, token);
-    }
-}
-
-template <RequestQueue Q> template <std::size_t Payload, std::size_t R, std::size_t W> inline Errc
-BasicLane<Q>::submit_plain_chain(const Segment (&readable)[R], const Segment (&writable)[W], Token token) noexcept {
-    if constexpr (KeepsChains<Q>) {
-        // Two recipes a slot: of what a READ or a WRITE has in common with the one before it.
-        const std::uint32_t recipe = recipes_ + 2u * token.slot + (Payload < R ? 1 : 0);
-        return queue_.template submit_varied<Payload>(readable, writable, token, recipe);
-    } else {
-        return queue_.submit(readable, writable, token);
+        if constexpr (KeepsChains<Q>) {
+            return queue_.template submit_varied<1>(readable, writable, token, slot.recipe);
+        } else {
+            return queue_.submit(readable, writable, token);
+        }
     }
 }
 
 // What is the same for all of a kind, in the block and of the slot.
-template <RequestQueue Q> template <wire::Opcode Op> void BasicLane<Q>::prepare_plain(LaneSlot& slot) noexcept {
+template <RequestQueue Q> template <wire::Opcode Op>
+void BasicLane<Q>::prepare_plain(LaneSlot& slot, Token token) noexcept {
     constexpr bool kReads = Op == wire::Opcode::read;
     constexpr std::uint16_t kFixed = wire::RowOf<Op>::out_size;
     using In = wire::InOf<Op>;
     std::byte* const header = slot.block + kReplyArea;
     detail::put_header(header, Op, sizeof(wire::InHeader) + sizeof(In), 0, 0, options_.plain_caller, 0);
     detail::put(header + sizeof(wire::InHeader), In{});
+    // Two recipes a slot: of what a READ or a WRITE has in common with the one before it.
+    slot.recipe = recipes_ + 2u * token.slot + (kReads ? 0 : 1);
     slot.out_at = 0;
     slot.body_least = kFixed;
     slot.fixed = kFixed;
@@ -241,17 +255,15 @@ template <RequestQueue Q> void BasicLane<Q>::remember(LaneSlot& slot, Request& r
     slot.body_most = slot.fixed + data_out;
     slot.body_least = slot.fixed;
     if (op.traits.compat == wire::Compat::short_reply) {
-        slot.body_least = static_cast<std::uint32_t>(wire::least_out_size(op));
+        slot.body_least = static_cast<std::uint16_t>(wire::least_out_size(op));
     }
     if (op.traits.reply == wire::ReplyOwed::never) slot.body_least = 1, slot.body_most = 0;
     const bool silent = op.traits.reply != wire::ReplyOwed::always ||
                         (op.opcode == wire::Opcode::destroy && options_.destroy_reply == DestroyReply::may_be_missing);
     slot.silence = silent ? LaneSlot::Silence::allowed : LaneSlot::Silence::forbidden;
-    if (op.traits.blocking == wire::Blocking::never) {
-        slot.epoch = epoch_;
-        ++young_;
-    } else {
-        slot.epoch = epoch_ - 1;
+    if (op.traits.blocking != wire::Blocking::never) {
+        slot.wait = LaneSlot::Wait::held_back;
+        ++held_back_;
     }
     data_in_flight_ += slot.data_len;
 }
@@ -317,28 +329,33 @@ template <RequestQueue Q> inline void BasicLane<Q>::finish(Token token, std::uin
     const LaneSlot& slot = entry->state;
     const wire::OutHeader header = detail::read_header(slot.block + slot.out_at);
     if (check(slot, written, header) != Errc::ok) [[unlikely]]
-        return finish_odd(token, *entry, written, header);
+        return finish_odd(token, *entry, written, header.len, header.error, header.unique);
     leave_slot(token, *entry);
     if (slot.kind == LaneSlot::Kind::plain_read) [[likely]] {
-        finish_plain(slot, Errc::ok, header);
+        finish_plain(slot, Errc::ok, header.len, header.error);
     } else if (slot.kind == LaneSlot::Kind::plain_write) {
-        finish_write(slot, Errc::ok, header);
+        finish_write(slot, Errc::ok, header.len, header.error);
     } else {
-        finish_request(token, slot, Errc::ok, header);
+        finish_request(token, slot, Errc::ok, header.len, header.error);
     }
 }
 
 // The slot's content stays as it is until somebody starts a request.
 template <RequestQueue Q> inline void BasicLane<Q>::leave_slot(Token token, Entry& entry) noexcept {
-    if (entry.state.epoch == epoch_) --young_;
+    if (entry.state.wait != LaneSlot::Wait::foreseen) [[unlikely]] {
+        entry.state.wait = LaneSlot::Wait::foreseen;
+        --held_back_;
+    }
     data_in_flight_ -= entry.state.data_len;
     slots_.release(token, entry);
 }
 
 // A reply that is no good, or good only because the device's length is an upper bound or silence is allowed. Of one that
 // is no good, the header left says that nothing came.
-template <RequestQueue Q>
-void BasicLane<Q>::finish_odd(Token token, Entry& entry, std::uint32_t written, wire::OutHeader header) noexcept {
+template <RequestQueue Q> void BasicLane<Q>::finish_odd(Token token, Entry& entry, std::uint32_t written,
+                                                        std::uint32_t len, std::int32_t error,
+                                                        std::uint64_t unique) noexcept {
+    wire::OutHeader header{.len = len, .error = error, .unique = unique};
     const LaneSlot& slot = entry.state;
     if (lengths_ == WrittenLength::upper_bound && header.len < written) written = header.len;
     Errc errc = check(slot, written, header);
@@ -353,9 +370,9 @@ void BasicLane<Q>::finish_odd(Token token, Entry& entry, std::uint32_t written, 
     }
     leave_slot(token, entry);
     switch (slot.kind) {
-    case LaneSlot::Kind::plain_read: return finish_plain(slot, errc, header);
-    case LaneSlot::Kind::plain_write: return finish_write(slot, errc, header);
-    case LaneSlot::Kind::request: return finish_request(token, slot, errc, header);
+    case LaneSlot::Kind::plain_read: return finish_plain(slot, errc, header.len, header.error);
+    case LaneSlot::Kind::plain_write: return finish_write(slot, errc, header.len, header.error);
+    case LaneSlot::Kind::request: return finish_request(token, slot, errc, header.len, header.error);
     }
 }
 
@@ -375,41 +392,42 @@ inline Errc BasicLane<Q>::check(const LaneSlot& slot, std::uint32_t written, con
 }
 
 // Of an error, and of a reply that is no good, the header says that no data came.
-template <RequestQueue Q>
-inline void BasicLane<Q>::finish_plain(const LaneSlot& slot, Errc errc, const wire::OutHeader& header) noexcept {
+template <RequestQueue Q> inline void BasicLane<Q>::finish_plain(const LaneSlot& slot, Errc errc, std::uint32_t len,
+                                                                 std::int32_t error) noexcept {
     PlainAnswer& answer = *slot.answer;
     answer.errc = errc;
-    answer.error = static_cast<wire::Errno>(-header.error);
-    answer.bytes = header.len - kOutHeader;
+    answer.error = static_cast<wire::Errno>(-error);
+    answer.bytes = len - kOutHeader;
     answer.on_done(answer);
 }
 
 // As if the header counted what was taken, as that of a READ does.
 template <RequestQueue Q>
-void BasicLane<Q>::finish_write(const LaneSlot& slot, Errc errc, wire::OutHeader header) noexcept {
-    if (header.len != kOutHeader) {
+void BasicLane<Q>::finish_write(const LaneSlot& slot, Errc errc, std::uint32_t len, std::int32_t error) noexcept {
+    if (len != kOutHeader) {
         wire::WriteOut reply;
         copy_from_peer(&reply, slot.block + kOutHeader, sizeof(reply));
         const bool possible = reply.size <= slot.data_len;
-        header.len = kOutHeader + (possible ? reply.size : 0);
+        len = kOutHeader + (possible ? reply.size : 0);
         if (!possible) errc = Errc::protocol_violation;
     }
-    finish_plain(slot, errc, header);
+    finish_plain(slot, errc, len, error);
 }
 
-template <RequestQueue Q>
-void BasicLane<Q>::finish_request(Token token, const LaneSlot& slot, Errc errc, wire::OutHeader header) noexcept {
+template <RequestQueue Q> void BasicLane<Q>::finish_request(Token token, const LaneSlot& slot, Errc errc,
+                                                            std::uint32_t len, std::int32_t error) noexcept {
     Request& request = *slot.request;
     request.errc = errc;
-    accept(slot, header);
-    if (options_.trace.finished != nullptr) trace_finished(token, request, header.len);
+    accept(slot, len, error);
+    if (options_.trace.finished != nullptr) trace_finished(token, request, len);
     request.on_done(request);
 }
 
-template <RequestQueue Q> void BasicLane<Q>::accept(const LaneSlot& slot, const wire::OutHeader& header) noexcept {
+template <RequestQueue Q>
+void BasicLane<Q>::accept(const LaneSlot& slot, std::uint32_t len, std::int32_t error) noexcept {
     Request& request = *slot.request;
-    request.error = static_cast<wire::Errno>(-header.error);
-    std::uint32_t body = header.len - kOutHeader;
+    request.error = static_cast<wire::Errno>(-error);
+    std::uint32_t body = len - kOutHeader;
     const std::byte* at = slot.block + slot.out_at + kOutHeader;
     if (slot.fixed != 0) {
         const std::uint32_t fixed = body < slot.fixed ? body : slot.fixed;
@@ -437,8 +455,18 @@ template <RequestQueue Q> void BasicLane<Q>::start_waiting() noexcept {
     }
 }
 
+template <RequestQueue Q> void BasicLane<Q>::waited_in_vain() noexcept {
+    for (std::size_t i = 0; i < slots_.capacity(); ++i) {
+        if (LaneSlot* slot = slots_.find(Token{static_cast<std::uint16_t>(i)}); slot != nullptr) {
+            slot->wait = LaneSlot::Wait::held_back;
+        }
+    }
+    held_back_ = slots_.in_flight();
+}
+
 template <RequestQueue Q> ArmOutcome BasicLane<Q>::arm_burst() noexcept {
-    const std::uint16_t completions = young_ > 1 ? young_ : std::uint16_t{1};
+    const auto young = static_cast<std::uint16_t>(slots_.in_flight() - held_back_);
+    const std::uint16_t completions = young > 1 ? young : std::uint16_t{1};
     const bool look = queue_.arm(completions);
     return {completions, look ? ArmOutcome::Next::look_again : ArmOutcome::Next::sleep};
 }
@@ -456,7 +484,6 @@ template <RequestQueue Q> void BasicLane<Q>::latch(Errc why) noexcept {
 template <RequestQueue Q> void BasicLane<Q>::fail_all(Errc why) noexcept {
     latch(why);
     while (queue_.evacuate(batch_) != 0) {}
-    young_ = 0;
     counters_.started += unkicked_;
     unkicked_ = 0;
     data_in_flight_ = 0;
@@ -464,6 +491,7 @@ template <RequestQueue Q> void BasicLane<Q>::fail_all(Errc why) noexcept {
         const Token token{static_cast<std::uint16_t>(i)};
         if (LaneSlot* slot = slots_.find(token); slot != nullptr) fail(token, *slot, why);
     }
+    held_back_ = 0;
     while (waiting_ != nullptr) {
         Request& request = *waiting_;
         waiting_ = request.next;
@@ -474,6 +502,7 @@ template <RequestQueue Q> void BasicLane<Q>::fail_all(Errc why) noexcept {
 }
 
 template <RequestQueue Q> void BasicLane<Q>::fail(Token token, LaneSlot& slot, Errc why) noexcept {
+    slot.wait = LaneSlot::Wait::foreseen;
     slots_.release(token);
     if (slot.kind != LaneSlot::Kind::request) {
         PlainAnswer& answer = *slot.answer;
