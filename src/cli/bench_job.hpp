@@ -38,7 +38,7 @@ private:
     void run_blocking();
     // Does the operation again and again. It counts what it did; false = it failed, and said so by fail().
     template <class Operation> void repeat(Operation&& operation);
-    [[nodiscard]] bool transfer_blocking();
+    template <wire::Opcode Op> void transfer_blocking();
     [[nodiscard]] bool create_blocking();
     [[nodiscard]] bool list_blocking();
     [[nodiscard]] bool null_blocking();

@@ -13,9 +13,10 @@ public:
     LatencyHistogram(const LatencyHistogram&) = delete;
     LatencyHistogram& operator=(const LatencyHistogram&) = delete;
 
-    // What ends together often took equally long.
+    void add_one(std::uint64_t ns) noexcept { ++counts_[index_of(ns)]; }
+    // The same for one of many: what ends together often took equally long.
     void add(std::uint64_t ns) noexcept {
-        if (ns != last_) {
+        if (ns != last_) [[unlikely]] {
             last_ = ns;
             place_ = &counts_[index_of(ns)];
         }
@@ -24,11 +25,14 @@ public:
     void add(const LatencyHistogram& other) noexcept {
         for (std::size_t i = 0; i < counts_.size(); ++i) counts_[i] += other.counts_[i];
     }
-    // The value that `share` (0 to 1) of the samples do not exceed; 0 without samples.
-    [[nodiscard]] double percentile(double share) const noexcept {
+    [[nodiscard]] std::uint64_t samples() const noexcept {
         std::uint64_t total = 0;
         for (const std::uint64_t count : counts_) total += count;
-        const double wanted = static_cast<double>(total) * share;
+        return total;
+    }
+    // The value that `share` (0 to 1) of the samples do not exceed; 0 without samples.
+    [[nodiscard]] double percentile(double share) const noexcept {
+        const double wanted = static_cast<double>(samples()) * share;
         std::uint64_t seen = 0;
         for (std::size_t i = 0; i < counts_.size(); ++i) {
             seen += counts_[i];
