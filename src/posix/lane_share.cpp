@@ -6,6 +6,7 @@
 #include "vfsproto/fuse/client/lane_body.hpp"
 
 #include <sys/epoll.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -63,21 +64,21 @@ void LaneShare::nudge() noexcept { backends::signal_event(call_fd_); }
 // enters: a lone request's way out and back is little more than the ring's own work.
 
 void LaneShare::start_and_publish(const Staged& staged) noexcept {
-    start_all(staged.reads);
-    start_all(staged.writes);
+    if (staged.reads != nullptr) start_all(staged.reads);
+    if (staged.writes != nullptr) start_all(staged.writes);
     lane_->kick();
 }
 
 template <wire::Opcode Op> inline void LaneShare::start_all(StagedTransfer<Op>* first) noexcept {
     Lane& lane = *lane_;
-    while (first != nullptr) {
+    do {
         StagedTransfer<Op>& transfer = *first;
         first = transfer.next_staged;
         if (lane.start_plain_here<Op>(transfer.wanted, transfer)) [[likely]]
             continue;
         transfer.segment = {transfer.wanted.data, transfer.wanted.len};
         start_generally(transfer, {&transfer.segment, 1});
-    }
+    } while (first != nullptr);
 }
 
 template <wire::Opcode Op> void LaneShare::start_bounced(StagedTransfer<Op>& transfer) noexcept {
@@ -133,8 +134,9 @@ void LaneShare::wait_and_unlock(Waiter& waiter) noexcept {
 
 [[gnu::always_inline]] inline void LaneShare::serve_as_poller(Waiter& waiter) noexcept {
     polling_ = true;
-    // Of a request alone on its way there is nothing to be taken that arming would not see.
-    if (lane_->in_flight() == 1 && policy_.waiting() == Waiting::event && !waiter.satisfied_) sleep_for_one();
+    // Nobody comes here satisfied, unless the lane failed; then nothing is in flight. Of a request alone on its way there
+    // is nothing to be taken that arming would not see.
+    if (lane_->in_flight() == 1 && policy_.waiting() == Waiting::event) sleep_for_one();
     while (!waiter.satisfied_) {
         while (step() == config::kDrainBatch && !waiter.satisfied_) {}
         if (waiter.satisfied_) break;
@@ -231,7 +233,8 @@ void LaneShare::sleep() noexcept {
     mutex_.unlock();
     const bool woken = backends::wait_event(call_fd_);
     mutex_.lock();
-    counters_.interrupts += woken ? 1 : 0;
+    if (woken) [[likely]]
+        ++counters_.interrupts;
 }
 
 // One system call, whatever the kernel: the eventfd need not be read. Above 0: there was an interrupt.
@@ -239,11 +242,13 @@ int LaneShare::wait_for_edge(std::uint64_t ns) noexcept {
     epoll_event event{};
     if (fine_timeouts_) {
         const timespec timeout{0, static_cast<long>(ns)};
-        const int count = ::epoll_pwait2(epoll_fd_, &event, 1, &timeout, nullptr);
+        // Around the C library's cancellation point, as backends::wait_event().
+        const auto count = static_cast<int>(::syscall(SYS_epoll_pwait2, epoll_fd_, &event, 1, &timeout, nullptr, 0));
         if (count >= 0 || errno != ENOSYS) return count;
         fine_timeouts_ = false; // before Linux 5.11
     }
-    return ::epoll_wait(epoll_fd_, &event, 1, static_cast<int>((ns + 999'999) / 1'000'000));
+    return static_cast<int>(
+        ::syscall(SYS_epoll_pwait, epoll_fd_, &event, 1, static_cast<int>((ns + 999'999) / 1'000'000), nullptr, 0));
 }
 
 // The interrupt comes after `completions` of them, unless something holds one back: then the bound ends the sleep.

@@ -152,8 +152,7 @@ private:
 
 template <wire::Opcode Op> void QueuedTransfer<Op>::done(client::PlainAnswer& answer) noexcept {
     auto& self = static_cast<QueuedTransfer&>(answer);
-    self.errc_ = answer.errc;
-    self.error_ = answer.error;
+    self.verdict_ = answer;
     self.queue_->take(self);
 }
 

@@ -332,11 +332,11 @@ template <RequestQueue Q> inline void BasicLane<Q>::finish(Token token, std::uin
         return finish_odd(token, *entry, written, header.len, header.error, header.unique);
     leave_slot(token, *entry);
     if (slot.kind == LaneSlot::Kind::plain_read) [[likely]] {
-        finish_plain(slot, Errc::ok, header.len, header.error);
+        finish_plain(slot, Errc::ok, written, header.error); // header.len is the same
     } else if (slot.kind == LaneSlot::Kind::plain_write) {
-        finish_write(slot, Errc::ok, header.len, header.error);
+        finish_write(slot, Errc::ok, written, header.error);
     } else {
-        finish_request(token, slot, Errc::ok, header.len, header.error);
+        finish_request(token, slot, Errc::ok, written, header.error);
     }
 }
 

@@ -3,9 +3,8 @@
 // own through the lane (BasicLane::start_plain), and none of the fields that other requests need.
 #pragma once
 
-#include "vfsproto/base/errc.hpp"
 #include "vfsproto/base/segment.hpp"
-#include "vfsproto/fuse/wire/linux_abi.hpp"
+#include "vfsproto/fuse/client/verdict.hpp"
 
 #include <cstdint>
 
@@ -22,14 +21,9 @@ struct PlainTransfer {
 };
 
 // What came of it, in storage of the caller that stays in place until on_done was called.
-struct PlainAnswer {
+struct PlainAnswer : Verdict {
     void (*on_done)(PlainAnswer&) noexcept; // set by the caller; called once, by the lane's owner
-
-    Errc errc;           // the engine's or the protocol's failure
-    wire::Errno error;   // the server's
-    std::uint32_t bytes; // read, or taken as the server says: no more than was asked for
-
-    [[nodiscard]] bool succeeded() const noexcept { return errc == Errc::ok && error == wire::Errno::none; }
+    std::uint32_t bytes;                    // read, or taken as the server says: no more than was asked for
 };
 
 } // namespace vfsproto::client

@@ -6,6 +6,7 @@
 #include "vfsproto/fuse/client/any_lane.hpp"
 #include "vfsproto/fuse/client/session_params.hpp"
 #include "vfsproto/fuse/client/sticky.hpp"
+#include "vfsproto/fuse/client/verdict.hpp"
 #include "vfsproto/fuse/wire/validate.hpp"
 
 #include <cstdint>
@@ -74,9 +75,9 @@ public:
     Operation* link = nullptr; // the host's, for lists of its own
     void* tag = nullptr;       // the caller's
 
-    [[nodiscard]] bool succeeded() const noexcept { return errc_ == Errc::ok && error_ == wire::Errno::none; }
-    [[nodiscard]] Errc errc() const noexcept { return errc_; }          // the engine's or the protocol's failure
-    [[nodiscard]] wire::Errno error() const noexcept { return error_; } // the server's
+    [[nodiscard]] bool succeeded() const noexcept { return verdict_.succeeded(); }
+    [[nodiscard]] Errc errc() const noexcept { return verdict_.errc; } // the engine's or the protocol's failure
+    [[nodiscard]] wire::Errno error() const noexcept { return verdict_.error; } // the server's
     // A node whose lookup the server counted although the operation failed: the host gives one lookup of it back. 0 = none.
     [[nodiscard]] std::uint64_t orphan() const noexcept { return orphan_; }
 
@@ -86,8 +87,7 @@ protected:
     void begin(Client& client, const Caller& caller) noexcept {
         client_ = &client;
         caller_ = caller;
-        errc_ = Errc::ok;
-        error_ = wire::Errno::none;
+        verdict_ = {Errc::ok, wire::Errno::none};
         orphan_ = 0;
     }
     void send(Request& request, std::uint64_t nodeid, void (*on_done)(Request&) noexcept) noexcept {
@@ -98,8 +98,7 @@ protected:
         client_->lane->enqueue(request);
     }
     void finish(Errc errc, wire::Errno error) noexcept {
-        errc_ = errc;
-        error_ = error;
+        verdict_ = {errc, error};
         on_finish(*this);
     }
     void finish(const Request& request) noexcept { finish(request.errc, request.error); }
@@ -115,8 +114,7 @@ protected:
 
     Client* client_ = nullptr;
     Caller caller_{};
-    Errc errc_ = Errc::ok;
-    wire::Errno error_ = wire::Errno::none;
+    Verdict verdict_{Errc::ok, wire::Errno::none};
     std::uint64_t orphan_ = 0;
 };
 
@@ -151,7 +149,7 @@ private:
         }
         if (!call.succeeded()) return finish(call);
         const Errc errc = check_content();
-        finish(errc, error_);
+        finish(errc, verdict_.error);
     }
     // What takes the place of an answer is no earlier one: block 0, always ready.
     void finish_missing(const EnosysRule& rule) noexcept {
@@ -164,7 +162,7 @@ private:
         if constexpr (Op == wire::Opcode::lookup) {
             // nodeid 0: the server says that the name does not exist, and for how long (a negative entry).
             if (call.reply.nodeid == 0) {
-                error_ = wire::Errno::enoent;
+                verdict_.error = wire::Errno::enoent;
                 return Errc::ok;
             }
         }
