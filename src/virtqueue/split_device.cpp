@@ -1,28 +1,18 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "vfsproto/virtqueue/split_device.hpp"
 
+#include "chain_walk.hpp"
+
 namespace vfsproto {
 
-// Collects a chain's segments into the caller's storage.
-struct SplitDevice::Walk {
-    const RegionTable& memory;
-    std::span<HostSegment> storage;
-    std::size_t segments = 0;
-    std::uint32_t writable = 0;
+namespace {
 
-    [[nodiscard]] Errc add(const SplitDesc& desc) noexcept {
-        const bool is_writable = desc.has(split::kWrite);
-        if (!is_writable && writable != 0) return Errc::chain_order;
-        const std::uint32_t len = desc.len.value();
-        if (len == 0) return Errc::ok; // no byte to reach: its address means nothing
-        std::byte* const data = memory.translate(DeviceAddr{desc.addr.value()}, len);
-        if (data == nullptr) return Errc::chain_address;
-        if (segments == storage.size()) return Errc::chain_too_long;
-        storage[segments++] = {data, len};
-        if (is_writable) ++writable;
-        return Errc::ok;
-    }
-};
+Errc add(ChainWalk& walk, const SplitDesc& desc) noexcept {
+    const auto direction = desc.has(split::kWrite) ? ChainWalk::Direction::writable : ChainWalk::Direction::readable;
+    return walk.add(desc.addr.value(), desc.len.value(), direction);
+}
+
+} // namespace
 
 Errc SplitDevice::init(const SplitRing& ring, const RegionTable& memory, std::span<SplitHead> heads,
                        const SplitDeviceOptions& options) noexcept {
@@ -63,12 +53,12 @@ bool SplitDevice::latch(Errc why) noexcept {
 Errc SplitDevice::refuse_push() const noexcept { return error_ != Errc::ok ? error_ : Errc::bad_argument; }
 
 bool SplitDevice::pop_slow(Chain& chain, std::uint32_t head) noexcept {
-    Walk walk{.memory = *memory_, .storage = chain.storage};
+    ChainWalk walk{.memory = *memory_, .storage = chain.storage};
     SplitDesc desc = load_descriptor(descriptors_[head]);
     std::uint32_t count = 1;
     for (;; ++count) {
         const bool is_table = desc.has(split::kIndirect);
-        const Errc why = is_table ? walk_table(walk, desc, count) : walk.add(desc);
+        const Errc why = is_table ? walk_table(walk, desc, count) : add(walk, desc);
         if (why != Errc::ok) return latch(why);
         if (is_table || !desc.has(split::kNext)) break;
         if (desc.next() > mask_) return latch(Errc::chain_next_invalid);
@@ -83,7 +73,7 @@ bool SplitDevice::pop_slow(Chain& chain, std::uint32_t head) noexcept {
 
 // A table is the last descriptor of its chain and no element of it; its own WRITE flag means nothing (virtio 1.2
 // §2.7.5.3.2).
-Errc SplitDevice::walk_table(Walk& walk, const SplitDesc& table, std::uint32_t count) const noexcept {
+Errc SplitDevice::walk_table(ChainWalk& walk, const SplitDesc& table, std::uint32_t count) const noexcept {
     const std::uint32_t bytes = table.len.value();
     if (indirect_ == IndirectTables::refused || table.has(split::kNext)) return Errc::chain_indirect;
     if (bytes == 0 || bytes % sizeof(SplitDesc) != 0) return Errc::chain_indirect;
@@ -94,7 +84,7 @@ Errc SplitDevice::walk_table(Walk& walk, const SplitDesc& table, std::uint32_t c
     for (std::uint32_t index = 0; count <= max_chain_; ++count) {
         const SplitDesc desc = load_descriptor_at(host + std::size_t{index} * sizeof(SplitDesc));
         if (desc.has(split::kIndirect)) return Errc::chain_indirect;
-        const Errc why = walk.add(desc);
+        const Errc why = add(walk, desc);
         if (why != Errc::ok || !desc.has(split::kNext)) return why;
         index = desc.next();
         if (index >= entries) return Errc::chain_next_invalid;

@@ -75,9 +75,11 @@ public:
     }
     // The same for what is not empty and lies in the region hit last; nullptr for all else.
     [[nodiscard]] std::byte* translate_recent(DeviceAddr addr, std::uint64_t len) const noexcept {
-        // Of an address below the region the difference wraps to beyond its end.
+        // Of an address below the region the difference wraps to beyond its end; of an empty or a huge range the sum is
+        // not above the offset.
         const std::uint64_t offset = to_number(addr) - to_number(recent_.device());
-        if (len - 1 >= recent_.size() || offset > recent_.size() - len) return nullptr;
+        const std::uint64_t end = offset + len;
+        if (end <= offset || end > recent_.size()) return nullptr;
         std::byte* const host = recent_.host() + offset;
         if (host == nullptr) __builtin_unreachable(); // add() takes no such region: spares the caller a check
         return host;

@@ -6,12 +6,12 @@
 
 #include "vfsproto/virtqueue/device_queue.hpp"
 #include "vfsproto/virtqueue/notification.hpp"
+#include "vfsproto/virtqueue/ring_options.hpp"
 #include "vfsproto/virtqueue/split_layout.hpp"
 
 namespace vfsproto {
 
-// Is VIRTIO_F_INDIRECT_DESC negotiated?
-enum class IndirectTables : std::uint8_t { refused, accepted };
+struct ChainWalk; // of the bodies
 
 // Whether a head is out with the device's owner. Storage of the caller, private.
 enum class SplitHead : std::uint8_t { home, out };
@@ -30,14 +30,6 @@ struct SplitDeviceOptions {
     std::uint16_t max_chain = 0;
 };
 
-// Plain words, written by the queue's owner.
-struct SplitDeviceCounters {
-    std::size_t chains{}; // popped
-    std::size_t completions{};
-    std::size_t publications{};
-    std::size_t notifications{}; // asked for by the driver
-};
-
 // A model of DeviceQueue. One owner at a time.
 class SplitDevice {
 public:
@@ -52,7 +44,7 @@ public:
                             const SplitDeviceOptions& options) noexcept;
 
     [[nodiscard]] Errc error() const noexcept { return error_; }
-    [[nodiscard]] SplitDeviceCounters counters() const noexcept {
+    [[nodiscard]] RingDeviceCounters counters() const noexcept {
         return {next_avail_ - start_avail_, published_ - start_used_, publications_, notifications_};
     }
     // The next available index to be served (vhost-user GET_VRING_BASE, once outstanding() is 0).
@@ -199,9 +191,8 @@ private:
     // Also makes every later pop() take the path that looks at the error. False: nothing was popped.
     bool latch(Errc why) noexcept;
     // Any chain, legal or not: indirect, several regions, empty descriptors. Names the violation.
-    struct Walk;
     [[nodiscard]] bool pop_slow(Chain& chain, std::uint32_t head) noexcept;
-    [[nodiscard]] Errc walk_table(Walk& walk, const SplitDesc& table, std::uint32_t count) const noexcept;
+    [[nodiscard]] Errc walk_table(ChainWalk& walk, const SplitDesc& table, std::uint32_t count) const noexcept;
     [[nodiscard]] Errc refuse_push() const noexcept;
 
     // Hot. Indices run freely in whole words; the ring holds their low 16 bits.

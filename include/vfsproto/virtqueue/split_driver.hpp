@@ -6,6 +6,7 @@
 
 #include "vfsproto/virtqueue/notification.hpp"
 #include "vfsproto/virtqueue/request_queue.hpp"
+#include "vfsproto/virtqueue/ring_options.hpp"
 #include "vfsproto/virtqueue/split_layout.hpp"
 
 #include <utility>
@@ -49,17 +50,6 @@ struct SplitDriverOptions {
     return std::size_t{16} * size * (max_segments < size ? max_segments : size);
 }
 
-// Plain words, written by the queue's owner.
-struct SplitDriverCounters {
-    std::size_t completions{};
-    std::size_t chains{};      // published
-    std::size_t descriptors{}; // ring entries they took
-    std::size_t publications{};
-    std::size_t doorbells{};
-    std::size_t polls{}; // that found something
-    std::size_t empty_polls{};
-};
-
 // A model of RequestQueue. One owner at a time; every call is legal in interrupt context if the owner's lock is.
 class SplitDriver {
 public:
@@ -78,8 +68,8 @@ public:
 
     [[nodiscard]] QueueLimits limits() const noexcept { return limits_; }
     [[nodiscard]] Errc error() const noexcept { return error_; }
-    [[nodiscard]] SplitDriverCounters counters() const noexcept {
-        SplitDriverCounters counters = counters_;
+    [[nodiscard]] RingDriverCounters counters() const noexcept {
+        RingDriverCounters counters = counters_;
         counters.chains += published_;
         return counters;
     }
@@ -419,10 +409,10 @@ private:
     EventIndex event_index_ = EventIndex::off;
     Ordering ordering_ = Ordering::smp;
     Errc error_ = Errc::wrong_state;
-    bool interrupts_asked_ = false;  // without event index: avail.flags lets the device interrupt
-    bool takes_care_ = false;        // poll_with_care() has something to do
-    bool is_plain_ = false;          // healthy, with event index, of a device on the same CPUs
-    SplitDriverCounters counters_{}; // of `chains`, those published before the last restart
+    bool interrupts_asked_ = false; // without event index: avail.flags lets the device interrupt
+    bool takes_care_ = false;       // poll_with_care() has something to do
+    bool is_plain_ = false;         // healthy, with event index, of a device on the same CPUs
+    RingDriverCounters counters_{}; // of `chains`, those published before the last restart
     Doorbell doorbell_{};
     SplitRing ring_;
 

@@ -5,6 +5,7 @@
 #include "vfsproto/base/fence.hpp"
 #include "vfsproto/base/region.hpp"
 #include "vfsproto/base/result.hpp"
+#include "vfsproto/virtqueue/ring_layout.hpp"
 
 #include <bit>
 #include <cstddef>
@@ -85,9 +86,6 @@ inline constexpr std::size_t kSplitDeviceAlign = 4;
 
 // Descriptors anywhere: an indirect table (virtio 1.2 §2.7.5.3).
 [[nodiscard]] inline SplitDesc* descriptors_at(std::byte* host) noexcept { return reinterpret_cast<SplitDesc*>(host); }
-[[nodiscard]] inline bool is_aligned(const Region& area, std::size_t align) noexcept {
-    return reinterpret_cast<std::uintptr_t>(area.host()) % align == 0 && to_number(area.device()) % align == 0;
-}
 
 // The three areas of one ring, as pointers. A view: it owns nothing.
 class SplitRing {
@@ -126,9 +124,9 @@ public:
     [[nodiscard]] constexpr std::uint16_t size() const noexcept { return size_; } // entries; 0 = no ring
 
     // For telling the device where they are (virtio 1.2 §2.6).
-    [[nodiscard]] Segment descriptor_area() const noexcept { return as_segment(descriptors_); }
-    [[nodiscard]] Segment driver_area() const noexcept { return as_segment(driver_); }
-    [[nodiscard]] Segment device_area() const noexcept { return as_segment(device_); }
+    [[nodiscard]] Segment descriptor_area() const noexcept { return area_segment(descriptors_); }
+    [[nodiscard]] Segment driver_area() const noexcept { return area_segment(driver_); }
+    [[nodiscard]] Segment device_area() const noexcept { return area_segment(device_); }
 
     [[nodiscard]] SplitDesc* descriptors() const noexcept { return descriptors_at(descriptors_.host()); }
     [[nodiscard]] Le16* avail() const noexcept { return reinterpret_cast<Le16*>(driver_.host()); }
@@ -153,10 +151,6 @@ public:
     }
 
 private:
-    static Segment as_segment(const Region& area) noexcept {
-        return {area.device(), static_cast<std::uint32_t>(area.size())};
-    }
-
     Region descriptors_;
     Region driver_;
     Region device_;
@@ -172,12 +166,8 @@ private:
     if (reinterpret_cast<std::uintptr_t>(at) % alignof(SplitDesc) == 0) {
         return load_descriptor(*reinterpret_cast<const SplitDesc*>(at));
     }
-    std::uint64_t words[2] = {};
-    for (unsigned i = 0; i < sizeof(SplitDesc); ++i) {
-        const auto byte = load_relaxed(reinterpret_cast<const std::uint8_t&>(at[i]));
-        words[i / 8] |= std::uint64_t{byte} << (i % 8 * 8);
-    }
-    return {words[0], static_cast<std::uint32_t>(words[1]), static_cast<std::uint32_t>(words[1] >> 32)};
+    const UnalignedWords words = load_unaligned_words(at);
+    return {words.low, static_cast<std::uint32_t>(words.high), static_cast<std::uint32_t>(words.high >> 32)};
 }
 inline void store_descriptor(SplitDesc& at, const Segment& segment, std::uint32_t link) noexcept {
     store_relaxed(at.addr, to_number(segment.addr));
