@@ -16,6 +16,13 @@ enum class EventIndex : std::uint8_t { off, on };
     return static_cast<std::uint16_t>(new_index - event - 1) < static_cast<std::uint16_t>(new_index - old_index);
 }
 
+// What a doorbell is told with VIRTIO_F_NOTIFICATION_DATA (virtio 1.2 §2.9): the queue, or what its configuration gives in
+// its stead (VIRTIO_F_NOTIF_CONFIG_DATA), and where the driver goes on: a packed ring's next_place(), a split ring's
+// available index.
+[[nodiscard]] constexpr std::uint32_t notification_data(std::uint16_t queue, std::uint16_t next) noexcept {
+    return queue | std::uint32_t{next} << 16;
+}
+
 // Rings a queue's doorbell. A value: copied into the ring's driver side, called from kick(), in the owner's context.
 struct Doorbell {
     void (*ring)(void* context) noexcept = nullptr;

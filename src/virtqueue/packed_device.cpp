@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "vfsproto/virtqueue/packed_device.hpp"
+
+#include "chain_walk.hpp"
+
+namespace vfsproto {
+
+namespace {
+
+constexpr std::uint64_t kNext = PackedDesc::flags(packed::kNext);
+constexpr std::uint64_t kIndirect = PackedDesc::flags(packed::kIndirect);
+// PackedHead::bytes with IN_ORDER: their number (1 to 32768), the id, and whether it is completed behind one that is
+// not.
+constexpr std::uint32_t kCount = 0xffff;
+constexpr unsigned kIdShift = 16;
+constexpr std::uint32_t kWaits = 0x8000'0000;
+
+ChainWalk::Direction direction_of(std::uint64_t word) noexcept {
+    return (word & PackedDesc::flags(packed::kWrite)) != 0 ? ChainWalk::Direction::writable
+                                                           : ChainWalk::Direction::readable;
+}
+
+std::uint16_t offset_of(std::uint16_t place) noexcept { return place & ~packed::kWrap; }
+
+} // namespace
+
+Errc PackedDevice::init(const PackedRing& ring, const RegionTable& memory, std::span<PackedHead> heads,
+                        const PackedDeviceOptions& options) noexcept {
+    const std::uint16_t size = ring.size();
+    if (size == 0 || offset_of(options.start_avail) >= size || offset_of(options.start_used) >= size) {
+        return Errc::bad_argument;
+    }
+    if (heads.size() < packed_head_count(size)) return Errc::no_memory;
+    for (PackedHead& head : heads) head = {};
+    ring_ = ring;
+    memory_ = &memory;
+    heads_ = heads.data();
+    descriptors_ = ring.descriptors();
+    size_ = size;
+    end_ = descriptors_ + size;
+    event_index_ = options.event_index;
+    indirect_ = options.indirect;
+    ordering_ = options.ordering;
+    order_ = options.order;
+    max_chain_ = options.max_chain > size ? options.max_chain : size;
+    next_avail_ = descriptors_ + offset_of(options.start_avail);
+    avail_word_ = PackedDesc::flags((options.start_avail & packed::kWrap) != 0 ? packed::kAvail : packed::kUsed);
+    used_word_ = (options.start_used & packed::kWrap) != 0 ? kBothWraps : 0;
+    begin_burst(descriptors_ + offset_of(options.start_used));
+    // The short way of pop() knows nothing of fences for hardware, nor of the order.
+    plain_heads_ = order_ == UseOrder::any && ordering_ == Ordering::smp ? size : 0;
+    alone_top_ = (avail_word_ | kWriteFlag) >> PackedDesc::kIdShift;
+    passed_avail_ = 0 - static_cast<std::size_t>(offset_of(options.start_avail));
+    pushed_ = completions_ = publications_ = notifications_ = 0;
+    passed_used_ = 0;
+    announced_ = offset_of(options.start_used);
+    announced_place_ = used_place_;
+    next_head_ = oldest_ = 0;
+    batch_bytes_ = batch_chains_ = 0;
+    error_ = Errc::ok;
+    ask_for_kicks();
+    return Errc::ok;
+}
+
+PackedDevice::Shape PackedDevice::latch(Errc why) noexcept {
+    error_ = why;
+    plain_heads_ = 0;
+    return {};
+}
+
+PackedDevice::Shape PackedDevice::pop_linked(std::span<HostSegment> storage) noexcept {
+    const std::uint64_t first = load_acquire(next_avail_->word);
+    if (!is_available(first)) return {};
+    if ((first & kIndirect) != 0 || plain_heads_ == 0) return pop_other(storage);
+
+    const RegionTable& memory = *memory_;
+    const PackedDesc* at = next_avail_;
+    const PackedDesc* const ring_end = end_;
+    HostSegment* out = storage.data();
+    HostSegment* const end = out + storage.size();
+    std::uint64_t word = first;
+    std::uint32_t readable = 0;
+    std::uint32_t writable = 0;
+    for (;;) {
+        const std::uint32_t len = PackedDesc::len_of(word);
+        std::byte* const data = memory.translate_recent(DeviceAddr{load_relaxed(at->addr)}, len);
+        if (data == nullptr || out == end) [[unlikely]]
+            return pop_other(storage);
+        *out++ = {data, len};
+        if ((word & kWriteFlag) != 0) {
+            ++writable;
+        } else if (writable == 0) {
+            ++readable;
+        } else [[unlikely]] {
+            return pop_other(storage);
+        }
+        if ((word & kNext) == 0) break;
+        if (++at == ring_end) [[unlikely]]
+            at = descriptors_;
+        word = load_relaxed(at->word);
+        if ((word & kIndirect) != 0) [[unlikely]]
+            return pop_other(storage);
+    }
+    const std::uint32_t id = PackedDesc::id_of(word);
+    const std::uint32_t count = readable + writable;
+    if (id >= size_ || heads_[id].bytes != 0 || count > size_) [[unlikely]]
+        return pop_other(storage);
+    return accept(id, {.readable = static_cast<std::uint16_t>(readable),
+                       .writable = static_cast<std::uint16_t>(writable),
+                       .descriptors = static_cast<std::uint16_t>(count)});
+}
+
+PackedDevice::Shape PackedDevice::pop_other(std::span<HostSegment> storage) noexcept {
+    if (error_ != Errc::ok) return {};
+    std::uint64_t word = load_acquire(next_avail_->word);
+    if (!is_available(word)) return {};
+    if (ordering_ == Ordering::platform) platform_fence();
+
+    ChainWalk walk{.memory = *memory_, .storage = storage};
+    PackedDesc* at = next_avail_;
+    std::uint32_t count = 1;
+    Errc why = Errc::ok;
+    if ((word & kIndirect) != 0) {
+        why = walk_table(walk, load_relaxed(at->addr), word);
+    } else {
+        for (;; ++count) {
+            why = walk.add(load_relaxed(at->addr), PackedDesc::len_of(word), direction_of(word));
+            if (why != Errc::ok || (word & kNext) == 0) break;
+            if (count == size_) return latch(Errc::chain_too_long);
+            if (++at == end_) at = descriptors_;
+            word = load_relaxed(at->word);
+            // A table makes a chain of its own (virtio 1.2 §2.8.19).
+            if ((word & kIndirect) != 0) return latch(Errc::chain_indirect);
+        }
+    }
+    if (why != Errc::ok) return latch(why);
+    if (walk.segments == 0) return latch(Errc::chain_empty);
+    const std::uint32_t id = PackedDesc::id_of(word);
+    if (id >= size_ || (order_ == UseOrder::any && heads_[id].bytes != 0)) return latch(Errc::avail_head_invalid);
+    return accept(id, {.readable = static_cast<std::uint16_t>(walk.segments - walk.writable),
+                       .writable = static_cast<std::uint16_t>(walk.writable),
+                       .descriptors = static_cast<std::uint16_t>(count)});
+}
+
+// All entries of a table are used, one after the other; but for WRITE their flags mean nothing, and so does WRITE in the
+// descriptor that names it (virtio 1.2 §2.8.7).
+Errc PackedDevice::walk_table(ChainWalk& walk, std::uint64_t addr, std::uint64_t word) const noexcept {
+    const std::uint32_t bytes = PackedDesc::len_of(word);
+    if (indirect_ == IndirectTables::refused || (word & kNext) != 0) return Errc::chain_indirect;
+    if (bytes == 0 || bytes % sizeof(PackedDesc) != 0) return Errc::chain_indirect;
+    const std::uint32_t entries = bytes / sizeof(PackedDesc);
+    if (entries > max_chain_) return Errc::chain_too_long;
+    std::byte* const host = memory_->translate(DeviceAddr{addr}, bytes);
+    if (host == nullptr) return Errc::chain_address;
+    Errc why = Errc::ok;
+    for (std::uint32_t i = 0; i < entries && why == Errc::ok; ++i) {
+        const PackedDesc entry = load_packed_at(host + std::size_t{i} * sizeof(PackedDesc));
+        why = walk.add(entry.addr.value(), PackedDesc::len_of(entry.word.value()), direction_of(entry.word.value()));
+    }
+    return why;
+}
+
+PackedDevice::Shape PackedDevice::accept(std::uint32_t id, Shape shape) noexcept {
+    const std::uint32_t descriptors = shape.descriptors;
+    std::uint32_t head = id;
+    if (order_ == UseOrder::in_order) [[unlikely]] {
+        head = next_head_;
+        if (heads_[head].bytes != 0) return latch(Errc::avail_index_jump); // as many are out as there can be
+        next_head_ = static_cast<std::uint16_t>(head + 1 == size_ ? 0 : head + 1);
+        heads_[head].bytes = descriptors | id << kIdShift;
+    } else {
+        heads_[id].bytes = descriptors * std::uint32_t{sizeof(PackedDesc)};
+    }
+    shape.head = static_cast<std::uint16_t>(head);
+    passed_avail_ -= descriptors - 1;
+    const auto left = static_cast<std::uint32_t>(end_ - next_avail_);
+    if (descriptors < left) {
+        next_avail_ += descriptors;
+    } else {
+        wrap_avail();
+        next_avail_ += descriptors - left;
+    }
+    return shape;
+}
+
+// The chain's state is looked at again: it is the short way that is closed, or the chain is not out.
+Errc PackedDevice::push_other(std::size_t head, std::uint32_t written) noexcept {
+    if (error_ != Errc::ok) return error_;
+    if (head >= size_ || heads_[head].bytes == 0) return Errc::bad_argument;
+    if (order_ == UseOrder::any) {
+        stage(head, written, heads_[head].bytes);
+        return Errc::ok;
+    }
+    PackedHead& done = heads_[head];
+    if ((done.bytes & kWaits) != 0) return Errc::bad_argument;
+    done.bytes |= kWaits;
+    done.written = written;
+    ++pushed_;
+    while ((heads_[oldest_].bytes & kWaits) != 0) {
+        PackedHead& next = heads_[oldest_];
+        batch_id_ = (next.bytes & ~kWaits) >> kIdShift;
+        batch_written_ = next.written;
+        batch_bytes_ += (next.bytes & kCount) * std::uint32_t{sizeof(PackedDesc)};
+        ++batch_chains_;
+        next.bytes = 0;
+        oldest_ = static_cast<std::uint16_t>(oldest_ + 1u == size_ ? 0 : oldest_ + 1u);
+    }
+    return Errc::ok;
+}
+
+// With a fence for hardware, or in order, or what was pushed before a violation.
+void PackedDevice::publish_otherwise() noexcept {
+    if (ordering_ == Ordering::platform) platform_fence();
+    if (order_ == UseOrder::in_order) return publish_batch();
+    store_release(first_at_->word, first_.word.value());
+    end_burst();
+}
+
+// One used descriptor, where the first of its chains began, with the id of the last (virtio 1.2 §2.8.8).
+void PackedDevice::publish_batch() noexcept {
+    store_release(first_at_->word, used_descriptor(batch_id_, batch_written_));
+    begin_burst(used_after(first_at_, batch_bytes_));
+    completions_ += batch_chains_;
+    ++publications_;
+    batch_bytes_ = batch_chains_ = 0;
+}
+
+void PackedDevice::cross_edge(std::size_t bytes) noexcept {
+    if (edge_ != end_) write_ = packed_after(first_at_, bytes);
+    edge_ = end_;
+    if (write_ < end_) return;
+    write_ -= size_;
+    passed_used_ += size_;
+    used_word_ ^= kBothWraps;
+}
+
+PackedDesc* PackedDevice::used_after(PackedDesc* at, std::uint32_t bytes) noexcept {
+    const auto descriptors = static_cast<std::ptrdiff_t>(bytes / sizeof(PackedDesc));
+    const std::ptrdiff_t left = end_ - at;
+    if (descriptors < left) return at + descriptors;
+    used_word_ ^= kBothWraps;
+    passed_used_ += size_;
+    return descriptors_ + (descriptors - left);
+}
+
+} // namespace vfsproto

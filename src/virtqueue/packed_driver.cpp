@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "vfsproto/virtqueue/packed_driver.hpp"
+
+namespace vfsproto {
+
+namespace {
+
+constexpr std::uint16_t smaller(std::uint16_t a, std::uint16_t b) noexcept { return a < b ? a : b; }
+
+constexpr std::uint16_t direct_within(std::uint16_t size, std::uint16_t asked, std::uint16_t max_segments) noexcept {
+    if (asked == 0) asked = size / kPackedRingShare;
+    if (asked == 0) asked = 1;
+    return smaller(asked, max_segments);
+}
+
+// least_descriptors() looks at no more ids than this.
+constexpr std::size_t kMostLookedAt = 256;
+
+} // namespace
+
+Errc PackedDriver::init(const PackedRing& ring, std::span<PackedShadow> shadow,
+                        const PackedDriverOptions& options) noexcept {
+    const std::uint16_t size = ring.size();
+    if (size == 0 || options.max_segments == 0) return Errc::bad_argument;
+    if (shadow.size() < packed_shadow_count(size)) return Errc::no_memory;
+    const std::uint16_t max_segments = smaller(options.max_segments, size);
+    const bool has_tables = options.indirect.size() != 0;
+    if (has_tables) {
+        if (options.indirect.size() < packed_indirect_bytes(size, max_segments)) return Errc::no_memory;
+        if (!is_aligned(options.indirect, kPackedDescriptorAlign)) return Errc::bad_argument;
+    }
+    ring_ = ring;
+    shadow_ = shadow.data();
+    indirect_ = options.indirect;
+    event_index_ = options.event_index;
+    ordering_ = options.ordering;
+    doorbell_ = options.doorbell;
+    const std::uint16_t direct = has_tables ? direct_within(size, options.direct_segments, max_segments) : max_segments;
+    limits_ = {.max_inflight = static_cast<std::uint16_t>(size / direct),
+               .max_segments = max_segments,
+               .written = options.order == UseOrder::any ? WrittenLength::exact : WrittenLength::upper_bound};
+    ids_ = limits_.max_inflight;
+    direct_limit_ = direct;
+    descriptors_ = ring.descriptors();
+    end_ = descriptors_ + size;
+    reset_state();
+    counters_ = {};
+    return Errc::ok;
+}
+
+Errc PackedDriver::restart() noexcept {
+    if (shadow_ == nullptr || in_flight() != 0) return Errc::wrong_state;
+    counters_ = counters();
+    reset_state();
+    return Errc::ok;
+}
+
+void PackedDriver::reset_state() noexcept {
+    ring_.clear();
+    for (std::uint32_t i = 0; i < ring_.size(); ++i) {
+        shadow_[i] = {};
+        shadow_[i].id = PackedDesc::pack(0, i, 0);
+        if (i + 1u < limits_.max_inflight) shadow_[i].next = &shadow_[i + 1];
+    }
+    free_ = oldest_ = shadow_;
+    direct_segments_ = direct_limit_;
+    last_free_ = &shadow_[limits_.max_inflight - 1];
+    batch_left_ = 0;
+    passed_ = 0;
+    submitted_ = published_ = completed_ = 0;
+    // Both wrap counters start at 1 (virtio 1.2 §2.8.1).
+    avail_word_ = PackedDesc::flags(packed::kAvail);
+    used_top_ = (kBothWraps | kWriteFlag) >> PackedDesc::kIdShift;
+    used_ = descriptors_;
+    begin_burst(descriptors_);
+    cares_ = ordering_ == Ordering::platform ? kPlatformFence : std::uint8_t{0};
+    if (limits_.written != WrittenLength::exact) cares_ |= kInOrder;
+    if (event_index_ == EventIndex::on) {
+        store_relaxed(*ring_.driver_event(), packed_event(packed::kStart, packed::kDescriptor));
+    } else {
+        cares_ |= kTakeBack; // zeroed flags let the device interrupt
+    }
+    error_ = Errc::ok;
+}
+
+Errc PackedDriver::refuse_submit() const noexcept { return error_ != Errc::ok ? error_ : Errc::queue_full; }
+
+Errc PackedDriver::submit_other(std::span<const Segment> readable, std::span<const Segment> writable,
+                                Token token) noexcept {
+    if (error_ != Errc::ok) return error_;
+    const std::size_t count = readable.size() + writable.size();
+    if (count == 0 || count > limits_.max_segments) return Errc::bad_argument;
+    PackedShadow* const shadow = free_;
+    if (shadow == nullptr) return Errc::queue_full;
+    const std::uint32_t limit = limit_of(readable, writable);
+    if (limit == 0) return Errc::bad_argument;
+
+    // An id names its table, so that tables need no bookkeeping of their own. Entries are used one after the other, and
+    // WRITE is the only flag they know (virtio 1.2 §2.8.7).
+    const std::size_t offset = static_cast<std::size_t>(shadow - shadow_) * limits_.max_segments * sizeof(PackedDesc);
+    PackedDesc* entry = packed_descriptors_at(indirect_.host() + offset);
+    for (const Segment segment : readable) {
+        store_relaxed(entry->addr, to_number(segment.addr));
+        store_relaxed(entry++->word, segment.len);
+    }
+    for (const Segment segment : writable) {
+        store_relaxed(entry->addr, to_number(segment.addr));
+        store_relaxed(entry++->word, segment.len | kWriteFlag);
+    }
+    PackedDesc* at = write_;
+    store_relaxed(at->addr, to_number(indirect_.device() + offset));
+    store_relaxed(at->word,
+                  avail_word_ | shadow->id |
+                      PackedDesc::pack(static_cast<std::uint32_t>(count * sizeof(PackedDesc)), 0, packed::kIndirect));
+    if (++at == edge_) at = cross_edge(at);
+    write_ = at;
+    commit(*shadow, limit, 1, token);
+    return Errc::ok;
+}
+
+std::uint16_t PackedDriver::place_of_many(std::uint16_t completions) const noexcept {
+    const std::size_t out = published_ - completed_;
+    const std::size_t wanted = completions < out ? completions : out;
+    const PackedDesc* at = used_ + (wanted > 1 ? least_descriptors(wanted) - 1 : 0);
+    std::uint64_t flags = used_flags();
+    if (at >= end_) {
+        at -= ring_.size();
+        flags ^= kBothWraps;
+    }
+    return packed_place(at - descriptors_, flags);
+}
+
+// Of the n shortest chains in flight, or less.
+std::uint32_t PackedDriver::least_descriptors(std::size_t chains) const noexcept {
+    constexpr std::size_t kLongest = 15; // longer ones count as long as this
+    std::uint16_t number_of[kLongest + 1] = {};
+    std::size_t looked_at = 0;
+    for (; looked_at < limits_.max_inflight && looked_at < kMostLookedAt; ++looked_at) {
+        const PackedShadow& shadow = shadow_[looked_at];
+        // Ids are handed out from the first one on.
+        if (shadow.bytes == 0) break;
+        if (shadow.limit == 0) continue;
+        const std::size_t length = shadow.bytes / sizeof(PackedDesc);
+        ++number_of[length < kLongest ? length : kLongest];
+    }
+    std::size_t left = chains;
+    std::size_t sum = 0;
+    if (looked_at == kMostLookedAt && looked_at < limits_.max_inflight) { // not all were looked at
+        const std::size_t unseen = limits_.max_inflight - kMostLookedAt;
+        sum = left < unseen ? left : unseen;
+        left -= sum;
+    }
+    for (std::size_t length = 1; length <= kLongest && left != 0; ++length) {
+        const std::size_t n = left < number_of[length] ? left : number_of[length];
+        sum += n * length;
+        left -= n;
+    }
+    return static_cast<std::uint32_t>(sum + left);
+}
+
+std::size_t PackedDriver::stop_at_violation(Errc why, std::size_t done, PackedDesc* at, PackedShadow* free) noexcept {
+    used_ = at;
+    free_ = free;
+    completed_ += done;
+    latch(why);
+    return done;
+}
+
+PackedDriver::Unusual PackedDriver::judge(std::uint64_t word) const noexcept {
+    if (!is_used(word)) return {};
+    const std::uint32_t id = PackedDesc::id_of(word);
+    if (id >= ring_.size()) return {.why = Errc::ring_id_out_of_range};
+    const PackedShadow& shadow = shadow_[id];
+    if (shadow.bytes == 0) return {.why = Errc::ring_id_not_live};
+    if (shadow.limit == 0) return {.why = Errc::ring_double_completion};
+    // Without WRITE the length is reserved, and the other flags never mean anything here (virtio 1.2 §2.8.4).
+    const std::uint32_t len = (word & kWriteFlag) != 0 ? PackedDesc::len_of(word) : 0;
+    if (len >= shadow.limit) return {.why = Errc::ring_used_length};
+    return {.is_completion = true, .id = static_cast<std::uint16_t>(id), .len = len};
+}
+
+std::size_t PackedDriver::collect_in_order(Completion* out, std::size_t n) noexcept {
+    std::size_t done = 0;
+    while (done < n && (batch_left_ != 0 || find_batch())) {
+        const std::size_t run = batch_left_ < n - done ? batch_left_ : n - done;
+        PackedShadow* shadow = oldest_;
+        PackedShadow* last = shadow;
+        PackedDesc* at = used_;
+        last_free_->next = shadow; // as all of the run are linked already: in order are ids given back, and given out
+        if (free_ == nullptr) free_ = shadow;
+        for (std::size_t i = 0; i < run; ++i) {
+            last = shadow;
+            out[done++] = {shadow->token, shadow->limit - 1};
+            shadow->limit = 0;
+            at = next_used(at, *shadow);
+            shadow = following(shadow);
+        }
+        last->next = nullptr;
+        last_free_ = last;
+        oldest_ = shadow;
+        used_ = at;
+        batch_left_ -= run;
+        completed_ += run;
+        if (batch_left_ == 0) out[done - 1].written = batch_len_;
+    }
+    return done;
+}
+
+// False: there is none, or the queue is latched.
+bool PackedDriver::find_batch() noexcept {
+    const Unusual last = judge(load_acquire(used_->word));
+    Errc why = last.why;
+    std::ptrdiff_t before = last.id - (oldest_ - shadow_);
+    if (before < 0) before += limits_.max_inflight;
+    if (last.is_completion && static_cast<std::size_t>(before) >= published_ - completed_) why = Errc::ring_id_not_live;
+    if (why != Errc::ok) latch(why);
+    if (!last.is_completion || why != Errc::ok) return false;
+    batch_left_ = static_cast<std::size_t>(before) + 1;
+    batch_len_ = last.len;
+    return true;
+}
+
+PackedShadow* PackedDriver::following(PackedShadow* shadow) const noexcept {
+    return ++shadow == shadow_ + limits_.max_inflight ? shadow_ : shadow;
+}
+
+std::size_t PackedDriver::collect_with_care(Completion* out, std::size_t n) noexcept {
+    const std::size_t done = (cares_ & kInOrder) != 0 ? collect_in_order(out, n) : collect(out, n);
+    if (done == 0) return 0;
+    if ((cares_ & kPlatformFence) != 0) platform_fence();
+    if ((cares_ & kTakeBack) != 0) disarm();
+    return done;
+}
+
+void PackedDriver::latch(Errc why) noexcept {
+    error_ = why;
+    free_ = nullptr;
+    direct_segments_ = 0;
+    counters_.chains += published_ - completed_;
+    published_ = completed_;
+}
+
+std::size_t PackedDriver::evacuate(std::span<Completion> out) noexcept {
+    if (shadow_ == nullptr) return 0;
+    latch(error_ == Errc::ok ? Errc::device_gone : error_);
+    std::size_t done = 0;
+    for (std::uint32_t i = 0; i < limits_.max_inflight && done < out.size(); ++i) {
+        if (shadow_[i].limit == 0) continue;
+        shadow_[i].limit = 0; // no list is kept on a latched queue
+        out[done++] = {shadow_[i].token, 0};
+    }
+    submitted_ -= done; // they completed in no sense
+    return done;
+}
+
+} // namespace vfsproto
