@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// A split ring with both of its sides on the same memory, and raw access to that memory for tests that play one side by
-// hand. The rings' own region and the data region lie at unrelated device addresses.
+// A ring with both of its sides on the same memory, and raw access to that memory for tests that play one side by hand.
+// The rings' own region and the data region lie at unrelated device addresses.
 #pragma once
 
+#include "vfsproto/virtqueue/packed_device.hpp"
+#include "vfsproto/virtqueue/packed_driver.hpp"
 #include "vfsproto/virtqueue/split_device.hpp"
 #include "vfsproto/virtqueue/split_driver.hpp"
 
@@ -56,56 +58,93 @@ struct RingPairOptions {
     std::uint16_t max_segments = 2;
     IndirectTables indirect = IndirectTables::refused;
     std::uint16_t direct_segments = 1; // when indirect
-    std::uint16_t start_index = 0;     // of the device
+    std::uint16_t start_index = 0;     // of the device, on a split ring
     Ordering ordering = Ordering::smp;
+    UseOrder order = UseOrder::any; // on a packed ring
 };
 
-class RingPair {
+// The parts of a ring of each kind, by the same names.
+struct SplitParts {
+    using Ring = SplitRing;
+    using Driver = SplitDriver;
+    using Device = SplitDevice;
+    using Shadow = SplitShadow;
+    using Head = SplitHead;
+    static std::size_t ring_bytes(std::uint16_t size) { return split_layout(size).total_bytes; }
+    static std::size_t table_bytes(std::uint16_t size, std::uint16_t max_segments) {
+        return split_indirect_bytes(size, max_segments);
+    }
+    static SplitDriverOptions driver_options(const RingPairOptions&) { return {}; }
+    static SplitDeviceOptions device_options(const RingPairOptions&) { return {}; }
+};
+struct PackedParts {
+    using Ring = PackedRing;
+    using Driver = PackedDriver;
+    using Device = PackedDevice;
+    using Shadow = PackedShadow;
+    using Head = PackedHead;
+    static std::size_t ring_bytes(std::uint16_t size) { return packed_layout(size).total_bytes; }
+    static std::size_t table_bytes(std::uint16_t size, std::uint16_t max_segments) {
+        return packed_indirect_bytes(size, max_segments);
+    }
+    static PackedDriverOptions driver_options(const RingPairOptions& chosen) {
+        PackedDriverOptions options;
+        options.order = chosen.order;
+        return options;
+    }
+    static PackedDeviceOptions device_options(const RingPairOptions& chosen) {
+        PackedDeviceOptions options;
+        options.order = chosen.order;
+        return options;
+    }
+};
+
+template <class Parts> class BasicRingPair {
 public:
     static constexpr DeviceAddr kRingAddr{0x10000};
     static constexpr DeviceAddr kDataAddr{0x7000'0000'0000};
     static constexpr std::size_t kDataBytes = std::size_t{1} << 20;
 
-    explicit RingPair(const RingPairOptions& chosen)
+    explicit BasicRingPair(const RingPairOptions& chosen)
         : options(chosen),
-          memory_(layout_bytes(chosen)),
+          memory_(Parts::ring_bytes(chosen.size) + Parts::table_bytes(chosen.size, chosen.max_segments)),
           data_pages_(kDataBytes),
           data(data_pages_.at(kDataAddr)),
-          ring(*SplitRing::in(memory_.at(kRingAddr), chosen.size)),
+          ring(*Parts::Ring::in(memory_.at(kRingAddr), chosen.size)),
           shadow(chosen.size),
           heads(chosen.size) {
         must(table.add(memory_.at(kRingAddr)));
         must(table.add(data));
         must(driver.init(ring, shadow, driver_options()));
-        start_device(options.start_index);
+        must(device.init(ring, table, heads, device_options()));
     }
-    RingPair(const RingPair&) = delete;
-    RingPair& operator=(const RingPair&) = delete;
+    BasicRingPair(const BasicRingPair&) = delete;
+    BasicRingPair& operator=(const BasicRingPair&) = delete;
 
-    void start_device(std::uint16_t start_index) {
-        must(device.init(ring, table, heads,
-                         {.event_index = options.event_index,
-                          .indirect = options.indirect,
-                          .ordering = options.ordering,
-                          .start_index = start_index}));
-    }
-
-    [[nodiscard]] SplitDriverOptions driver_options() {
-        SplitDriverOptions result;
+    [[nodiscard]] auto driver_options() {
+        auto result = Parts::driver_options(options);
         result.event_index = options.event_index;
         result.ordering = options.ordering;
         result.max_segments = options.max_segments;
         result.direct_segments = options.direct_segments;
         if (options.indirect == IndirectTables::accepted) result.indirect = tables();
-        result.doorbell = {[](void* self) noexcept { ++static_cast<RingPair*>(self)->doorbells; }, this};
+        result.doorbell = {[](void* self) noexcept { ++static_cast<BasicRingPair*>(self)->doorbells; }, this};
         return result;
     }
-    [[nodiscard]] Region ring_memory() const {
-        return memory_.at(kRingAddr).part(0, split_layout(options.size).total_bytes);
+    [[nodiscard]] auto device_options() const {
+        auto result = Parts::device_options(options);
+        result.event_index = options.event_index;
+        result.indirect = options.indirect;
+        result.ordering = options.ordering;
+        return result;
     }
+    // The device of a ring that starts anew.
+    void start_device() { must(device.init(ring, table, heads, device_options())); }
+
+    [[nodiscard]] Region ring_memory() const { return memory_.at(kRingAddr).part(0, Parts::ring_bytes(options.size)); }
     [[nodiscard]] Region tables() const {
-        return memory_.at(kRingAddr).part(split_layout(options.size).total_bytes,
-                                          split_indirect_bytes(options.size, options.max_segments));
+        return memory_.at(kRingAddr).part(Parts::ring_bytes(options.size),
+                                          Parts::table_bytes(options.size, options.max_segments));
     }
     [[nodiscard]] Segment segment(std::size_t offset, std::uint32_t len) const {
         return data.segment(data.host() + offset, len);
@@ -130,6 +169,43 @@ public:
         return true;
     }
     std::size_t poll() { return driver.poll(done); }
+    [[nodiscard]] std::uint64_t data_addr(std::size_t offset = 0) const { return to_number(data.device()) + offset; }
+
+    static void must(Errc errc) {
+        if (errc != Errc::ok) std::abort();
+    }
+
+    const RingPairOptions options;
+
+private:
+    Pages memory_;
+    Pages data_pages_;
+
+public:
+    const Region data;
+    const typename Parts::Ring ring;
+    RegionTable table;
+    std::vector<typename Parts::Shadow> shadow;
+    std::vector<typename Parts::Head> heads;
+    typename Parts::Driver driver;
+    typename Parts::Device device;
+    HostSegment storage[64];
+    Chain chain{.storage = storage};
+    Completion done[64];
+    int doorbells = 0;
+};
+
+class RingPair : public BasicRingPair<SplitParts> {
+public:
+    explicit RingPair(const RingPairOptions& chosen) : BasicRingPair(chosen) {
+        if (chosen.start_index != 0) start_device(chosen.start_index);
+    }
+    using BasicRingPair::start_device;
+    void start_device(std::uint16_t start_index) {
+        SplitDeviceOptions start = device_options();
+        start.start_index = start_index;
+        must(device.init(ring, table, heads, start));
+    }
 
     // Playing the device by hand: writes a used entry, and the index behind it.
     void forge_used(std::uint32_t id, std::uint32_t len) {
@@ -147,33 +223,38 @@ public:
         ring.avail_entries()[index & (ring.size() - 1)] = head;
         ring.avail()[SplitRing::kIndex] = static_cast<std::uint16_t>(index + 1);
     }
-    [[nodiscard]] std::uint64_t data_addr(std::size_t offset = 0) const { return to_number(data.device()) + offset; }
+};
 
-    static void must(Errc errc) {
-        if (errc != Errc::ok) std::abort();
-    }
-
-    const RingPairOptions options;
-
-private:
-    static std::size_t layout_bytes(const RingPairOptions& options) {
-        return split_layout(options.size).total_bytes + split_indirect_bytes(options.size, options.max_segments);
-    }
-    Pages memory_;
-    Pages data_pages_;
-
+class PackedPair : public BasicRingPair<PackedParts> {
 public:
-    const Region data;
-    const SplitRing ring;
-    RegionTable table;
-    std::vector<SplitShadow> shadow;
-    std::vector<SplitHead> heads;
-    SplitDriver driver;
-    SplitDevice device;
-    HostSegment storage[64];
-    Chain chain{.storage = storage};
-    Completion done[64];
-    int doorbells = 0;
+    using BasicRingPair::BasicRingPair;
+
+    // Playing the device by hand: a used descriptor where the next one belongs. `place` goes on by `descriptors`.
+    void forge_used(std::uint32_t id, std::uint32_t len, std::uint16_t descriptors,
+                    std::uint16_t flags = packed::kWrite) {
+        const bool wrap = (used_place & packed::kWrap) != 0;
+        const std::uint16_t both = wrap ? packed::kBoth : std::uint16_t{0};
+        ring.descriptors()[used_place & ~packed::kWrap].word =
+            PackedDesc::pack(len, id, static_cast<std::uint16_t>(flags | both));
+        used_place = after(used_place, descriptors);
+    }
+    // Playing the driver by hand: the next available descriptor.
+    void forge_avail(std::uint64_t addr, std::uint32_t len, std::uint32_t id, std::uint16_t flags) {
+        const bool wrap = (avail_place & packed::kWrap) != 0;
+        const std::uint16_t mark = wrap ? packed::kAvail : packed::kUsed;
+        ring.descriptors()[avail_place & ~packed::kWrap] = {
+            addr, PackedDesc::pack(len, id, static_cast<std::uint16_t>(flags | mark))};
+        avail_place = after(avail_place, 1);
+    }
+    [[nodiscard]] std::uint16_t after(std::uint16_t place, std::uint16_t descriptors) const {
+        const unsigned offset = (place & 0x7fffu) + descriptors;
+        const unsigned wrap = place & packed::kWrap;
+        return static_cast<std::uint16_t>(offset < ring.size() ? offset | wrap
+                                                               : (offset - ring.size()) | (wrap ^ packed::kWrap));
+    }
+
+    std::uint16_t used_place = packed::kStart;
+    std::uint16_t avail_place = packed::kStart;
 };
 
 } // namespace vfsproto::test

@@ -40,3 +40,8 @@ TEST_CASE("the event arithmetic equals a walk over the entries written", "[virtq
         }
     }
 }
+
+TEST_CASE("notification data is the queue below and the place to go on at above", "[virtqueue]") {
+    CHECK(notification_data(0x1234, 0x8005) == 0x80051234);
+    CHECK(notification_data(1, 0) == 1);
+}

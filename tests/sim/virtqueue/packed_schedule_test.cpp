@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "support/interleave.hpp"
+
+#include "sim/virtqueue/ring_simulation.hpp"
+
+using namespace vfsproto;
+using namespace vfsproto::test;
+
+namespace {
+
+std::string described(const Schedule& schedule, std::uint64_t seed) {
+    return "size " + std::to_string(schedule.size) + ", event index " +
+           std::to_string(schedule.event_index == EventIndex::on) + ", tables " +
+           std::to_string(schedule.indirect == IndirectTables::accepted) + ", direct segments " +
+           std::to_string(schedule.direct_segments) + ", device in order " + std::to_string(schedule.is_in_order) +
+           ", IN_ORDER " + std::to_string(schedule.order == UseOrder::in_order) + ", seed " + std::to_string(seed);
+}
+
+struct Totals {
+    std::uint64_t completed = 0;
+    std::uint64_t sleeps = 0;
+};
+
+void run_all(UseOrder order, Totals& totals) {
+    for (const int entries : {1, 2, 3, 5, 7, 8, 32, 1000}) {
+        const auto size = static_cast<std::uint16_t>(entries);
+        for (const EventIndex event_index : {EventIndex::off, EventIndex::on}) {
+            for (const int tables : {0, 1, 2}) {
+                for (const bool is_in_order : {false, true}) {
+                    const Schedule schedule{size,
+                                            event_index,
+                                            tables == 0 ? IndirectTables::refused : IndirectTables::accepted,
+                                            static_cast<std::uint16_t>(tables == 2 ? 2 : 1),
+                                            is_in_order,
+                                            order};
+                    const std::uint64_t seed =
+                        size * 100u + static_cast<unsigned>(tables) * 10u + (is_in_order ? 1 : 0);
+                    Simulation<PackedPair> simulation(schedule, seed);
+                    simulation.run(3000);
+                    INFO(described(schedule, seed));
+                    REQUIRE(simulation.problem == "");
+                    totals.completed += simulation.completed;
+                    totals.sleeps += simulation.sleeps;
+                }
+            }
+        }
+    }
+}
+
+} // namespace
+
+TEST_CASE("random schedules of a packed ring lose no kick, no interrupt, no chain and no byte", "[virtqueue][sim]") {
+    Totals totals;
+    run_all(UseOrder::any, totals);
+    CHECK(totals.completed > 20'000); // the schedules do something
+    CHECK(totals.sleeps > 2'000);
+}
+
+TEST_CASE("random schedules of a packed ring with IN_ORDER lose nothing either", "[virtqueue][sim]") {
+    Totals totals;
+    run_all(UseOrder::in_order, totals);
+    CHECK(totals.completed > 10'000);
+    CHECK(totals.sleeps > 2'000);
+}
