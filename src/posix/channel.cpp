@@ -52,7 +52,8 @@ Failure Channel::start() {
     const auto memory = attachment_->allocate(client::Session::kMemoryBytes);
     if (!memory) return memory.error();
     session_memory_ = *memory;
-    if (const Errc errc = session_.init(session_memory_, {attachment_->quirks()}); errc != Errc::ok) return errc;
+    const client::SessionOptions session{attachment_->quirks(), rings_->request_queue().limits().written};
+    if (const Errc errc = session_.init(session_memory_, session); errc != Errc::ok) return errc;
     if (const Failure failure = make_lane(); failure.happened()) return failure;
     return open_session();
 }
@@ -67,6 +68,7 @@ Failure Channel::make_lane() {
     client::LaneOptions options;
     options.bounce = options_.bounce;
     options.destroy_reply = attachment_->quirks().destroy_reply;
+    options.lengths = limits.written; // whoever asked for IN_ORDER has chosen
     options.plain_caller = options_.caller;
     options.trace = options_.trace;
     const LaneShare::Lock lock(share_);

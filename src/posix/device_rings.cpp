@@ -28,9 +28,15 @@ DeviceRings::~DeviceRings() {
 }
 
 Errc DeviceRings::start(const RingOptions& options) {
-    FeatureSet wanted = FeatureSet::of(Feature::version_1, Feature::event_idx);
+    FeatureSet wanted = FeatureSet::of(Feature::version_1, Feature::event_idx, Feature::ring_packed);
     if (options.indirect != UseIndirect::never) wanted.add(Feature::indirect_desc);
     wanted = FeatureSet(wanted.bits() & ~options.withheld.bits());
+    if (options.order == UseOrder::in_order) {
+        // Our split ring does not know it, so look first which ring it will be.
+        const auto offered = attachment_.transport().device_features();
+        if (!offered) return offered.error();
+        if ((*offered & wanted).has(Feature::ring_packed)) wanted.add(Feature::in_order);
+    }
     if (const auto features = bring_up_.negotiate(wanted); !features) return features.error();
     const auto config = read_fs_config(attachment_.transport(), bring_up_.features());
     if (!config) return config.error();
@@ -47,31 +53,26 @@ Errc DeviceRings::set_up(Queue& queue, QueueIndex index, const RingOptions& opti
     if (!offered) return offered.error();
     std::uint16_t most = *offered;
     if (options.queue_size != 0 && options.queue_size < most) most = options.queue_size;
-    const std::uint16_t size = split_size_within(most);
-    if (size < 2) return Errc::queue_absent;
+    const FeatureSet features = bring_up_.features();
+    const RingKind kind = ring_kind(features);
+    DriverRing::Options ring{.size = ring_size_within(kind, most), .max_segments = options.max_segments};
+    if (ring.size < 2) return Errc::queue_absent;
 
-    const auto memory = attachment_.allocate(split_layout(size).total_bytes);
+    const auto memory = attachment_.allocate(ring_bytes(kind, ring.size));
     if (!memory) return memory.error();
     queue.memory = *memory;
-    const auto ring = SplitRing::in(queue.memory, size);
-    if (!ring) return ring.error();
-    SplitDriverOptions driver;
-    driver.event_index = bring_up_.features().has(Feature::event_idx) ? EventIndex::on : EventIndex::off;
-    driver.max_segments = options.max_segments;
-    if (bring_up_.features().has(Feature::indirect_desc)) {
-        const auto indirect = attachment_.allocate(split_indirect_bytes(size, options.max_segments));
+    if (features.has(Feature::indirect_desc)) {
+        const auto indirect = attachment_.allocate(table_bytes(kind, ring.size, options.max_segments));
         if (!indirect) return indirect.error();
         queue.indirect = *indirect;
-        driver.indirect = queue.indirect;
-        const bool direct_fits = size / options.max_segments >= kEnoughDirectChains;
-        driver.direct_segments =
-            options.indirect == UseIndirect::automatic && direct_fits ? options.max_segments : std::uint16_t{1};
+        const bool direct_fits = ring.size / options.max_segments >= kEnoughDirectChains;
+        if (options.indirect == UseIndirect::automatic && direct_fits) ring.direct_segments = options.max_segments;
     }
-    queue.shadow.resize(split_shadow_count(size));
-    if (const Errc errc = queue.driver.init(*ring, queue.shadow, driver); errc != Errc::ok) return errc;
-    const QueueAddresses addresses{size, ring->descriptor_area(), ring->driver_area(), ring->device_area()};
-    if (const Errc errc = bring_up_.enable_queue(index, addresses); errc != Errc::ok) return errc;
-    queue.driver.set_doorbell(transport.doorbell(index));
+    if (const Errc errc = queue.ring.set_up(features, queue.memory, queue.indirect, ring); errc != Errc::ok) {
+        return errc;
+    }
+    if (const Errc errc = bring_up_.enable_queue(index, queue.ring.addresses()); errc != Errc::ok) return errc;
+    queue.ring.set_doorbell(transport.doorbell(index));
     queue.wait_fd = transport.wait_handle(index).fd;
     return Errc::ok;
 }

@@ -87,6 +87,27 @@ bool is_xattr(const model::Operation& operation) { return operation.kind >= mode
 
 } // namespace
 
+TEST_CASE("random operations over packed rings, in order as well, equal plain POSIX calls", "[model]") {
+    const auto order = GENERATE(UseOrder::any, UseOrder::in_order);
+    const Scratch scratch;
+    ::umask(022);
+    backends::LoopbackOptions device;
+    device.offered = device.offered | FeatureSet::of(Feature::ring_packed, Feature::in_order);
+    device.queue_size = 100;
+    posix::MountOptions options;
+    options.channel.rings.order = order;
+    auto mount = posix::Mount::open(
+        backends::make_loopback(
+            std::make_unique<backends::Passthrough>(backends::PassthroughOptions{.root = scratch.served()}), device),
+        options);
+    REQUIRE(mount);
+    REQUIRE((*mount)->channel().rings().request_ring().kind() == posix::RingKind::packed);
+    model::MountSubject ours(**mount);
+    model::PosixSubject reference(scratch.reference());
+    run(ours, reference, from_environment("VFSPROTO_MODEL_STEPS", 20'000), is_order_of_names);
+    CHECK((*mount)->channel().stats().violations == 0);
+}
+
 TEST_CASE("100,000 random operations through the loopback and passthrough equal plain POSIX calls", "[model]") {
     const Scratch scratch;
     ::umask(022);

@@ -6,8 +6,8 @@
 #include "support/message.hpp"
 
 #include "vfsproto/backends/attachment.hpp"
+#include "vfsproto/posix/driver_ring.hpp"
 #include "vfsproto/transport/bring_up.hpp"
-#include "vfsproto/virtqueue/split_driver.hpp"
 
 #include <poll.h>
 #include <unistd.h>
@@ -46,7 +46,7 @@ public:
         for (std::uint16_t i = 0; i < queues; ++i) add_queue(QueueIndex{i});
         check(steps_.go_live(), "go_live");
         for (std::uint16_t i = 0; i < queues; ++i) {
-            queues_[i].driver.set_doorbell(device.transport().doorbell(QueueIndex{i}));
+            queues_[i].ring.set_doorbell(device.transport().doorbell(QueueIndex{i}));
         }
     }
     RingClient(const RingClient&) = delete;
@@ -54,7 +54,7 @@ public:
 
     [[nodiscard]] FeatureSet features() const { return features_; }
     [[nodiscard]] BringUp& steps() { return steps_; }
-    [[nodiscard]] SplitDriver& driver(std::uint16_t queue) { return queues_[queue].driver; }
+    [[nodiscard]] posix::RequestRing& driver(std::uint16_t queue) { return queues_[queue].ring.queue(); }
     [[nodiscard]] QueueAddresses addresses(std::uint16_t queue) const { return queues_[queue].addresses; }
 
     // Makes the request available, without a doorbell. Returns its token.
@@ -67,17 +67,17 @@ public:
         std::memset(at + kRequestRoom, 0, kReplyRoom);
         const Segment readable = q.buffers.segment(at, static_cast<std::uint32_t>(request.size()));
         const Segment writable = q.buffers.segment(at + kRequestRoom, reply_room);
-        check(q.driver.submit({&readable, 1}, {&writable, reply_room == 0 ? 0u : 1u}, Token{slot}), "submit");
+        check(q.ring.queue().submit({&readable, 1}, {&writable, reply_room == 0 ? 0u : 1u}, Token{slot}), "submit");
         q.busy[slot] = true;
         return slot;
     }
-    void kick(std::uint16_t queue) { queues_[queue].driver.kick(); }
+    void kick(std::uint16_t queue) { queues_[queue].ring.queue().kick(); }
 
     // Takes what has completed; true if there was anything.
     bool poll(std::uint16_t queue) {
         Queue& q = queues_[queue];
         Completion done[8];
-        const std::size_t count = q.driver.poll(done);
+        const std::size_t count = q.ring.queue().poll(done);
         for (std::size_t i = 0; i < count; ++i) {
             const std::uint16_t slot = done[i].token.slot;
             const std::byte* const at = q.buffers.host() + slot * std::size_t{kRequestRoom + kReplyRoom} + kRequestRoom;
@@ -96,8 +96,8 @@ public:
         Queue& q = queues_[queue];
         while (!has(queue, slot)) {
             if (poll(queue)) continue;
-            if (q.driver.error() != Errc::ok) throw std::runtime_error(to_string(q.driver.error()));
-            if (!q.driver.arm(1)) sleep(queue);
+            if (q.ring.queue().error() != Errc::ok) throw std::runtime_error(to_string(q.ring.queue().error()));
+            if (!q.ring.queue().arm(1)) sleep(queue);
         }
         const Reply reply = q.replies[slot];
         q.replies.erase(slot);
@@ -118,8 +118,7 @@ public:
 
 private:
     struct Queue {
-        SplitDriver driver;
-        std::vector<SplitShadow> shadow;
+        posix::DriverRing ring;
         Region buffers;
         QueueAddresses addresses;
         std::vector<bool> busy;
@@ -139,19 +138,16 @@ private:
     void add_queue(QueueIndex index) {
         const auto offered = device_.transport().max_queue_size(index);
         if (!offered) throw std::runtime_error(std::string("queue: ") + to_string(offered.error()));
-        const std::uint16_t size = std::min(size_, split_size_within(*offered));
+        const posix::RingKind kind = posix::ring_kind(features_);
+        const std::uint16_t size = std::min(size_, posix::ring_size_within(kind, *offered));
         Queue& q = queues_.emplace_back();
-        q.shadow.resize(split_shadow_count(size));
         q.busy.resize(size);
         q.buffers = allocate(size * std::size_t{kRequestRoom + kReplyRoom});
-        const auto ring = SplitRing::in(allocate(split_layout(size).total_bytes), size);
-        if (!ring) throw std::runtime_error("ring");
-        SplitDriverOptions options;
-        options.event_index = features_.has(Feature::event_idx) ? EventIndex::on : EventIndex::off;
-        options.max_segments = 2;
-        if (features_.has(Feature::indirect_desc)) options.indirect = allocate(split_indirect_bytes(size, 2));
-        check(q.driver.init(*ring, q.shadow, options), "ring");
-        q.addresses = {size, ring->descriptor_area(), ring->driver_area(), ring->device_area()};
+        Region tables;
+        if (features_.has(Feature::indirect_desc)) tables = allocate(posix::table_bytes(kind, size, 2));
+        const posix::DriverRing::Options options{.size = size, .max_segments = 2};
+        check(q.ring.set_up(features_, allocate(posix::ring_bytes(kind, size)), tables, options), "ring");
+        q.addresses = q.ring.addresses();
         check(steps_.enable_queue(index, q.addresses), "enable_queue");
     }
 

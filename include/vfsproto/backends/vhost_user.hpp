@@ -43,10 +43,10 @@ public:
     // reply_timeouts. Errors: bad_argument; transport_failed; device_gone; queue_absent.
     [[nodiscard]] static Opened open(VhostUserOptions options);
 
-    // Stops one queue (GET_VRING_BASE). Returns the index of the next chain the back end would have taken; afterwards it
-    // touches neither the ring nor the buffers. enable_queue() starts the queue again from there; after a reset it
-    // starts from zero. Errors: queue_absent, wrong_state when it does not run, transport_failed, device_gone.
-    [[nodiscard]] virtual Result<std::uint16_t> stop_queue(QueueIndex index) noexcept = 0;
+    // Stops one queue (GET_VRING_BASE). Returns the ring's base: the index of the next chain the back end would have taken,
+    // on a packed ring its place and that of the next used descriptor above it. Afterwards the back end touches neither
+    // the ring nor the buffers. enable_queue() starts the queue again from there; after a reset it starts anew. Errors: queue_absent, wrong_state when it does not run, transport_failed, device_gone.
+    [[nodiscard]] virtual Result<std::uint32_t> stop_queue(QueueIndex index) noexcept = 0;
 
     // How often the queue's doorbell was rung. Any thread.
     [[nodiscard]] virtual std::uint64_t doorbells(QueueIndex index) const noexcept = 0;

@@ -3,15 +3,14 @@
 #pragma once
 
 #include "vfsproto/backends/attachment.hpp"
+#include "vfsproto/posix/driver_ring.hpp"
 #include "vfsproto/posix/failure.hpp"
-#include "vfsproto/posix/request_ring.hpp"
 #include "vfsproto/transport/bring_up.hpp"
 #include "vfsproto/transport/fs_config.hpp"
 #include "vfsproto/virtqueue/queue_ref.hpp"
 
 #include <cstdint>
 #include <memory>
-#include <vector>
 
 namespace vfsproto::posix {
 
@@ -22,10 +21,12 @@ enum class UseIndirect : std::uint8_t {
 };
 
 struct RingOptions {
-    std::uint16_t queue_size = 0;   // at most; 0 = what the device offers. Rounded down to a power of two
+    std::uint16_t queue_size = 0; // at most; 0 = what the device offers. On a split ring rounded down to a power of two
     std::uint16_t max_segments = 4; // of one request
     UseIndirect indirect = UseIndirect::automatic;
     FeatureSet withheld{}; // features not to be taken although both sides have them
+    // In order: IN_ORDER is taken where it is offered with RING_PACKED; replies are then believed as to their length.
+    UseOrder order = UseOrder::any;
 };
 
 // One owner at a time; every call may sleep.
@@ -38,13 +39,13 @@ public:
     DeviceRings(const DeviceRings&) = delete;
     DeviceRings& operator=(const DeviceRings&) = delete;
 
-    [[nodiscard]] QueueRef hiprio() noexcept { return make_queue_ref(queues_[0].driver); }
-    [[nodiscard]] QueueRef request_queue() noexcept { return make_queue_ref(queues_[1].driver); }
-    [[nodiscard]] RequestRing request_lane_queue() noexcept { return RequestRing(queues_[1].driver); }
+    [[nodiscard]] QueueRef hiprio() noexcept { return make_queue_ref(queues_[0].ring.queue()); }
+    [[nodiscard]] QueueRef request_queue() noexcept { return make_queue_ref(queues_[1].ring.queue()); }
+    [[nodiscard]] RequestRing request_lane_queue() noexcept { return queues_[1].ring.queue(); }
     [[nodiscard]] int hiprio_fd() const noexcept { return queues_[0].wait_fd; }
     [[nodiscard]] int request_fd() const noexcept { return queues_[1].wait_fd; }
-    [[nodiscard]] const SplitDriver& hiprio_ring() const noexcept { return queues_[0].driver; }
-    [[nodiscard]] const SplitDriver& request_ring() const noexcept { return queues_[1].driver; }
+    [[nodiscard]] const DriverRing& hiprio_ring() const noexcept { return queues_[0].ring; }
+    [[nodiscard]] const DriverRing& request_ring() const noexcept { return queues_[1].ring; }
 
     [[nodiscard]] const FsConfig& config() const noexcept { return config_; }
     [[nodiscard]] FeatureSet features() const noexcept { return bring_up_.features(); }
@@ -55,8 +56,7 @@ public:
 
 private:
     struct Queue {
-        SplitDriver driver;
-        std::vector<SplitShadow> shadow;
+        DriverRing ring;
         Region memory{};
         Region indirect{};
         int wait_fd = -1;

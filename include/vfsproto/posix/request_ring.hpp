@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The request queue as a channel's lane uses it: the ring itself and not a table of functions, so that a request's way
-// into the ring and out of it is compiled in one piece with the lane's (docs/design.md section 3).
+// into the ring and out of it is compiled in one piece with the lane's (docs/design.md section 3). Which kind of ring it
+// is, only this knows.
 #pragma once
 
 #include "vfsproto/fuse/client/lane.hpp"
+#include "vfsproto/virtqueue/packed_driver.hpp"
 #include "vfsproto/virtqueue/split_driver.hpp"
 
 namespace vfsproto::posix {
@@ -12,38 +14,67 @@ namespace vfsproto::posix {
 class RequestRing {
 public:
     RequestRing() noexcept = default;
-    explicit RequestRing(SplitDriver& ring) noexcept : ring_(&ring) {}
+    explicit RequestRing(SplitDriver& ring) noexcept : split_(&ring) {}
+    explicit RequestRing(PackedDriver& ring) noexcept : packed_(&ring) {}
 
-    [[nodiscard]] QueueLimits limits() const noexcept { return ring_->limits(); }
+    [[nodiscard]] QueueLimits limits() const noexcept { return is_packed() ? packed_->limits() : split_->limits(); }
     [[nodiscard]] Errc submit(std::span<const Segment> readable, std::span<const Segment> writable,
                               Token token) noexcept {
-        return ring_->submit(readable, writable, token);
+        return is_packed() ? packed_->submit(readable, writable, token) : split_->submit(readable, writable, token);
     }
     template <std::size_t R, std::size_t W> [[gnu::always_inline, nodiscard]] Errc
     submit(const Segment (&readable)[R], const Segment (&writable)[W], Token token) noexcept {
-        return ring_->submit(readable, writable, token);
+        if (is_packed()) [[unlikely]]
+            return packed_->submit(readable, writable, token);
+        return split_->submit(readable, writable, token);
     }
+    // A packed ring keeps no chains: used descriptors take their places.
     template <std::size_t Varies, std::size_t R, std::size_t W>
     [[gnu::always_inline, nodiscard]] Errc submit_varied(const Segment (&readable)[R], const Segment (&writable)[W],
                                                          Token token, std::uint32_t recipe) noexcept {
-        return ring_->submit_varied<Varies>(readable, writable, token, recipe);
+        if (is_packed()) [[unlikely]]
+            return packed_->submit(readable, writable, token);
+        return split_->submit_varied<Varies>(readable, writable, token, recipe);
     }
     using Lengths = SplitDriver::Lengths;
-    [[gnu::always_inline, nodiscard]] bool stands(std::uint32_t recipe) const noexcept { return ring_->stands(recipe); }
+    [[gnu::always_inline, nodiscard]] bool stands(std::uint32_t recipe) const noexcept {
+        return !is_packed() && split_->stands(recipe);
+    }
     template <std::size_t Varies, std::size_t R, std::size_t W>
     [[gnu::always_inline, nodiscard]] Errc submit_standing(Segment varied, Lengths others, Token token) noexcept {
-        return ring_->submit_standing<Varies, R, W>(varied, others, token);
+        return split_->submit_standing<Varies, R, W>(varied, others, token);
     }
-    [[nodiscard]] std::uint32_t reserve_recipes(std::uint32_t count) noexcept { return ring_->reserve_recipes(count); }
-    void kick() noexcept { ring_->kick(); }
-    [[gnu::always_inline, nodiscard]] std::size_t poll(std::span<Completion> out) noexcept { return ring_->poll(out); }
-    [[nodiscard]] bool arm(std::uint16_t completions) noexcept { return ring_->arm(completions); }
-    [[nodiscard]] Errc error() const noexcept { return ring_->error(); }
-    [[nodiscard]] std::size_t evacuate(std::span<Completion> out) noexcept { return ring_->evacuate(out); }
+    [[nodiscard]] std::uint32_t reserve_recipes(std::uint32_t count) noexcept {
+        return is_packed() ? 1 : split_->reserve_recipes(count);
+    }
+    void kick() noexcept { is_packed() ? packed_->kick() : split_->kick(); }
+    [[gnu::always_inline, nodiscard]] std::size_t poll(std::span<Completion> out) noexcept {
+        if (is_packed()) [[unlikely]]
+            return packed_->poll(out);
+        return split_->poll(out);
+    }
+    [[nodiscard]] bool arm(std::uint16_t completions) noexcept {
+        return is_packed() ? packed_->arm(completions) : split_->arm(completions);
+    }
+    void disarm() noexcept { is_packed() ? packed_->disarm() : split_->disarm(); }
+    [[nodiscard]] Errc error() const noexcept { return is_packed() ? packed_->error() : split_->error(); }
+    [[nodiscard]] std::size_t evacuate(std::span<Completion> out) noexcept {
+        return is_packed() ? packed_->evacuate(out) : split_->evacuate(out);
+    }
+
+    [[nodiscard]] std::uint16_t size() const noexcept { return is_packed() ? packed_->size() : split_->size(); }
+    [[nodiscard]] RingDriverCounters counters() const noexcept {
+        return is_packed() ? packed_->counters() : split_->counters();
+    }
 
 private:
-    SplitDriver* ring_ = nullptr;
+    [[nodiscard]] bool is_packed() const noexcept { return packed_ != nullptr; }
+
+    PackedDriver* packed_ = nullptr;
+    SplitDriver* split_ = nullptr;
 };
+
+static_assert(RequestQueue<RequestRing>);
 
 using Lane = client::BasicLane<RequestRing>;
 

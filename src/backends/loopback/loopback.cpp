@@ -75,8 +75,7 @@ Device::Device(std::unique_ptr<Served> served, LoopbackOptions options)
     const std::uint16_t queues = static_cast<std::uint16_t>(options_.num_request_queues + 1);
     for (std::uint16_t i = 0; i < queues; ++i) {
         const auto kind = QueueIndex{i} == kHiprioQueue ? wire::QueueKind::hiprio : wire::QueueKind::request;
-        ports_.emplace_back(static_cast<Port::Owner&>(*this),
-                            served_->make_queue({kind, i}, split_size_within(options_.queue_size)));
+        ports_.emplace_back(static_cast<Port::Owner&>(*this), served_->make_queue({kind, i}, options_.queue_size));
     }
     if (options_.service == LoopbackService::inline_in_doorbell || !usable()) return;
     for (Port& port : ports_) port.start_thread();
@@ -167,12 +166,8 @@ Errc Device::enable_queue(QueueIndex index, const QueueAddresses& addresses) noe
     if (descriptors.host() == nullptr || driver.host() == nullptr || device.host() == nullptr) {
         return Errc::bad_argument;
     }
-    const auto ring = SplitRing::of(descriptors, driver, device, addresses.size);
-    if (!ring) return Errc::bad_argument;
-    SplitDeviceOptions ring_options;
-    ring_options.event_index = accepted_.has(Feature::event_idx) ? EventIndex::on : EventIndex::off;
-    ring_options.indirect = accepted_.has(Feature::indirect_desc) ? IndirectTables::accepted : IndirectTables::refused;
-    return port.set_up(*ring, ring_options);
+    const RingPlace place{addresses.size, descriptors, driver, device};
+    return port.set_up(place, accepted_) == Errc::ok ? Errc::ok : Errc::bad_argument;
 }
 
 Region Device::area(const Segment& segment) const noexcept {

@@ -31,9 +31,9 @@ void Port::remove_memory(const Region& region) noexcept {
     memory_.remove(region.device());
 }
 
-Errc Port::set_up(const SplitRing& ring, const SplitDeviceOptions& options) noexcept {
+Errc Port::set_up(const RingPlace& place, FeatureSet features) noexcept {
     const std::lock_guard lock(mutex_);
-    const Errc why = side_->start(ring, memory_, options);
+    const Errc why = side_->start(place, features, memory_);
     set_up_ = why == Errc::ok;
     return why;
 }

@@ -39,7 +39,7 @@ public:
     // The control plane: any of these excludes the queue's being served meanwhile.
     [[nodiscard]] Errc add_memory(const Region& region) noexcept;
     void remove_memory(const Region& region) noexcept;
-    [[nodiscard]] Errc set_up(const SplitRing& ring, const SplitDeviceOptions& options) noexcept;
+    [[nodiscard]] Errc set_up(const RingPlace& place, FeatureSet features) noexcept;
     void go_live() noexcept; // no chain is taken before that
     void stop() noexcept;
     [[nodiscard]] bool is_set_up() noexcept;

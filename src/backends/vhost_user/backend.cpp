@@ -100,6 +100,7 @@ Errc Backend::accept_features(FeatureSet features) noexcept {
     if (answer != features) return Errc::bad_argument;
     // A back end told of no bit 30 would start its rings without ENABLE and forget the protocol features.
     if (peer_.offered.has(Feature::vhost_protocol_features)) answer.add(Feature::vhost_protocol_features);
+    is_packed_ = features.has(Feature::ring_packed);
     const Errc why = connection_->tell(Request::set_features, answer.bits());
     // A refusal that left the connection standing is the device's "no" to these features.
     return why == Errc::transport_failed && !connection_->gone() ? Errc::features_refused : why;
@@ -129,8 +130,12 @@ Errc Backend::enable_queue(QueueIndex index, const QueueAddresses& addresses) no
     Vring* const ring = vring(index);
     if (ring == nullptr) return Errc::queue_absent;
     if (ring->started()) return Errc::wrong_state;
-    const VringPlace place{addresses.size, memory_.user_address(addresses.descriptors),
-                           memory_.user_address(addresses.driver), memory_.user_address(addresses.device)};
+    VringPlace place{addresses.size, memory_.user_address(addresses.descriptors),
+                     memory_.user_address(addresses.driver), memory_.user_address(addresses.device)};
+    if (is_packed_) {
+        place.fresh_base = kPackedFreshBase;
+        place.largest_base = 0xffff'ffff;
+    }
     if (place.size == 0 || place.size > kLargestRing || place.descriptors == 0 || place.available == 0 ||
         place.used == 0) {
         return Errc::bad_argument;
@@ -176,11 +181,11 @@ Errc Backend::reset() noexcept {
     return Errc::ok;
 }
 
-Result<std::uint16_t> Backend::stop_queue(QueueIndex index) noexcept {
+Result<std::uint32_t> Backend::stop_queue(QueueIndex index) noexcept {
     if (connection_->gone()) return Errc::device_gone;
     Vring* const ring = vring(index);
     if (ring == nullptr) return Errc::queue_absent;
-    return ring->started() ? ring->stop(*connection_) : Result<std::uint16_t>(Errc::wrong_state);
+    return ring->started() ? ring->stop(*connection_) : Result<std::uint32_t>(Errc::wrong_state);
 }
 
 Doorbell Backend::doorbell(QueueIndex index) noexcept {

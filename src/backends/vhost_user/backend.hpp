@@ -38,7 +38,7 @@ public:
     client::Quirks quirks() const noexcept override { return peer_.quirks; }
     std::vector<std::pair<std::string, std::string>> describe() const override;
 
-    Result<std::uint16_t> stop_queue(QueueIndex index) noexcept override;
+    Result<std::uint32_t> stop_queue(QueueIndex index) noexcept override;
     std::uint64_t doorbells(QueueIndex index) const noexcept override;
     std::uint64_t system_calls() const noexcept override;
     std::string gone_reason() const override { return connection_->failure(); }
@@ -65,6 +65,7 @@ private:
     VhostUserOptions options_;
     MemoryTable memory_;
     std::deque<Vring> vrings_; // never moved
+    bool is_packed_ = false;   // RING_PACKED was accepted
     std::uint8_t status_ = 0;
     Watcher watcher_; // last: its thread ends before anything it looks at
 };

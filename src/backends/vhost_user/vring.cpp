@@ -9,8 +9,9 @@ Vring::Vring(std::uint16_t index) noexcept
     : kick_(FileDescriptor::event()), call_(FileDescriptor::event()), err_(FileDescriptor::event()), index_(index) {}
 
 Errc Vring::start(Connection& connection, const VringPlace& place) noexcept {
+    largest_base_ = place.largest_base;
     Errc why = tell_number(connection, Request::set_vring_num, place.size);
-    if (why == Errc::ok) why = tell_number(connection, Request::set_vring_base, base_);
+    if (why == Errc::ok) why = tell_number(connection, Request::set_vring_base, base_.value_or(place.fresh_base));
     if (why == Errc::ok) {
         const VringAddresses addresses{index_, 0, place.descriptors, place.used, place.available, 0};
         why = connection.tell(Request::set_vring_addr, addresses);
@@ -24,19 +25,19 @@ Errc Vring::start(Connection& connection, const VringPlace& place) noexcept {
 
 Errc Vring::enable(Connection& connection) noexcept { return tell_number(connection, Request::set_vring_enable, 1); }
 
-Result<std::uint16_t> Vring::stop(Connection& connection) noexcept {
+Result<std::uint32_t> Vring::stop(Connection& connection) noexcept {
     const VringState which{index_, 0};
     VringState answer{};
     const auto size = connection.ask(Request::get_vring_base, std::as_bytes(std::span(&which, 1)),
                                      std::as_writable_bytes(std::span(&answer, 1)));
     if (!size) return size.error();
-    if (*size != sizeof answer || answer.index != index_ || answer.num > 0xffff) {
+    if (*size != sizeof answer || answer.index != index_ || answer.num > largest_base_) {
         connection.fail("a malformed answer to GET_VRING_BASE");
         return Errc::transport_failed;
     }
     started_ = false;
-    base_ = static_cast<std::uint16_t>(answer.num);
-    return base_;
+    base_ = answer.num;
+    return answer.num;
 }
 
 Errc Vring::tell_number(Connection& connection, Request request, std::uint32_t value) const noexcept {

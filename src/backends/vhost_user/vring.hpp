@@ -16,7 +16,13 @@ struct VringPlace {
     std::uint64_t descriptors{};
     std::uint64_t available{};
     std::uint64_t used{};
+    std::uint32_t fresh_base{};         // of a ring that starts anew
+    std::uint32_t largest_base{0xffff}; // that a back end may stop it with
 };
+
+// Places in a packed ring are 15-bit offsets with their wrap counters, which start at 1; the next available one stands in
+// the low half of its base, the next used one in the high half (vhost-user, "Ring states").
+inline constexpr std::uint32_t kPackedFreshBase = 0x8000'8000;
 
 // Its address stays the same for the life of the attachment: a doorbell points to it.
 class Vring {
@@ -28,12 +34,12 @@ public:
     [[nodiscard]] bool usable() const noexcept { return kick_ && call_ && err_; } // no: the system has no descriptors
     [[nodiscard]] bool started() const noexcept { return started_; }
 
-    // NUM, BASE, ADDR, ERR, CALL, KICK, in this order. The base is where stop() left it, or 0.
+    // NUM, BASE, ADDR, ERR, CALL, KICK, in this order. The base is where stop() left it, or the fresh one.
     [[nodiscard]] Errc start(Connection& connection, const VringPlace& place) noexcept;
     [[nodiscard]] Errc enable(Connection& connection) noexcept;
-    // Returns the index of the next chain the back end would have taken, and keeps it for the next start().
-    [[nodiscard]] Result<std::uint16_t> stop(Connection& connection) noexcept;
-    void forget_base() noexcept { base_ = 0; }
+    // Returns the ring's base, where the back end would have gone on, and keeps it for the next start().
+    [[nodiscard]] Result<std::uint32_t> stop(Connection& connection) noexcept;
+    void forget_base() noexcept { base_.reset(); }
 
     [[nodiscard]] Doorbell doorbell() noexcept;
     [[nodiscard]] WaitHandle wait_handle() const noexcept { return {call_.get()}; }
@@ -51,7 +57,8 @@ private:
     FileDescriptor call_;
     FileDescriptor err_;
     std::uint16_t index_;
-    std::uint16_t base_ = 0;
+    std::optional<std::uint32_t> base_;
+    std::uint32_t largest_base_ = 0;
     bool started_ = false;
 };
 

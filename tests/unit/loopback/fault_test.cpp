@@ -24,7 +24,14 @@ using wire::Opcode;
 
 namespace {
 
-const FeatureSet kAll = FeatureSet::of(Feature::event_idx, Feature::indirect_desc);
+const FeatureSet kAll = FeatureSet::of(Feature::event_idx, Feature::indirect_desc, Feature::ring_packed);
+
+// A device of either kind of ring.
+backends::LoopbackOptions any_ring() {
+    backends::LoopbackOptions options;
+    if (GENERATE(false, true)) options.offered.add(Feature::ring_packed);
+    return options;
+}
 constexpr std::uint16_t kRequests = 1;
 
 Bytes getattr(std::uint64_t unique) {
@@ -42,7 +49,7 @@ TEST_CASE("a planned fault in a reply hits that reply and no other", "[loopback]
     const FaultKind kind = GENERATE(FaultKind::reply_length, FaultKind::reply_error, FaultKind::reply_unique,
                                     FaultKind::written_short, FaultKind::written_zero);
     ParkingFileSystem fs;
-    const auto device = make_faulty_loopback(fs, plan_of(kind, 3)); // INIT is the first
+    const auto device = make_faulty_loopback(fs, plan_of(kind, 3), any_ring()); // INIT is the first
     RingClient client(*device, kAll);
     REQUIRE(client.exchange(kRequests, init_request()).header().error == 0);
     constexpr std::uint32_t kWhole = sizeof(wire::OutHeader) + sizeof(wire::AttrOut);
@@ -64,7 +71,7 @@ TEST_CASE("a planned fault in a reply hits that reply and no other", "[loopback]
 
 TEST_CASE("a used length beyond the buffer latches the driver's queue", "[loopback]") {
     ParkingFileSystem fs;
-    const auto device = make_faulty_loopback(fs, plan_of(FaultKind::written_beyond, 2));
+    const auto device = make_faulty_loopback(fs, plan_of(FaultKind::written_beyond, 2), any_ring());
     RingClient client(*device, kAll);
     REQUIRE(client.exchange(kRequests, init_request()).header().error == 0);
     client.submit(kRequests, getattr(2));
@@ -75,7 +82,7 @@ TEST_CASE("a used length beyond the buffer latches the driver's queue", "[loopba
 
 TEST_CASE("a dropped completion never comes, the next ones do", "[loopback]") {
     ParkingFileSystem fs;
-    const auto device = make_faulty_loopback(fs, plan_of(FaultKind::drop, 2));
+    const auto device = make_faulty_loopback(fs, plan_of(FaultKind::drop, 2), any_ring());
     RingClient client(*device, kAll);
     REQUIRE(client.exchange(kRequests, init_request()).header().error == 0);
     const std::uint16_t lost = client.submit(kRequests, getattr(2));
@@ -88,7 +95,7 @@ TEST_CASE("a dropped completion never comes, the next ones do", "[loopback]") {
 
 TEST_CASE("a device that dies takes the request it died at and all later ones with it", "[loopback]") {
     ParkingFileSystem fs;
-    const auto device = make_faulty_loopback(fs, plan_of(FaultKind::die, 3));
+    const auto device = make_faulty_loopback(fs, plan_of(FaultKind::die, 3), any_ring());
     RingClient client(*device, kAll);
     std::promise<void> told;
     device->on_gone([&] { told.set_value(); });
@@ -135,7 +142,7 @@ TEST_CASE("completions held until asked for wait for complete()", "[loopback]") 
     FaultPlan plan;
     plan.hold_back = 4;
     plan.release = Release::when_asked;
-    const auto device = make_faulty_loopback(fs, plan);
+    const auto device = make_faulty_loopback(fs, plan, any_ring());
     RingClient client(*device, kAll);
     const std::uint16_t slot = client.submit(kRequests, init_request());
     client.kick(kRequests);
@@ -151,7 +158,7 @@ TEST_CASE("faults stay on the queue they are planned for", "[loopback]") {
     ParkingFileSystem fs;
     FaultPlan plan = plan_of(FaultKind::drop, 1);
     plan.queue = QueueIndex{0};
-    const auto device = make_faulty_loopback(fs, plan);
+    const auto device = make_faulty_loopback(fs, plan, any_ring());
     RingClient client(*device, kAll);
     CHECK(client.exchange(kRequests, init_request()).header().error == 0);
     client.submit(0, Message(Opcode::forget, 5).fixed(wire::ForgetIn{3}).bytes(), 0);

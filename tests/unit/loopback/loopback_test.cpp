@@ -39,12 +39,16 @@ std::uint64_t inode_of(const RingClient::Reply& reply) {
 } // namespace
 
 TEST_CASE("the doorbell serves inline, on the caller's thread, and rings back only if asked", "[loopback]") {
-    const FeatureSet wanted = GENERATE(FeatureSet{}, FeatureSet::of(Feature::event_idx), kAll);
+    const FeatureSet wanted = GENERATE(
+        FeatureSet{}, FeatureSet::of(Feature::event_idx), kAll, FeatureSet::of(Feature::ring_packed),
+        kAll | FeatureSet::of(Feature::ring_packed), kAll | FeatureSet::of(Feature::ring_packed, Feature::in_order));
     ParkingFileSystem fs;
-    const auto device = make_loopback(fs);
+    LoopbackOptions options;
+    options.offered = options.offered | FeatureSet::of(Feature::ring_packed, Feature::in_order);
+    const auto device = make_loopback(fs, options);
     REQUIRE(device);
     RingClient client(*device, wanted);
-    CHECK((client.features() & kAll) == wanted);
+    CHECK(client.features() == (wanted | FeatureSet::of(Feature::version_1)));
     REQUIRE(client.exchange(kRequests, init_request()).header().error == 0);
     CHECK(fs.begun == 1);
 
@@ -66,9 +70,12 @@ TEST_CASE("the doorbell serves inline, on the caller's thread, and rings back on
 }
 
 TEST_CASE("one doorbell serves a whole burst, and one interrupt tells of it", "[loopback]") {
+    const auto kind = GENERATE(FeatureSet{}, FeatureSet::of(Feature::ring_packed));
     ParkingFileSystem fs;
-    const auto device = make_loopback(fs);
-    RingClient client(*device, FeatureSet::of(Feature::event_idx), 2, 64);
+    LoopbackOptions options;
+    options.offered = options.offered | kind;
+    const auto device = make_loopback(fs, options);
+    RingClient client(*device, FeatureSet::of(Feature::event_idx) | kind, 2, 64);
     REQUIRE(client.exchange(kRequests, init_request()).header().error == 0);
     client.interrupts(kRequests);
     for (std::uint64_t i = 1; i <= 20; ++i) client.submit(kRequests, getattr(i));

@@ -77,6 +77,42 @@ TEMPLATE_TEST_CASE("a mount works over rings of any size", "[rings]", OverMemfs,
     use(*over);
 }
 
+TEMPLATE_TEST_CASE("a mount works over packed rings of any size, in order or not", "[rings]", OverMemfs,
+                   OverDirectory) {
+    const Watchdog watchdog("sizes of packed rings");
+    MountedOptions options;
+    options.device.offered = options.device.offered | FeatureSet::of(Feature::ring_packed, Feature::in_order);
+    options.device.queue_size =
+        GENERATE(std::uint16_t{2}, std::uint16_t{3}, std::uint16_t{64}, std::uint16_t{100}, std::uint16_t{1000});
+    options.device.service = GENERATE(LoopbackService::inline_in_doorbell, LoopbackService::threads);
+    options.mount.channel.rings.indirect = GENERATE(UseIndirect::never, UseIndirect::automatic, UseIndirect::always);
+    options.mount.channel.rings.order = GENERATE(UseOrder::any, UseOrder::in_order);
+    const bool by_events = GENERATE(false, true);
+    if (!by_events) options.mount.channel.rings.withheld.add(Feature::event_idx);
+    INFO("size " << options.device.queue_size);
+    TestType over(options);
+    const posix::DeviceRings& rings = over->channel().rings();
+    CHECK(rings.request_ring().kind() == posix::RingKind::packed);
+    CHECK(rings.request_ring().size() == options.device.queue_size);
+    const bool is_in_order = options.mount.channel.rings.order == UseOrder::in_order;
+    CHECK(rings.features().has(Feature::in_order) == is_in_order);
+    const WrittenLength told = is_in_order ? WrittenLength::upper_bound : WrittenLength::exact;
+    CHECK(rings.request_ring().limits().written == told);
+    CHECK(over->channel().slots() <= rings.request_ring().size());
+    use(*over);
+}
+
+TEST_CASE("IN_ORDER is not taken for a split ring", "[rings]") {
+    MountedOptions options;
+    options.device.offered = options.device.offered | FeatureSet::of(Feature::ring_packed, Feature::in_order);
+    options.mount.channel.rings.order = UseOrder::in_order;
+    options.mount.channel.rings.withheld.add(Feature::ring_packed);
+    OverMemfs over(options);
+    CHECK(over->channel().rings().request_ring().kind() == posix::RingKind::split);
+    CHECK_FALSE(over->channel().rings().features().has(Feature::in_order));
+    use(*over);
+}
+
 TEST_CASE("an offer that is no power of two is rounded down, and so is a wish", "[rings]") {
     MountedOptions options;
     options.device.queue_size = 100;

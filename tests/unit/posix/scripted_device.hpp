@@ -28,11 +28,11 @@ template <class Struct> [[nodiscard]] std::vector<std::byte> body_of(const Struc
 
 class ScriptedSide final : public backends::loopback::DeviceSide {
 public:
-    ScriptedSide(ReplyScript script, std::uint16_t size)
-        : script_(std::move(script)), heads_(split_head_count(size)), segments_(size) {}
+    ScriptedSide(ReplyScript script, std::uint16_t size) : script_(std::move(script)), ring_(size), segments_(size) {}
 
-    Errc start(const SplitRing& ring, const RegionTable& memory, const SplitDeviceOptions& options) noexcept override {
-        return ring_.init(ring, memory, heads_, options);
+    Errc start(const backends::loopback::RingPlace& place, FeatureSet features,
+               const RegionTable& memory) noexcept override {
+        return ring_.start(place, features, memory);
     }
     void stop() noexcept override {}
     std::size_t serve(int call) noexcept override {
@@ -72,8 +72,7 @@ private:
     }
 
     ReplyScript script_;
-    SplitDevice ring_;
-    std::vector<SplitHead> heads_;
+    backends::loopback::DeviceRing ring_;
     std::vector<HostSegment> segments_;
 };
 

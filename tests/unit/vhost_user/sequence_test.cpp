@@ -321,6 +321,26 @@ TEST_CASE("a stopped queue starts again where the back end left it, after a rese
     CHECK(back_end.log()[before + 3].payload == words32(1, 0));
 }
 
+TEST_CASE("a packed ring starts with both wrap counters at 1, and again where it was stopped", "[vhost_user]") {
+    ScriptedBackEnd back_end;
+    back_end.features |= FeatureSet::of(Feature::ring_packed).bits();
+    back_end.next_avail = 0x80030001;
+    const auto opened = VhostUser::open(options_for(back_end));
+    REQUIRE(opened);
+    BringUp steps(opened.device->transport());
+    const Region memory = bring_up(*opened.device, steps);
+    CHECK(steps.features().has(Feature::ring_packed));
+    back_end.await(22);
+    CHECK(back_end.log()[15].payload == words32(1, 0x80008000)); // SET_VRING_BASE
+    const std::size_t before = back_end.requests().size();
+    const auto base = opened.device->stop_queue(QueueIndex{1});
+    REQUIRE(base);
+    CHECK(*base == 0x80030001);
+    REQUIRE(opened.device->transport().enable_queue(QueueIndex{1}, lay_out(memory.part(4096, 4096))) == Errc::ok);
+    back_end.await(before + 8);
+    CHECK(back_end.log()[before + 2].payload == words32(1, 0x80030001));
+}
+
 TEST_CASE("a queue outside the memory given, or of no legal size, is refused before the back end hears of it",
           "[vhost_user]") {
     ScriptedBackEnd back_end;

@@ -4,9 +4,9 @@
 #pragma once
 
 #include "vfsproto/backends/file_descriptor.hpp"
+#include "vfsproto/backends/loopback/device_ring.hpp"
 #include "vfsproto/backends/loopback/faulty_queue.hpp"
 #include "vfsproto/fuse/server/device_lane.hpp"
-#include "vfsproto/virtqueue/split_device.hpp"
 
 #include <memory>
 #include <vector>
@@ -18,9 +18,9 @@ class DeviceSide {
 public:
     virtual ~DeviceSide() = default;
 
-    // The ring and `memory` outlive the next stop(). Errors: what SplitDevice::init() says.
-    [[nodiscard]] virtual Errc start(const SplitRing& ring, const RegionTable& memory,
-                                     const SplitDeviceOptions& options) noexcept = 0;
+    // The ring and `memory` outlive the next stop(). Errors: what DeviceRing::start() says.
+    [[nodiscard]] virtual Errc start(const RingPlace& place, FeatureSet features,
+                                     const RegionTable& memory) noexcept = 0;
     // The queue was reset: nothing of the driver's memory is touched any more.
     virtual void stop() noexcept = 0;
     // Serves until the ring is empty and armed. Interrupts, where the driver asks for one, go to the eventfd `call`.
@@ -48,31 +48,31 @@ public:
 // The queue a lane is given: the ring itself, …
 class SoundQueue {
 public:
-    using Queue = SplitDevice;
-    explicit SoundQueue(std::uint16_t) noexcept {}
-    [[nodiscard]] SplitDevice& ring() noexcept { return ring_; }
-    [[nodiscard]] const SplitDevice& ring() const noexcept { return ring_; }
+    using Queue = DeviceRing;
+    explicit SoundQueue(std::uint16_t size) : ring_(size) {}
+    [[nodiscard]] DeviceRing& ring() noexcept { return ring_; }
+    [[nodiscard]] const DeviceRing& ring() const noexcept { return ring_; }
     [[nodiscard]] Queue& queue() noexcept { return ring_; }
     void release_held() noexcept {}
     void forget() noexcept {}
 
 private:
-    SplitDevice ring_;
+    DeviceRing ring_;
 };
 
 // … or one with faults in front of it.
 class UnsoundQueue {
 public:
-    using Queue = FaultyQueue<SplitDevice>;
-    UnsoundQueue(std::uint16_t size, FaultPlan plan) : faulty_(ring_, std::move(plan), size) {}
-    [[nodiscard]] SplitDevice& ring() noexcept { return ring_; }
-    [[nodiscard]] const SplitDevice& ring() const noexcept { return ring_; }
+    using Queue = FaultyQueue<DeviceRing>;
+    UnsoundQueue(std::uint16_t size, FaultPlan plan) : ring_(size), faulty_(ring_, std::move(plan), size) {}
+    [[nodiscard]] DeviceRing& ring() noexcept { return ring_; }
+    [[nodiscard]] const DeviceRing& ring() const noexcept { return ring_; }
     [[nodiscard]] Queue& queue() noexcept { return faulty_; }
     void release_held() noexcept { faulty_.release_held(); }
     void forget() noexcept { faulty_.forget(); }
 
 private:
-    SplitDevice ring_;
+    DeviceRing ring_;
     Queue faulty_;
 };
 
@@ -81,13 +81,12 @@ public:
     template <class... Plan>
     LaneSide(Fs& fs, server::ServerSession& session, server::LaneIdentity identity, std::uint16_t size, Plan&&... plan)
         : wrapped_(size, std::forward<Plan>(plan)...),
-          heads_(split_head_count(size)),
           segments_(size),
           scratch_(std::make_unique<server::RequestScratch>()),
           lane_(wrapped_.queue(), fs, session, segments_, *scratch_, identity) {}
 
-    Errc start(const SplitRing& ring, const RegionTable& memory, const SplitDeviceOptions& options) noexcept override {
-        return wrapped_.ring().init(ring, memory, heads_, options);
+    Errc start(const RingPlace& place, FeatureSet features, const RegionTable& memory) noexcept override {
+        return wrapped_.ring().start(place, features, memory);
     }
     void stop() noexcept override {
         lane_.abandon();
@@ -119,7 +118,6 @@ private:
     }
 
     Wrapped wrapped_;
-    std::vector<SplitHead> heads_;
     std::vector<HostSegment> segments_;
     std::unique_ptr<server::RequestScratch> scratch_; // too large to lie among the hot members
     server::DeviceLane<typename Wrapped::Queue, Fs> lane_;
