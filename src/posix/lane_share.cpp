@@ -7,6 +7,7 @@
 
 #include <sys/epoll.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,15 +21,16 @@ namespace posix {
 
 namespace {
 
-constexpr std::uint64_t kShortestBound = 100'000;  // ns
-constexpr std::uint64_t kLongestBound = 2'000'000; // ns: the most a held-back completion may be late
+constexpr std::uint64_t kSecond = 1'000'000'000;   // ns
+constexpr std::uint64_t kAlarmPeriod = 1'000'000;  // ns
+constexpr std::uint64_t kLongestBound = 2'000'000; // ns: half of the most a held-back completion may be late
 constexpr std::uint64_t kPatienceFactor = 4;       // times the measured time of n completions
 constexpr unsigned kSpinsPerClock = 64;
 
 std::uint64_t now_ns() noexcept {
     timespec time{};
     ::clock_gettime(CLOCK_MONOTONIC, &time);
-    return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(time.tv_nsec);
+    return static_cast<std::uint64_t>(time.tv_sec) * kSecond + static_cast<std::uint64_t>(time.tv_nsec);
 }
 
 } // namespace
@@ -38,10 +40,15 @@ bool LaneShare::attach(const client::Client& client, Lane& lane, int call_fd) {
     lane_ = &lane;
     call_fd_ = call_fd;
     epoll_fd_ = ::epoll_create1(EPOLL_CLOEXEC);
-    if (epoll_fd_ < 0) return false;
+    alarm_fd_ = ::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    return epoll_fd_ >= 0 && alarm_fd_ >= 0 && watch(call_fd_) && watch(alarm_fd_);
+}
+
+bool LaneShare::watch(int fd) noexcept {
     epoll_event event{};
     event.events = EPOLLIN | EPOLLET;
-    return ::epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, call_fd, &event) == 0;
+    event.data.fd = fd;
+    return ::epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
 LaneShare::~LaneShare() {
@@ -55,6 +62,7 @@ LaneShare::~LaneShare() {
         futex_wake_one(detached_word_);
         detached_thread_.join();
     }
+    if (alarm_fd_ >= 0) ::close(alarm_fd_);
     if (epoll_fd_ >= 0) ::close(epoll_fd_);
 }
 
@@ -237,35 +245,44 @@ void LaneShare::sleep() noexcept {
         ++counters_.interrupts;
 }
 
-// One system call, whatever the kernel: the eventfd need not be read. Above 0: there was an interrupt.
-int LaneShare::wait_for_edge(std::uint64_t ns) noexcept {
-    epoll_event event{};
-    if (fine_timeouts_) {
-        const timespec timeout{0, static_cast<long>(ns)};
-        // Around the C library's cancellation point, as backends::wait_event().
-        const auto count = static_cast<int>(::syscall(SYS_epoll_pwait2, epoll_fd_, &event, 1, &timeout, nullptr, 0));
-        if (count >= 0 || errno != ENOSYS) return count;
-        fine_timeouts_ = false; // before Linux 5.11
-    }
-    return static_cast<int>(
-        ::syscall(SYS_epoll_pwait, epoll_fd_, &event, 1, static_cast<int>((ns + 999'999) / 1'000'000), nullptr, 0));
-}
-
-// The interrupt comes after `completions` of them, unless something holds one back: then the bound ends the sleep.
+// The interrupt comes after `completions` of them, unless something holds one back: then the alarm ends the sleep. It is
+// set anew once a period at most, since a timer a sleep would cost more than the sleep.
 bool LaneShare::sleep_bounded(std::uint16_t completions) noexcept {
     const std::uint64_t expected = ns_per_completion_ * completions * kPatienceFactor;
-    const std::uint64_t bound =
-        expected < kShortestBound ? kShortestBound : (expected > kLongestBound ? kLongestBound : expected);
+    const std::uint64_t bound = expected < kLongestBound ? expected : kLongestBound;
     const std::uint64_t start = now_ns();
-    const int count = wait_for_edge(bound);
-    if (count <= 0) {
-        // Larger requests than the last ones take longer: the next bound is more patient, within its limit.
-        if (expected < kLongestBound) ns_per_completion_ *= 2;
-        return false;
+    std::uint64_t now = start;
+    do {
+        if (now >= alarm_) set_alarm(now + (bound > kAlarmPeriod ? bound : kAlarmPeriod));
+        if (wait_for_interrupt_or_alarm()) {
+            const std::uint64_t each = (now_ns() - start) / completions;
+            ns_per_completion_ = (ns_per_completion_ * 7 + each) / 8 + 1;
+            return true;
+        }
+        now = now_ns();
+    } while (now - start < bound); // an alarm of an earlier sleep's
+    // Larger requests than the last ones take longer: the next bound is more patient, within its limit.
+    if (expected < kLongestBound) ns_per_completion_ *= 2;
+    return false;
+}
+
+void LaneShare::set_alarm(std::uint64_t at) noexcept {
+    alarm_ = at;
+    itimerspec when{};
+    when.it_value.tv_sec = static_cast<time_t>(at / kSecond);
+    when.it_value.tv_nsec = static_cast<long>(at % kSecond);
+    ::timerfd_settime(alarm_fd_, TFD_TIMER_ABSTIME, &when, nullptr);
+}
+
+// One system call: neither descriptor need be read. True: there was an interrupt.
+bool LaneShare::wait_for_interrupt_or_alarm() noexcept {
+    epoll_event events[2];
+    // Around the C library's cancellation point, as backends::wait_event().
+    const long count = ::syscall(SYS_epoll_pwait, epoll_fd_, events, 2, -1, nullptr, 0);
+    for (long i = 0; i < count; ++i) {
+        if (events[i].data.fd == call_fd_) return true;
     }
-    const std::uint64_t each = (now_ns() - start) / completions;
-    ns_per_completion_ = (ns_per_completion_ * 7 + each) / 8 + 1;
-    return true;
+    return false;
 }
 
 void LaneShare::wake(Waiter& waiter) noexcept {

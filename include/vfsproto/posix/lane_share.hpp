@@ -219,7 +219,9 @@ private:
     void sleep_for_one() noexcept;
     void sleep_till_interrupt() noexcept;
     [[nodiscard]] bool sleep_bounded(std::uint16_t completions) noexcept;
-    [[nodiscard]] int wait_for_edge(std::uint64_t ns) noexcept;
+    void set_alarm(std::uint64_t at) noexcept;
+    [[nodiscard]] bool wait_for_interrupt_or_alarm() noexcept;
+    [[nodiscard]] bool watch(int fd) noexcept;
     void wake(Waiter& waiter) noexcept;
     void pass_role() noexcept;
     void enlist(Waiter& waiter) noexcept;
@@ -233,12 +235,13 @@ private:
     client::Client client_{};
     client::Caller caller_{};
     int call_fd_ = -1;
-    int epoll_fd_ = -1; // edge-triggered on call_fd_: one system call for a sleep with a bound
+    int epoll_fd_ = -1;       // edge-triggered on the two: one system call for a sleep with a bound
+    int alarm_fd_ = -1;       // a timerfd
+    std::uint64_t alarm_ = 0; // when it goes off, or went off: CLOCK_MONOTONIC, ns
     WaitPolicy policy_;
     HostTurns turns_ = HostTurns::none;
     bool polling_ = false; // some thread has the role
     Spun spun_ = Spun::not_in_vain;
-    bool fine_timeouts_ = true;              // the kernel has epoll_pwait2(2)
     std::uintptr_t finished_before_ = 0;     // the lane's requests, when policy_ was last told
     std::uint64_t ns_per_completion_ = 2000; // measured while sleeping
     Waiter* first_ = nullptr;
