@@ -152,7 +152,7 @@ private:
 
 template <wire::Opcode Op> void QueuedTransfer<Op>::done(client::PlainAnswer& answer) noexcept {
     auto& self = static_cast<QueuedTransfer&>(answer);
-    self.verdict_ = answer;
+    self.verdict_ = static_cast<const client::Verdict&>(answer);
     self.queue_->take(self);
 }
 
