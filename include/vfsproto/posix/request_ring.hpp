@@ -48,17 +48,27 @@ public:
     [[nodiscard]] std::uint32_t reserve_recipes(std::uint32_t count) noexcept {
         return is_packed() ? 1 : split_->reserve_recipes(count);
     }
-    void kick() noexcept { is_packed() ? packed_->kick() : split_->kick(); }
+    [[gnu::always_inline]] void kick() noexcept {
+        if (is_packed()) [[unlikely]]
+            return packed_->kick();
+        split_->kick();
+    }
     [[gnu::always_inline, nodiscard]] std::size_t poll(std::span<Completion> out) noexcept {
         if (is_packed()) [[unlikely]]
             return packed_->poll(out);
         return split_->poll(out);
     }
-    [[nodiscard]] bool arm(std::uint16_t completions) noexcept {
-        return is_packed() ? packed_->arm(completions) : split_->arm(completions);
+    [[gnu::always_inline, nodiscard]] bool arm(std::uint16_t completions) noexcept {
+        if (is_packed()) [[unlikely]]
+            return packed_->arm(completions);
+        return split_->arm(completions);
     }
     void disarm() noexcept { is_packed() ? packed_->disarm() : split_->disarm(); }
-    [[nodiscard]] Errc error() const noexcept { return is_packed() ? packed_->error() : split_->error(); }
+    [[gnu::always_inline, nodiscard]] Errc error() const noexcept {
+        if (is_packed()) [[unlikely]]
+            return packed_->error();
+        return split_->error();
+    }
     [[nodiscard]] std::size_t evacuate(std::span<Completion> out) noexcept {
         return is_packed() ? packed_->evacuate(out) : split_->evacuate(out);
     }
@@ -69,10 +79,11 @@ public:
     }
 
 private:
-    [[nodiscard]] bool is_packed() const noexcept { return packed_ != nullptr; }
+    // Asked of the pointer that a split ring needs anyway.
+    [[gnu::always_inline, nodiscard]] bool is_packed() const noexcept { return split_ == nullptr; }
 
-    PackedDriver* packed_ = nullptr;
     SplitDriver* split_ = nullptr;
+    PackedDriver* packed_ = nullptr;
 };
 
 static_assert(RequestQueue<RequestRing>);
