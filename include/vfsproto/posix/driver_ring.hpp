@@ -92,7 +92,7 @@ private:
         packed_shadow_.resize(packed_shadow_count(options.size));
         auto driver = common<PackedDriverOptions>(features, tables, options);
         driver.order = features.has(Feature::in_order) ? UseOrder::in_order : UseOrder::any;
-        queue_ = RequestRing(packed_, split_);
+        queue_ = RequestRing(packed_);
         return packed_.init(*ring, packed_shadow_, driver);
     }
 

@@ -15,8 +15,7 @@ class RequestRing {
 public:
     RequestRing() noexcept = default;
     explicit RequestRing(SplitDriver& ring) noexcept : split_(&ring) {}
-    // `idle` is a split ring that was never started: no chain stands in it, which stands() need not look at the kind for.
-    RequestRing(PackedDriver& ring, SplitDriver& idle) noexcept : packed_(&ring), split_(&idle) {}
+    explicit RequestRing(PackedDriver& ring) noexcept : packed_(&ring) {}
 
     [[nodiscard]] QueueLimits limits() const noexcept { return is_packed() ? packed_->limits() : split_->limits(); }
     [[nodiscard]] Errc submit(std::span<const Segment> readable, std::span<const Segment> writable,
@@ -39,7 +38,7 @@ public:
     }
     using Lengths = SplitDriver::Lengths;
     [[gnu::always_inline, nodiscard]] bool stands(std::uint32_t recipe) const noexcept {
-        return split_->stands(recipe);
+        return !is_packed() && split_->stands(recipe);
     }
     template <std::size_t Varies, std::size_t R, std::size_t W>
     [[gnu::always_inline, nodiscard]] Errc submit_standing(Segment varied, Lengths others, Token token) noexcept {
