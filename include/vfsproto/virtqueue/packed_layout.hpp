@@ -117,8 +117,9 @@ inline constexpr std::size_t kPackedEventBytes = 4;
     return reinterpret_cast<PackedDesc*>(host);
 }
 
-// The place so many bytes of descriptors further, which is in the ring or not.
+// The place so many bytes of descriptors further, which is in the ring or not: pointer arithmetic would have to stay inside.
 [[nodiscard]] inline PackedDesc* packed_after(PackedDesc* at, std::size_t bytes) noexcept {
+    // NOLINTNEXTLINE(performance-no-int-to-ptr)
     return reinterpret_cast<PackedDesc*>(reinterpret_cast<std::uintptr_t>(at) + bytes);
 }
 
