@@ -55,7 +55,7 @@ TEST_CASE("a used id beyond the packed ring latches the queue", "[virtqueue][hos
 
 TEST_CASE("a used id of no packed chain latches the queue", "[virtqueue][hostile]") {
     const auto id = GENERATE(2u, 3u, 4u, 7u); // never used, or never to be
-    const auto flags = GENERATE(packed::kWrite, std::uint16_t{0});
+    const auto flags = GENERATE(std::uint16_t{packed::kWrite}, std::uint16_t{0});
     const auto order = GENERATE(UseOrder::any, UseOrder::in_order);
     PackedPair pair(ring_of_8(order));
     submit_two(pair);
