@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// How often this program asked for memory.
+// How often a thread asked for memory.
 #pragma once
 
 #include <cstdint>
 
 namespace vfsproto::test {
 
-// Calls of operator new so far, of every thread.
+// Calls of operator new so far, of this thread: a backend's own thread has its own business.
 [[nodiscard]] std::uint64_t allocations() noexcept;
 
 } // namespace vfsproto::test
