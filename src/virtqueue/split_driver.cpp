@@ -70,7 +70,7 @@ void SplitDriver::reset_state() noexcept {
 }
 
 void SplitDriver::set_doorbell(Doorbell doorbell) noexcept {
-    doorbell_ = doorbell.ring != nullptr ? doorbell : Doorbell{[](void*) noexcept {}, nullptr};
+    doorbell_ = doorbell.ring != nullptr ? doorbell : Doorbell{[](void*, std::uint16_t) noexcept {}, nullptr};
 }
 
 Errc SplitDriver::submit_other(std::span<const Segment> readable, std::span<const Segment> writable,

@@ -128,7 +128,11 @@ public:
         result.max_segments = options.max_segments;
         result.direct_segments = options.direct_segments;
         if (options.indirect == IndirectTables::accepted) result.indirect = tables();
-        result.doorbell = {[](void* self) noexcept { ++static_cast<BasicRingPair*>(self)->doorbells; }, this};
+        result.doorbell = {[](void* self, std::uint16_t next) noexcept {
+                               ++static_cast<BasicRingPair*>(self)->doorbells;
+                               static_cast<BasicRingPair*>(self)->rung_with = next;
+                           },
+                           this};
         return result;
     }
     [[nodiscard]] auto device_options() const {
@@ -193,6 +197,7 @@ public:
     Chain chain{.storage = storage};
     Completion done[64];
     int doorbells = 0;
+    std::uint16_t rung_with = 0; // what the doorbell was told last
 };
 
 class RingPair : public BasicRingPair<SplitParts> {

@@ -24,8 +24,9 @@ enum class EventIndex : std::uint8_t { off, on };
 }
 
 // Rings a queue's doorbell. A value: copied into the ring's driver side, called from kick(), in the owner's context.
+// `next` is where the driver goes on, for a transport with VIRTIO_F_NOTIFICATION_DATA.
 struct Doorbell {
-    void (*ring)(void* context) noexcept = nullptr;
+    void (*ring)(void* context, std::uint16_t next) noexcept = nullptr;
     void* context = nullptr;
 };
 

@@ -131,7 +131,7 @@ public:
         store_load_fence();
         if (!device_wants_kick(from, from_place)) return;
         ++counters_.doorbells;
-        if (doorbell_.ring != nullptr) doorbell_.ring(doorbell_.context);
+        if (doorbell_.ring != nullptr) doorbell_.ring(doorbell_.context, next_place_);
     }
 
     // What completed before a violation is returned in order; the violation then shows in error(). Without event index, a

@@ -309,7 +309,7 @@ private:
     }
     void ring_doorbell() noexcept {
         ++counters_.doorbells;
-        doorbell_.ring(doorbell_.context);
+        doorbell_.ring(doorbell_.context, static_cast<std::uint16_t>(published_));
     }
     // With event index.
     void ask_for(std::uint16_t completions) noexcept {

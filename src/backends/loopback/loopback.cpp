@@ -201,7 +201,7 @@ Errc Device::reset() noexcept {
 
 Doorbell Device::doorbell(QueueIndex index) noexcept {
     if (static_cast<std::size_t>(index) >= ports_.size()) return {};
-    return {[](void* port) noexcept { static_cast<Port*>(port)->ring_doorbell(); },
+    return {[](void* port, std::uint16_t) noexcept { static_cast<Port*>(port)->ring_doorbell(); },
             &ports_[static_cast<std::size_t>(index)]};
 }
 

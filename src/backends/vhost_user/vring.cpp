@@ -49,7 +49,7 @@ Errc Vring::tell_event(Connection& connection, Request request, const FileDescri
 }
 
 Doorbell Vring::doorbell() noexcept {
-    return {[](void* context) noexcept {
+    return {[](void* context, std::uint16_t) noexcept {
                 auto& self = *static_cast<Vring*>(context);
                 store_relaxed(self.rung_, self.rung_ + 1);
                 signal_event(self.kick_.get());

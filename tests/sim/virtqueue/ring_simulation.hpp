@@ -38,7 +38,8 @@ public:
           random_(seed),
           requests_(pair.driver.limits().max_inflight) {
         auto options = pair.driver_options();
-        options.doorbell = {[](void* self) noexcept { static_cast<Simulation*>(self)->is_kicked_ = true; }, this};
+        options.doorbell = {
+            [](void* self, std::uint16_t) noexcept { static_cast<Simulation*>(self)->is_kicked_ = true; }, this};
         Pair::must(pair.driver.init(pair.ring, pair.shadow, options));
         pair.start_device();
         if constexpr (kKeepsChains) {

@@ -50,7 +50,8 @@ template <class Pair> struct Threads {
 
     Threads(const RingPairOptions& options, std::uint32_t request_count, std::uint16_t completions)
         : pair(options), requests(request_count), coalesce(completions) {
-        pair.driver.set_doorbell({[](void* self) noexcept { static_cast<Event*>(self)->signal(); }, &kick});
+        pair.driver.set_doorbell(
+            {[](void* self, std::uint16_t) noexcept { static_cast<Event*>(self)->signal(); }, &kick});
     }
 
     void serve() {

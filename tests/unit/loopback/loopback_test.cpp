@@ -191,7 +191,7 @@ TEST_CASE("nothing is taken from a ring before DRIVER_OK", "[loopback]") {
     CHECK(driver.poll(done) == 0);
     REQUIRE(steps.go_live() == Errc::ok);
     const Doorbell bell = transport.doorbell(QueueIndex{0});
-    bell.ring(bell.context);
+    bell.ring(bell.context, 0);
     CHECK(driver.poll(done) == 1);
 }
 
@@ -268,7 +268,7 @@ TEST_CASE("a driver that breaks a rule of the ring loses the device, and hears o
     const std::uint16_t bad[3] = {0, 1, 0xffff};
     std::memcpy(avail, bad, sizeof bad);
     const Doorbell bell = device->transport().doorbell(QueueIndex{kRequests});
-    bell.ring(bell.context);
+    bell.ring(bell.context, 0);
     CHECK(told.get_future().get() != std::this_thread::get_id());
     CHECK(device->gone_reason() == std::string("queue 1: ") + to_string(Errc::avail_head_invalid));
     CHECK(device->transport().status().error() == Errc::device_gone);

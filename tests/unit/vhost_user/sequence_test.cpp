@@ -128,8 +128,8 @@ TEST_CASE("doorbell and wait handle are the eventfds the back end holds", "[vhos
     const std::vector<Message> log = back_end.log();
     Transport& transport = opened.device->transport();
     const Doorbell bell = transport.doorbell(QueueIndex{1});
-    bell.ring(bell.context);
-    bell.ring(bell.context);
+    bell.ring(bell.context, 0);
+    bell.ring(bell.context, 0);
     std::uint64_t count = 0;
     REQUIRE(::read(log[19].fds.at(0), &count, sizeof count) == sizeof count);
     CHECK(count == 2);

@@ -263,6 +263,17 @@ TEST_CASE("with event index the doorbell rings when the index passes the event, 
     CHECK(pair.ring.used()[SplitRing::kFlags].value() == 0);
 }
 
+TEST_CASE("a split ring's doorbell is told the available index", "[virtqueue]") {
+    RingPair pair({.size = 4});
+    for (std::uint32_t i = 1; i <= 0x10002; ++i) {
+        pair.submit_and_kick(0);
+        if (pair.rung_with != static_cast<std::uint16_t>(i)) FAIL("chain " << i << ": " << pair.rung_with);
+        REQUIRE(pair.serve());
+        REQUIRE(pair.poll() == 1);
+    }
+    CHECK(notification_data(3, pair.rung_with) == 0x00020003);
+}
+
 TEST_CASE("the flags are ignored with event index, and stay zero", "[virtqueue]") {
     RingPair pair({.size = 8, .event_index = EventIndex::on});
     pair.ring.used()[SplitRing::kFlags] = split::kNoNotify; // "the low bit is ignored"
