@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "vfsproto/virtqueue/packed_driver.hpp"
 
+#include "vfsproto/base/smaller.hpp"
+
 namespace vfsproto {
 
 namespace {
-
-constexpr std::uint16_t smaller(std::uint16_t a, std::uint16_t b) noexcept { return a < b ? a : b; }
 
 constexpr std::uint16_t direct_within(std::uint16_t size, std::uint16_t asked, std::uint16_t max_segments) noexcept {
     if (asked == 0) asked = size / kPackedRingShare;
@@ -27,7 +27,7 @@ Errc PackedDriver::init(const PackedRing& ring, std::span<PackedShadow> shadow,
     const bool has_tables = options.indirect.size() != 0;
     if (has_tables) {
         if (options.indirect.size() < packed_indirect_bytes(size, max_segments)) return Errc::no_memory;
-        if (!is_aligned(options.indirect, kPackedDescriptorAlign)) return Errc::bad_argument;
+        if (!is_aligned(options.indirect, kPackedAlign.descriptors)) return Errc::bad_argument;
     }
     ring_ = ring;
     shadow_ = shadow.data();

@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "vfsproto/virtqueue/split_driver.hpp"
 
+#include "vfsproto/base/smaller.hpp"
+
 namespace vfsproto {
-
-namespace {
-
-constexpr std::uint16_t smaller(std::uint16_t a, std::uint16_t b) noexcept { return a < b ? a : b; }
-
-} // namespace
 
 Errc SplitDriver::init(const SplitRing& ring, std::span<SplitShadow> shadow,
                        const SplitDriverOptions& options) noexcept {
@@ -18,7 +14,7 @@ Errc SplitDriver::init(const SplitRing& ring, std::span<SplitShadow> shadow,
     const bool has_tables = options.indirect.size() != 0;
     if (has_tables) {
         if (options.indirect.size() < split_indirect_bytes(size, max_segments)) return Errc::no_memory;
-        if (!is_aligned(options.indirect, kSplitDescriptorAlign)) return Errc::bad_argument;
+        if (!is_aligned(options.indirect, kSplitAlign.descriptors)) return Errc::bad_argument;
     }
     ring_ = ring;
     shadow_ = shadow.data();

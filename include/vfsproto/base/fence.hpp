@@ -72,6 +72,16 @@ inline void platform_fence() noexcept {
 #endif
 }
 
+// Orders earlier stores before later loads, as strongly as the other side of a queue needs it: between publishing something
+// and looking whether that must be told, and between asking to be told and looking once more.
+inline void store_load_fence(Ordering ordering) noexcept {
+    if (ordering == Ordering::platform) [[unlikely]] {
+        platform_fence();
+    } else {
+        full_fence();
+    }
+}
+
 // A hint to the CPU that this is a spin loop. Any context.
 inline void cpu_relax() noexcept {
 #if defined(__x86_64__) || defined(__i386__)

@@ -103,7 +103,7 @@ public:
         if (count == 0) return false;
         announced_ = used;
         const std::uint16_t from = std::exchange(announced_place_, used_place_);
-        store_load_fence();
+        store_load_fence(ordering_);
         const bool is_wanted = driver_wants_interrupt(from, count);
         if (is_wanted) ++notifications_;
         return is_wanted;
@@ -113,7 +113,7 @@ public:
     [[nodiscard]] bool arm() noexcept {
         if (error_ != Errc::ok) return false;
         ask_for_kicks();
-        store_load_fence();
+        store_load_fence(ordering_);
         return is_available(load_acquire(next_avail_->word));
     }
 
@@ -221,14 +221,6 @@ private:
             }
         }
         return (event >> 16 & packed::kEventFlags) != packed::kDisable;
-    }
-
-    void store_load_fence() const noexcept {
-        if (ordering_ == Ordering::platform) [[unlikely]] {
-            platform_fence();
-        } else {
-            full_fence();
-        }
     }
 
     // Also makes every later pop() and push() take the path that looks at the error. Returns that nothing was popped.

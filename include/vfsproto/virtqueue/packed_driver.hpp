@@ -81,8 +81,8 @@ public:
     // The place of the first descriptor that is not published: notification_data() is made of it.
     [[nodiscard]] std::uint16_t next_place() const noexcept { return next_place_; }
 
-    // Errors: queue_full; bad_argument (no segment, more than max_segments, an empty segment, 4 GiB less a byte or more in all); the
-    // violation that latched the queue. After an error nothing was submitted.
+    // Errors: queue_full; bad_argument (no segment, more than max_segments, an empty segment, 4 GiB less a byte or more in
+    // all); the violation that latched the queue. After an error nothing was submitted.
     [[gnu::always_inline, nodiscard]] Errc submit(std::span<const Segment> readable, std::span<const Segment> writable,
                                                   Token token) noexcept {
         const std::size_t count = readable.size() + writable.size();
@@ -128,7 +128,7 @@ public:
         published_ = submitted_;
         ++counters_.publications;
         begin_burst(write_);
-        store_load_fence();
+        store_load_fence(ordering_);
         if (!device_wants_kick(from, from_place)) return;
         ++counters_.doorbells;
         if (doorbell_.ring != nullptr) doorbell_.ring(doorbell_.context, next_place_);
@@ -160,7 +160,7 @@ public:
             store_relaxed(*ring_.driver_event(), packed_event(0, packed::kEnable));
             cares_ |= kTakeBack;
         }
-        store_load_fence();
+        store_load_fence(ordering_);
         return (is_used(load_acquire(used_->word)) && published_ != completed_) || batch_left_ != 0;
     }
 
@@ -175,9 +175,10 @@ public:
 
 private:
     static constexpr std::uint64_t kMaxChainBytes = 0xfffffffe; // PackedShadow::limit is one more
-    static constexpr std::uint8_t kTakeBack = 1;                // without event index: arm() let the device interrupt
-    static constexpr std::uint8_t kInOrder = 4;
+    // cares_, bits:
+    static constexpr std::uint8_t kTakeBack = 1;      // without event index: arm() let the device interrupt
     static constexpr std::uint8_t kPlatformFence = 2; // what is read next was written by hardware
+    static constexpr std::uint8_t kInOrder = 4;
     static constexpr std::uint64_t kBothWraps = PackedDesc::flags(packed::kBoth);
     static constexpr std::uint64_t kWriteFlag = PackedDesc::flags(packed::kWrite);
 
@@ -243,14 +244,6 @@ private:
             }
         }
         return (event >> 16 & packed::kEventFlags) != packed::kDisable;
-    }
-
-    void store_load_fence() const noexcept {
-        if (ordering_ == Ordering::platform) [[unlikely]] {
-            platform_fence();
-        } else {
-            full_fence();
-        }
     }
 
     // The wrap counter at used_ as a word has it.

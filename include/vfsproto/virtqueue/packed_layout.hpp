@@ -98,8 +98,7 @@ struct PackedLayout {
     std::size_t total_bytes{};
 };
 
-inline constexpr std::size_t kPackedDescriptorAlign = 16;
-inline constexpr std::size_t kPackedEventAlign = 4;
+inline constexpr RingAreaSizes kPackedAlign{.descriptors = 16, .driver = 4, .device = 4};
 inline constexpr std::size_t kPackedEventBytes = 4;
 
 [[nodiscard]] constexpr PackedLayout packed_layout(std::uint16_t size) noexcept {
@@ -124,7 +123,7 @@ inline constexpr std::size_t kPackedEventBytes = 4;
 }
 
 // The three areas of one ring, as pointers. A view: it owns nothing.
-class PackedRing {
+class PackedRing : public RingAreas {
 public:
     constexpr PackedRing() noexcept = default;
 
@@ -140,47 +139,19 @@ public:
     [[nodiscard]] static Result<PackedRing> of(const Region& descriptors, const Region& driver, const Region& device,
                                                std::uint16_t size) noexcept {
         if (!is_packed_size(size)) return Errc::bad_argument;
-        const std::size_t bytes = packed_layout(size).descriptor_bytes;
-        if (descriptors.size() < bytes || driver.size() < kPackedEventBytes || device.size() < kPackedEventBytes) {
-            return Errc::no_memory;
-        }
-        if (!is_aligned(descriptors, kPackedDescriptorAlign) || !is_aligned(driver, kPackedEventAlign) ||
-            !is_aligned(device, kPackedEventAlign)) {
-            return Errc::bad_argument;
-        }
         PackedRing ring;
-        ring.descriptors_ = descriptors.part(0, bytes);
-        ring.driver_ = driver.part(0, kPackedEventBytes);
-        ring.device_ = device.part(0, kPackedEventBytes);
-        ring.size_ = size;
+        const Errc taken =
+            ring.take(descriptors, driver, device, size,
+                      {packed_layout(size).descriptor_bytes, kPackedEventBytes, kPackedEventBytes}, kPackedAlign);
+        if (taken != Errc::ok) return taken;
         return ring;
     }
 
-    [[nodiscard]] constexpr std::uint16_t size() const noexcept { return size_; } // descriptors; 0 = no ring
-
-    // For telling the device where they are (virtio 1.2 §2.6).
-    [[nodiscard]] Segment descriptor_area() const noexcept { return area_segment(descriptors_); }
-    [[nodiscard]] Segment driver_area() const noexcept { return area_segment(driver_); }
-    [[nodiscard]] Segment device_area() const noexcept { return area_segment(device_); }
-
-    [[nodiscard]] PackedDesc* descriptors() const noexcept { return packed_descriptors_at(descriptors_.host()); }
+    [[nodiscard]] PackedDesc* descriptors() const noexcept { return packed_descriptors_at(descriptor_bytes()); }
     // Written by the driver: which used buffers it wants to hear of.
-    [[nodiscard]] Le32* driver_event() const noexcept { return reinterpret_cast<Le32*>(driver_.host()); }
+    [[nodiscard]] Le32* driver_event() const noexcept { return reinterpret_cast<Le32*>(driver_bytes()); }
     // Written by the device: which available buffers it wants to hear of.
-    [[nodiscard]] Le32* device_event() const noexcept { return reinterpret_cast<Le32*>(device_.host()); }
-
-    // Zeroes all three areas. Only while no device knows of the ring.
-    void clear() const noexcept {
-        __builtin_memset(descriptors_.host(), 0, descriptors_.size());
-        __builtin_memset(driver_.host(), 0, driver_.size());
-        __builtin_memset(device_.host(), 0, device_.size());
-    }
-
-private:
-    Region descriptors_;
-    Region driver_;
-    Region device_;
-    std::uint16_t size_ = 0;
+    [[nodiscard]] Le32* device_event() const noexcept { return reinterpret_cast<Le32*>(device_bytes()); }
 };
 
 // One entry of an indirect table, each word read exactly once, at an address the driver chose: the specification asks

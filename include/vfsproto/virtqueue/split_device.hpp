@@ -124,7 +124,7 @@ public:
         // Published, but not asked about, so often that the index came round: whatever the driver waits for was among it.
         const bool went_round = published_ - notified_ > 0xffff;
         notified_ = published_;
-        store_load_fence();
+        store_load_fence(ordering_);
         const bool is_wanted = event_index_ == EventIndex::on
                                    ? went_round || need_event(load_relaxed(*ring_.used_event()), new_index, old_index)
                                    : (load_relaxed(ring_.avail()[SplitRing::kFlags]) & split::kNoInterrupt) == 0;
@@ -136,7 +136,7 @@ public:
     [[nodiscard]] bool arm() noexcept {
         if (error_ != Errc::ok) return false;
         ask_for_kicks();
-        store_load_fence();
+        store_load_fence(ordering_);
         return load_acquire(ring_.avail()[SplitRing::kIndex]) != static_cast<std::uint16_t>(next_avail_);
     }
 
@@ -177,14 +177,6 @@ private:
             store_relaxed(*ring_.avail_event(), static_cast<std::uint16_t>(next_avail_));
         } else {
             store_relaxed(ring_.used()[SplitRing::kFlags], 0);
-        }
-    }
-
-    void store_load_fence() const noexcept {
-        if (ordering_ == Ordering::platform) [[unlikely]] {
-            platform_fence();
-        } else {
-            full_fence();
         }
     }
 

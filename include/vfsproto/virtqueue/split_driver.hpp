@@ -321,17 +321,13 @@ private:
         const std::uint16_t wanted = completions < out ? completions : out;
         return wanted != 0 ? wanted : std::uint16_t{1};
     }
-    void store_load_fence() const noexcept {
-        if (ordering_ == Ordering::platform) return platform_fence();
-        full_fence();
-    }
     // kick() and arm() of rings that are not plain. Here, so that a simulation gets in between their accesses.
     [[gnu::noinline]] void kick_with_care() noexcept {
         if (error_ != Errc::ok) return;
         const auto before = static_cast<std::uint16_t>(published_);
         if (ordering_ == Ordering::platform) platform_fence();
         publish(avail_index_);
-        store_load_fence();
+        store_load_fence(ordering_);
         const bool is_wanted =
             event_index_ == EventIndex::on
                 ? need_event(load_relaxed(*avail_event_), static_cast<std::uint16_t>(published_), before)
@@ -348,7 +344,7 @@ private:
             store_relaxed(ring_.avail()[SplitRing::kFlags], 0);
             interrupts_asked_ = takes_care_ = true;
         }
-        store_load_fence();
+        store_load_fence(ordering_);
         return completed() >= wanted;
     }
 

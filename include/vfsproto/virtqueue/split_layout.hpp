@@ -67,9 +67,7 @@ struct SplitLayout {
     std::size_t total_bytes{};
 };
 
-inline constexpr std::size_t kSplitDescriptorAlign = 16;
-inline constexpr std::size_t kSplitDriverAlign = 2;
-inline constexpr std::size_t kSplitDeviceAlign = 4;
+inline constexpr RingAreaSizes kSplitAlign{.descriptors = 16, .driver = 2, .device = 4};
 
 [[nodiscard]] constexpr SplitLayout split_layout(std::uint16_t size) noexcept {
     constexpr std::size_t line = 64;
@@ -88,7 +86,7 @@ inline constexpr std::size_t kSplitDeviceAlign = 4;
 [[nodiscard]] inline SplitDesc* descriptors_at(std::byte* host) noexcept { return reinterpret_cast<SplitDesc*>(host); }
 
 // The three areas of one ring, as pointers. A view: it owns nothing.
-class SplitRing {
+class SplitRing : public RingAreas {
 public:
     constexpr SplitRing() noexcept = default;
 
@@ -105,32 +103,16 @@ public:
                                               std::uint16_t size) noexcept {
         const SplitLayout layout = split_layout(size);
         if (!is_split_size(size)) return Errc::bad_argument;
-        if (descriptors.size() < layout.descriptor_bytes || driver.size() < layout.driver_bytes ||
-            device.size() < layout.device_bytes) {
-            return Errc::no_memory;
-        }
-        if (!is_aligned(descriptors, kSplitDescriptorAlign) || !is_aligned(driver, kSplitDriverAlign) ||
-            !is_aligned(device, kSplitDeviceAlign)) {
-            return Errc::bad_argument;
-        }
         SplitRing ring;
-        ring.descriptors_ = descriptors.part(0, layout.descriptor_bytes);
-        ring.driver_ = driver.part(0, layout.driver_bytes);
-        ring.device_ = device.part(0, layout.device_bytes);
-        ring.size_ = size;
+        const Errc taken = ring.take(descriptors, driver, device, size,
+                                     {layout.descriptor_bytes, layout.driver_bytes, layout.device_bytes}, kSplitAlign);
+        if (taken != Errc::ok) return taken;
         return ring;
     }
 
-    [[nodiscard]] constexpr std::uint16_t size() const noexcept { return size_; } // entries; 0 = no ring
-
-    // For telling the device where they are (virtio 1.2 §2.6).
-    [[nodiscard]] Segment descriptor_area() const noexcept { return area_segment(descriptors_); }
-    [[nodiscard]] Segment driver_area() const noexcept { return area_segment(driver_); }
-    [[nodiscard]] Segment device_area() const noexcept { return area_segment(device_); }
-
-    [[nodiscard]] SplitDesc* descriptors() const noexcept { return descriptors_at(descriptors_.host()); }
-    [[nodiscard]] Le16* avail() const noexcept { return reinterpret_cast<Le16*>(driver_.host()); }
-    [[nodiscard]] Le16* used() const noexcept { return reinterpret_cast<Le16*>(device_.host()); }
+    [[nodiscard]] SplitDesc* descriptors() const noexcept { return descriptors_at(descriptor_bytes()); }
+    [[nodiscard]] Le16* avail() const noexcept { return reinterpret_cast<Le16*>(driver_bytes()); }
+    [[nodiscard]] Le16* used() const noexcept { return reinterpret_cast<Le16*>(device_bytes()); }
 
     // struct virtq_avail and virtq_used, as element numbers of the two arrays of Le16 above.
     static constexpr std::size_t kFlags = 0;
@@ -138,23 +120,10 @@ public:
     static constexpr std::size_t kEntries = 2;
     [[nodiscard]] Le16* avail_entries() const noexcept { return avail() + kEntries; }
     [[nodiscard]] SplitUsed* used_entries() const noexcept {
-        return reinterpret_cast<SplitUsed*>(device_.host() + 2 * kEntries);
+        return reinterpret_cast<SplitUsed*>(device_bytes() + 2 * kEntries);
     }
-    [[nodiscard]] Le16* used_event() const noexcept { return avail() + kEntries + size_; }
-    [[nodiscard]] Le16* avail_event() const noexcept { return used() + kEntries + std::size_t{4} * size_; }
-
-    // Zeroes all three areas. Only while no device knows of the ring.
-    void clear() const noexcept {
-        __builtin_memset(descriptors_.host(), 0, descriptors_.size());
-        __builtin_memset(driver_.host(), 0, driver_.size());
-        __builtin_memset(device_.host(), 0, device_.size());
-    }
-
-private:
-    Region descriptors_;
-    Region driver_;
-    Region device_;
-    std::uint16_t size_ = 0;
+    [[nodiscard]] Le16* used_event() const noexcept { return avail() + kEntries + size(); }
+    [[nodiscard]] Le16* avail_event() const noexcept { return used() + kEntries + std::size_t{4} * size(); }
 };
 
 // Reads one descriptor, each word exactly once: what is checked is what is used.

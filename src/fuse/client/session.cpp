@@ -2,6 +2,7 @@
 #include "vfsproto/fuse/client/session.hpp"
 
 #include "vfsproto/base/peer_memory.hpp"
+#include "vfsproto/base/smaller.hpp"
 #include "vfsproto/fuse/client/unique.hpp"
 #include "vfsproto/fuse/wire/message_size.hpp"
 #include "vfsproto/fuse/wire/reply_codec.hpp"
@@ -11,8 +12,6 @@ namespace vfsproto::client {
 namespace {
 
 constexpr std::uint32_t kReplyAt = 2048; // in the control block
-
-template <class T> [[nodiscard]] T smaller(T a, T b) noexcept { return a < b ? a : b; }
 
 } // namespace
 
