@@ -8,6 +8,7 @@
 #include "vfsproto/virtqueue/split_device.hpp"
 #include "vfsproto/virtqueue/split_driver.hpp"
 
+#include <bit>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -74,6 +75,8 @@ struct SplitParts {
     static std::size_t table_bytes(std::uint16_t size, std::uint16_t max_segments) {
         return split_indirect_bytes(size, max_segments);
     }
+    // The least legal size from this one on.
+    static constexpr std::uint16_t legal(std::uint16_t size) { return std::bit_ceil(size); }
     static SplitDriverOptions driver_options(const RingPairOptions&) { return {}; }
     static SplitDeviceOptions device_options(const RingPairOptions&) { return {}; }
 };
@@ -87,6 +90,7 @@ struct PackedParts {
     static std::size_t table_bytes(std::uint16_t size, std::uint16_t max_segments) {
         return packed_indirect_bytes(size, max_segments);
     }
+    static constexpr std::uint16_t legal(std::uint16_t size) { return size; }
     static PackedDriverOptions driver_options(const RingPairOptions& chosen) {
         PackedDriverOptions options;
         options.order = chosen.order;
@@ -99,7 +103,7 @@ struct PackedParts {
     }
 };
 
-template <class Parts> class BasicRingPair {
+template <class Parts> class BasicRingPair : public Parts {
 public:
     static constexpr DeviceAddr kRingAddr{0x10000};
     static constexpr DeviceAddr kDataAddr{0x7000'0000'0000};

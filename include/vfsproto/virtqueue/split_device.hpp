@@ -191,7 +191,7 @@ private:
     const SplitDesc* descriptors_ = nullptr;
     const Le16* avail_entries_ = nullptr;
     SplitUsed* used_entries_ = nullptr;
-    SplitHead* heads_ = nullptr;
+    SplitHead* heads_ = &no_head_; // before init(): push() finds that nothing is out
     const RegionTable* memory_ = nullptr;
     std::size_t next_avail_ = 0;
     std::size_t seen_avail_ = 0; // published by the driver, as of the last look
@@ -207,6 +207,7 @@ private:
     SplitRing ring_;
 
     // Cold.
+    SplitHead no_head_ = SplitHead::home;
     std::uint16_t start_avail_ = 0;
     std::uint16_t start_used_ = 0;
     std::size_t publications_ = 0;

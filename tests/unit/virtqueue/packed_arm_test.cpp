@@ -3,8 +3,6 @@
 #include "support/catch.hpp"
 #include "support/ring_pair.hpp"
 
-#include <algorithm>
-
 using namespace vfsproto;
 using namespace vfsproto::test;
 
@@ -51,44 +49,6 @@ TEST_CASE("arm counts the chains of a deep ring, or fewer descriptors than they 
         const int asked = event_of(pair) - 0x8000 + 1;
         CHECK(asked >= wanted);
         CHECK(asked <= 2 * wanted);
-    }
-}
-
-TEST_CASE("31 packed requests beside one that never completes are all seen, whatever its position", "[virtqueue]") {
-    const auto size = GENERATE(std::uint16_t{64}, std::uint16_t{67});
-    const auto indirect = GENERATE(IndirectTables::refused, IndirectTables::accepted);
-    for (std::uint16_t stuck = 0; stuck < 32; ++stuck) {
-        PackedPair pair({.size = size, .event_index = EventIndex::on, .indirect = indirect});
-        pair.submit_and_kick(0); // so that it wraps
-        REQUIRE(pair.serve());
-        REQUIRE(pair.poll() == 1);
-        for (std::uint16_t i = 0; i < 32; ++i) REQUIRE(pair.submit(i) == Errc::ok);
-        pair.driver.kick();
-        REQUIRE_FALSE(pair.driver.arm(31)); // the one that may block does not count
-        std::vector<std::vector<HostSegment>> storage(32, std::vector<HostSegment>(4));
-        std::vector<Chain> chains(32);
-        for (std::size_t i = 0; i < 32; ++i) {
-            chains[i].storage = storage[i];
-            REQUIRE(pair.device.pop(chains[i]));
-        }
-        static_cast<void>(pair.device.wants_notification());
-        int notified_at = -1;
-        int pushed = 0;
-        for (std::size_t i = 0; i < 32; ++i) {
-            if (i == stuck) continue;
-            REQUIRE(pair.device.push(chains[i], 0) == Errc::ok);
-            ++pushed;
-            if (pair.device.wants_notification()) notified_at = pushed;
-        }
-        CHECK(notified_at == 31);
-        REQUIRE(pair.poll() == 31);
-        std::vector<bool> is_seen(32);
-        for (int i = 0; i < 31; ++i) is_seen[pair.done[i].token.slot] = true;
-        CHECK(std::count(is_seen.begin(), is_seen.end(), true) == 31);
-        CHECK_FALSE(is_seen[stuck]);
-        CHECK_FALSE(pair.driver.arm(31)); // one is in flight: capped, so that it will be heard of
-        REQUIRE(pair.device.push(chains[stuck], 0) == Errc::ok);
-        CHECK(pair.device.wants_notification());
     }
 }
 
@@ -156,53 +116,6 @@ TEST_CASE("without event index a packed ring interrupts once for each arm", "[vi
     CHECK_FALSE(pair.driver.arm(1));
     CHECK(pair.poll() == 0); // a spurious wake-up: what arm() asked for still stands
     CHECK(event() == packed_event(0, packed::kEnable));
-}
-
-TEST_CASE("a polling owner of a packed ring gets no interrupt", "[virtqueue]") {
-    const auto mode = GENERATE(EventIndex::off, EventIndex::on);
-    PackedPair pair({.size = 64, .event_index = mode});
-    for (std::uint16_t i = 0; i < 8; ++i) pair.submit_and_kick(i);
-    static_cast<void>(pair.driver.arm(3));
-    pair.driver.disarm();
-    for (int i = 0; i < 8; ++i) {
-        REQUIRE(pair.serve());
-        CHECK_FALSE(pair.device.wants_notification());
-    }
-    CHECK(pair.poll() == 8);
-}
-
-TEST_CASE("a fresh packed driver hears of the first completion", "[virtqueue]") {
-    const auto mode = GENERATE(EventIndex::off, EventIndex::on);
-    PackedPair pair({.size = 64, .event_index = mode});
-    pair.submit_and_kick(0);
-    REQUIRE(pair.serve());
-    CHECK(pair.device.wants_notification());
-    CHECK_FALSE(pair.device.wants_notification()); // nothing new
-    CHECK(pair.device.counters().notifications == 1);
-}
-
-TEST_CASE("lap after lap a packed ring loses no notification", "[virtqueue]") {
-    const auto mode = GENERATE(EventIndex::off, EventIndex::on);
-    const auto size = GENERATE(std::uint16_t{4}, std::uint16_t{5}, std::uint16_t{7});
-    PackedPair pair({.size = size, .event_index = mode});
-    std::uint32_t interrupts = 0;
-    const std::uint32_t rounds = 5000;
-    for (std::uint32_t i = 0; i < rounds; ++i) {
-        if (pair.device.arm() || pair.driver.arm(2)) FAIL("something there in round " << i);
-        const int before = pair.doorbells;
-        REQUIRE(pair.submit(0) == Errc::ok);
-        REQUIRE(pair.submit(1) == Errc::ok);
-        pair.driver.kick();
-        if (pair.doorbells != before + 1) FAIL("no kick in round " << i);
-        if (pair.driver.arm(2)) FAIL("something there in round " << i);
-        REQUIRE(pair.serve());
-        interrupts += pair.device.wants_notification() ? 1 : 0;
-        REQUIRE(pair.serve());
-        interrupts += pair.device.wants_notification() ? 1 : 0;
-        REQUIRE(pair.poll() == 2);
-    }
-    // With event index the second of two is asked for; without it each one interrupts until poll() runs.
-    CHECK(interrupts == (mode == EventIndex::on ? rounds : 2 * rounds));
 }
 
 TEST_CASE("a device that published more than a ring without asking still notifies", "[virtqueue]") {

@@ -117,31 +117,6 @@ TEST_CASE("unknown flags of packed descriptors are ignored", "[virtqueue]") {
     CHECK(pair.chain.readable().size() == 1);
 }
 
-TEST_CASE("a packed chain may lie in several regions, and regions may come and go", "[virtqueue]") {
-    PackedPair pair({.size = 8});
-    Pages extra(4096);
-    const Region second = extra.at(DeviceAddr{0x5000});
-    REQUIRE(pair.table.add(second) == Errc::ok);
-    for (int round = 0; round < 3; ++round) {
-        const Segment readable[] = {pair.segment(0, 8)};
-        const Segment writable[] = {second.segment(second.host() + 100, 8)};
-        REQUIRE(pair.driver.submit(readable, writable, Token{0}) == Errc::ok);
-        pair.driver.kick();
-        REQUIRE(pair.pop() >= 0);
-        CHECK(pair.chain.readable()[0].data == pair.data.host());
-        CHECK(pair.chain.writable()[0].data == second.host() + 100);
-        REQUIRE(pair.device.push(pair.chain, 0) == Errc::ok);
-        pair.device.publish();
-        REQUIRE(pair.poll() == 1);
-    }
-    REQUIRE(pair.table.remove(DeviceAddr{0x5000}));
-    const Segment gone[] = {second.segment(second.host(), 8)};
-    REQUIRE(pair.driver.submit(gone, {}, Token{0}) == Errc::ok);
-    pair.driver.kick();
-    CHECK(pair.pop() == -1);
-    CHECK(pair.device.error() == Errc::chain_address);
-}
-
 TEST_CASE("used descriptors become visible at publish and not before", "[virtqueue]") {
     PackedPair pair({.size = 5, .max_segments = 2});
     HostSegment storage[2][4];
@@ -271,19 +246,6 @@ TEST_CASE("a packed device continues at the places it was stopped at", "[virtque
     options.start_avail = packed::kStart;
     options.start_used = 5;
     CHECK(pair.device.init(pair.ring, pair.table, pair.heads, options) == Errc::bad_argument);
-}
-
-TEST_CASE("a packed device refuses a ring it cannot serve", "[virtqueue]") {
-    PackedPair pair({.size = 8});
-    PackedDevice device;
-    CHECK(device.error() == Errc::wrong_state);
-    CHECK_FALSE(device.pop(pair.chain));
-    CHECK(device.push(pair.chain, 0) == Errc::wrong_state);
-    CHECK_FALSE(device.arm());
-    device.publish();
-    CHECK_FALSE(device.wants_notification());
-    CHECK(device.init(PackedRing(), pair.table, pair.heads, {}) == Errc::bad_argument);
-    CHECK(device.init(pair.ring, pair.table, std::span(pair.heads).first(7), {}) == Errc::no_memory);
 }
 
 TEST_CASE("a packed device takes tables beyond the ring size where it is told to", "[virtqueue]") {

@@ -2,8 +2,6 @@
 #include "support/catch.hpp"
 #include "support/ring_pair.hpp"
 
-#include <map>
-
 using namespace vfsproto;
 using namespace vfsproto::test;
 
@@ -202,34 +200,6 @@ TEST_CASE("a packed submit refuses empty, oversized and over-long chains and wri
     CHECK(pair.device.error() == Errc::ok);
 }
 
-TEST_CASE("packed completions come back in the device's order with token and written length", "[virtqueue]") {
-    const auto size = GENERATE(std::uint16_t{6}, std::uint16_t{7}, std::uint16_t{16});
-    PackedPair pair({.size = size, .max_segments = 2});
-    HostSegment storage[3][4];
-    Chain chains[3];
-    for (std::uint16_t round = 0; round < 20; ++round) {
-        for (std::uint16_t i = 0; i < 3; ++i) {
-            pair.submit_and_kick(static_cast<std::uint16_t>(100 + i));
-            chains[i].storage = storage[i];
-            REQUIRE(pair.device.pop(chains[i]));
-        }
-        for (const unsigned i : {2u, 0u, 1u}) REQUIRE(pair.device.push(chains[i], i * 10) == Errc::ok);
-        pair.device.publish();
-        Completion two[2];
-        REQUIRE(pair.driver.poll(two) == 2); // bounded by the room given
-        CHECK(two[0].token == Token{102});
-        CHECK(two[0].written == 20);
-        CHECK(two[1].token == Token{100});
-        CHECK(two[1].written == 0);
-        REQUIRE(pair.driver.poll(two) == 1);
-        CHECK(two[0].token == Token{101});
-        CHECK(two[0].written == 10);
-        CHECK(pair.driver.poll(two) == 0);
-    }
-    CHECK(pair.driver.counters().completions == 60);
-    CHECK(pair.driver.counters().empty_polls == 20);
-}
-
 TEST_CASE("a used length counts only with its WRITE flag", "[virtqueue]") {
     PackedPair pair({.size = 8});
     pair.submit_and_kick(1);
@@ -331,87 +301,4 @@ TEST_CASE("a packed device that takes a burst is told where the driver goes on",
     REQUIRE(pair.poll() == 1);
     pair.submit_and_kick(2);
     CHECK(notification_data(1, pair.rung_with) == 0x00010001); // wrapped
-}
-
-TEST_CASE("a packed ring of 32768 descriptors can be full on both sides", "[virtqueue]") {
-    const auto mode = GENERATE(EventIndex::off, EventIndex::on);
-    const auto order = GENERATE(UseOrder::any, UseOrder::in_order);
-    PackedPair pair({.size = 32768, .event_index = mode, .max_segments = 1, .order = order});
-    const Segment readable[] = {pair.segment(0, 8)};
-    for (int round = 0; round < 3; ++round) {
-        for (std::uint32_t i = 0; i < 32768; ++i) {
-            REQUIRE(pair.driver.submit(readable, {}, Token{static_cast<std::uint16_t>(i)}) == Errc::ok);
-        }
-        CHECK(pair.driver.submit(readable, {}, Token{}) == Errc::queue_full);
-        pair.driver.kick();
-        CHECK(pair.driver.in_flight() == 32768);
-        CHECK_FALSE(pair.driver.arm(32768));
-        for (std::uint32_t i = 0; i < 32768; ++i) {
-            REQUIRE(pair.pop() >= 0);
-            REQUIRE(pair.device.push(pair.chain, 0) == Errc::ok);
-        }
-        CHECK(pair.device.wants_notification());
-        CHECK(pair.driver.arm(32768));
-        std::size_t seen = 0;
-        for (std::size_t n = 0; (n = pair.poll()) != 0;) seen += n;
-        CHECK(seen == 32768);
-    }
-    CHECK(pair.driver.error() == Errc::ok);
-    CHECK(pair.device.error() == Errc::ok);
-}
-
-TEST_CASE("a packed ring ordered for hardware behaves the same", "[virtqueue]") {
-    const auto mode = GENERATE(EventIndex::off, EventIndex::on);
-    const auto order = GENERATE(UseOrder::any, UseOrder::in_order);
-    PackedPair pair({.size = 9, .event_index = mode, .ordering = Ordering::platform, .order = order});
-    for (std::uint16_t round = 0; round < 20; ++round) {
-        for (std::uint16_t i = 0; i < 4; ++i) pair.submit_and_kick(i);
-        CHECK_FALSE(pair.driver.arm(1));
-        for (std::uint16_t i = 0; i < 4; ++i) REQUIRE(pair.serve(i));
-        CHECK(pair.device.wants_notification());
-        CHECK_FALSE(pair.device.arm());
-        REQUIRE(pair.poll() == 4);
-        CHECK(pair.done[3].written == 3);
-    }
-    CHECK(pair.doorbells >= 20);
-}
-
-TEST_CASE("evacuate hands every token of a packed ring back once, and restart starts it anew", "[virtqueue]") {
-    const auto indirect = GENERATE(IndirectTables::refused, IndirectTables::accepted);
-    const auto order = GENERATE(UseOrder::any, UseOrder::in_order);
-    PackedPair pair({.size = 16, .event_index = EventIndex::on, .indirect = indirect, .order = order});
-    for (std::uint16_t i = 0; i < 6; ++i) pair.submit_and_kick(i);
-    REQUIRE(pair.serve());
-    REQUIRE(pair.serve());
-    REQUIRE(pair.poll() == 2);
-    REQUIRE(pair.serve());               // completed, never polled: the reset was faster
-    REQUIRE(pair.submit(6) == Errc::ok); // staged, never published
-    CHECK(pair.driver.in_flight() == 5);
-
-    std::map<unsigned, int> seen;
-    Completion two[2];
-    for (std::size_t n = 0; (n = pair.driver.evacuate(two)) != 0;) {
-        for (std::size_t i = 0; i < n; ++i) {
-            CHECK(two[i].written == 0);
-            ++seen[two[i].token.slot];
-        }
-        CHECK(pair.driver.error() == Errc::device_gone);
-        CHECK(pair.submit(0) == Errc::device_gone);
-        CHECK(pair.poll() == 0);
-        CHECK(pair.driver.arm(1)); // "do not sleep on this"
-        CHECK((pair.driver.in_flight() == 0 || pair.driver.restart() == Errc::wrong_state));
-    }
-    CHECK(seen == std::map<unsigned, int>{{2, 1}, {3, 1}, {4, 1}, {5, 1}, {6, 1}});
-    const int before = pair.doorbells;
-    pair.driver.kick();
-    CHECK(pair.doorbells == before);
-    REQUIRE(pair.driver.restart() == Errc::ok);
-    CHECK(bytes_at(pair.ring.descriptors(), 16 * 16) == Bytes(16 * 16, 0));
-    pair.start_device();
-    for (std::uint16_t round = 0; round < 5; ++round) {
-        for (std::uint16_t i = 0; i < 8; ++i) pair.submit_and_kick(i);
-        for (std::uint16_t i = 0; i < 8; ++i) REQUIRE(pair.serve(i));
-        REQUIRE(pair.poll() == 8);
-        for (std::uint16_t i = 0; i < 8; ++i) CHECK(pair.done[i].token == Token{i});
-    }
 }
