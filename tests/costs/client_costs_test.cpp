@@ -173,7 +173,7 @@ TEST_CASE("a burst of a queue rings the doorbell once", "[costs]") {
 
 TEST_CASE("through the C daemon a lone read costs two system calls, and of thirty-two in flight a tenth each",
           "[costs]") {
-    if (!test::Virtiofsd::find()) return test::skip("virtiofsd is not installed, or we are not root");
+    if (test::Virtiofsd::missing()) return;
     test::Virtiofsd daemon;
     test::Connected connected = test::connect(daemon, sleeping());
     INFO(connected.trouble);

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// posix::Mount against the real C virtiofsd: its cache modes, its options, its ring sizes, and its end.
+// posix::Mount against the real daemons, the C one and the Rust one: their cache modes, options, ring sizes, and ends.
 #include "support/catch.hpp"
 #include "support/connected.hpp"
 #include "support/model/mount_subject.hpp"
 #include "support/model/posix_subject.hpp"
-#include "support/skip.hpp"
 
 #include "vfsproto/posix/io_queue.hpp"
 #include "vfsproto/posix/mount.hpp"
@@ -21,6 +20,7 @@ using namespace vfsproto;
 using namespace vfsproto::wire::linux_abi;
 using test::connect;
 using test::Connected;
+using test::Daemon;
 using test::Virtiofsd;
 
 // Writes, reads and lists, checks what came back, and leaves nothing behind.
@@ -57,16 +57,15 @@ void use(posix::Mount& mount) {
     CHECK(mount.statfs());
 }
 
-constexpr const char* kNoDaemon = "no virtiofsd of qemu-system-common, or not root";
-
 } // namespace
 
-TEST_CASE("the C virtiofsd serves a mount with every cache mode, and ends well", "[integration]") {
-    if (!Virtiofsd::find()) return test::skip(kNoDaemon);
+TEST_CASE("virtiofsd serves a mount with every cache mode, and ends well", "[integration]") {
+    const Daemon kind = GENERATE(Daemon::c, Daemon::rust);
+    if (Virtiofsd::missing(kind)) return;
     const std::string cache = GENERATE("cache=none", "cache=auto", "cache=always");
     const std::string xattr = GENERATE("xattr", "no_xattr");
     CAPTURE(cache, xattr);
-    Virtiofsd daemon({cache, xattr});
+    Virtiofsd daemon(kind, {cache, xattr});
     {
         const Connected connected = connect(daemon);
         INFO(connected.trouble);
@@ -90,12 +89,13 @@ TEST_CASE("the C virtiofsd serves a mount with every cache mode, and ends well",
     CHECK(daemon.wait() == 0);
 }
 
-TEST_CASE("the C virtiofsd serves rings of any size, down to two entries", "[integration]") {
-    if (!Virtiofsd::find()) return test::skip(kNoDaemon);
+TEST_CASE("virtiofsd serves rings of any size, down to two entries", "[integration]") {
+    const Daemon kind = GENERATE(Daemon::c, Daemon::rust);
+    if (Virtiofsd::missing(kind)) return;
     const std::uint16_t size =
         GENERATE(std::uint16_t{2}, std::uint16_t{64}, std::uint16_t{100}, std::uint16_t{128}, std::uint16_t{1024});
     CAPTURE(size);
-    Virtiofsd daemon;
+    Virtiofsd daemon(kind);
     {
         const Connected connected = connect(daemon, {}, size);
         INFO(connected.trouble);
@@ -107,10 +107,11 @@ TEST_CASE("the C virtiofsd serves rings of any size, down to two entries", "[int
     CHECK(daemon.wait() == 0);
 }
 
-TEST_CASE("eight threads share one mount of the C virtiofsd", "[integration]") {
-    if (!Virtiofsd::find()) return test::skip(kNoDaemon);
+TEST_CASE("eight threads share one mount of virtiofsd", "[integration]") {
+    const Daemon kind = GENERATE(Daemon::c, Daemon::rust);
+    if (Virtiofsd::missing(kind)) return;
     const posix::Waiting waiting = GENERATE(posix::Waiting::event, posix::Waiting::adaptive);
-    Virtiofsd daemon;
+    Virtiofsd daemon(kind);
     posix::MountOptions options;
     options.channel.waiting = waiting;
     options.max_idle_nodes = 16; // so that many FORGETs go out meanwhile
@@ -143,8 +144,9 @@ TEST_CASE("eight threads share one mount of the C virtiofsd", "[integration]") {
 }
 
 TEST_CASE("a daemon killed under eight busy threads fails every call, and a new mount works", "[integration]") {
-    if (!Virtiofsd::find()) return test::skip(kNoDaemon);
-    auto daemon = std::make_unique<Virtiofsd>();
+    const Daemon kind = GENERATE(Daemon::c, Daemon::rust);
+    if (Virtiofsd::missing(kind)) return;
+    auto daemon = std::make_unique<Virtiofsd>(kind);
     {
         const Connected connected = connect(*daemon);
         REQUIRE(connected.mount);
@@ -177,15 +179,16 @@ TEST_CASE("a daemon killed under eight busy threads fails every call, and a new 
         CHECK(later.failure().as_errno() == wire::Errno::enotconn);
         CHECK(later.failure().is_fatal());
     }
-    daemon = std::make_unique<Virtiofsd>();
+    daemon = std::make_unique<Virtiofsd>(kind);
     const Connected again = connect(*daemon);
     REQUIRE(again.mount);
     use(*again.mount);
 }
 
 TEST_CASE("a daemon that stands still and then dies releases threads that sleep", "[integration]") {
-    if (!Virtiofsd::find()) return test::skip(kNoDaemon);
-    Virtiofsd daemon;
+    const Daemon kind = GENERATE(Daemon::c, Daemon::rust);
+    if (Virtiofsd::missing(kind)) return;
+    Virtiofsd daemon(kind);
     posix::MountOptions options;
     options.channel.waiting = posix::Waiting::event;
     const Connected connected = connect(daemon, options);
@@ -210,8 +213,9 @@ TEST_CASE("a daemon that stands still and then dies releases threads that sleep"
 }
 
 TEST_CASE("thirty-two requests in flight end when the daemon dies", "[integration]") {
-    if (!Virtiofsd::find()) return test::skip(kNoDaemon);
-    Virtiofsd daemon;
+    const Daemon kind = GENERATE(Daemon::c, Daemon::rust);
+    if (Virtiofsd::missing(kind)) return;
+    Virtiofsd daemon(kind);
     const Connected connected = connect(daemon);
     REQUIRE(connected.mount);
     posix::Mount& mount = *connected.mount;
@@ -232,12 +236,13 @@ TEST_CASE("thirty-two requests in flight end when the daemon dies", "[integratio
     CHECK(failed == 32);
 }
 
-TEST_CASE("random operations through the C virtiofsd equal plain POSIX calls", "[integration]") {
-    if (!Virtiofsd::find()) return test::skip(kNoDaemon);
+TEST_CASE("random operations through virtiofsd equal plain POSIX calls", "[integration]") {
+    const Daemon kind = GENERATE(Daemon::c, Daemon::rust);
+    if (Virtiofsd::missing(kind)) return;
     ::umask(022);
     test::ScratchDirectory reference;
     REQUIRE(::chmod(reference.path().c_str(), 0755) == 0);
-    Virtiofsd daemon({"xattr"});
+    Virtiofsd daemon(kind, {"xattr"});
     posix::MountOptions options;
     options.max_idle_nodes = 8; // a wrong FORGET count would abort the daemon
     {

@@ -2,7 +2,6 @@
 // The front end and the rings against the real daemon, without the FUSE client: what lies below it holds by itself.
 #include "support/catch.hpp"
 #include "support/ring_client.hpp"
-#include "support/skip.hpp"
 #include "support/virtiofsd.hpp"
 
 #include "vfsproto/backends/vhost_user.hpp"
@@ -14,6 +13,7 @@ using namespace vfsproto;
 using backends::VhostUser;
 using backends::VhostUserOptions;
 using test::Bytes;
+using test::Daemon;
 using test::init_request;
 using test::Message;
 using test::RingClient;
@@ -50,12 +50,14 @@ void expect_alive(RingClient& client) {
 } // namespace
 
 TEST_CASE("INIT goes through the real virtiofsd, with each form of ring and of protocol", "[integration]") {
-    if (!Virtiofsd::find()) return test::skip("virtiofsd is not installed, or we are not root");
+    const Daemon kind = GENERATE(Daemon::c, Daemon::rust);
+    if (Virtiofsd::missing(kind)) return;
     const FeatureSet wanted = GENERATE(FeatureSet{}, FeatureSet::of(Feature::event_idx), kAll);
     const std::uint64_t withheld = GENERATE(std::uint64_t{0}, kReplyAck, kReplyAck | kConfigureMemSlots);
-    Virtiofsd daemon;
+    CAPTURE(wanted.bits(), withheld);
+    Virtiofsd daemon(kind);
     const auto device = open(daemon, withheld);
-    CHECK(std::string(device->quirks().peer) == "C virtiofsd (QEMU)");
+    CHECK(std::string(device->quirks().peer) == (kind == Daemon::c ? "C virtiofsd (QEMU)" : "virtiofsd (Rust)"));
     RingClient client(*device, wanted);
     CHECK((client.features() & kAll) == wanted);
     CHECK(read_fs_config(device->transport(), client.features())->num_request_queues == 1);
@@ -63,13 +65,15 @@ TEST_CASE("INIT goes through the real virtiofsd, with each form of ring and of p
     CHECK(reply.header().error == 0);
     CHECK(reply.written == sizeof(wire::OutHeader) + sizeof(wire::InitOut));
     expect_alive(client);
-    CHECK(device->doorbells(QueueIndex{kRequests}) >= 2);
+    // One daemon may still be looking at the ring when the second request comes: then it says so, and is not rung up.
+    CHECK(device->doorbells(QueueIndex{kRequests}) >= 1);
 }
 
 TEST_CASE("the real virtiofsd takes every queue size", "[integration]") {
-    if (!Virtiofsd::find()) return test::skip("virtiofsd is not installed, or we are not root");
+    const Daemon kind = GENERATE(Daemon::c, Daemon::rust);
+    if (Virtiofsd::missing(kind)) return;
     const std::uint16_t size = GENERATE(std::uint16_t{2}, std::uint16_t{64}, std::uint16_t{1024});
-    Virtiofsd daemon;
+    Virtiofsd daemon(kind);
     const auto device = open(daemon, 0, size);
     RingClient client(*device, FeatureSet::of(Feature::event_idx), 2, size);
     CHECK(client.driver(kRequests).size() == size);
@@ -78,9 +82,10 @@ TEST_CASE("the real virtiofsd takes every queue size", "[integration]") {
 }
 
 TEST_CASE("memory given to the running virtiofsd can be used at once, and taken back", "[integration]") {
-    if (!Virtiofsd::find()) return test::skip("virtiofsd is not installed, or we are not root");
+    const Daemon kind = GENERATE(Daemon::c, Daemon::rust);
+    if (Virtiofsd::missing(kind)) return;
     const std::uint64_t withheld = GENERATE(std::uint64_t{0}, kReplyAck, kReplyAck | kConfigureMemSlots);
-    Virtiofsd daemon;
+    Virtiofsd daemon(kind);
     const auto device = open(daemon, withheld);
     RingClient client(*device, kAll);
     REQUIRE(client.exchange(kRequests, init_request()).header().error == 0);
@@ -107,8 +112,9 @@ TEST_CASE("memory given to the running virtiofsd can be used at once, and taken 
 }
 
 TEST_CASE("a queue of the real virtiofsd stops, and goes on where it was", "[integration]") {
-    if (!Virtiofsd::find()) return test::skip("virtiofsd is not installed, or we are not root");
-    Virtiofsd daemon;
+    const Daemon kind = GENERATE(Daemon::c, Daemon::rust);
+    if (Virtiofsd::missing(kind)) return;
+    Virtiofsd daemon(kind);
     const auto device = open(daemon);
     RingClient client(*device, kAll);
     REQUIRE(client.exchange(kRequests, init_request()).header().error == 0);
@@ -122,8 +128,9 @@ TEST_CASE("a queue of the real virtiofsd stops, and goes on where it was", "[int
 }
 
 TEST_CASE("after a reset the real virtiofsd is brought up again over the same socket", "[integration]") {
-    if (!Virtiofsd::find()) return test::skip("virtiofsd is not installed, or we are not root");
-    Virtiofsd daemon;
+    const Daemon kind = GENERATE(Daemon::c, Daemon::rust);
+    if (Virtiofsd::missing(kind)) return;
+    Virtiofsd daemon(kind);
     const auto device = open(daemon);
     for (int i = 0; i < 3; ++i) {
         RingClient client(*device, kAll);
@@ -134,8 +141,9 @@ TEST_CASE("after a reset the real virtiofsd is brought up again over the same so
 }
 
 TEST_CASE("the real virtiofsd ends cleanly when the front end leaves", "[integration]") {
-    if (!Virtiofsd::find()) return test::skip("virtiofsd is not installed, or we are not root");
-    Virtiofsd daemon;
+    const Daemon kind = GENERATE(Daemon::c, Daemon::rust);
+    if (Virtiofsd::missing(kind)) return;
+    Virtiofsd daemon(kind);
     {
         const auto device = open(daemon);
         RingClient client(*device, kAll);
@@ -146,8 +154,9 @@ TEST_CASE("the real virtiofsd ends cleanly when the front end leaves", "[integra
 }
 
 TEST_CASE("a killed virtiofsd is noticed at once, by whoever sleeps", "[integration]") {
-    if (!Virtiofsd::find()) return test::skip("virtiofsd is not installed, or we are not root");
-    Virtiofsd daemon;
+    const Daemon kind = GENERATE(Daemon::c, Daemon::rust);
+    if (Virtiofsd::missing(kind)) return;
+    Virtiofsd daemon(kind);
     const auto device = open(daemon);
     RingClient client(*device, kAll);
     REQUIRE(client.exchange(kRequests, init_request()).header().error == 0);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "support/scratch_directory.hpp"
+#include "support/skip.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -30,31 +31,45 @@
 
 namespace vfsproto::test {
 
+// The one in C, of QEMU's sources (package qemu-system-common), and the one in Rust that came after it (tools/peers.sh).
+// Both take the "-o" options.
+enum class Daemon { c, rust };
+
 class Virtiofsd {
 public:
-    // The C daemon (package qemu-system-common), which takes "-o" options; nothing if there is none or we are not root,
-    // which its sandbox needs.
-    [[nodiscard]] static std::optional<std::filesystem::path> find() {
+    // Nothing if there is none or we are not root, which its sandbox needs.
+    [[nodiscard]] static std::optional<std::filesystem::path> find(Daemon daemon = Daemon::c) {
         if (::geteuid() != 0) return std::nullopt;
-        std::vector<std::filesystem::path> places = {"/usr/lib/qemu", "/usr/libexec"};
-        std::istringstream search(std::getenv("PATH") == nullptr ? "" : std::getenv("PATH"));
-        for (std::string place; std::getline(search, place, ':');) places.emplace_back(place);
-        for (const auto& place : places) {
-            if (::access((place / "virtiofsd").c_str(), X_OK) == 0) return place / "virtiofsd";
-        }
-        return std::nullopt;
+        const std::filesystem::path fetched = std::filesystem::path(VFSPROTO_SOURCE_DIR) / "build/peers/virtiofsd-rust";
+        const std::filesystem::path path = daemon == Daemon::c ? "/usr/lib/qemu/virtiofsd" : fetched;
+        if (::access(path.c_str(), X_OK) != 0) return std::nullopt;
+        return path;
+    }
+    // True when it cannot be had, which is said then: return from the test case.
+    [[nodiscard]] static bool missing(Daemon daemon = Daemon::c) {
+        if (find(daemon)) return false;
+        skip(::geteuid() != 0      ? "virtiofsd's sandbox needs root"
+             : daemon == Daemon::c ? "no C virtiofsd here (package qemu-system-common)"
+                                   : "no Rust virtiofsd here (tools/peers.sh fetches it)");
+        return true;
     }
 
     // `options` are its "-o" options, as "cache=none". It serves `source`, or a directory of its own that starts empty.
     explicit Virtiofsd(const std::vector<std::string>& options = {}, std::filesystem::path source = {})
+        : Virtiofsd(Daemon::c, options, std::move(source)) {}
+    explicit Virtiofsd(Daemon daemon, const std::vector<std::string>& options = {}, std::filesystem::path source = {})
         : source_(std::move(source)) {
         if (source_.empty()) {
             source_ = scratch_.path() / "shared";
             std::filesystem::create_directory(source_);
         }
-        std::vector<std::string> arguments = {
-            find().value().string(), "-f", "--socket-path=" + socket(), "-o", "source=" + source_.string(), "-o",
-            "sandbox=chroot"};
+        std::vector<std::string> arguments = {find(daemon).value().string(),
+                                              "-f",
+                                              "--socket-path=" + socket(),
+                                              "-o",
+                                              "source=" + source_.string(),
+                                              "-o",
+                                              "sandbox=chroot"};
         for (const std::string& option : options) {
             arguments.emplace_back("-o");
             arguments.push_back(option);

@@ -142,7 +142,9 @@ Errc Backend::enable_queue(QueueIndex index, const QueueAddresses& addresses) no
     }
     if (const Errc why = memory_.publish(); why != Errc::ok) return why;
     if (const Errc why = ring->start(*connection_, place); why != Errc::ok) return why;
-    return (status_ & status::kDriverOk) != 0 ? enable(*ring) : Errc::ok;
+    if ((status_ & status::kDriverOk) == 0) return Errc::ok;
+    const Errc why = enable(*ring);
+    return why == Errc::ok ? connection_->settle() : why;
 }
 
 Errc Backend::enable(Vring& ring) noexcept {
@@ -166,7 +168,8 @@ Errc Backend::set_status(std::uint8_t value) noexcept {
         if (!ring.started()) continue;
         if (const Errc why = enable(ring); why != Errc::ok) return why;
     }
-    return Errc::ok;
+    // A doorbell that overtakes ENABLE may be swallowed: nobody rings before the back end has read it.
+    return connection_->settle();
 }
 
 Errc Backend::reset() noexcept {

@@ -104,7 +104,7 @@ TEST_CASE("a server that hangs up at once is exit status 3", "[cli]") {
 }
 
 TEST_CASE("a daemon killed in the middle of a transfer is exit status 3, said once", "[cli]") {
-    if (!Virtiofsd::find()) return skip("virtiofsd is not installed, or we are not root");
+    if (Virtiofsd::missing()) return;
     const Watchdog watchdog("the program after its daemon was killed");
     Virtiofsd daemon;
     RunningProgram program({"--device", "vhost-user:" + daemon.socket(), "put", "/dev/stdin", "/file"});
@@ -123,7 +123,7 @@ TEST_CASE("a daemon killed in the middle of a transfer is exit status 3, said on
 }
 
 TEST_CASE("a daemon killed while a tree is copied is exit status 3, said once", "[cli]") {
-    if (!Virtiofsd::find()) return skip("virtiofsd is not installed, or we are not root");
+    if (Virtiofsd::missing()) return;
     const Watchdog watchdog("the program after its daemon was killed");
     const ScratchDirectory scratch;
     const fs::path source = scratch.path() / "source";

@@ -23,11 +23,7 @@ public:
     explicit Share(Server server) : server_(server) { std::filesystem::create_directory(path()); }
 
     // True when this server cannot be had, which is said then.
-    [[nodiscard]] bool missing() const {
-        if (server_ == Server::embedded || Virtiofsd::find()) return false;
-        skip("virtiofsd is not installed, or we are not root");
-        return true;
-    }
+    [[nodiscard]] bool missing() const { return server_ != Server::embedded && Virtiofsd::missing(); }
 
     [[nodiscard]] std::filesystem::path path() const { return scratch_.path() / "share"; }
     // For files of this side.
