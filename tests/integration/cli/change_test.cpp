@@ -23,7 +23,7 @@ struct stat status(const Share& share, const std::string& name) {
 } // namespace
 
 TEST_CASE("mkdir, rmdir and rm make and remove", "[cli]") {
-    const Share share(GENERATE(Server::embedded, Server::virtiofsd));
+    const Share share(GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust));
     if (share.missing()) return;
     CHECK(share.output({"mkdir", "a", "ls"}) == "");
     CHECK(share.complaint({"mkdir", "a"}) == "vfsproto: mkdir: a: File exists (EEXIST)");
@@ -44,7 +44,7 @@ TEST_CASE("mkdir, rmdir and rm make and remove", "[cli]") {
 }
 
 TEST_CASE("rm -r removes everything below, and links rather than what they point to", "[cli]") {
-    const Share share(GENERATE(Server::embedded, Server::virtiofsd));
+    const Share share(GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust));
     if (share.missing()) return;
     fs::create_directories(share.path() / "tree/a/b/c");
     fs::create_directory(share.path() / "kept");
@@ -60,7 +60,7 @@ TEST_CASE("rm -r removes everything below, and links rather than what they point
 }
 
 TEST_CASE("mv renames, moves into directories, keeps what must not be replaced, and exchanges", "[cli]") {
-    const Share share(GENERATE(Server::embedded, Server::virtiofsd));
+    const Share share(GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust));
     if (share.missing()) return;
     share.write("one", "1");
     share.write("two", "2");
@@ -81,7 +81,7 @@ TEST_CASE("mv renames, moves into directories, keeps what must not be replaced, 
 }
 
 TEST_CASE("ln makes hard and symbolic links", "[cli]") {
-    const Share share(GENERATE(Server::embedded, Server::virtiofsd));
+    const Share share(GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust));
     if (share.missing()) return;
     share.write("file", "x");
     fs::create_directory(share.path() / "dir");
@@ -130,7 +130,7 @@ TEST_CASE("chmod understands what chmod(1) understands", "[cli]") {
 }
 
 TEST_CASE("chmod and chown change what the server holds", "[cli]") {
-    const Share share(GENERATE(Server::embedded, Server::virtiofsd));
+    const Share share(GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust));
     if (share.missing()) return;
     share.write("file", "");
     fs::create_symlink("file", share.path() / "link");
@@ -153,7 +153,7 @@ TEST_CASE("chmod and chown change what the server holds", "[cli]") {
 }
 
 TEST_CASE("touch and truncate make files and set times and sizes", "[cli]") {
-    const Share share(GENERATE(Server::embedded, Server::virtiofsd));
+    const Share share(GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust));
     if (share.missing()) return;
     share.write("old", "12345");
     const timespec past[2] = {{1000, 5}, {2000, 7}};
@@ -175,7 +175,7 @@ TEST_CASE("touch and truncate make files and set times and sizes", "[cli]") {
 }
 
 TEST_CASE("xattr sets, gets, lists and removes", "[cli]") {
-    const Share share(GENERATE(Server::embedded, Server::virtiofsd));
+    const Share share(GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust));
     if (share.missing()) return;
     share.write("file", "");
     if (::setxattr((share.path() / "file").c_str(), "user.probe", "1", 1, 0) != 0) {

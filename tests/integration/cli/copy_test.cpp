@@ -23,7 +23,7 @@ std::string pattern(std::size_t size) {
 } // namespace
 
 TEST_CASE("put and get carry one file with its mode and time", "[cli]") {
-    const Share share(GENERATE(Server::embedded, Server::virtiofsd));
+    const Share share(GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust));
     if (share.missing()) return;
     const std::string content = pattern(5'000'001);
     const fs::path source = share.beside("source");
@@ -41,7 +41,7 @@ TEST_CASE("put and get carry one file with its mode and time", "[cli]") {
 }
 
 TEST_CASE("the target may be a directory, a new name, or a file to be replaced", "[cli]") {
-    const Share share(GENERATE(Server::embedded, Server::virtiofsd));
+    const Share share(GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust));
     if (share.missing()) return;
     const fs::path here = share.beside("here");
     fs::create_directory(here);
@@ -72,7 +72,7 @@ TEST_CASE("the target may be a directory, a new name, or a file to be replaced",
 }
 
 TEST_CASE("put takes what comes out of a pipe", "[cli]") {
-    const Share share(GENERATE(Server::embedded, Server::virtiofsd));
+    const Share share(GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust));
     if (share.missing()) return;
     const std::string content = pattern(300'000);
     const Ran ran = share.run({"put", "/dev/stdin", "/piped"}, content);
@@ -83,7 +83,7 @@ TEST_CASE("put takes what comes out of a pipe", "[cli]") {
 }
 
 TEST_CASE("trees keep modes, owners, times, holes, links of both kinds and special files, there and back", "[cli]") {
-    const Share share(GENERATE(Server::embedded, Server::virtiofsd));
+    const Share share(GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust));
     if (share.missing()) return;
     const fs::path source = share.beside("source");
     make_tree(source, 200);
@@ -104,7 +104,7 @@ TEST_CASE("trees keep modes, owners, times, holes, links of both kinds and speci
 }
 
 TEST_CASE("get -r writes through no link that stands in its way", "[cli]") {
-    const Share share(GENERATE(Server::embedded, Server::virtiofsd));
+    const Share share(GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust));
     if (share.missing()) return;
     const fs::path outside = share.beside("outside");
     const fs::path target = share.beside("target");
@@ -131,7 +131,7 @@ TEST_CASE("get -r writes through no link that stands in its way", "[cli]") {
 }
 
 TEST_CASE("put -r writes through no link that stands in its way", "[cli]") {
-    const Share share(GENERATE(Server::embedded, Server::virtiofsd));
+    const Share share(GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust));
     if (share.missing()) return;
     const fs::path source = share.beside("source");
     fs::create_directory(source);
@@ -146,7 +146,7 @@ TEST_CASE("put -r writes through no link that stands in its way", "[cli]") {
 }
 
 TEST_CASE("what cannot be copied is named, and the rest is copied", "[cli]") {
-    const Share share(GENERATE(Server::embedded, Server::virtiofsd));
+    const Share share(GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust));
     if (share.missing()) return;
     const fs::path target = share.beside("target");
     share.write("first", "1");
@@ -173,7 +173,7 @@ TEST_CASE("get and put of a directory want -r", "[cli]") {
 }
 
 TEST_CASE("a tree of 20,000 files goes in and out unchanged", "[cli][large][heavy]") {
-    const Share share(GENERATE(Server::embedded, Server::virtiofsd));
+    const Share share(GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust));
     if (share.missing()) return;
     const fs::path source = share.beside("source");
     make_tree(source, 20'000);
@@ -188,7 +188,7 @@ TEST_CASE("a tree of 20,000 files goes in and out unchanged", "[cli][large][heav
 }
 
 TEST_CASE("a sparse file of 1 GiB stays sparse on its way in and out", "[cli][large]") {
-    const Share share(GENERATE(Server::embedded, Server::virtiofsd));
+    const Share share(GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust));
     if (share.missing()) return;
     const fs::path source = share.beside("source");
     {

@@ -13,7 +13,7 @@ using namespace vfsproto::test;
 namespace fs = std::filesystem;
 
 TEST_CASE("a failed operation is one line with its reason, and exit status 1", "[cli]") {
-    const Share share(GENERATE(Server::embedded, Server::virtiofsd));
+    const Share share(GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust));
     if (share.missing()) return;
     share.write("file", "x");
     CHECK(share.complaint({"cat", "/x"}) == "vfsproto: cat: /x: No such file or directory (ENOENT)");
@@ -31,7 +31,7 @@ TEST_CASE("a failed operation is one line with its reason, and exit status 1", "
 }
 
 TEST_CASE("one failure does not keep the others from being done", "[cli]") {
-    const Share share(GENERATE(Server::embedded, Server::virtiofsd));
+    const Share share(GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust));
     if (share.missing()) return;
     share.write("a", "A");
     share.write("b", "B");
@@ -156,7 +156,7 @@ TEST_CASE("a reader that has seen enough is no failure, a full disk is one", "[c
 
 TEST_CASE("SIGINT ends a transfer in order", "[cli]") {
     const Watchdog watchdog("the program after SIGINT");
-    const Server server = GENERATE(Server::embedded, Server::virtiofsd);
+    const Server server = GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust);
     const Share share(server);
     if (share.missing()) return;
     std::unique_ptr<Virtiofsd> daemon;
@@ -200,7 +200,7 @@ TEST_CASE("files may be called as commands are", "[cli]") {
 }
 
 TEST_CASE("every waiting mode and ring size does the same", "[cli]") {
-    const Share share(GENERATE(Server::embedded, Server::virtiofsd));
+    const Share share(GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust));
     if (share.missing()) return;
     share.write("file", "content\n");
     for (const char* size : {"2", "3", "64", "128", "1024"}) {
@@ -213,7 +213,7 @@ TEST_CASE("every waiting mode and ring size does the same", "[cli]") {
 }
 
 TEST_CASE("--trace writes one line for every request, the session's own included", "[cli]") {
-    const Share share(GENERATE(Server::embedded, Server::virtiofsd));
+    const Share share(GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust));
     if (share.missing()) return;
     share.write("file", "content\n");
     const fs::path trace = share.beside("trace");
@@ -239,7 +239,7 @@ TEST_CASE("--trace writes one line for every request, the session's own included
 }
 
 TEST_CASE("bench makes its file, measures, and leaves nothing behind", "[cli]") {
-    const Share share(GENERATE(Server::embedded, Server::virtiofsd));
+    const Share share(GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust));
     if (share.missing()) return;
     const std::string out = share.output({"bench", "--op", "randread", "--size", "1m", "--seconds", "0.1", "--json"});
     for (const char* key : {"ops_per_second", "bytes_per_second", "p50_us", "p99_us", "p999_us", "descriptors", "kicks",

@@ -16,14 +16,14 @@
 
 namespace vfsproto::test {
 
-enum class Server { embedded, virtiofsd };
+enum class Server { embedded, virtiofsd, virtiofsd_rust };
 
 class Share {
 public:
     explicit Share(Server server) : server_(server) { std::filesystem::create_directory(path()); }
 
     // True when this server cannot be had, which is said then.
-    [[nodiscard]] bool missing() const { return server_ != Server::embedded && Virtiofsd::missing(); }
+    [[nodiscard]] bool missing() const { return server_ != Server::embedded && Virtiofsd::missing(daemon()); }
 
     [[nodiscard]] std::filesystem::path path() const { return scratch_.path() / "share"; }
     // For files of this side.
@@ -35,12 +35,12 @@ public:
             arguments.insert(arguments.begin(), {"--device", "dir:" + path().string()});
             return run_program(arguments, input);
         }
-        Virtiofsd daemon({"xattr"}, path());
-        arguments.insert(arguments.begin(), {"--device", "vhost-user:" + daemon.socket()});
+        Virtiofsd served(daemon(), {"xattr"}, path());
+        arguments.insert(arguments.begin(), {"--device", "vhost-user:" + served.socket()});
         Ran ran = run_program(arguments, input);
-        if (daemon.kill_unless_connected()) return ran; // the command was refused before that
+        if (served.kill_unless_connected()) return ran; // the command was refused before that
         // A daemon that dies of us is our failure, whatever the program says.
-        if (const int status = daemon.wait(); status != 0) ran.err += "\nvirtiofsd left with " + std::to_string(status);
+        if (const int status = served.wait(); status != 0) ran.err += "\nvirtiofsd left with " + std::to_string(status);
         return ran;
     }
     // The output of a command that has to succeed silently.
@@ -75,6 +75,8 @@ public:
     }
 
 private:
+    [[nodiscard]] Daemon daemon() const { return server_ == Server::virtiofsd ? Daemon::c : Daemon::rust; }
+
     ScratchDirectory scratch_;
     Server server_;
 };

@@ -31,7 +31,7 @@ void fill(const Share& share) {
 } // namespace
 
 TEST_CASE("ls lists names in order, hidden ones and what is below when asked", "[cli]") {
-    const Share share(GENERATE(Server::embedded, Server::virtiofsd));
+    const Share share(GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust));
     if (share.missing()) return;
     fill(share);
     CHECK(share.output({"ls"}) == "dir\nfile\nlink\nsame\n");
@@ -43,7 +43,7 @@ TEST_CASE("ls lists names in order, hidden ones and what is below when asked", "
 }
 
 TEST_CASE("ls -l shows mode, links, owner, size, time, name and where a link points", "[cli]") {
-    const Share share(GENERATE(Server::embedded, Server::virtiofsd));
+    const Share share(GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust));
     if (share.missing()) return;
     fill(share);
     const std::string out = share.output({"ls", "-ln"});
@@ -55,7 +55,7 @@ TEST_CASE("ls -l shows mode, links, owner, size, time, name and where a link poi
 }
 
 TEST_CASE("ls -l tells files of every kind apart", "[cli]") {
-    const Share share(GENERATE(Server::embedded, Server::virtiofsd));
+    const Share share(GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust));
     if (share.missing()) return;
     REQUIRE(::mkfifo((share.path() / "fifo").c_str(), 0600) == 0);
     share.write("set", "");
@@ -71,7 +71,7 @@ TEST_CASE("ls -l tells files of every kind apart", "[cli]") {
 }
 
 TEST_CASE("tree draws branches and counts", "[cli]") {
-    const Share share(GENERATE(Server::embedded, Server::virtiofsd));
+    const Share share(GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust));
     if (share.missing()) return;
     fill(share);
     CHECK(share.output({"tree"}) == "/\n"
@@ -90,7 +90,7 @@ TEST_CASE("tree draws branches and counts", "[cli]") {
 }
 
 TEST_CASE("cat writes the bytes of its files, one after the other", "[cli]") {
-    const Share share(GENERATE(Server::embedded, Server::virtiofsd));
+    const Share share(GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust));
     if (share.missing()) return;
     std::string large;
     for (std::uint32_t i = 0; i < 3'000'000; ++i) large += static_cast<char>(i * 2654435761u >> 24);
@@ -107,7 +107,7 @@ TEST_CASE("cat writes the bytes of its files, one after the other", "[cli]") {
 }
 
 TEST_CASE("stat, readlink and df tell what the server's host tells", "[cli]") {
-    const Share share(GENERATE(Server::embedded, Server::virtiofsd));
+    const Share share(GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust));
     if (share.missing()) return;
     fill(share);
     struct stat there {};
@@ -132,7 +132,7 @@ TEST_CASE("stat, readlink and df tell what the server's host tells", "[cli]") {
 }
 
 TEST_CASE("info names transport, features, flags, limits, quirks and space", "[cli]") {
-    const Server server = GENERATE(Server::embedded, Server::virtiofsd);
+    const Server server = GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust);
     const Share share(server);
     if (share.missing()) return;
     const Json json = Json::parse(share.output({"info", "--json"}));
@@ -152,7 +152,7 @@ TEST_CASE("info names transport, features, flags, limits, quirks and space", "[c
 }
 
 TEST_CASE("ls --json lists what can be looped over", "[cli]") {
-    const Share share(GENERATE(Server::embedded, Server::virtiofsd));
+    const Share share(GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust));
     if (share.missing()) return;
     fill(share);
     const Json json = Json::parse(share.output({"ls", "-R", "--json"}));
@@ -165,7 +165,7 @@ TEST_CASE("ls --json lists what can be looped over", "[cli]") {
 }
 
 TEST_CASE("a name that is no UTF-8 is shown as it is in a pipe, and replaced in JSON", "[cli]") {
-    const Share share(GENERATE(Server::embedded, Server::virtiofsd));
+    const Share share(GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust));
     if (share.missing()) return;
     const std::string name = "bad\xff\nname";
     share.write(name, "content");
@@ -179,7 +179,7 @@ TEST_CASE("a name that is no UTF-8 is shown as it is in a pipe, and replaced in 
 }
 
 TEST_CASE("a listing of hundreds of entries is complete", "[cli]") {
-    const Share share(GENERATE(Server::embedded, Server::virtiofsd));
+    const Share share(GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust));
     if (share.missing()) return;
     std::string expected;
     for (int i = 1000; i < 2500; ++i) {
