@@ -31,6 +31,11 @@ CASES = [
     ("null depth 32 same core", 0, 0, "-o null -q 32 -m block -C 32", "--op null --iodepth 32", 0.9),
     ("null depth 1 same core", 0, 0, "-o null -q 1 -m block", "--op null --iodepth 1", 0.9),
 ]
+# name, CPU of both, the shallow run, the deep run, target ratio
+DEEPER = [
+    ("1M read depth 32 against depth 1", 0, "--op randread --bs 1048576 --iodepth 1",
+     "--op randread --bs 1048576 --iodepth 32", 0.95),
+]
 ADAPTIVE = [(placement, depth) for placement in ("same core", "cross core") for depth in (1, 8, 32)]
 
 
@@ -124,10 +129,17 @@ class Bench:
 
     def compare(self, case):
         name, daemon_cpu, cpu, theirs, ours, target = case
+        return self.pairs(name, target, daemon_cpu, cpu, lambda: self.frontend(daemon_cpu, cpu, theirs),
+                          lambda: self.program(daemon_cpu, cpu, ours)[0])
+
+    def deeper(self, name, cpu, shallow, deep, target):
+        """Ours against ours: does more in flight make it slower?"""
+        return self.pairs(name, target, cpu, cpu, lambda: self.program(cpu, cpu, shallow)[0]["ops_per_second"],
+                          lambda: self.program(cpu, cpu, deep)[0])
+
+    def pairs(self, name, target, daemon_cpu, cpu, front, mine):
         ratios, absolute, gaps, counts = [], [], [], None
         for i in range(self.arguments.pairs):
-            front = lambda: self.frontend(daemon_cpu, cpu, theirs)
-            mine = lambda: self.program(daemon_cpu, cpu, ours)[0]
             pair = self.quiet_pair(daemon_cpu, cpu, *((front, mine) if i % 2 == 0 else (mine, front)))
             if pair is None:
                 continue
@@ -175,6 +187,15 @@ class Bench:
         return round((totals[1] - totals[0]) / count, 1)
 
 
+def show(row, beside):
+    goal = "" if row["target"] is None else "  (goal %.2f)" % row["target"]
+    what = "%.3f of %s (%d : %d ops/s)" % (row["ratio"], beside, row["ours_ops"], row["baseline_ops"]) \
+        if row["pairs"] else "no quiet moment found"
+    print("%-44s %s%s" % (row["case"], what, goal), flush=True)
+    if row["per_request"]:
+        print("    per request: " + ", ".join("%s %.3f" % item for item in row["per_request"].items()), flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(prog="./dev bench client")
     parser.add_argument("--json", metavar="FILE")
@@ -202,12 +223,11 @@ def main():
                     continue
                 row = bench.compare(case)
                 report["rows"].append(row)
-                goal = "" if row["target"] is None else "  (goal %.2f)" % row["target"]
-                what = "%.3f of the bare front end (%d : %d ops/s)" % (row["ratio"], row["ours_ops"], row["baseline_ops"]) \
-                    if row["pairs"] else "no quiet moment found"
-                print("%-44s %s%s" % (case[0], what, goal), flush=True)
-                if row["per_request"]:
-                    print("    per request: " + ", ".join("%s %.3f" % item for item in row["per_request"].items()), flush=True)
+                show(row, "the bare front end")
+            for case in DEEPER:
+                if wanted(case[0]):
+                    report["rows"].append(bench.deeper(*case))
+                    show(report["rows"][-1], "depth 1")
             for placement, depth in ADAPTIVE:
                 if not wanted("adaptive"):
                     break
