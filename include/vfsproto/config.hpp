@@ -28,10 +28,18 @@
 #define VFSPROTO_DRAIN_BATCH 32
 #endif
 
+// Queues of one device a register transport can enable: 0 up to this less one. Each costs 40 bytes of the transport.
+#ifndef VFSPROTO_MAX_QUEUES
+#define VFSPROTO_MAX_QUEUES 16
+#endif
+
 namespace vfsproto::config {
 
 inline constexpr std::size_t kDrainBatch = VFSPROTO_DRAIN_BATCH;
 static_assert(kDrainBatch >= 1 && kDrainBatch <= 256, "VFSPROTO_DRAIN_BATCH: 1 to 256");
+
+inline constexpr std::size_t kMaxQueues = VFSPROTO_MAX_QUEUES;
+static_assert(kMaxQueues >= 2 && kMaxQueues <= 1024, "VFSPROTO_MAX_QUEUES: 2 to 1024");
 
 // Memory regions a device side can be given at once (vhost-user back ends commonly allow 8 to 509).
 inline constexpr std::size_t kMaxRegions = 32;

@@ -12,6 +12,9 @@
 
 namespace vfsproto {
 
+inline constexpr std::uint16_t kVirtioPciVendor = 0x1af4;
+inline constexpr std::uint16_t kVirtioFsPciDevice = 0x105a; // 0x1040 and virtio's device id, 26: there is no other
+
 struct BarWindow {
     std::uint8_t bar = 0; // 0 to 5
     std::uint64_t offset = 0;
@@ -38,7 +41,7 @@ struct VirtioPciLayout {
 // Walks the capability list of a modern virtio function. Takes the first usable structure of each type: one that lies in a
 // BAR of the device, whole. `bar_sizes`: bytes of BAR 0 to 5, 0 for one that is not there or is I/O space the host cannot
 // reach. Bounded whatever the device says. Errors: config_invalid (no list, a loop, a structure that must be there is
-// not), device_gone (reads all ones).
+// not: common, notify, ISR), device_gone (reads all ones).
 [[nodiscard]] Result<VirtioPciLayout> find_virtio_structures(Registers& config,
                                                              std::span<const std::uint64_t, 6> bar_sizes) noexcept;
 

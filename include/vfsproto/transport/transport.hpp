@@ -40,6 +40,27 @@ inline constexpr std::uint8_t kNeedsReset = 64;
 inline constexpr std::uint8_t kFailed = 128;
 } // namespace status
 
+// The features whose logic lies in the transport and in how memory is reached, not in the rings: a driver takes one of
+// them only where the transport says that it can.
+inline constexpr FeatureSet kTransportFeatures =
+    FeatureSet::of(Feature::access_platform, Feature::order_platform, Feature::notification_data,
+                   Feature::notif_config_data, Feature::ring_reset);
+
+// Memory of the device's that the driver may map (virtio 1.2 §2.10).
+struct SharedMemory {
+    static constexpr std::uint8_t kNoBar = 0xff;
+
+    std::uint64_t address = 0; // within that BAR; without one, physical
+    std::uint64_t length = 0;  // bytes; 0: there is none of this id
+    std::uint8_t bar = kNoBar;
+};
+
+// What an interrupt that is shared by all queues was raised for. Both may be set, or neither: not this device's.
+struct InterruptCause {
+    bool queues = false;        // used buffers, in any queue
+    bool configuration = false; // the configuration space or the status changed
+};
+
 // Host-owned, one owner at a time, may sleep. Errors: transport_failed, device_gone and what each call names.
 class Transport {
 public:
@@ -47,12 +68,22 @@ public:
     [[nodiscard]] virtual Result<FeatureSet> device_features() noexcept = 0;
     // Tells the device which of them are taken. FEATURES_OK and its read-back are the caller's, through status.
     [[nodiscard]] virtual Errc accept_features(FeatureSet) noexcept = 0;
-    // Configuration space, consistent over one generation. Errors: config_invalid beyond its end.
+    // Of kTransportFeatures, the ones this transport can do …
+    [[nodiscard]] virtual FeatureSet supported_features() const noexcept { return FeatureSet{}; }
+    // … and what it cannot do without: a device that does not offer it is refused.
+    [[nodiscard]] virtual FeatureSet required_features() const noexcept { return FeatureSet{}; }
+    // Configuration space, consistent over one generation. Errors: config_invalid beyond its end, or when it does not
+    // settle.
     [[nodiscard]] virtual Errc read_config(std::uint32_t offset, std::span<std::byte> out) noexcept = 0;
     [[nodiscard]] virtual Result<std::uint16_t> queue_count() noexcept = 0;
     // The most entries this queue may have. Errors: queue_absent.
     [[nodiscard]] virtual Result<std::uint16_t> max_queue_size(QueueIndex) noexcept = 0;
+    // Errors: queue_absent; bad_argument (a size the device cannot have); wrong_state (enabled already).
     [[nodiscard]] virtual Errc enable_queue(QueueIndex, const QueueAddresses&) noexcept = 0;
+    // Takes one queue back from a device that runs (virtio 1.2 §2.6.1): ok means that the device touches nothing of it
+    // any more; what was in flight is dropped. It may be enabled again. Errors: not_negotiated (RING_RESET),
+    // reset_timeout.
+    [[nodiscard]] virtual Errc reset_queue(QueueIndex) noexcept { return Errc::not_negotiated; }
     [[nodiscard]] virtual Result<std::uint8_t> status() noexcept = 0;
     [[nodiscard]] virtual Errc set_status(std::uint8_t) noexcept = 0;
     // Device reset: done when it returns ok (a device that does not finish: reset_timeout).
@@ -60,10 +91,20 @@ public:
     // Valid once the queue is enabled, until reset.
     [[nodiscard]] virtual Doorbell doorbell(QueueIndex) noexcept = 0;
     [[nodiscard]] virtual WaitHandle wait_handle(QueueIndex) noexcept = 0;
+    // The shared memory region of that id (virtio-fs' DAX window is 0). Errors: config_invalid.
+    [[nodiscard]] virtual Result<SharedMemory> shared_memory(std::uint8_t /*id*/) noexcept { return SharedMemory{}; }
 
 protected:
     ~Transport() = default; // never deleted through the base: no operator delete is needed
 };
+
+// Is the device still there, and does it work? To be asked after a configuration interrupt. Errors: device_gone,
+// needs_reset, what the transport says.
+[[nodiscard]] inline Errc check_health(Transport& transport) noexcept {
+    const Result<std::uint8_t> now = transport.status();
+    if (!now) return now.error();
+    return (*now & status::kNeedsReset) != 0 ? Errc::needs_reset : Errc::ok;
+}
 
 // Host memory the device may reach. Separate from the transport: memory is no property of the bus.
 class MemoryMapper {
