@@ -29,6 +29,7 @@ DeviceRings::~DeviceRings() {
 
 Errc DeviceRings::start(const RingOptions& options) {
     FeatureSet wanted = FeatureSet::of(Feature::version_1, Feature::event_idx, Feature::ring_packed);
+    wanted = wanted | attachment_.transport().supported_features();
     if (options.indirect != UseIndirect::never) wanted.add(Feature::indirect_desc);
     wanted = FeatureSet(wanted.bits() & ~options.withheld.bits());
     if (options.order == UseOrder::in_order) {

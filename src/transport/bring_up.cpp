@@ -3,11 +3,11 @@
 
 namespace vfsproto {
 
-//                                     negotiate enable_queue go_live tear_down
-constexpr bool BringUp::kLegal[4][4] = {{true, false, false, true},   // down
-                                        {false, true, true, true},    // negotiated
-                                        {false, false, false, true},  // live
-                                        {false, false, false, true}}; // failed
+//                                     negotiate enable_queue go_live tear_down reset_queue enable_again
+constexpr bool BringUp::kLegal[4][6] = {{true, false, false, true, false, false},   // down
+                                        {false, true, true, true, false, false},    // negotiated
+                                        {false, false, false, true, true, true},    // live
+                                        {false, false, false, true, false, false}}; // failed
 
 bool BringUp::legal(Input input) const noexcept {
     return kLegal[static_cast<unsigned>(state_)][static_cast<unsigned>(input)];
@@ -41,6 +41,10 @@ Errc BringUp::settle_features(FeatureSet wanted, FeatureSet required) noexcept {
 
     step_ = Step::accept_features;
     required.add(Feature::version_1);
+    required = required | transport_.required_features();
+    const FeatureSet beyond(kTransportFeatures.bits() & ~transport_.supported_features().bits());
+    if ((required & beyond) != FeatureSet{}) return Errc::features_refused;
+    wanted = FeatureSet(wanted.bits() & ~beyond.bits());
     const FeatureSet accepted = offered_ & (wanted | required);
     if ((accepted & required) != required) return Errc::features_refused;
     features_ = accepted;
@@ -58,6 +62,21 @@ Errc BringUp::confirm_features() noexcept {
 
 Errc BringUp::enable_queue(QueueIndex index, const QueueAddresses& addresses) noexcept {
     if (!legal(Input::enable_queue)) return Errc::wrong_state;
+    step_ = Step::enable_queue;
+    const Errc why = transport_.enable_queue(index, addresses);
+    return why == Errc::ok ? Errc::ok : fail(why);
+}
+
+Errc BringUp::reset_queue(QueueIndex index) noexcept {
+    if (!legal(Input::reset_queue)) return Errc::wrong_state;
+    if (!features_.has(Feature::ring_reset)) return Errc::not_negotiated;
+    step_ = Step::reset_queue;
+    const Errc why = transport_.reset_queue(index);
+    return why == Errc::ok ? Errc::ok : fail(why);
+}
+
+Errc BringUp::enable_again(QueueIndex index, const QueueAddresses& addresses) noexcept {
+    if (!legal(Input::enable_again)) return Errc::wrong_state;
     step_ = Step::enable_queue;
     const Errc why = transport_.enable_queue(index, addresses);
     return why == Errc::ok ? Errc::ok : fail(why);
@@ -108,6 +127,7 @@ const char* to_string(BringUp::Step step) noexcept {
     case Step::confirm_features: return "confirming FEATURES_OK";
     case Step::enable_queue: return "enabling a queue";
     case Step::driver_ok: return "setting DRIVER_OK";
+    case Step::reset_queue: return "resetting a queue";
     }
     return "unknown step";
 }

@@ -7,13 +7,14 @@
 //   enable_queue()  7 once for each queue
 //   (the caller)    posts the buffers the device must find at once, without a doorbell
 //   go_live()       8 DRIVER_OK; from here on doorbells are legal
+//   reset_queue()   takes one queue back (§2.6.1); enable_again() gives it to the device anew
 //   tear_down()     reset: when it returns, the device touches no memory any more
 //
-//   state \ input   negotiate    enable_queue   go_live   tear_down
-//   down            negotiated   -              -         down
-//   negotiated      -            negotiated     live      down
-//   live            -            -              -         down
-//   failed          -            -              -         down
+//   state \ input   negotiate    enable_queue   go_live   tear_down   reset_queue   enable_again
+//   down            negotiated   -              -         down        -             -
+//   negotiated      -            negotiated     live      down        -             -
+//   live            -            -              -         down        live          live
+//   failed          -            -              -         down        -             -
 //
 // A "-" answers wrong_state and changes nothing. Any other input that fails sets FAILED in the device, says why by its
 // Errc, and leaves the state `failed`. The same table, as data, is kLegal in bring_up.cpp.
@@ -39,19 +40,26 @@ public:
         confirm_features,
         enable_queue,
         driver_ok,
+        reset_queue,
     };
 
     // The transport is not owned and must outlive this. One owner at a time; every call may sleep as the transport's do.
     explicit BringUp(Transport& transport) noexcept : transport_(transport) {}
 
-    // Takes what is both offered and wanted, VERSION_1 always. Returns what was accepted.
-    // Errors: no_version_1; features_refused when a required bit is not offered or FEATURES_OK does not stick;
-    // needs_reset; reset_timeout; what the transport says.
+    // Takes what is both offered and wanted, VERSION_1 always, of kTransportFeatures only what the transport supports.
+    // Returns what was accepted. Errors: no_version_1; features_refused when a bit that is required, here or by the
+    // transport, is not offered or not supported, or FEATURES_OK does not stick; needs_reset; reset_timeout; what the
+    // transport says.
     [[nodiscard]] Result<FeatureSet> negotiate(FeatureSet wanted, FeatureSet required = FeatureSet{}) noexcept;
     // Errors: what the transport says.
     [[nodiscard]] Errc enable_queue(QueueIndex index, const QueueAddresses& addresses) noexcept;
     // Errors: what the transport says.
     [[nodiscard]] Errc go_live() noexcept;
+    // ok: the device touches nothing of that queue any more. Errors: not_negotiated (RING_RESET), which changes nothing;
+    // what the transport says.
+    [[nodiscard]] Errc reset_queue(QueueIndex index) noexcept;
+    // After reset_queue(); the size may be another. Errors: what the transport says.
+    [[nodiscard]] Errc enable_again(QueueIndex index, const QueueAddresses& addresses) noexcept;
     // Legal in every state. ok or device_gone: nothing reaches the driver's memory any more, the state is `down`.
     // Any other error (reset_timeout): the memory must not be reused, the state is `failed`.
     [[nodiscard]] Errc tear_down() noexcept;
@@ -64,9 +72,9 @@ public:
     [[nodiscard]] FeatureSet offered() const noexcept { return offered_; }
 
 private:
-    enum class Input : std::uint8_t { negotiate, enable_queue, go_live, tear_down };
+    enum class Input : std::uint8_t { negotiate, enable_queue, go_live, tear_down, reset_queue, enable_again };
 
-    static const bool kLegal[4][4]; // [State][Input]
+    static const bool kLegal[4][6]; // [State][Input]
     [[nodiscard]] bool legal(Input input) const noexcept;
     [[nodiscard]] Errc introduce() noexcept;
     [[nodiscard]] Errc settle_features(FeatureSet wanted, FeatureSet required) noexcept;

@@ -83,16 +83,14 @@ private:
     };
 
     [[nodiscard]] Queue* queue(QueueIndex index) noexcept;
-    // Selects it; what is the caller's or the device's fault comes out as for max_queue_size().
+    // Its largest size; errors as for max_queue_size().
     [[nodiscard]] Result<std::uint16_t> select(QueueIndex index) noexcept;
     [[nodiscard]] Errc place_doorbell(QueueIndex index, RegisterDoorbell& bell) noexcept;
     [[nodiscard]] Errc take_config_vector() noexcept;
     [[nodiscard]] Result<std::uint16_t> take_queue_vector(QueueIndex index) noexcept;
-    [[nodiscard]] Errc write_addresses(const QueueAddresses& addresses) noexcept;
     void write_address(std::uint64_t offset, DeviceAddr address) noexcept;
     // device_gone when the device is not there any more, else what was found wrong.
     [[nodiscard]] Errc blame(Errc otherwise) noexcept;
-    void forget_queues() noexcept;
 
     VirtioPciWindows windows_;
     Interrupts& interrupts_;
