@@ -12,7 +12,9 @@ import source_tree as tree
 
 ALLOWED_UNDEFINED = {"memcpy", "memmove", "memset", "memcmp"}
 TEXT_LIMIT = 48 * 1024  # bytes of .text with every operation, over split rings
-PACKED_LIMIT = 9 * 1024  # … and of packed rings, which a port without them does not link
+# … and of what a port that does not use it does not link: (name, first letters of the objects, limit)
+APART = (("packed rings", ("packed_",), 9 * 1024),
+         ("pci and mmio", ("virtio_pci", "virtio_mmio", "pci_capabilities"), 12 * 1024))
 PRESETS = {"freestanding": "g++", "freestanding-clang": "clang++-14"}
 
 
@@ -39,9 +41,9 @@ def total(sizes, prefix):
     return sum(size for name, size in sizes.items() if name == prefix or name.startswith(prefix + "."))
 
 
-def packed_text(archive, scratch):
-    """Of the objects that only packed rings need: the two files, and the inline functions they alone hold."""
-    members = [name for name in run("ar", "t", archive).split() if name.startswith("packed_")]
+def text_of(archive, scratch, prefixes):
+    """Of the objects that only one part needs: its files, and the inline functions they alone hold."""
+    members = [name for name in run("ar", "t", archive).split() if name.startswith(prefixes)]
     folder = tempfile.mkdtemp(dir=scratch)
     subprocess.run(["ar", "x", os.path.join(tree.ROOT, archive), *members], cwd=folder, check=True)
     return sum(total(section_sizes(os.path.join(folder, name)), ".text") for name in members)
@@ -66,12 +68,13 @@ def check(findings, preset, compiler, scratch):
     for name in sizes:
         if name.startswith((".init_array", ".ctors", ".fini_array", ".tdata", ".tbss", ".gcc_except_table")):
             findings.add(archive, 1, f"{compiler}: section {name}: a static constructor, thread storage or exceptions")
-    packed = packed_text(archive, scratch)
-    text = total(sizes, ".text") - packed
-    for what, size, limit in (("text", text, TEXT_LIMIT), ("packed rings", packed, PACKED_LIMIT)):
+    parts = [(name, text_of(archive, scratch, prefixes), limit) for name, prefixes, limit in APART]
+    text = total(sizes, ".text") - sum(size for _, size, _ in parts)
+    for name, size, limit in [("text", text, TEXT_LIMIT), *parts]:
         if size > limit:
-            findings.add(archive, 1, f"{compiler}: {what}: {size} bytes, {limit} at most")
-    return (f"{compiler:<11} text {text:6}  packed rings {packed:6}  rodata {total(sizes, '.rodata'):6}  data {total(sizes, '.data'):5}"
+            findings.add(archive, 1, f"{compiler}: {name}: {size} bytes, {limit} at most")
+    apart = "".join(f"  {name} {size:5}" for name, size, _ in parts)
+    return (f"{compiler:<11} text {text:6}{apart}  rodata {total(sizes, '.rodata'):6}  data {total(sizes, '.data'):5}"
             f"  bss {total(sizes, '.bss'):5}")
 
 

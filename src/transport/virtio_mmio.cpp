@@ -219,8 +219,8 @@ Result<InterruptCause> VirtioMmio::acknowledge_interrupt() noexcept {
     if (cause == kGone) {
         if (const Errc why = blame(Errc::ok); why != Errc::ok) return why;
     }
-    // Unknown bits are acknowledged as well: else the line would never fall.
-    if (cause != 0) registers_.write32(kInterruptAck, cause);
+    const std::uint32_t known = cause & (kInterruptQueues | kInterruptConfiguration);
+    if (known != 0) registers_.write32(kInterruptAck, known);
     return InterruptCause{(cause & kInterruptQueues) != 0, (cause & kInterruptConfiguration) != 0};
 }
 

@@ -133,8 +133,8 @@ TEST_CASE("virtio-mmio acknowledges exactly what it saw", "[transport]") {
         REQUIRE(seen);
         CHECK(seen->queues == ((cause & 1) != 0));
         CHECK(seen->configuration == ((cause & 2) != 0));
-        CHECK(model.interrupt == 0);
-        CHECK(model.bus.log.back()[5] == (cause == 0 ? 'r' : 'w'));
+        CHECK(model.interrupt == (cause & 4)); // of undefined bits nothing is known
+        CHECK(model.bus.log.back()[5] == ((cause & 3) == 0 ? 'r' : 'w'));
     }
     model.bus.leaves_at = 0;
     CHECK(transport.acknowledge_interrupt().error() == Errc::device_gone);
