@@ -40,7 +40,8 @@ private:
     std::uint32_t on_read(std::uint64_t offset, unsigned width) override {
         if (offset >= 0x100) {
             std::uint32_t value = 0;
-            for (unsigned i = 0; i < width / 8; ++i) value |= std::uint32_t{config.at(offset - 0x100 + i)} << (8 * i);
+            for (unsigned i = 0; i < width / 8; ++i)
+                value |= std::uint32_t{config.at(static_cast<std::size_t>(offset) - 0x100 + i)} << (8 * i);
             return value;
         }
         if (width != 32) ++bus.misuses;

@@ -81,11 +81,13 @@ public:
 private:
     std::uint32_t on_read(std::uint64_t offset, unsigned width) override {
         std::uint32_t value = 0;
-        for (unsigned i = 0; i < width / 8; ++i) value |= std::uint32_t{bytes.at(offset + i)} << (8 * i);
+        for (unsigned i = 0; i < width / 8; ++i)
+            value |= std::uint32_t{bytes.at(static_cast<std::size_t>(offset) + i)} << (8 * i);
         return value;
     }
     void on_write(std::uint64_t offset, unsigned width, std::uint32_t value) override {
-        for (unsigned i = 0; i < width / 8; ++i) bytes.at(offset + i) = static_cast<std::uint8_t>(value >> (8 * i));
+        for (unsigned i = 0; i < width / 8; ++i)
+            bytes.at(static_cast<std::size_t>(offset) + i) = static_cast<std::uint8_t>(value >> (8 * i));
     }
 };
 
