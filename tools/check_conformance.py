@@ -10,6 +10,7 @@ import source_tree as tree
 PATH = "docs/conformance.md"
 CASE = re.compile(r'\b(?:TEST_CASE|TEST_CASE_METHOD|TEMPLATE_TEST_CASE|SCENARIO)\s*\(\s*(?:[A-Za-z_][\w:]*\s*,\s*)?'
                   r'((?:"(?:\\.|[^"\\\n])*"\s*)+)')
+SENTENCE = re.compile(r'def test_\w+\(self\):\s+"""(.+?)"""')  # a test that boots a machine
 COLUMNS = 4
 
 
@@ -19,6 +20,8 @@ def test_names():
         for match in CASE.finditer(tree.code(tree.read(path), keep_strings=True)):
             pieces = re.findall(r'"((?:\\.|[^"\\\n])*)"', match.group(1))
             names.add("".join(pieces).replace('\\"', '"').replace("\\\\", "\\"))
+    for path in tree.files((".py",), ("tests",)):
+        names.update(SENTENCE.findall(tree.read(path)))
     return names
 
 

@@ -11,7 +11,7 @@ import tempfile
 
 from .errors import VmError
 
-KEPT = 8  # archives that stay in the cache
+KEPT = 12  # entries that stay in a cache
 
 
 class Archive:
@@ -103,6 +103,9 @@ class Archive:
 
 
 def forget_old(folder):
-    paths = [os.path.join(folder, name) for name in os.listdir(folder) if name.endswith(".cpio")]
+    """Leaves the entries of a cache that were made or used last."""
+    if not os.path.isdir(folder):
+        return
+    paths = [os.path.join(folder, name) for name in os.listdir(folder) if name not in ("stripped", "lab-agent")]
     for path in sorted(paths, key=os.path.getmtime)[:-KEPT]:
-        os.unlink(path)
+        shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)

@@ -2,12 +2,13 @@
 """What the guest is made of: the newest cloud kernel with the modules that matter, busybox, the agent, our program."""
 
 import glob
+import hashlib
 import os
 import re
 import shutil
 import subprocess
 
-from .archive import Archive
+from .archive import Archive, forget_old
 from .errors import MissingNeed, VmError
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -45,6 +46,25 @@ def program():
     if not os.access(path, os.X_OK):
         raise MissingNeed(f"there is no {path}: ./dev build makes it")
     return path
+
+
+def stripped(path):
+    """The same program without what debuggers want, which is most of a test build: a guest holds its files in memory."""
+    path = shutil.which(path) or path
+    if not os.access(path, os.X_OK) or os.path.getsize(path) < 1 << 22:
+        return path
+    facts = os.stat(path)
+    key = hashlib.sha256(repr((os.path.abspath(path), facts.st_size, facts.st_mtime_ns, facts.st_ino)).encode()).hexdigest()
+    folder = os.path.join(CACHE, "stripped", key[:20])
+    small = os.path.join(folder, os.path.basename(path))
+    if not os.path.exists(small):
+        forget_old(os.path.join(CACHE, "stripped"))
+        os.makedirs(folder, exist_ok=True)
+        fresh = f"{small}.{os.getpid()}"
+        if subprocess.run([needed("strip"), "-o", fresh, path], capture_output=True).returncode:
+            return path
+        os.replace(fresh, small)
+    return small
 
 
 def module_name(path):
@@ -110,9 +130,9 @@ def system(modules_folder, extra_modules=()):
 def initramfs(path, modules_folder, programs=(), files=(), modules=()):
     """Writes the guest's first file system: the system, our program, programs of the host, files ((guest path, host path))."""
     own = Archive()
-    own.program(program(), "/bin/vfsproto")
+    own.program(stripped(program()), "/bin/vfsproto")
     for name in programs:
-        own.program(name)
+        own.program(stripped(name))
     parts = [system(modules_folder, modules).cached(CACHE), own.cached(CACHE)]
     with open(path, "wb") as stream:
         for part in parts:

@@ -82,7 +82,18 @@ class Vm:
         finally:
             self.close()
 
+    def check_needs(self):
+        """MissingNeed when this host cannot have such a machine."""
+        guest.kernel()
+        guest.program()
+        for name in ("qemu-system-x86_64", "gcc"):
+            guest.needed(name)
+        guest.needed("busybox", "/bin", "/usr/bin")
+        for share in self.shares:
+            share.check_needs()
+
     def _start(self, console, **streams):
+        self.check_needs()
         self.deadline = time.monotonic() + self.timeout
         self.is_ready = False
         image, modules = guest.kernel()

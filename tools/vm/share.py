@@ -22,16 +22,19 @@ class Share:
         if not os.path.isdir(self.path):
             raise VmError(f"the share {path} is not a directory")
 
-    def start(self, folder, name):
-        """Starts a daemon that listens on a new socket in that folder, and returns the socket's path."""
+    def check_needs(self):
         if os.geteuid() != 0:
             raise MissingNeed("virtiofsd needs root for its sandbox")
+        return needed("virtiofsd", "/usr/lib/qemu", "/usr/libexec")
+
+    def start(self, folder, name):
+        """Starts a daemon that listens on a new socket in that folder, and returns the socket's path."""
         self.starts += 1
         self.socket = os.path.join(folder, f"{name}.{self.starts}")
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
             listener.bind(self.socket)
             listener.listen(1)
-            command = [needed("virtiofsd", "/usr/lib/qemu", "/usr/libexec"), "-f", f"--fd={listener.fileno()}",
+            command = [self.check_needs(), "-f", f"--fd={listener.fileno()}",
                        "-o", f"source={self.path}", "-o", "sandbox=chroot", "-o", "log_level=warn"]
             for option in self.daemon_options:
                 command += ["-o", option]
