@@ -7,6 +7,7 @@ import tempfile
 
 from cases import Share, Vm, VmCase, VmError, main
 
+MOUNT = "/mnt"
 BIND = """cd /sys/bus/pci/devices/{0}
 [ -e driver ] && echo {0} >driver/unbind
 echo {1} >driver_override
@@ -37,9 +38,9 @@ class Shares(VmCase):
         with open(self.path("from-host"), "wb") as file:
             file.write(contents)
         self.vm.check("mount -t virtiofs myfs /mnt")
-        self.assertEqual(self.vm.get("/mnt/from-host"), contents)
-        self.vm.check("mkdir /mnt/made && tac /mnt/from-host >/mnt/made/from-guest && sync")
-        seen = self.vm.get("/mnt/made/from-guest")
+        self.assertEqual(self.vm.get(f"{MOUNT}/from-host"), contents)
+        self.vm.check(f"mkdir {MOUNT}/made && tac {MOUNT}/from-host >{MOUNT}/made/from-guest && sync")
+        seen = self.vm.get(f"{MOUNT}/made/from-guest")
         self.vm.check("umount /mnt")
         with open(self.path("made/from-guest"), "rb") as file:
             self.assertEqual(file.read(), seen)

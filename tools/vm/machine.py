@@ -117,7 +117,9 @@ class Vm:
         self.monitor.hand_over()
 
     def _machine(self):
-        command = ["-accel", "tcg,thread=multi", "-machine", "q35,kernel-irqchip=split", "-smp", str(self.cpus),
+        # A machine that can only ever have one processor is translated without memory barriers and atomic operations (QEMU 7.2),
+        # as if no daemon looked at the same memory: kicks and interrupts get lost. So there is always room for a second one.
+        command = ["-accel", "tcg,thread=multi", "-machine", "q35,kernel-irqchip=split", "-smp", f"{self.cpus},maxcpus={max(2, self.cpus)}",
                    "-nodefaults", "-display", "none", "-no-reboot", "-m", f"{self.memory}M",
                    "-object", f"memory-backend-memfd,id=memory,size={self.memory}M,share=on", "-numa", "node,memdev=memory",
                    "-chardev", f"socket,id=control,fd={self.channel.guests.fileno()}",
