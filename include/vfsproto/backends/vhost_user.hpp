@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// A device behind a vhost-user socket, seen from the front end: a virtiofsd, or any other back end. Nothing here is of
-// one device type; what a back end without a configuration space of its own leaves open, the options fill in.
+// A device behind a vhost-user socket, seen from the front end: a virtiofsd, or any other back end. The front end knows no
+// device type. What depends on one stands in the options, whose defaults are a file system's.
 #pragma once
 
 #include "vfsproto/backends/attachment.hpp"
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string_view>
 
 namespace vfsproto::backends {
@@ -18,10 +19,17 @@ struct VhostUserOptions {
     std::string socket_path;   // where the back end listens
     int connected_socket = -1; // or a socket that is connected already; taken over, also when open() fails
 
-    // Used when the back end has none, or does not answer for as many bytes as this has.
+    // Used when the back end has none, or does not answer for as many bytes as this has. Empty: none is asked for, and
+    // every read of it is config_invalid.
     std::vector<std::byte> config = fs_config_space("vfsproto", 1);
-    std::uint16_t queues = 2;       // used when the back end does not count them (no MQ)
+    std::uint16_t queues = 2; // used when the back end does not count them (no MQ)
+    // Queues in each that a back end counts (GET_QUEUE_NUM): 2 for a network device, whose back ends count pairs.
+    std::uint16_t queues_per_count = 1;
     std::uint16_t queue_size = 256; // the most entries a queue is offered: 1 to 32768
+
+    // What is known of the back end. Without a value it is looked for among the file system servers, by what it offers.
+    std::optional<client::Quirks> quirks;
+    std::string server_name = "virtiofsd"; // who is missing when nobody listens, for people
 
     std::chrono::milliseconds connect_patience{1000}; // how long a refused connection is tried again
     std::chrono::milliseconds reply_timeout{5000};    // a back end silent for longer has failed

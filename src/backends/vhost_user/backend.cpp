@@ -37,7 +37,7 @@ VhostUser::Opened VhostUser::open(VhostUserOptions options) {
         return {nullptr, Errc::bad_argument, "the arena size must be a multiple of 4096 bytes"};
     }
     if (!socket) {
-        Connected connected = connect(options.socket_path, options.connect_patience);
+        Connected connected = connect(options.socket_path, options.server_name, options.connect_patience);
         if (!connected.socket) return {nullptr, connected.error, std::move(connected.message)};
         socket = std::move(connected.socket);
     }
@@ -49,8 +49,7 @@ VhostUser::Opened VhostUser::open(VhostUserOptions options) {
         return {nullptr, why, "vhost-user " + options.socket_path + ": " + (reason.empty() ? to_string(why) : reason)};
     }
     try {
-        auto backend = std::make_unique<Backend>(std::move(connection), std::move(*peer), std::move(options));
-        if (backend->usable()) return {std::move(backend), Errc::ok, {}};
+        return {std::make_unique<Backend>(std::move(connection), std::move(*peer), std::move(options)), Errc::ok, {}};
     } catch (const std::system_error&) { // no thread, or nothing to watch the socket with
     }
     return {nullptr, Errc::no_memory, "no descriptors or threads left"};
@@ -81,13 +80,6 @@ Backend::Backend(std::unique_ptr<Connection> connection, Peer peer, VhostUserOpt
               peer_.slots),
       watcher_(*connection_) {
     for (std::uint16_t i = 0; i < peer_.queues; ++i) vrings_.emplace_back(i);
-    for (std::uint16_t i = 0; usable() && i < peer_.queues; ++i) {
-        watcher_.watch_errors(QueueIndex{i}, vrings_[i].error_event());
-    }
-}
-
-bool Backend::usable() const noexcept {
-    return std::all_of(vrings_.begin(), vrings_.end(), [](const Vring& ring) { return ring.usable(); });
 }
 
 Result<FeatureSet> Backend::device_features() noexcept {
@@ -140,11 +132,18 @@ Errc Backend::enable_queue(QueueIndex index, const QueueAddresses& addresses) no
         place.used == 0) {
         return Errc::bad_argument;
     }
+    if (const Errc why = open_events(*ring, index); why != Errc::ok) return why;
     if (const Errc why = memory_.publish(); why != Errc::ok) return why;
     if (const Errc why = ring->start(*connection_, place); why != Errc::ok) return why;
     if ((status_ & status::kDriverOk) == 0) return Errc::ok;
     const Errc why = enable(*ring);
     return why == Errc::ok ? connection_->settle() : why;
+}
+
+Errc Backend::open_events(Vring& ring, QueueIndex index) noexcept {
+    if (ring.has_events()) return Errc::ok;
+    if (const Errc why = ring.open_events(); why != Errc::ok) return why;
+    return watcher_.watch_errors(index, ring.error_event());
 }
 
 Errc Backend::enable(Vring& ring) noexcept {

@@ -28,9 +28,6 @@ class Backend final : public VhostUser, private Transport {
 public:
     Backend(std::unique_ptr<Connection> connection, Peer peer, VhostUserOptions options);
 
-    // False when the system has no descriptors left.
-    [[nodiscard]] bool usable() const noexcept;
-
     Transport& transport() noexcept override { return *this; }
     Result<Region> allocate(std::size_t bytes) noexcept override { return memory_.allocate(bytes); }
     void release(const Region& region) noexcept override { memory_.release(region); }
@@ -58,6 +55,7 @@ private:
 
     [[nodiscard]] Vring* vring(QueueIndex index) noexcept;
     [[nodiscard]] const Vring* vring(QueueIndex index) const noexcept;
+    [[nodiscard]] Errc open_events(Vring& ring, QueueIndex index) noexcept;
     [[nodiscard]] Errc enable(Vring& ring) noexcept;
 
     std::unique_ptr<Connection> connection_;

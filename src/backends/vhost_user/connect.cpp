@@ -19,11 +19,11 @@ bool is_something_else(const std::string& path) {
     return ::stat(path.c_str(), &info) == 0 && !S_ISSOCK(info.st_mode);
 }
 
-std::string explain(const std::string& path, int error) {
+std::string explain(const std::string& path, const std::string& server, int error) {
     switch (error) {
     case ENOENT:
-    case ENOTDIR: return "no socket at " + path + ": is virtiofsd running?";
-    case ECONNREFUSED: return "nobody listens at " + path + ": has virtiofsd ended?";
+    case ENOTDIR: return "no socket at " + path + ": is " + server + " running?";
+    case ECONNREFUSED: return "nobody listens at " + path + ": has " + server + " ended?";
     case EAGAIN: return "the back end at " + path + " takes no connection: is another front end using it?";
     case EACCES:
     case EPERM: return "no permission to use the socket " + path;
@@ -42,7 +42,7 @@ int try_once(const sockaddr_un& address, FileDescriptor& out) {
 
 } // namespace
 
-Connected connect(const std::string& path, std::chrono::milliseconds patience) {
+Connected connect(const std::string& path, const std::string& server, std::chrono::milliseconds patience) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     if (path.empty()) return {{}, Errc::bad_argument, "the path of the socket is empty"};
@@ -59,7 +59,7 @@ Connected connect(const std::string& path, std::chrono::milliseconds patience) {
         // connect(2) answers ECONNREFUSED for a path that is no socket, too.
         if (may_pass && is_something_else(path)) return {{}, Errc::transport_failed, path + " is not a socket"};
         if (!may_pass || std::chrono::steady_clock::now() >= until) {
-            return {{}, Errc::transport_failed, explain(path, error)};
+            return {{}, Errc::transport_failed, explain(path, server, error)};
         }
         std::this_thread::sleep_for(kPause);
     }

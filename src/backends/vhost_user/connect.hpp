@@ -16,7 +16,7 @@ struct Connected {
 };
 
 // A path that is not there fails at once; a refused connection is tried again for as long as `patience`, because a
-// back end that is starting has bound its socket before it listens. Blocks.
-[[nodiscard]] Connected connect(const std::string& path, std::chrono::milliseconds patience);
+// back end that is starting has bound its socket before it listens. `server` is who should listen, for people. Blocks.
+[[nodiscard]] Connected connect(const std::string& path, const std::string& server, std::chrono::milliseconds patience);
 
 } // namespace vfsproto::backends::vhost_user

@@ -39,7 +39,7 @@ private:
             }
             if ((peer.negotiated & protocol::kReplyAck) != 0) connection_.set_acks(Connection::Acks::on);
         }
-        peer.quirks = recognise(peer.offered, peer.protocol);
+        peer.quirks = options_.quirks ? *options_.quirks : recognise(peer.offered, peer.protocol);
         return Errc::ok;
     }
 
@@ -48,7 +48,7 @@ private:
         if ((peer.negotiated & protocol::kMq) != 0) {
             const auto count = connection_.ask_u64(Request::get_queue_num);
             if (!count) return count.error();
-            queues = *count;
+            queues = std::min<std::uint64_t>(*count, kMaxVrings) * options_.queues_per_count;
         }
         if (queues == 0) {
             connection_.fail("the back end has no queue");

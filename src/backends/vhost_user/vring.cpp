@@ -5,8 +5,12 @@
 
 namespace vfsproto::backends::vhost_user {
 
-Vring::Vring(std::uint16_t index) noexcept
-    : kick_(FileDescriptor::event()), call_(FileDescriptor::event()), err_(FileDescriptor::event()), index_(index) {}
+Errc Vring::open_events() noexcept {
+    for (FileDescriptor* const event : {&kick_, &call_, &err_}) {
+        if (!*event) *event = FileDescriptor::event();
+    }
+    return has_events() ? Errc::ok : Errc::no_memory;
+}
 
 Errc Vring::start(Connection& connection, const VringPlace& place) noexcept {
     largest_base_ = place.largest_base;

@@ -27,11 +27,14 @@ inline constexpr std::uint32_t kPackedFreshBase = 0x8000'8000;
 // Its address stays the same for the life of the attachment: a doorbell points to it.
 class Vring {
 public:
-    explicit Vring(std::uint16_t index) noexcept;
+    explicit Vring(std::uint16_t index) noexcept : index_(index) {}
     Vring(const Vring&) = delete;
     Vring& operator=(const Vring&) = delete;
 
-    [[nodiscard]] bool usable() const noexcept { return kick_ && call_ && err_; } // no: the system has no descriptors
+    // Makes the eventfds, which stay the same from then on: a back end may count hundreds of queues of which a driver
+    // uses two. Errors: no_memory when the system has no descriptors left.
+    [[nodiscard]] Errc open_events() noexcept;
+    [[nodiscard]] bool has_events() const noexcept { return kick_ && call_ && err_; }
     [[nodiscard]] bool started() const noexcept { return started_; }
 
     // NUM, BASE, ADDR, ERR, CALL, KICK, in this order. The base is where stop() left it, or the fresh one.

@@ -40,8 +40,10 @@ void Watcher::on_gone(std::function<void()> handler) {
     });
 }
 
-void Watcher::watch_errors(QueueIndex index, int event) {
-    boost::asio::post(context_, [this, index, copy = duplicate(event)] {
+Errc Watcher::watch_errors(QueueIndex index, int event) {
+    const int copy = duplicate(event);
+    if (copy < 0) return Errc::no_memory;
+    boost::asio::post(context_, [this, index, copy] {
         Descriptor& descriptor = errors_.emplace_back(context_, copy);
         descriptor.async_wait(Descriptor::wait_read, [this, index](const boost::system::error_code& error) {
             if (error == boost::asio::error::operation_aborted) return;
@@ -49,6 +51,7 @@ void Watcher::watch_errors(QueueIndex index, int event) {
             tell();
         });
     });
+    return Errc::ok;
 }
 
 void Watcher::tell() {

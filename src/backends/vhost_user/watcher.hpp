@@ -28,8 +28,9 @@ public:
 
     // Called once, from the watcher's thread, as soon as the connection has gone or if it had gone before.
     void on_gone(std::function<void()> handler);
-    // A written error eventfd means the back end gave that ring up: nothing on it would ever complete.
-    void watch_errors(QueueIndex index, int event);
+    // A written error eventfd means the back end gave that ring up: nothing on it would ever complete. Errors: no_memory
+    // when the system has no descriptors left.
+    [[nodiscard]] Errc watch_errors(QueueIndex index, int event);
 
 private:
     using Descriptor = boost::asio::posix::stream_descriptor;

@@ -262,6 +262,8 @@ TEST_CASE("a missing socket fails at once, in one clear line", "[vhost_user]") {
     REQUIRE_FALSE(opened);
     CHECK(opened.error == Errc::transport_failed);
     CHECK(opened.message == "no socket at " + options.socket_path + ": is virtiofsd running?");
+    options.server_name = "the switch";
+    CHECK(VhostUser::open(options).message == "no socket at " + options.socket_path + ": is the switch running?");
 }
 
 TEST_CASE("paths that can never be connected to are named", "[vhost_user]") {
