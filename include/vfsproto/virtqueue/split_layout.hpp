@@ -7,7 +7,6 @@
 #include "vfsproto/base/result.hpp"
 #include "vfsproto/virtqueue/ring_layout.hpp"
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -15,13 +14,15 @@ namespace vfsproto {
 
 inline constexpr std::uint16_t kSplitMaxSize = 32768; // entries, virtio 1.2 §2.7.1
 
+// Not by <bit>: where a machine has no instruction for it, its functions call the compiler's run-time library.
 [[nodiscard]] constexpr bool is_split_size(std::uint32_t size) noexcept {
-    return size <= kSplitMaxSize && std::has_single_bit(size);
+    return size != 0 && size <= kSplitMaxSize && (size & (size - 1)) == 0;
 }
 // The largest legal size that is not above an offer; 0 for an offer of 0.
 [[nodiscard]] constexpr std::uint16_t split_size_within(std::uint16_t offered) noexcept {
-    const std::uint16_t floor = std::bit_floor(offered);
-    return floor > kSplitMaxSize ? kSplitMaxSize : floor;
+    std::uint16_t floor = kSplitMaxSize;
+    while (floor > offered) floor = static_cast<std::uint16_t>(floor >> 1);
+    return floor;
 }
 
 // Flag bits, virtio 1.2 §2.7.5 to §2.7.8.
