@@ -107,8 +107,10 @@ def main():
     for path in tree.sources(("examples",)):
         text = tree.code(tree.read(path), keep_strings=True)
         for match in INCLUDE.finditer(text):
-            if match.group(1) == '"' and not match.group(2).startswith("vfsproto/"):
-                findings.add(path, tree.line_of(text, match.start()), "an example includes installed headers alone")
+            beside = os.path.isfile(os.path.join(tree.ROOT, os.path.dirname(path), match.group(2)))
+            if match.group(1) == '"' and not match.group(2).startswith("vfsproto/") and not beside:
+                findings.add(path, tree.line_of(text, match.start()),
+                             "an example includes installed headers and its own alone")
     findings.finish()
 
 

@@ -26,7 +26,7 @@ CASES = {
         ("src/backends/memfs/f.cpp", '#include "vfsproto/backends/attachment.hpp"\n', None),
         ("src/posix/g.cpp", '#include "support/catch.hpp"\n', "of the tests"),
         ("src/nowhere/h.cpp", "\n", "no such room"),
-        ("examples/i.cpp", '#include "src/posix/x.hpp"\n', "installed headers alone"),
+        ("examples/i.cpp", '#include "src/posix/x.hpp"\n', "installed headers and its own alone"),
     ],
     "sizes": [
         ("src/posix/a.cpp", "int x;\n" * 601, "601 lines"),

@@ -11,7 +11,9 @@ case ${1:-} in
     "") ;;
     cross)
         packages+=" qemu-user g++-aarch64-linux-gnu g++-riscv64-linux-gnu g++-s390x-linux-gnu g++-i686-linux-gnu" ;;
-    vm) packages+=" qemu-system-x86 linux-image-cloud-amd64 busybox-static kmod fio" ;;
+    vm)
+        packages+=" qemu-system-x86 linux-image-cloud-amd64 busybox-static kmod fio"
+        packages+=" qemu-system-arm qemu-system-misc g++-aarch64-linux-gnu g++-riscv64-linux-gnu" ;;
     *) echo "setup.sh: no packages for '$1'" >&2; exit 2 ;;
 esac
 
