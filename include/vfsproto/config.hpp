@@ -28,7 +28,7 @@
 #define VFSPROTO_DRAIN_BATCH 32
 #endif
 
-// Queues of one device a register transport can enable: 0 up to this less one. Each costs 40 bytes of the transport.
+// Queues of one device a register transport can enable: 0 up to this less one. Each costs 32 bytes of the transport.
 #ifndef VFSPROTO_MAX_QUEUES
 #define VFSPROTO_MAX_QUEUES 16
 #endif

@@ -220,6 +220,9 @@ TEST_CASE("a capability list that goes round, or nowhere, ends", "[transport]") 
         space.window.put(0xf8, 8, 9);
         space.window.put(0xfa, 8, 16);
         CHECK(space.find());
+        space.end_at(0xf0);
+        space.window.put(0xf0, 32, 0x08180009); // shared memory, 24 bytes long
+        CHECK(space.find());
         CHECK(space.bus.misuses == 0);
     }
     SECTION("no list at all") {

@@ -46,7 +46,8 @@ public:
     std::uint32_t generation_moves = 0;  // times it changes between two looks
     std::uint32_t vectors_taken = 0x800; // vectors from this on are answered with NO_VECTOR
     bool refuses_config_vector = false;
-    bool comes_up = true; // queues do
+    std::uint32_t hidden_queues = 0; // of those below, not counted by num_queues
+    bool comes_up = true;            // queues do
     std::vector<ModelQueue> queues = std::vector<ModelQueue>(2);
 
 private:
@@ -69,7 +70,7 @@ private:
         switch (offset) {
         case 0x04: return static_cast<std::uint32_t>(offered.bits() >> (32 * (device_select_ & 1)));
         case 0x10: return config_vector_;
-        case 0x12: return static_cast<std::uint32_t>(queues.size());
+        case 0x12: return static_cast<std::uint32_t>(queues.size()) - hidden_queues;
         case 0x14:
             if (reset_left_ != 0 && status == 0) return --reset_left_, 0x0f;
             return status | raised_status;

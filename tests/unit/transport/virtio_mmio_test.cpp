@@ -95,6 +95,18 @@ TEST_CASE("virtio-mmio knows its registers by magic value and version", "[transp
     CHECK(transport.identify().error() == Errc::config_invalid);
     model.magic = 0;
     CHECK(transport.identify().error() == Errc::config_invalid);
+    model.magic = 0x74726976;
+    model.version = 2;
+    model.id = 26;
+    for (std::size_t n = 0; n < 3; ++n) {
+        model.bus.leaves_at = model.bus.accesses + n;
+        CHECK(transport.identify().error() == Errc::device_gone);
+    }
+    for (std::size_t n = 0; n < 4; ++n) {
+        model.bus.leaves_at = model.bus.accesses + n;
+        CHECK(transport.device_features().error() == Errc::device_gone);
+    }
+    model.bus.leaves_at = ~std::size_t{0};
     model.magic = 0xffffffff;
     CHECK(transport.identify().error() == Errc::device_gone);
     model.resize(0xfc);

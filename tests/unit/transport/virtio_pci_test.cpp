@@ -306,6 +306,10 @@ TEST_CASE("virtio-pci says which queues there are", "[transport]") {
     CHECK(transport.queue_vector(QueueIndex{0xffff}) == VirtioPci::kNoVector);
     model.queues.resize(1);
     CHECK(transport.max_queue_size(kQueue1).error() == Errc::queue_absent);
+    model.queues.resize(2);
+    model.hidden_queues = 1; // an administration queue, say
+    CHECK(transport.max_queue_size(kQueue1).error() == Errc::queue_absent);
+    CHECK(transport.enable_queue(kQueue1, addresses()) == Errc::queue_absent);
 }
 
 TEST_CASE("virtio-pci writes no size a device does not have, and enables no queue twice", "[transport]") {
@@ -403,6 +407,20 @@ TEST_CASE("virtio-pci tells a device that needs a reset from one that left", "[t
     CHECK(transport.reset() == Errc::device_gone);
     CHECK(device.tear_down() == Errc::device_gone);
     CHECK(device.state() == BringUp::State::down);
+}
+
+TEST_CASE("features of a device that left are none", "[transport]") {
+    for (std::size_t n = 0; n < 4; ++n) {
+        PciModel model;
+        VirtioPci transport(model.windows(), model.interrupts, model.patience);
+        model.bus.leaves_at = n;
+        CHECK(transport.device_features().error() == Errc::device_gone);
+    }
+    PciModel model;
+    model.offered = FeatureSet(0xffff'ffff'0000'0000);
+    VirtioPci transport(model.windows(), model.interrupts, model.patience);
+    REQUIRE(transport.device_features());
+    CHECK(*transport.device_features() == model.offered);
 }
 
 TEST_CASE("virtio-pci says where shared memory is", "[transport]") {
