@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Frames that say what must be in them: number n has one length and one content, in whatever pieces it comes.
+#pragma once
+
+#include "vfsproto/base/segment.hpp"
+
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace vfsproto::test {
+
+inline constexpr std::size_t kNetHeader = 12; // struct virtio_net_hdr with VERSION_1, virtio 1.2 §5.1.6
+inline constexpr std::size_t kMinFrame = 60;
+inline constexpr std::size_t kMaxFrame = 1514;
+
+// How many frames a test sends, as ./dev test says: a million in the nightly form.
+inline std::uint64_t frames_to_send() {
+    const char* const scope = std::getenv("VFSPROTO_TEST_SCOPE");
+    return scope != nullptr && std::string_view(scope) == "nightly" ? 1'000'000 : 20'000;
+}
+
+inline std::uint64_t scramble(std::uint64_t n) { // splitmix64
+    std::uint64_t z = (n + 1) * 0x9e3779b97f4a7c15;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+    z = (z ^ z >> 27) * 0x94d049bb133111eb;
+    return z ^ z >> 31;
+}
+
+class Frames {
+public:
+    explicit Frames(std::size_t longest = kMaxFrame) : longest_(longest), expected_(longest), scratch_(longest) {}
+
+    [[nodiscard]] std::size_t length(std::uint64_t number) const {
+        return kMinFrame + scramble(number) % (longest_ - kMinFrame + 1);
+    }
+    // Writes frame `number`, length(number) bytes, across the segments of `out` but for their first `skip` bytes.
+    void write(std::uint64_t number, std::span<const HostSegment> out, std::size_t skip) {
+        std::size_t done = 0;
+        make(number, scratch_);
+        for_each_part(out, skip, length(number), [&](std::byte* part, std::size_t len) {
+            std::memcpy(part, scratch_.data() + done, len);
+            done += len;
+        });
+    }
+    // Is this frame `number`? Of the segments but for their first `skip` bytes; what comes after the frame may be
+    // anything.
+    [[nodiscard]] bool matches(std::uint64_t number, std::span<const HostSegment> in, std::size_t skip) {
+        std::size_t done = 0;
+        bool same = true;
+        make(number, expected_);
+        for_each_part(in, skip, length(number), [&](std::byte* part, std::size_t len) {
+            same = same && std::memcmp(part, expected_.data() + done, len) == 0;
+            done += len;
+        });
+        return same && done == length(number);
+    }
+
+private:
+    template <class F>
+    static void for_each_part(std::span<const HostSegment> segments, std::size_t skip, std::size_t len, F&& f) {
+        for (const HostSegment& segment : segments) {
+            if (skip >= segment.len) {
+                skip -= segment.len;
+                continue;
+            }
+            const std::size_t here = std::min<std::size_t>(segment.len - skip, len);
+            if (here != 0) f(segment.data + skip, here);
+            skip = 0;
+            len -= here;
+        }
+    }
+
+    // Addresses, an EtherType for experiments, then the number, then bytes that depend on it.
+    void make(std::uint64_t number, std::vector<std::byte>& out) const {
+        static constexpr unsigned char kStart[14] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x88, 0xb5};
+        std::memcpy(out.data(), kStart, sizeof kStart);
+        const std::size_t end = length(number);
+        for (std::size_t at = sizeof kStart, i = 0; at < end; at += 8, ++i) {
+            const std::uint64_t word = i == 0 ? number : number * 0x9e3779b97f4a7c15 + i;
+            std::memcpy(out.data() + at, &word, std::min<std::size_t>(8, end - at));
+        }
+    }
+
+    std::size_t longest_;
+    std::vector<std::byte> expected_;
+    std::vector<std::byte> scratch_;
+};
+
+} // namespace vfsproto::test
