@@ -57,8 +57,8 @@ TEST_CASE("frames through DPDK's vhost come back unchanged, on every kind of rin
     const std::uint64_t frames = frames_to_send();
     std::uint64_t total = 0;
     for (const Kind& kind : kKinds) {
-        INFO(kind.name << (indirect == IndirectTables::accepted ? ", indirect" : ", direct")
-                       << (waiting == Waiting::sleeps ? ", sleeping" : ", polling"));
+        const std::string label = test::label_of(kind.name, indirect, waiting);
+        INFO(label);
         FeatureSet features = kind.features;
         if (indirect == IndirectTables::accepted) features.add(Feature::indirect_desc);
         NetDriver driver(peer.socket(), features, kind.size);
@@ -73,11 +73,7 @@ TEST_CASE("frames through DPDK's vhost come back unchanged, on every kind of rin
         // It polls, and says so: doorbells are for the time before it did, and once in a lap of the 16-bit index.
         CHECK(sent.doorbells + driver.receive_ring().counters().doorbells <= 8 + frames / 4096);
         driver.tear_down();
-        std::printf("%s, %s, %s: %.0f ns a frame, %llu sleeps, %zu doorbells\n", kind.name,
-                    indirect == IndirectTables::accepted ? "indirect" : "direct",
-                    waiting == Waiting::sleeps ? "sleeping" : "polling",
-                    static_cast<double>(counts.time.count()) / static_cast<double>(frames),
-                    static_cast<unsigned long long>(counts.sleeps), sent.doorbells);
+        test::tell_time("DPDK's vhost: " + label, counts.time, frames);
     }
     check_counts(peer, total);
 }

@@ -4,10 +4,14 @@
 
 #include "vfsproto/base/segment.hpp"
 
+#include <algorithm>
+#include <chrono>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -18,9 +22,16 @@ inline constexpr std::size_t kMinFrame = 60;
 inline constexpr std::size_t kMaxFrame = 1514;
 
 // How many frames a test sends, as ./dev test says: a million in the nightly form.
-inline std::uint64_t frames_to_send() {
+inline bool is_nightly() {
     const char* const scope = std::getenv("VFSPROTO_TEST_SCOPE");
-    return scope != nullptr && std::string_view(scope) == "nightly" ? 1'000'000 : 20'000;
+    return scope != nullptr && std::string_view(scope) == "nightly";
+}
+inline std::uint64_t frames_to_send() { return is_nightly() ? 1'000'000 : 20'000; }
+// What the nightly form has to say of itself. Not for comparison with anything: the peer shares our cores.
+inline void tell_time(const std::string& what, std::chrono::nanoseconds time, std::uint64_t frames) {
+    if (!is_nightly()) return;
+    const double each = static_cast<double>(time.count()) / static_cast<double>(frames);
+    std::printf("%s: %.0f ns a frame, %.0f frames/s\n", what.c_str(), each, 1e9 / each);
 }
 
 inline std::uint64_t scramble(std::uint64_t n) { // splitmix64

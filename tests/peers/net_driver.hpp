@@ -3,6 +3,7 @@
 // every frame back; each must return, in order, with its content.
 #pragma once
 
+#include "peers/form.hpp"
 #include "peers/frames.hpp"
 #include "support/catch.hpp"
 
@@ -19,8 +20,6 @@
 #include <optional>
 
 namespace vfsproto::test {
-
-enum class Waiting { polls, sleeps };
 
 inline void must(Errc errc) {
     if (errc != Errc::ok) FAIL("unexpected: " << to_string(errc));

@@ -59,6 +59,7 @@ public:
                                               "--port-topology=loop",
                                               "--forward-mode=io",
                                               "--auto-start",
+                                              "--no-flush-rx",
                                               "--total-num-mbufs=8192"};
         arguments.insert(arguments.end(), options.begin(), options.end());
         start(arguments);
