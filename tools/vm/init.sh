@@ -15,6 +15,7 @@ read -r line </proc/cmdline
 case " $line " in
     *" lab.shell "*)
         echo "A guest of vfsproto's lab: leave it with 'exit'. The shares are mounted with: mount -t virtiofs TAG /mnt"
+        stty rows "$LAB_ROWS" cols "$LAB_COLUMNS" </dev/ttyS0
         setsid cttyhack sh
         poweroff -f
         ;;

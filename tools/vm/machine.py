@@ -74,7 +74,8 @@ class Vm:
     def on_terminal(self):
         """Starts it with this terminal as its console and a shell on it; returns when it has ended."""
         size = shutil.get_terminal_size()
-        self.kernel_args += ["lab.shell", f"TERM={os.environ.get('TERM', 'linux')}", f"COLUMNS={size.columns}"]
+        self.kernel_args += ["lab.shell", f"TERM={os.environ.get('TERM', 'linux')}", f"LAB_ROWS={size.lines}",
+                             f"LAB_COLUMNS={size.columns}"]
         try:
             self._start(["-chardev", "stdio,id=console,signal=off"], stdin=None, stdout=None)
             if self.qemu.wait() != 0:
@@ -232,6 +233,17 @@ class Vm:
         if not self.shares[i].removable:
             return slot
         return self.check(f"cd /sys/bus/pci/devices/{slot} && ls -d *:*:*.* | grep -v pcie").strip()
+
+    def bind(self, address, driver):
+        """Gives a device of the guest to a driver (vfio-pci, virtio-pci), as plain writes to sysfs."""
+        got = self.check(f"""cd /sys/bus/pci/devices/{address} || exit 1
+[ "$(basename "$(readlink driver)")" = {driver} ] && echo {driver} && exit
+[ -e driver ] && echo {address} >driver/unbind
+echo {driver} >driver_override && echo {address} >/sys/bus/pci/drivers_probe
+basename "$(readlink driver)"
+""").strip()
+        if got != driver:
+            raise VmError(f"{address} does not bind to {driver}: the guest says '{got}'")
 
     def unplug(self, i=0):
         """Takes a removable share's device away (the guest has to let go) and ends its daemon."""
