@@ -105,8 +105,8 @@ class Bench:
 
     def program(self, case):
         _, operation, block, depth, _ = case
-        command = ["vfsproto", "--device", "vfio:auto", "--queue-size", str(self.arguments.queue_size), "--json", "bench",
-                   "--op", operation, "--iodepth", str(depth), "--seconds", str(self.arguments.seconds)]
+        command = ["vfsproto", "--device", "vfio:auto", "--queue-size", str(self.arguments.queue_size), "--json",
+                   "bench", "--op", operation, "--iodepth", str(depth), "--seconds", str(self.arguments.seconds)]
         if block:
             command += ["--bs", block, "--path", "/data"]
         result = json.loads(self.vm.check(command, timeout=300))
@@ -144,7 +144,8 @@ class Bench:
             for side in sides:
                 row[side] = [results[side][i] for results in rounds]
             if "program" in sides:
-                row["ratios"] = [round(mine["ops"] / theirs["ops"], 2) for mine, theirs in zip(row["program"], row["kernel"])]
+                row["ratios"] = [round(mine["ops"] / theirs["ops"], 2)
+                                 for mine, theirs in zip(row["program"], row["kernel"])]
                 row["ratio"] = statistics.median(row["ratios"])
             yield row
 

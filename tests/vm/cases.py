@@ -94,8 +94,8 @@ def main():
     """Runs the tests of the program's file, or those whose docstring contains the first argument."""
     tests = unittest.defaultTestLoader.loadTestsFromModule(sys.modules["__main__"])
     if len(sys.argv) > 1:
-        tests = unittest.TestSuite(unittest.TestSuite(test for test in group if sys.argv[1] in (test.shortDescription() or ""))
-                                   for group in tests)
+        wanted = lambda test: sys.argv[1] in (test.shortDescription() or "")
+        tests = unittest.TestSuite(unittest.TestSuite(filter(wanted, group)) for group in tests)
     report = Report()
     tests.run(report)
     failed = len(report.failures) + len(report.errors)

@@ -44,15 +44,16 @@ class Shares(VmCase):
     def test_groups(self):
         """every device is in an IOMMU group, a share in one of its own"""
         self.assertEqual(self.vm.address(0), "0000:00:03.0")
-        self.assertEqual(self.vm.check("cd /sys/bus/pci/devices/0000:00:03.0; cat vendor device"), "0x1af4\n0x105a\n")
-        self.assertEqual(self.vm.check("ls /sys/bus/pci/devices/0000:00:03.0/iommu_group/devices").split(), ["0000:00:03.0"])
+        device = "/sys/bus/pci/devices/0000:00:03.0"
+        self.assertEqual(self.vm.check(f"cd {device}; cat vendor device"), "0x1af4\n0x105a\n")
+        self.assertEqual(self.vm.check(f"ls {device}/iommu_group/devices").split(), ["0000:00:03.0"])
         self.assertEqual(self.vm.check("for i in /sys/bus/pci/devices/*; do [ -e $i/iommu_group ] || echo $i; done"), "")
 
     def test_vfio(self):
         """vfio-pci binds to a share's device, and virtio-pci takes it back"""
         self.vm.bind("0000:00:03.0", "vfio-pci")
         group = self.vm.check("basename $(readlink /sys/bus/pci/devices/0000:00:03.0/iommu_group)").strip()
-        self.assertEqual(self.vm.check(f"ls /dev/vfio/{group} /dev/vfio/vfio").split(), [f"/dev/vfio/{group}", "/dev/vfio/vfio"])
+        self.vm.check(f"[ -c /dev/vfio/{group} -a -c /dev/vfio/vfio ]")
         self.vm.bind("0000:00:03.0", "virtio-pci")
         self.vm.check("mount -t virtiofs myfs /mnt && ls /mnt && umount /mnt")
 
@@ -71,12 +72,13 @@ class Shares(VmCase):
         with open(self.path("kept", 1), "w", encoding="ascii") as file:
             file.write("still here\n")
         address = self.vm.address(1)
-        self.vm.check("mkdir -p /other && mount -t virtiofs other /other && grep -q here /other/kept && umount /other")
+        self.vm.check("mkdir -p /other && mount -t virtiofs other /other && [ -e /other/kept ] && umount /other")
         self.vm.unplug(1)
         self.vm.check(f"[ ! -e /sys/bus/pci/devices/{address} ]")
         self.vm.plug(1)
         self.vm.check(f"until [ -e /sys/bus/pci/devices/{address}/driver ]; do :; done")
-        self.assertEqual(self.vm.check("mount -t virtiofs other /other && cat /other/kept && umount /other"), "still here\n")
+        self.assertEqual(self.vm.check("mount -t virtiofs other /other && cat /other/kept"), "still here\n")
+        self.vm.check("umount /other")
 
     def test_dead_daemon(self):
         """a daemon that is killed leaves the guest running, and a new one comes with a new device"""

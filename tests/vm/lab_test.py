@@ -58,7 +58,8 @@ class CommandLine(unittest.TestCase):
     def test_bad_share(self):
         """a share that is no directory is said so in one line"""
         done = lab("run", "--share", __file__, "--", "true")
-        self.assertEqual((done.returncode, done.stderr.decode()), (125, f"./dev vm: the share {__file__} is not a directory\n"))
+        self.assertEqual((done.returncode, done.stderr.decode()),
+                         (125, f"./dev vm: the share {__file__} is not a directory\n"))
 
     def test_panic(self):
         """a panic of the guest's kernel is told"""
@@ -129,7 +130,8 @@ class Commands(VmCase):
 
     def test_at_the_same_time(self):
         """commands run beside each other, and a test waits for what one says"""
-        first = self.vm.start("echo ready; read line </job/pipe; echo $line" if not self.vm.check("mkfifo /job/pipe") else "")
+        self.vm.check("mkfifo /job/pipe")
+        first = self.vm.start("echo ready; read line </job/pipe; echo $line")
         self.vm.wait_for_output(first, "ready")
         self.assertEqual(self.vm.run("echo meanwhile").stdout, b"meanwhile\n")
         self.vm.check("echo go on >/job/pipe")

@@ -23,7 +23,7 @@ def options():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("verb", choices=("run", "shell"), help=argparse.SUPPRESS)
-    add("--share", metavar="DIR", action="append", default=[], help="a directory for the guest, with a virtiofsd of its own")
+    add("--share", metavar="DIR", action="append", default=[], help="a directory, with a virtiofsd of its own")
     add("--queue-size", metavar="N", type=int, default=1024, help="entries of the shares' queues (1024)")
     add("--share-device", metavar="PROPERTIES", default="", help="of the shares' device, as QEMU's: vectors=0")
     add("--daemon", metavar="OPTION", action="append", default=[], help="-o option of virtiofsd: cache=none")
@@ -35,7 +35,7 @@ def options():
     add("--no-iommu", action="store_true", help="no IOMMU in the machine")
     add("--add", metavar="PROGRAM", action="append", default=[], help="a program of this host, with its libraries")
     add("--copy-in", metavar="FILE[:PATH]", action="append", default=[], help="a file or directory, to /job or PATH")
-    add("--copy-out", metavar="PATH[:FILE]", action="append", default=[], help="a file of the guest, fetched at the end")
+    add("--copy-out", metavar="PATH[:FILE]", action="append", default=[], help="a file to fetch at the end")
     add("--module", metavar="NAME", action="append", default=[], help="one more module of the kernel")
     add("--kernel-arg", metavar="ARG", action="append", default=[], help="on the kernel's command line")
     add("--qemu-arg", metavar="ARG", action="append", default=[], help="on QEMU's command line")

@@ -69,7 +69,8 @@ class Archive:
         sum_ = hashlib.sha256()
         for path, (mode, contents, source) in sorted(self.entries.items()):
             facts = os.stat(source) if source else None
-            sum_.update(repr((path, mode, contents, facts and (facts.st_size, facts.st_mtime_ns, facts.st_ino))).encode())
+            identity = facts and (facts.st_size, facts.st_mtime_ns, facts.st_ino)
+            sum_.update(repr((path, mode, contents, identity)).encode())
         return sum_.hexdigest()[:20]
 
     def write(self, stream):

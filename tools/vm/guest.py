@@ -54,7 +54,8 @@ def stripped(path):
     if not os.access(path, os.X_OK) or os.path.getsize(path) < 1 << 22:
         return path
     facts = os.stat(path)
-    key = hashlib.sha256(repr((os.path.abspath(path), facts.st_size, facts.st_mtime_ns, facts.st_ino)).encode()).hexdigest()
+    identity = repr((os.path.abspath(path), facts.st_size, facts.st_mtime_ns, facts.st_ino))
+    key = hashlib.sha256(identity.encode()).hexdigest()
     folder = os.path.join(CACHE, "stripped", key[:20])
     small = os.path.join(folder, os.path.basename(path))
     if not os.path.exists(small):
@@ -100,8 +101,8 @@ def agent():
     if not os.path.exists(path) or os.path.getmtime(path) < os.path.getmtime(source):
         os.makedirs(CACHE, exist_ok=True)
         fresh = f"{path}.{os.getpid()}"
-        done = subprocess.run([needed("gcc"), "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-static", "-o", fresh, source],
-                              capture_output=True, text=True)
+        done = subprocess.run([needed("gcc"), "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-static",
+                               "-o", fresh, source], capture_output=True, text=True)
         if done.returncode:
             raise VmError("the lab's agent does not compile: " + done.stderr.strip().splitlines()[0])
         os.replace(fresh, path)
@@ -128,7 +129,8 @@ def system(modules_folder, extra_modules=()):
 
 
 def initramfs(path, modules_folder, programs=(), files=(), modules=()):
-    """Writes the guest's first file system: the system, our program, programs of the host, files ((guest path, host path))."""
+    """Writes the guest's first file system: the system, our program, programs of the host, files as pairs of its
+    path and ours."""
     own = Archive()
     own.program(stripped(program()), "/bin/vfsproto")
     for name in programs:

@@ -18,6 +18,9 @@ from .share import Share
 
 Result = collections.namedtuple("Result", "status stdout stderr")
 FIRST_SLOT = 3  # the first share is 0000:00:03.0
+KERNEL_ARGS = ("console=ttyS0", "panic=-1", "oops=panic", "quiet", "intel_iommu=on", "mitigations=off",
+               # A busy host lets the guest wait: it must not take that for broken timers, clocks and processors.
+               "no_timer_check", "tsc=reliable", "nowatchdog", "rcupdate.rcu_cpu_stall_suppress=1")
 
 
 class Job:
@@ -35,7 +38,7 @@ class Job:
 class Vm:
     """with Vm(shares=[Share(path)], devices=["virtio-rng-pci"]) as vm: print(vm.run("uname -a").stdout)
 
-    shares      Share objects or paths: the first is the device 0000:00:03.0 with the tag myfs, the next 0000:00:04.0 …
+    shares      Share objects or paths: the first is the device 0000:00:03.0, tag myfs, the next 0000:00:04.0, myfs1 …
     devices     more devices, each as after QEMU's -device
     programs    programs of this host to take along, with their libraries
     files       (path in the guest, path here) of files and directories to take along
@@ -49,7 +52,7 @@ class Vm:
                        for i, share in enumerate(shares)]
         self.devices, self.iommu, self.qemu_args = list(devices), iommu, list(qemu_args)
         self.inside = {"programs": programs, "files": files, "modules": modules}
-        self.kernel_args = [f"hugepages={hugepages}", *kernel_args]
+        self.kernel_args = [*KERNEL_ARGS, f"hugepages={hugepages}", *kernel_args]
         self.cpus, self.memory, self.timeout = cpus, memory, timeout
         self.folder = self.qemu = None
         self.channel, self.monitor = Channel(), Monitor()
@@ -101,15 +104,15 @@ class Vm:
         initramfs = self._in_folder("initramfs")
         guest.initramfs(initramfs, modules, **self.inside)
         command = [guest.needed("qemu-system-x86_64"), *self._machine(), *console, "-serial", "chardev:console",
-                   "-kernel", image, "-initrd", initramfs, "-append", " ".join((
-                       "console=ttyS0 panic=-1 oops=panic quiet intel_iommu=on mitigations=off", *self.kernel_args))]
+                   "-kernel", image, "-initrd", initramfs, "-append", " ".join(self.kernel_args)]
         for i, share in enumerate(self.shares):
             path = share.start(self.folder, f"fs{i}")
             command += ["-chardev", f"socket,id=fs{i}.{share.starts},path={path}"]
             if share.removable:
-                command += ["-device", f"pcie-root-port,id=port{i},chassis={i + 1},slot={i + 1},addr={FIRST_SLOT + i:x}"]
-            command += ["-device", ",".join(f"{name}={value}" for name, value in self._properties(i).items())
-                        .replace("driver=", "", 1)]
+                port = f"pcie-root-port,id=port{i},chassis={i + 1},slot={i + 1},addr={FIRST_SLOT + i:x}"
+                command += ["-device", port]
+            properties = ",".join(f"{name}={value}" for name, value in self._properties(i).items())
+            command += ["-device", properties.replace("driver=", "", 1)]
         for spec in self.devices:
             command += ["-device", spec]
         self.qemu = Child(command + self.qemu_args, self._in_folder("qemu.log"), (
@@ -118,21 +121,25 @@ class Vm:
         self.monitor.hand_over()
 
     def _machine(self):
-        # A machine that can only ever have one processor is translated without memory barriers and atomic operations (QEMU 7.2),
-        # as if no daemon looked at the same memory: kicks and interrupts get lost. So there is always room for a second one.
-        command = ["-accel", "tcg,thread=multi", "-machine", "q35,kernel-irqchip=split", "-smp", f"{self.cpus},maxcpus={max(2, self.cpus)}",
+        # A machine that can only ever have one processor is translated without memory barriers (QEMU 7.2), as if no
+        # daemon looked at the same memory: kicks and interrupts get lost. So there is always room for a second one.
+        processors = f"{self.cpus},maxcpus={max(2, self.cpus)}"
+        memory = f"memory-backend-memfd,id=memory,size={self.memory}M,share=on"
+        command = ["-accel", "tcg,thread=multi", "-machine", "q35,kernel-irqchip=split", "-smp", processors,
                    "-nodefaults", "-display", "none", "-no-reboot", "-m", f"{self.memory}M",
-                   "-object", f"memory-backend-memfd,id=memory,size={self.memory}M,share=on", "-numa", "node,memdev=memory",
+                   "-object", memory, "-numa", "node,memdev=memory",
                    "-chardev", f"socket,id=control,fd={self.channel.guests.fileno()}",
-                   "-chardev", f"socket,id=monitor,fd={self.monitor.machines.fileno()}", "-mon", "chardev=monitor,mode=control"]
+                   "-chardev", f"socket,id=monitor,fd={self.monitor.machines.fileno()}",
+                   "-mon", "chardev=monitor,mode=control"]
         if self.iommu:
             command += ["-device", self.iommu]
-        return command + ["-device", "virtio-serial-pci,addr=0x1d", "-device", "virtserialport,chardev=control,name=control"]
+        return command + ["-device", "virtio-serial-pci,addr=0x1d",
+                          "-device", "virtserialport,chardev=control,name=control"]
 
     def _properties(self, i):
         share = self.shares[i]
-        properties = {"driver": "vhost-user-fs-pci", "id": f"fs{i}", "chardev": f"fs{i}.{share.starts}", "tag": share.tag,
-                      "queue-size": share.queue_size}
+        properties = {"driver": "vhost-user-fs-pci", "id": f"fs{i}", "chardev": f"fs{i}.{share.starts}",
+                      "tag": share.tag, "queue-size": share.queue_size}
         properties.update({"bus": f"port{i}"} if share.removable else {"addr": f"{FIRST_SLOT + i:x}"})
         properties.update(pair.split("=", 1) for pair in share.device.split(",") if "=" in pair)
         return properties
@@ -165,7 +172,8 @@ class Vm:
         where its standard output goes, in the order of writing."""
         words = ["sh", "-c", command] if isinstance(command, str) else list(command)
         job = self._new_job(on_output)
-        self._send("S", job.number, 1 if streams == "together" else 0, b"".join(os.fsencode(word) + b"\0" for word in words))
+        arguments = b"".join(os.fsencode(word) + b"\0" for word in words)
+        self._send("S", job.number, 1 if streams == "together" else 0, arguments)
         return job
 
     def wait(self, job, timeout=None):
@@ -317,7 +325,8 @@ basename "$(readlink driver)"
         panic = re.search(r"Kernel panic - not syncing: (.*)", console)
         if panic:
             cause = re.findall(r"\] ((?:BUG|kernel BUG|general protection|Oops)\b.*)", console)
-            return GuestPanic(f"the guest's kernel panicked: {panic.group(1).strip()}" + (f" ({cause[0].strip()})" if cause else ""))
+            why = panic.group(1).strip() + (f" ({cause[0].strip()})" if cause else "")
+            return GuestPanic(f"the guest's kernel panicked: {why}")
         if status != 0:
             return VmError(f"QEMU: {self._last_words() or f'ended with status {status}'}")
         return VmError("the guest " + ("shut down before the command ended" if self.is_ready else "did not come up: "
