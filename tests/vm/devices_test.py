@@ -47,7 +47,8 @@ class Shares(VmCase):
         device = "/sys/bus/pci/devices/0000:00:03.0"
         self.assertEqual(self.vm.check(f"cd {device}; cat vendor device"), "0x1af4\n0x105a\n")
         self.assertEqual(self.vm.check(f"ls {device}/iommu_group/devices").split(), ["0000:00:03.0"])
-        self.assertEqual(self.vm.check("for i in /sys/bus/pci/devices/*; do [ -e $i/iommu_group ] || echo $i; done"), "")
+        alone = "for i in /sys/bus/pci/devices/*; do [ -e $i/iommu_group ] || echo $i; done"
+        self.assertEqual(self.vm.check(alone), "")
 
     def test_vfio(self):
         """vfio-pci binds to a share's device, and virtio-pci takes it back"""

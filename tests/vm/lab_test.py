@@ -5,11 +5,11 @@
 import hashlib
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
 
 from cases import PROGRAM, ROOT, GuestPanic, MissingNeed, TimedOut, Vm, VmCase, VmError, lab, main
@@ -19,14 +19,6 @@ def processes_of(pid):
     """What a process has started and not yet ended."""
     with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as stream:
         return [int(word) for word in stream.read().split()]
-
-
-def is_running(pid):
-    try:
-        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as stream:
-            return stream.read().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 class CommandLine(unittest.TestCase):
@@ -76,13 +68,13 @@ class CommandLine(unittest.TestCase):
             self.assertEqual(own.stdout.readline(), b"up\n")
             children = processes_of(own.pid)
             self.assertGreaterEqual(len(children), 2)  # QEMU, virtiofsd
+            ends = [os.pidfd_open(pid) for pid in children]
             own.send_signal(signal.SIGKILL)
             own.wait()
             own.stdout.close()
-            deadline = time.monotonic() + 60
-            while any(is_running(pid) for pid in children):
-                self.assertLess(time.monotonic(), deadline, "still running")
-                time.sleep(0.01)
+            for end in ends:
+                self.assertEqual(select.select([end], [], [], 60)[0], [end], "still running")
+                os.close(end)
 
 
 class Commands(VmCase):

@@ -49,7 +49,7 @@ def program():
 
 
 def stripped(path):
-    """The same program without what debuggers want, which is most of a test build: a guest holds its files in memory."""
+    """The same program without what debuggers want, most of a test build: a guest holds its files in memory."""
     path = shutil.which(path) or path
     if not os.access(path, os.X_OK) or os.path.getsize(path) < 1 << 22:
         return path
