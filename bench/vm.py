@@ -6,7 +6,7 @@ One machine, one device, one daemon, one share on a tmpfs. In turn: the kernel's
 the median over the rounds. Emulation is slow, but it is slow for both.
 
 usage: ./dev bench vm [--json FILE] [--rounds N] [--seconds S] [--case NAME]... [--cpus N] [--queue-size N]
-                      [--daemon OPTION]... [--kernel-only]
+                      [--server c|rust] [--daemon OPTION]... [--kernel-only]
 """
 
 import argparse
@@ -67,7 +67,8 @@ class Bench:
         with open(os.path.join(self.share, "data"), "wb") as file:
             for _ in range(FILE_MIB):
                 file.write(os.urandom(1 << 20))
-        self.vm = Vm([Share(self.share, queue_size=arguments.queue_size, daemon=arguments.daemon)], cpus=arguments.cpus,
+        self.vm = Vm([Share(self.share, queue_size=arguments.queue_size, daemon=arguments.daemon,
+                            server=arguments.server)], cpus=arguments.cpus,
                      programs=["fio", os.path.join(ROOT, "build", "release", "bench", "meta")], timeout=3600)
 
     def __enter__(self):
@@ -170,12 +171,14 @@ def main():
     parser.add_argument("--case", action="append", help="only cases whose name contains this")
     parser.add_argument("--cpus", type=int, default=1)
     parser.add_argument("--queue-size", type=int, default=1024)
-    parser.add_argument("--daemon", action="append", help="-o option of virtiofsd (cache=none unless given)")
+    parser.add_argument("--daemon", action="append", help="option of virtiofsd (no caching unless given)")
+    parser.add_argument("--server", choices=("c", "rust"), default="c")
     parser.add_argument("--kernel-only", action="store_true", help="the baseline alone")
     arguments = parser.parse_args()
-    arguments.daemon = arguments.daemon or ["cache=none"]
+    arguments.daemon = arguments.daemon or ["cache=none" if arguments.server == "c" else "cache=never"]
     report = {"machine": f"{os.cpu_count()} CPUs, {os.uname().release}; guest: QEMU TCG, {arguments.cpus} CPU",
-              "daemon": arguments.daemon, "queue_size": arguments.queue_size, "seconds": arguments.seconds, "rows": []}
+              "daemon": [arguments.server, *arguments.daemon],
+              "queue_size": arguments.queue_size, "seconds": arguments.seconds, "rows": []}
     try:
         with Bench(arguments) as bench:
             report["guest"] = bench.vm.check("uname -r").strip()

@@ -91,6 +91,24 @@ class Shares(VmCase):
         self.vm.check("mkdir -p /other && mount -t virtiofs other /other && ls /other && umount /other")
 
 
+class RustDaemon(VmCase):
+    def machine():
+        RustDaemon.folder = tempfile.TemporaryDirectory()
+        return Vm([Share(RustDaemon.folder.name, server="rust", daemon=["cache=never"])])
+
+    @classmethod
+    def tearDownClass(cls):
+        super().tearDownClass()
+        if hasattr(cls, "folder"):
+            cls.folder.cleanup()
+
+    def test_mounted(self):
+        """a share can be served by the Rust virtiofsd"""
+        self.vm.check("mount -t virtiofs myfs /mnt && cd /mnt && echo from the guest >file && cd / && umount /mnt")
+        with open(os.path.join(self.folder.name, "file"), encoding="ascii") as file:
+            self.assertEqual(file.read(), "from the guest\n")
+
+
 class WithoutIommu(VmCase):
     def machine():
         return Vm(iommu=None, cpus=2)

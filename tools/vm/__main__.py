@@ -26,7 +26,8 @@ def options():
     add("--share", metavar="DIR", action="append", default=[], help="a directory, with a virtiofsd of its own")
     add("--queue-size", metavar="N", type=int, default=1024, help="entries of the shares' queues (1024)")
     add("--share-device", metavar="PROPERTIES", default="", help="of the shares' device, as QEMU's: vectors=0")
-    add("--daemon", metavar="OPTION", action="append", default=[], help="-o option of virtiofsd: cache=none")
+    add("--server", choices=("c", "rust"), default="c", help="which virtiofsd (c)")
+    add("--daemon", metavar="OPTION", action="append", default=[], help="option of virtiofsd: cache=none")
     add("--device", metavar="SPEC", action="append", default=[], help="one more device, as QEMU's -device")
     add("--timeout", metavar="S", type=float, help="seconds until everything is killed (run: 300)")
     add("--cpus", metavar="N", type=int, default=1, help="(1)")
@@ -45,7 +46,8 @@ def options():
 
 
 def machine(arguments):
-    shares = [Share(path, f"myfs{i or ''}", arguments.queue_size, arguments.share_device, arguments.daemon)
+    shares = [Share(path, f"myfs{i or ''}", arguments.queue_size, arguments.share_device, arguments.daemon,
+                    server=arguments.server)
               for i, path in enumerate(arguments.share)]
     files = []
     for pair in arguments.copy_in:
