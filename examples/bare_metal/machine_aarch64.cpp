@@ -17,7 +17,7 @@ constexpr std::uint32_t kUartFull = 1u << 5;
 } // namespace
 
 const MmioSlots kMmioSlots{0x0a00'0000, 0x200, 0x200, 32};
-const PciBridge kPciBridge{0, 0, 0};
+const PciBridge kPciBridge{0x40'1000'0000, 0x1000'0000, 0x2eff'0000};
 
 void put(char c) noexcept {
     while ((word(kUartFlags) & kUartFull) != 0) {}

@@ -91,6 +91,10 @@ class BareMetal(unittest.TestCase):
         """a machine without an operating system reads and writes a share over virtio-mmio (riscv64)"""
         self.copy("riscv64", "vhost-user-fs-device", *MODERN)
 
+    def test_aarch64_pci(self):
+        """a machine without an operating system reads and writes a share over virtio-pci (aarch64)"""
+        self.copy("aarch64", "vhost-user-fs-pci")
+
     def test_riscv64_pci(self):
         """a machine without an operating system reads and writes a share over virtio-pci (riscv64)"""
         self.copy("riscv64", "vhost-user-fs-pci")
