@@ -146,12 +146,6 @@ Errc Backend::open_events(Vring& ring, QueueIndex index) noexcept {
     return watcher_.watch_errors(index, ring.error_event());
 }
 
-Errc Backend::open_events(Vring& ring, QueueIndex index) noexcept {
-    if (ring.has_events()) return Errc::ok;
-    if (const Errc why = ring.open_events(); why != Errc::ok) return why;
-    return watcher_.watch_errors(index, ring.error_event());
-}
-
 Errc Backend::enable(Vring& ring) noexcept {
     // Without protocol features there is no such message and rings run at once.
     if (!peer_.offered.has(Feature::vhost_protocol_features)) return Errc::ok;
