@@ -81,6 +81,7 @@ elif [[ $scope == small ]]; then
 else
     fuzz_seconds=5
     [[ $scope == nightly ]] && fuzz_seconds=600
+    run "setup peers" tools/setup.sh peers || true # as below: without it the tests of tests/peers are skipped
     run "setup vm" tools/setup.sh vm || true # without it, the tests that boot machines are skipped and say so
     if build dev; then ctest_in dev; fi
     each_check

@@ -27,7 +27,8 @@ struct PackedDeviceOptions {
     EventIndex event_index = EventIndex::off;
     IndirectTables indirect = IndirectTables::accepted;
     Ordering ordering = Ordering::smp;
-    // With in_order, completions are kept back until all chains before them are completed.
+    // With in_order, completions are kept back until all chains before them are completed. What is published at once is
+    // one batch, of which only the last length is told: who owes each of them publishes after each push().
     UseOrder order = UseOrder::any;
     // The places of the first chain to serve and of the first used descriptor: both the start for a fresh ring, else
     // where the queue was stopped (vhost-user SET_VRING_BASE: the low and the high half).
