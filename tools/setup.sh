@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Installs what is missing, quietly and without a question; does nothing, and needs no rights, when nothing is.
 # `setup.sh cross`: what the tests on other machines need as well; `setup.sh vm`: what virtual machines need;
-# `setup.sh peers`: who our rings talk to in tests/peers (of all of DPDK, 25 MB to fetch, 160 MB installed, one program).
+# `setup.sh peers`: who our rings talk to in tests/peers: one program of DPDK, 25 MB to fetch, 160 MB installed.
 set -euo pipefail
 
 packages="g++ cmake ninja-build pkg-config python3 git

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The back end's end of a vhost-user socket, as small as a test needs it: it listens, takes one front end, and keeps what
-// that says of its memory and its rings. Its layouts are its own, so that a mistake in the product's is not shared.
+// The back end's end of a vhost-user socket, as small as a test needs it: it listens, takes one front end, and keeps
+// what that says of its memory and its rings. Its layouts are its own, so that a mistake in the product's is not shared.
 #pragma once
 
 #include "vfsproto/backends/file_descriptor.hpp"

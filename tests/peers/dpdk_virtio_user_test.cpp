@@ -122,8 +122,9 @@ TEST_CASE("frames through DPDK's virtio-user driver come back unchanged, on ever
     }
 }
 
-// Its table keeps WRITE on the header, which the device is to read, from when it was cleared; the rest of the frame follows
-// without (virtio 1.2 §2.8.17 "Driver Requirements: Scatter-Gather Support"). A device that does not look at WRITE takes it.
+// Its table keeps WRITE on the header, which the device is to read, from when it was cleared; the rest of the frame
+// follows without. A device must find what it reads before what it writes (virtio 1.2 §2.8.17); one that does not look
+// at WRITE takes it all the same.
 TEST_CASE("an indirect table of DPDK's virtio-user on a packed ring is refused by name", "[peer]") {
     if (!Testpmd::find()) return skip(kNoPeer);
     const Watchdog watchdog("a frame through a table");

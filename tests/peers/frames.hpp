@@ -70,6 +70,20 @@ public:
         return same && done == length(number);
     }
 
+    // Where, for people: what is too short differs from its end on.
+    [[nodiscard]] std::size_t first_difference(std::uint64_t number, std::span<const HostSegment> in,
+                                               std::size_t skip) {
+        std::size_t done = 0;
+        std::size_t same = 0;
+        make(number, expected_);
+        for_each_part(in, skip, length(number), [&](std::byte* part, std::size_t len) {
+            for (std::size_t i = 0; i < len; ++i, ++done) {
+                if (same == done && part[i] == expected_[done]) ++same;
+            }
+        });
+        return same;
+    }
+
 private:
     template <class F>
     static void for_each_part(std::span<const HostSegment> segments, std::size_t skip, std::size_t len, F&& f) {

@@ -171,7 +171,10 @@ private:
         std::size_t left = bytes;
         for (std::uint16_t i = 0; i < count; ++i) {
             const std::size_t others = count - i - 1u; // each of them takes at least a byte
-            const std::size_t len = others == 0 ? left : 1 + (random >> (8 + 16 * i) & 0xffff) % (left - others);
+            std::size_t len = others == 0 ? left : 1 + (random >> (8 + 16 * i) & 0xffff) % (left - others);
+            // DPDK's vhost writes beyond the second piece when the header it gives us ends in a third (docs/testing.md).
+            const std::size_t header_left = kNetHeader - std::min(kNetHeader, bytes - left);
+            if (queue.index == kReceive && i == 1 && others != 0) len = std::max(len, header_left);
             pieces[i] = {room + (kMaxPieces - 1u - i) * kPieceRoom, static_cast<std::uint32_t>(len)};
             left -= len;
         }
@@ -242,12 +245,22 @@ private:
             if (exact ? done_[i].written != length : done_[i].written < length) {
                 FAIL("frame " << received_ << " of " << length << " bytes came with " << done_[i].written);
             }
-            if (!frames_.matches(received_, pieces, kNetHeader)) FAIL("frame " << received_ << " came changed");
+            if (!frames_.matches(received_, pieces, kNetHeader)) {
+                FAIL("frame " << received_ << " of " << length << " bytes came changed in pieces of "
+                              << Catch::rangeToString(lengths_of(pieces)) << ", from byte "
+                              << frames_.first_difference(received_, pieces, kNetHeader) << " on");
+            }
             ++received_;
             receive_.free.push_back(slot);
         }
         receive_.in_flight = static_cast<std::uint16_t>(receive_.in_flight - count);
         return count;
+    }
+
+    static std::vector<std::uint32_t> lengths_of(std::span<const HostSegment> pieces) {
+        std::vector<std::uint32_t> lengths;
+        for (const HostSegment& piece : pieces) lengths.push_back(piece.len);
+        return lengths;
     }
 
     // Until some of the frames that are under way have come. False when there was no need to sleep.

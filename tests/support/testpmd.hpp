@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// DPDK's testpmd for a test: one port on a virtual device, each frame that arrives goes out again unchanged. Started and
-// ended by the test; its words are shown when the test fails.
+// DPDK's testpmd for a test: one port on a virtual device, each frame that arrives goes out again unchanged. Started
+// and ended by the test; its words are shown when the test fails.
 #pragma once
 
 #include "support/scratch_directory.hpp"
