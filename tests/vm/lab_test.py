@@ -62,7 +62,8 @@ class CommandLine(unittest.TestCase):
     def test_killed(self):
         """nothing of the lab outlives it when it is killed"""
         with tempfile.TemporaryDirectory() as share:
-            environment = {**os.environ, "PYTHONPATH": os.path.join(ROOT, "tools"), "VFSPROTO_PROGRAM": PROGRAM}
+            environment = {**os.environ, "PYTHONPATH": os.path.join(ROOT, "tools"), "VFSPROTO_PROGRAM": PROGRAM,
+                           "TMPDIR": share}  # what it leaves behind goes with the share
             own = subprocess.Popen([sys.executable, "-m", "vm", "run", "--share", share, "--", "echo up; sleep 1000"],
                                    env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
             self.assertEqual(own.stdout.readline(), b"up\n")

@@ -66,6 +66,7 @@ class Vm:
         try:
             self._start(["-chardev", f"file,id=console,path={self._in_folder('console')}"])
             self._until(lambda: self.is_ready, self.deadline, "the guest did not come up")
+            os.unlink(self._in_folder("initramfs"))  # QEMU has it, and the guest has unpacked it
         except BaseException:
             self.close()
             raise
