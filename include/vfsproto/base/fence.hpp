@@ -82,6 +82,33 @@ inline void store_load_fence(Ordering ordering) noexcept {
     }
 }
 
+// Between stores to memory that a device reads and a store to one of its registers: the device finds them when it hears of
+// the register. x86 keeps a store to uncached memory behind all earlier ones by itself.
+inline void device_write_fence() noexcept {
+#if defined(__x86_64__) || defined(__i386__)
+    __asm__ volatile("" ::: "memory");
+#elif defined(__aarch64__)
+    __asm__ volatile("dmb oshst" ::: "memory");
+#elif defined(__riscv)
+    __asm__ volatile("fence w, o" ::: "memory");
+#else
+    __sync_synchronize();
+#endif
+}
+
+// Between a load of a device's register and loads of memory that the device wrote before.
+inline void device_read_fence() noexcept {
+#if defined(__x86_64__) || defined(__i386__)
+    __asm__ volatile("" ::: "memory");
+#elif defined(__aarch64__)
+    __asm__ volatile("dmb oshld" ::: "memory");
+#elif defined(__riscv)
+    __asm__ volatile("fence i, r" ::: "memory");
+#else
+    __sync_synchronize();
+#endif
+}
+
 // A hint to the CPU that this is a spin loop. Any context.
 inline void cpu_relax() noexcept {
 #if defined(__x86_64__) || defined(__i386__)
