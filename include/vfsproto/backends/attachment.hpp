@@ -35,6 +35,12 @@ public:
     // Called once, from a thread of the attachment's own, when the device has gone (its socket hung up, say). To be set
     // before the first queue is enabled. The handler must not destroy the attachment.
     virtual void on_gone(std::function<void()> handler) = 0;
+    // Why it has gone, for people; empty while it has not. Any thread.
+    [[nodiscard]] virtual std::string gone_reason() const { return {}; }
+
+    // Behind a bus, a server that dies may leave a device that just never answers.
+    enum class End : std::uint8_t { is_told, may_be_silent };
+    [[nodiscard]] virtual End end() const noexcept { return End::is_told; }
 
     [[nodiscard]] virtual client::Quirks quirks() const noexcept = 0;
     // System calls made so far to ring doorbells and to raise interrupts on this side of the device. Any thread.

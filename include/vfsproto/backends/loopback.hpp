@@ -40,8 +40,6 @@ public:
 
     // The device goes away as if it had crashed: its queues stop at once, on_gone's handler is called. Any thread.
     virtual void fail(std::string why) noexcept = 0;
-    // Why it has gone, for people; empty while it has not. Any thread.
-    [[nodiscard]] virtual std::string gone_reason() const = 0;
 
     struct QueueCounters {
         std::uint64_t doorbells = 0;

@@ -58,9 +58,6 @@ public:
 
     // How often the queue's doorbell was rung. Any thread.
     [[nodiscard]] virtual std::uint64_t doorbells(QueueIndex index) const noexcept = 0;
-
-    // Why the device has gone, for people; empty while it has not. Any thread.
-    [[nodiscard]] virtual std::string gone_reason() const = 0;
 };
 
 } // namespace vfsproto::backends
