@@ -25,6 +25,7 @@ Outcome<std::unique_ptr<Channel>> Channel::open(std::unique_ptr<backends::Attach
 }
 
 Channel::~Channel() {
+    silence_.reset();
     if (rings_ != nullptr && session_.state() == SessionState::ready) close_session();
     std::unique_ptr<DeviceRings> rings;
     {
@@ -55,7 +56,22 @@ Failure Channel::start() {
     const client::SessionOptions session{attachment_->quirks(), rings_->request_queue().limits().written};
     if (const Errc errc = session_.init(session_memory_, session); errc != Errc::ok) return errc;
     if (const Failure failure = make_lane(); failure.happened()) return failure;
-    return open_session();
+    if (const Failure failure = open_session(); failure.happened()) return failure;
+    watch_for_silence();
+    return {};
+}
+
+void Channel::watch_for_silence() {
+    constexpr std::chrono::minutes kUsual{2};
+    std::chrono::milliseconds limit = options_.silence;
+    if (limit.count() == 0 && attachment_->end() == backends::Attachment::End::may_be_silent) limit = kUsual;
+    if (limit.count() == 0) return;
+    const auto progress = [this]() -> std::optional<std::uint64_t> {
+        const LaneShare::Lock lock(share_);
+        if (lane_.in_flight() == 0) return std::nullopt;
+        return lane_.finished();
+    };
+    silence_.emplace(limit, progress, [this] { device_silent(); });
 }
 
 Failure Channel::make_lane() {
@@ -251,6 +267,16 @@ void Channel::device_gone() noexcept {
         return;
     }
     fail(Errc::device_gone);
+    wake_all();
+}
+
+void Channel::device_silent() noexcept {
+    const LaneShare::Lock lock(share_);
+    fail(Errc::transport_failed);
+    wake_all();
+}
+
+void Channel::wake_all() noexcept {
     share_.nudge();
     backends::signal_event(rings_->hiprio_fd());
 }

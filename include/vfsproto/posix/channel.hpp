@@ -11,11 +11,13 @@
 #include "vfsproto/posix/lane_share.hpp"
 #include "vfsproto/posix/registered_memory.hpp"
 #include "vfsproto/posix/session_trace.hpp"
+#include "vfsproto/posix/silence_watch.hpp"
 
 #include <chrono>
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -30,6 +32,9 @@ struct ChannelOptions {
     client::Caller caller{};           // on whose behalf requests are made
     client::TraceHook trace{};
     std::chrono::milliseconds patience{10'000}; // for the answers to INIT and DESTROY
+    // A device that owes answers and gives none for so long is given up, and every call fails (transport_failed). 0: never
+    // where its end is told, after two minutes where it may be silent (Attachment::end()).
+    std::chrono::milliseconds silence{0};
 };
 
 // What happened since the start, in plain numbers.
@@ -116,6 +121,9 @@ private:
     void free_forgotten() noexcept;
     void fail(Errc why) noexcept;
     void device_gone() noexcept;
+    void watch_for_silence();
+    void device_silent() noexcept;
+    void wake_all() noexcept;
     [[nodiscard]] bool wait_for_interrupt(int fd, std::chrono::steady_clock::time_point until) noexcept;
 
     ChannelOptions options_;
@@ -136,6 +144,7 @@ private:
     PieceLimits write_limits_{};
     Errc failed_ = Errc::ok;
     LaneShare share_;
+    std::optional<SilenceWatch> silence_; // last: it looks at all of the above
 };
 
 } // namespace vfsproto::posix
