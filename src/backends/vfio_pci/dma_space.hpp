@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The addresses a device may use, and what memory stands behind them: a VFIO container's domain, or an IOMMUFD's.
+#pragma once
+
+#include "calls.hpp"
+
+#include "vfsproto/base/errc.hpp"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace vfsproto::backends::vfio_pci {
+
+// Why something could not be done, for people; one line.
+struct Refusal {
+    Errc error = Errc::ok;
+    std::string message;
+
+    [[nodiscard]] bool happened() const noexcept { return error != Errc::ok; }
+};
+
+struct AddressRange {
+    std::uint64_t start = 0;
+    std::uint64_t last = 0; // inclusive
+};
+
+enum class Guard : std::uint8_t {
+    iommu, // the device reaches what was mapped, and nothing else
+    none,  // the device reaches all of the machine's memory, by physical addresses
+};
+
+// One owner at a time.
+class DmaSpace {
+public:
+    virtual ~DmaSpace() = default;
+
+    // Lets the device read and write this memory at `iova`, and pins it. All three are multiples of granule(). Gives 0 or
+    // a negated errno. Without an IOMMU there is nothing to be told and nothing is pinned.
+    [[nodiscard]] virtual int map(std::byte* memory, std::size_t bytes, std::uint64_t iova) noexcept = 0;
+    virtual void unmap(std::size_t bytes, std::uint64_t iova) noexcept = 0;
+
+    // Where map() may put something. Ascending.
+    [[nodiscard]] virtual const std::vector<AddressRange>& usable() const noexcept = 0;
+    [[nodiscard]] virtual std::uint64_t granule() const noexcept = 0; // bytes, a power of two
+    // How many mappings there may be at a time.
+    [[nodiscard]] virtual std::size_t most_mappings() const noexcept = 0;
+    [[nodiscard]] virtual Guard guard() const noexcept = 0;
+    // "group 12, IOMMU type 1" and so on.
+    [[nodiscard]] virtual const std::string& name() const noexcept = 0;
+};
+
+// A device of VFIO, and the address space it was put into. Members go in the right order: the device first.
+struct Attached {
+    std::unique_ptr<DmaSpace> space;
+    Handle device;
+    Refusal refusal;
+};
+
+} // namespace vfsproto::backends::vfio_pci
