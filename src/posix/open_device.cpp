@@ -3,6 +3,7 @@
 
 #include "vfsproto/backends/loopback.hpp"
 #include "vfsproto/backends/passthrough.hpp"
+#include "vfsproto/backends/vfio_pci.hpp"
 #include "vfsproto/backends/vhost_user.hpp"
 #include "vfsproto/posix/failure.hpp"
 
@@ -14,9 +15,6 @@ namespace vfsproto::posix {
 namespace {
 
 using Trouble = OpenedDevice::Trouble;
-
-constexpr std::string_view kDirectory = "dir:";
-constexpr std::string_view kVhostUser = "vhost-user:";
 
 OpenedDevice serve_directory(const std::string& path, const DeviceOptions& options) {
     backends::PassthroughOptions served;
@@ -44,16 +42,40 @@ OpenedDevice connect_to(const std::string& socket, const DeviceOptions& options)
     return {nullptr, Trouble::device, std::move(opened.message)};
 }
 
+OpenedDevice take_over(const std::string& address, const DeviceOptions& options) {
+    constexpr std::string_view kNoIommu = ",noiommu";
+    backends::VfioPciOptions wanted;
+    wanted.device = address;
+    wanted.reset_patience = options.reply_timeout;
+    if (address.ends_with(kNoIommu)) {
+        wanted.device.resize(address.size() - kNoIommu.size());
+        wanted.unguarded = backends::Unguarded::allowed;
+    }
+    auto opened = backends::VfioPci::open(std::move(wanted));
+    if (opened) return {std::move(opened.device), Trouble::none, {}};
+    const Trouble trouble = opened.error == Errc::bad_argument ? Trouble::usage : Trouble::device;
+    return {nullptr, trouble, std::move(opened.message)};
+}
+
+struct Scheme {
+    std::string_view prefix;
+    OpenedDevice (*open)(const std::string& rest, const DeviceOptions& options);
+};
+constexpr Scheme kSchemes[] = {
+    {"dir:", serve_directory},
+    {"vhost-user:", connect_to},
+    {"vfio:", take_over},
+};
+
 } // namespace
 
 OpenedDevice open_device(std::string_view uri, const DeviceOptions& options) {
-    if (uri.starts_with(kDirectory) && uri.size() > kDirectory.size()) {
-        return serve_directory(std::string(uri.substr(kDirectory.size())), options);
+    for (const Scheme& scheme : kSchemes) {
+        if (!uri.starts_with(scheme.prefix) || uri.size() == scheme.prefix.size()) continue;
+        return scheme.open(std::string(uri.substr(scheme.prefix.size())), options);
     }
-    if (uri.starts_with(kVhostUser) && uri.size() > kVhostUser.size()) {
-        return connect_to(std::string(uri.substr(kVhostUser.size())), options);
-    }
-    return {nullptr, Trouble::usage, fmt::format("'{}' is no device: say dir:PATH or vhost-user:SOCKET", uri)};
+    return {nullptr, Trouble::usage,
+            fmt::format("'{}' is no device: say dir:PATH, vhost-user:SOCKET or vfio:ADDRESS", uri)};
 }
 
 } // namespace vfsproto::posix

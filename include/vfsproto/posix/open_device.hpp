@@ -2,6 +2,8 @@
 // From a URI to a device:
 //   dir:PATH            a host directory, served in this process
 //   vhost-user:SOCKET   a virtiofsd (or any vhost-user virtio-fs back end) listening there
+//   vfio:ADDRESS        a virtio-fs device on PCI that vfio-pci has: vfio:0000:00:03.0, or vfio:auto for the only one;
+//                       ",noiommu" behind it takes one that no IOMMU holds back, which must be trusted with all memory
 #pragma once
 
 #include "vfsproto/backends/attachment.hpp"
