@@ -25,6 +25,7 @@ void add_names(CLI::App& app, Chosen& chosen);      // mkdir, rmdir, rm, mv, ln
 void add_attributes(CLI::App& app, Chosen& chosen); // chmod, chown, touch, truncate, sync
 void add_xattrs(CLI::App& app, Chosen& chosen);     // xattr get, set, ls, rm
 void add_bench(CLI::App& app, Chosen& chosen);
+void add_device(CLI::App& app, Chosen& chosen); // device list, bind, unbind
 
 // Adds a command whose options live as long as the parser. `describe(sub, options)` adds them, `run` gets them.
 template <class Options, class Describe> CLI::App* add_command(CLI::App& app, Chosen& chosen, const std::string& name,

@@ -12,12 +12,13 @@ namespace vfsproto::cli {
 namespace {
 
 constexpr AddCommands kFamilies[] = {
-    add_info, add_listing, add_showing, add_copying, add_names, add_attributes, add_xattrs, add_bench,
+    add_info, add_listing, add_showing, add_copying, add_names, add_attributes, add_xattrs, add_bench, add_device,
 };
 
 constexpr const char* kFooter =
-    "DEVICE is dir:PATH, a directory served in this process (dir:. by default), or\n"
-    "vhost-user:SOCKET, where a virtiofsd listens. The variable VFSPROTO_DEVICE sets the default.\n"
+    "DEVICE is dir:PATH, a directory served in this process (dir:. by default),\n"
+    "vhost-user:SOCKET, where a virtiofsd listens, or vfio:ADDRESS, a PCI device of this machine\n"
+    "('device list' shows them; vfio:auto is the only one). The variable VFSPROTO_DEVICE sets the default.\n"
     "Exit: 0 done, 1 an operation failed, 2 wrong usage, 3 the device or the protocol failed.";
 
 void add_global_options(CLI::App& app, GlobalOptions& options) {
@@ -36,6 +37,11 @@ void add_global_options(CLI::App& app, GlobalOptions& options) {
            "what to log to stderr: trace, debug, info, warn (default), error, off")
         ->type_name("LEVEL");
     const std::string group = "Tuning";
+    app.add_option("--silence", options.silence,
+                   "give up a device that answers nothing for so long (default: 120 for vfio, else never)")
+        ->type_name("SECONDS")
+        ->check(CLI::Range(0.1, 1e6))
+        ->group(group);
     app.add_option("--queue-size", options.queue_size, "entries a queue may have at most")
         ->check(CLI::Range(1, 32768))
         ->group(group);

@@ -68,6 +68,7 @@ posix::Mount& Program::mount() {
     posix::MountOptions options;
     options.umask = current_umask();
     options.channel.waiting = options_.waiting;
+    options.channel.silence = std::chrono::milliseconds(static_cast<std::int64_t>(options_.silence * 1000));
     options.channel.rings.queue_size = options_.queue_size;
     options.channel.caller = {::geteuid(), ::getegid(), static_cast<std::uint32_t>(::getpid())};
     if (trace_ != nullptr) options.channel.trace = trace_->hook();
@@ -111,7 +112,16 @@ void Program::report(std::string_view subject, std::string_view why) {
 void Program::report(std::string_view subject, const posix::Failure& failure) {
     if (!failure.is_fatal()) return report(subject, failure.text());
     // Everything else fails of it too; once is enough.
-    if (!device_failed_.exchange(true)) report(subject, fmt::format("{}: {}", failure.text(), advice(failure)));
+    if (device_failed_.exchange(true)) return;
+    const std::string reason = what_ended_it();
+    report(subject, fmt::format("{}: {}", failure.text(), reason.empty() ? advice(failure) : reason));
+}
+
+// A server that ended is what the advice is for; of a bus it is told what happened.
+std::string Program::what_ended_it() const {
+    if (mount_ == nullptr) return {};
+    const backends::Attachment& attachment = mount_->channel().attachment();
+    return attachment.end() == backends::Attachment::End::may_be_silent ? attachment.gone_reason() : std::string();
 }
 
 bool Program::stopping() const noexcept { return device_failed_ || interrupted(); }

@@ -26,6 +26,7 @@ struct GlobalOptions {
     backends::LogLevel log = backends::LogLevel::warn;
     std::uint16_t queue_size = 256;
     posix::Waiting waiting = posix::Waiting::adaptive;
+    double silence = 0; // seconds; 0: as the device wants it
 };
 
 enum class ExitCode : int {
@@ -84,6 +85,7 @@ public:
 
 private:
     void say(std::string_view line); // with the lock
+    [[nodiscard]] std::string what_ended_it() const;
     [[noreturn]] void cannot_use_device(std::string_view why);
 
     GlobalOptions options_;

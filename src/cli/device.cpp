@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// device list, bind, unbind: the virtio-fs devices on this machine's PCI buses, and who has them.
+#include "commands.hpp"
+#include "json.hpp"
+
+#include "vfsproto/backends/vfio_pci/pci_devices.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace vfsproto::cli {
+namespace {
+
+using backends::PciDevice;
+using backends::PciDevices;
+
+struct ListOptions {};
+
+struct WhichOptions {
+    std::string device;
+};
+
+PciDevices devices_of_this_machine() {
+    // Where sysfs is, for those who have it elsewhere.
+    const char* const sysfs = std::getenv("VFSPROTO_SYSFS");
+    return sysfs == nullptr ? PciDevices() : PciDevices(sysfs);
+}
+
+Json to_json(const PciDevice& device) {
+    const auto or_null = [](const std::string& text) { return text.empty() ? Json() : Json(text); };
+    Json row;
+    row["address"] = device.address;
+    row["driver"] = or_null(device.driver);
+    row["iommu_group"] = or_null(device.iommu_group);
+    row["usable"] = device.obstacle.empty();
+    row["obstacle"] = or_null(device.obstacle);
+    return row;
+}
+
+void run_list(Program& program, const ListOptions&) {
+    const auto devices = devices_of_this_machine().virtio_fs();
+    if (program.wants_json()) {
+        Json rows = Json::array();
+        for (const PciDevice& device : devices) rows.push_back(to_json(device));
+        return print_json(program, rows);
+    }
+    if (devices.empty()) return program.out().print("this machine has no virtio-fs device on PCI\n");
+    const auto or_dash = [](const std::string& text) { return text.empty() ? std::string("-") : text; };
+    std::size_t width = sizeof "driver" - 1;
+    for (const PciDevice& device : devices) width = std::max(width, device.driver.size());
+    program.out().print("{:<12}  {:<{}}  {:>5}  usable\n", "address", "driver", width, "group");
+    for (const PciDevice& device : devices) {
+        program.out().print("{:<12}  {:<{}}  {:>5}  {}\n", device.address, or_dash(device.driver), width,
+                            or_dash(device.iommu_group), device.obstacle.empty() ? "yes" : "no: " + device.obstacle);
+    }
+}
+
+using ChangeOne = PciDevices::Change (PciDevices::*)(const PciDevice&) const;
+
+void change(Program& program, const std::string& which, ChangeOne how) {
+    const PciDevices devices = devices_of_this_machine();
+    const PciDevices::Chosen chosen = devices.choose(which);
+    if (chosen.error != Errc::ok) {
+        program.report("", chosen.message);
+        throw Leave{chosen.error == Errc::bad_argument ? ExitCode::usage : ExitCode::device};
+    }
+    if (!chosen.device.is_virtio_fs()) {
+        program.report(chosen.device.address, "this is no virtio-fs device");
+        throw Leave{ExitCode::device};
+    }
+    const PciDevices::Change changed = (devices.*how)(chosen.device);
+    if (changed.error == Errc::ok) return;
+    program.report(chosen.device.address, changed.message);
+    throw Leave{ExitCode::device};
+}
+
+void run_bind(Program& program, const WhichOptions& options) { change(program, options.device, &PciDevices::bind); }
+void run_unbind(Program& program, const WhichOptions& options) { change(program, options.device, &PciDevices::unbind); }
+
+void describe_which(CLI::App& sub, WhichOptions& options) {
+    sub.add_option("address", options.device, "such as 0000:00:03.0, or auto: the only one there is")->required();
+}
+
+} // namespace
+
+void add_device(CLI::App& app, Chosen& chosen) {
+    CLI::App* const family = app.add_subcommand("device", "Virtio-fs devices on this machine's PCI buses");
+    family->require_subcommand(1);
+    family->fallthrough();
+    add_command<ListOptions>(
+        *family, chosen, "list", "Show them, their drivers, and whether vfio:ADDRESS can use them",
+        [](CLI::App&, ListOptions&) {}, run_list);
+    add_command<WhichOptions>(*family, chosen, "bind", "Take one from the kernel, for vfio:ADDRESS", describe_which,
+                              run_bind);
+    add_command<WhichOptions>(*family, chosen, "unbind", "Give one back to the kernel", describe_which, run_unbind);
+}
+
+} // namespace vfsproto::cli
