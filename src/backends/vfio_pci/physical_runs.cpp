@@ -175,7 +175,7 @@ Refusal PhysicalRuns::admit(const Region& run) {
 // All of them or none.
 Refusal PhysicalRuns::admit_all(const std::vector<Region>& runs) {
     for (std::size_t i = 0; i < runs.size(); ++i) {
-        const Refusal why = admit(runs[i]);
+        Refusal why = admit(runs[i]);
         if (!why.happened()) continue;
         for (std::size_t j = 0; j < i; ++j) dismiss(runs[j]);
         return why;

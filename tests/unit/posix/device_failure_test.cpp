@@ -182,6 +182,24 @@ TEST_CASE("a device that breaks the rules is stopped, and every call fails from 
     CHECK(mount->channel().failure() != Errc::ok);
 }
 
+TEST_CASE("a device that never answers again is given up, whether asleep or spinning", "[device]") {
+    const posix::Waiting waiting = GENERATE(posix::Waiting::event, posix::Waiting::poll);
+    const Watchdog watchdog("a silent device");
+    backends::Memfs fs;
+    FaultPlan plan;
+    plan.faults = {{FaultKind::drop, 4}};
+    MountOptions options = impatient();
+    options.channel.waiting = waiting;
+    options.channel.silence = std::chrono::milliseconds(20);
+    auto mount = value_of(Mount::open(backends::make_faulty_loopback(fs, plan), options));
+    succeeds(mount->mkdir("/a"));
+    succeeds(mount->mkdir("/b"));
+    const Failure why = mount->mkdir("/c");
+    CHECK(why.errc == Errc::transport_failed);
+    CHECK(why.is_fatal());
+    CHECK(mount->stat("/").failure().is_fatal());
+}
+
 TEST_CASE("a malformed reply costs the one call it answers", "[device]") {
     const FaultKind kind = GENERATE(FaultKind::reply_length, FaultKind::reply_error, FaultKind::written_short);
     backends::Memfs fs;
