@@ -31,13 +31,8 @@ Errc DeviceRings::start(const RingOptions& options) {
     FeatureSet wanted = FeatureSet::of(Feature::version_1, Feature::event_idx, Feature::ring_packed);
     wanted = wanted | attachment_.transport().supported_features();
     if (options.indirect != UseIndirect::never) wanted.add(Feature::indirect_desc);
+    if (options.order == UseOrder::in_order) wanted.add(Feature::in_order);
     wanted = FeatureSet(wanted.bits() & ~options.withheld.bits());
-    if (options.order == UseOrder::in_order) {
-        // Our split ring does not know it, so look first which ring it will be.
-        const auto offered = attachment_.transport().device_features();
-        if (!offered) return offered.error();
-        if ((*offered & wanted).has(Feature::ring_packed)) wanted.add(Feature::in_order);
-    }
     if (const auto features = bring_up_.negotiate(wanted); !features) return features.error();
     const auto config = read_fs_config(attachment_.transport(), bring_up_.features());
     if (!config) return config.error();

@@ -9,12 +9,6 @@ namespace {
 
 constexpr std::uint64_t kNext = PackedDesc::flags(packed::kNext);
 constexpr std::uint64_t kIndirect = PackedDesc::flags(packed::kIndirect);
-// PackedHead::bytes with IN_ORDER: their number (1 to 32768), the id, and whether it is completed behind one that is
-// not.
-constexpr std::uint32_t kCount = 0xffff;
-constexpr unsigned kIdShift = 16;
-constexpr std::uint32_t kWaits = 0x8000'0000;
-
 ChainWalk::Direction direction_of(std::uint64_t word) noexcept {
     return (word & PackedDesc::flags(packed::kWrite)) != 0 ? ChainWalk::Direction::writable
                                                            : ChainWalk::Direction::readable;
@@ -47,16 +41,20 @@ Errc PackedDevice::init(const PackedRing& ring, const RegionTable& memory, std::
     avail_word_ = PackedDesc::flags((options.start_avail & packed::kWrap) != 0 ? packed::kAvail : packed::kUsed);
     used_word_ = (options.start_used & packed::kWrap) != 0 ? kBothWraps : 0;
     begin_burst(descriptors_ + offset_of(options.start_used));
-    // The short way of pop() knows nothing of fences for hardware, nor of the order.
-    plain_heads_ = order_ == UseOrder::any && ordering_ == Ordering::smp ? size : 0;
+    // The short ways know nothing of fences for hardware.
+    const std::uint64_t short_heads = ordering_ == Ordering::smp ? size : 0;
+    plain_heads_ = order_ == UseOrder::any ? short_heads : 0;
+    ordered_heads_ = short_heads - plain_heads_;
     alone_top_ = (avail_word_ | kWriteFlag) >> PackedDesc::kIdShift;
     passed_avail_ = 0 - static_cast<std::size_t>(offset_of(options.start_avail));
     pushed_ = completions_ = publications_ = notifications_ = 0;
     passed_used_ = 0;
     announced_ = offset_of(options.start_used);
     announced_place_ = used_place_;
-    next_head_ = oldest_ = 0;
-    batch_bytes_ = batch_chains_ = 0;
+    waiting_ = 0;
+    batch_last_ = 0;
+    batch_start_ = offset_of(options.start_avail);
+    turn_ = order_ == UseOrder::any ? kNone : batch_start_;
     error_ = Errc::ok;
     ask_for_kicks();
     return Errc::ok;
@@ -64,14 +62,15 @@ Errc PackedDevice::init(const PackedRing& ring, const RegionTable& memory, std::
 
 PackedDevice::Shape PackedDevice::latch(Errc why) noexcept {
     error_ = why;
-    plain_heads_ = 0;
+    plain_heads_ = ordered_heads_ = 0;
+    close_turn();
     return {};
 }
 
 PackedDevice::Shape PackedDevice::pop_linked(std::span<HostSegment> storage) noexcept {
     const std::uint64_t first = load_acquire(next_avail_->word);
     if (!is_available(first)) return {};
-    if ((first & kIndirect) != 0 || plain_heads_ == 0) return pop_other(storage);
+    if ((first & kIndirect) != 0 || (plain_heads_ | ordered_heads_) == 0) return pop_other(storage);
 
     const RegionTable& memory = *memory_;
     const PackedDesc* at = next_avail_;
@@ -103,7 +102,7 @@ PackedDevice::Shape PackedDevice::pop_linked(std::span<HostSegment> storage) noe
     }
     const std::uint32_t id = PackedDesc::id_of(word);
     const std::uint32_t count = readable + writable;
-    if (id >= size_ || heads_[id].bytes != 0 || count > size_) [[unlikely]]
+    if (id >= size_ || (order_ == UseOrder::any && heads_[id].bytes != 0) || count > size_) [[unlikely]]
         return pop_other(storage);
     return accept(id, {.readable = static_cast<std::uint16_t>(readable),
                        .writable = static_cast<std::uint16_t>(writable),
@@ -162,12 +161,11 @@ Errc PackedDevice::walk_table(ChainWalk& walk, std::uint64_t addr, std::uint64_t
 
 PackedDevice::Shape PackedDevice::accept(std::uint32_t id, Shape shape) noexcept {
     const std::uint32_t descriptors = shape.descriptors;
-    std::uint32_t head = id;
+    std::size_t head = id;
     if (order_ == UseOrder::in_order) [[unlikely]] {
-        head = next_head_;
-        if (heads_[head].bytes != 0) return latch(Errc::avail_index_jump); // as many are out as there can be
-        next_head_ = static_cast<std::uint16_t>(head + 1 == size_ ? 0 : head + 1);
-        heads_[head].bytes = descriptors | id << kIdShift;
+        head = static_cast<std::size_t>(next_avail_ - descriptors_);
+        if (heads_[head].bytes != 0) return latch(Errc::avail_index_jump); // more than the ring holds
+        heads_[head].bytes = descriptors << kCountOfHead | id;
     } else {
         heads_[id].bytes = descriptors * std::uint32_t{sizeof(PackedDesc)};
     }
@@ -192,37 +190,45 @@ Errc PackedDevice::push_other(std::size_t head, std::uint32_t written) noexcept 
         return Errc::ok;
     }
     PackedHead& done = heads_[head];
-    if ((done.bytes & kWaits) != 0) return Errc::bad_argument;
-    done.bytes |= kWaits;
+    if ((done.bytes & kHeadWaits) != 0) return Errc::bad_argument;
+    done.bytes |= kHeadWaits;
     done.written = written;
     ++pushed_;
-    while ((heads_[oldest_].bytes & kWaits) != 0) {
+    ++waiting_;
+    close_turn();
+    while (waiting_ != 0 && (heads_[oldest_].bytes & kHeadWaits) != 0) {
         PackedHead& next = heads_[oldest_];
-        batch_id_ = (next.bytes & ~kWaits) >> kIdShift;
-        batch_written_ = next.written;
-        batch_bytes_ += (next.bytes & kCount) * std::uint32_t{sizeof(PackedDesc)};
-        ++batch_chains_;
-        next.bytes = 0;
-        oldest_ = static_cast<std::uint16_t>(oldest_ + 1u == size_ ? 0 : oldest_ + 1u);
+        next.bytes &= ~kHeadWaits;
+        complete(next, next.written, oldest_);
+        --waiting_;
     }
+    if (waiting_ == 0) turn_ = oldest_;
     return Errc::ok;
+}
+
+void PackedDevice::wrap(std::size_t& at) const noexcept { at -= size_; }
+
+void PackedDevice::close_turn() noexcept {
+    if (turn_ != kNone) oldest_ = turn_;
+    turn_ = kNone;
+}
+
+// One used descriptor, where the first of its chains began, with the id of the last (virtio 1.2 §2.8.8).
+inline void PackedDevice::stage_batch() noexcept {
+    const std::size_t end = turn_ != kNone ? turn_ : oldest_;
+    const std::size_t descriptors = (end > batch_start_ ? 0 : size_) + end - batch_start_;
+    write_used(batch_last_ & kIdOfHead, batch_written_, descriptors * sizeof(PackedDesc));
+    batch_start_ = end;
+    batch_last_ = 0;
+    completions_ = pushed_ - waiting_;
 }
 
 // With a fence for hardware, or in order, or what was pushed before a violation.
 void PackedDevice::publish_otherwise() noexcept {
     if (ordering_ == Ordering::platform) platform_fence();
-    if (order_ == UseOrder::in_order) return publish_batch();
+    if (batch_last_ != 0) stage_batch();
     store_release(first_at_->word, first_.word.value());
     end_burst();
-}
-
-// One used descriptor, where the first of its chains began, with the id of the last (virtio 1.2 §2.8.8).
-void PackedDevice::publish_batch() noexcept {
-    store_release(first_at_->word, used_descriptor(batch_id_, batch_written_));
-    begin_burst(used_after(first_at_, batch_bytes_));
-    completions_ += batch_chains_;
-    ++publications_;
-    batch_bytes_ = batch_chains_ = 0;
 }
 
 void PackedDevice::cross_edge(std::size_t bytes) noexcept {
@@ -232,15 +238,6 @@ void PackedDevice::cross_edge(std::size_t bytes) noexcept {
     write_ -= size_;
     passed_used_ += size_;
     used_word_ ^= kBothWraps;
-}
-
-PackedDesc* PackedDevice::used_after(PackedDesc* at, std::uint32_t bytes) noexcept {
-    const auto descriptors = static_cast<std::ptrdiff_t>(bytes / sizeof(PackedDesc));
-    const std::ptrdiff_t left = end_ - at;
-    if (descriptors < left) return at + descriptors;
-    used_word_ ^= kBothWraps;
-    passed_used_ += size_;
-    return descriptors_ + (descriptors - left);
 }
 
 } // namespace vfsproto

@@ -13,6 +13,11 @@ constexpr std::uint16_t direct_within(std::uint16_t size, std::uint16_t asked, s
     return smaller(asked, max_segments);
 }
 
+constexpr std::size_t smallest(std::size_t a, std::size_t b, std::size_t c) noexcept {
+    const std::size_t least = a < b ? a : b;
+    return least < c ? least : c;
+}
+
 // least_descriptors() looks at no more ids than this.
 constexpr std::size_t kMostLookedAt = 256;
 
@@ -179,49 +184,53 @@ PackedDriver::Unusual PackedDriver::judge(std::uint64_t word) const noexcept {
     return {.is_completion = true, .id = static_cast<std::uint16_t>(id), .len = len};
 }
 
-std::size_t PackedDriver::collect_in_order(Completion* out, std::size_t n) noexcept {
+// False: there is none, or the queue is latched.
+inline bool PackedDriver::find_batch() noexcept {
+    const std::uint64_t word = load_acquire(used_->word);
+    std::uint64_t id = word >> PackedDesc::kIdShift ^ used_top_; // as in collect()
+    std::uint32_t len = PackedDesc::len_of(word);
+    if (id >= ids_ || len >= shadow_[id].limit) [[unlikely]] {
+        const Unusual last = judge(word);
+        if (last.why != Errc::ok) latch(last.why);
+        if (!last.is_completion) return false;
+        id = last.id;
+        len = last.len;
+    }
+    std::ptrdiff_t before = shadow_ + id - oldest_;
+    if (before < 0) before += limits_.max_inflight;
+    if (static_cast<std::size_t>(before) >= published_ - completed_) [[unlikely]] {
+        latch(Errc::ring_id_not_live);
+        return false;
+    }
+    batch_left_ = static_cast<std::size_t>(before) + 1;
+    batch_len_ = len;
+    return true;
+}
+
+inline std::size_t PackedDriver::collect_in_order(Completion* out, std::size_t n) noexcept {
+    const PackedShadow* const end = shadow_ + ids_;
     std::size_t done = 0;
     while (done < n && (batch_left_ != 0 || find_batch())) {
-        const std::size_t run = batch_left_ < n - done ? batch_left_ : n - done;
         PackedShadow* shadow = oldest_;
-        PackedShadow* last = shadow;
-        PackedDesc* at = used_;
+        const auto lap = static_cast<std::size_t>(end - shadow);
+        const std::size_t run = smallest(batch_left_, n - done, lap);
+        std::size_t bytes = 0;
         last_free_->next = shadow; // as all of the run are linked already: in order are ids given back, and given out
         if (free_ == nullptr) free_ = shadow;
-        for (std::size_t i = 0; i < run; ++i) {
-            last = shadow;
-            out[done++] = {shadow->token, shadow->limit - 1};
+        for (const std::size_t until = done + run; done < until; ++done, ++shadow) {
+            out[done] = {shadow->token, shadow->limit - 1};
             shadow->limit = 0;
-            at = next_used(at, *shadow);
-            shadow = following(shadow);
+            bytes += shadow->bytes;
         }
-        last->next = nullptr;
-        last_free_ = last;
-        oldest_ = shadow;
-        used_ = at;
+        last_free_ = shadow - 1;
+        last_free_->next = nullptr;
+        oldest_ = run == lap ? shadow_ : shadow;
+        used_ = next_used(used_, bytes); // together they are no longer than the ring
         batch_left_ -= run;
         completed_ += run;
         if (batch_left_ == 0) out[done - 1].written = batch_len_;
     }
     return done;
-}
-
-// False: there is none, or the queue is latched.
-bool PackedDriver::find_batch() noexcept {
-    const Unusual last = judge(load_acquire(used_->word));
-    Errc why = last.why;
-    std::ptrdiff_t before = last.id - (oldest_ - shadow_);
-    if (before < 0) before += limits_.max_inflight;
-    if (last.is_completion && static_cast<std::size_t>(before) >= published_ - completed_) why = Errc::ring_id_not_live;
-    if (why != Errc::ok) latch(why);
-    if (!last.is_completion || why != Errc::ok) return false;
-    batch_left_ = static_cast<std::size_t>(before) + 1;
-    batch_len_ = last.len;
-    return true;
-}
-
-PackedShadow* PackedDriver::following(PackedShadow* shadow) const noexcept {
-    return ++shadow == shadow_ + limits_.max_inflight ? shadow_ : shadow;
 }
 
 std::size_t PackedDriver::collect_with_care(Completion* out, std::size_t n) noexcept {

@@ -19,7 +19,7 @@ Errc SplitDevice::init(const SplitRing& ring, const RegionTable& memory, std::sp
     const std::uint16_t size = ring.size();
     if (size == 0) return Errc::bad_argument;
     if (heads.size() < split_head_count(size)) return Errc::no_memory;
-    for (SplitHead& head : heads) head = SplitHead::home;
+    for (SplitHead& head : heads) head = {};
     ring_ = ring;
     descriptors_ = ring.descriptors();
     avail_entries_ = ring.avail_entries();
@@ -31,11 +31,17 @@ Errc SplitDevice::init(const SplitRing& ring, const RegionTable& memory, std::sp
     next_used_ = published_ = notified_ = load_acquire(ring.used()[SplitRing::kIndex]);
     start_avail_ = options.start_index;
     start_used_ = static_cast<std::uint16_t>(next_used_);
+    order_ = options.order;
+    plain_heads_ = order_ == UseOrder::any ? size : 0u;
+    ordered_heads_ = size - plain_heads_;
+    turn_ = order_ == UseOrder::any ? kNone : next_avail_ & mask_;
+    waiting_ = 0;
     publications_ = notifications_ = 0;
     max_chain_ = options.max_chain > size ? options.max_chain : size;
     event_index_ = options.event_index;
     indirect_ = options.indirect;
     ordering_ = options.ordering;
+    publishes_with_care_ = ordering_ == Ordering::platform || order_ == UseOrder::in_order;
     error_ = Errc::ok;
     // With event index both flags fields stay 0 (virtio 1.2 §2.7.10.2).
     if (event_index_ == EventIndex::on) store_relaxed(ring_.used()[SplitRing::kFlags], 0);
@@ -43,18 +49,46 @@ Errc SplitDevice::init(const SplitRing& ring, const RegionTable& memory, std::sp
     return Errc::ok;
 }
 
-bool SplitDevice::latch(Errc why) noexcept {
+SplitDevice::Shape SplitDevice::latch(Errc why) noexcept {
     error_ = why;
-    for (std::uint32_t head = 0; head <= mask_; ++head) heads_[head] = SplitHead::home; // push() takes nothing any more
+    plain_heads_ = ordered_heads_ = 0;
+    close_turn();
     seen_avail_ = next_avail_;
-    return false;
+    return {};
 }
 
-Errc SplitDevice::refuse_push() const noexcept { return error_ != Errc::ok ? error_ : Errc::bad_argument; }
+Errc SplitDevice::push_other(std::size_t head, std::uint32_t written) noexcept {
+    if (error_ != Errc::ok) return error_;
+    if (order_ == UseOrder::any || head > mask_) return Errc::bad_argument; // not out
+    SplitHead& done = heads_[head];
+    if (done.state == 0 || (done.state & kWaits) != 0) return Errc::bad_argument;
+    done.state |= kWaits;
+    done.written = written;
+    ++waiting_;
+    close_turn();
+    while (waiting_ != 0 && (heads_[oldest_].state & kWaits) != 0) {
+        SplitHead& next = heads_[oldest_];
+        complete(next, next.written, oldest_);
+        --waiting_;
+    }
+    if (waiting_ == 0) turn_ = oldest_;
+    return Errc::ok;
+}
 
-bool SplitDevice::pop_slow(Chain& chain, std::uint32_t head) noexcept {
-    ChainWalk walk{.memory = *memory_, .storage = chain.storage};
-    SplitDesc desc = load_descriptor(descriptors_[head]);
+void SplitDevice::close_turn() noexcept {
+    if (turn_ != kNone) oldest_ = turn_;
+    turn_ = kNone;
+}
+
+void SplitDevice::prepare_publication() noexcept {
+    // One entry, where the first of a batch would have its own, with the id of the last (virtio 1.2 §2.7.9).
+    if (order_ == UseOrder::in_order) write_used(published_, batch_last_ & kId, batch_written_);
+    if (ordering_ == Ordering::platform) platform_fence();
+}
+
+SplitDevice::Shape SplitDevice::pop_other(std::span<HostSegment> storage, std::uint32_t id, std::size_t head) noexcept {
+    ChainWalk walk{.memory = *memory_, .storage = storage};
+    SplitDesc desc = load_descriptor(descriptors_[id]);
     std::uint32_t count = 1;
     for (;; ++count) {
         const bool is_table = desc.has(split::kIndirect);
@@ -66,9 +100,10 @@ bool SplitDevice::pop_slow(Chain& chain, std::uint32_t head) noexcept {
         desc = load_descriptor(descriptors_[desc.next()]);
     }
     if (walk.segments == 0) return latch(Errc::chain_empty);
-    chain.descriptors = static_cast<std::uint16_t>(count);
-    accept(chain, head, static_cast<std::uint32_t>(walk.segments) - walk.writable, walk.writable);
-    return true;
+    return accept(id, head,
+                  {.readable = static_cast<std::uint16_t>(walk.segments - walk.writable),
+                   .writable = static_cast<std::uint16_t>(walk.writable),
+                   .descriptors = static_cast<std::uint16_t>(count)});
 }
 
 // A table is the last descriptor of its chain and no element of it; its own WRITE flag means nothing (virtio 1.2

@@ -22,10 +22,14 @@ Errc SplitDriver::init(const SplitRing& ring, std::span<SplitShadow> shadow,
     direct_segments_ = has_tables ? smaller(options.direct_segments, max_segments) : max_segments;
     event_index_ = options.event_index;
     ordering_ = options.ordering;
+    order_ = options.order;
     set_doorbell(options.doorbell);
     counters_ = {};
     published_ = 0;
-    limits_ = {.max_inflight = static_cast<std::uint16_t>(size / direct_segments_), .max_segments = max_segments};
+    limits_ = {.max_inflight = static_cast<std::uint16_t>(size / direct_segments_),
+               .max_segments = max_segments,
+               .written = order_ == UseOrder::any ? WrittenLength::exact : WrittenLength::upper_bound};
+    most_in_flight_ = limits_.max_inflight;
     descriptors_ = ring.descriptors();
     avail_entries_ = ring.avail_entries();
     published_index_ = ring.avail() + SplitRing::kIndex;
@@ -49,19 +53,26 @@ void SplitDriver::reset_state() noexcept {
     for (std::uint32_t i = 0; i <= mask_; ++i) {
         shadow_[i] = {.writable = SplitShadow::kNeverUsed, .next = SplitShadow::kNeverHead};
     }
-    // Chains stand at fixed places, one behind the other; the list hands out the first one first.
-    free_head_ = SplitShadow::kEnd;
-    for (std::uint32_t n = limits_.max_inflight; n-- > 0;) {
-        const std::uint32_t head = n * direct_segments_;
-        shadow_[head].next = free_head_;
-        free_head_ = static_cast<std::uint16_t>(head);
+    if (order_ == UseOrder::any) {
+        // Chains stand at fixed places, one behind the other; the list hands out the first one first.
+        free_head_ = SplitShadow::kEnd;
+        for (std::uint32_t n = limits_.max_inflight; n-- > 0;) {
+            const std::uint32_t head = n * direct_segments_;
+            shadow_[head].next = free_head_;
+            free_head_ = static_cast<std::uint16_t>(head);
+        }
+    } else {
+        free_head_ = 0; // there is always a next place; whether it is free is a matter of numbers
     }
-    direct_room_ = direct_segments_;
+    direct_room_ = order_ == UseOrder::any ? direct_segments_ : 0;
+    ordered_room_ = direct_segments_ - direct_room_;
+    oldest_ = 0;
+    batch_left_ = 0;
     counters_.chains += published_;
     avail_index_ = published_ = last_used_ = 0;
     interrupts_asked_ = event_index_ == EventIndex::off; // zeroed flags let the device interrupt
-    takes_care_ = interrupts_asked_ || ordering_ == Ordering::platform;
-    is_plain_ = !takes_care_;
+    is_plain_ = !interrupts_asked_ && ordering_ == Ordering::smp;
+    takes_care_ = !is_plain_ || order_ == UseOrder::in_order;
     error_ = Errc::ok;
 }
 
@@ -74,7 +85,8 @@ Errc SplitDriver::submit_other(std::span<const Segment> readable, std::span<cons
     if (error_ != Errc::ok) return error_;
     const std::size_t count = readable.size() + writable.size();
     if (count == 0 || count > limits_.max_segments) return Errc::bad_argument;
-    if (free_head_ == SplitShadow::kEnd) return Errc::queue_full;
+    if (free_head_ == SplitShadow::kEnd || avail_index_ - last_used_ >= most_in_flight_) return Errc::queue_full;
+    if (count <= ordered_room_) return submit_round_the_end(readable, writable, token);
 
     // A head descriptor names its table, so that tables need no bookkeeping of their own.
     const std::uint16_t head = free_head_;
@@ -84,8 +96,36 @@ Errc SplitDriver::submit_other(std::span<const Segment> readable, std::span<cons
     shadow_[head].recipe = 0;
     const Segment table{indirect_.device() + offset, static_cast<std::uint32_t>(count * sizeof(SplitDesc))};
     store_descriptor(descriptors_[head], table, SplitDesc::pack(split::kIndirect, 0));
-    ++counters_.descriptors;
-    commit(shadow_[head], head, static_cast<std::uint32_t>(bytes.total - bytes.readable), token);
+    const auto writable_bytes = static_cast<std::uint32_t>(bytes.total - bytes.readable);
+    if (order_ == UseOrder::in_order) {
+        commit_in_order(1, writable_bytes, token);
+    } else {
+        ++counters_.descriptors;
+        commit(shadow_[head], head, writable_bytes, token);
+    }
+    return Errc::ok;
+}
+
+// Of the last descriptor of the table the next is the first.
+Errc SplitDriver::submit_round_the_end(std::span<const Segment> readable, std::span<const Segment> writable,
+                                       Token token) noexcept {
+    std::size_t left = readable.size() + writable.size();
+    std::uint32_t at = free_head_;
+    Bytes bytes;
+    bool has_empty = false;
+    const auto put = [&](const Segment& segment, std::uint16_t flags) {
+        const std::uint32_t next = (at + 1) & mask_;
+        if (--left != 0) flags |= split::kNext;
+        store_descriptor(descriptors_[at], segment, SplitDesc::pack(flags, next));
+        has_empty |= segment.len == 0;
+        bytes.total += segment.len;
+        at = next;
+    };
+    for (const Segment& segment : readable) put(segment, 0);
+    bytes.readable = bytes.total;
+    for (const Segment& segment : writable) put(segment, split::kWrite);
+    if (has_empty || bytes.total - 1 >= kMaxChainBytes) return Errc::bad_argument;
+    commit_in_order(readable.size() + writable.size(), static_cast<std::uint32_t>(bytes.total - bytes.readable), token);
     return Errc::ok;
 }
 
@@ -96,19 +136,63 @@ Errc SplitDriver::classify(std::uint32_t id) const noexcept {
     return head.writable == SplitShadow::kNeverUsed ? Errc::ring_id_not_live : Errc::ring_double_completion;
 }
 
-bool SplitDriver::poll_with_care() noexcept {
-    if (error_ != Errc::ok) return false;
+// False: the queue is latched.
+inline bool SplitDriver::find_batch(std::size_t pending) noexcept {
+    const SplitUsed& entry = used_entries_[last_used_ & mask_];
+    const std::uint32_t id = load_relaxed(entry.id);
+    const std::uint32_t len = load_relaxed(entry.len);
+    if (id > mask_ || shadow_[id].next != SplitShadow::kLive || len > shadow_[id].writable) [[unlikely]] {
+        latch(classify(id));
+        return false;
+    }
+    const std::size_t before = static_cast<std::uint16_t>(shadow_[id].order - last_used_);
+    if (before >= pending) [[unlikely]] {
+        latch(Errc::ring_id_not_live); // the used index says that this one is not used
+        return false;
+    }
+    batch_left_ = before + 1;
+    batch_len_ = len;
+    return true;
+}
+
+inline std::size_t SplitDriver::collect_in_order(std::span<Completion> out, std::size_t pending) noexcept {
+    const std::size_t most = smaller(pending, out.size());
+    const std::uint32_t mask = mask_;
+    std::size_t done = 0;
+    while (done < most && (batch_left_ != 0 || find_batch(pending - done))) {
+        const std::size_t run = smaller(batch_left_, most - done);
+        std::uint32_t head = oldest_;
+        for (const std::size_t until = done + run; done < until; ++done) {
+            SplitShadow& shadow = shadow_[head];
+            out[done] = {shadow.token, shadow.writable};
+            shadow.next = SplitShadow::kEnd;
+            head = (head + shadow.descriptors) & mask;
+        }
+        oldest_ = head;
+        last_used_ += run;
+        batch_left_ -= run;
+        if (batch_left_ == 0) out[done - 1].written = batch_len_;
+    }
+    counters_.completions += done;
+    counters_.polls += done != 0 ? 1 : 0;
+    return done;
+}
+
+std::size_t SplitDriver::poll_with_care(std::span<Completion> out, std::uint16_t pending) noexcept {
+    if (error_ != Errc::ok) return 0;
     if (ordering_ == Ordering::platform) platform_fence();
     if (interrupts_asked_) disarm();
-    takes_care_ = ordering_ == Ordering::platform;
-    return true;
+    takes_care_ = ordering_ == Ordering::platform || order_ == UseOrder::in_order;
+    if (pending > static_cast<std::uint16_t>(published_ - last_used_)) return latch(Errc::ring_index_jump);
+    if (order_ == UseOrder::in_order) return collect_in_order(out, pending);
+    return collect(out.data(), smaller<std::size_t>(pending, out.size()));
 }
 
 std::size_t SplitDriver::latch(Errc why) noexcept {
     error_ = why;
     takes_care_ = true;
     is_plain_ = false;
-    direct_room_ = 0;
+    direct_room_ = ordered_room_ = 0;
     free_head_ = SplitShadow::kEnd;
     return 0;
 }

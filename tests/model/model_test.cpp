@@ -87,12 +87,15 @@ bool is_xattr(const model::Operation& operation) { return operation.kind >= mode
 
 } // namespace
 
-TEST_CASE("random operations over packed rings, in order as well, equal plain POSIX calls", "[model]") {
-    const auto order = GENERATE(UseOrder::any, UseOrder::in_order);
+TEST_CASE("random operations over packed rings, and over rings in order, equal plain POSIX calls", "[model]") {
+    const auto kind = GENERATE(posix::RingKind::packed, posix::RingKind::split);
+    const auto order =
+        kind == posix::RingKind::packed ? GENERATE(UseOrder::any, UseOrder::in_order) : UseOrder::in_order;
     const Scratch scratch;
     ::umask(022);
     backends::LoopbackOptions device;
-    device.offered = device.offered | FeatureSet::of(Feature::ring_packed, Feature::in_order);
+    device.offered = device.offered | FeatureSet::of(Feature::in_order);
+    if (kind == posix::RingKind::packed) device.offered.add(Feature::ring_packed);
     device.queue_size = 100;
     posix::MountOptions options;
     options.channel.rings.order = order;
@@ -101,7 +104,7 @@ TEST_CASE("random operations over packed rings, in order as well, equal plain PO
             std::make_unique<backends::Passthrough>(backends::PassthroughOptions{.root = scratch.served()}), device),
         options);
     REQUIRE(mount);
-    REQUIRE((*mount)->channel().rings().request_ring().kind() == posix::RingKind::packed);
+    REQUIRE((*mount)->channel().rings().request_ring().kind() == kind);
     model::MountSubject ours(**mount);
     model::PosixSubject reference(scratch.reference());
     run(ours, reference, from_environment("VFSPROTO_MODEL_STEPS", 20'000), is_order_of_names);

@@ -61,7 +61,7 @@ struct RingPairOptions {
     std::uint16_t direct_segments = 1; // when indirect
     std::uint16_t start_index = 0;     // of the device, on a split ring
     Ordering ordering = Ordering::smp;
-    UseOrder order = UseOrder::any; // on a packed ring
+    UseOrder order = UseOrder::any;
 };
 
 // The parts of a ring of each kind, by the same names.
@@ -77,8 +77,8 @@ struct SplitParts {
     }
     // The least legal size from this one on.
     static constexpr std::uint16_t legal(std::uint16_t size) { return std::bit_ceil(size); }
-    static SplitDriverOptions driver_options(const RingPairOptions&) { return {}; }
-    static SplitDeviceOptions device_options(const RingPairOptions&) { return {}; }
+    using DriverOptions = SplitDriverOptions;
+    using DeviceOptions = SplitDeviceOptions;
 };
 struct PackedParts {
     using Ring = PackedRing;
@@ -91,16 +91,8 @@ struct PackedParts {
         return packed_indirect_bytes(size, max_segments);
     }
     static constexpr std::uint16_t legal(std::uint16_t size) { return size; }
-    static PackedDriverOptions driver_options(const RingPairOptions& chosen) {
-        PackedDriverOptions options;
-        options.order = chosen.order;
-        return options;
-    }
-    static PackedDeviceOptions device_options(const RingPairOptions& chosen) {
-        PackedDeviceOptions options;
-        options.order = chosen.order;
-        return options;
-    }
+    using DriverOptions = PackedDriverOptions;
+    using DeviceOptions = PackedDeviceOptions;
 };
 
 template <class Parts> class BasicRingPair : public Parts {
@@ -126,8 +118,9 @@ public:
     BasicRingPair& operator=(const BasicRingPair&) = delete;
 
     [[nodiscard]] auto driver_options() {
-        auto result = Parts::driver_options(options);
+        typename Parts::DriverOptions result;
         result.event_index = options.event_index;
+        result.order = options.order;
         result.ordering = options.ordering;
         result.max_segments = options.max_segments;
         result.direct_segments = options.direct_segments;
@@ -140,7 +133,8 @@ public:
         return result;
     }
     [[nodiscard]] auto device_options() const {
-        auto result = Parts::device_options(options);
+        typename Parts::DeviceOptions result;
+        result.order = options.order;
         result.event_index = options.event_index;
         result.indirect = options.indirect;
         result.ordering = options.ordering;

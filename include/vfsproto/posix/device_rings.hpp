@@ -25,7 +25,7 @@ struct RingOptions {
     std::uint16_t max_segments = 4; // of one request
     UseIndirect indirect = UseIndirect::automatic;
     FeatureSet withheld{}; // features not to be taken although both sides have them
-    // In order: IN_ORDER is taken where it is offered with RING_PACKED; replies are then believed as to their length.
+    // In order: IN_ORDER is taken where it is offered; replies are then believed as to their length.
     UseOrder order = UseOrder::any;
 };
 

@@ -70,6 +70,7 @@ private:
         Driver driver;
         driver.event_index = features.has(Feature::event_idx) ? EventIndex::on : EventIndex::off;
         driver.ordering = features.has(Feature::order_platform) ? Ordering::platform : Ordering::smp;
+        driver.order = features.has(Feature::in_order) ? UseOrder::in_order : UseOrder::any;
         driver.max_segments = options.max_segments;
         driver.direct_segments = options.direct_segments;
         if (features.has(Feature::indirect_desc)) driver.indirect = tables;
@@ -90,10 +91,8 @@ private:
         if (!ring) return ring.error();
         remember_addresses(*ring);
         packed_shadow_.resize(packed_shadow_count(options.size));
-        auto driver = common<PackedDriverOptions>(features, tables, options);
-        driver.order = features.has(Feature::in_order) ? UseOrder::in_order : UseOrder::any;
         queue_ = RequestRing(packed_);
-        return packed_.init(*ring, packed_shadow_, driver);
+        return packed_.init(*ring, packed_shadow_, common<PackedDriverOptions>(features, tables, options));
     }
 
     RingKind kind_ = RingKind::split;

@@ -83,17 +83,21 @@ public:
     }
 
     // Staged until publish(). `written` is at most the writable bytes of the chain: the caller's promise to the driver.
-    [[nodiscard]] Errc push(const Chain& done, std::uint32_t written) noexcept {
+    [[gnu::always_inline, nodiscard]] Errc push(const Chain& done, std::uint32_t written) noexcept {
         const std::size_t head = done.head;
         const std::size_t bytes = head < plain_heads_ ? heads_[head].bytes : 0;
-        if (bytes == 0) [[unlikely]]
-            return push_other(head, written);
-        stage(head, written, bytes);
+        if (bytes != 0) [[likely]] {
+            stage(head, written, bytes);
+            return Errc::ok;
+        }
+        if (head != turn_ || heads_[head].bytes == 0) return push_other(head, written);
+        ++pushed_;
+        complete(heads_[head], written, turn_);
         return Errc::ok;
     }
 
     void publish() noexcept {
-        if (write_ == &first_ && batch_bytes_ == 0) return;
+        if (write_ == &first_ && batch_last_ == 0) return;
         publish_staged();
     }
 
@@ -123,6 +127,12 @@ public:
 private:
     static constexpr std::uint64_t kBothWraps = PackedDesc::flags(packed::kBoth);
     static constexpr std::uint64_t kWriteFlag = PackedDesc::flags(packed::kWrite);
+    // PackedHead::bytes with IN_ORDER: the number of descriptors (1 to 32768), whether the chain is completed behind one
+    // that is not, and the id.
+    static constexpr unsigned kCountOfHead = 16;
+    static constexpr std::uint32_t kHeadWaits = 0x8000;
+    static constexpr std::uint32_t kIdOfHead = 0x7fff;
+    static constexpr std::size_t kNone = ~std::size_t{0};
 
     // Of a chain. Returned in registers, so that the caller's own stays out of memory.
     struct Shape {
@@ -140,18 +150,23 @@ private:
         const std::uint64_t word = load_acquire(at->word);
         // One comparison for all: with other flags than these it is no id any more.
         const std::uint64_t id = word >> PackedDesc::kIdShift ^ alone_top_;
-        if (id >= plain_heads_) return false;
-        const std::uint32_t len = PackedDesc::len_of(word);
-        std::byte* const data = memory_->translate_recent(DeviceAddr{load_relaxed(at->addr)}, len);
-        if (data == nullptr || storage.empty() || heads_[id].bytes != 0) [[unlikely]]
-            return false;
-        heads_[id].bytes = sizeof(PackedDesc);
-        next_avail_ = at + 1;
-        if (at + 1 == end_) [[unlikely]]
-            wrap_avail();
-        storage[0] = {data, len};
-        shape = {.head = static_cast<std::uint16_t>(id), .readable = 0, .writable = 1, .descriptors = 1};
-        return true;
+        const auto take = [&](std::size_t head, std::uint32_t bytes) __attribute__((always_inline)) {
+            const std::uint32_t len = PackedDesc::len_of(word);
+            std::byte* const data = memory_->translate_recent(DeviceAddr{load_relaxed(at->addr)}, len);
+            if (data == nullptr || storage.empty() || heads_[head].bytes != 0) [[unlikely]]
+                return false;
+            heads_[head].bytes = bytes;
+            next_avail_ = at + 1;
+            if (at + 1 == end_) [[unlikely]]
+                wrap_avail();
+            storage[0] = {data, len};
+            shape = {.head = static_cast<std::uint16_t>(head), .readable = 0, .writable = 1, .descriptors = 1};
+            return true;
+        };
+        if (id < plain_heads_) [[likely]]
+            return take(id, sizeof(PackedDesc));
+        if (id >= ordered_heads_) return false;
+        return take(static_cast<std::size_t>(at - descriptors_), static_cast<std::uint32_t>(id) | 1 << kCountOfHead);
     }
 
     // Chains: as many as descriptors, but for those behind the first of each.
@@ -166,16 +181,31 @@ private:
     }
     [[nodiscard]] bool is_available(std::uint64_t word) const noexcept { return (word & kBothWraps) == avail_word_; }
 
-    // Writes a used descriptor, the first one since publish() not yet into the ring.
     [[gnu::always_inline]] void stage(std::size_t head, std::uint32_t written, std::size_t bytes) noexcept {
         heads_[head].bytes = 0;
-        PackedDesc* const at = write_;
-        store_relaxed(at->word, used_descriptor(head, written));
         ++pushed_;
+        write_used(head, written, bytes);
+    }
+    // Writes a used descriptor, the first one since publish() not yet into the ring.
+    [[gnu::always_inline]] void write_used(std::uint64_t id, std::uint32_t written, std::size_t bytes) noexcept {
+        PackedDesc* const at = write_;
+        store_relaxed(at->word, used_descriptor(id, written));
         write_ = packed_after(at, bytes);
         if (write_ >= edge_) [[unlikely]]
             cross_edge(bytes);
     }
+    // With IN_ORDER, one more for the batch: the oldest chain that is out. `at` is where it begins; the next one follows.
+    [[gnu::always_inline]] void complete(PackedHead& oldest, std::uint32_t written, std::size_t& at) noexcept {
+        const std::uint32_t bytes = oldest.bytes;
+        oldest.bytes = 0;
+        batch_last_ = bytes;
+        batch_written_ = written;
+        at += bytes >> kCountOfHead;
+        if (at >= size_) [[unlikely]]
+            wrap(at);
+    }
+    void wrap(std::size_t& at) const noexcept;
+    void close_turn() noexcept;
     [[nodiscard]] std::uint64_t used_descriptor(std::uint64_t id, std::uint32_t written) const noexcept {
         // The length means something with WRITE only (virtio 1.2 §2.8.4).
         const std::uint64_t wrote = written != 0 ? kWriteFlag : 0;
@@ -199,10 +229,9 @@ private:
         begin_burst(write_);
     }
     void publish_otherwise() noexcept;
-    void publish_batch() noexcept;
+    [[gnu::always_inline]] void stage_batch() noexcept;
     // Where the next used descriptor goes after one that was the first of a burst, or the last of the ring.
     void cross_edge(std::size_t bytes) noexcept;
-    [[nodiscard]] PackedDesc* used_after(PackedDesc* at, std::uint32_t bytes) noexcept;
 
     void ask_for_kicks() noexcept {
         const std::uint32_t event =
@@ -238,10 +267,11 @@ private:
     std::uint64_t avail_word_ = 0;     // the flags that say "available" there
     std::uint64_t alone_top_ = 0;      // those of a chain for pop_alone(), as the upper half of a word
     std::uint64_t plain_heads_ = 0;    // the ring size, or 0 where the short ways of pop() and push() are closed
+    std::uint64_t ordered_heads_ = 0;  // the same of those with IN_ORDER
     const RegionTable* memory_ = nullptr;
     PackedHead* heads_ = nullptr;
     PackedDesc* end_ = nullptr;
-    std::uint32_t size_ = 0;
+    std::size_t size_ = 0;
     std::uint16_t announced_place_ = 0; // of that decision
     std::uint16_t used_place_ = 0;      // first_at_ in the driver's words
     std::size_t passed_avail_ = 0;      // of popped(), what is not next_avail_
@@ -261,13 +291,13 @@ private:
     Errc error_ = Errc::wrong_state;
     PackedRing ring_;
 
-    // IN_ORDER: heads are handed out in turn, and what is completed up to the oldest one out is one batch.
-    std::uint16_t next_head_ = 0;
-    std::uint16_t oldest_ = 0;
-    std::uint32_t batch_id_ = 0; // of its last chain, as batch_written_
-    std::uint32_t batch_written_ = 0;
-    std::uint32_t batch_bytes_ = 0;
-    std::uint32_t batch_chains_ = 0;
+    // IN_ORDER: a chain's head is where it begins in the ring; what is completed up to the oldest one out is one batch.
+    std::size_t turn_ = kNone; // the head of the oldest one, while push() may take the short way with it
+    std::size_t oldest_ = 0;   // …, while it may not
+    std::size_t batch_start_ = 0;
+    std::size_t waiting_ = 0;         // chains completed behind one that is not
+    std::uint32_t batch_last_ = 0;    // PackedHead::bytes of its last chain; 0: there is none
+    std::uint32_t batch_written_ = 0; // "
 
     // Cold.
     std::uint32_t max_chain_ = 0;

@@ -249,8 +249,8 @@ private:
     // The wrap counter at used_ as a word has it.
     [[nodiscard]] std::uint64_t used_flags() const noexcept { return used_top_ << PackedDesc::kIdShift; }
     [[nodiscard]] bool is_used(std::uint64_t word) const noexcept { return ((word ^ used_flags()) & kBothWraps) == 0; }
-    [[nodiscard]] PackedDesc* next_used(PackedDesc* at, const PackedShadow& shadow) noexcept {
-        at = packed_after(at, shadow.bytes);
+    [[nodiscard]] PackedDesc* next_used(PackedDesc* at, std::size_t bytes) noexcept {
+        at = packed_after(at, bytes);
         if (at >= end_) [[unlikely]] {
             at -= ring_.size();
             used_top_ ^= kBothWraps >> PackedDesc::kIdShift;
@@ -281,7 +281,7 @@ private:
             shadow.limit = 0;
             shadow.next = free;
             free = &shadow;
-            at = next_used(at, shadow);
+            at = next_used(at, shadow.bytes);
         }
         used_ = at;
         free_ = free;
@@ -292,7 +292,7 @@ private:
     [[nodiscard]] std::size_t stop_at_violation(Errc why, std::size_t done, PackedDesc* at,
                                                 PackedShadow* free) noexcept;
     // The same with IN_ORDER: one used descriptor tells of its buffer and of all before it.
-    [[nodiscard]] std::size_t collect_in_order(Completion* out, std::size_t n) noexcept;
+    [[gnu::always_inline, nodiscard]] std::size_t collect_in_order(Completion* out, std::size_t n) noexcept;
     [[nodiscard]] bool find_batch() noexcept;
 
     // What a descriptor that is not the usual used one comes to.
@@ -313,7 +313,6 @@ private:
     // Of the last descriptor of so many of the shortest chains in flight.
     [[nodiscard]] std::uint16_t place_of_many(std::uint16_t completions) const noexcept;
     [[nodiscard]] std::uint32_t least_descriptors(std::size_t chains) const noexcept;
-    [[nodiscard]] PackedShadow* following(PackedShadow* shadow) const noexcept;
     void reset_state() noexcept;
 
     // Hot.

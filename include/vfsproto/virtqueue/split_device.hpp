@@ -13,8 +13,11 @@ namespace vfsproto {
 
 struct ChainWalk; // of the bodies
 
-// Whether a head is out with the device's owner. Storage of the caller, private.
-enum class SplitHead : std::uint8_t { home, out };
+// What the device side knows of the chain with one head. Storage of the caller, private.
+struct SplitHead {
+    std::uint32_t state = 0;   // 0: not out with the device's owner. Else SplitDevice::kOut and more
+    std::uint32_t written = 0; // with IN_ORDER: of one that waits for those before it
+};
 
 [[nodiscard]] constexpr std::size_t split_head_count(std::uint16_t size) noexcept { return size; }
 
@@ -22,6 +25,8 @@ struct SplitDeviceOptions {
     EventIndex event_index = EventIndex::off;
     IndirectTables indirect = IndirectTables::accepted;
     Ordering ordering = Ordering::smp;
+    // With in_order, completions are kept back until all chains before them are completed.
+    UseOrder order = UseOrder::any;
     // The first available index to serve: 0 for a fresh ring, else what the queue was stopped with (vhost-user
     // SET_VRING_BASE).
     std::uint16_t start_index = 0;
@@ -50,67 +55,41 @@ public:
     // The next available index to be served (vhost-user GET_VRING_BASE, once outstanding() is 0).
     [[nodiscard]] std::uint16_t next_avail() const noexcept { return static_cast<std::uint16_t>(next_avail_); }
     // Chains popped and not pushed.
-    [[nodiscard]] std::uint16_t outstanding() const noexcept {
-        return static_cast<std::uint16_t>((next_avail_ - start_avail_) - (next_used_ - start_used_));
-    }
+    [[nodiscard]] std::uint16_t outstanding() const noexcept { return static_cast<std::uint16_t>(held() - waiting_); }
 
     // Descriptors of zero bytes are passed over. A violation latches the queue with its own error and returns false; the
     // chain that caused it never reaches the caller.
     [[gnu::always_inline, nodiscard]] bool pop(Chain& chain) noexcept {
         if (next_avail_ == seen_avail_ && !look_for_more()) return false;
-        const std::uint32_t mask = mask_;
-        const std::uint32_t head = load_relaxed(avail_entries_[next_avail_ & mask]);
-        if (head > mask || heads_[head] != SplitHead::home) [[unlikely]]
-            return latch(Errc::avail_head_invalid);
-
-        chain.head = static_cast<std::uint16_t>(head);
-
-        // The usual chain. For any other, pop_slow() starts anew: nothing read here is used there, so that a driver that
-        // changes a descriptor in between gains nothing.
-        HostSegment* out = chain.storage.data();
-        HostSegment* const end = out + chain.storage.size();
-        std::uint32_t readable = 0;
-        std::uint32_t writable = 0;
-        const SplitDesc* at = descriptors_ + head;
-        for (;;) {
-            const SplitDesc desc = load_descriptor(*at);
-            std::byte* const data = memory_->translate_recent(DeviceAddr{desc.addr.value()}, desc.len.value());
-            if (data == nullptr || out == end || desc.has(split::kIndirect)) [[unlikely]]
-                return pop_slow(chain, head);
-            *out++ = {data, desc.len.value()};
-            if (desc.has(split::kWrite)) {
-                ++writable;
-            } else if (writable == 0) {
-                ++readable;
-            } else [[unlikely]] {
-                return pop_slow(chain, head);
-            }
-            if (!desc.has(split::kNext)) break;
-            if (desc.next() > mask) [[unlikely]]
-                return pop_slow(chain, head);
-            at = descriptors_ + desc.next();
+        Shape shape;
+        if (!pop_alone(chain.storage, shape)) {
+            shape = pop_linked(chain.storage);
+            if (shape.descriptors == 0) return false;
         }
-        chain.descriptors = static_cast<std::uint16_t>(readable + writable);
-        accept(chain, head, readable, writable);
+        chain.head = shape.head;
+        chain.readable_count = shape.readable;
+        chain.writable_count = shape.writable;
+        chain.descriptors = shape.descriptors;
         return true;
     }
 
     // Staged until publish(). `written` is at most the writable bytes of the chain: the caller's promise to the driver.
-    [[nodiscard]] Errc push(const Chain& done, std::uint32_t written) noexcept {
-        const std::uint32_t head = done.head;
-        if (head > mask_ || heads_[head] != SplitHead::out) [[unlikely]]
-            return refuse_push();
-        heads_[head] = SplitHead::home;
-        SplitUsed& entry = used_entries_[next_used_++ & mask_];
-        store_relaxed(entry.id, head);
-        store_relaxed(entry.len, written);
+    [[gnu::always_inline, nodiscard]] Errc push(const Chain& done, std::uint32_t written) noexcept {
+        const std::size_t head = done.head;
+        if (head < plain_heads_ && heads_[head].state != 0) [[likely]] {
+            heads_[head].state = 0;
+            write_used(next_used_++, static_cast<std::uint32_t>(head), written);
+            return Errc::ok;
+        }
+        if (head != turn_ || heads_[head].state == 0) return push_other(head, written);
+        complete(heads_[head], written, turn_);
         return Errc::ok;
     }
 
     void publish() noexcept {
         if (next_used_ == published_) return;
-        if (ordering_ == Ordering::platform) [[unlikely]]
-            platform_fence();
+        if (publishes_with_care_) [[unlikely]]
+            prepare_publication();
         store_release(ring_.used()[SplitRing::kIndex], static_cast<std::uint16_t>(next_used_));
         ++publications_;
         published_ = next_used_;
@@ -149,11 +128,109 @@ public:
     }
 
 private:
-    void accept(Chain& chain, std::uint32_t head, std::uint32_t readable, std::uint32_t writable) noexcept {
-        heads_[head] = SplitHead::out;
+    // SplitHead::state: out; with IN_ORDER, completed behind one that is not; the id (of 15 bits).
+    static constexpr std::uint32_t kOut = 0x1'0000;
+    static constexpr std::uint32_t kWaits = 0x8000;
+    static constexpr std::uint32_t kId = 0x7fff;
+    static constexpr std::uint32_t kShapeFlags = split::kNext | split::kWrite | split::kIndirect;
+    static constexpr std::size_t kNone = ~std::size_t{0};
+
+    // Of a chain. Returned in registers, so that the caller's own stays out of memory.
+    struct Shape {
+        std::uint16_t head = 0;
+        std::uint16_t readable = 0;
+        std::uint16_t writable = 0;
+        std::uint16_t descriptors = 0; // 0: there is none
+    };
+
+    // The shortest way: one direct, writable descriptor in the region hit last. Then comes pop_linked() for every legal
+    // direct chain, and pop_other() for what is left. Each starts anew: nothing read here is used there, so that a driver
+    // that changes a descriptor in between gains nothing.
+    [[gnu::always_inline, nodiscard]] bool pop_alone(std::span<HostSegment> storage, Shape& shape) noexcept {
+        const std::size_t place = next_avail_ & mask_;
+        const std::uint32_t id = load_relaxed(avail_entries_[place]);
+        const auto take = [&](std::size_t head) __attribute__((always_inline)) {
+            const SplitDesc& at = descriptors_[id];
+            if ((load_relaxed(at.link) & kShapeFlags) != split::kWrite) return false;
+            const std::uint32_t len = load_relaxed(at.len);
+            std::byte* const data = memory_->translate_recent(DeviceAddr{load_relaxed(at.addr)}, len);
+            if (data == nullptr || storage.empty() || heads_[head].state != 0) [[unlikely]]
+                return false;
+            heads_[head].state = kOut | id;
+            ++next_avail_;
+            storage[0] = {data, len};
+            shape = {.head = static_cast<std::uint16_t>(head), .readable = 0, .writable = 1, .descriptors = 1};
+            return true;
+        };
+        if (id < plain_heads_) [[likely]]
+            return take(id);
+        return id < ordered_heads_ && take(place);
+    }
+
+    [[gnu::always_inline, nodiscard]] Shape pop_linked(std::span<HostSegment> storage) noexcept {
+        const std::uint32_t mask = mask_;
+        const std::size_t place = next_avail_ & mask;
+        const std::uint32_t id = load_relaxed(avail_entries_[place]);
+        if (id > mask) [[unlikely]]
+            return latch(Errc::avail_head_invalid);
+        const std::size_t head = ordered_heads_ == 0 ? id : place;
+        if (heads_[head].state != 0) [[unlikely]]
+            return latch(Errc::avail_head_invalid);
+
+        const RegionTable& memory = *memory_;
+        const SplitDesc* const table = descriptors_;
+        HostSegment* out = storage.data();
+        HostSegment* const end = out + storage.size();
+        std::uint32_t readable = 0;
+        std::uint32_t writable = 0;
+        for (std::uint32_t next = id;;) {
+            const SplitDesc desc = load_descriptor(table[next]);
+            std::byte* const data = memory.translate_recent(DeviceAddr{desc.addr.value()}, desc.len.value());
+            if (data == nullptr || out == end || desc.has(split::kIndirect)) [[unlikely]]
+                return pop_other(storage, id, head);
+            *out++ = {data, desc.len.value()};
+            if (desc.has(split::kWrite)) {
+                ++writable;
+            } else if (writable == 0) {
+                ++readable;
+            } else [[unlikely]] {
+                return pop_other(storage, id, head);
+            }
+            if (!desc.has(split::kNext)) break;
+            next = desc.next();
+            if (next > mask) [[unlikely]]
+                return pop_other(storage, id, head);
+        }
+        return accept(id, head,
+                      {.readable = static_cast<std::uint16_t>(readable),
+                       .writable = static_cast<std::uint16_t>(writable),
+                       .descriptors = static_cast<std::uint16_t>(readable + writable)});
+    }
+
+    // A head is a chain's id, the number of its first descriptor; with IN_ORDER its place in the available ring.
+    [[nodiscard]] Shape accept(std::uint32_t id, std::size_t head, Shape shape) noexcept {
+        heads_[head].state = kOut | id;
         ++next_avail_;
-        chain.readable_count = static_cast<std::uint16_t>(readable);
-        chain.writable_count = static_cast<std::uint16_t>(writable);
+        shape.head = static_cast<std::uint16_t>(head);
+        return shape;
+    }
+
+    void write_used(std::size_t index, std::uint32_t id, std::uint32_t written) noexcept {
+        SplitUsed& entry = used_entries_[index & mask_];
+        store_relaxed(entry.id, id);
+        store_relaxed(entry.len, written);
+    }
+    // With IN_ORDER, one more for the batch: the oldest chain that is out, whose head is `at`; then it is the next one.
+    [[gnu::always_inline]] void complete(SplitHead& oldest, std::uint32_t written, std::size_t& at) noexcept {
+        batch_last_ = oldest.state;
+        batch_written_ = written;
+        oldest.state = 0;
+        ++next_used_;
+        at = (at + 1) & mask_;
+    }
+    // Chains popped and not in the used ring.
+    [[nodiscard]] std::uint16_t held() const noexcept {
+        return static_cast<std::uint16_t>((next_avail_ - start_avail_) - (next_used_ - start_used_));
     }
 
     // Reads the available index when all that was seen is served. False: nothing new, or latched.
@@ -164,8 +241,8 @@ private:
         const std::uint32_t pending = static_cast<std::uint16_t>(index - next_avail_);
         if (pending == 0) return false;
         // Each chain that is out holds a descriptor at least.
-        if (pending > mask_ + 1 - outstanding()) [[unlikely]]
-            return latch(Errc::avail_index_jump);
+        if (pending > mask_ + 1 - held()) [[unlikely]]
+            return latch(Errc::avail_index_jump), false;
         if (ordering_ == Ordering::platform) [[unlikely]]
             platform_fence();
         seen_avail_ = next_avail_ + pending;
@@ -180,18 +257,23 @@ private:
         }
     }
 
-    // Also makes every later pop() take the path that looks at the error. False: nothing was popped.
-    bool latch(Errc why) noexcept;
+    // Also makes every later pop() and push() take the path that looks at the error. Returns that nothing was popped.
+    Shape latch(Errc why) noexcept;
     // Any chain, legal or not: indirect, several regions, empty descriptors. Names the violation.
-    [[nodiscard]] bool pop_slow(Chain& chain, std::uint32_t head) noexcept;
+    [[nodiscard]] Shape pop_other(std::span<HostSegment> storage, std::uint32_t id, std::size_t head) noexcept;
     [[nodiscard]] Errc walk_table(ChainWalk& walk, const SplitDesc& table, std::uint32_t count) const noexcept;
-    [[nodiscard]] Errc refuse_push() const noexcept;
+    [[nodiscard]] Errc push_other(std::size_t head, std::uint32_t written) noexcept;
+    void close_turn() noexcept;
+    // With a fence for hardware, or in order.
+    void prepare_publication() noexcept;
 
     // Hot. Indices run freely in whole words; the ring holds their low 16 bits.
     const SplitDesc* descriptors_ = nullptr;
     const Le16* avail_entries_ = nullptr;
     SplitUsed* used_entries_ = nullptr;
-    SplitHead* heads_ = &no_head_; // before init(): push() finds that nothing is out
+    SplitHead* heads_ = nullptr;
+    std::size_t plain_heads_ = 0;   // the ring size, or 0 where the short ways of pop() and push() are closed
+    std::size_t ordered_heads_ = 0; // the same of those with IN_ORDER
     const RegionTable* memory_ = nullptr;
     std::size_t next_avail_ = 0;
     std::size_t seen_avail_ = 0; // published by the driver, as of the last look
@@ -203,11 +285,19 @@ private:
     EventIndex event_index_ = EventIndex::off;
     IndirectTables indirect_ = IndirectTables::refused;
     Ordering ordering_ = Ordering::smp;
+    UseOrder order_ = UseOrder::any;
+    bool publishes_with_care_ = false; // a fence for hardware, or IN_ORDER
     Errc error_ = Errc::wrong_state;
     SplitRing ring_;
 
+    // IN_ORDER: what is completed up to the oldest chain out is one batch.
+    std::size_t turn_ = kNone;        // the head of the oldest one, while push() may take the short way with it
+    std::size_t oldest_ = 0;          // …, while it may not
+    std::size_t waiting_ = 0;         // chains completed behind one that is not
+    std::uint32_t batch_last_ = 0;    // SplitHead::state of its last chain
+    std::uint32_t batch_written_ = 0; // "
+
     // Cold.
-    SplitHead no_head_ = SplitHead::home;
     std::uint16_t start_avail_ = 0;
     std::uint16_t start_used_ = 0;
     std::size_t publications_ = 0;

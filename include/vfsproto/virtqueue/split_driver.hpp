@@ -25,12 +25,17 @@ struct alignas(16) SplitShadow {
     std::uint16_t next{};     // the following free head, or one of the above
     Token token{};
     std::uint32_t recipe{}; // of the descriptors that stand there; 0 = none
+    // With IN_ORDER:
+    std::uint16_t order{};       // the chain's index in the available ring
+    std::uint16_t descriptors{}; // of the table it takes
 };
 static_assert(sizeof(SplitShadow) == 16 && SplitShadow::kNeverHead > kSplitMaxSize);
 
 struct SplitDriverOptions {
     EventIndex event_index = EventIndex::off;
     Ordering ordering = Ordering::smp;
+    // In order: chains lie one behind the other in the table, so that none is left standing for submit_varied().
+    UseOrder order = UseOrder::any;
     // The most segments of one chain, readable and writable together. Above the ring size: the ring size (a chain may
     // not be longer, not even through an indirect table: virtio 1.2 §2.7.5.3.1). Without indirect tables each chain
     // owns as many ring entries, so that max_inflight is the ring size divided by it.
@@ -81,8 +86,8 @@ public:
 
     // Errors: queue_full; bad_argument (no segment, more than max_segments, an empty segment, 4 GiB or more in all); the
     // violation that latched the queue. After an error nothing was submitted.
-    [[nodiscard]] Errc submit(std::span<const Segment> readable, std::span<const Segment> writable,
-                              Token token) noexcept {
+    [[gnu::always_inline, nodiscard]] Errc submit(std::span<const Segment> readable, std::span<const Segment> writable,
+                                                  Token token) noexcept {
         return submit_chain(readable, writable, token, 0);
     }
     // The same for a chain whose segments are counted when this is compiled: straight code.
@@ -174,8 +179,8 @@ public:
             ++counters_.empty_polls;
             return 0;
         }
-        if (takes_care_ && !poll_with_care()) [[unlikely]]
-            return 0;
+        if (takes_care_) [[unlikely]]
+            return poll_with_care(out, pending);
         if (pending > static_cast<std::uint16_t>(published_ - last_used_)) [[unlikely]] {
             return latch(Errc::ring_index_jump);
         }
@@ -219,8 +224,10 @@ private:
                                                         std::span<const Segment, W> writable, Token token,
                                                         std::uint32_t recipe) noexcept {
         const std::size_t count = readable.size() + writable.size();
-        if (count - 1 >= direct_room_) [[unlikely]]
+        if (count - 1 >= direct_room_) [[unlikely]] {
+            if (count - 1 < ordered_room_) return submit_in_order(readable, writable, token);
             return submit_elsewhere(readable, writable, token);
+        }
         const std::uint16_t head = free_head_;
         if (head == SplitShadow::kEnd) [[unlikely]]
             return Errc::queue_full;
@@ -232,6 +239,20 @@ private:
         shadow_[head].recipe = recipe;
         counters_.descriptors += count;
         commit(shadow_[head], head, static_cast<std::uint32_t>(bytes.total - bytes.readable), token);
+        return Errc::ok;
+    }
+
+    // Behind the chain before it (virtio 1.2 §2.7.5), unless the end of the table comes in between.
+    template <std::size_t R, std::size_t W> [[gnu::always_inline, nodiscard]] Errc
+    submit_in_order(std::span<const Segment, R> readable, std::span<const Segment, W> writable, Token token) noexcept {
+        const std::size_t count = readable.size() + writable.size();
+        const std::uint32_t head = free_head_;
+        if (avail_index_ - last_used_ >= most_in_flight_ || head + count > mask_ + std::size_t{1}) [[unlikely]]
+            return submit_elsewhere(readable, writable, token);
+        const Bytes bytes = write_descriptors(descriptors_ + head, head, readable, writable);
+        if (bytes.total - 1 >= kMaxChainBytes) [[unlikely]]
+            return Errc::bad_argument;
+        commit_in_order(count, static_cast<std::uint32_t>(bytes.total - bytes.readable), token);
         return Errc::ok;
     }
 
@@ -286,6 +307,16 @@ private:
                 writable, [&](Segment segment) __attribute__((always_inline)) { all[count++] = segment; });
             return submit_other({all, R}, {all + R, W}, token);
         }
+    }
+
+    void commit_in_order(std::size_t descriptors, std::uint32_t writable, Token token) noexcept {
+        const std::uint16_t head = free_head_;
+        SplitShadow& shadow = shadow_[head];
+        shadow.order = static_cast<std::uint16_t>(avail_index_);
+        shadow.descriptors = static_cast<std::uint16_t>(descriptors);
+        shadow.next = static_cast<std::uint16_t>((head + descriptors) & mask_);
+        counters_.descriptors += descriptors;
+        commit(shadow, head, writable, token);
     }
 
     // Records the chain and stages its head in the available ring; kick() publishes it.
@@ -378,13 +409,19 @@ private:
         ++counters_.polls;
     }
 
-    // What few polls have to do first. False: the queue is latched.
-    [[nodiscard]] bool poll_with_care() noexcept;
+    // With what few polls have to do besides.
+    [[nodiscard]] std::size_t poll_with_care(std::span<Completion> out, std::uint16_t pending) noexcept;
+    // With IN_ORDER, where one used entry tells of its chain and of all before it.
+    [[gnu::always_inline, nodiscard]] std::size_t collect_in_order(std::span<Completion> out,
+                                                                   std::size_t pending) noexcept;
+    [[nodiscard]] bool find_batch(std::size_t pending) noexcept;
     [[nodiscard]] Errc classify(std::uint32_t id) const noexcept;
     // Takes submit() to the path that looks at the error. Returns 0: nothing was polled.
     std::size_t latch(Errc why) noexcept;
     [[nodiscard]] Errc submit_other(std::span<const Segment> readable, std::span<const Segment> writable,
                                     Token token) noexcept;
+    [[nodiscard]] Errc submit_round_the_end(std::span<const Segment> readable, std::span<const Segment> writable,
+                                            Token token) noexcept;
     void reset_state() noexcept;
 
     // Hot. Indices run freely in whole words; the ring holds their low 16 bits.
@@ -396,7 +433,7 @@ private:
     const Le16* used_index_ = nullptr;
     const SplitUsed* used_entries_ = nullptr;
     SplitShadow* shadow_ = nullptr;
-    std::uint32_t direct_room_ = 0; // most segments of a direct chain; 0 once latched
+    std::uint32_t direct_room_ = 0; // most segments of a direct chain; 0 once latched, and with IN_ORDER
     std::uint32_t mask_ = 0;
     std::uint16_t free_head_ = SplitShadow::kEnd;
     std::size_t avail_index_ = 0; // the next to be written
@@ -406,11 +443,19 @@ private:
     Ordering ordering_ = Ordering::smp;
     Errc error_ = Errc::wrong_state;
     bool interrupts_asked_ = false; // without event index: avail.flags lets the device interrupt
+    UseOrder order_ = UseOrder::any;
     bool takes_care_ = false;       // poll_with_care() has something to do
     bool is_plain_ = false;         // healthy, with event index, of a device on the same CPUs
     RingDriverCounters counters_{}; // of `chains`, those published before the last restart
     Doorbell doorbell_{};
     SplitRing ring_;
+
+    // IN_ORDER.
+    std::uint32_t ordered_room_ = 0; // as direct_room_
+    std::size_t most_in_flight_ = 0;
+    std::uint32_t oldest_ = 0;    // the head of the oldest chain in flight
+    std::uint32_t batch_len_ = 0; // of the last chain of the batch one used entry told of
+    std::size_t batch_left_ = 0;  // its chains that poll() has not returned
 
     // Cold.
     Region indirect_;

@@ -11,7 +11,7 @@ using namespace vfsproto::test;
 namespace {
 
 // Two chains are out, heads 0 and 2; a third place (4) was never used; 1 is inside the first chain.
-RingPairOptions ring_of_8() { return {.size = 8, .max_segments = 2}; }
+RingPairOptions ring_of_8(UseOrder order = UseOrder::any) { return {.size = 8, .max_segments = 2, .order = order}; }
 void submit_two(RingPair& pair) {
     pair.submit_and_kick(10);
     pair.submit_and_kick(11);
@@ -39,7 +39,8 @@ std::size_t evacuate_all(RingPair& pair) {
 TEST_CASE("a used id beyond the ring latches the queue", "[virtqueue][hostile]") {
     // the id is 32 bits wide: the last one would be a live head if it were cut to 16
     const auto id = GENERATE(8u, 9u, 0xffffu, 0x10000u, 0xffffffffu, 0x80000002u);
-    RingPair pair(ring_of_8());
+    const auto order = GENERATE(UseOrder::any, UseOrder::in_order);
+    RingPair pair(ring_of_8(order));
     submit_two(pair);
     pair.forge_used(id, 0);
     CHECK(pair.poll() == 0);
@@ -49,7 +50,8 @@ TEST_CASE("a used id beyond the ring latches the queue", "[virtqueue][hostile]")
 
 TEST_CASE("a used id that is no live head latches the queue", "[virtqueue][hostile]") {
     const auto id = GENERATE(1u, 3u, 4u, 7u); // inside a chain, never used
-    RingPair pair(ring_of_8());
+    const auto order = GENERATE(UseOrder::any, UseOrder::in_order);
+    RingPair pair(ring_of_8(order));
     submit_two(pair);
     pair.forge_used(id, 0);
     CHECK(pair.poll() == 0);
@@ -58,7 +60,8 @@ TEST_CASE("a used id that is no live head latches the queue", "[virtqueue][hosti
 }
 
 TEST_CASE("a chain completed twice latches the queue with an error of its own", "[virtqueue][hostile]") {
-    RingPair pair(ring_of_8());
+    const auto order = GENERATE(UseOrder::any, UseOrder::in_order);
+    RingPair pair(ring_of_8(order));
     submit_two(pair);
     pair.forge_used(0, 64);
     pair.forge_used(0, 64);
@@ -70,18 +73,20 @@ TEST_CASE("a chain completed twice latches the queue with an error of its own", 
 }
 
 TEST_CASE("a chain completed twice in two polls latches the queue", "[virtqueue][hostile]") {
-    RingPair pair(ring_of_8());
+    const auto order = GENERATE(UseOrder::any, UseOrder::in_order);
+    RingPair pair(ring_of_8(order));
     submit_two(pair);
-    pair.forge_used(2, 0);
+    pair.forge_used(0, 0);
     REQUIRE(pair.poll() == 1);
-    pair.forge_used(2, 0);
+    pair.forge_used(0, 0);
     CHECK(pair.poll() == 0);
     check_latched(pair, Errc::ring_double_completion);
 }
 
 TEST_CASE("a used length above what was writable latches the queue", "[virtqueue][hostile]") {
     const auto len = GENERATE(65u, 80u, 0xffffffffu); // 64 were writable, and 16 readable
-    RingPair pair(ring_of_8());
+    const auto order = GENERATE(UseOrder::any, UseOrder::in_order);
+    RingPair pair(ring_of_8(order));
     submit_two(pair);
     pair.forge_used(0, 64); // all of it is fine
     pair.forge_used(2, len);
@@ -91,7 +96,8 @@ TEST_CASE("a used length above what was writable latches the queue", "[virtqueue
 }
 
 TEST_CASE("a used length above zero for a chain without writable bytes latches the queue", "[virtqueue][hostile]") {
-    RingPair pair(ring_of_8());
+    const auto order = GENERATE(UseOrder::any, UseOrder::in_order);
+    RingPair pair(ring_of_8(order));
     const Segment readable[] = {pair.segment(0, 16)};
     REQUIRE(pair.driver.submit(readable, {}, Token{0}) == Errc::ok);
     pair.driver.kick();
@@ -101,7 +107,8 @@ TEST_CASE("a used length above zero for a chain without writable bytes latches t
 }
 
 TEST_CASE("the writable length is checked for indirect chains too", "[virtqueue][hostile]") {
-    RingPair pair({.size = 8, .max_segments = 4, .indirect = IndirectTables::accepted});
+    const auto order = GENERATE(UseOrder::any, UseOrder::in_order);
+    RingPair pair({.size = 8, .max_segments = 4, .indirect = IndirectTables::accepted, .order = order});
     submit_two(pair);
     pair.forge_used(0, 64);
     pair.forge_used(1, 65);
@@ -111,7 +118,8 @@ TEST_CASE("the writable length is checked for indirect chains too", "[virtqueue]
 
 TEST_CASE("a used index ahead of what is in flight latches the queue", "[virtqueue][hostile]") {
     const auto jump = GENERATE(3u, 4u, 9u, 0x8000u, 0xffffu); // the last one goes backwards
-    RingPair pair(ring_of_8());
+    const auto order = GENERATE(UseOrder::any, UseOrder::in_order);
+    RingPair pair(ring_of_8(order));
     submit_two(pair);
     REQUIRE(pair.submit(12) == Errc::ok); // staged, not published: does not count
     pair.ring.used()[SplitRing::kIndex] = static_cast<std::uint16_t>(jump);
@@ -121,7 +129,8 @@ TEST_CASE("a used index ahead of what is in flight latches the queue", "[virtque
 }
 
 TEST_CASE("a used index that moves with nothing in flight latches the queue", "[virtqueue][hostile]") {
-    RingPair pair(ring_of_8());
+    const auto order = GENERATE(UseOrder::any, UseOrder::in_order);
+    RingPair pair(ring_of_8(order));
     pair.ring.used()[SplitRing::kIndex] = 1;
     CHECK(pair.driver.arm(1));
     CHECK(pair.poll() == 0);
@@ -129,8 +138,34 @@ TEST_CASE("a used index that moves with nothing in flight latches the queue", "[
     CHECK(evacuate_all(pair) == 0);
 }
 
+TEST_CASE("with IN_ORDER a batch beyond what the used index tells of latches the queue", "[virtqueue][hostile]") {
+    RingPair pair(ring_of_8(UseOrder::in_order));
+    pair.submit_and_kick(10);
+    pair.submit_and_kick(11);
+    REQUIRE(pair.submit(12) == Errc::ok); // the chain at 4 is known and not published
+    const auto id = GENERATE(2u, 4u);
+    pair.forge_used(id, 0);
+    CHECK(pair.poll() == 0);
+    check_latched(pair, Errc::ring_id_not_live);
+    CHECK(evacuate_all(pair) == 3);
+}
+
+TEST_CASE("with IN_ORDER a used index that goes back within a batch latches the queue", "[virtqueue][hostile]") {
+    RingPair pair({.size = 16, .max_segments = 2, .order = UseOrder::in_order});
+    for (std::uint16_t i = 0; i < 6; ++i) pair.submit_and_kick(i);
+    pair.ring.used_entries()[0] = {10, 0};
+    pair.ring.used()[SplitRing::kIndex] = 6;
+    Completion two[2];
+    REQUIRE(pair.driver.poll(two) == 2);
+    pair.ring.used()[SplitRing::kIndex] = 1;
+    CHECK(pair.poll() == 0);
+    check_latched(pair, Errc::ring_index_jump);
+    CHECK(evacuate_all(pair) == 4);
+}
+
 TEST_CASE("what completed before a violation is returned first", "[virtqueue][hostile]") {
-    RingPair pair({.size = 64, .max_segments = 2});
+    const auto order = GENERATE(UseOrder::any, UseOrder::in_order);
+    RingPair pair({.size = 64, .max_segments = 2, .order = order});
     for (std::uint16_t i = 0; i < 10; ++i) pair.submit_and_kick(i);
     for (std::uint32_t i = 0; i < 7; ++i) pair.forge_used(i * 2, i);
     pair.forge_used(1000, 0);
@@ -144,7 +179,8 @@ TEST_CASE("what completed before a violation is returned first", "[virtqueue][ho
 }
 
 TEST_CASE("a latched queue works again after evacuate and restart", "[virtqueue][hostile]") {
-    RingPair pair(ring_of_8());
+    const auto order = GENERATE(UseOrder::any, UseOrder::in_order);
+    RingPair pair(ring_of_8(order));
     submit_two(pair);
     pair.forge_used(99, 0);
     CHECK(pair.poll() == 0);
@@ -213,7 +249,8 @@ TEST_CASE("what a device writes over descriptors that are left standing, only it
 
 TEST_CASE("a device that rewrites the event fields costs a doorbell at most", "[virtqueue][hostile]") {
     const auto mode = GENERATE(EventIndex::off, EventIndex::on);
-    RingPair pair({.size = 16, .event_index = mode});
+    const auto order = GENERATE(UseOrder::any, UseOrder::in_order);
+    RingPair pair({.size = 16, .event_index = mode, .order = order});
     Random random(7);
     for (int round = 0; round < 2000; ++round) {
         *pair.ring.avail_event() = static_cast<std::uint16_t>(random.next());
@@ -229,7 +266,8 @@ TEST_CASE("a device that rewrites the event fields costs a doorbell at most", "[
 TEST_CASE("random bytes all over the ring never crash the driver nor invent a completion", "[virtqueue][hostile]") {
     const auto mode = GENERATE(EventIndex::off, EventIndex::on);
     const auto indirect = GENERATE(IndirectTables::refused, IndirectTables::accepted);
-    RingPair pair({.size = 16, .event_index = mode, .max_segments = 2, .indirect = indirect});
+    const auto order = GENERATE(UseOrder::any, UseOrder::in_order);
+    RingPair pair({.size = 16, .event_index = mode, .max_segments = 2, .indirect = indirect, .order = order});
     Random random(static_cast<std::uint64_t>(mode) * 2 + static_cast<std::uint64_t>(indirect) + 1);
     std::size_t latched = 0;
     std::size_t completed = 0;

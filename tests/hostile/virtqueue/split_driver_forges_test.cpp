@@ -12,7 +12,9 @@ constexpr std::uint16_t kN = split::kNext;
 constexpr std::uint16_t kW = split::kWrite;
 constexpr std::uint16_t kI = split::kIndirect;
 
-RingPairOptions ring_of_8() { return {.size = 8, .max_segments = 4, .indirect = IndirectTables::accepted}; }
+RingPairOptions ring_of_8(UseOrder order = UseOrder::any) {
+    return {.size = 8, .max_segments = 4, .indirect = IndirectTables::accepted, .order = order};
+}
 void check_latched(RingPair& pair, Errc why) {
     CHECK(pair.pop() == -1);
     CHECK(pair.device.error() == why);
@@ -43,14 +45,16 @@ void forge_table(RingPair& pair, std::initializer_list<SplitDesc> entries) {
 
 TEST_CASE("an available index ahead of what the ring holds latches the device side", "[virtqueue][hostile]") {
     const auto jump = GENERATE(9u, 10u, 0x8000u, 0xffffu);
-    RingPair pair(ring_of_8());
+    const auto order = GENERATE(UseOrder::any, UseOrder::in_order);
+    RingPair pair(ring_of_8(order));
     for (std::uint16_t i = 0; i < 8; ++i) pair.forge_descriptor(i, pair.data_addr(), 8, 0, 0);
     pair.ring.avail()[SplitRing::kIndex] = static_cast<std::uint16_t>(jump);
     check_latched(pair, Errc::avail_index_jump);
 }
 
 TEST_CASE("an available index ahead of what is not out latches the device side", "[virtqueue][hostile]") {
-    RingPair pair(ring_of_8());
+    const auto order = GENERATE(UseOrder::any, UseOrder::in_order);
+    RingPair pair(ring_of_8(order));
     for (std::uint16_t i = 0; i < 8; ++i) pair.forge_descriptor(i, pair.data_addr(), 8, 0, 0);
     for (std::uint16_t i = 0; i < 3; ++i) {
         pair.forge_avail(i);
@@ -61,7 +65,8 @@ TEST_CASE("an available index ahead of what is not out latches the device side",
 }
 
 TEST_CASE("a full ring of chains is no index jump", "[virtqueue][hostile]") {
-    RingPair pair(ring_of_8());
+    const auto order = GENERATE(UseOrder::any, UseOrder::in_order);
+    RingPair pair(ring_of_8(order));
     for (std::uint16_t i = 0; i < 8; ++i) {
         pair.forge_descriptor(i, pair.data_addr(), 8, 0, 0);
         pair.forge_avail(i);
@@ -72,7 +77,8 @@ TEST_CASE("a full ring of chains is no index jump", "[virtqueue][hostile]") {
 
 TEST_CASE("a head outside the ring latches the device side", "[virtqueue][hostile]") {
     const auto head = GENERATE(std::uint16_t{8}, std::uint16_t{9}, std::uint16_t{0x8000}, std::uint16_t{0xffff});
-    RingPair pair(ring_of_8());
+    const auto order = GENERATE(UseOrder::any, UseOrder::in_order);
+    RingPair pair(ring_of_8(order));
     pair.forge_avail(head);
     check_latched(pair, Errc::avail_head_invalid);
 }
@@ -90,8 +96,21 @@ TEST_CASE("a head that is out already latches the device side", "[virtqueue][hos
     check_latched(pair, Errc::avail_head_invalid);
 }
 
+TEST_CASE("with IN_ORDER a head may be out more than once, and the ring holds no more chains for it",
+          "[virtqueue][hostile]") {
+    RingPair pair(ring_of_8(UseOrder::in_order));
+    pair.forge_descriptor(0, pair.data_addr(), 8, kW, 0);
+    for (std::uint16_t i = 0; i < 8; ++i) pair.forge_avail(0);
+    for (std::uint16_t i = 0; i < 8; ++i) CHECK(pair.pop() == i); // a chain's own name is its place
+    pair.chain.head = 3;
+    REQUIRE(pair.device.push(pair.chain, 0) == Errc::ok); // waits, and still takes its place
+    pair.forge_avail(0);
+    check_latched(pair, Errc::avail_index_jump);
+}
+
 TEST_CASE("a chain that was out before the violation cannot be pushed after it", "[virtqueue][hostile]") {
-    RingPair pair(ring_of_8());
+    const auto order = GENERATE(UseOrder::any, UseOrder::in_order);
+    RingPair pair(ring_of_8(order));
     pair.forge_descriptor(0, pair.data_addr(), 8, 0, 0);
     pair.forge_avail(0);
     REQUIRE(pair.pop() == 0);
@@ -105,7 +124,8 @@ TEST_CASE("a chain that was out before the violation cannot be pushed after it",
 
 TEST_CASE("a next outside the table latches the device side", "[virtqueue][hostile]") {
     const auto next = GENERATE(std::uint16_t{8}, std::uint16_t{0xffff});
-    RingPair pair(ring_of_8());
+    const auto order = GENERATE(UseOrder::any, UseOrder::in_order);
+    RingPair pair(ring_of_8(order));
     pair.forge_descriptor(0, pair.data_addr(), 8, kN, next);
     pair.forge_avail(0);
     check_latched(pair, Errc::chain_next_invalid);
@@ -114,7 +134,8 @@ TEST_CASE("a next outside the table latches the device side", "[virtqueue][hosti
 TEST_CASE("a chain that loops latches the device side", "[virtqueue][hostile]") {
     const auto len = GENERATE(8u, 0u); // also where its descriptors are empty and fill no segment
     const auto back_to = GENERATE(std::uint16_t{0}, std::uint16_t{1});
-    RingPair pair(ring_of_8());
+    const auto order = GENERATE(UseOrder::any, UseOrder::in_order);
+    RingPair pair(ring_of_8(order));
     pair.forge_descriptor(0, pair.data_addr(), len, kN, 1);
     pair.forge_descriptor(1, pair.data_addr(), len, kN, back_to);
     pair.forge_avail(0);
@@ -122,7 +143,8 @@ TEST_CASE("a chain that loops latches the device side", "[virtqueue][hostile]") 
 }
 
 TEST_CASE("a chain of more segments than there is room for latches the device side", "[virtqueue][hostile]") {
-    RingPair pair(ring_of_8());
+    const auto order = GENERATE(UseOrder::any, UseOrder::in_order);
+    RingPair pair(ring_of_8(order));
     for (std::uint16_t i = 0; i < 4; ++i) {
         pair.forge_descriptor(i, pair.data_addr(), 8, i < 3 ? kN : std::uint16_t{0}, static_cast<std::uint16_t>(i + 1));
     }
@@ -262,7 +284,8 @@ TEST_CASE("a driver that rewrites the event fields costs an interrupt at most", 
 }
 
 TEST_CASE("random descriptors never crash the device side nor lead out of the memory given", "[virtqueue][hostile]") {
-    RingPair pair({.size = 16, .max_segments = 4, .indirect = IndirectTables::accepted});
+    const auto order = GENERATE(UseOrder::any, UseOrder::in_order);
+    RingPair pair({.size = 16, .max_segments = 4, .indirect = IndirectTables::accepted, .order = order});
     Random random(3);
     std::size_t violations[64] = {};
     std::size_t popped = 0;
@@ -316,7 +339,12 @@ TEST_CASE("random descriptors never crash the device side nor lead out of the me
 }
 
 TEST_CASE("random bytes all over the ring never crash the device side", "[virtqueue][hostile]") {
-    RingPair pair({.size = 16, .event_index = EventIndex::on, .max_segments = 4, .indirect = IndirectTables::accepted});
+    const auto order = GENERATE(UseOrder::any, UseOrder::in_order);
+    RingPair pair({.size = 16,
+                   .event_index = EventIndex::on,
+                   .max_segments = 4,
+                   .indirect = IndirectTables::accepted,
+                   .order = order});
     Random random(4);
     const Region ring = pair.ring_memory();
     for (int round = 0; round < 5000; ++round) {

@@ -39,9 +39,10 @@ std::uint64_t inode_of(const RingClient::Reply& reply) {
 } // namespace
 
 TEST_CASE("the doorbell serves inline, on the caller's thread, and rings back only if asked", "[loopback]") {
-    const FeatureSet wanted = GENERATE(
-        FeatureSet{}, FeatureSet::of(Feature::event_idx), kAll, FeatureSet::of(Feature::ring_packed),
-        kAll | FeatureSet::of(Feature::ring_packed), kAll | FeatureSet::of(Feature::ring_packed, Feature::in_order));
+    const FeatureSet wanted =
+        GENERATE(FeatureSet{}, FeatureSet::of(Feature::event_idx), kAll, FeatureSet::of(Feature::ring_packed),
+                 kAll | FeatureSet::of(Feature::in_order), kAll | FeatureSet::of(Feature::ring_packed),
+                 kAll | FeatureSet::of(Feature::ring_packed, Feature::in_order));
     ParkingFileSystem fs;
     LoopbackOptions options;
     options.offered = options.offered | FeatureSet::of(Feature::ring_packed, Feature::in_order);

@@ -102,13 +102,29 @@ TEMPLATE_TEST_CASE("a mount works over packed rings of any size, in order or not
     use(*over);
 }
 
-TEST_CASE("IN_ORDER is not taken for a split ring", "[rings]") {
+TEMPLATE_TEST_CASE("a mount works over split rings in order", "[rings]", OverMemfs, OverDirectory) {
+    const Watchdog watchdog("split rings in order");
+    MountedOptions options;
+    options.device.offered = options.device.offered | FeatureSet::of(Feature::in_order);
+    options.device.queue_size = GENERATE(std::uint16_t{2}, std::uint16_t{64}, std::uint16_t{1024});
+    options.device.service = GENERATE(LoopbackService::inline_in_doorbell, LoopbackService::threads);
+    options.mount.channel.rings.indirect = GENERATE(UseIndirect::never, UseIndirect::always);
+    options.mount.channel.rings.order = UseOrder::in_order;
+    TestType over(options);
+    const posix::DeviceRings& rings = over->channel().rings();
+    CHECK(rings.request_ring().kind() == posix::RingKind::split);
+    CHECK(rings.features().has(Feature::in_order));
+    CHECK(rings.request_ring().limits().written == WrittenLength::upper_bound);
+    use(*over);
+}
+
+TEST_CASE("IN_ORDER is taken only by who wants it", "[rings]") {
     MountedOptions options;
     options.device.offered = options.device.offered | FeatureSet::of(Feature::ring_packed, Feature::in_order);
-    options.mount.channel.rings.order = UseOrder::in_order;
-    options.mount.channel.rings.withheld.add(Feature::ring_packed);
+    const bool is_withheld = GENERATE(false, true);
+    if (is_withheld) options.mount.channel.rings.withheld.add(Feature::in_order);
+    options.mount.channel.rings.order = is_withheld ? UseOrder::in_order : UseOrder::any;
     OverMemfs over(options);
-    CHECK(over->channel().rings().request_ring().kind() == posix::RingKind::split);
     CHECK_FALSE(over->channel().rings().features().has(Feature::in_order));
     use(*over);
 }

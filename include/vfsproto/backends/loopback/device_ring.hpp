@@ -34,9 +34,7 @@ public:
         if (is_packed_) {
             const auto ring = PackedRing::of(place.descriptors, place.driver, place.device, place.size);
             if (!ring) return ring.error();
-            auto options = common<PackedDeviceOptions>(features);
-            options.order = features.has(Feature::in_order) ? UseOrder::in_order : UseOrder::any;
-            return packed_.init(*ring, memory, packed_heads_, options);
+            return packed_.init(*ring, memory, packed_heads_, common<PackedDeviceOptions>(features));
         }
         const auto ring = SplitRing::of(place.descriptors, place.driver, place.device, place.size);
         if (!ring) return ring.error();
@@ -62,6 +60,7 @@ public:
 private:
     template <class Options> static Options common(FeatureSet features) noexcept {
         Options options;
+        options.order = features.has(Feature::in_order) ? UseOrder::in_order : UseOrder::any;
         options.event_index = features.has(Feature::event_idx) ? EventIndex::on : EventIndex::off;
         options.indirect = features.has(Feature::indirect_desc) ? IndirectTables::accepted : IndirectTables::refused;
         return options;
