@@ -36,6 +36,9 @@ DEEPER = [
     ("1M read depth 32 against depth 1", 0, "--op randread --bs 1048576 --iodepth 1",
      "--op randread --bs 1048576 --iodepth 32", 0.95),
 ]
+# what, its --op, depth, at most, so many of them
+INSTRUCTIONS = [("4k READ", "randread", 1, 475, 3000), ("4k READ", "randread", 32, 250, 6400),
+                ("null request", "null", 32, 400, 6400)]
 ADAPTIVE = [(placement, depth) for placement in ("same core", "cross core") for depth in (1, 8, 32)]
 
 
@@ -176,13 +179,13 @@ class Bench:
                 "ratio": round(median["--adaptive"] / better, 3), "poll_ops": round(median["--poll"]),
                 "event_ops": round(median["--event"]), "adaptive_ops": round(median["--adaptive"])}
 
-    def instructions(self, depth, count):
-        """User instructions of one READ: twice as many minus once as many, so that starting up cancels out."""
+    def instructions(self, op, depth, count):
+        """User instructions of one request: twice as many minus once as many, so that starting up cancels out."""
         totals = []
         for n in (count, 2 * count):
             out = os.path.join(self.folder, "callgrind.out")
             prefix = ["valgrind", "--tool=callgrind", "--callgrind-out-file=" + out]
-            _, err = self.program(0, 0, "--op randread --iodepth %d --event --count %d" % (depth, n), prefix, by_time=False)
+            _, err = self.program(0, 0, "--op %s --iodepth %d --event --count %d" % (op, depth, n), prefix, by_time=False)
             totals.append(int(re.search(r"Collected : (\d+)", err).group(1)))
         return round((totals[1] - totals[0]) / count, 1)
 
@@ -210,11 +213,11 @@ def main():
     report = {"machine": "%d CPUs, %s" % (os.cpu_count(), os.uname().release), "seconds": arguments.seconds, "rows": []}
     try:
         if not arguments.no_instructions:
-            for depth, most, count in ((1, 475, 3000), (32, 250, 6400)):
-                name = "user instructions of a 4k READ, depth %d" % depth
+            for what, op, depth, most, count in INSTRUCTIONS:
+                name = "user instructions of a %s, depth %d" % (what, depth)
                 if not wanted(name):
                     continue
-                row = {"case": name, "at_most": most, "instructions": bench.instructions(depth, count)}
+                row = {"case": name, "at_most": most, "instructions": bench.instructions(op, depth, count)}
                 report["rows"].append(row)
                 print("%-44s %8.1f  (at most %d)" % (name, row["instructions"], most), flush=True)
         if not arguments.no_times:

@@ -74,6 +74,7 @@ void LaneShare::nudge() noexcept { backends::signal_event(call_fd_); }
 void LaneShare::start_and_publish(const Staged& staged) noexcept {
     if (staged.reads != nullptr) start_all(staged.reads);
     if (staged.writes != nullptr) start_all(staged.writes);
+    start_all(staged.starts);
     lane_->kick();
 }
 
@@ -118,10 +119,8 @@ void LaneShare::start_generally(StagedTransfer<Op>& transfer, std::span<const Se
         done.error = request.error;
         done.bytes = request.bytes;
         if constexpr (Op == wire::Opcode::write) {
-            const std::uint32_t taken = request.succeeded() ? done.call.reply.size : 0;
-            const bool possible = taken <= done.wanted.len;
-            if (!possible) done.errc = Errc::protocol_violation;
-            done.bytes = possible ? taken : 0;
+            if (done.succeeded()) done.errc = wire::check_written(done.call.reply, done.wanted.len);
+            done.bytes = done.succeeded() ? done.call.reply.size : 0;
         }
         done.on_done(done);
     };

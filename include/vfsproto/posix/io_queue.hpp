@@ -55,7 +55,11 @@ public:
             static_cast<IoQueue*>(finished.user)->take(finished);
         };
         ++started_;
-        channel_.share().start(op, std::forward<Args>(args)...);
+        if constexpr (takes_a_node_alone<Args...>) {
+            stage(op, args...);
+        } else {
+            channel_.share().start(op, std::forward<Args>(args)...);
+        }
     }
     // At most what one request may carry (Channel::piece_limit). Not copied when the span lies in a Buffer of the mount.
     // Errors: too_large; then nothing was started.
@@ -130,7 +134,22 @@ private:
         }
         return Errc::ok;
     }
-    [[nodiscard]] Staged take_staged() noexcept { return {staged_reads_.take(), staged_writes_.take()}; }
+    static constexpr std::size_t kMostStagedStarts = 32;
+    template <class... Args>
+    static constexpr bool takes_a_node_alone = (sizeof...(Args) == 1 &&
+                                                (std::is_same_v<std::remove_cvref_t<Args>, std::uint64_t> && ...));
+    template <class Op> void stage(Op& op, std::uint64_t nodeid) noexcept {
+        if (staged_count_ == kMostStagedStarts) [[unlikely]]
+            channel_.share().start(take_starts());
+        staged_starts_[staged_count_++] = {
+            &op, nodeid,
+            [](client::Operation& operation, client::Client& client, const client::Caller& caller,
+               std::uint64_t node) noexcept { static_cast<Op&>(operation).start(client, caller, node); }};
+    }
+    [[nodiscard]] std::span<const StagedStart> take_starts() noexcept {
+        return {staged_starts_, std::exchange(staged_count_, 0)};
+    }
+    [[nodiscard]] Staged take_staged() noexcept { return {staged_reads_.take(), staged_writes_.take(), take_starts()}; }
     // Under the lock.
     void take(client::Operation& finished) noexcept {
         *done_end_ = &finished;
@@ -145,6 +164,8 @@ private:
     // To be started with the next flush(), under one lock.
     StagedList<wire::Opcode::read> staged_reads_;
     StagedList<wire::Opcode::write> staged_writes_;
+    std::size_t staged_count_ = 0;
+    StagedStart staged_starts_[kMostStagedStarts];
     client::Operation* mine_ = nullptr;     // taken from done_, handed out one by one
     client::Operation* done_ = nullptr;     // under the lock
     client::Operation** done_end_ = &done_; // "

@@ -72,9 +72,16 @@ private:
     StagedTransfer<Op>* first_ = nullptr;
     StagedTransfer<Op>** end_ = &first_;
 };
+// An operation that is started with others; of its arguments but a node none is left to be told.
+struct StagedStart {
+    client::Operation* operation;
+    std::uint64_t nodeid;
+    void (*start)(client::Operation&, client::Client&, const client::Caller&, std::uint64_t nodeid) noexcept;
+};
 struct Staged {
     StagedTransfer<wire::Opcode::read>* reads = nullptr;
     StagedTransfer<wire::Opcode::write>* writes = nullptr;
+    std::span<const StagedStart> starts{};
 };
 
 // What else wants a turn when the lane was drained: when it said so, and when the lane latched an error. Called under
@@ -144,6 +151,10 @@ public:
         const Lock lock(*this);
         op.start(client_, caller_, std::forward<Args>(args)...);
     }
+    void start(std::span<const StagedStart> staged) noexcept {
+        const Lock lock(*this);
+        start_all(staged);
+    }
     // A transfer whose memory the device cannot reach. The others are staged.
     template <wire::Opcode Op> void start_bounced(StagedTransfer<Op>& transfer) noexcept;
     // Publishes, together with what is staged.
@@ -202,6 +213,9 @@ private:
     // Under the lock, as all below that does not say otherwise.
     void start_and_publish(const Staged& staged) noexcept;
     template <wire::Opcode Op> void start_all(StagedTransfer<Op>* first) noexcept;
+    void start_all(std::span<const StagedStart> staged) noexcept {
+        for (const StagedStart& each : staged) each.start(*each.operation, client_, caller_, each.nodeid);
+    }
     template <wire::Opcode Op>
     void start_generally(StagedTransfer<Op>& transfer, std::span<const Segment> registered) noexcept;
     void publish_and_wait(Waiter& waiter) noexcept; // without the lock when it returns

@@ -190,3 +190,30 @@ TEST_CASE("several queues of several threads share the lane", "[io_queue]") {
     for (std::thread& thread : threads) thread.join();
     CHECK(good == 4 * 20 * 40);
 }
+
+TEST_CASE("operations that take a node alone are started together, however many, and after staged transfers",
+          "[io_queue]") {
+    const Watchdog watchdog("staged starts");
+    OverMemfs over;
+    File file = value_of(over->open_file("/f", kOCreat | kORdwr));
+    const auto data = test::noise(4096);
+    auto buffer = value_of(over->allocate(data.size()));
+    std::copy(data.begin(), data.end(), buffer.bytes().begin());
+    IoQueue queue(over->channel());
+    QueuedWrite write;
+    REQUIRE(queue.write(write, file, buffer.bytes(), 0) == Errc::ok);
+    const std::size_t count =
+        GENERATE(std::size_t{1}, std::size_t{31}, std::size_t{32}, std::size_t{33}, std::size_t{100});
+    std::deque<client::Single<wire::Opcode::getattr>> attributes(count);
+    for (auto& each : attributes) queue.start(each, file.nodeid());
+    CHECK(queue.in_flight() == count + 1);
+    std::set<client::Operation*> seen;
+    while (client::Operation* finished = queue.next()) {
+        CHECK(finished->succeeded());
+        seen.insert(finished);
+    }
+    CHECK(seen.size() == count + 1);
+    if (count <= 32) CHECK(attributes[0].call.reply.attr.size == data.size());
+    CHECK(queue.in_flight() == 0);
+    succeeds(over->close(std::move(file)));
+}

@@ -5,6 +5,8 @@
 //   0            512                          1008   1024                         1024 + bounce
 //   | reply      | request: header, struct,   | out  | data in or out, when it is |
 //   | hdr,struct | names, bounced data in ... | hdr  | not registered memory      |
+//   A reply without bounced data whose request has a fixed length stands right behind that, on the same cache line or the
+//   next: of what two cores hand to each other, lines are what costs.
 //   A request too long for its area runs on into the bounce area. A reply with bounced data starts right before it, so
 //   that header and data are one segment.
 #pragma once
@@ -32,6 +34,12 @@ inline constexpr std::size_t kMaxPayloadSegments = 16;
 inline constexpr std::uint32_t kMaxPayload = 1u << 30;
 
 static_assert(sizeof(wire::OutHeader) + wire::kMaxOutSize <= kReplyArea);
+// Where the reply to a request of so many bytes stands that is as long as its row says.
+[[nodiscard]] constexpr std::uint32_t reply_behind(std::uint32_t length) noexcept {
+    return (kReplyArea + length + 15u) & ~15u;
+}
+static_assert(reply_behind(sizeof(wire::InHeader) + wire::kMaxInSize) + sizeof(wire::OutHeader) + wire::kMaxOutSize <=
+              kBounceAt + 512);
 static_assert(sizeof(wire::InHeader) + wire::kMaxInSize <= kBounceAt - kReplyArea - sizeof(wire::OutHeader));
 
 // What a slot remembers of its request, and where its own memory is.
@@ -186,7 +194,11 @@ private:
     submit_plain(LaneSlot& slot, Token token, const PlainTransfer& transfer) noexcept;
     template <wire::Opcode Op> [[gnu::noinline]] void prepare_plain(LaneSlot& slot, Token token) noexcept;
     template <wire::Opcode Op>
-    [[nodiscard]] Errc submit_whole(const LaneSlot& slot, Token token, Segment payload) noexcept;
+    [[gnu::noinline, nodiscard]] Errc submit_whole(const LaneSlot& slot, Token token, Segment payload) noexcept;
+    [[gnu::always_inline, nodiscard]] Errc start_fixed(Request& request) noexcept;
+    [[nodiscard]] Errc refused(Token token, Errc errc) noexcept;
+    [[gnu::always_inline]] void expect(LaneSlot& slot, const wire::OpInfo& op, std::uint16_t fixed, std::uint16_t least,
+                                       std::uint32_t most) noexcept;
     void wait_or_refuse(Request& request, Errc errc) noexcept;
     // Errors: too_large.
     [[nodiscard]] Errc make_plan(const Request& request, Plan& plan) const noexcept;

@@ -5,6 +5,7 @@
 #include "vfsproto/fuse/client/lane.hpp"
 #include "vfsproto/fuse/client/lane_message.hpp"
 #include "vfsproto/fuse/wire/reply_codec.hpp"
+#include "vfsproto/fuse/wire/validate.hpp"
 
 #include <array>
 
@@ -52,10 +53,48 @@ template <RequestQueue Q> void BasicLane<Q>::settle_plain_limit() noexcept {
 
 template <RequestQueue Q> void BasicLane<Q>::enqueue(Request& request) noexcept {
     detail::clear_answer(request);
-    Errc errc = detail::check_form(*request.op, request);
-    if (errc == Errc::ok) errc = waiting_ == nullptr ? start(request) : Errc::no_slot;
+    Errc errc;
+    if (plain_limit_ != 0 && slots_.has_free() && detail::is_fixed(*request.op, request)) {
+        errc = start_fixed(request);
+    } else {
+        errc = detail::check_form(*request.op, request);
+        if (errc == Errc::ok) errc = waiting_ == nullptr ? start(request) : Errc::no_slot;
+    }
     if (errc != Errc::ok) [[unlikely]]
         wait_or_refuse(request, errc);
+}
+
+// The short way of what most requests are that carry no data: the sizes are the row's, there is nothing to be checked, and
+// the caller knows that a slot is free and nobody waits for one.
+template <RequestQueue Q> inline Errc BasicLane<Q>::start_fixed(Request& request) noexcept {
+    const wire::OpInfo& op = *request.op;
+    const auto [token, entry] = slots_.take();
+    LaneSlot& slot = entry.state;
+    slot.kind = LaneSlot::Kind::request;
+    slot.unique = uniques_.take(token.slot);
+    std::byte* const header = slot.block + kReplyArea;
+    const std::uint32_t length = std::uint32_t{sizeof(wire::InHeader)} + request.in_size;
+    detail::put_header(header, op.opcode, length, slot.unique, request.nodeid, request.caller, 0);
+    detail::copy_words(header + sizeof(wire::InHeader), request.in, request.in_size);
+    // A header the device leaves alone must not look like an answer.
+    const std::uint32_t out_at = reply_behind(length);
+    __builtin_memset(slot.block + out_at, 0, kOutHeader);
+    const Segment readable[] = {{slot.device + kReplyArea, length}};
+    const Segment writable[] = {{slot.device + out_at, kOutHeader + op.out_size}};
+    if (const Errc errc = queue_.submit(readable, writable, token); errc != Errc::ok) [[unlikely]]
+        return refused(token, errc);
+    slot.request = &request;
+    slot.data_len = 0;
+    slot.out_at = out_at;
+    expect(slot, op, op.out_size, op.out_size, op.out_size);
+    ++unkicked_;
+    return Errc::ok;
+}
+
+// The queue did not take it. A full one does later, unless nothing is under way.
+template <RequestQueue Q> Errc BasicLane<Q>::refused(Token token, Errc errc) noexcept {
+    slots_.release(token);
+    return errc == Errc::queue_full && slots_.in_flight() != 0 ? Errc::no_slot : errc;
 }
 
 template <RequestQueue Q> void BasicLane<Q>::wait_or_refuse(Request& request, Errc errc) noexcept {
@@ -119,7 +158,7 @@ inline Errc BasicLane<Q>::submit_plain(LaneSlot& slot, Token token, const PlainT
     detail::put(in + offsetof(In, size), transfer.len);
     detail::put(in + offsetof(In, flags), transfer.open_flags);
     // A header the device leaves alone must not look like an answer.
-    __builtin_memset(block, 0, kOutHeader);
+    __builtin_memset(block + reply_behind(kLength), 0, kOutHeader);
     const Segment payload{transfer.data, transfer.len};
     if constexpr (KeepsChains<Q>) {
         constexpr std::uint32_t kAnswer = kOutHeader + wire::RowOf<Op>::out_size;
@@ -133,8 +172,9 @@ inline Errc BasicLane<Q>::submit_plain(LaneSlot& slot, Token token, const PlainT
 
 template <RequestQueue Q> template <wire::Opcode Op>
 Errc BasicLane<Q>::submit_whole(const LaneSlot& slot, Token token, Segment payload) noexcept {
-    const Segment message{slot.device + kReplyArea, sizeof(wire::InHeader) + sizeof(wire::InOf<Op>)};
-    const Segment answer{slot.device, kOutHeader + wire::RowOf<Op>::out_size};
+    constexpr std::uint32_t kLength = sizeof(wire::InHeader) + sizeof(wire::InOf<Op>);
+    const Segment message{slot.device + kReplyArea, kLength};
+    const Segment answer{slot.device + reply_behind(kLength), kOutHeader + wire::RowOf<Op>::out_size};
     if constexpr (Op == wire::Opcode::read) {
         const Segment readable[] = {message};
         const Segment writable[] = {answer, payload};
@@ -165,7 +205,7 @@ void BasicLane<Q>::prepare_plain(LaneSlot& slot, Token token) noexcept {
     detail::put(header + sizeof(wire::InHeader), In{});
     // Two recipes a slot: of what a READ or a WRITE has in common with the one before it.
     slot.recipe = recipes_ + 2u * token.slot + (kReads ? 0 : 1);
-    slot.out_at = 0;
+    slot.out_at = reply_behind(sizeof(wire::InHeader) + sizeof(In));
     slot.body_least = kFixed;
     slot.fixed = kFixed;
     slot.silence = LaneSlot::Silence::forbidden;
@@ -251,13 +291,23 @@ template <RequestQueue Q> void BasicLane<Q>::remember(LaneSlot& slot, Request& r
     slot.out_at = plan.out_at;
     slot.data_len = detail::data_in_of(op, request) + data_out;
     const bool data_alone = op.out_tail == wire::OutTail::size_or_data && data_out != 0;
-    slot.fixed = data_alone ? std::uint16_t{0} : op.out_size;
-    slot.body_most = slot.fixed + data_out;
-    slot.body_least = slot.fixed;
-    if (op.traits.compat == wire::Compat::short_reply) {
-        slot.body_least = static_cast<std::uint16_t>(wire::least_out_size(op));
+    const std::uint16_t fixed = data_alone ? std::uint16_t{0} : op.out_size;
+    std::uint16_t least = fixed;
+    if (op.traits.compat == wire::Compat::short_reply) least = static_cast<std::uint16_t>(wire::least_out_size(op));
+    if (op.traits.reply == wire::ReplyOwed::never) {
+        expect(slot, op, fixed, 1, 0); // no body fits
+    } else {
+        expect(slot, op, fixed, least, fixed + data_out);
     }
-    if (op.traits.reply == wire::ReplyOwed::never) slot.body_least = 1, slot.body_most = 0;
+    data_in_flight_ += slot.data_len;
+}
+
+// What will be asked of the reply: its struct, and the least and the most its body may measure.
+template <RequestQueue Q> inline void BasicLane<Q>::expect(LaneSlot& slot, const wire::OpInfo& op, std::uint16_t fixed,
+                                                           std::uint16_t least, std::uint32_t most) noexcept {
+    slot.fixed = fixed;
+    slot.body_least = least;
+    slot.body_most = most;
     const bool silent = op.traits.reply != wire::ReplyOwed::always ||
                         (op.opcode == wire::Opcode::destroy && options_.destroy_reply == DestroyReply::may_be_missing);
     slot.silence = silent ? LaneSlot::Silence::allowed : LaneSlot::Silence::forbidden;
@@ -265,7 +315,6 @@ template <RequestQueue Q> void BasicLane<Q>::remember(LaneSlot& slot, Request& r
         slot.wait = LaneSlot::Wait::held_back;
         ++held_back_;
     }
-    data_in_flight_ += slot.data_len;
 }
 
 template <RequestQueue Q> Errc BasicLane<Q>::start(Request& request) noexcept {
@@ -298,11 +347,8 @@ template <RequestQueue Q> Errc BasicLane<Q>::start(Request& request) noexcept {
     const Errc errc = plan.data_in.size() + plan.data_out.size() <= 1
                           ? submit<1>({device + kReplyArea, written}, answer, plan, token)
                           : submit<kMaxPayloadSegments>({device + kReplyArea, written}, answer, plan, token);
-    if (errc != Errc::ok) [[unlikely]] {
-        slots_.release(token);
-        if (errc == Errc::queue_full) return slots_.in_flight() != 0 ? Errc::no_slot : errc;
-        return errc;
-    }
+    if (errc != Errc::ok) [[unlikely]]
+        return refused(token, errc);
     slot.unique = unique;
     remember(slot, request, plan);
     ++unkicked_;
@@ -406,10 +452,9 @@ template <RequestQueue Q>
 void BasicLane<Q>::finish_write(const LaneSlot& slot, Errc errc, std::uint32_t len, std::int32_t error) noexcept {
     if (len != kOutHeader) {
         wire::WriteOut reply;
-        copy_from_peer(&reply, slot.block + kOutHeader, sizeof(reply));
-        const bool possible = reply.size <= slot.data_len;
-        len = kOutHeader + (possible ? reply.size : 0);
-        if (!possible) errc = Errc::protocol_violation;
+        copy_from_peer(&reply, slot.block + slot.out_at + kOutHeader, sizeof(reply));
+        errc = wire::check_written(reply, slot.data_len);
+        len = kOutHeader + (errc == Errc::ok ? reply.size : 0);
     }
     finish_plain(slot, errc, len, error);
 }
@@ -437,7 +482,7 @@ void BasicLane<Q>::accept(const LaneSlot& slot, std::uint32_t len, std::int32_t 
         at += fixed;
     }
     request.bytes = body;
-    // Bounced data: the header lies before the bounce area, never in the reply area.
+    // Bounced data is what comes behind the struct, where no registered memory was given.
     if (slot.out_at != 0 && body != 0) __builtin_memcpy(request.data_out.host, at, body);
 }
 

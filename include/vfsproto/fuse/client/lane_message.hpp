@@ -102,6 +102,12 @@ template <class T> [[gnu::always_inline, nodiscard]] inline T get_once(const std
     put(to + offsetof(InHeader, padding), std::uint16_t{0});
 }
 
+// Is it one of a row of fixed structs, and nothing but those?
+[[gnu::always_inline, nodiscard]] inline bool is_fixed(const wire::OpInfo& op, const Request& request) noexcept {
+    return wire::is_fixed(op) && request.in_size == op.in_size && (request.ext_len | request.data_in.len) == 0 &&
+           request.data_in.segments.empty() && request.data_out.segments.empty();
+}
+
 // The sender's own mistakes, as wire::encode_request() refuses them: a server would read another name than was meant, or
 // die of a size that is not true.
 [[gnu::always_inline]] inline Errc check_form(const wire::OpInfo& op, const Request& request) noexcept {

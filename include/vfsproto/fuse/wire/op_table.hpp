@@ -169,6 +169,12 @@ struct OpInfo {
     Traits traits{};
 };
 
+// Nothing but fixed structs, both ways, none of them ever short, and a reply in any case.
+[[nodiscard]] constexpr bool is_fixed(const OpInfo& op) noexcept {
+    return op.in_tail == InTail::none && op.out_tail == OutTail::none && op.traits.reply == ReplyOwed::always &&
+           op.traits.compat == Compat::none;
+}
+
 template <class... Rows> constexpr auto make_op_info(RowList<Rows...>) noexcept {
     return std::array<OpInfo, sizeof...(Rows)>{OpInfo{Rows::opcode, Rows::name, Rows::in_size, Rows::out_size,
                                                       tail_field<typename Rows::In, Rows::in_tail>(), Rows::in_tail,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What no server may say of a file, whatever its size on the wire.
+// What no server may say of a file, or of what it did, whatever its size on the wire.
 #pragma once
 
 #include "vfsproto/base/errc.hpp"
@@ -41,6 +41,11 @@ namespace vfsproto::wire {
 // The entry of a READDIRPLUS record. Node id 0: no lookup was made.
 [[nodiscard]] constexpr Errc check_direntplus_entry(const EntryOut& entry) noexcept {
     return entry.nodeid == 0 ? Errc::ok : check_attr(entry.attr);
+}
+
+// Of a WRITE of so many bytes: no more than those were taken.
+[[nodiscard]] constexpr Errc check_written(const WriteOut& reply, u32 sent) noexcept {
+    return reply.size <= sent ? Errc::ok : Errc::protocol_violation;
 }
 
 } // namespace vfsproto::wire

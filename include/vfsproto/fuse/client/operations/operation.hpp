@@ -177,7 +177,7 @@ private:
         if constexpr (std::is_same_v<Out, wire::CreateOut>) return check_entry(call.reply.entry, abi::kSIfreg);
         if constexpr (std::is_same_v<Out, wire::AttrOut>) return wire::check_attr(call.reply.attr);
         if constexpr (Op == wire::Opcode::write) {
-            if (call.reply.size > call.args.size) return Errc::protocol_violation;
+            return wire::check_written(call.reply, call.args.size);
         }
         if constexpr (Op == wire::Opcode::lseek) {
             if (call.reply.offset > INT64_MAX) return Errc::protocol_violation;
