@@ -3,6 +3,7 @@
 # Installs what is missing, quietly and without a question; does nothing, and needs no rights, when nothing is.
 # `setup.sh cross`: what the tests on other machines need as well; `setup.sh vm`: what virtual machines need;
 # `setup.sh peers`: who our rings talk to in tests/peers: one program of DPDK, 25 MB to fetch, 160 MB installed.
+# `setup.sh plot`: what draws the plots of docs/bench.
 set -euo pipefail
 
 packages="g++ cmake ninja-build pkg-config python3 git
@@ -13,6 +14,7 @@ case ${1:-} in
     cross)
         packages+=" qemu-user g++-aarch64-linux-gnu g++-riscv64-linux-gnu g++-s390x-linux-gnu g++-i686-linux-gnu" ;;
     peers) packages+=" dpdk-dev" ;;
+    plot) packages+=" gnuplot-nox" ;;
     vm)
         packages+=" qemu-system-x86 linux-image-cloud-amd64 busybox-static kmod fio"
         packages+=" qemu-system-arm qemu-system-misc g++-aarch64-linux-gnu g++-riscv64-linux-gnu" ;;
