@@ -195,7 +195,7 @@ private:
     template <wire::Opcode Op> [[gnu::noinline]] void prepare_plain(LaneSlot& slot, Token token) noexcept;
     template <wire::Opcode Op>
     [[gnu::noinline, nodiscard]] Errc submit_whole(const LaneSlot& slot, Token token, Segment payload) noexcept;
-    [[gnu::always_inline, nodiscard]] Errc start_fixed(Request& request) noexcept;
+    [[gnu::noinline]] void enqueue_generally(Request& request) noexcept;
     [[nodiscard]] Errc refused(Token token, Errc errc) noexcept;
     [[gnu::always_inline]] void expect(LaneSlot& slot, const wire::OpInfo& op, std::uint16_t fixed, std::uint16_t least,
                                        std::uint32_t most) noexcept;

@@ -51,23 +51,12 @@ template <RequestQueue Q> void BasicLane<Q>::settle_plain_limit() noexcept {
     plain_limit_ = plain_possible_ && waiting_ == nullptr && error_ == Errc::ok ? limit : 0;
 }
 
+// First the short way of what most requests are that carry no data: the sizes are the row's, and there is nothing to be
+// checked.
 template <RequestQueue Q> void BasicLane<Q>::enqueue(Request& request) noexcept {
     detail::clear_answer(request);
-    Errc errc;
-    if (plain_limit_ != 0 && slots_.has_free() && detail::is_fixed(*request.op, request)) {
-        errc = start_fixed(request);
-    } else {
-        errc = detail::check_form(*request.op, request);
-        if (errc == Errc::ok) errc = waiting_ == nullptr ? start(request) : Errc::no_slot;
-    }
-    if (errc != Errc::ok) [[unlikely]]
-        wait_or_refuse(request, errc);
-}
-
-// The short way of what most requests are that carry no data: the sizes are the row's, there is nothing to be checked, and
-// the caller knows that a slot is free and nobody waits for one.
-template <RequestQueue Q> inline Errc BasicLane<Q>::start_fixed(Request& request) noexcept {
     const wire::OpInfo& op = *request.op;
+    if (plain_limit_ == 0 || !slots_.has_free() || !detail::is_fixed(op, request)) return enqueue_generally(request);
     const auto [token, entry] = slots_.take();
     LaneSlot& slot = entry.state;
     slot.kind = LaneSlot::Kind::request;
@@ -82,13 +71,18 @@ template <RequestQueue Q> inline Errc BasicLane<Q>::start_fixed(Request& request
     const Segment readable[] = {{slot.device + kReplyArea, length}};
     const Segment writable[] = {{slot.device + out_at, kOutHeader + op.out_size}};
     if (const Errc errc = queue_.submit(readable, writable, token); errc != Errc::ok) [[unlikely]]
-        return refused(token, errc);
+        return wait_or_refuse(request, refused(token, errc));
     slot.request = &request;
     slot.data_len = 0;
     slot.out_at = out_at;
     expect(slot, op, op.out_size, op.out_size, op.out_size);
     ++unkicked_;
-    return Errc::ok;
+}
+
+template <RequestQueue Q> void BasicLane<Q>::enqueue_generally(Request& request) noexcept {
+    Errc errc = detail::check_form(*request.op, request);
+    if (errc == Errc::ok) errc = waiting_ == nullptr ? start(request) : Errc::no_slot;
+    if (errc != Errc::ok) wait_or_refuse(request, errc);
 }
 
 // The queue did not take it. A full one does later, unless nothing is under way.
