@@ -1,0 +1,319 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Breaks the ring code, one place at a time, and looks whether a test notices (docs/mutants.md).
+
+check_mutants.py [--all | --sample N] [--seed N] [--only TEXT] [--tests]
+  --all      every mutant; without it a sample that takes some minutes
+  --only     those whose file, function or text has TEXT in it
+  --tests    finds for every ring test that docs/conformance.md names a mutant that it alone is enough to notice, and
+             writes them to docs/mutants.md
+The rows of docs/mutants.md are looked at in any case."""
+
+import argparse
+import concurrent.futures
+import glob
+import hashlib
+import os
+import random
+import re
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import mutate
+import source_tree as tree
+
+HEADERS = "include/vfsproto/virtqueue/"
+MUTATED = [HEADERS + name + ".hpp" for name in
+           ("split_driver", "split_device", "split_layout", "packed_driver", "packed_device", "packed_layout",
+            "ring_layout", "notification")]
+BODIES = "src/virtqueue"
+TESTS = ("tests/unit/virtqueue", "tests/hostile/virtqueue", "tests/sim/virtqueue")
+EQUIVALENT = "tools/mutants/equivalent.txt"
+PAGE = "docs/mutants.md"
+SCRATCH = "build/mutants"
+LEAST = 95  # per cent
+SAMPLE = 600
+QUICK = 20_000  # microseconds: tests that take longer come later
+FLAGS = ["-std=c++20", "-w", "-Wno-c++11-narrowing", "-D_GLIBCXX_ASSERTIONS", "-include", "tools/mutants/mutant.hpp",
+         "-include", "tests/support/interleave.hpp"]
+
+
+def absolute(path):
+    return os.path.join(tree.ROOT, path)
+
+
+class Program:
+    """All ring tests on the mutated source, built with some more flags."""
+
+    def __init__(self, name, flags):
+        self.folder = absolute(f"{SCRATCH}/{name}")
+        self.flags = flags
+        self.tests = {}  # name: (microseconds, mutants it comes by)
+
+    def build(self):
+        units = sorted(glob.glob(f"{SCRATCH}/source/{BODIES}/*.cpp", root_dir=tree.ROOT))
+        units += sorted(glob.glob("src/base/*.cpp", root_dir=tree.ROOT))
+        for folder in TESTS:
+            units += sorted(glob.glob(folder + "/*.cpp", root_dir=tree.ROOT))
+        units.append("tools/mutants/mutant_main.cpp")
+        os.makedirs(self.folder, exist_ok=True)
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            objects = list(pool.map(self.compile, units))
+        self.run_tool(["clang++-14", *self.flags, *objects, "-lpthread", "-o", self.folder + "/tests"])
+
+    def compile(self, unit):
+        output = os.path.join(self.folder, unit.replace("/", "_") + ".o")
+        self.run_tool(["clang++-14", *FLAGS, *self.flags, f'-DVFSPROTO_SOURCE_DIR="{tree.ROOT}"',
+                       f"-I{SCRATCH}/source/include", f"-I{SCRATCH}/source/{BODIES}", "-Itests", "-c", unit, "-o", output])
+        return output
+
+    @staticmethod
+    def run_tool(command):
+        done = subprocess.run(command, cwd=tree.ROOT, capture_output=True, text=True)
+        if done.returncode:
+            sys.exit(f"check mutants: {' '.join(command)}\n{done.stderr[:4000]}")
+
+    def map(self):
+        """Which tests come by which mutants, and how long they take."""
+        path = os.path.join(self.folder, "map")
+        done = subprocess.run([self.folder + "/tests"], env={**os.environ, "MUTANT_MAP": path}, capture_output=True,
+                              text=True, cwd=tree.ROOT)
+        if done.returncode:
+            sys.exit("check mutants: the tests fail without any mutant\n" + done.stdout[-4000:])
+        self.tests = {}
+        with open(path, encoding="utf-8") as stream:
+            for line in stream:
+                name, took, numbers = line.rstrip("\n").split("\t")
+                before, reached = self.tests.get(name, (0, set()))
+                self.tests[name] = (before + int(took), reached | set(map(int, numbers.split())))
+
+    def notices(self, number, names):
+        """Does one of these tests fail with that mutant?"""
+        if not names:
+            return False
+        seconds = sum(self.tests[name][0] for name in names) / 1e6
+        processor = int(8 * seconds) + 3
+
+        def limit():
+            resource.setrlimit(resource.RLIMIT_CPU, (processor, processor))
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        with tempfile.NamedTemporaryFile("w", suffix=".txt") as chosen:
+            chosen.write("".join(f'"{name}"\n' for name in names))
+            chosen.flush()
+            try:
+                done = subprocess.run([self.folder + "/tests", "--abort", "-f", chosen.name], cwd=tree.ROOT,
+                                      env={**os.environ, "MUTANT": str(number)}, preexec_fn=limit,
+                                      stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=20 + 20 * seconds)
+            except subprocess.TimeoutExpired:
+                return True
+        return done.returncode != 0
+
+    def kills(self, number):
+        reaching = [name for name, (_, numbers) in self.tests.items() if number in numbers]
+        quick = [name for name in reaching if self.tests[name][0] <= QUICK]
+        slow = [name for name in reaching if self.tests[name][0] > QUICK]
+        return self.notices(number, quick) or self.notices(number, slow)
+
+
+def read_equivalent():
+    """Blocks of: PATH FUNCTION, - BEFORE, + AFTER, and why it makes no difference."""
+    known = {}
+    for block in re.split(r"\n\s*\n", tree.read(EQUIVALENT)):
+        lines = [line for line in block.strip().splitlines() if not line.startswith("#")]
+        if not lines:
+            continue
+        path, function = lines[0].split()
+        if len(lines) < 4 or lines[1][:2] != "- " or lines[2][:1] != "+" or not lines[3].strip():
+            sys.exit(f"{EQUIVALENT}: not a block of four lines: {block}")
+        known[path, function, lines[1][2:].strip(), lines[2][1:].strip()] = " ".join(lines[3:])
+    return known
+
+
+def prepare():
+    """The mutants, and the source that has them all, written where the programs are built from."""
+    paths = MUTATED + sorted(glob.glob(BODIES + "/*", root_dir=tree.ROOT))
+    mutator = mutate.Mutator(tree.ROOT, paths)
+    for path in paths:
+        if path.endswith(".cpp"):
+            mutator.read(path, ["-std=c++20", "-Iinclude", "-I" + BODIES])
+    source = absolute(SCRATCH + "/source")
+    shutil.rmtree(source, ignore_errors=True)
+    shutil.copytree(absolute("include"), source + "/include")
+    shutil.copytree(absolute(BODIES), f"{source}/{BODIES}")
+    for path, each in mutator.sources.items():
+        with open(os.path.join(source, path), "w", encoding="utf-8") as stream:
+            stream.write(each.mutated())
+    return mutator.mutants
+
+
+def fingerprint():
+    """Of all that the programs are made of."""
+    digest = hashlib.sha256()
+    folders = TESTS + ("include/vfsproto", BODIES, "src/base", "tests/support", "tools/mutants", "fuzz")
+    for path in tree.sources(folders) + ["tools/mutate.py", "tools/check_mutants.py"]:
+        digest.update(path.encode() + b"\0" + tree.read(path).encode() + b"\0")
+    return digest.hexdigest()
+
+
+def programs():
+    mutants = prepare()
+    plain = Program("plain", ["-O1"])
+    racy = Program("racy", ["-O1", "-g0", "-fsanitize=thread"])  # notices a store or a load that orders nothing
+    stamp = absolute(SCRATCH + "/stamp")
+    mark = fingerprint()
+    if not os.path.exists(stamp) or open(stamp, encoding="utf-8").read() != mark:
+        for program in (plain, racy):
+            program.build()
+        with open(stamp, "w", encoding="utf-8") as stream:
+            stream.write(mark)
+    for program in (plain, racy):
+        program.map()
+    racy.tests = {name: value for name, value in racy.tests.items() if "two threads" in name}
+    return mutants, plain, racy
+
+
+def verdict(mutant, plain, racy):
+    if plain.kills(mutant.number):
+        return True
+    return mutant.kind == "ordering" and racy.kills(mutant.number)
+
+
+def judge(chosen, plain, racy, known, findings):
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        killed = list(pool.map(lambda mutant: verdict(mutant, plain, racy), chosen))
+    table = {}
+    for mutant, is_killed in zip(chosen, killed):
+        row = table.setdefault(mutant.kind, [0, 0, 0, 0])
+        row[0] += 1
+        if is_killed:
+            row[1] += 1
+            if mutant.key() in known:
+                findings.add(EQUIVALENT, 1, f"is noticed after all: {mutant.function}: {mutant.before} => {mutant.after}")
+        elif mutant.key() in known:
+            row[2] += 1
+        else:
+            row[3] += 1
+            print(f"{mutant.path}:{mutant.line}: survived: {mutant.function}: {mutant.before} => {mutant.after or '(nothing)'}")
+    return table
+
+
+def print_table(table):
+    rows = [[kind, *table[kind]] for kind in sorted(table)]
+    rows.append(["all", *[sum(row[i] for row in table.values()) for i in range(4)]])
+    print("| kind | mutants | killed | equivalent | survived | score |\n|---|---|---|---|---|---|")
+    for kind, made, killed, equivalent, survived in rows:
+        score = 100 * killed / max(1, made - equivalent)
+        print(f"| {kind} | {made} | {killed} | {equivalent} | {survived} | {score:.1f} % |")
+    return 100 * rows[-1][2] / max(1, rows[-1][1] - rows[-1][3])
+
+
+ROW = re.compile(r"^\| `(.*)` \| `([^`]+)` `([^`]+)` \| `` (.*) `` \| `` (.*) `` \|$")
+
+
+def escaped(text):
+    return text.replace("|", "\\|")
+
+
+def check_rows(mutants, plain, racy, findings):
+    """Each test of the page fails when its line is broken."""
+    numbers = {mutant.key(): mutant for mutant in mutants}
+    rows = []
+    for line, text in enumerate(tree.read(PAGE).splitlines(), 1):
+        match = ROW.match(text)
+        if not match:
+            continue
+        test, path, function, before, after = (part.replace("\\|", "|") for part in match.groups())
+        after = "" if after == "(nothing)" else after
+        mutant = numbers.get((path, function, before, after))
+        if test not in plain.tests or mutant is None:
+            findings.add(PAGE, line, "no such test" if mutant else f"no such mutant of {path} {function}")
+        else:
+            rows.append((line, test, mutant))
+
+    def holds(row):
+        _, test, mutant = row
+        program = racy if mutant.kind == "ordering" and not plain.notices(mutant.number, [test]) else plain
+        return test in program.tests and program.notices(mutant.number, [test])
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for (line, test, _), is_noticed in zip(rows, pool.map(holds, rows)):
+            if not is_noticed:
+                findings.add(PAGE, line, f"does not fail: {test}")
+    return len(rows)
+
+
+def conformance_tests():
+    page = tree.read("docs/conformance.md")
+    return [name for name in dict.fromkeys(re.findall(r"`([^`]+)`", page))]
+
+
+def find_rows(mutants, plain, racy):
+    """For each test, the mutant that the fewest tests come by among those it notices alone."""
+    popular = {}
+    for _, reached in plain.tests.values():
+        for number in reached:
+            popular[number] = popular.get(number, 0) + 1
+    order = {"statement": 0, "condition": 1, "comparison": 2, "ordering": 2}
+
+    def find(test):
+        candidates = [mutant for mutant in mutants if mutant.number in plain.tests[test][1]]
+        candidates.sort(key=lambda mutant: (order.get(mutant.kind, 3) > 2, popular[mutant.number], mutant.number))
+        if "two threads" in test:
+            candidates.sort(key=lambda mutant: mutant.kind != "ordering")
+        for mutant in candidates[:400]:
+            is_race = mutant.kind == "ordering" and test in racy.tests and racy.notices(mutant.number, [test])
+            if is_race or plain.notices(mutant.number, [test]):
+                return mutant
+        return None
+    names = [name for name in conformance_tests() if name in plain.tests]
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for test, mutant in zip(names, pool.map(find, names)):
+            if mutant is None:
+                print(f"no mutant for: {test}")
+                continue
+            yield (f"| `{escaped(test)}` | `{mutant.path}` `{mutant.function}` | `` {escaped(mutant.before)} `` "
+                   f"| `` {escaped(mutant.after) or '(nothing)'} `` |")
+
+
+def write_rows(rows):
+    text = tree.read(PAGE)
+    kept = [line for line in text.splitlines() if not ROW.match(line)]
+    at = kept.index("|---|---|---|---|", kept.index("## What each test notices")) + 1
+    with open(absolute(PAGE), "w", encoding="utf-8") as stream:
+        stream.write("\n".join(kept[:at] + list(rows) + kept[at:]) + "\n")
+
+
+def main():
+    findings = tree.Findings("mutants")
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--all", action="store_true")
+    parser.add_argument("--sample", type=int, default=SAMPLE)
+    parser.add_argument("--seed", type=int, default=random.randrange(10_000))
+    parser.add_argument("--only", default="")
+    parser.add_argument("--tests", action="store_true")
+    asked = parser.parse_args()
+    if not shutil.which("clang++-14"):
+        findings.skip("clang is not installed")
+    mutants, plain, racy = programs()
+    known = read_equivalent()
+    if asked.tests:
+        write_rows(find_rows(mutants, plain, racy))
+    rows = 0 if asked.only else check_rows(mutants, plain, racy, findings)
+    chosen = [mutant for mutant in mutants if asked.only in " ".join(mutant.key())]
+    is_sampled = not asked.all and not asked.only and asked.sample < len(chosen)
+    if is_sampled:
+        chosen = sorted(random.Random(asked.seed).sample(chosen, asked.sample), key=lambda mutant: mutant.number)
+    table = judge(chosen, plain, racy, known, findings)
+    for key in sorted(set(known) - {mutant.key() for mutant in mutants}):
+        findings.add(EQUIVALENT, 1, f"no such mutant any more: {key[1]}: {key[2]} => {key[3]}")
+    score = print_table(table)
+    if score < LEAST:
+        findings.add(PAGE, 1, f"{score:.1f} % are noticed, {LEAST} % expected")
+    what = f"a sample by --seed {asked.seed}" if is_sampled else "all" if not asked.only else f"those with '{asked.only}'"
+    findings.finish(f"{len(chosen)} of {len(mutants)} mutants, {what}: {score:.1f} % noticed; {rows} tests shown to fail")
+
+
+if __name__ == "__main__":
+    main()
