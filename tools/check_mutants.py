@@ -101,10 +101,10 @@ class Program:
             resource.setrlimit(resource.RLIMIT_CPU, (processor, processor))
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         with tempfile.NamedTemporaryFile("w", suffix=".txt") as chosen:
-            chosen.write("".join(f'"{name}"\n' for name in names))
+            chosen.write("".join(re.sub(r"([,\\\[\]\"])", r"\\\1", name) + "\n" for name in names))
             chosen.flush()
             try:
-                done = subprocess.run([self.folder + "/tests", "--abort", "-f", chosen.name], cwd=tree.ROOT,
+                done = subprocess.run([self.folder + "/tests", "--abort", "-w", "NoTests", "-f", chosen.name], cwd=tree.ROOT,
                                       env={**os.environ, "MUTANT": str(number)}, preexec_fn=limit,
                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=20 + 20 * seconds)
             except subprocess.TimeoutExpired:
