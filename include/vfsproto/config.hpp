@@ -23,6 +23,11 @@
 #define VFSPROTO_SHARED_ACCESS() static_cast<void>(0)
 #endif
 
+// The same, called besides before every barrier for hardware (Ordering::platform): tests count them.
+#ifndef VFSPROTO_AT_PLATFORM_FENCE
+#define VFSPROTO_AT_PLATFORM_FENCE() static_cast<void>(0)
+#endif
+
 // Completions a lane takes from its queue in one go; bounds the time one drain() may hold its owner.
 #ifndef VFSPROTO_DRAIN_BATCH
 #define VFSPROTO_DRAIN_BATCH 32

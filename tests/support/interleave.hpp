@@ -10,6 +10,7 @@ struct SharedAccessHook {
     void* context = nullptr;
 };
 inline thread_local SharedAccessHook shared_access_hook;
+inline thread_local unsigned platform_fences = 0;
 
 inline void at_shared_access() noexcept {
     const SharedAccessHook hook = shared_access_hook;
@@ -22,3 +23,4 @@ inline void at_shared_access() noexcept {
 } // namespace vfsproto::test
 
 #define VFSPROTO_SHARED_ACCESS() ::vfsproto::test::at_shared_access()
+#define VFSPROTO_AT_PLATFORM_FENCE() static_cast<void>(++::vfsproto::test::platform_fences)

@@ -61,6 +61,7 @@ inline void full_fence() noexcept {
 // Orders every earlier access before every later one as a device that is hardware sees them (Ordering::platform).
 inline void platform_fence() noexcept {
     VFSPROTO_SHARED_ACCESS();
+    VFSPROTO_AT_PLATFORM_FENCE();
 #if defined(__x86_64__) || defined(__i386__)
     __asm__ volatile("mfence" ::: "memory");
 #elif defined(__aarch64__)
