@@ -52,6 +52,7 @@ class Program:
         self.folder = absolute(f"{SCRATCH}/{name}")
         self.flags = flags
         self.tests = {}  # name: (microseconds, mutants it comes by)
+        self.pattern = {}  # name: how Catch2 wants to hear it; a template has many tests
 
     def build(self):
         units = sorted(glob.glob(f"{SCRATCH}/source/{BODIES}/*.cpp", root_dir=tree.ROOT))
@@ -87,6 +88,8 @@ class Program:
         with open(path, encoding="utf-8") as stream:
             for line in stream:
                 name, took, numbers = line.rstrip("\n").split("\t")
+                name, instance = re.fullmatch(r"(.*?)( - \w+)?", name).groups()
+                self.pattern[name] = re.sub(r"([,\\\[\]\"])", r"\\\1", name) + (" - *" if instance else "")
                 before, reached = self.tests.get(name, (0, set()))
                 self.tests[name] = (before + int(took), reached | set(map(int, numbers.split())))
 
@@ -101,7 +104,7 @@ class Program:
             resource.setrlimit(resource.RLIMIT_CPU, (processor, processor))
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         with tempfile.NamedTemporaryFile("w", suffix=".txt") as chosen:
-            chosen.write("".join(re.sub(r"([,\\\[\]\"])", r"\\\1", name) + "\n" for name in names))
+            chosen.write("".join(self.pattern[name] + "\n" for name in names))
             chosen.flush()
             try:
                 done = subprocess.run([self.folder + "/tests", "--abort", "-w", "NoTests", "-f", chosen.name], cwd=tree.ROOT,

@@ -197,7 +197,8 @@ class Mutator:
             named = node.get("referencedDecl", {})
             if named.get("kind") == "EnumConstantDecl":
                 self.wrap(source, begin, end, [f"next({text})"], "constant", "constant")
-            elif named.get("kind") == "VarDecl" and re.match(r"k[A-Z]", named.get("name", "")):
+            elif named.get("kind") == "VarDecl" and re.match(r"k[A-Z]", named.get("name", "")) and \
+                    not re.search(r"\b[A-Z]\w*$", node["type"]["qualType"]):  # a number, no struct
                 self.wrap(source, begin, end, [f"2 * {text}"], "constant", "constant")
             elif kind == "UnaryExprOrTypeTraitExpr" and text.startswith("sizeof"):
                 self.wrap(source, begin, end, [f"2 * {text}"], "constant", "constant")
@@ -252,8 +253,14 @@ class Mutator:
             return source.piece(begin, gap) + f" {other} " + source.piece(gap_end, end)
         if op in COMPARE:
             call, near, opposite = COMPARE[op]
-            number = self.add(source, begin, end, with_operator(near), "comparison")
-            self.add(source, begin, end, with_operator(opposite), "comparison")
+            operands = [source.piece(begin, gap), source.piece(gap_end, end)]
+            chosen = re.match(r"\s*\?([^:;]*):([^:;]*);", source.piece(end, end + 200))
+            if chosen and sorted(operands) == sorted(part.strip() for part in chosen.groups()):
+                call = "only_" + call  # the smaller of two: of equal ones it is no matter which
+            else:
+                self.add(source, begin, end, with_operator(near), "comparison")
+            number = self.add(source, begin, end, with_operator(opposite), "comparison")
+            number -= not call.startswith("only_")
         elif op in ("&&", "||"):
             number = self.add(source, begin, end, with_operator("||" if op == "&&" else "&&"), "logic")
             active = f"vmut::active({number})"

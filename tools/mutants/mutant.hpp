@@ -41,6 +41,10 @@ VMUT_COMPARE(at_least, >=, >, <)
         if (active(number)) return static_cast<T>(a other b);                                                         \
         return static_cast<T>(a op b);                                                                                 \
     }
+VMUT_BINARY(only_less, <, >=)
+VMUT_BINARY(only_at_most, <=, >)
+VMUT_BINARY(only_more, >, <=)
+VMUT_BINARY(only_at_least, >=, <)
 VMUT_BINARY(equal, ==, !=)
 VMUT_BINARY(differ, !=, ==)
 VMUT_BINARY(plus, +, -)
