@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Breaks the ring code, one place at a time, and looks whether a test notices (docs/mutants.md).
 
-check_mutants.py [--all | --sample N] [--seed N] [--only TEXT] [--tests]
+check_mutants.py [--all | --again | --sample N] [--seed N] [--only TEXT] [--tests]
   --all      every mutant; without it a sample that takes some minutes
+  --again    those that survived the last time
   --only     those whose file, function or text has TEXT in it
   --tests    finds for every ring test that docs/conformance.md names a mutant that it alone is enough to notice, and
              writes them to docs/mutants.md
@@ -34,10 +35,11 @@ TESTS = ("tests/unit/virtqueue", "tests/hostile/virtqueue", "tests/sim/virtqueue
 EQUIVALENT = "tools/mutants/equivalent.txt"
 PAGE = "docs/mutants.md"
 SCRATCH = "build/mutants"
+SURVIVORS = SCRATCH + "/survivors"
 LEAST = 95  # per cent
 SAMPLE = 600
 QUICK = 20_000  # microseconds: tests that take longer come later
-FLAGS = ["-std=c++20", "-w", "-Wno-c++11-narrowing", "-D_GLIBCXX_ASSERTIONS", "-include", "tools/mutants/mutant.hpp",
+FLAGS = ["-std=c++20", "-w", "-Wno-c++11-narrowing", "-D_GLIBCXX_ASSERTIONS", "-DVFSPROTO_SLOW_BUILD", "-include", "tools/mutants/mutant.hpp",
          "-include", "tests/support/interleave.hpp"]
 
 
@@ -46,29 +48,33 @@ def absolute(path):
 
 
 class Program:
-    """All ring tests on the mutated source, built with some more flags."""
+    """Ring tests on the mutated source, built with some more flags."""
 
-    def __init__(self, name, flags):
+    def __init__(self, name, flags, tests):
         self.folder = absolute(f"{SCRATCH}/{name}")
         self.flags = flags
+        self.units = [path for folder in TESTS for path in sorted(glob.glob(folder + "/" + tests, root_dir=tree.ROOT))]
         self.tests = {}  # name: (microseconds, mutants it comes by)
         self.pattern = {}  # name: how Catch2 wants to hear it; a template has many tests
 
-    def build(self):
+    def build(self, mark):
         units = sorted(glob.glob(f"{SCRATCH}/source/{BODIES}/*.cpp", root_dir=tree.ROOT))
-        units += sorted(glob.glob("src/base/*.cpp", root_dir=tree.ROOT))
-        for folder in TESTS:
-            units += sorted(glob.glob(folder + "/*.cpp", root_dir=tree.ROOT))
-        units.append("tools/mutants/mutant_main.cpp")
+        units += sorted(glob.glob("src/base/*.cpp", root_dir=tree.ROOT)) + self.units + ["tools/mutants/mutant_main.cpp"]
         os.makedirs(self.folder, exist_ok=True)
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-            objects = list(pool.map(self.compile, units))
+            objects = list(pool.map(lambda unit: self.compile(unit, mark), units))
         self.run_tool(["clang++-14", *self.flags, *objects, "-lpthread", "-o", self.folder + "/tests"])
 
-    def compile(self, unit):
+    def compile(self, unit, mark):
+        """Unless it was compiled from the same."""
         output = os.path.join(self.folder, unit.replace("/", "_") + ".o")
+        mark = hashlib.sha256((mark + tree.read(unit)).encode()).hexdigest()
+        if os.path.exists(output + ".mark") and tree.read(output + ".mark") == mark:
+            return output
         self.run_tool(["clang++-14", *FLAGS, *self.flags, f'-DVFSPROTO_SOURCE_DIR="{tree.ROOT}"',
                        f"-I{SCRATCH}/source/include", f"-I{SCRATCH}/source/{BODIES}", "-Itests", "-c", unit, "-o", output])
+        with open(output + ".mark", "w", encoding="utf-8") as stream:
+            stream.write(mark)
         return output
 
     @staticmethod
@@ -153,28 +159,22 @@ def prepare():
 
 
 def fingerprint():
-    """Of all that the programs are made of."""
+    """Of all that each unit includes."""
     digest = hashlib.sha256()
-    folders = TESTS + ("include/vfsproto", BODIES, "src/base", "tests/support", "tools/mutants", "fuzz")
-    for path in tree.sources(folders) + ["tools/mutate.py", "tools/check_mutants.py"]:
+    for path in tree.sources(("include/vfsproto", BODIES, "src/base", "tests/support", "tools/mutants", "fuzz")):
         digest.update(path.encode() + b"\0" + tree.read(path).encode() + b"\0")
+    digest.update(tree.read("tools/mutate.py").encode())
     return digest.hexdigest()
 
 
 def programs():
     mutants = prepare()
-    plain = Program("plain", ["-O1"])
-    racy = Program("racy", ["-O1", "-g0", "-fsanitize=thread"])  # notices a store or a load that orders nothing
-    stamp = absolute(SCRATCH + "/stamp")
-    mark = fingerprint()
-    if not os.path.exists(stamp) or open(stamp, encoding="utf-8").read() != mark:
-        for program in (plain, racy):
-            program.build()
-        with open(stamp, "w", encoding="utf-8") as stream:
-            stream.write(mark)
+    plain = Program("plain", ["-O1"], "*.cpp")
+    # Notices a store or a load that orders nothing.
+    racy = Program("racy", ["-O1", "-fsanitize=thread"], "ring_threads_test.cpp")
     for program in (plain, racy):
+        program.build(fingerprint())
         program.map()
-    racy.tests = {name: value for name, value in racy.tests.items() if "two threads" in name}
     return mutants, plain, racy
 
 
@@ -188,6 +188,8 @@ def judge(chosen, plain, racy, known, findings):
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         killed = list(pool.map(lambda mutant: verdict(mutant, plain, racy), chosen))
     table = {}
+    with open(absolute(SURVIVORS), "w", encoding="utf-8") as stream:
+        stream.writelines(" | ".join(each.key()) + "\n" for each, is_killed in zip(chosen, killed) if not is_killed)
     for mutant, is_killed in zip(chosen, killed):
         row = table.setdefault(mutant.kind, [0, 0, 0, 0])
         row[0] += 1
@@ -295,6 +297,7 @@ def main():
     parser.add_argument("--sample", type=int, default=SAMPLE)
     parser.add_argument("--seed", type=int, default=random.randrange(10_000))
     parser.add_argument("--only", default="")
+    parser.add_argument("--again", action="store_true")
     parser.add_argument("--tests", action="store_true")
     asked = parser.parse_args()
     if not shutil.which("clang++-14"):
@@ -305,6 +308,9 @@ def main():
         write_rows(find_rows(mutants, plain, racy))
     rows = 0 if asked.only else check_rows(mutants, plain, racy, findings)
     chosen = [mutant for mutant in mutants if asked.only in " ".join(mutant.key())]
+    if asked.again:
+        survivors = set(tree.read(SURVIVORS).splitlines())
+        chosen = [mutant for mutant in chosen if " | ".join(mutant.key()) in survivors]
     is_sampled = not asked.all and not asked.only and asked.sample < len(chosen)
     if is_sampled:
         chosen = sorted(random.Random(asked.seed).sample(chosen, asked.sample), key=lambda mutant: mutant.number)

@@ -6,6 +6,7 @@
 
 #include "support/catch.hpp"
 #include "support/ring_pair.hpp"
+#include "support/scale.hpp"
 
 #include <algorithm>
 #include <deque>
@@ -22,6 +23,26 @@ struct Schedule {
     bool is_in_order; // the device completes in order, wanted or not
     UseOrder order = UseOrder::any;
 };
+
+// Of one configuration.
+inline std::uint64_t simulation_steps() { return scaled({.least = 3'000, .usual = 200'000, .nightly = 10'000'000}); }
+// The same for the same configuration and VFSPROTO_SEED.
+inline std::uint64_t simulation_seed(const Schedule& schedule) {
+    std::uint64_t seed = run_seed();
+    for (const std::uint64_t part :
+         {std::uint64_t{schedule.size}, std::uint64_t{schedule.direct_segments}, std::uint64_t{schedule.is_in_order}}) {
+        seed = seed * 1000 + part;
+    }
+    return seed;
+}
+inline std::string described(const Schedule& schedule) {
+    return "size " + std::to_string(schedule.size) + ", event index " +
+           std::to_string(schedule.event_index == EventIndex::on) + ", tables " +
+           std::to_string(schedule.indirect == IndirectTables::accepted) + ", direct segments " +
+           std::to_string(schedule.direct_segments) + ", device in order " + std::to_string(schedule.is_in_order) +
+           ", IN_ORDER " + std::to_string(schedule.order == UseOrder::in_order) +
+           "; again with VFSPROTO_SEED=" + std::to_string(run_seed());
+}
 
 inline constexpr std::size_t kAreaBytes = 512; // per token: the first half is readable, the second writable
 
@@ -48,8 +69,8 @@ public:
         for (std::uint16_t i = 0; i < requests_.size(); ++i) free_tokens_.push_back(i);
     }
 
-    void run(int steps) {
-        for (int i = 0; i < steps && problem.empty(); ++i) {
+    void run(std::uint64_t steps) {
+        for (std::uint64_t i = 0; i < steps && problem.empty(); ++i) {
             if (random_.one_in(2))
                 enter_driver();
             else

@@ -8,14 +8,6 @@ using namespace vfsproto::test;
 
 namespace {
 
-std::string described(const Schedule& schedule, std::uint64_t seed) {
-    return "size " + std::to_string(schedule.size) + ", event index " +
-           std::to_string(schedule.event_index == EventIndex::on) + ", tables " +
-           std::to_string(schedule.indirect == IndirectTables::accepted) + ", direct segments " +
-           std::to_string(schedule.direct_segments) + ", device in order " + std::to_string(schedule.is_in_order) +
-           ", IN_ORDER " + std::to_string(schedule.order == UseOrder::in_order) + ", seed " + std::to_string(seed);
-}
-
 struct Totals {
     std::uint64_t completed = 0;
     std::uint64_t sleeps = 0;
@@ -35,11 +27,9 @@ template <class Pair> Totals run_all(UseOrder order) {
                                             static_cast<std::uint16_t>(tables == 2 ? 2 : 1),
                                             is_in_order,
                                             order};
-                    const std::uint64_t seed =
-                        size * 100u + static_cast<unsigned>(tables) * 10u + (is_in_order ? 1 : 0);
-                    Simulation<Pair> simulation(schedule, seed);
-                    simulation.run(3500);
-                    INFO(described(schedule, seed));
+                    Simulation<Pair> simulation(schedule, simulation_seed(schedule));
+                    simulation.run(simulation_steps());
+                    INFO(described(schedule));
                     REQUIRE(simulation.problem == "");
                     totals.completed += simulation.completed;
                     totals.sleeps += simulation.sleeps;

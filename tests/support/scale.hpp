@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// How much a test does whose length scales: the least in builds that are slow by nature (a sanitizer, an emulated machine),
+// else what VFSPROTO_TEST_SCOPE asks for. And the seed, which VFSPROTO_SEED changes.
+#pragma once
+
+#include <cstdint>
+#include <cstdlib>
+#include <string_view>
+
+namespace vfsproto::test {
+
+#ifdef VFSPROTO_SLOW_BUILD
+inline constexpr bool kIsSlowBuild = true;
+#else
+inline constexpr bool kIsSlowBuild = false;
+#endif
+
+struct Scale {
+    std::uint64_t least;
+    std::uint64_t usual;
+    std::uint64_t nightly;
+};
+
+inline std::uint64_t scaled(const Scale& scale) {
+    if (kIsSlowBuild) return scale.least;
+    const char* const scope = std::getenv("VFSPROTO_TEST_SCOPE");
+    return scope != nullptr && std::string_view(scope) == "nightly" ? scale.nightly : scale.usual;
+}
+
+// Of the whole run, 0 unless told. A failing test prints it.
+inline std::uint64_t run_seed() {
+    const char* const seed = std::getenv("VFSPROTO_SEED");
+    return seed == nullptr ? 0 : std::strtoull(seed, nullptr, 10);
+}
+
+} // namespace vfsproto::test
