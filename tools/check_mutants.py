@@ -163,7 +163,8 @@ def fingerprint():
     digest = hashlib.sha256()
     for path in tree.sources(("include/vfsproto", BODIES, "src/base", "tests/support", "tools/mutants", "fuzz")):
         digest.update(path.encode() + b"\0" + tree.read(path).encode() + b"\0")
-    digest.update(tree.read("tools/mutate.py").encode())
+    for path in tree.files((".hpp",), TESTS) + ["tools/mutate.py"]:
+        digest.update(tree.read(path).encode())
     return digest.hexdigest()
 
 

@@ -25,7 +25,7 @@ struct Schedule {
 };
 
 // Of one configuration.
-inline std::uint64_t simulation_steps() { return scaled({.least = 3'000, .usual = 200'000, .nightly = 10'000'000}); }
+inline std::uint64_t simulation_steps() { return scaled({.least = 4'000, .usual = 200'000, .nightly = 10'000'000}); }
 // The same for the same configuration and VFSPROTO_SEED.
 inline std::uint64_t simulation_seed(const Schedule& schedule) {
     std::uint64_t seed = run_seed();
