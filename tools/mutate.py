@@ -255,7 +255,7 @@ class Mutator:
             call, near, opposite = COMPARE[op]
             operands = [source.piece(begin, gap), source.piece(gap_end, end)]
             chosen = re.match(r"\s*\?([^:;]*):([^:;]*);", source.piece(end, end + 200))
-            if chosen and sorted(operands) == sorted(part.strip(" )") for part in chosen.groups()):
+            if chosen and sorted(part.strip(" )") for part in operands) == sorted(part.strip(" )") for part in chosen.groups()):
                 call = "only_" + call  # the smaller of two: of equal ones it is no matter which
             else:
                 self.add(source, begin, end, with_operator(near), "comparison")
