@@ -22,11 +22,10 @@ inline bool reached[kMost] = {};
 }
 
 // Comparisons: off by one, and the other way round.
-#define VMUT_COMPARE(name, op, near, opposite)                                                                        \
-    template <class A, class B>                                                                                        \
-    [[gnu::always_inline]] constexpr bool name(unsigned number, A a, B b) noexcept {                    \
-        if (active(number)) return a near b;                                                                          \
-        if (active(number + 1)) return a opposite b;                                                                  \
+#define VMUT_COMPARE(name, op, near, opposite)                                                                         \
+    template <class A, class B> [[gnu::always_inline]] constexpr bool name(unsigned number, A a, B b) noexcept {       \
+        if (active(number)) return a near b;                                                                           \
+        if (active(number + 1)) return a opposite b;                                                                   \
         return a op b;                                                                                                 \
     }
 VMUT_COMPARE(less, <, <=, >=)
@@ -36,9 +35,9 @@ VMUT_COMPARE(at_least, >=, >, <)
 
 #define VMUT_BINARY(name, op, other)                                                                                   \
     template <class A, class B>                                                                                        \
-    [[gnu::always_inline]] constexpr decltype(auto) name(unsigned number, A a, B b) noexcept {          \
+    [[gnu::always_inline]] constexpr decltype(auto) name(unsigned number, A a, B b) noexcept {                         \
         using T = decltype(a op b);                                                                                    \
-        if (active(number)) return static_cast<T>(a other b);                                                         \
+        if (active(number)) return static_cast<T>(a other b);                                                          \
         return static_cast<T>(a op b);                                                                                 \
     }
 VMUT_BINARY(only_less, <, >=)

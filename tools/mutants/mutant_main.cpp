@@ -22,8 +22,8 @@ struct Mapper : Catch::TestEventListenerBase {
     void testCaseEnded(const Catch::TestCaseStats& stats) override {
         if (!map_file.is_open()) return;
         const auto took = std::chrono::steady_clock::now() - start_;
-        map_file << stats.testInfo.name << '\t'
-                 << std::chrono::duration_cast<std::chrono::microseconds>(took).count() << '\t';
+        map_file << stats.testInfo.name << '\t' << std::chrono::duration_cast<std::chrono::microseconds>(took).count()
+                 << '\t';
         for (unsigned i = 0; i < vmut::kMost; ++i) {
             if (vmut::reached[i]) map_file << i << ' ';
         }
