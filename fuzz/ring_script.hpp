@@ -64,7 +64,7 @@ inline constexpr unsigned kSteps = static_cast<unsigned>(Step::steps);
 namespace chosen {
 inline constexpr std::uint8_t kEventIndex = 1;
 inline constexpr std::uint8_t kTables = 2;
-inline constexpr std::uint8_t kInOrder = 4;    // packed rings
+inline constexpr std::uint8_t kInOrder = 4;
 inline constexpr std::uint8_t kPlatform = 8;   // fences for hardware
 inline constexpr std::uint8_t kStrangers = 16; // the two sides negotiated different things
 } // namespace chosen

@@ -72,9 +72,8 @@ private:
     static constexpr bool kKeepsChains = !Areas::kIsPacked;
 
     [[nodiscard]] auto driver_options() {
-        test::RingPairOptions options;
-        options.order = chosen_.has(chosen::kInOrder) ? UseOrder::in_order : UseOrder::any;
-        auto result = Areas::driver_options(options);
+        typename Areas::DriverOptions result;
+        result.order = chosen_.has(chosen::kInOrder) ? UseOrder::in_order : UseOrder::any;
         result.event_index = chosen_.event_index();
         result.ordering = chosen_.has(chosen::kPlatform) ? Ordering::platform : Ordering::smp;
         result.max_segments = chosen_.max_segments();
@@ -84,9 +83,8 @@ private:
     }
     void start_device() {
         const bool differs = chosen_.has(chosen::kStrangers);
-        test::RingPairOptions options;
-        options.order = chosen_.has(chosen::kInOrder) != differs ? UseOrder::in_order : UseOrder::any;
-        auto result = Areas::device_options(options);
+        typename Areas::DeviceOptions result;
+        result.order = chosen_.has(chosen::kInOrder) != differs ? UseOrder::in_order : UseOrder::any;
         result.event_index = chosen_.event_index();
         result.ordering = chosen_.has(chosen::kPlatform) ? Ordering::platform : Ordering::smp;
         result.indirect = chosen_.has(chosen::kTables) != differs ? IndirectTables::accepted : IndirectTables::refused;
