@@ -3,6 +3,8 @@
 #include "support/catch.hpp"
 #include "support/ring_pair.hpp"
 
+#include <algorithm>
+
 using namespace vfsproto;
 using namespace vfsproto::test;
 
@@ -72,6 +74,41 @@ TEST_CASE("more chains than the packed ring has descriptors latch the device sid
     pair.forge_avail(pair.data_addr(), 8, 5, kW);
     CHECK(pair.pop() == -1);
     CHECK(pair.device.error() == (order == UseOrder::any ? Errc::avail_head_invalid : Errc::avail_index_jump));
+}
+
+TEST_CASE("with IN_ORDER chains of more descriptors than the packed ring has lead the device side nowhere but into it",
+          "[virtqueue][hostile]") {
+    PackedPair pair(ring_of_8(UseOrder::in_order));
+    const std::vector<std::byte> beyond(pair.tables().bytes().begin(), pair.tables().bytes().end());
+    std::vector<std::vector<HostSegment>> storage;
+    std::vector<Chain> chains;
+    for (int round = 0; round < 12; ++round) { // each overlaps the one before the last
+        for (int i = 0; i < 4; ++i) pair.forge_avail(pair.data_addr(), 8, 1, kW | kN);
+        pair.forge_avail(pair.data_addr(), 8, 1, kW);
+        storage.emplace_back(8);
+        Chain chain{.storage = storage.back()};
+        if (!pair.device.pop(chain)) break;
+        chains.push_back(chain);
+    }
+    CHECK(chains.size() == 8); // then one begins where one that is out began
+    CHECK(pair.device.error() == Errc::avail_index_jump);
+    pair.start_device();
+    for (int round = 0; round < 3; ++round) {
+        pair.avail_place = pair.device.next_avail();
+        chains.clear();
+        for (int number = 0; number < 5; ++number) {
+            for (int i = 0; i < 4; ++i) pair.forge_avail(pair.data_addr(), 8, 1, kW | kN);
+            pair.forge_avail(pair.data_addr(), 8, 1, kW);
+            Chain chain{.storage = storage[static_cast<std::size_t>(number)]};
+            REQUIRE(pair.device.pop(chain));
+            chains.push_back(chain);
+        }
+        for (const Chain& chain : chains) REQUIRE(pair.device.push(chain, 0) == Errc::ok);
+        static_cast<void>(pair.device.wants_notification());
+        CHECK((pair.device.next_used() & ~packed::kWrap) < 8);
+        CHECK(pair.device.outstanding() == 0);
+    }
+    CHECK(std::equal(beyond.begin(), beyond.end(), pair.tables().bytes().begin()));
 }
 
 TEST_CASE("a packed chain that was out before the violation cannot be pushed after it", "[virtqueue][hostile]") {
