@@ -63,8 +63,9 @@ void run(Program& program, const BenchOptions& options) {
         throw Leave{ExitCode::usage};
     }
     const BenchResult result = run_bench(program.mount(), options);
-    if (!program.succeeded(result.failed_at, result.failure)) return;
-    print_result(program, options, result);
+    // Of an interrupted run: what there was of it.
+    if (!result.failure.happened()) print_result(program, options, result);
+    static_cast<void>(program.succeeded(result.failed_at, result.failure));
 }
 
 } // namespace

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "bench_job.hpp"
 
+#include "interrupt.hpp"
+
 #include <fmt/format.h>
 
 #include <time.h>
@@ -81,7 +83,7 @@ bool BenchJob::fail(const posix::Failure& failure) noexcept {
 
 void BenchJob::look_at_clock() noexcept {
     now_ = now_ns();
-    if (now_ >= until_) left_ = 0;
+    if (now_ >= until_ || interrupted()) left_ = 0;
 }
 
 void BenchJob::run_blocking() {
@@ -120,7 +122,7 @@ template <wire::Opcode Op> void BenchJob::transfer_blocking() {
     const std::uint64_t until = until_;
     std::uint64_t done = 0;
     std::uint64_t bytes = 0;
-    for (std::uint64_t begin = now_; done != most && begin < until; ++done) {
+    for (std::uint64_t begin = now_; done != most && begin < until && !interrupted(); ++done) {
         const std::uint64_t offset = offsets.next();
         const auto count =
             Op == wire::Opcode::read ? mount_.read(file_, block, offset) : mount_.write(file_, block, offset);

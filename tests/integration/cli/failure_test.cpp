@@ -162,8 +162,9 @@ TEST_CASE("SIGINT ends a transfer in order", "[cli]") {
     if (share.missing()) return;
     std::unique_ptr<Virtiofsd> daemon;
     std::string device = "dir:" + share.path().string();
-    if (server == Server::virtiofsd) {
-        daemon = std::make_unique<Virtiofsd>(std::vector<std::string>{}, share.path());
+    if (server != Server::embedded) {
+        const Daemon kind = server == Server::virtiofsd ? Daemon::c : Daemon::rust;
+        daemon = std::make_unique<Virtiofsd>(kind, std::vector<std::string>{}, share.path());
         device = "vhost-user:" + daemon->socket();
     }
     RunningProgram program({"--device", device, "put", "/dev/stdin", "/file"});
@@ -174,6 +175,21 @@ TEST_CASE("SIGINT ends a transfer in order", "[cli]") {
     CHECK(ran.status == 130);
     CHECK(ran.err == "");
     if (daemon) CHECK(daemon->wait() == 0);
+}
+
+TEST_CASE("SIGINT ends a bench, which says what there was and removes what it made", "[cli]") {
+    const Watchdog watchdog("the bench after SIGINT");
+    const std::string depth = GENERATE("1", "32");
+    const Share share(Server::embedded);
+    RunningProgram program({"--device", "dir:" + share.path().string(), "bench", "--op", "randread", "--size", "1m",
+                            "--seconds", "600", "--iodepth", depth});
+    while (std::filesystem::is_empty(share.path())) std::this_thread::yield();
+    program.signal(SIGINT);
+    const Ran ran = program.wait();
+    CHECK(ran.status == 130);
+    CHECK(ran.err == "");
+    CHECK(ran.out.find("operations a second") != std::string::npos);
+    CHECK(std::filesystem::is_empty(share.path()));
 }
 
 TEST_CASE("options stand before or after the command, and VFSPROTO_DEVICE is the default", "[cli]") {
