@@ -164,7 +164,7 @@ private:
             return true;
         };
         if (id < plain_heads_) [[likely]]
-            return take(id, sizeof(PackedDesc));
+            return take(static_cast<std::size_t>(id), sizeof(PackedDesc));
         if (id >= ordered_heads_) return false;
         return take(static_cast<std::size_t>(at - descriptors_), static_cast<std::uint32_t>(id) | 1 << kCountOfHead);
     }
