@@ -28,6 +28,8 @@ const Kind kKinds[] = {
     {"split", {}, 256},
     {"split, of 64 entries", {}, 64},
     {"split with event index", FeatureSet::of(Feature::event_idx), 256},
+    {"split, in order", FeatureSet::of(Feature::in_order), 256},
+    {"split, in order, with event index", FeatureSet::of(Feature::in_order, Feature::event_idx), 256},
     {"packed", FeatureSet::of(Feature::ring_packed), 256},
     {"packed, of 230 entries", FeatureSet::of(Feature::ring_packed, Feature::event_idx), 230},
     {"packed with descriptor events", FeatureSet::of(Feature::ring_packed, Feature::event_idx), 256},
@@ -62,7 +64,9 @@ TEST_CASE("frames through DPDK's vhost come back unchanged, on every kind of rin
         FeatureSet features = kind.features;
         if (indirect == IndirectTables::accepted) features.add(Feature::indirect_desc);
         NetDriver driver(peer.socket(), features, kind.size);
-        const auto counts = driver.exchange(frames, waiting);
+        auto counts = driver.exchange(frames - 1, waiting);
+        counts.sleeps +=
+            waiting == Waiting::sleeps ? driver.sleep_for_one(peer).sleeps : driver.exchange(1, waiting).sleeps;
         total += frames;
         const RingDriverCounters sent = driver.transmit_ring().counters();
         CHECK(sent.chains == frames);

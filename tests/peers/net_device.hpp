@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <functional>
 
 namespace vfsproto::test {
 
@@ -62,12 +63,20 @@ public:
             if (moved != 0) {
                 idle = 0;
             } else if (waiting == Waiting::sleeps) {
-                sleep();
+                sleep(goal);
             } else if (++idle % kPatience == 0) {
                 nap(idle / kPatience);
             }
         }
         return Errc::ok;
+    }
+    // One more frame, for which it is certain to sleep: the peer stands still until it does.
+    template <class Peer> [[nodiscard]] Errc sleep_for_one(const Peer& peer) {
+        peer.pause();
+        before_sleep_ = [&peer] { peer.resume(); };
+        const Errc errc = exchange(1, Waiting::sleeps);
+        before_sleep_ = nullptr;
+        return errc;
     }
     [[nodiscard]] const Counts& counts() const { return counts_; }
 
@@ -247,10 +256,11 @@ private:
         if (socket_.has_message()) hear();
         ::usleep(20);
     }
-    void sleep() {
+    void sleep(std::uint64_t goal) {
         // A buffer is waited for only by who has a frame to send.
-        const bool wants_buffers = sent_ - received_ < window_;
+        const bool wants_buffers = sent_ < goal && sent_ - received_ < window_;
         if (from_driver_.ring.arm() || (wants_buffers && to_driver_.ring.arm())) return;
+        if (before_sleep_) before_sleep_();
         pollfd waiting[] = {{from_driver_.kick, POLLIN, 0},
                             {wants_buffers ? to_driver_.kick : -1, POLLIN, 0},
                             {socket_.fd(), POLLIN, 0}};
@@ -283,6 +293,7 @@ private:
     std::uint64_t window_ = 0; // frames under way at most
     std::uint64_t shuffles_ = 0;
     Counts counts_;
+    std::function<void()> before_sleep_;
 };
 
 } // namespace vfsproto::test

@@ -17,6 +17,7 @@
 
 #include <array>
 #include <chrono>
+#include <functional>
 #include <optional>
 
 namespace vfsproto::test {
@@ -93,6 +94,15 @@ public:
         }
         while (transmit_.in_flight != 0) static_cast<void>(collect_sent());
         counts.time = std::chrono::steady_clock::now() - start;
+        return counts;
+    }
+
+    // One more frame, for which it is certain to sleep: the peer stands still until it does.
+    template <class Peer> Counts sleep_for_one(const Peer& peer) {
+        peer.pause();
+        before_sleep_ = [&peer] { peer.resume(); };
+        const Counts counts = exchange(1, Waiting::sleeps);
+        before_sleep_ = nullptr;
         return counts;
     }
 
@@ -268,6 +278,7 @@ private:
         const std::uint64_t under_way = sent_ - received_;
         const auto wanted = static_cast<std::uint16_t>(1 + scramble(cuts_++) % std::min<std::uint64_t>(under_way, 8));
         if (receive_.ring.queue().arm(wanted)) return false;
+        if (before_sleep_) before_sleep_();
         pollfd call{receive_.wait_fd, POLLIN, 0};
         if (::poll(&call, 1, 20'000) != 1) FAIL("no interrupt with " << under_way << " frames under way");
         static_cast<void>(backends::wait_event(receive_.wait_fd));
@@ -284,6 +295,7 @@ private:
     std::uint64_t sent_ = 0;
     std::uint64_t received_ = 0;
     std::uint64_t cuts_ = 0;
+    std::function<void()> before_sleep_;
 };
 
 } // namespace vfsproto::test

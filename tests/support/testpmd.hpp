@@ -89,6 +89,13 @@ public:
         }
     }
     [[nodiscard]] bool has_ended() const { return ended_within(std::chrono::milliseconds(0)); }
+    // Stops it where it stands, in the middle of anything; returns when it has stopped.
+    void pause() const {
+        ::kill(pid_, SIGSTOP);
+        int status = 0;
+        ::waitpid(pid_, &status, WUNTRACED);
+    }
+    void resume() const { ::kill(pid_, SIGCONT); }
     // As a user who presses enter. It stops its port, which takes the other side's answers, and tells its counts.
     void ask_to_end() {
         if (input_ >= 0) ::close(input_);
