@@ -2,9 +2,15 @@
 // SIGINT and SIGTERM: the first asks the program to end in order, the second ends it.
 #pragma once
 
+#include <atomic>
+
 namespace vfsproto::cli {
 
+inline std::atomic<bool> interrupt_asked{false};
+static_assert(std::atomic<bool>::is_always_lock_free); // a signal sets it
+
 void catch_interrupts() noexcept;
-[[nodiscard]] bool interrupted() noexcept; // any thread
+// Any thread. Here, since it is asked between two requests of a benchmark.
+[[nodiscard]] inline bool interrupted() noexcept { return interrupt_asked.load(std::memory_order_relaxed); }
 
 } // namespace vfsproto::cli
