@@ -35,7 +35,9 @@ CASES = [
 # name, CPU of both, the shallow run, the deep run, target ratio
 DEEPER = [
     ("1M read depth 32 against depth 1", 0, "--op randread --bs 1048576 --iodepth 1",
-     "--op randread --bs 1048576 --iodepth 32", 0.95),
+     "--op randread --bs 1048576 --iodepth 32", None),
+    ("the same, in 8 MiB of memory", 0, "--op randread --bs 1048576 --iodepth 1",
+     "--op randread --bs 1048576 --iodepth 32 --buffers 8", 0.95),
 ]
 # what, its --op, depth, at most, so many of them
 INSTRUCTIONS = [("4k READ", "randread", 1, 475, 3000), ("4k READ", "randread", 32, 250, 6400),
@@ -162,7 +164,7 @@ class Bench:
     def adaptive(self, placement, depth):
         daemon_cpu = 1 if placement == "cross core" else 0
         rates = {"--poll": [], "--event": [], "--adaptive": []}
-        for _ in range(max(3, self.arguments.pairs // 2)):
+        for _ in range(self.arguments.pairs):
             if lost((daemon_cpu, 0)) > MOST_LOST:
                 continue
             for mode in rates:
@@ -233,8 +235,8 @@ def main():
                     report["rows"].append(bench.deeper(*case))
                     show(report["rows"][-1], "depth 1")
             for placement, depth in ADAPTIVE:
-                if not wanted("adaptive"):
-                    break
+                if not wanted("adaptive, %s, depth %d" % (placement, depth)):
+                    continue
                 row = bench.adaptive(placement, depth)
                 report["rows"].append(row)
                 print("%-44s %s" % (row["case"], "%.3f of the better of poll %d and event %d" %

@@ -41,12 +41,14 @@ BenchJob::BenchJob(posix::Mount& mount, const BenchOptions& options, const Bench
 
 std::string BenchJob::next_name() { return fmt::format("j{}-{}", number_, names_++); }
 
+std::size_t BenchJob::buffers() const noexcept { return options_.buffers != 0 ? options_.buffers : options_.iodepth; }
+
 void BenchJob::prepare() {
     if (is_read() || is_write()) {
         auto file = mount_.open_file(target_.path, is_read() ? kORdonly : kORdwr);
         if (!file) return void(failure_ = file.failure());
         file_ = *std::move(file);
-        auto buffer = mount_.allocate(options_.block_size * options_.iodepth);
+        auto buffer = mount_.allocate(options_.block_size * buffers());
         if (!buffer) return void(failure_ = buffer.failure());
         buffer_ = *std::move(buffer);
         const std::uint64_t blocks = options_.size / options_.block_size;
@@ -176,7 +178,7 @@ template <class Slot> void BenchJob::run_slots() {
 template <wire::Opcode Op> void BenchJob::run_transfers() {
     std::vector<DataSlot<Op>> slots(options_.iodepth);
     for (std::size_t i = 0; i < slots.size(); ++i) {
-        slots[i].buffer = buffer_.bytes().subspan(i * options_.block_size, options_.block_size);
+        slots[i].buffer = buffer_.bytes().subspan(i % buffers() * options_.block_size, options_.block_size);
         slots[i].transfer.tag = &slots[i];
     }
     keep_busy(slots);

@@ -94,6 +94,7 @@ private:
     [[nodiscard]] bool is_write() const noexcept {
         return options_.op == BenchOp::write || options_.op == BenchOp::randwrite;
     }
+    [[nodiscard]] std::size_t buffers() const noexcept; // blocks of memory there are
     [[nodiscard]] std::string next_name();
 
     posix::Mount& mount_;

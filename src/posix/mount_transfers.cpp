@@ -47,7 +47,7 @@ Outcome<std::uint64_t> written(std::uint64_t taken, std::size_t wanted) {
 
 } // namespace
 
-Outcome<std::uint64_t> Mount::read(const File& file, std::span<std::byte> into, std::uint64_t offset) {
+[[gnu::hot]] Outcome<std::uint64_t> Mount::read(const File& file, std::span<std::byte> into, std::uint64_t offset) {
     PlainRun run;
     if (!run_plain<wire::Opcode::read>(*channel_, run, file, into, offset)) [[unlikely]]
         return read_generally(file, into, offset);
@@ -56,7 +56,8 @@ Outcome<std::uint64_t> Mount::read(const File& file, std::span<std::byte> into, 
     return std::uint64_t{run.bytes};
 }
 
-Outcome<std::uint64_t> Mount::write(const File& file, std::span<const std::byte> from, std::uint64_t offset) {
+[[gnu::hot]] Outcome<std::uint64_t> Mount::write(const File& file, std::span<const std::byte> from,
+                                                 std::uint64_t offset) {
     PlainRun run;
     if (!run_plain<wire::Opcode::write>(*channel_, run, file, from, offset)) [[unlikely]]
         return write_generally(file, from, offset);
