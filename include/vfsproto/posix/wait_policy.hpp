@@ -34,9 +34,13 @@ public:
         if (waiting_ != Waiting::adaptive) return;
         completions_ += completions;
         vain_ += spun == Spun::in_vain ? 1u : 0u;
+        vain_in_a_row_ = spun == Spun::in_vain ? vain_in_a_row_ + 1 : 0;
         ++waits_;
-        // A trial of spinning that fails twice is over: each failure has cost a whole spin limit.
-        if (waits_ < waits_due_ && !(way_ == Way::spin && vain_ >= kVainTooOften && vain_ * 2 > waits_)) return;
+        if (waits_ < waits_due_ && !is_vain()) return;
+        if (is_too_short() && !is_vain()) {
+            waits_due_ += kTrialWaits;
+            return;
+        }
         decide(now());
     }
 
@@ -44,8 +48,12 @@ public:
 
 private:
     static constexpr std::uint32_t kTrialWaits = 32;
+    // With many requests on their way a wait that spins ends with few of them: more waits, to see them all go round often.
+    static constexpr std::uint32_t kTrialCompletions = 512;
+    static constexpr std::uint32_t kLongestTrial = 128; // waits
     static constexpr std::uint32_t kVainTooOften = 2;
-    static constexpr std::uint32_t kFirstPeriod = 256; // waits between trials, doubling while nothing changes
+    static constexpr std::uint32_t kVainInARow = 8;
+    static constexpr std::uint32_t kFirstPeriod = 512; // waits between trials, doubling while nothing changes
     static constexpr std::uint32_t kLongestPeriod = 1u << 15;
 
     enum class Way : std::uint8_t { sleep, spin };
@@ -54,6 +62,15 @@ private:
     void decide(std::uint64_t now) noexcept;
     void enter(Phase phase, Way way, std::uint32_t waits, std::uint64_t now) noexcept;
     [[nodiscard]] static Way other(Way way) noexcept { return way == Way::spin ? Way::sleep : Way::spin; }
+    [[nodiscard]] bool is_too_short() const noexcept {
+        return phase_ != Phase::settled && completions_ < kTrialCompletions && waits_ < kLongestTrial;
+    }
+    // A trial of spinning that fails twice is over: each failure has cost a whole spin limit. What was settled is looked at
+    // again when it fails some times in a row.
+    [[nodiscard]] bool is_vain() const noexcept {
+        if (way_ != Way::spin) return false;
+        return (vain_ >= kVainTooOften && vain_ * 2 > waits_) || vain_in_a_row_ >= kVainInARow;
+    }
     // Nanoseconds a completion; a window without any counts as endless.
     [[nodiscard]] std::uint64_t cost(std::uint64_t now) const noexcept {
         return completions_ == 0 ? ~std::uint64_t{0} : (now - since_) / completions_;
@@ -66,6 +83,7 @@ private:
     std::uint32_t waits_due_ = kTrialWaits;
     std::uint32_t completions_ = 0;
     std::uint32_t vain_ = 0;
+    std::uint32_t vain_in_a_row_ = 0;
     std::uint32_t period_ = kFirstPeriod;
     std::uint64_t since_ = 0;
     std::uint64_t current_cost_ = 0;
