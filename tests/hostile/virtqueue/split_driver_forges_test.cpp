@@ -83,6 +83,22 @@ TEST_CASE("a head outside the ring latches the device side", "[virtqueue][hostil
     check_latched(pair, Errc::avail_head_invalid);
 }
 
+TEST_CASE("what stands behind the descriptor table is none, whatever it looks like", "[virtqueue][hostile]") {
+    const auto order = GENERATE(UseOrder::any, UseOrder::in_order);
+    RingPair pair(ring_of_8(order));
+    // The available ring follows the table: read as a ninth descriptor it is one of 8 bytes to write, at this address.
+    constexpr std::uint64_t kAddr = std::uint64_t{8} << 48 | 2u << 16; // its second entry, and its index
+    Pages pages(4096);
+    REQUIRE(pair.table.add(pages.at(kAddr)) == Errc::ok);
+    pair.forge_descriptor(0, kAddr, 8, kW, 0);
+    pair.forge_avail(0);
+    REQUIRE(pair.pop() == 0);
+    pair.ring.avail_entries()[2] = 8; // its length
+    pair.ring.avail_entries()[4] = kW;
+    pair.forge_avail(8);
+    check_latched(pair, Errc::avail_head_invalid);
+}
+
 TEST_CASE("a head that is out already latches the device side", "[virtqueue][hostile]") {
     RingPair pair(ring_of_8());
     pair.forge_descriptor(0, pair.data_addr(), 8, 0, 0);
