@@ -89,7 +89,7 @@ TEST_CASE("what stands behind the descriptor table is none, whatever it looks li
     // The available ring follows the table: read as a ninth descriptor it is one of 8 bytes to write, at this address.
     constexpr std::uint64_t kAddr = std::uint64_t{8} << 48 | 2u << 16; // its second entry, and its index
     Pages pages(4096);
-    REQUIRE(pair.table.add(pages.at(kAddr)) == Errc::ok);
+    REQUIRE(pair.table.add(pages.at(DeviceAddr{kAddr})) == Errc::ok);
     pair.forge_descriptor(0, kAddr, 8, kW, 0);
     pair.forge_avail(0);
     REQUIRE(pair.pop() == 0);

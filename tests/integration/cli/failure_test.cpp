@@ -258,8 +258,8 @@ TEST_CASE("--trace writes one line for every request, the session's own included
 TEST_CASE("bench makes its file, measures, and leaves nothing behind", "[cli]") {
     const Share share(GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust));
     if (share.missing()) return;
-    const std::string out = share.output({"bench", "--op", "randread", "--size", "1m", "--iodepth", "4", "--buffers", "2",
-                                          "--seconds", "0.1", "--json"});
+    const std::string out = share.output({"bench", "--op", "randread", "--size", "1m", "--iodepth", "4", "--buffers",
+                                          "2", "--seconds", "0.1", "--json"});
     for (const char* key : {"ops_per_second", "bytes_per_second", "p50_us", "p99_us", "p999_us", "descriptors", "kicks",
                             "interrupts", "copies", "syscalls"}) {
         CHECK(out.find('"' + std::string(key) + '"') != std::string::npos);
