@@ -48,13 +48,23 @@ private:
 
 static_assert(RequestQueue<QueueRef>);
 
+// The shortest chains (a buffer to write; a request and its reply) have a way of their own in the table, where segments are
+// counted when this is compiled; all others are counted here.
+template <RequestQueue Q> [[gnu::noinline, nodiscard]] Errc
+submit_counted(Q& queue, std::span<const Segment> readable, std::span<const Segment> writable, Token token) noexcept {
+    return queue.submit(readable, writable, token);
+}
+
 // The table for any C++ model of the seam.
 template <RequestQueue Q> inline constexpr QueueOps queue_ops_for = {
     .limits = [](void* self) { return static_cast<Q*>(self)->limits(); },
     .submit =
         [](void* self, const Segment* readable, std::size_t readable_count, const Segment* writable,
            std::size_t writable_count, Token token) {
-            return static_cast<Q*>(self)->submit({readable, readable_count}, {writable, writable_count}, token);
+            Q& queue = *static_cast<Q*>(self);
+            if (writable_count == 1 && readable_count == 0) return queue.submit({}, {writable, 1}, token);
+            if (writable_count == 1 && readable_count == 1) return queue.submit({readable, 1}, {writable, 1}, token);
+            return submit_counted(queue, {readable, readable_count}, {writable, writable_count}, token);
         },
     .kick = [](void* self) { static_cast<Q*>(self)->kick(); },
     .poll =
