@@ -128,6 +128,24 @@ TEST_CASE("a used index ahead of what is in flight latches the queue", "[virtque
     CHECK(evacuate_all(pair) == 3);
 }
 
+TEST_CASE("a used index ahead of what is in flight latches the queue after half a lap as well",
+          "[virtqueue][hostile]") {
+    const auto order = GENERATE(UseOrder::any, UseOrder::in_order);
+    RingPair pair({.size = 16, .max_segments = 2, .order = order});
+    for (std::uint16_t i = 0; i < 5; ++i) {
+        pair.submit_and_kick(i);
+        REQUIRE(pair.pop() != -1);
+        REQUIRE(pair.device.push(pair.chain, 0) == Errc::ok);
+        pair.device.publish();
+        REQUIRE(pair.poll() == 1);
+    }
+    pair.submit_and_kick(5);
+    pair.ring.used()[SplitRing::kIndex] = 5 + 2;
+    CHECK(pair.poll() == 0);
+    check_latched(pair, Errc::ring_index_jump);
+    CHECK(evacuate_all(pair) == 1);
+}
+
 TEST_CASE("a used index that moves with nothing in flight latches the queue", "[virtqueue][hostile]") {
     const auto order = GENERATE(UseOrder::any, UseOrder::in_order);
     RingPair pair(ring_of_8(order));

@@ -67,6 +67,26 @@ TEMPLATE_TEST_CASE("a chain may have 4 GiB less two bytes and no more, direct or
     CHECK(pair.driver.in_flight() == 4);
 }
 
+TEST_CASE("a chain that goes round the end of a split table in order has the same bounds", "[virtqueue]") {
+    RingPair pair({.size = 8, .max_segments = 2, .order = UseOrder::in_order});
+    const Segment one[] = {pair.segment(0, 8)};
+    for (std::uint16_t i = 0; i < 7; ++i) {
+        REQUIRE(pair.driver.submit({}, one, Token{i}) == Errc::ok);
+        pair.driver.kick();
+        pair.forge_used(i, 8);
+        REQUIRE(pair.poll() == 1);
+    }
+    const DeviceAddr at{0x1000};
+    const Segment most[] = {{at, 1}, {at, 0xffff'fffd}};
+    const Segment above[] = {{at, 1}, {at, 0xffff'fffe}};
+    const Segment with_none[] = {{at, 8}, {at, 0}};
+    CHECK(pair.driver.submit({}, above, Token{1}) == Errc::bad_argument);
+    CHECK(pair.driver.submit(above, {}, Token{1}) == Errc::bad_argument);
+    CHECK(pair.driver.submit({}, with_none, Token{1}) == Errc::bad_argument);
+    CHECK(pair.driver.in_flight() == 0);
+    CHECK(pair.driver.submit({}, most, Token{1}) == Errc::ok);
+}
+
 TEST_CASE("a device may say that it wrote all of the largest chain", "[virtqueue]") {
     RingPair split({.size = 8});
     PackedPair packed({.size = 8});
