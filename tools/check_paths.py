@@ -6,7 +6,7 @@ import re
 
 import source_tree as tree
 
-# A leading quote, blank or '=' keeps https://host/home/… and sub/work/… out.
+# What stands before the slash keeps addresses of pages, and folders of the tree with such names, out.
 MACHINE = re.compile(r"(?:^|[\s\"'`(=:])(/(?:home|root|work|workspace|Users|mnt)/[\w.+-]+)", re.M)
 TEMPORARY = re.compile(r"(?:^|[\s\"'`(=:])(/tmp/[\w.+-]+)", re.M)
 OWN = "tools/check_paths.py"

@@ -23,7 +23,7 @@ mirror=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME) $(COMPONENT)' 'C
 [[ -n $mirror ]] || die "apt knows no Debian mirror"
 
 rm -rf "$place"
-mkdir -p "$place"/apt/{state/lists/partial,cache/archives/partial} "$place/root"
+mkdir -p "$place"/apt/{state/lists/partial,cache/archives/partial} "$place/tree"
 : >"$place/apt/status"
 echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $release main" >"$place/apt/sources.list"
 apt_there() {
@@ -35,14 +35,14 @@ apt_there() {
 echo "== fetching the Rust virtiofsd of Debian $release" >&2
 apt_there update
 (cd "$place/apt/cache" && apt_there download $packages)
-for package in "$place"/apt/cache/*.deb; do dpkg-deb -x "$package" "$place/root"; done
+for package in "$place"/apt/cache/*.deb; do dpkg-deb -x "$package" "$place/tree"; done
 rm -rf "$place/apt"
 
-libraries=$place/root/usr/lib/$(dpkg-architecture -qDEB_HOST_MULTIARCH 2>/dev/null || echo "$(uname -m)-linux-gnu")
+libraries=$place/tree/usr/lib/$(dpkg-architecture -qDEB_HOST_MULTIARCH 2>/dev/null || echo "$(uname -m)-linux-gnu")
 loader=$(echo "$libraries"/ld-linux-*.so.*)
 cat >"$program.new" <<SCRIPT
 #!/bin/sh
-exec "$loader" --library-path "$libraries" "$place/root/usr/libexec/virtiofsd" "\$@"
+exec "$loader" --library-path "$libraries" "$place/tree/usr/libexec/virtiofsd" "\$@"
 SCRIPT
 chmod +x "$program.new"
 "$program.new" --version >&2 || die "it was fetched, and does not run"

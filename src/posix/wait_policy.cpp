@@ -6,7 +6,7 @@ namespace vfsproto::posix {
 void WaitPolicy::enter(Phase phase, Way way, std::uint32_t waits, std::uint64_t now) noexcept {
     phase_ = phase;
     way_ = way;
-    waits_ = completions_ = vain_ = vain_in_a_row_ = 0;
+    waits_ = completions_ = vain_in_a_row_ = 0;
     waits_due_ = waits;
     since_ = now;
 }

@@ -64,9 +64,12 @@ TEST_CASE("frames through DPDK's vhost come back unchanged, on every kind of rin
         FeatureSet features = kind.features;
         if (indirect == IndirectTables::accepted) features.add(Feature::indirect_desc);
         NetDriver driver(peer.socket(), features, kind.size);
-        auto counts = driver.exchange(frames - 1, waiting);
-        counts.sleeps +=
-            waiting == Waiting::sleeps ? driver.sleep_for_one(peer).sleeps : driver.exchange(1, waiting).sleeps;
+        NetDriver::Counts counts;
+        test::exchange_all(frames, waiting, peer, [&](std::uint64_t some, const test::BeforeSleep& before_sleep) {
+            const auto done = driver.exchange(some, waiting, before_sleep);
+            counts.sleeps += done.sleeps;
+            counts.time += done.time;
+        });
         total += frames;
         const RingDriverCounters sent = driver.transmit_ring().counters();
         CHECK(sent.chains == frames);

@@ -60,8 +60,7 @@ public:
 
     [[nodiscard]] bool merges() const { return (features_.bits() & kMergedBuffers) != 0; }
     [[nodiscard]] NetDevice<Parts>& device() { return device_; }
-
-    [[nodiscard]] Errc sleep_for_one() { return device_.sleep_for_one(peer_); }
+    [[nodiscard]] Testpmd& peer() { return peer_; }
 
     // The driver stops its port, which takes our answers, and ends. It has lost nothing.
     void end(std::uint64_t frames) {
@@ -93,8 +92,9 @@ template <class Parts> void exchange_with_driver(const Kind& kind, IndirectTable
     NetDevice<Parts>& device = joined.device();
     const std::uint64_t frames = frames_to_send();
     const auto start = std::chrono::steady_clock::now();
-    REQUIRE(device.exchange(frames - 1, waiting) == Errc::ok);
-    REQUIRE((waiting == Waiting::sleeps ? joined.sleep_for_one() : device.exchange(1, waiting)) == Errc::ok);
+    test::exchange_all(frames, waiting, joined.peer(), [&](std::uint64_t some, const test::BeforeSleep& before_sleep) {
+        REQUIRE(device.exchange(some, waiting, before_sleep) == Errc::ok);
+    });
     test::tell_time("DPDK's virtio-user: " + label, std::chrono::steady_clock::now() - start, frames);
 
     const auto& counts = device.counts();

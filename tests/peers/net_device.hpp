@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <functional>
 
 namespace vfsproto::test {
 
@@ -52,8 +51,9 @@ public:
         from_driver_.ring.disarm();
     }
 
-    // Makes that many frames and waits until all are back, or until the driver has broken a rule of rings.
-    [[nodiscard]] Errc exchange(std::uint64_t frames, Waiting waiting) {
+    // Makes that many frames and waits until all are back, or until the driver has broken a rule of rings. `before_sleep` is
+    // called when it has asked to be woken.
+    [[nodiscard]] Errc exchange(std::uint64_t frames, Waiting waiting, const BeforeSleep& before_sleep = {}) {
         const std::uint64_t goal = received_ + frames;
         unsigned idle = 0;
         while (received_ < goal) {
@@ -63,20 +63,12 @@ public:
             if (moved != 0) {
                 idle = 0;
             } else if (waiting == Waiting::sleeps) {
-                sleep(goal);
+                sleep(goal, before_sleep);
             } else if (++idle % kPatience == 0) {
                 nap(idle / kPatience);
             }
         }
         return Errc::ok;
-    }
-    // One more frame, for which it is certain to sleep: the peer stands still until it does.
-    template <class Peer> [[nodiscard]] Errc sleep_for_one(const Peer& peer) {
-        peer.pause();
-        before_sleep_ = [&peer] { peer.resume(); };
-        const Errc errc = exchange(1, Waiting::sleeps);
-        before_sleep_ = nullptr;
-        return errc;
     }
     [[nodiscard]] const Counts& counts() const { return counts_; }
 
@@ -256,11 +248,11 @@ private:
         if (socket_.has_message()) hear();
         ::usleep(20);
     }
-    void sleep(std::uint64_t goal) {
+    void sleep(std::uint64_t goal, const BeforeSleep& before_sleep) {
         // A buffer is waited for only by who has a frame to send.
         const bool wants_buffers = sent_ < goal && sent_ - received_ < window_;
         if (from_driver_.ring.arm() || (wants_buffers && to_driver_.ring.arm())) return;
-        if (before_sleep_) before_sleep_();
+        if (before_sleep) before_sleep();
         pollfd waiting[] = {{from_driver_.kick, POLLIN, 0},
                             {wants_buffers ? to_driver_.kick : -1, POLLIN, 0},
                             {socket_.fd(), POLLIN, 0}};
@@ -293,7 +285,6 @@ private:
     std::uint64_t window_ = 0; // frames under way at most
     std::uint64_t shuffles_ = 0;
     Counts counts_;
-    std::function<void()> before_sleep_;
 };
 
 } // namespace vfsproto::test

@@ -17,7 +17,6 @@
 
 #include <array>
 #include <chrono>
-#include <functional>
 #include <optional>
 
 namespace vfsproto::test {
@@ -66,8 +65,8 @@ public:
     [[nodiscard]] FeatureSet offered() const { return steps_->offered(); }
     [[nodiscard]] backends::VhostUser& device() { return *device_; }
 
-    // Sends that many frames and waits until all are back.
-    Counts exchange(std::uint64_t frames, Waiting waiting) {
+    // Sends that many frames and waits until all are back. `before_sleep` is called when it has asked to be woken.
+    Counts exchange(std::uint64_t frames, Waiting waiting, const BeforeSleep& before_sleep = {}) {
         const auto start = std::chrono::steady_clock::now();
         const std::uint64_t goal = received_ + frames;
         Counts counts{.frames = frames};
@@ -86,7 +85,7 @@ public:
             must(receive_.ring.queue().error());
             must(transmit_.ring.queue().error());
             if (waiting == Waiting::sleeps) {
-                counts.sleeps += sleep() ? 1 : 0;
+                counts.sleeps += sleep(before_sleep) ? 1 : 0;
             } else if (++idle % kPatience == 0) {
                 // The peer may be waiting for this very core.
                 ::usleep(20);
@@ -94,15 +93,6 @@ public:
         }
         while (transmit_.in_flight != 0) static_cast<void>(collect_sent());
         counts.time = std::chrono::steady_clock::now() - start;
-        return counts;
-    }
-
-    // One more frame, for which it is certain to sleep: the peer stands still until it does.
-    template <class Peer> Counts sleep_for_one(const Peer& peer) {
-        peer.pause();
-        before_sleep_ = [&peer] { peer.resume(); };
-        const Counts counts = exchange(1, Waiting::sleeps);
-        before_sleep_ = nullptr;
         return counts;
     }
 
@@ -274,11 +264,11 @@ private:
     }
 
     // Until some of the frames that are under way have come. False when there was no need to sleep.
-    bool sleep() {
+    bool sleep(const BeforeSleep& before_sleep) {
         const std::uint64_t under_way = sent_ - received_;
         const auto wanted = static_cast<std::uint16_t>(1 + scramble(cuts_++) % std::min<std::uint64_t>(under_way, 8));
         if (receive_.ring.queue().arm(wanted)) return false;
-        if (before_sleep_) before_sleep_();
+        if (before_sleep) before_sleep();
         pollfd call{receive_.wait_fd, POLLIN, 0};
         if (::poll(&call, 1, 20'000) != 1) FAIL("no interrupt with " << under_way << " frames under way");
         static_cast<void>(backends::wait_event(receive_.wait_fd));
@@ -295,7 +285,6 @@ private:
     std::uint64_t sent_ = 0;
     std::uint64_t received_ = 0;
     std::uint64_t cuts_ = 0;
-    std::function<void()> before_sleep_;
 };
 
 } // namespace vfsproto::test

@@ -90,10 +90,13 @@ public:
     }
     [[nodiscard]] bool has_ended() const { return ended_within(std::chrono::milliseconds(0)); }
     // Stops it where it stands, in the middle of anything; returns when it has stopped.
-    void pause() const {
+    void pause() {
         ::kill(pid_, SIGSTOP);
         int status = 0;
         ::waitpid(pid_, &status, WUNTRACED);
+        if (WIFSTOPPED(status)) return;
+        pid_ = -1;
+        throw std::runtime_error("testpmd has ended:\n" + words());
     }
     void resume() const { ::kill(pid_, SIGCONT); }
     // As a user who presses enter. It stops its port, which takes the other side's answers, and tells its counts.

@@ -33,14 +33,11 @@ public:
     template <class Clock> void waited(std::uint32_t completions, Spun spun, Clock&& now) noexcept {
         if (waiting_ != Waiting::adaptive) return;
         completions_ += completions;
-        vain_ += spun == Spun::in_vain ? 1u : 0u;
         vain_in_a_row_ = spun == Spun::in_vain ? vain_in_a_row_ + 1 : 0;
         ++waits_;
-        if (waits_ < waits_due_ && !is_vain()) return;
-        if (is_too_short() && !is_vain()) {
-            waits_due_ += kTrialWaits;
-            return;
-        }
+        // Spinning that fails is over soon: each failure has cost a whole spin limit.
+        const bool is_vain = vain_in_a_row_ >= (phase_ == Phase::settled ? kVainInARow : kVainInTrial);
+        if (!is_vain && (waits_ < waits_due_ || is_too_short())) return;
         decide(now());
     }
 
@@ -51,7 +48,7 @@ private:
     // With many requests on their way a wait that spins ends with few of them: more waits, to see them all go round often.
     static constexpr std::uint32_t kTrialCompletions = 512;
     static constexpr std::uint32_t kLongestTrial = 128; // waits
-    static constexpr std::uint32_t kVainTooOften = 2;
+    static constexpr std::uint32_t kVainInTrial = 2;    // waits in a row
     static constexpr std::uint32_t kVainInARow = 8;
     static constexpr std::uint32_t kFirstPeriod = 512; // waits between trials, doubling while nothing changes
     static constexpr std::uint32_t kLongestPeriod = 1u << 15;
@@ -65,12 +62,6 @@ private:
     [[nodiscard]] bool is_too_short() const noexcept {
         return phase_ != Phase::settled && completions_ < kTrialCompletions && waits_ < kLongestTrial;
     }
-    // A trial of spinning that fails twice is over: each failure has cost a whole spin limit. What was settled is looked at
-    // again when it fails some times in a row.
-    [[nodiscard]] bool is_vain() const noexcept {
-        if (way_ != Way::spin) return false;
-        return (vain_ >= kVainTooOften && vain_ * 2 > waits_) || vain_in_a_row_ >= kVainInARow;
-    }
     // Nanoseconds a completion; a window without any counts as endless.
     [[nodiscard]] std::uint64_t cost(std::uint64_t now) const noexcept {
         return completions_ == 0 ? ~std::uint64_t{0} : (now - since_) / completions_;
@@ -82,7 +73,6 @@ private:
     std::uint32_t waits_ = 0;
     std::uint32_t waits_due_ = kTrialWaits;
     std::uint32_t completions_ = 0;
-    std::uint32_t vain_ = 0;
     std::uint32_t vain_in_a_row_ = 0;
     std::uint32_t period_ = kFirstPeriod;
     std::uint64_t since_ = 0;

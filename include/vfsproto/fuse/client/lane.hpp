@@ -69,7 +69,7 @@ static_assert(sizeof(Slots<LaneSlot>::Entry) <= 64); // a cache line
 struct LaneOptions {
     std::uint8_t index = 1;                       // 1 to 255; 0 is the session's
     std::uint32_t bounce = 128 * 1024;            // bytes of bounce area a slot
-    std::uint32_t max_data_in_flight = 16u << 20; // bytes; beyond, a request waits (bigger working sets are slower)
+    std::uint32_t max_data_in_flight = 16u << 20; // bytes; beyond, a request waits
     DestroyReply destroy_reply = DestroyReply::may_be_missing;
     // The least exact queue the lane takes. With upper bounds the length in the reply's header counts instead.
     WrittenLength lengths = WrittenLength::exact;
