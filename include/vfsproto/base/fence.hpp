@@ -51,6 +51,10 @@ template <class T> inline void store_release(Le<T>& at, std::type_identity_t<T> 
     store_release(at.stored, little_endian(value));
 }
 
+// Asks for the cache line of what will be read soon: a hint, of any address. Where two CPUs hand requests to each other one
+// by one, a line costs more than all else.
+inline void prefetch(const void* at) noexcept { __builtin_prefetch(at); }
+
 // Orders an earlier store before a later load: between publishing an index and reading the other side's suppression
 // (virtio 1.2 §2.7.13.4.1, "Driver Requirements: Notifying The Device"). Release/acquire is not enough there.
 inline void full_fence() noexcept {

@@ -239,7 +239,11 @@ private:
             return false;
         const std::uint16_t index = load_acquire(ring_.avail()[SplitRing::kIndex]);
         const std::uint32_t pending = static_cast<std::uint16_t>(index - next_avail_);
-        if (pending == 0) return false;
+        if (pending == 0) {
+            if (comes_alone_) prefetch(&avail_entries_[next_avail_ & mask_]);
+            return false;
+        }
+        comes_alone_ = pending == 1;
         // Each chain that is out holds a descriptor at least.
         if (pending > mask_ + 1 - held()) [[unlikely]]
             return latch(Errc::avail_index_jump), false;
@@ -286,6 +290,9 @@ private:
     IndirectTables indirect_ = IndirectTables::refused;
     Ordering ordering_ = Ordering::smp;
     UseOrder order_ = UseOrder::any;
+    // The last look found one chain: who polls then fetches the next entry together with the index, so that it need not come
+    // after it. With more of them under way it would be taken from a driver that writes there.
+    bool comes_alone_ = false;
     bool publishes_with_care_ = false; // a fence for hardware, or IN_ORDER
     Errc error_ = Errc::wrong_state;
     SplitRing ring_;

@@ -50,7 +50,12 @@ public:
             serve_chain(chain);
             ++taken;
         }
-        if (taken > 0) done += answer_parked();
+        if (taken > 0) {
+            done += answer_parked();
+            comes_alone_ = taken == 1;
+        } else if (comes_alone_) {
+            prefetch(segments_[0].data);
+        }
         return done + taken;
     }
 
@@ -191,6 +196,9 @@ private:
     RequestScratch& scratch_;
     LaneIdentity identity_;
     LaneCounters counters_{};
+    // Requests come one by one: the next one most likely stands where the last one stood, and who polls fetches it while the
+    // client still publishes it.
+    bool comes_alone_ = false;
 };
 
 } // namespace vfsproto::server
