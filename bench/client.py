@@ -28,7 +28,7 @@ CASES = [
     ("1M read depth 1 same core", 0, 0, "-o read -b 1048576 -q 1 -m block", "--op randread --bs 1048576 --iodepth 1", 0.98),
     ("1M read depth 4 same core", 0, 0, "-o read -b 1048576 -q 4 -m block -C 4", "--op randread --bs 1048576 --iodepth 4", 0.98),
     ("1M read depth 8 same core", 0, 0, "-o read -b 1048576 -q 8 -m block -C 8", "--op randread --bs 1048576 --iodepth 8", 0.98),
-    ("1M read depth 32 same core", 0, 0, "-o read -b 1048576 -q 32 -m block -C 32", "--op randread --bs 1048576 --iodepth 32", None),
+    ("1M read depth 32 same core", 0, 0, "-o read -b 1048576 -q 32 -m block -C 32", "--op randread --bs 1048576 --iodepth 32 --buffers 32", None),
     ("null depth 32 same core", 0, 0, "-o null -q 32 -m block -C 32", "--op null --iodepth 32", 0.9),
     ("null depth 1 same core", 0, 0, "-o null -q 1 -m block", "--op null --iodepth 1", 0.9),
 ]
@@ -36,8 +36,8 @@ CASES = [
 DEEPER = [
     ("1M read depth 32 against depth 1", 0, "--op randread --bs 1048576 --iodepth 1",
      "--op randread --bs 1048576 --iodepth 32", 0.95),
-    ("the same, in 8 MiB of memory", 0, "--op randread --bs 1048576 --iodepth 1",
-     "--op randread --bs 1048576 --iodepth 32 --buffers 8", None),
+    ("the same, each in memory of its own", 0, "--op randread --bs 1048576 --iodepth 1",
+     "--op randread --bs 1048576 --iodepth 32 --buffers 32", None),
 ]
 # what, its --op, depth, at most, so many of them
 INSTRUCTIONS = [("4k READ", "randread", 1, 475, 3000), ("4k READ", "randread", 32, 250, 6400),

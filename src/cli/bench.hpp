@@ -16,7 +16,9 @@ struct BenchOptions {
     std::uint64_t block_size = 4096;   // bytes of one transfer
     std::uint64_t size = 256ull << 20; // of the file it works on
     unsigned iodepth = 1;              // requests of one job on their way
-    unsigned buffers = 0; // blocks of memory the transfers of one job share, of block_size; 0 = one for each of them
+    // Blocks of memory, of block_size, the transfers of one job take turns with; 0 = one for each, of reads as many as 8 MiB
+    // hold.
+    unsigned buffers = 0;
     unsigned jobs = 1;    // threads
     double seconds = 3;
     std::uint64_t count = 0; // operations a job does, instead of a time; 0 = by time

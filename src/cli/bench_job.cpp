@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include <time.h>
 
 namespace vfsproto::cli {
@@ -13,6 +15,8 @@ using namespace wire::linux_abi;
 using posix::failure_of;
 
 namespace {
+
+constexpr std::size_t kMostReadMemory = 8u << 20; // bytes
 
 // An operation no server knows: what is left is the way there and back.
 constexpr wire::OpInfo kNullOp{.opcode = wire::Opcode{4095}, .name = "NULL"};
@@ -41,7 +45,12 @@ BenchJob::BenchJob(posix::Mount& mount, const BenchOptions& options, const Bench
 
 std::string BenchJob::next_name() { return fmt::format("j{}-{}", number_, names_++); }
 
-std::size_t BenchJob::buffers() const noexcept { return options_.buffers != 0 ? options_.buffers : options_.iodepth; }
+std::size_t BenchJob::buffers() const noexcept {
+    if (options_.buffers != 0) return options_.buffers;
+    if (!is_read()) return options_.iodepth;
+    // Of memory that stays in the cache between two uses.
+    return std::clamp<std::size_t>(kMostReadMemory / options_.block_size, 1, options_.iodepth);
+}
 
 void BenchJob::prepare() {
     if (is_read() || is_write()) {
@@ -166,13 +175,17 @@ void BenchJob::run_queued() {
     case BenchOp::stat: return run_slots<LookupSlot>();
     case BenchOp::create: return run_slots<CreateSlot>();
     case BenchOp::null: return run_slots<NullSlot>();
-    default: return is_read() ? run_transfers<wire::Opcode::read>() : run_transfers<wire::Opcode::write>();
+    default: break;
     }
+    if (is_write()) return run_transfers<wire::Opcode::write>();
+    if (buffers() >= options_.iodepth) return run_transfers<wire::Opcode::read>();
+    run_pooled_reads();
 }
 
 template <class Slot> void BenchJob::run_slots() {
     std::vector<Slot> slots(options_.iodepth);
-    keep_busy(slots);
+    posix::IoQueue queue(mount_.channel());
+    keep_busy(queue, slots);
 }
 
 template <wire::Opcode Op> void BenchJob::run_transfers() {
@@ -181,12 +194,24 @@ template <wire::Opcode Op> void BenchJob::run_transfers() {
         slots[i].buffer = buffer_.bytes().subspan(i % buffers() * options_.block_size, options_.block_size);
         slots[i].transfer.tag = &slots[i];
     }
-    keep_busy(slots);
+    posix::IoQueue queue(mount_.channel());
+    keep_busy(queue, slots);
     bytes_ = operations_ * options_.block_size;
 }
 
-template <class Slot> void BenchJob::keep_busy(std::vector<Slot>& slots) {
+void BenchJob::run_pooled_reads() {
     posix::IoQueue queue(mount_.channel());
+    posix::ReadPool pool(queue, buffer_.bytes(), options_.block_size);
+    std::vector<PooledSlot> slots(options_.iodepth);
+    for (PooledSlot& slot : slots) {
+        slot.pool = &pool;
+        slot.read.transfer.tag = &slot;
+    }
+    keep_busy(queue, slots);
+    bytes_ = operations_ * options_.block_size;
+}
+
+template <class Slot> void BenchJob::keep_busy(posix::IoQueue& queue, std::vector<Slot>& slots) {
     const auto start_in = [&](Slot & slot) __attribute__((always_inline)) {
         if (left_ == 0) return;
         --left_;
@@ -203,9 +228,12 @@ template <class Slot> void BenchJob::keep_busy(std::vector<Slot>& slots) {
         if (!operation->succeeded()) [[unlikely]] {
             fail(failure_of(*operation));
             if (operation->orphan() != 0) mount_.channel().give_back(operation->orphan());
+            give_back(slot);
             continue;
         }
-        if (!finished(queue, slot, *operation)) continue;
+        const bool counts = finished(queue, slot, *operation);
+        give_back(slot);
+        if (!counts) continue;
         latencies_.add(now_ - slot.since);
         start_in(slot);
     }
@@ -228,6 +256,17 @@ inline bool BenchJob::finished(posix::IoQueue&, DataSlot<Op>& slot, const client
     // The file is as long as was asked for.
     if (slot.transfer.bytes() != slot.buffer.size()) return fail(Errc::protocol_violation);
     return true;
+}
+
+void BenchJob::start(posix::IoQueue&, PooledSlot& slot) {
+    const Errc errc =
+        slot.pool->read(slot.read, file_, static_cast<std::uint32_t>(options_.block_size), offsets_.next());
+    if (errc != Errc::ok) fail(errc);
+}
+
+bool BenchJob::finished(posix::IoQueue&, PooledSlot& slot, const client::Operation&) {
+    // The file is as long as was asked for.
+    return slot.read.data().size() == options_.block_size || fail(Errc::protocol_violation);
 }
 
 void BenchJob::start(posix::IoQueue& queue, LookupSlot& slot) {

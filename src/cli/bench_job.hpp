@@ -7,7 +7,7 @@
 #include "offset_sequence.hpp"
 
 #include "vfsproto/fuse/client/operations/names.hpp"
-#include "vfsproto/posix/io_queue.hpp"
+#include "vfsproto/posix/read_pool.hpp"
 
 #include <string>
 #include <vector>
@@ -45,8 +45,9 @@ private:
     void run_queued();
     template <class Slot> void run_slots();
     template <wire::Opcode Op> void run_transfers();
+    void run_pooled_reads();
     // What a kind of queued operation does: start one in a slot, and look at a finished one (true = count it).
-    template <class Slot> void keep_busy(std::vector<Slot>& slots);
+    template <class Slot> void keep_busy(posix::IoQueue& queue, std::vector<Slot>& slots);
     // The failure that ends the bench. Returns false.
     bool fail(const posix::Failure& failure) noexcept;
     // One look at the clock; when the time is over, nothing more is started.
@@ -55,6 +56,11 @@ private:
     template <wire::Opcode Op> struct DataSlot {
         posix::QueuedTransfer<Op> transfer;
         std::span<std::byte> buffer{};
+        std::uint64_t since = 0;
+    };
+    struct PooledSlot {
+        posix::PooledRead read;
+        posix::ReadPool* pool = nullptr;
         std::uint64_t since = 0;
     };
     struct LookupSlot {
@@ -79,14 +85,20 @@ private:
     };
 
     template <wire::Opcode Op> [[gnu::always_inline]] void start(posix::IoQueue& queue, DataSlot<Op>& slot);
+    void start(posix::IoQueue& queue, PooledSlot& slot);
     void start(posix::IoQueue& queue, LookupSlot& slot);
     void start(posix::IoQueue& queue, CreateSlot& slot);
     void start(posix::IoQueue& queue, NullSlot& slot);
     template <wire::Opcode Op>
     [[nodiscard]] bool finished(posix::IoQueue& queue, DataSlot<Op>& slot, const client::Operation& operation);
+    [[nodiscard]] bool finished(posix::IoQueue& queue, PooledSlot& slot, const client::Operation& operation);
     [[nodiscard]] bool finished(posix::IoQueue& queue, LookupSlot& slot, const client::Operation& operation);
     [[nodiscard]] bool finished(posix::IoQueue& queue, CreateSlot& slot, const client::Operation& operation);
     [[nodiscard]] bool finished(posix::IoQueue& queue, NullSlot& slot, const client::Operation& operation);
+
+    // What a slot holds of others, whatever came of its operation.
+    template <class Slot> static void give_back(Slot&) noexcept {}
+    static void give_back(PooledSlot& slot) { slot.pool->give_back(slot.read); }
 
     [[nodiscard]] bool is_read() const noexcept {
         return options_.op == BenchOp::read || options_.op == BenchOp::randread;

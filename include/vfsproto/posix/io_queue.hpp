@@ -73,6 +73,11 @@ public:
         return transfer(slot, staged_writes_, file, bytes, offset);
     }
 
+    // The most bytes one READ into this memory may ask for.
+    [[nodiscard]] std::uint32_t most_read(std::span<const std::byte> into) const noexcept {
+        return channel_.piece_limit<wire::Opcode::read>(channel_.find_registered(into.data(), into.size()));
+    }
+
     // Publishes what was started; next() does so too.
     void flush() noexcept { channel_.share().flush(take_staged()); }
 

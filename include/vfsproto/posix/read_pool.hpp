@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Many READs into few blocks of memory: each gets its block when one is free, and waits for it until then. What bounds
+// the memory of thousands of reads, and what keeps it in the cache: 32 reads of 1 MiB into 32 MiB of their own are a fifth
+// slower than into 8 blocks in turn (docs/bench/client.md).
+//
+//   pool.read(a, file, length, offset); …
+//   while (Operation* done = queue.next()) { use slot.data(); pool.give_back(slot); }
+#pragma once
+
+#include "vfsproto/posix/io_queue.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace vfsproto::posix {
+
+// One READ of a ReadPool, in storage of the caller. `transfer` is what IoQueue::next() returns; set its `tag`.
+class PooledRead {
+public:
+    QueuedRead transfer;
+
+    // What was read; the pool's, until give_back().
+    [[nodiscard]] std::span<const std::byte> data() const noexcept { return {block_, transfer.bytes()}; }
+
+private:
+    friend class ReadPool;
+
+    std::byte* block_ = nullptr;
+    const File* file_ = nullptr;
+    std::uint32_t length_ = 0;
+    std::uint64_t offset_ = 0;
+    PooledRead* next_ = nullptr; // the one that waits behind it
+};
+
+// One thread: the queue's. Outlived by queue and memory.
+class ReadPool {
+public:
+    // As many blocks as `memory` has room for. It should lie in a Buffer of the mount: what is elsewhere is copied.
+    ReadPool(IoQueue& queue, std::span<std::byte> memory, std::size_t block_size)
+        : queue_(queue), most_(std::min<std::size_t>(block_size, queue.most_read(memory.first(block_size)))) {
+        free_.reserve(memory.size() / block_size);
+        for (; memory.size() >= block_size; memory = memory.subspan(block_size)) free_.push_back(memory.data());
+    }
+    ~ReadPool() { VFSPROTO_ASSERT(first_waiting_ == nullptr); }
+    ReadPool(const ReadPool&) = delete;
+    ReadPool& operator=(const ReadPool&) = delete;
+
+    // Starts it, or lets it wait for a block behind those that wait. The file and the slot stay in place until it is done
+    // and given back. Errors: too_large (for a block, or for one request); then nothing was started.
+    [[nodiscard]] Errc read(PooledRead& slot, const File& file, std::uint32_t length, std::uint64_t offset) {
+        if (length > most_) return Errc::too_large;
+        slot.file_ = &file;
+        slot.length_ = length;
+        slot.offset_ = offset;
+        slot.next_ = nullptr;
+        if (!free_.empty()) {
+            start(slot);
+        } else {
+            (first_waiting_ == nullptr ? first_waiting_ : last_waiting_->next_) = &slot;
+            last_waiting_ = &slot;
+        }
+        return Errc::ok;
+    }
+
+    // Of a read that is done, whatever came of it: the block goes to the read that waited longest. As long as every block is
+    // with the caller, IoQueue::next() returns nullptr.
+    void give_back(PooledRead& slot) {
+        free_.push_back(slot.block_);
+        slot.block_ = nullptr;
+        if (first_waiting_ == nullptr) return;
+        PooledRead& waited = *first_waiting_;
+        first_waiting_ = waited.next_;
+        start(waited);
+    }
+
+private:
+    // The block given back last: it is the one in the cache.
+    void start(PooledRead& slot) {
+        slot.block_ = free_.back();
+        free_.pop_back();
+        const Errc errc = queue_.read(slot.transfer, *slot.file_, {slot.block_, slot.length_}, slot.offset_);
+        VFSPROTO_ASSERT(errc == Errc::ok); // no longer than read() allowed
+    }
+
+    IoQueue& queue_;
+    std::size_t most_; // bytes of one read
+    std::vector<std::byte*> free_;
+    PooledRead* first_waiting_ = nullptr;
+    PooledRead* last_waiting_ = nullptr;
+};
+
+} // namespace vfsproto::posix
