@@ -19,7 +19,7 @@ struct BenchOptions {
     // Blocks of memory, of block_size, the transfers of one job take turns with; 0 = one for each, of reads as many as 8 MiB
     // hold.
     unsigned buffers = 0;
-    unsigned jobs = 1;    // threads
+    unsigned jobs = 1; // threads
     double seconds = 3;
     std::uint64_t count = 0; // operations a job does, instead of a time; 0 = by time
     std::string path;        // an existing file (or directory, for stat, create, readdir); empty = make and remove one

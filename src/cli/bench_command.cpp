@@ -82,7 +82,9 @@ void add_bench(CLI::App& app, Chosen& chosen) {
             ->transform(CLI::AsSizeValue(false))
             ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 40));
         sub.add_option("--iodepth", options.iodepth, "requests of one job on their way")->check(CLI::Range(1, 1024));
-        sub.add_option("--buffers", options.buffers, "blocks of memory its transfers take turns with (one for each of them, of reads as many as 8 MiB hold)")
+        sub.add_option(
+               "--buffers", options.buffers,
+               "blocks of memory its transfers take turns with (one for each of them, of reads as many as 8 MiB hold)")
             ->check(CLI::Range(1, 1024));
         sub.add_option("--jobs", options.jobs, "threads")->check(CLI::Range(1, 256));
         sub.add_option("--seconds", options.seconds, "how long")->check(CLI::Range(0.01, 86400.0));

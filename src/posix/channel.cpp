@@ -308,7 +308,7 @@ ChannelStats Channel::stats() {
     stats.sleeps = waits.sleeps;
     stats.interrupts = waits.interrupts;
     stats.copies = lane.copies;
-    stats.syscalls = attachment_->system_calls() + waits.sleeps + futex_calls();
+    stats.syscalls = attachment_->system_calls() + waits.sleeps + waits.yields + futex_calls();
     stats.waited_for_slot = lane.waited;
     stats.violations = lane.violations;
     return stats;

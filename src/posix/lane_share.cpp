@@ -5,6 +5,7 @@
 #include "vfsproto/base/fence.hpp"
 #include "vfsproto/fuse/client/lane_body.hpp"
 
+#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
@@ -193,12 +194,18 @@ bool LaneShare::sleep_for_role(Waiter& waiter) noexcept {
     return false;
 }
 
-// Polls with the lock held, and lets go of it as soon as somebody wants it. True: something came.
+// Polls with the lock held, and lets go of it as soon as somebody wants it, or while others have the CPU. True: something
+// came.
 bool LaneShare::spin(Waiter& waiter, std::uint64_t limit) noexcept {
     const bool endless = limit == ~std::uint64_t{0};
+    const bool yields = policy_.yields();
     const std::uint64_t start = endless ? 0 : now_ns();
     for (unsigned i = 1;; ++i) {
-        cpu_relax();
+        if (!yields) {
+            cpu_relax();
+        } else if (yield_cpu(waiter)) {
+            return true;
+        }
         if (lane_->drain() != 0) {
             ++counters_.spins;
             return true;
@@ -209,11 +216,20 @@ bool LaneShare::spin(Waiter& waiter, std::uint64_t limit) noexcept {
             mutex_.lock();
             if (waiter.satisfied_) return true;
         }
-        if (i % kSpinsPerClock != 0) continue;
+        if (!yields && i % kSpinsPerClock != 0) continue;
         // A latched queue gives nothing more; the host finds out why.
         if (lane_->error() != Errc::ok) return true;
         if (!endless && now_ns() - start > limit) return false;
     }
+}
+
+// True: satisfied meanwhile.
+bool LaneShare::yield_cpu(Waiter& waiter) noexcept {
+    ++counters_.yields;
+    mutex_.unlock();
+    ::sched_yield();
+    mutex_.lock();
+    return waiter.satisfied_;
 }
 
 void LaneShare::sleep() noexcept {

@@ -3,32 +3,51 @@
 
 namespace vfsproto::posix {
 
-void WaitPolicy::enter(Phase phase, Way way, std::uint32_t waits, std::uint64_t now) noexcept {
-    phase_ = phase;
+namespace {
+
+// Is the one cheaper by more than a share of the other?
+bool is_clearly_less(std::uint64_t cost, std::uint64_t other, std::uint64_t share) noexcept {
+    return cost < other - other / share;
+}
+
+} // namespace
+
+void WaitPolicy::enter(Way way, std::uint32_t waits, std::uint64_t now) noexcept {
     way_ = way;
     waits_ = completions_ = vain_in_a_row_ = 0;
     waits_due_ = waits;
     since_ = now;
 }
 
-// settled -> measure what we do -> measure the other -> settled with the better one.
+// Settled -> a trial of what we do, then of the other ways -> settled with the best one.
 void WaitPolicy::decide(std::uint64_t now) noexcept {
-    switch (phase_) {
-    case Phase::settled: return enter(Phase::measure_current, way_, kTrialWaits, now);
-    case Phase::measure_current:
-        current_cost_ = cost(now);
-        return enter(Phase::measure_other, other(way_), kTrialWaits, now);
-    case Phase::measure_other: break;
+    if (!is_trial_) {
+        is_trial_ = true;
+        settled_ = way_;
+        tried_ = 0;
+        return enter(way_, kTrialWaits, now);
     }
-    const std::uint64_t other_cost = cost(now);
-    // The other way must win clearly, or the two would change places at every trial.
-    const bool change = other_cost < current_cost_ - current_cost_ / 16;
-    if (change) {
+    costs_[static_cast<std::size_t>(way_)] = cost(now);
+    if (++tried_ < kWays) {
+        const auto next = static_cast<Way>((static_cast<std::size_t>(way_) + 1) % kWays);
+        return enter(next, kTrialWaits, now);
+    }
+    is_trial_ = false;
+    const Way way = best();
+    if (way != settled_) {
         period_ = kFirstPeriod;
     } else if (period_ < kLongestPeriod) {
         period_ *= 2;
     }
-    enter(Phase::settled, change ? way_ : other(way_), period_, now);
+    enter(way, period_, now);
+}
+
+// Another way must win clearly, or they would change places at every trial; and yielding over spinning, which leaves the
+// kernel alone.
+WaitPolicy::Way WaitPolicy::best() const noexcept {
+    const Way busy = is_clearly_less(cost_of(Way::yield), cost_of(Way::spin), 16) ? Way::yield : Way::spin;
+    if (settled_ == Way::sleep) return is_clearly_less(cost_of(busy), cost_of(Way::sleep), 32) ? busy : Way::sleep;
+    return is_clearly_less(cost_of(Way::sleep), cost_of(busy), 32) ? Way::sleep : busy;
 }
 
 } // namespace vfsproto::posix

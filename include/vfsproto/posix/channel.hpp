@@ -45,7 +45,7 @@ struct ChannelStats {
     std::uint64_t sleeps = 0;     // waits for an interrupt
     std::uint64_t interrupts = 0; // … that one ended
     std::uint64_t copies = 0;     // payloads that were not registered memory
-    std::uint64_t syscalls = 0;   // doorbells, sleeps, futexes
+    std::uint64_t syscalls = 0;   // doorbells, sleeps, yields, futexes
     std::uint64_t waited_for_slot = 0;
     std::uint64_t violations = 0; // malformed replies
 };

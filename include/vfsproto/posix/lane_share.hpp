@@ -99,6 +99,7 @@ struct LaneShareCounters {
     std::uint64_t sleeps = 0;         // system calls to wait for an interrupt
     std::uint64_t interrupts = 0;     // … that one ended
     std::uint64_t spins = 0;          // waits that ended without one
+    std::uint64_t yields = 0;         // system calls to let others have the CPU
     std::uint64_t roles_passed = 0;   // a futex each
     std::uint64_t sleepers_woken = 0; // a futex each
 };
@@ -230,6 +231,7 @@ private:
     // True: no need to sleep.
     [[nodiscard]] bool spin_as_measured(Waiter& waiter) noexcept;
     [[nodiscard]] bool spin(Waiter& waiter, std::uint64_t limit) noexcept;
+    [[nodiscard]] bool yield_cpu(Waiter& waiter) noexcept;
     void sleep() noexcept;
     void sleep_for_one() noexcept;
     void sleep_till_interrupt() noexcept;

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Spin or sleep? Which is faster depends on where the server runs: on another core spinning wins by far, on the same
-// core it only keeps the server from running. Nobody tells us, so it is measured: a short trial of the other way now
-// and then, judged by completions per time.
+// Spin, yield or sleep? Which is fastest depends on where the server runs: on another core spinning wins by far, on the
+// same core it only keeps the server from running, and giving it the CPU without asking for an interrupt saves both sides
+// a system call. Nobody tells us, so it is measured: a short trial of the other ways now and then, judged by completions
+// per time.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace vfsproto::posix {
@@ -14,7 +16,7 @@ enum class Waiting : std::uint8_t {
     event, // sleep at once
 };
 
-// What spinning came to, in one wait.
+// What spinning or yielding came to, in one wait.
 enum class Spun : std::uint8_t { not_in_vain, in_vain };
 
 // Owned by the poller. The clock is the caller's, in nanoseconds, and asked for only every kStride waits.
@@ -24,11 +26,13 @@ public:
         : waiting_(waiting), way_(waiting == Waiting::poll ? Way::spin : Way::sleep) {}
 
     [[nodiscard]] Waiting waiting() const noexcept { return waiting_; }
-    // How long the next wait may spin before it sleeps, ns; 0 = sleep at once, ~0 = for ever.
+    // How long the next wait may look again and again before it sleeps, ns; 0 = sleep at once, ~0 = for ever.
     [[nodiscard]] std::uint64_t spin_limit() const noexcept {
         if (waiting_ == Waiting::poll) return ~std::uint64_t{0};
-        return way_ == Way::spin ? kSpinLimit : 0;
+        return way_ == Way::sleep ? 0 : kSpinLimit;
     }
+    // Between two looks, does it let others have the CPU?
+    [[nodiscard]] bool yields() const noexcept { return way_ == Way::yield; }
     // A wait ended with so many completions. `now` is called when a decision is due.
     template <class Clock> void waited(std::uint32_t completions, Spun spun, Clock&& now) noexcept {
         if (waiting_ != Waiting::adaptive) return;
@@ -36,7 +40,7 @@ public:
         vain_in_a_row_ = spun == Spun::in_vain ? vain_in_a_row_ + 1 : 0;
         ++waits_;
         // Spinning that fails is over soon: each failure has cost a whole spin limit.
-        const bool is_vain = vain_in_a_row_ >= (phase_ == Phase::settled ? kVainInARow : kVainInTrial);
+        const bool is_vain = vain_in_a_row_ >= (is_trial_ ? kVainInTrial : kVainInARow);
         if (!is_vain && (waits_ < waits_due_ || is_too_short())) return;
         decide(now());
     }
@@ -53,14 +57,15 @@ private:
     static constexpr std::uint32_t kFirstPeriod = 512; // waits between trials, doubling while nothing changes
     static constexpr std::uint32_t kLongestPeriod = 1u << 15;
 
-    enum class Way : std::uint8_t { sleep, spin };
-    enum class Phase : std::uint8_t { settled, measure_current, measure_other };
+    enum class Way : std::uint8_t { sleep, spin, yield };
+    static constexpr std::size_t kWays = 3;
 
     void decide(std::uint64_t now) noexcept;
-    void enter(Phase phase, Way way, std::uint32_t waits, std::uint64_t now) noexcept;
-    [[nodiscard]] static Way other(Way way) noexcept { return way == Way::spin ? Way::sleep : Way::spin; }
+    void enter(Way way, std::uint32_t waits, std::uint64_t now) noexcept;
+    [[nodiscard]] Way best() const noexcept;
+    [[nodiscard]] std::uint64_t cost_of(Way way) const noexcept { return costs_[static_cast<std::size_t>(way)]; }
     [[nodiscard]] bool is_too_short() const noexcept {
-        return phase_ != Phase::settled && completions_ < kTrialCompletions && waits_ < kLongestTrial;
+        return is_trial_ && completions_ < kTrialCompletions && waits_ < kLongestTrial;
     }
     // Nanoseconds a completion; a window without any counts as endless.
     [[nodiscard]] std::uint64_t cost(std::uint64_t now) const noexcept {
@@ -69,14 +74,16 @@ private:
 
     Waiting waiting_;
     Way way_;
-    Phase phase_ = Phase::settled;
+    bool is_trial_ = false;
+    Way settled_ = Way::sleep; // what the trial began with
+    std::uint8_t tried_ = 0;   // ways it has measured
     std::uint32_t waits_ = 0;
     std::uint32_t waits_due_ = kTrialWaits;
     std::uint32_t completions_ = 0;
     std::uint32_t vain_in_a_row_ = 0;
     std::uint32_t period_ = kFirstPeriod;
     std::uint64_t since_ = 0;
-    std::uint64_t current_cost_ = 0;
+    std::uint64_t costs_[kWays]{}; // of each way in the last trial
 };
 
 } // namespace vfsproto::posix

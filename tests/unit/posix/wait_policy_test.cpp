@@ -10,35 +10,49 @@ using posix::WaitPolicy;
 
 namespace {
 
-// A server and a clock: what one wait costs when we sleep, when we spin in time, and when we spin in vain.
+// A server and a clock: what one wait costs when we sleep, when we spin or yield in time, and when we do so in vain.
 struct World {
     std::uint64_t sleep_cost = 10'000; // ns
     std::uint64_t spin_cost = 1'000;
+    std::uint64_t yield_cost = 1'000;
     bool spinning_is_vain = false;
+    bool yielding_is_vain = false;
     std::uint64_t now = 1'000'000;
-    std::uint64_t asked = 0; // times the clock was read
-    std::uint64_t spun = 0;  // waits that spun
+    std::uint64_t asked = 0;   // times the clock was read
+    std::uint64_t spun = 0;    // waits that spun
+    std::uint64_t yielded = 0; // …, that yielded
 
     void wait(WaitPolicy& policy, std::uint32_t completions = 1) {
-        const bool spins = policy.spin_limit() != 0;
-        spun += spins ? 1 : 0;
-        if (!spins) {
-            now += sleep_cost;
+        const bool sleeps = policy.spin_limit() == 0;
+        const bool is_vain = !sleeps && (policy.yields() ? yielding_is_vain : spinning_is_vain);
+        if (sleeps || is_vain) {
+            now += policy.spin_limit() + sleep_cost;
         } else {
-            now += spinning_is_vain ? policy.spin_limit() + sleep_cost : spin_cost;
+            now += policy.yields() ? yield_cost : spin_cost;
         }
-        policy.waited(completions, spins && spinning_is_vain ? Spun::in_vain : Spun::not_in_vain, [this] {
+        if (!sleeps) ++(policy.yields() ? yielded : spun);
+        policy.waited(completions, is_vain ? Spun::in_vain : Spun::not_in_vain, [this] {
             ++asked;
             return now;
         });
     }
-    // Of the next waits, how many spin?
-    std::uint64_t spins_in(WaitPolicy& policy, int waits) {
-        const std::uint64_t before = spun;
+    // Of the next waits, how many spin, and how many yield?
+    struct Busy {
+        std::uint64_t spins;
+        std::uint64_t yields;
+    };
+    Busy busy_in(WaitPolicy& policy, int waits) {
+        const Busy before{spun, yielded};
         for (int i = 0; i < waits; ++i) wait(policy);
-        return spun - before;
+        return {spun - before.spins, yielded - before.yields};
     }
 };
+
+constexpr int kTrial = 128;            // waits of one way in a trial, at most
+constexpr std::uint64_t kTrials = 8;   // of 100,000 waits
+constexpr std::uint64_t kForgiven = 2; // waits in vain that end a trial of that way
+bool spins(const WaitPolicy& policy) { return policy.spin_limit() != 0 && !policy.yields(); }
+bool yields(const WaitPolicy& policy) { return policy.spin_limit() != 0 && policy.yields(); }
 
 } // namespace
 
@@ -46,6 +60,7 @@ TEST_CASE("fixed policies do what they say and read no clock", "[wait_policy]") 
     World world;
     WaitPolicy poll(Waiting::poll);
     CHECK(poll.spin_limit() == ~std::uint64_t{0});
+    CHECK(!poll.yields());
     WaitPolicy event(Waiting::event);
     CHECK(event.spin_limit() == 0);
     for (int i = 0; i < 10'000; ++i) world.wait(event);
@@ -64,42 +79,82 @@ TEST_CASE("where spinning is faster it is found out and kept", "[wait_policy]") 
     World world;
     WaitPolicy policy;
     CHECK(policy.spin_limit() == 0); // it begins by sleeping
-    world.spins_in(policy, 400);
+    world.busy_in(policy, 4 * kTrial);
+    CHECK(spins(policy)); // yielding is as fast, but no faster
     CHECK(policy.spin_limit() == WaitPolicy::kSpinLimit);
-    // Later trials of sleeping are few.
-    CHECK(world.spins_in(policy, 100'000) >= 100'000 - 8 * 128);
+    // Later trials of the others are few.
+    CHECK(world.busy_in(policy, 100'000).spins >= 100'000 - kTrials * 2 * kTrial);
 }
 
-TEST_CASE("where spinning is in vain it is tried seldom, and given up at once", "[wait_policy]") {
+TEST_CASE("where yielding is faster it is found out and kept", "[wait_policy]") {
     World world;
-    world.spinning_is_vain = true;
+    world.spinning_is_vain = true; // the server is on our core
+    world.sleep_cost = 1'100;
     WaitPolicy policy;
-    // A trial costs two spins, and comes less and less often.
-    CHECK(world.spins_in(policy, 1000) <= 8);
-    CHECK(world.spins_in(policy, 100'000) <= 20);
+    world.busy_in(policy, 4 * kTrial);
+    CHECK(yields(policy));
+    CHECK(policy.spin_limit() == WaitPolicy::kSpinLimit);
+    const World::Busy busy = world.busy_in(policy, 100'000);
+    CHECK(busy.yields >= 100'000 - kTrials * (kTrial + kForgiven));
+    CHECK(busy.spins <= kTrials * kForgiven);
+}
+
+TEST_CASE("where both are in vain they are tried seldom, and given up at once", "[wait_policy]") {
+    World world;
+    world.spinning_is_vain = world.yielding_is_vain = true;
+    WaitPolicy policy;
+    // A trial costs two of each, and comes less and less often.
+    const World::Busy first = world.busy_in(policy, 1000);
+    CHECK(first.spins <= 2 * kForgiven);
+    CHECK(first.yields <= 2 * kForgiven);
+    const World::Busy later = world.busy_in(policy, 100'000);
+    CHECK(later.spins <= kTrials * kForgiven);
+    CHECK(later.yields <= kTrials * kForgiven);
     CHECK(policy.spin_limit() == 0);
 }
 
 TEST_CASE("a world that changes changes the policy", "[wait_policy]") {
     World world;
     WaitPolicy policy;
-    world.spins_in(policy, 2000);
-    REQUIRE(policy.spin_limit() != 0);
-    world.spinning_is_vain = true;            // the server moved to our core
-    CHECK(world.spins_in(policy, 1000) < 20); // at once, however long it was true
-    CHECK(policy.spin_limit() == 0);
+    world.busy_in(policy, 2000);
+    REQUIRE(spins(policy));
+    world.spinning_is_vain = true; // the server moved to our core
+    world.sleep_cost = 1'100;
+    World::Busy busy = world.busy_in(policy, 1000);
+    CHECK(busy.spins < 20); // at once, however long it was true
+    CHECK(busy.yields > 500);
+    world.yielding_is_vain = true; // and became slow
+    busy = world.busy_in(policy, 1000);
+    CHECK(busy.yields < 20);
+    CHECK(busy.spins < 20);
     world.spinning_is_vain = false;
-    world.spins_in(policy, 1 << 17);
-    CHECK(policy.spin_limit() != 0);
+    world.busy_in(policy, 1 << 17);
+    CHECK(spins(policy));
 }
 
-TEST_CASE("two ways that cost the same do not change places", "[wait_policy]") {
+TEST_CASE("ways that cost the same do not change places", "[wait_policy]") {
     World world;
-    world.spin_cost = world.sleep_cost;
+    world.spin_cost = world.yield_cost = world.sleep_cost;
     WaitPolicy policy;
-    CHECK(world.spins_in(policy, 100'000) <= 1024); // its trials
-    world.spin_cost = world.sleep_cost - world.sleep_cost / 50;
-    CHECK(world.spins_in(policy, 100'000) <= 1024);
+    const auto stays = [&] {
+        const World::Busy busy = world.busy_in(policy, 100'000);
+        CHECK(busy.spins <= kTrials * kTrial);
+        CHECK(busy.yields <= kTrials * kTrial);
+    };
+    stays();
+    world.spin_cost = world.yield_cost = world.sleep_cost - world.sleep_cost / 50;
+    stays();
+    // Spinning is preferred to a yielding that is little better, and to one that is no more.
+    world.spin_cost = 1'000;
+    world.yield_cost = 950;
+    world.busy_in(policy, 1 << 17);
+    CHECK(spins(policy));
+    world.yield_cost = 900;
+    world.busy_in(policy, 1 << 17);
+    CHECK(yields(policy));
+    world.yield_cost = 950;
+    world.busy_in(policy, 1 << 17);
+    CHECK(spins(policy));
 }
 
 TEST_CASE("a trial sees all that is on its way go round often", "[wait_policy]") {
@@ -110,7 +165,7 @@ TEST_CASE("a trial sees all that is on its way go round often", "[wait_policy]")
     for (int i = 0; i < 10'000; ++i) {
         in_a_row = policy.spin_limit() != 0 ? in_a_row + 4 : 0;
         world.sleep_cost = 32'000;
-        world.spin_cost = in_a_row <= 100 ? 8'000 : 2'000; // 4 of 32 requests
+        world.spin_cost = world.yield_cost = in_a_row <= 100 ? 8'000 : 2'000; // 4 of 32 requests
         world.wait(policy, policy.spin_limit() != 0 ? 4 : 32);
     }
     CHECK(policy.spin_limit() != 0);
@@ -119,7 +174,7 @@ TEST_CASE("a trial sees all that is on its way go round often", "[wait_policy]")
 TEST_CASE("the clock is read a few times in thousands of waits", "[wait_policy]") {
     World world;
     WaitPolicy policy;
-    world.spins_in(policy, 100'000);
+    world.busy_in(policy, 100'000);
     CHECK(world.asked < 200);
 }
 
