@@ -63,11 +63,12 @@ public:
     }
     // At most what one request may carry (Channel::piece_limit). Not copied when the span lies in a Buffer of the mount.
     // Errors: too_large; then nothing was started.
-    [[nodiscard]] Errc read(QueuedRead& slot, const File& file, std::span<std::byte> into, std::uint64_t offset) {
+    [[gnu::always_inline, nodiscard]] Errc read(QueuedRead& slot, const File& file, std::span<std::byte> into,
+                                                std::uint64_t offset) {
         return transfer(slot, staged_reads_, file, into, offset);
     }
-    [[nodiscard]] Errc write(QueuedWrite& slot, const File& file, std::span<const std::byte> from,
-                             std::uint64_t offset) {
+    [[gnu::always_inline, nodiscard]] Errc write(QueuedWrite& slot, const File& file, std::span<const std::byte> from,
+                                                 std::uint64_t offset) {
         // A write only ever reads from it.
         const std::span<std::byte> bytes(const_cast<std::byte*>(from.data()), from.size());
         return transfer(slot, staged_writes_, file, bytes, offset);
@@ -107,10 +108,10 @@ public:
 private:
     template <wire::Opcode Op> friend class QueuedTransfer;
 
-    // No more than the lane must be told: this is what many requests a second are made of.
-    template <wire::Opcode Op> [[nodiscard]] Errc transfer(QueuedTransfer<Op>& slot, StagedList<Op>& staged,
-                                                           const File& file, std::span<std::byte> bytes,
-                                                           std::uint64_t offset) {
+    // No more than the lane must be told: this is what many requests a second are made of. A call of it would be a tenth.
+    template <wire::Opcode Op>
+    [[gnu::always_inline, nodiscard]] Errc transfer(QueuedTransfer<Op>& slot, StagedList<Op>& staged, const File& file,
+                                                    std::span<std::byte> bytes, std::uint64_t offset) {
         StagedTransfer<Op>& transfer = slot;
         // The same bytes as last time, and no memory was given back since: what was found out about them holds.
         const std::uint64_t version = channel_.registered_memory().version();
