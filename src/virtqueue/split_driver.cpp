@@ -25,7 +25,7 @@ Errc SplitDriver::init(const SplitRing& ring, std::span<SplitShadow> shadow,
     order_ = options.order;
     set_doorbell(options.doorbell);
     counters_ = {};
-    published_ = 0;
+    avail_index_ = published_ = 0;
     limits_ = {.max_inflight = static_cast<std::uint16_t>(size / direct_segments_),
                .max_segments = max_segments,
                .written = order_ == UseOrder::any ? WrittenLength::exact : WrittenLength::upper_bound};
@@ -53,22 +53,21 @@ void SplitDriver::reset_state() noexcept {
     for (std::uint32_t i = 0; i <= mask_; ++i) {
         shadow_[i] = {.writable = SplitShadow::kNeverUsed, .next = SplitShadow::kNeverHead};
     }
+    free_head_ = SplitShadow::kEnd;
     if (order_ == UseOrder::any) {
         // Chains stand at fixed places, one behind the other; the list hands out the first one first.
-        free_head_ = SplitShadow::kEnd;
         for (std::uint32_t n = limits_.max_inflight; n-- > 0;) {
             const std::uint32_t head = n * direct_segments_;
             shadow_[head].next = free_head_;
             free_head_ = static_cast<std::uint16_t>(head);
         }
-    } else {
-        free_head_ = 0; // there is always a next place; whether it is free is a matter of numbers
     }
-    direct_room_ = order_ == UseOrder::any ? direct_segments_ : 0;
-    ordered_room_ = direct_segments_ - direct_room_;
+    ordered_room_ = order_ == UseOrder::in_order ? direct_segments_ : 0;
+    ordered_head_ = 0;
     oldest_ = 0;
     batch_left_ = 0;
     counters_.chains += published_;
+    counters_.descriptors += avail_index_;
     avail_index_ = published_ = last_used_ = 0;
     interrupts_asked_ = event_index_ == EventIndex::off; // zeroed flags let the device interrupt
     is_plain_ = !interrupts_asked_ && ordering_ == Ordering::smp;
@@ -85,11 +84,11 @@ Errc SplitDriver::submit_other(std::span<const Segment> readable, std::span<cons
     if (error_ != Errc::ok) return error_;
     const std::size_t count = readable.size() + writable.size();
     if (count == 0 || count > limits_.max_segments) return Errc::bad_argument;
-    if (free_head_ == SplitShadow::kEnd || avail_index_ - last_used_ >= most_in_flight_) return Errc::queue_full;
+    if (avail_index_ - last_used_ >= most_in_flight_) return Errc::queue_full;
     if (count <= ordered_room_) return submit_round_the_end(readable, writable, token);
 
     // A head descriptor names its table, so that tables need no bookkeeping of their own.
-    const std::uint16_t head = free_head_;
+    const std::uint16_t head = order_ == UseOrder::in_order ? ordered_head_ : free_head_;
     const std::size_t offset = std::size_t{head} * limits_.max_segments * sizeof(SplitDesc);
     const Bytes bytes = write_descriptors(descriptors_at(indirect_.host() + offset), 0, readable, writable);
     if (bytes.total - 1 >= kMaxChainBytes) return Errc::bad_argument;
@@ -100,7 +99,6 @@ Errc SplitDriver::submit_other(std::span<const Segment> readable, std::span<cons
     if (order_ == UseOrder::in_order) {
         commit_in_order(1, writable_bytes, token);
     } else {
-        ++counters_.descriptors;
         commit(shadow_[head], head, writable_bytes, token);
     }
     return Errc::ok;
@@ -110,7 +108,7 @@ Errc SplitDriver::submit_other(std::span<const Segment> readable, std::span<cons
 Errc SplitDriver::submit_round_the_end(std::span<const Segment> readable, std::span<const Segment> writable,
                                        Token token) noexcept {
     std::size_t left = readable.size() + writable.size();
-    std::uint32_t at = free_head_;
+    std::uint32_t at = ordered_head_;
     Bytes bytes;
     bool has_empty = false;
     const auto put = [&](const Segment& segment, std::uint16_t flags) {
@@ -192,7 +190,7 @@ std::size_t SplitDriver::latch(Errc why) noexcept {
     error_ = why;
     takes_care_ = true;
     is_plain_ = false;
-    direct_room_ = ordered_room_ = 0;
+    ordered_room_ = 0;
     free_head_ = SplitShadow::kEnd;
     return 0;
 }

@@ -76,6 +76,7 @@ public:
     [[nodiscard]] RingDriverCounters counters() const noexcept {
         RingDriverCounters counters = counters_;
         counters.chains += published_;
+        counters.descriptors += avail_index_;
         return counters;
     }
     [[nodiscard]] std::uint16_t size() const noexcept { return ring_.size(); }
@@ -146,7 +147,7 @@ public:
         SplitDesc& desc = descriptors_[head + Varies];
         store_relaxed(desc.addr, to_number(varied.addr));
         store_relaxed(desc.len, varied.len);
-        counters_.descriptors += R + W;
+        counters_.descriptors += R + W - 1;
         commit(shadow, head, others.writable + (Varies < R ? 0 : varied.len), token);
         return Errc::ok;
     }
@@ -224,21 +225,22 @@ private:
                                                         std::span<const Segment, W> writable, Token token,
                                                         std::uint32_t recipe) noexcept {
         const std::size_t count = readable.size() + writable.size();
-        if (count - 1 >= direct_room_) [[unlikely]] {
+        const std::uint16_t head = free_head_;
+        if (head == SplitShadow::kEnd) [[unlikely]] {
             if (count - 1 < ordered_room_) return submit_in_order(readable, writable, token);
             return submit_elsewhere(readable, writable, token);
         }
-        const std::uint16_t head = free_head_;
-        if (head == SplitShadow::kEnd) [[unlikely]]
-            return Errc::queue_full;
+        if (count != 1 && count - 1 >= direct_segments_) [[unlikely]]
+            return submit_elsewhere(readable, writable, token);
 
-        shadow_[head].recipe = 0;
+        SplitShadow& shadow = shadow_[head];
+        shadow.recipe = 0;
         const Bytes bytes = write_descriptors(descriptors_ + head, head, readable, writable);
         if (bytes.total - 1 >= kMaxChainBytes) [[unlikely]]
             return Errc::bad_argument;
-        shadow_[head].recipe = recipe;
-        counters_.descriptors += count;
-        commit(shadow_[head], head, static_cast<std::uint32_t>(bytes.total - bytes.readable), token);
+        if (recipe != 0) shadow.recipe = recipe;
+        counters_.descriptors += count - 1;
+        commit(shadow, head, static_cast<std::uint32_t>(bytes.total - bytes.readable), token);
         return Errc::ok;
     }
 
@@ -246,7 +248,7 @@ private:
     template <std::size_t R, std::size_t W> [[gnu::always_inline, nodiscard]] Errc
     submit_in_order(std::span<const Segment, R> readable, std::span<const Segment, W> writable, Token token) noexcept {
         const std::size_t count = readable.size() + writable.size();
-        const std::uint32_t head = free_head_;
+        const std::uint32_t head = ordered_head_;
         if (avail_index_ - last_used_ >= most_in_flight_ || head + count > mask_ + std::size_t{1}) [[unlikely]]
             return submit_elsewhere(readable, writable, token);
         const Bytes bytes = write_descriptors(descriptors_ + head, head, readable, writable);
@@ -256,8 +258,7 @@ private:
         return Errc::ok;
     }
 
-    // Writes a chain's descriptors, which follow each other in a table from number `first` on. The `next` of the last one
-    // has no NEXT and means nothing.
+    // Writes a chain's descriptors, which follow each other in a table from number `first` on.
     template <std::size_t R, std::size_t W>
     [[gnu::always_inline]] static Bytes write_descriptors(SplitDesc* desc, std::uint32_t first,
                                                           std::span<const Segment, R> readable,
@@ -268,8 +269,9 @@ private:
         const std::uint32_t base = SplitDesc::pack(0, first);
         std::uint32_t written = 0;
         const auto put = [&](Segment segment, std::uint16_t flags) __attribute__((always_inline)) {
-            if (++written != count) flags |= split::kNext;
-            store_descriptor(*desc++, segment, base + SplitDesc::pack(flags, written));
+            const std::uint32_t link =
+                ++written != count ? base + SplitDesc::pack(flags, written) + split::kNext : SplitDesc::pack(flags, 0);
+            store_descriptor(*desc++, segment, link);
             has_empty |= segment.len == 0;
             bytes.total += segment.len;
         };
@@ -310,12 +312,13 @@ private:
     }
 
     void commit_in_order(std::size_t descriptors, std::uint32_t writable, Token token) noexcept {
-        const std::uint16_t head = free_head_;
+        const std::uint16_t head = ordered_head_;
         SplitShadow& shadow = shadow_[head];
         shadow.order = static_cast<std::uint16_t>(avail_index_);
         shadow.descriptors = static_cast<std::uint16_t>(descriptors);
-        shadow.next = static_cast<std::uint16_t>((head + descriptors) & mask_);
-        counters_.descriptors += descriptors;
+        shadow.next = SplitShadow::kEnd;
+        ordered_head_ = static_cast<std::uint16_t>((head + descriptors) & mask_);
+        counters_.descriptors += descriptors - 1;
         commit(shadow, head, writable, token);
     }
 
@@ -433,25 +436,28 @@ private:
     const Le16* used_index_ = nullptr;
     const SplitUsed* used_entries_ = nullptr;
     SplitShadow* shadow_ = nullptr;
-    std::uint32_t direct_room_ = 0; // most segments of a direct chain; 0 once latched, and with IN_ORDER
+    std::uint32_t direct_segments_ = 0; // the most of a direct chain
     std::uint32_t mask_ = 0;
-    std::uint16_t free_head_ = SplitShadow::kEnd;
-    std::size_t avail_index_ = 0; // the next to be written
-    std::size_t published_ = 0;   // what the device has been told, and where the last kick decision was made
+    std::uint16_t free_head_ = SplitShadow::kEnd; // none once latched, and with IN_ORDER
+    std::size_t avail_index_ = 0;                 // the next to be written
+    std::size_t published_ = 0; // what the device has been told, and where the last kick decision was made
     std::size_t last_used_ = 0;
     EventIndex event_index_ = EventIndex::off;
     Ordering ordering_ = Ordering::smp;
     Errc error_ = Errc::wrong_state;
     bool interrupts_asked_ = false; // without event index: avail.flags lets the device interrupt
     UseOrder order_ = UseOrder::any;
-    bool takes_care_ = false;       // poll_with_care() has something to do
-    bool is_plain_ = false;         // healthy, with event index, of a device on the same CPUs
-    RingDriverCounters counters_{}; // of `chains`, those published before the last restart
+    bool takes_care_ = false; // poll_with_care() has something to do
+    bool is_plain_ = false;   // healthy, with event index, of a device on the same CPUs
+    // Of `chains`, those published before the last restart; of `descriptors`, those of them, and since then all but the
+    // first of each chain.
+    RingDriverCounters counters_{};
     Doorbell doorbell_{};
     SplitRing ring_;
 
     // IN_ORDER.
-    std::uint32_t ordered_room_ = 0; // as direct_room_
+    std::uint32_t ordered_room_ = 0; // most segments of a direct chain; 0 once latched
+    std::uint16_t ordered_head_ = 0; // of the next chain; whether it is free is a matter of numbers
     std::size_t most_in_flight_ = 0;
     std::uint32_t oldest_ = 0;    // the head of the oldest chain in flight
     std::uint32_t batch_len_ = 0; // of the last chain of the batch one used entry told of
@@ -459,7 +465,6 @@ private:
 
     // Cold.
     Region indirect_;
-    std::uint16_t direct_segments_ = 0;
     QueueLimits limits_{};
     std::uint32_t next_recipe_ = 1;
 };

@@ -105,8 +105,11 @@ TEMPLATE_TEST_CASE("restart zeroes the ring, asks for interrupts as a fresh one 
     CHECK(before.publications == 16);
     while (pair.driver.evacuate(pair.done) != 0) {}
     CHECK(pair.driver.counters().chains == 16); // published, whatever came of them
+    const auto descriptors = pair.driver.counters().descriptors;
+    CHECK(descriptors >= 16);
     for (std::byte& byte : pair.ring_memory().bytes()) byte = std::byte{0xa5};
     REQUIRE(pair.driver.restart() == Errc::ok);
+    CHECK(pair.driver.counters().descriptors == descriptors);
     pair.start_device();
     const auto now = pair.ring_memory().bytes();
     // Only the areas: the space between them is nobody's.
@@ -122,6 +125,7 @@ TEMPLATE_TEST_CASE("restart zeroes the ring, asks for interrupts as a fresh one 
     CHECK(after.completions == 13 + 40);
     CHECK(after.polls == 13 + 20);
     CHECK(after.publications == 16 + 20);
+    CHECK(after.descriptors >= descriptors + 40);
 }
 
 TEMPLATE_TEST_CASE("a latched ring counts what it published and takes nothing more", "[virtqueue]", RingPair,
