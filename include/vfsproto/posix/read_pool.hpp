@@ -38,9 +38,11 @@ private:
 // One thread: the queue's. Outlived by queue and memory.
 class ReadPool {
 public:
-    // As many blocks as `memory` has room for. It should lie in a Buffer of the mount: what is elsewhere is copied.
-    ReadPool(IoQueue& queue, std::span<std::byte> memory, std::size_t block_size)
-        : queue_(queue), most_(std::min<std::size_t>(block_size, queue.most_read(memory.first(block_size)))) {
+    // As many blocks as `memory` has room for, at least one. It should lie in a Buffer of the mount: what is elsewhere is
+    // copied.
+    ReadPool(IoQueue& queue, std::span<std::byte> memory, std::size_t block_size) : queue_(queue) {
+        VFSPROTO_ASSERT(block_size != 0 && block_size <= memory.size());
+        most_ = std::min<std::size_t>(block_size, queue.most_read(memory.first(block_size)));
         free_.reserve(memory.size() / block_size);
         for (; memory.size() >= block_size; memory = memory.subspan(block_size)) free_.push_back(memory.data());
     }
@@ -86,7 +88,7 @@ private:
     }
 
     IoQueue& queue_;
-    std::size_t most_; // bytes of one read
+    std::size_t most_ = 0; // bytes of one read
     std::vector<std::byte*> free_;
     PooledRead* first_waiting_ = nullptr;
     PooledRead* last_waiting_ = nullptr;

@@ -19,7 +19,7 @@ enum class Waiting : std::uint8_t {
 // What spinning or yielding came to, in one wait.
 enum class Spun : std::uint8_t { not_in_vain, in_vain };
 
-// Owned by the poller. The clock is the caller's, in nanoseconds, and asked for only every kStride waits.
+// Owned by the poller. The clock is the caller's, in nanoseconds, and asked for when a decision is due.
 class WaitPolicy {
 public:
     explicit WaitPolicy(Waiting waiting = Waiting::adaptive) noexcept
