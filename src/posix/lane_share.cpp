@@ -176,9 +176,7 @@ bool LaneShare::spin_as_measured(Waiter& waiter) noexcept {
     spun_ = Spun::not_in_vain;
     const std::uint64_t limit = policy_.spin_limit();
     if (limit == 0) return false;
-    if (spin(waiter, limit)) return true;
-    spun_ = Spun::in_vain;
-    return waiter.satisfied_;
+    return spin(waiter, limit) || waiter.satisfied_;
 }
 
 bool LaneShare::sleep_for_role(Waiter& waiter) noexcept {
@@ -208,6 +206,7 @@ bool LaneShare::spin(Waiter& waiter, std::uint64_t limit) noexcept {
         }
         if (lane_->drain() != 0) {
             ++counters_.spins;
+            if (yields && now_ns() - start > WaitPolicy::kCrowded) spun_ = Spun::crowded;
             return true;
         }
         if (mutex_.contended()) {
@@ -219,7 +218,11 @@ bool LaneShare::spin(Waiter& waiter, std::uint64_t limit) noexcept {
         if (!yields && i % kSpinsPerClock != 0) continue;
         // A latched queue gives nothing more; the host finds out why.
         if (lane_->error() != Errc::ok) return true;
-        if (!endless && now_ns() - start > limit) return false;
+        if (endless) continue;
+        const std::uint64_t spent = now_ns() - start;
+        if (spent <= limit) continue;
+        spun_ = yields && spent > WaitPolicy::kCrowded ? Spun::crowded : Spun::in_vain;
+        return false;
     }
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "vfsproto/posix/wait_policy.hpp"
 
+#include <initializer_list>
+
 namespace vfsproto::posix {
 
 namespace {
@@ -22,16 +24,44 @@ void WaitPolicy::enter(Way way, std::uint32_t waits, std::uint64_t now) noexcept
 // Settled -> a trial of what we do, then of the other ways -> settled with the best one.
 void WaitPolicy::decide(std::uint64_t now) noexcept {
     if (!is_trial_) {
-        is_trial_ = true;
-        settled_ = way_;
-        tried_ = 0;
+        if (way_ == Way::yield) next_left_out_ = 1; // for a whole period it was not crowded
+        begin_trial();
         return enter(way_, kTrialWaits, now);
     }
     costs_[static_cast<std::size_t>(way_)] = cost(now);
-    if (++tried_ < kWays) {
-        const auto next = static_cast<Way>((static_cast<std::size_t>(way_) + 1) % kWays);
-        return enter(next, kTrialWaits, now);
+    is_tried_[static_cast<std::size_t>(way_)] = true;
+    try_next(now);
+}
+
+void WaitPolicy::leave_crowd(std::uint64_t now) noexcept {
+    left_out_ = next_left_out_;
+    if (next_left_out_ < kMostTrialsLeftOut) next_left_out_ *= 2;
+    if (!is_trial_) begin_trial();
+    costs_[static_cast<std::size_t>(Way::yield)] = ~std::uint64_t{0};
+    is_tried_[static_cast<std::size_t>(Way::yield)] = true;
+    try_next(now);
+}
+
+void WaitPolicy::begin_trial() noexcept {
+    is_trial_ = true;
+    settled_ = way_;
+    for (std::size_t i = 0; i < kWays; ++i) {
+        costs_[i] = ~std::uint64_t{0};
+        is_tried_[i] = false;
     }
+    if (left_out_ == 0) return;
+    --left_out_;
+    is_tried_[static_cast<std::size_t>(Way::yield)] = true;
+}
+
+void WaitPolicy::try_next(std::uint64_t now) noexcept {
+    for (const Way way : {Way::sleep, Way::spin, Way::yield}) {
+        if (!is_tried_[static_cast<std::size_t>(way)]) return enter(way, kTrialWaits, now);
+    }
+    settle(now);
+}
+
+void WaitPolicy::settle(std::uint64_t now) noexcept {
     is_trial_ = false;
     const Way way = best();
     if (way != settled_) {

@@ -16,8 +16,8 @@ enum class Waiting : std::uint8_t {
     event, // sleep at once
 };
 
-// What spinning or yielding came to, in one wait.
-enum class Spun : std::uint8_t { not_in_vain, in_vain };
+// What spinning or yielding came to, in one wait. Crowded: somebody else than the server had the CPU, and long.
+enum class Spun : std::uint8_t { not_in_vain, in_vain, crowded };
 
 // Owned by the poller. The clock is the caller's, in nanoseconds, and asked for when a decision is due.
 class WaitPolicy {
@@ -39,6 +39,7 @@ public:
         completions_ += completions;
         vain_in_a_row_ = spun == Spun::in_vain ? vain_in_a_row_ + 1 : 0;
         ++waits_;
+        if (spun == Spun::crowded && yields()) return leave_crowd(now());
         // Spinning that fails is over soon: each failure has cost a whole spin limit.
         const bool is_vain = vain_in_a_row_ >= (is_trial_ ? kVainInTrial : kVainInARow);
         if (!is_vain && (waits_ < waits_due_ || is_too_short())) return;
@@ -46,6 +47,7 @@ public:
     }
 
     static constexpr std::uint64_t kSpinLimit = 100'000; // ns
+    static constexpr std::uint64_t kCrowded = 400'000;   // ns: a wait that yields, at least
 
 private:
     static constexpr std::uint32_t kTrialWaits = 32;
@@ -56,11 +58,17 @@ private:
     static constexpr std::uint32_t kVainInARow = 8;
     static constexpr std::uint32_t kFirstPeriod = 512; // waits between trials, doubling while nothing changes
     static constexpr std::uint32_t kLongestPeriod = 1u << 15;
+    static constexpr std::uint32_t kMostTrialsLeftOut = 64;
 
     enum class Way : std::uint8_t { sleep, spin, yield };
     static constexpr std::size_t kWays = 3;
 
     void decide(std::uint64_t now) noexcept;
+    // Who yields among others is served last, and does not see it in the short time of a trial.
+    void leave_crowd(std::uint64_t now) noexcept;
+    void begin_trial() noexcept;
+    void try_next(std::uint64_t now) noexcept;
+    void settle(std::uint64_t now) noexcept;
     void enter(Way way, std::uint32_t waits, std::uint64_t now) noexcept;
     [[nodiscard]] Way best() const noexcept;
     [[nodiscard]] std::uint64_t cost_of(Way way) const noexcept { return costs_[static_cast<std::size_t>(way)]; }
@@ -75,8 +83,10 @@ private:
     Waiting waiting_;
     Way way_;
     bool is_trial_ = false;
-    Way settled_ = Way::sleep; // what the trial began with
-    std::uint8_t tried_ = 0;   // ways it has measured
+    Way settled_ = Way::sleep;        // what the trial began with
+    bool is_tried_[kWays]{};          // by this trial, or left out
+    std::uint32_t left_out_ = 0;      // trials yet to come without yielding
+    std::uint32_t next_left_out_ = 1; // how many it will be next time
     std::uint32_t waits_ = 0;
     std::uint32_t waits_due_ = kTrialWaits;
     std::uint32_t completions_ = 0;

@@ -17,6 +17,7 @@ struct World {
     std::uint64_t yield_cost = 1'000;
     bool spinning_is_vain = false;
     bool yielding_is_vain = false;
+    std::uint64_t crowded_each = 0; // so many waits that yield somebody else has the CPU, for long; 0: nobody
     std::uint64_t now = 1'000'000;
     std::uint64_t asked = 0;   // times the clock was read
     std::uint64_t spun = 0;    // waits that spun
@@ -31,7 +32,10 @@ struct World {
             now += policy.yields() ? yield_cost : spin_cost;
         }
         if (!sleeps) ++(policy.yields() ? yielded : spun);
-        policy.waited(completions, is_vain ? Spun::in_vain : Spun::not_in_vain, [this] {
+        const bool is_crowded = !sleeps && policy.yields() && crowded_each != 0 && yielded % crowded_each == 0;
+        if (is_crowded) now += 3'000'000;
+        const Spun busy = is_vain ? Spun::in_vain : Spun::not_in_vain;
+        policy.waited(completions, is_crowded ? Spun::crowded : busy, [this] {
             ++asked;
             return now;
         });
@@ -111,6 +115,33 @@ TEST_CASE("where both are in vain they are tried seldom, and given up at once", 
     CHECK(later.spins <= kTrials * kForgiven);
     CHECK(later.yields <= kTrials * kForgiven);
     CHECK(policy.spin_limit() == 0);
+}
+
+TEST_CASE("among others who want the CPU yielding is given up, and seldom tried again", "[wait_policy]") {
+    World world;
+    world.spinning_is_vain = true;
+    world.sleep_cost = 1'100;
+    world.crowded_each = 200; // longer than a trial, which may see none of it
+    WaitPolicy policy;
+    world.busy_in(policy, 100'000);
+    const World::Busy busy = world.busy_in(policy, 500'000);
+    CHECK(busy.yields <= 2 * world.crowded_each);
+    CHECK(busy.spins <= 64);
+    CHECK(policy.spin_limit() == 0);
+    // When they are gone it comes back.
+    world.crowded_each = 0;
+    world.busy_in(policy, 64 << 15);
+    CHECK(world.busy_in(policy, 100'000).yields > 90'000);
+}
+
+TEST_CASE("a crowd now and then costs one period without yielding, not ever more", "[wait_policy]") {
+    World world;
+    world.spinning_is_vain = true;
+    world.sleep_cost = 1'100;
+    world.crowded_each = 200'000;
+    WaitPolicy policy;
+    world.busy_in(policy, 100'000);
+    CHECK(world.busy_in(policy, 2'000'000).yields > 1'700'000);
 }
 
 TEST_CASE("a world that changes changes the policy", "[wait_policy]") {
