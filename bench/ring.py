@@ -6,8 +6,8 @@ without the C table, beside an array of words; then the device side alone, and n
 cases are measured once a round, round after round; of each the median counts. A time beside which more than 3 % of a CPU
 was taken away is dropped, unless there is no better one, which is said. Where two CPUs are needed, a cache line is sent there
 and back before and after: a machine's virtual CPUs may be close neighbours now and far apart a moment later, and the
-figures are all of one kind, of which there was more, or of the one asked for. Instructions are those of one thread that does the
-work of both sides, asking for a notification after each burst (sleeping placements) or never (polling ones).
+figures are all of one kind, of which there was more, or of the one asked for. Instructions are those of one thread that
+does the work of both sides, asking for a notification after each burst (sleeping placements) or never (polling ones).
 
 usage: ./dev bench ring [--json FILE] [--rounds N] [--seconds S] [--case TEXT]... [--no-times] [--no-instructions]
                         [--plot] [--from FILE] [--real-time] [--cpus close|far]
@@ -15,6 +15,7 @@ usage: ./dev bench ring [--json FILE] [--rounds N] [--seconds S] [--case TEXT]..
 --json FILE   an array of {ring, burst, placement, ns_per_buffer, instructions_per_buffer, kicks_per_buffer,
               interrupts_per_buffer}
 --plot        renews docs/bench/ring.json, its plots, and the tables of docs/bench/ring.md
+--cpus WHICH  close or far: only times at which the two CPUs were that
 --real-time   before everybody else on the machine (root): for one that is not quiet; keep --seconds small
 --from FILE   takes the figures from there instead of measuring
 """
@@ -127,6 +128,8 @@ def measure_times(wanted, rounds, seconds, cpus):
     kept_of = lambda case: [sample for sample in samples[case] if sample[0] in ("any", cpus)]
     for _ in range(MORE_ROUNDS if seen else 0):
         missing = [case for case in wanted if len(kept_of(case)) * 2 < rounds]
+        if not missing:
+            break
         measure_round(missing, seconds, samples)
     if seen:
         print("ring: of two CPUs, figures are of the %d of %d times they were %s" % (seen.count(cpus), len(seen), cpus),
@@ -170,8 +173,8 @@ def instructions(ring, placement, burst, known={}):
 def measure(arguments):
     wanted = [case for case in cases()
               if not arguments.case or any(part in " ".join(map(str, case)) for part in arguments.case)]
-    times = {} if arguments.no_times else measure_times(wanted, arguments.rounds, arguments.seconds,
-                                                             arguments.cpus)
+    times = {} if arguments.no_times else measure_times(
+        wanted, arguments.rounds, arguments.seconds, arguments.cpus)
     rows = []
     for ring, placement, burst in wanted:
         timed = times.get((ring, placement, burst), {})

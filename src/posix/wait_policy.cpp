@@ -37,7 +37,6 @@ void WaitPolicy::leave_crowd(std::uint64_t now) noexcept {
     left_out_ = next_left_out_;
     if (next_left_out_ < kMostTrialsLeftOut) next_left_out_ *= 2;
     if (!is_trial_) begin_trial();
-    costs_[static_cast<std::size_t>(Way::yield)] = ~std::uint64_t{0};
     is_tried_[static_cast<std::size_t>(Way::yield)] = true;
     try_next(now);
 }
