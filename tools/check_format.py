@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""clang-format 14 has nothing to change. `--fix` lets it."""
+"""clang-format 19 has nothing to change. `--fix` lets it."""
 
 import re
 import shutil
@@ -12,12 +12,12 @@ import source_tree as tree
 
 def main():
     findings = tree.Findings("format")
-    if not shutil.which("clang-format-14"):
-        findings.skip("clang-format-14 not installed (./dev setup)")
+    if not shutil.which("clang-format-19"):
+        findings.skip("clang-format-19 not installed (./dev setup)")
     paths = [path for path in tree.sources(("include", "src", "tests", "examples", "bench", "fuzz", "ports", "tools"))
              if not path.startswith("bench/baseline/")]
     action = ["-i"] if "--fix" in sys.argv[1:] else ["--dry-run", "-Werror"]
-    done = subprocess.run(["clang-format-14", *action, *paths], cwd=tree.ROOT, capture_output=True, text=True)
+    done = subprocess.run(["clang-format-19", *action, *paths], cwd=tree.ROOT, capture_output=True, text=True)
     first = {}
     for match in re.finditer(r"^([^:\n]+):(\d+):\d+: error: .*clang-format-violations", done.stderr, re.M):
         first.setdefault(match.group(1), []).append(int(match.group(2)))

@@ -212,7 +212,7 @@ void BenchJob::run_pooled_reads() {
 }
 
 template <class Slot> void BenchJob::keep_busy(posix::IoQueue& queue, std::vector<Slot>& slots) {
-    const auto start_in = [&](Slot & slot) __attribute__((always_inline)) {
+    const auto start_in = [&](Slot& slot) __attribute__((always_inline)) {
         if (left_ == 0) return;
         --left_;
         slot.since = now_;

@@ -101,7 +101,7 @@ public:
 
 private:
     void send_itself(const std::shared_ptr<Sent>& top, const std::string& remote) {
-        struct stat info {};
+        struct stat info{};
         if (::fstat(top->fd.get(), &info) != 0) return run_.fail(top->local, local_failure(errno));
         if (!run_.note(remote, make_remote_directory(run_.mount, remote))) return;
         ++run_.tally.directories;
@@ -139,7 +139,7 @@ private:
 
     void take(const std::shared_ptr<Sent>& parent, const std::string& name, std::string remote) {
         Found found{parent, name, std::move(remote)};
-        struct stat info {};
+        struct stat info{};
         if (::fstatat(parent->fd.get(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
             return run_.fail(found.local(), local_failure(errno));
         }
@@ -228,7 +228,7 @@ private:
 
 // One file, or what comes out of a pipe, to where the user says.
 void put_file(CopyRun& run, const std::string& local, std::string remote) {
-    struct stat info {};
+    struct stat info{};
     if (::stat(local.c_str(), &info) != 0) return run.fail(local, local_failure(errno));
     if (S_ISDIR(info.st_mode)) {
         run.program.report(local, Failure(Errno::eisdir).text() + ": put -r copies directories");

@@ -79,7 +79,7 @@ public:
 private:
     // Opens the directory the first file is to be in, and says what it is to be called there.
     bool find_place(Found& first, const std::string& local) {
-        struct stat there {};
+        struct stat there{};
         const bool into = ::stat(local.c_str(), &there) == 0 && S_ISDIR(there.st_mode);
         if (!into && base_name(local).empty()) {
             run_.fail(local, Errno::enoent);
@@ -200,7 +200,7 @@ void get_file(CopyRun& run, const std::string& remote, std::string local) {
     }
     if (!posix::is_regular(attributes->mode))
         return run.program.report(remote, "not a regular file: get -r copies those");
-    struct stat there {};
+    struct stat there{};
     const bool exists = ::stat(local.c_str(), &there) == 0;
     if (exists && S_ISDIR(there.st_mode)) local = join(local, base_name(remote));
     run.workers.give([&run, remote, local, attributes = *attributes](std::span<std::byte> buffer) {
@@ -211,7 +211,7 @@ void get_file(CopyRun& run, const std::string& remote, std::string local) {
         RemoteContents from(run.mount, *file);
         LocalContents to(made.get());
         if (!run.copy(from, to, attributes, buffer, remote, local)) return;
-        struct stat written {};
+        struct stat written{};
         // A pipe or a device keeps its own.
         const bool regular = ::fstat(made.get(), &written) == 0 && S_ISREG(written.st_mode);
         if (regular && !run.note(local, set_attributes(made.get(), attributes, run.owner))) return;

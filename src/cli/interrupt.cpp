@@ -6,7 +6,7 @@
 namespace vfsproto::cli {
 
 void catch_interrupts() noexcept {
-    struct sigaction action {};
+    struct sigaction action{};
     action.sa_handler = [](int) { interrupt_asked.store(true, std::memory_order_relaxed); };
     action.sa_flags = static_cast<int>(SA_RESETHAND | SA_RESTART);
     ::sigaction(SIGINT, &action, nullptr);

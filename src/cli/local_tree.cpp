@@ -26,7 +26,7 @@ template <class Make> Failure make_anew(int parent, const std::string& name, Rep
     if (!is_plain_name(name)) return Errno::einval;
     const int error = make();
     if (error != EEXIST) return error == 0 ? Failure() : local_failure(error);
-    struct stat there {};
+    struct stat there{};
     if (::fstatat(parent, name.c_str(), &there, AT_SYMLINK_NOFOLLOW) != 0) return local_failure(errno);
     if (S_ISDIR(there.st_mode)) return Errno::eisdir;
     if (!may_replace(replaces, there.st_mode)) return Errno::eexist;

@@ -25,8 +25,7 @@ void add_global_options(CLI::App& app, GlobalOptions& options) {
     app.add_option("--device", options.device, "where the files are (see below)")
         ->envname("VFSPROTO_DEVICE")
         ->type_name("URI");
-    app.add_flag_callback(
-        "--json", [&options] { options.style = Style::json; }, "machine-readable output");
+    app.add_flag_callback("--json", [&options] { options.style = Style::json; }, "machine-readable output");
     app.add_option("--trace", options.trace, "write a line for every request")->type_name("FILE");
     app.add_option_function<std::string>(
            "--log",

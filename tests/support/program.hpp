@@ -64,8 +64,7 @@ public:
 
     // Blocks while the program does not read. False when it reads no more.
     bool write(std::string_view text) {
-        struct sigaction ignore {
-        }, before{};
+        struct sigaction ignore{}, before{};
         ignore.sa_handler = SIG_IGN;
         ::sigaction(SIGPIPE, &ignore, &before);
         while (!text.empty()) {

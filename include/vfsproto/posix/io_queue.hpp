@@ -141,9 +141,8 @@ private:
         return Errc::ok;
     }
     static constexpr std::size_t kMostStagedStarts = 32;
-    template <class... Args>
-    static constexpr bool takes_a_node_alone = (sizeof...(Args) == 1 &&
-                                                (std::is_same_v<std::remove_cvref_t<Args>, std::uint64_t> && ...));
+    template <class... Args> static constexpr bool takes_a_node_alone =
+        (sizeof...(Args) == 1 && (std::is_same_v<std::remove_cvref_t<Args>, std::uint64_t> && ...));
     template <class Op> void stage(Op& op, std::uint64_t nodeid) noexcept {
         if (staged_count_ == kMostStagedStarts) [[unlikely]]
             channel_.share().start(take_starts());

@@ -67,16 +67,12 @@ template <RequestQueue Q> inline constexpr QueueOps queue_ops_for = {
             return submit_counted(queue, {readable, readable_count}, {writable, writable_count}, token);
         },
     .kick = [](void* self) { static_cast<Q*>(self)->kick(); },
-    .poll =
-        [](void* self, Completion* out, std::size_t capacity) {
-            return static_cast<Q*>(self)->poll({out, capacity});
-        },
+    .poll = [](void* self, Completion* out,
+               std::size_t capacity) { return static_cast<Q*>(self)->poll({out, capacity}); },
     .arm = [](void* self, std::uint16_t completions) { return static_cast<Q*>(self)->arm(completions); },
     .error = [](void* self) { return static_cast<Q*>(self)->error(); },
-    .evacuate =
-        [](void* self, Completion* out, std::size_t capacity) {
-            return static_cast<Q*>(self)->evacuate({out, capacity});
-        },
+    .evacuate = [](void* self, Completion* out,
+                   std::size_t capacity) { return static_cast<Q*>(self)->evacuate({out, capacity}); },
 };
 
 template <RequestQueue Q> [[nodiscard]] constexpr QueueRef make_queue_ref(Q& queue) noexcept {

@@ -109,21 +109,17 @@ public:
         Segment varied;
         Lengths others{0, 0};
         std::size_t number = 0;
-        const auto look_at = [&](Segment each, std::uint32_t & sum) __attribute__((always_inline)) {
+        const auto look_at = [&](Segment each, std::uint32_t& sum) __attribute__((always_inline)) {
             if (number++ == Varies) {
                 varied = each;
             } else {
                 sum += each.len;
             }
         };
-        for_each(
-            std::span<const Segment, R>(readable), [&](Segment each) __attribute__((always_inline)) {
-                look_at(each, others.readable);
-            });
-        for_each(
-            std::span<const Segment, W>(writable), [&](Segment each) __attribute__((always_inline)) {
-                look_at(each, others.writable);
-            });
+        for_each(std::span<const Segment, R>(readable),
+                 [&](Segment each) __attribute__((always_inline)) { look_at(each, others.readable); });
+        for_each(std::span<const Segment, W>(writable),
+                 [&](Segment each) __attribute__((always_inline)) { look_at(each, others.writable); });
         return submit_standing<Varies, R, W>(varied, others, token);
     }
     // The two halves of it, for who wants to put the segments together only when they are needed. Does the recipe stand
@@ -275,11 +271,9 @@ private:
             has_empty |= segment.len == 0;
             bytes.total += segment.len;
         };
-        for_each(
-            readable, [&](Segment segment) __attribute__((always_inline)) { put(segment, 0); });
+        for_each(readable, [&](Segment segment) __attribute__((always_inline)) { put(segment, 0); });
         bytes.readable = bytes.total;
-        for_each(
-            writable, [&](Segment segment) __attribute__((always_inline)) { put(segment, split::kWrite); });
+        for_each(writable, [&](Segment segment) __attribute__((always_inline)) { put(segment, split::kWrite); });
         return has_empty ? Bytes{} : bytes;
     }
     // Passes copies: the compiler cannot know that the ring is elsewhere. Without a loop where the number is known.
@@ -290,8 +284,7 @@ private:
         } else {
             [&]<std::size_t... I>(std::index_sequence<I...>) __attribute__((always_inline)) {
                 (take(Segment{segments[I].addr, segments[I].len}), ...);
-            }
-            (std::make_index_sequence<N>{});
+            }(std::make_index_sequence<N>{});
         }
     }
 
@@ -303,10 +296,8 @@ private:
         } else {
             Segment all[R + W];
             std::size_t count = 0;
-            for_each(
-                readable, [&](Segment segment) __attribute__((always_inline)) { all[count++] = segment; });
-            for_each(
-                writable, [&](Segment segment) __attribute__((always_inline)) { all[count++] = segment; });
+            for_each(readable, [&](Segment segment) __attribute__((always_inline)) { all[count++] = segment; });
+            for_each(writable, [&](Segment segment) __attribute__((always_inline)) { all[count++] = segment; });
             return submit_other({all, R}, {all + R, W}, token);
         }
     }

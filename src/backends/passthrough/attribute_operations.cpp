@@ -27,7 +27,7 @@ int change_owner(int fd, const wire::SetattrIn& in) noexcept {
 
 int change_times(int fd, const wire::SetattrIn& in) noexcept {
     auto wanted = [&](wire::u32 set, wire::u32 now, wire::u64 seconds, wire::u32 nanoseconds) {
-        struct timespec time {};
+        struct timespec time{};
         if ((in.valid & now) != 0) {
             time.tv_nsec = UTIME_NOW;
         } else if ((in.valid & set) == 0) {
@@ -86,7 +86,7 @@ void Passthrough::handle(const In<Opcode::statx>& request, Out<Opcode::statx>& r
     static_assert(wire::linux_abi::kAtStatxSyncType == AT_STATX_SYNC_TYPE);
     const InodeTable::Ref inode = state_->inodes.acquire(request.header.nodeid);
     if (!inode) return reply.error(wire::Errno::estale);
-    struct statx status {};
+    struct statx status{};
     const int flags = AT_EMPTY_PATH | static_cast<int>(request.in.sx_flags & wire::linux_abi::kAtStatxSyncType);
     const unsigned mask = request.in.sx_mask & (STATX_BASIC_STATS | STATX_BTIME);
     if (::statx(inode->fd.get(), "", flags, mask, &status) != 0) return reply.error(last_error());
@@ -115,7 +115,7 @@ void Passthrough::handle(const In<Opcode::access>& request, Out<Opcode::access>&
 void Passthrough::handle(const In<Opcode::statfs>& request, Out<Opcode::statfs>& reply) noexcept {
     const InodeTable::Ref inode = state_->inodes.acquire(request.header.nodeid);
     if (!inode) return reply.error(wire::Errno::estale);
-    struct statfs status {};
+    struct statfs status{};
     if (::fstatfs(inode->fd.get(), &status) != 0) return reply.error(last_error());
     wire::Kstatfs out{};
     out.blocks = status.f_blocks;

@@ -131,7 +131,7 @@ struct Opened {
 Opened open_existing(int directory, const char* name, const OpenFlags& flags) noexcept {
     const FileDescriptor found(::openat(directory, name, O_PATH | O_NOFOLLOW | O_CLOEXEC));
     if (!found) return {{}, false, last_error()};
-    struct stat status {};
+    struct stat status{};
     if (::fstat(found.get(), &status) != 0) return {{}, false, last_error()};
     if (S_ISDIR(status.st_mode)) return {{}, false, wire::Errno::eisdir};
     if (S_ISLNK(status.st_mode)) return {{}, false, wire::Errno::eloop};

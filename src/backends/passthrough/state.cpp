@@ -19,7 +19,7 @@ int status_of(int fd, struct statx& out) noexcept {
 }
 
 void raise_file_limit() noexcept {
-    struct rlimit limit {};
+    struct rlimit limit{};
     if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
     limit.rlim_cur = limit.rlim_max;
     static_cast<void>(::setrlimit(RLIMIT_NOFILE, &limit));
@@ -40,11 +40,11 @@ Passthrough::State::State(const PassthroughOptions& options)
       attr_valid(options.attr_valid) {
     FileDescriptor root(::open(options.root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (!root) throw std::system_error(errno, std::generic_category(), options.root);
-    struct statx status {};
+    struct statx status{};
     if (const int error = status_of(root.get(), status); error != 0) {
         throw std::system_error(error, std::generic_category(), options.root);
     }
-    struct statx again {};
+    struct statx again{};
     const DescriptorPath path(root.get());
     if (::statx(AT_FDCWD, path.text(), 0, kStatxMask, &again) != 0 ||
         InodeIdentity(again).key != InodeIdentity(status).key) {
@@ -102,7 +102,7 @@ bool Passthrough::State::is_beneath_root(FileDescriptor at) const noexcept {
     constexpr int kDeepest = 4096;
     InodeKey below{};
     for (int depth = 0; at && depth < kDeepest; ++depth) {
-        struct statx status {};
+        struct statx status{};
         if (status_of(at.get(), status) != 0) return false;
         const InodeKey here = InodeIdentity(status).key;
         if (here == root_key_) return true;
@@ -133,7 +133,7 @@ std::uint64_t Passthrough::State::add_handle(FileDescriptor fd, bool writable) n
 }
 
 int Passthrough::State::strip_privileges(int fd) noexcept {
-    struct stat status {};
+    struct stat status{};
     if (::fstat(fd, &status) != 0) return errno;
     mode_t mode = status.st_mode & ~static_cast<mode_t>(S_ISUID);
     if ((mode & S_IXGRP) != 0) mode &= ~static_cast<mode_t>(S_ISGID);

@@ -43,7 +43,7 @@ public:
 
     struct Found {
         std::uint64_t nodeid = 0;
-        struct statx status {};
+        struct statx status{};
     };
     // Looks one component up and counts it. 0 or an errno. `name` is_component() and not ".." (see ascend()).
     [[nodiscard]] int find(int directory, const char* name, Found& found) noexcept;

@@ -51,7 +51,7 @@ template <class ReplyType, class Call> void answer_with(ReplyType& reply, wire::
 
 // An ACL set by somebody outside the group takes the set-group-id bit away.
 int drop_set_group_id(int fd) noexcept {
-    struct stat status {};
+    struct stat status{};
     if (::fstat(fd, &status) != 0) return errno;
     if ((status.st_mode & S_ISGID) == 0) return 0;
     return ::chmod(DescriptorPath(fd).text(), status.st_mode & 07777 & ~static_cast<mode_t>(S_ISGID)) == 0 ? 0 : errno;

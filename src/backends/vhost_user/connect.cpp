@@ -15,7 +15,7 @@ namespace {
 constexpr std::chrono::milliseconds kPause{5};
 
 bool is_something_else(const std::string& path) {
-    struct stat info {};
+    struct stat info{};
     return ::stat(path.c_str(), &info) == 0 && !S_ISSOCK(info.st_mode);
 }
 

@@ -35,14 +35,12 @@ public:
                 [&](auto& op) { op.start(client, kCaller, node(), random_.below(1 << 12)); });
         case 1: return compose<client::OpenDirectory>([&](auto& op) { op.start(client, kCaller, node(), 0); });
         case 2:
-            return compose<client::CreateFile>([&](auto& op) {
-                op.start(client, kCaller, node(), {"name", 4}, random_.below(1 << 12), 0644, 022);
-            });
+            return compose<client::CreateFile>(
+                [&](auto& op) { op.start(client, kCaller, node(), {"name", 4}, random_.below(1 << 12), 0644, 022); });
         case 3: return compose<client::ExtendedStatus>([&](auto& op) { op.start(client, kCaller, node(), {}); });
         case 4:
-            return compose<client::SeekFile>([&](auto& op) {
-                op.start(client, kCaller, node(), {1, random_.next(), 3 + random_.below(2), 0});
-            });
+            return compose<client::SeekFile>(
+                [&](auto& op) { op.start(client, kCaller, node(), {1, random_.next(), 3 + random_.below(2), 0}); });
         case 5:
             return compose<client::CopyRange>([&](auto& op) {
                 wire::CopyFileRangeIn in{};

@@ -15,7 +15,7 @@ namespace fs = std::filesystem;
 namespace {
 
 struct stat status(const Share& share, const std::string& name) {
-    struct stat info {};
+    struct stat info{};
     REQUIRE(::lstat((share.path() / name).c_str(), &info) == 0);
     return info;
 }

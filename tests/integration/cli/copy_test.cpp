@@ -203,7 +203,7 @@ TEST_CASE("a sparse file of 1 GiB stays sparse on its way in and out", "[cli][la
     const fs::path back = share.beside("back");
     CHECK(share.output({"get", "copy", back.string()}) == "");
     for (const fs::path& copy : {share.path() / "copy", back}) {
-        struct stat info {};
+        struct stat info{};
         REQUIRE(::stat(copy.c_str(), &info) == 0);
         CHECK(info.st_size == 1 << 30);
         CHECK(info.st_blocks * 512 < 4 << 20);

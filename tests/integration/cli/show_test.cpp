@@ -110,7 +110,7 @@ TEST_CASE("stat, readlink and df tell what the server's host tells", "[cli]") {
     const Share share(GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust));
     if (share.missing()) return;
     fill(share);
-    struct stat there {};
+    struct stat there{};
     REQUIRE(::stat((share.path() / "file").c_str(), &there) == 0);
     const std::string text = share.output({"stat", "file"});
     CHECK(text.find("File: file\n") != std::string::npos);

@@ -96,7 +96,7 @@ void make_tree(const fs::path& top, int files) {
 }
 
 std::string describe(const fs::path& path) {
-    struct stat info {};
+    struct stat info{};
     if (::lstat(path.c_str(), &info) != 0) return "missing";
     std::ostringstream text;
     text << std::oct << info.st_mode << std::dec << " mtime " << info.st_mtim.tv_sec << '.' << info.st_mtim.tv_nsec;
@@ -115,7 +115,7 @@ std::map<std::string, std::string> describe_tree(const fs::path& top) {
     all["."] = describe(top);
     for (const auto& entry : fs::recursive_directory_iterator(top)) {
         const std::string name = entry.path().lexically_relative(top).string();
-        struct stat info {};
+        struct stat info{};
         must(::lstat(entry.path().c_str(), &info));
         all[name] = describe(entry.path());
         if (info.st_nlink > 1 && !S_ISDIR(info.st_mode)) names[info.st_ino].push_back(name);

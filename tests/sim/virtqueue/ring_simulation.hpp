@@ -95,7 +95,7 @@ public:
     std::uint64_t sleeps = 0;
 
 private:
-    static constexpr bool kKeepsChains = requires(Pair & p) { p.driver.reserve_recipes(1); };
+    static constexpr bool kKeepsChains = requires(Pair& p) { p.driver.reserve_recipes(1); };
 
     struct Request {
         bool is_out = false;

@@ -100,7 +100,7 @@ std::string PosixSubject::list(const std::string& path) const {
 
 std::string PosixSubject::on_attributes(const Operation& operation) {
     const std::string path = at(operation.path);
-    struct stat st {};
+    struct stat st{};
     switch (operation.kind) {
     case Kind::truncate: return outcome(::truncate(path.c_str(), static_cast<off_t>(operation.offset)));
     case Kind::stat: return ::stat(path.c_str(), &st) == 0 ? seen(st) : failed();
@@ -139,13 +139,13 @@ std::string PosixSubject::on_open_file(const Operation& operation) {
         fd = ::open(at(operation.path).c_str(), static_cast<int>(operation.flags), operation.mode);
         if (fd < 0) return failed();
         // Mount opens directories by a call of their own.
-        struct stat opened {};
+        struct stat opened{};
         if (::fstat(fd, &opened) != 0 || !S_ISDIR(opened.st_mode)) return "ok";
         ::close(std::exchange(fd, -1));
         return "EISDIR";
     }
     if (fd < 0) return "not open";
-    struct stat st {};
+    struct stat st{};
     switch (operation.kind) {
     case Kind::close: return outcome(::close(std::exchange(fd, -1)));
     case Kind::read: {
@@ -190,7 +190,7 @@ void PosixSubject::add_tree(const std::string& path, std::string& out) const {
         const std::string name = listed.substr(from, listed.find(' ', from) - from);
         from = end + 1;
         const std::string child = path + '/' + name;
-        struct stat st {};
+        struct stat st{};
         if (::lstat(at(child).c_str(), &st) != 0) {
             out += child + " " + failed() + '\n';
             continue;

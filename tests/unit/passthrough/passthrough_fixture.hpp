@@ -71,7 +71,7 @@ struct PassthroughFixture {
         return {std::istreambuf_iterator<char>(file), {}};
     }
     [[nodiscard]] struct stat stat_host(const std::string& name) const {
-        struct stat status {};
+        struct stat status{};
         if (::lstat(host(name).c_str(), &status) != 0) throw std::runtime_error("no " + name);
         return status;
     }

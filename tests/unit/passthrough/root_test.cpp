@@ -128,7 +128,7 @@ TEST_CASE("a symlink is itself: looked up, read, owned and dated, never followed
         CHECK(f.client.call<Opcode::link>(1, {link}, std::string(name) + "2").ok());
         CHECK(fs::is_symlink(f.host(std::string(name) + "2")));
     }
-    struct stat status {};
+    struct stat status{};
     REQUIRE(::stat(secret.c_str(), &status) == 0);
     CHECK(status.st_size == 7);
     CHECK(status.st_mtim.tv_sec != 12345);

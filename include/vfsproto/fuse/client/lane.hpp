@@ -95,14 +95,10 @@ struct ArmOutcome {
 // SplitDriver::submit_varied).
 template <class Q>
 concept KeepsChains = requires(Q& q, const Segment (&one)[1], const Segment (&two)[2], Token token) {
-    { q.template submit_varied<2>(one, two, token, std::uint32_t{}) }
-    noexcept->std::same_as<Errc>;
-    { q.stands(std::uint32_t{}) }
-    noexcept->std::same_as<bool>;
-    { q.template submit_standing<2, 1, 2>(one[0], {0, 0}, token) }
-    noexcept->std::same_as<Errc>;
-    { q.reserve_recipes(std::uint32_t{}) }
-    noexcept->std::same_as<std::uint32_t>;
+    { q.template submit_varied<2>(one, two, token, std::uint32_t{}) } noexcept -> std::same_as<Errc>;
+    { q.stands(std::uint32_t{}) } noexcept -> std::same_as<bool>;
+    { q.template submit_standing<2, 1, 2>(one[0], {0, 0}, token) } noexcept -> std::same_as<Errc>;
+    { q.reserve_recipes(std::uint32_t{}) } noexcept -> std::same_as<std::uint32_t>;
 };
 
 template <RequestQueue Q> class BasicLane final : public AnyLane {

@@ -157,8 +157,8 @@ inline Errc BasicLane<Q>::submit_plain(LaneSlot& slot, Token token, const PlainT
     if constexpr (KeepsChains<Q>) {
         constexpr std::uint32_t kAnswer = kOutHeader + wire::RowOf<Op>::out_size;
         if (queue_.stands(slot.recipe)) [[likely]] {
-            return queue_.template submit_standing < kReads ? 2 : 1, kReads ? 1 : 2,
-                   kReads ? 2 : 1 > (payload, {kLength, kAnswer}, token);
+            return queue_.template submit_standing<kReads ? 2 : 1, kReads ? 1 : 2, kReads ? 2 : 1>(
+                payload, {kLength, kAnswer}, token);
         }
     }
     return submit_whole<Op>(slot, token, payload);

@@ -26,11 +26,15 @@ public:
     [[nodiscard]] bool fits(std::size_t name_size) const noexcept { return writer_.fits(record_size(name_size)); }
 
     // False, and nothing written, when it does not fit.
-    [[nodiscard]] bool add(const wire::DirEntry& entry) noexcept requires(!kPlus) {
+    [[nodiscard]] bool add(const wire::DirEntry& entry) noexcept
+        requires(!kPlus)
+    {
         return fits(entry.name.size()) && put(entry);
     }
     // `found.nodeid` 0: no lookup was done, none is counted.
-    [[nodiscard]] bool add(const wire::DirEntry& entry, const wire::EntryOut& found) noexcept requires(kPlus) {
+    [[nodiscard]] bool add(const wire::DirEntry& entry, const wire::EntryOut& found) noexcept
+        requires(kPlus)
+    {
         return fits(entry.name.size()) && writer_.append(&found, sizeof(found)) && put(entry);
     }
 

@@ -26,15 +26,12 @@ namespace vfsproto::server {
 
 // Is there an overload for the row, of whatever form?
 template <class Fs, class Row>
-concept Handles = requires(Fs& fs, const Request<Row>& request, Reply<Row>& reply) {
-    fs.handle(request, reply);
-};
+concept Handles = requires(Fs& fs, const Request<Row>& request, Reply<Row>& reply) { fs.handle(request, reply); };
 
 template <class Fs, class Row> constexpr bool well_formed_handler() noexcept {
     if constexpr (Handles<Fs, Row>) {
-        return requires(Fs & fs, const Request<Row>& request, Reply<Row>& reply) {
-            { fs.handle(request, reply) }
-            noexcept->std::same_as<void>;
+        return requires(Fs& fs, const Request<Row>& request, Reply<Row>& reply) {
+            { fs.handle(request, reply) } noexcept -> std::same_as<void>;
         };
     }
     return true;
@@ -46,12 +43,9 @@ template <class Fs, class Row> constexpr bool well_formed_handler() noexcept {
 //               ENOTCONN. Other lanes may still be inside a handler.
 template <class Fs>
 concept FileSystem = requires(Fs& fs, const ServerSession& session) {
-    { fs.options() }
-    noexcept->std::same_as<ServerOptions>;
-    { fs.on_init(session) }
-    noexcept;
-    { fs.on_destroy() }
-    noexcept;
+    { fs.options() } noexcept -> std::same_as<ServerOptions>;
+    { fs.on_init(session) } noexcept;
+    { fs.on_destroy() } noexcept;
 };
 
 // What a file system that parks requests has besides.
@@ -60,10 +54,8 @@ concept FileSystem = requires(Fs& fs, const ServerSession& session) {
 //   abandon_parked  the lane's queue was reset: its chains are gone, nothing may be written to them any more
 template <class Fs, class Lane>
 concept ParksOn = requires(Fs& fs, Lane& lane, std::uint16_t id) {
-    { fs.answer_parked(lane) }
-    noexcept->std::same_as<std::size_t>;
-    { fs.abandon_parked(id) }
-    noexcept;
+    { fs.answer_parked(lane) } noexcept -> std::same_as<std::size_t>;
+    { fs.abandon_parked(id) } noexcept;
 };
 
 } // namespace vfsproto::server

@@ -114,22 +114,40 @@ public:
 
     void error(wire::Errno why) noexcept { writer_.error(why); }
     // Success without a struct; for a row of data, 0 bytes of it.
-    void ok() noexcept requires(!kHasOut) { writer_.succeed(); }
+    void ok() noexcept
+        requires(!kHasOut)
+    {
+        writer_.succeed();
+    }
     // Success with the fixed struct. EIO when the driver left too little room.
-    void ok(const Out& out) noexcept requires(kHasOut) {
+    void ok(const Out& out) noexcept
+        requires(kHasOut)
+    {
         writer_.append(&out, sizeof(out)) ? writer_.succeed() : writer_.error(wire::Errno::eio);
     }
     // Success with bytes (READLINK, GETXATTR of a size above 0, …). ERANGE when they do not fit.
-    void data(std::span<const std::byte> bytes) noexcept requires(kHasData) {
+    void data(std::span<const std::byte> bytes) noexcept
+        requires(kHasData)
+    {
         writer_.append(bytes.data(), bytes.size()) ? writer_.succeed() : writer_.error(wire::Errno::erange);
     }
     // The driver's own memory, at most `limit` bytes of it; then ok_written() with how many were put there.
-    [[nodiscard]] ByteView data_area(std::uint64_t limit) noexcept requires(kHasData) {
+    [[nodiscard]] ByteView data_area(std::uint64_t limit) noexcept
+        requires(kHasData)
+    {
         return writer_.data_area(limit);
     }
-    void ok_written(std::uint64_t bytes) noexcept requires(kHasData) { writer_.succeed_written(bytes); }
+    void ok_written(std::uint64_t bytes) noexcept
+        requires(kHasData)
+    {
+        writer_.succeed_written(bytes);
+    }
     // For rows that owe none (FORGET), and for an INTERRUPT that was understood.
-    void none() noexcept requires(Row::traits.reply != wire::ReplyOwed::always) { writer_.none(); }
+    void none() noexcept
+        requires(Row::traits.reply != wire::ReplyOwed::always)
+    {
+        writer_.none();
+    }
     // See ReplyWriter::park().
     [[nodiscard]] ParkedRequest park(std::span<HostSegment> room) noexcept { return writer_.park(room); }
 

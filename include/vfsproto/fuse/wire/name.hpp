@@ -19,10 +19,10 @@ public:
         : data_(literal), size_(N - 1) {} // NOLINT
     // From a string_view or a string of the host.
     template <class S>
-    requires requires(const S& text) {
-        { text.data() } -> std::convertible_to<const char*>;
-        { text.size() } -> std::convertible_to<std::size_t>;
-    }
+        requires requires(const S& text) {
+            { text.data() } -> std::convertible_to<const char*>;
+            { text.size() } -> std::convertible_to<std::size_t>;
+        }
     constexpr Name(const S& text) noexcept : data_(text.data()), size_(text.size()) {} // NOLINT: implicit by design
 
     // The bytes of a message, which hold no NUL.

@@ -94,7 +94,9 @@ struct Row {
     static constexpr std::size_t out_size = kWireSize<Out>;
 };
 
-template <class... Rows> struct RowList { static constexpr std::size_t size = sizeof...(Rows); };
+template <class... Rows> struct RowList {
+    static constexpr std::size_t size = sizeof...(Rows);
+};
 
 inline constexpr Traits kMayBlock{.blocking = Blocking::may};
 inline constexpr Traits kCreates{.extensions = Extensions::allowed};
