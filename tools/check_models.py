@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """The Promela models of tests/model/rings: sound as they stand, and each way they can be broken (a NO_… macro) is noticed.
-docs/models.md ties their steps to lines of code, which must be there."""
+docs/models.md ties their steps to statements of the ring code by tags (tools/code_tags.py), which must be there, be in
+the order of the page, and make the access that the page says. Each tag of the code is named there or by a mutant."""
 
 import os
 import re
@@ -9,10 +10,12 @@ import shutil
 import subprocess
 import tempfile
 
+import code_tags
 import source_tree as tree
 
 FOLDER = "tests/model/rings"
 PAGE = "docs/models.md"
+EQUIVALENT = "tools/mutants/equivalent.txt"
 # The same search, deeper, in the long runs.
 REQUESTS = {"nightly": 8}
 
@@ -40,26 +43,42 @@ def search(model, macros):
     return reason.group(1) if reason else "no verdict"
 
 
+ROW = re.compile(r"\|([^|]*)\| `\[([^`]+)\]` \| `([^`]+)` \|")
+
+
 def check_page(findings):
-    """Rows of the page: | step | `file` | `code` | …: the code stands in the file."""
+    """Rows of the page: | step | `[tag]` | `access` | …."""
+    tagged = code_tags.all_tagged(findings)
+    named = set(code_tags.tags_in(tree.read(EQUIVALENT)))
     rows = 0
+    before = {}  # the last tagged statement of each group: [split.kick.publish] is of the group split.kick
     for number, line in enumerate(tree.read(PAGE).splitlines(), 1):
-        match = re.match(r"\|[^|]*\| `([^`]+)` \| `([^`]+)` \|", line)
+        match = ROW.match(line)
         if not match:
             continue
         rows += 1
-        path, text = match.groups()
-        squeezed = re.sub(r"\s+", "", text.replace("\\|", "|"))
-        if squeezed not in re.sub(r"\s+", "", tree.read(path)):
-            findings.add(PAGE, number, f"{path} has no '{text}'")
+        _, tag, access = match.groups()
+        named.add(tag)
+        each = tagged.get(tag)
+        if each is None:
+            findings.add(PAGE, number, f"no statement has the tag [{tag}]")
+            continue
+        if access + "(" not in each.text:
+            findings.add(PAGE, number, f"[{tag}] has no {access}: {each.text}")
+        group = tag.rpartition(".")[0]
+        if group in before and (before[group].path != each.path or before[group].first > each.first):
+            findings.add(PAGE, number, f"[{tag}] stands before the step above it")
+        before[group] = each
+    for tag in sorted(set(tagged) - named):
+        findings.add(tagged[tag].path, tagged[tag].first, f"neither {PAGE} nor {EQUIVALENT} names [{tag}]")
     return rows
 
 
 def main():
     findings = tree.Findings("models")
-    if not shutil.which("spin"):
-        findings.skip("spin is not installed")
     rows = check_page(findings)
+    if not shutil.which("spin"):
+        findings.finish() if findings.count else findings.skip("spin is not installed")
     searches = 0
     requests = REQUESTS.get(os.environ.get("VFSPROTO_TEST_SCOPE", ""))
     for path in tree.files((".pml",), (FOLDER,)):

@@ -7,8 +7,7 @@ check_mutants.py [--all | --again | --sample N] [--seed N] [--only TEXT] [--test
   --again    those that survived the last time
   --only     those whose file, function or text has TEXT in it
   --tests    finds for every ring test that docs/conformance.md names a mutant that it alone is enough to notice, and
-             writes them to docs/mutants.md
-The rows of docs/mutants.md are looked at in any case."""
+             writes them to build/mutants/tests.md; a test without one is an error"""
 
 import argparse
 import concurrent.futures
@@ -23,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 
+import code_tags
 import mutate
 import source_tree as tree
 
@@ -35,6 +35,7 @@ TESTS = ("tests/unit/virtqueue", "tests/hostile/virtqueue", "tests/sim/virtqueue
 EQUIVALENT = "tools/mutants/equivalent.txt"
 PAGE = "docs/mutants.md"
 SCRATCH = "build/mutants"
+TABLE = SCRATCH + "/tests.md"
 SURVIVORS = SCRATCH + "/survivors"
 LEAST = 95  # per cent
 SAMPLE = 600
@@ -127,18 +128,42 @@ class Program:
         return self.notices(number, quick) or self.notices(number, slow)
 
 
-def read_equivalent():
-    """Blocks of: PATH FUNCTION, - BEFORE, + AFTER, and why it makes no difference."""
+def read_equivalent(findings):
+    """Blocks of: a tag with the changes to its statement that make no difference, and the reason."""
     known = {}
-    for block in re.split(r"\n\s*\n", tree.read(EQUIVALENT)):
-        lines = [line for line in block.strip().splitlines() if not line.startswith("#")]
+    number = 0
+    for block in re.split(r"\n[ \t]*\n", tree.read(EQUIVALENT)):
+        at, number = number + 1, number + block.count("\n") + 2
+        lines = [line for line in block.splitlines() if line.strip() and not line.startswith("#")]
         if not lines:
             continue
-        path, function = lines[0].split()
-        if len(lines) < 4 or lines[1][:2] != "- " or lines[2][:1] != "+" or not lines[3].strip():
-            sys.exit(f"{EQUIVALENT}: not a block of four lines: {block}")
-        known[path, function, lines[1][2:].strip(), lines[2][1:].strip()] = " ".join(lines[3:])
+        match = re.fullmatch(r"\[([^\]]+)\] (.+)", lines[0])
+        if not match or len(lines) < 2:
+            findings.add(EQUIVALENT, at, "not a block of '[tag] change; change' and a reason")
+        else:
+            known[match.group(1)] = (at, [change.strip() for change in match.group(2).split(";")])
     return known
+
+
+def equivalents(mutants, findings):
+    """The numbers of the mutants that EQUIVALENT names: {number: line of the list}."""
+    numbers = {}
+    tagged = code_tags.all_tagged(findings)
+    for tag, (line, changes) in read_equivalent(findings).items():
+        if tag not in tagged:
+            findings.add(EQUIVALENT, line, f"no statement has the tag [{tag}]")
+            continue
+        place = tagged[tag]
+        there = [mutant for mutant in mutants if mutant.path == place.path and place.first <= mutant.line <= place.last]
+        for change in changes:
+            name, _, nth = change.partition(" #")
+            alike = there if name == "any" else [mutant for mutant in there if mutant.change == name]
+            if nth:
+                alike = sorted(alike, key=lambda mutant: mutant.offset)[int(nth) - 1:int(nth)]
+            if not alike:
+                findings.add(EQUIVALENT, line, f"no such mutant: [{tag}] {change}")
+            numbers.update((mutant.number, line) for mutant in alike)
+    return numbers
 
 
 def prepare():
@@ -196,9 +221,9 @@ def judge(chosen, plain, racy, known, findings):
         row[0] += 1
         if is_killed:
             row[1] += 1
-            if mutant.key() in known:
-                findings.add(EQUIVALENT, 1, f"is noticed after all: {mutant.function}: {mutant.before} => {mutant.after}")
-        elif mutant.key() in known:
+            if mutant.number in known:
+                findings.add(EQUIVALENT, known[mutant.number], f"is noticed after all: {mutant.function}: {mutant.before} => {mutant.after}")
+        elif mutant.number in known:
             row[2] += 1
         else:
             row[3] += 1
@@ -216,38 +241,8 @@ def print_table(table):
     return 100 * rows[-1][2] / max(1, rows[-1][1] - rows[-1][3])
 
 
-ROW = re.compile(r"^\| `(.*)` \| `([^`]+)` `([^`]+)` \| `` (.*) `` \| `` (.*) `` \|$")
-
-
 def escaped(text):
     return text.replace("|", "\\|")
-
-
-def check_rows(mutants, plain, racy, findings):
-    """Each test of the page fails when its line is broken."""
-    numbers = {mutant.key(): mutant for mutant in mutants}
-    rows = []
-    for line, text in enumerate(tree.read(PAGE).splitlines(), 1):
-        match = ROW.match(text)
-        if not match:
-            continue
-        test, path, function, before, after = (part.replace("\\|", "|") for part in match.groups())
-        after = "" if after == "(nothing)" else after
-        mutant = numbers.get((path, function, before, after))
-        if test not in plain.tests or mutant is None:
-            findings.add(PAGE, line, "no such test" if mutant else f"no such mutant of {path} {function}")
-        else:
-            rows.append((line, test, mutant))
-
-    def holds(row):
-        _, test, mutant = row
-        program = racy if mutant.kind == "ordering" and not plain.notices(mutant.number, [test]) else plain
-        return test in program.tests and program.notices(mutant.number, [test])
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for (line, test, _), is_noticed in zip(rows, pool.map(holds, rows)):
-            if not is_noticed:
-                findings.add(PAGE, line, f"does not fail: {test}")
-    return len(rows)
 
 
 def conformance_tests():
@@ -255,8 +250,8 @@ def conformance_tests():
     return [name for name in dict.fromkeys(re.findall(r"`([^`]+)`", page))]
 
 
-def find_rows(mutants, plain, racy):
-    """For each test, the mutant that the fewest tests come by among those it notices alone."""
+def find_rows(mutants, plain, racy, findings):
+    """For each test, the mutant that the fewest tests come by among those it notices alone: rows of TABLE."""
     popular = {}
     for _, reached in plain.tests.values():
         for number in reached:
@@ -277,18 +272,15 @@ def find_rows(mutants, plain, racy):
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         for test, mutant in zip(names, pool.map(find, names)):
             if mutant is None:
-                print(f"no mutant for: {test}")
+                findings.add(PAGE, 1, f"notices no mutant: {test}")
                 continue
             yield (f"| `{escaped(test)}` | `{mutant.path}` `{mutant.function}` | `` {escaped(mutant.before)} `` "
                    f"| `` {escaped(mutant.after) or '(nothing)'} `` |")
 
 
-def write_rows(rows):
-    text = tree.read(PAGE)
-    kept = [line for line in text.splitlines() if not ROW.match(line)]
-    at = kept.index("|---|---|---|---|", kept.index("## What each test notices")) + 1
-    with open(absolute(PAGE), "w", encoding="utf-8") as stream:
-        stream.write("\n".join(kept[:at] + list(rows) + kept[at:]) + "\n")
+def write_table(rows):
+    with open(absolute(TABLE), "w", encoding="utf-8") as stream:
+        stream.write("| test | where | this | became |\n|---|---|---|---|\n" + "\n".join(rows) + "\n")
 
 
 def main():
@@ -304,10 +296,13 @@ def main():
     if not shutil.which("clang++-14"):
         findings.skip("clang is not installed")
     mutants, plain, racy = programs()
-    known = read_equivalent()
+    known = equivalents(mutants, findings)
     if asked.tests:
-        write_rows(find_rows(mutants, plain, racy))
-    rows = 0 if asked.only else check_rows(mutants, plain, racy, findings)
+        rows = list(find_rows(mutants, plain, racy, findings))
+        write_table(rows)
+        print(f"{len(rows)} tests notice a mutant alone: {TABLE}")
+        if not asked.all:
+            findings.finish()
     chosen = [mutant for mutant in mutants if asked.only in " ".join(mutant.key())]
     if asked.again:
         survivors = set(tree.read(SURVIVORS).splitlines())
@@ -316,13 +311,11 @@ def main():
     if is_sampled:
         chosen = sorted(random.Random(asked.seed).sample(chosen, asked.sample), key=lambda mutant: mutant.number)
     table = judge(chosen, plain, racy, known, findings)
-    for key in sorted(set(known) - {mutant.key() for mutant in mutants}):
-        findings.add(EQUIVALENT, 1, f"no such mutant any more: {key[1]}: {key[2]} => {key[3]}")
     score = print_table(table)
     if score < LEAST:
         findings.add(PAGE, 1, f"{score:.1f} % are noticed, {LEAST} % expected")
     what = f"a sample by --seed {asked.seed}" if is_sampled else "all" if not asked.only else f"those with '{asked.only}'"
-    findings.finish(f"{len(chosen)} of {len(mutants)} mutants, {what}: {score:.1f} % noticed; {rows} tests shown to fail")
+    findings.finish(f"{len(chosen)} of {len(mutants)} mutants, {what}: {score:.1f} % noticed")
 
 
 if __name__ == "__main__":

@@ -25,10 +25,12 @@ WRAPPERS = ("ImplicitCastExpr", "ExprWithCleanups", "MaterializeTemporaryExpr")
 
 
 class Mutant:
-    def __init__(self, path, function, line, before, after, kind):
+    """`change` says what differs without the names of the code: "< => <=", "left out", "never" …."""
+
+    def __init__(self, path, function, line, before, after, kind, change):
         self.path, self.function, self.line = path, function, line
-        self.before, self.after, self.kind = before, after, kind
-        self.number = 0
+        self.before, self.after, self.kind, self.change = before, after, kind, change
+        self.number = self.offset = 0
 
     def key(self):
         return (self.path, self.function, self.before, self.after)
@@ -155,19 +157,22 @@ class Mutator:
             if not (kind == "IfStmt" and node.get("isConstexpr") and child is children[0]):
                 self.body(child, node)
 
-    def add(self, source, begin, end, replacement, kind):
+    def add(self, source, begin, end, replacement, kind, change):
         before, after = source.around(begin, end, replacement)
-        mutant = Mutant(source.path, self.function, source.line(begin), before, after, kind)
+        mutant = Mutant(source.path, self.function, source.line(begin), before, after, kind, change)
         mutant.number = len(self.mutants) + 1
+        mutant.offset = begin
         self.mutants.append(mutant)
         return mutant.number
 
-    def wrap(self, source, begin, end, replacements, call, kind):
+    def wrap(self, source, begin, end, replacements, call, kind, changes=None):
         """A call around a whole expression; replacements: what each of the mutants looks like."""
         if (begin, end, call) in source.sites:
             return
         source.sites.add((begin, end, call))
-        number = [self.add(source, begin, end, text, kind) for text in replacements][0]
+        text = source.piece(begin, end)
+        changes = changes or [f"{text} => {replacement}" for replacement in replacements]
+        number = [self.add(source, begin, end, *each) for each in zip(replacements, [kind] * len(changes), changes)][0]
         source.put(begin, f"vmut::{call}({number}, ", end, ")")
 
     def consider(self, node, kind, children, parent):
@@ -196,12 +201,12 @@ class Mutator:
         elif kind in ("DeclRefExpr", "MemberExpr", "UnaryExprOrTypeTraitExpr"):
             named = node.get("referencedDecl", {})
             if named.get("kind") == "EnumConstantDecl":
-                self.wrap(source, begin, end, [f"next({text})"], "constant", "constant")
+                self.wrap(source, begin, end, [f"next({text})"], "constant", "constant", ["next"])
             elif named.get("kind") == "VarDecl" and re.match(r"k[A-Z]", named.get("name", "")) and \
                     not re.search(r"\b[A-Z]\w*$", node["type"]["qualType"]):  # a number, no struct
-                self.wrap(source, begin, end, [f"2 * {text}"], "constant", "constant")
+                self.wrap(source, begin, end, [f"2 * {text}"], "constant", "constant", ["doubled"])
             elif kind == "UnaryExprOrTypeTraitExpr" and text.startswith("sizeof"):
-                self.wrap(source, begin, end, [f"2 * {text}"], "constant", "constant")
+                self.wrap(source, begin, end, [f"2 * {text}"], "constant", "constant", ["doubled"])
         elif kind in CALLS:
             self.ordering(source, begin, text)
 
@@ -232,7 +237,7 @@ class Mutator:
         source.sites.add((begin, end, "delete"))
         is_jump = kind in ("BreakStmt", "ContinueStmt", "ReturnStmt")
         stop = source.raw.index(b";", end) + 1
-        number = self.add(source, begin, stop, "", "statement")
+        number = self.add(source, begin, stop, "", "statement", "left out")
         if is_jump:
             source.put(begin, f"{{ if (!vmut::active({number})) ", stop, "}")
         else:
@@ -258,11 +263,12 @@ class Mutator:
             if chosen and sorted(part.strip(" )") for part in operands) == sorted(part.strip(" )") for part in chosen.groups()):
                 call = "only_" + call  # the smaller of two: of equal ones it is no matter which
             else:
-                self.add(source, begin, end, with_operator(near), "comparison")
-            number = self.add(source, begin, end, with_operator(opposite), "comparison")
+                self.add(source, begin, end, with_operator(near), "comparison", f"{op} => {near}")
+            number = self.add(source, begin, end, with_operator(opposite), "comparison", f"{op} => {opposite}")
             number -= not call.startswith("only_")
         elif op in ("&&", "||"):
-            number = self.add(source, begin, end, with_operator("||" if op == "&&" else "&&"), "logic")
+            other = "||" if op == "&&" else "&&"
+            number = self.add(source, begin, end, with_operator(other), "logic", f"{op} => {other}")
             active = f"vmut::active({number})"
             source.put(begin, "(((static_cast<bool>(", end, f") != {active})) != {active})")
             source.replaced[gap] = (gap_end, f") != {active}) {op} (static_cast<bool>(")
@@ -271,10 +277,11 @@ class Mutator:
             if op in ("+", "-") and types[0].rstrip("const ").endswith("*") and types[1].rstrip("const ").endswith("*"):
                 return
             call, other = BINARY[op]
-            number = self.add(source, begin, end, with_operator(other), "comparison" if "=" in op else "arithmetic")
+            number = self.add(source, begin, end, with_operator(other), "comparison" if "=" in op else "arithmetic",
+                              f"{op} => {other}")
         elif op in ASSIGN:
             call, other = ASSIGN[op]
-            number = self.add(source, begin, end, with_operator(other), "arithmetic")
+            number = self.add(source, begin, end, with_operator(other), "arithmetic", f"{op} => {other}")
         else:
             return
         source.put(begin, f"vmut::{call}({number}, ", end, ")")
@@ -297,7 +304,8 @@ class Mutator:
         else:
             return
         source.sites.add((begin, end, op))
-        number = self.add(source, begin, end, replacement, "arithmetic" if op != "!" else "condition")
+        number = self.add(source, begin, end, replacement, "arithmetic" if op != "!" else "condition",
+                          f"{op} => {STEP[op, is_postfix][1]}" if op in ("++", "--") else f"{op} dropped")
         source.put(begin, f"vmut::{call}({number}, ", end, ")")
         if begin < operand[1]:
             source.replaced[begin] = (operand[1], "")
@@ -320,9 +328,9 @@ class Mutator:
         is_comparison = bare.get("kind") == "BinaryOperator" and (bare.get("opcode") in COMPARE or
                                                                  bare.get("opcode") in ("==", "!="))
         if not is_comparison and bare.get("opcode") != "!":
-            self.wrap(source, begin, end, [f"!({text})"], "turned", "condition")
+            self.wrap(source, begin, end, [f"!({text})"], "turned", "condition", ["turned"])
         if kind != "ConditionalOperator":
-            self.wrap(source, begin, end, ["false"], "never", "statement")
+            self.wrap(source, begin, end, ["false"], "never", "statement", ["never"])
 
     def ordering(self, source, begin, text):
         match = re.match(r"(load_acquire|store_release)\(", text)
@@ -331,5 +339,6 @@ class Mutator:
         source.sites.add((begin, begin, "ordering"))
         weaker = {"load_acquire": "load_relaxed", "store_release": "store_relaxed"}[match.group(1)]
         stop = begin + len(match.group(0))
-        number = self.add(source, begin, stop, weaker + "(", "ordering")
+        number = self.add(source, begin, stop, weaker + "(", "ordering",
+                          match.group(1).partition("_")[2] + " => relaxed")
         source.replaced[begin] = (stop, f"vmut::{match.group(1)}({number}, ")

@@ -88,7 +88,7 @@ else
     for preset in asan tsan clang; do
         if build "$preset"; then ctest_in "$preset"; fi
     done
-    if [[ $scope == nightly ]]; then run "check mutants" python3 tools/check_mutants.py --all || true; fi
+    if [[ $scope == nightly ]]; then run "check mutants" python3 tools/check_mutants.py --all --tests || true; fi
     if run "setup cross" tools/setup.sh cross; then
         for machine in aarch64 riscv64 s390x i686; do
             if build "cross-$machine"; then ctest_in "cross-$machine"; fi

@@ -44,7 +44,7 @@ Errc PackedDevice::init(const PackedRing& ring, const RegionTable& memory, std::
     // The short ways know nothing of fences for hardware.
     const std::uint64_t short_heads = ordering_ == Ordering::smp ? size : 0;
     plain_heads_ = order_ == UseOrder::any ? short_heads : 0;
-    ordered_heads_ = short_heads - plain_heads_;
+    ordered_heads_ = short_heads - plain_heads_; // [packed.device.init.ordered]
     alone_top_ = (avail_word_ | kWriteFlag) >> PackedDesc::kIdShift;
     passed_avail_ = 0 - static_cast<std::size_t>(offset_of(options.start_avail));
     pushed_ = completions_ = publications_ = notifications_ = 0;
@@ -68,7 +68,7 @@ PackedDevice::Shape PackedDevice::latch(Errc why) noexcept {
 }
 
 PackedDevice::Shape PackedDevice::pop_linked(std::span<HostSegment> storage) noexcept {
-    const std::uint64_t first = load_acquire(next_avail_->word);
+    const std::uint64_t first = load_acquire(next_avail_->word); // [packed.device.pop_linked.available]
     if (!is_available(first)) return {};
     if ((first & kIndirect) != 0 || (plain_heads_ | ordered_heads_) == 0) return pop_other(storage);
 
@@ -111,14 +111,14 @@ PackedDevice::Shape PackedDevice::pop_linked(std::span<HostSegment> storage) noe
 
 PackedDevice::Shape PackedDevice::pop_other(std::span<HostSegment> storage) noexcept {
     if (error_ != Errc::ok) return {};
-    std::uint64_t word = load_acquire(next_avail_->word);
-    if (!is_available(word)) return {};
+    std::uint64_t word = load_acquire(next_avail_->word); // [packed.device.pop_slow.available]
+    if (!is_available(word)) return {};                   // [packed.device.pop_slow.again]
     if (ordering_ == Ordering::platform) platform_fence();
 
     ChainWalk walk{.memory = *memory_, .storage = storage};
     PackedDesc* at = next_avail_;
     std::uint32_t count = 1;
-    Errc why = Errc::ok;
+    Errc why = Errc::ok; // [packed.device.pop_slow.why]
     if ((word & kIndirect) != 0) {
         why = walk_table(walk, load_relaxed(at->addr), word);
     } else {
@@ -198,11 +198,11 @@ Errc PackedDevice::push_other(std::size_t head, std::uint32_t written) noexcept 
     close_turn();
     while (waiting_ != 0 && (heads_[oldest_].bytes & kHeadWaits) != 0) {
         PackedHead& next = heads_[oldest_];
-        next.bytes &= ~kHeadWaits;
+        next.bytes &= ~kHeadWaits; // [packed.device.push_slow.waits]
         complete(next, next.written, oldest_);
         --waiting_;
     }
-    if (waiting_ == 0) turn_ = oldest_;
+    if (waiting_ == 0) turn_ = oldest_; // [packed.device.push_slow.turn]
     return Errc::ok;
 }
 
@@ -227,7 +227,7 @@ inline void PackedDevice::stage_batch() noexcept {
 void PackedDevice::publish_otherwise() noexcept {
     if (ordering_ == Ordering::platform) platform_fence();
     if (batch_last_ != 0) stage_batch();
-    store_release(first_at_->word, first_.word.value());
+    store_release(first_at_->word, first_.word.value()); // [packed.device.publish_slow.first]
     end_burst();
 }
 

@@ -75,7 +75,7 @@ void PackedDriver::reset_state() noexcept {
     submitted_ = published_ = completed_ = 0;
     // Both wrap counters start at 1 (virtio 1.2 §2.8.1).
     avail_word_ = PackedDesc::flags(packed::kAvail);
-    used_top_ = (kBothWraps | kWriteFlag) >> PackedDesc::kIdShift;
+    used_top_ = (kBothWraps | kWriteFlag) >> PackedDesc::kIdShift; // [packed.reset.top]
     used_ = descriptors_;
     begin_burst(descriptors_);
     cares_ = ordering_ == Ordering::platform ? kPlatformFence : std::uint8_t{0};
@@ -126,7 +126,7 @@ Errc PackedDriver::submit_other(std::span<const Segment> readable, std::span<con
 std::uint16_t PackedDriver::place_of_many(std::uint16_t completions) const noexcept {
     const std::size_t out = published_ - completed_;
     const std::size_t wanted = completions < out ? completions : out;
-    const PackedDesc* at = used_ + (wanted > 1 ? least_descriptors(wanted) - 1 : 0);
+    const PackedDesc* at = used_ + (wanted > 1 ? least_descriptors(wanted) - 1 : 0); // [packed.arm.many]
     std::uint64_t flags = used_flags();
     if (at >= end_) {
         at -= ring_.size();
@@ -140,32 +140,35 @@ std::uint32_t PackedDriver::least_descriptors(std::size_t chains) const noexcept
     constexpr std::size_t kLongest = 15; // longer ones count as long as this
     std::uint16_t number_of[kLongest + 1] = {};
     std::size_t looked_at = 0;
+    // [packed.least.bound]
     for (; looked_at < limits_.max_inflight && looked_at < kMostLookedAt; ++looked_at) {
         const PackedShadow& shadow = shadow_[looked_at];
         // Ids are handed out from the first one on.
-        if (shadow.bytes == 0) break;
+        if (shadow.bytes == 0) break; // [packed.least.unused]
         if (shadow.limit == 0) continue;
         const std::size_t length = shadow.bytes / sizeof(PackedDesc);
-        ++number_of[length < kLongest ? length : kLongest];
+        ++number_of[length < kLongest ? length : kLongest]; // [packed.least.longest]
     }
     std::size_t left = chains;
     std::size_t sum = 0;
+    // [packed.least.unseen]
     if (looked_at == kMostLookedAt && looked_at < limits_.max_inflight) { // not all were looked at
         const std::size_t unseen = limits_.max_inflight - kMostLookedAt;
         sum = left < unseen ? left : unseen;
         left -= sum;
     }
+    // [packed.least.lengths]
     for (std::size_t length = 1; length <= kLongest && left != 0; ++length) {
         const std::size_t n = left < number_of[length] ? left : number_of[length];
         sum += n * length;
         left -= n;
     }
-    return static_cast<std::uint32_t>(sum + left);
+    return static_cast<std::uint32_t>(sum + left); // [packed.least.rest]
 }
 
 std::size_t PackedDriver::stop_at_violation(Errc why, std::size_t done, PackedDesc* at, PackedShadow* free) noexcept {
-    used_ = at;
-    free_ = free;
+    used_ = at;   // [packed.violation.used]
+    free_ = free; // [packed.violation.free]
     completed_ += done;
     latch(why);
     return done;
@@ -244,13 +247,13 @@ std::size_t PackedDriver::collect_with_care(Completion* out, std::size_t n) noex
 void PackedDriver::latch(Errc why) noexcept {
     error_ = why;
     free_ = nullptr;
-    direct_segments_ = 0;
+    direct_segments_ = 0; // [packed.latch.direct]
     counters_.chains += published_ - completed_;
     published_ = completed_;
 }
 
 std::size_t PackedDriver::evacuate(std::span<Completion> out) noexcept {
-    if (shadow_ == nullptr) return 0;
+    if (shadow_ == nullptr) return 0; // [packed.evacuate.unset]
     latch(error_ == Errc::ok ? Errc::device_gone : error_);
     std::size_t done = 0;
     for (std::uint32_t i = 0; i < limits_.max_inflight && done < out.size(); ++i) {

@@ -28,7 +28,7 @@ Errc SplitDevice::init(const SplitRing& ring, const RegionTable& memory, std::sp
     memory_ = &memory;
     mask_ = size - 1u;
     next_avail_ = seen_avail_ = options.start_index;
-    next_used_ = published_ = notified_ = load_acquire(ring.used()[SplitRing::kIndex]);
+    next_used_ = published_ = notified_ = load_acquire(ring.used()[SplitRing::kIndex]); // [split.device.init.used]
     start_avail_ = options.start_index;
     start_used_ = static_cast<std::uint16_t>(next_used_);
     order_ = options.order;
@@ -96,7 +96,7 @@ SplitDevice::Shape SplitDevice::pop_other(std::span<HostSegment> storage, std::u
         if (why != Errc::ok) return latch(why);
         if (is_table || !desc.has(split::kNext)) break;
         if (desc.next() > mask_) return latch(Errc::chain_next_invalid);
-        if (count >= max_chain_) return latch(Errc::chain_too_long);
+        if (count >= max_chain_) return latch(Errc::chain_too_long); // [split.device.pop_slow.bound]
         desc = load_descriptor(descriptors_[desc.next()]);
     }
     if (walk.segments == 0) return latch(Errc::chain_empty);

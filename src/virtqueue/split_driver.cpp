@@ -51,7 +51,7 @@ Errc SplitDriver::restart() noexcept {
 void SplitDriver::reset_state() noexcept {
     ring_.clear();
     for (std::uint32_t i = 0; i <= mask_; ++i) {
-        shadow_[i] = {.writable = SplitShadow::kNeverUsed, .next = SplitShadow::kNeverHead};
+        shadow_[i] = {.writable = SplitShadow::kNeverUsed, .next = SplitShadow::kNeverHead}; // [split.reset.next]
     }
     free_head_ = SplitShadow::kEnd;
     if (order_ == UseOrder::any) {
@@ -201,6 +201,7 @@ std::size_t SplitDriver::evacuate(std::span<Completion> out) noexcept {
     std::size_t done = 0;
     for (std::uint32_t i = 0; i <= mask_ && done < out.size(); ++i) {
         if (shadow_[i].next != SplitShadow::kLive) continue;
+        // [split.evacuate.next]
         shadow_[i].next = SplitShadow::kEnd; // no list is kept on a latched queue
         out[done++] = {shadow_[i].token, 0};
     }

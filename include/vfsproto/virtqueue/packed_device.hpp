@@ -86,6 +86,7 @@ public:
     [[gnu::always_inline, nodiscard]] Errc push(const Chain& done, std::uint32_t written) noexcept {
         const std::size_t head = done.head;
         const std::size_t bytes = head < plain_heads_ ? heads_[head].bytes : 0;
+        // [packed.device.push.fast]
         if (bytes != 0) [[likely]] {
             stage(head, written, bytes);
             return Errc::ok;
@@ -108,8 +109,8 @@ public:
         if (count == 0) return false;
         announced_ = used;
         const std::uint16_t from = std::exchange(announced_place_, used_place_);
-        store_load_fence(ordering_);
-        const bool is_wanted = driver_wants_interrupt(from, count);
+        store_load_fence(ordering_);                                // [packed.device.notify.fence]
+        const bool is_wanted = driver_wants_interrupt(from, count); // [packed.device.notify.look]
         if (is_wanted) ++notifications_;
         return is_wanted;
     }
@@ -117,9 +118,9 @@ public:
     // On a latched queue: false, nothing will be served any more.
     [[nodiscard]] bool arm() noexcept {
         if (error_ != Errc::ok) return false;
-        ask_for_kicks();
-        store_load_fence(ordering_);
-        return is_available(load_acquire(next_avail_->word));
+        ask_for_kicks();                                      // [packed.device.arm.ask]
+        store_load_fence(ordering_);                          // [packed.device.arm.fence]
+        return is_available(load_acquire(next_avail_->word)); // [packed.device.arm.look]
     }
 
     void disarm() noexcept { store_relaxed(*ring_.device_event(), packed_event(0, packed::kDisable)); }
@@ -147,7 +148,7 @@ private:
     // that changes a descriptor in between gains nothing.
     [[gnu::always_inline, nodiscard]] bool pop_alone(std::span<HostSegment> storage, Shape& shape) noexcept {
         PackedDesc* const at = next_avail_;
-        const std::uint64_t word = load_acquire(at->word);
+        const std::uint64_t word = load_acquire(at->word); // [packed.device.pop.available]
         // One comparison for all: with other flags than these it is no id any more.
         const std::uint64_t id = word >> PackedDesc::kIdShift ^ alone_top_;
         const auto take = [&](std::size_t head, std::uint32_t bytes) __attribute__((always_inline)) {
@@ -216,12 +217,12 @@ private:
         first_at_ = at;
         used_place_ = packed_place(at - descriptors_, used_word_);
         write_ = &first_;
-        edge_ = &first_ + 1;
+        edge_ = &first_ + 1; // [packed.device.burst.edge]
     }
     void publish_staged() noexcept {
         if (plain_heads_ == 0) [[unlikely]]
             return publish_otherwise();
-        store_release(first_at_->word, first_.word.value());
+        store_release(first_at_->word, first_.word.value()); // [packed.device.publish.first]
         end_burst();
     }
     void end_burst() noexcept {
@@ -236,12 +237,13 @@ private:
     void ask_for_kicks() noexcept {
         const std::uint32_t event =
             event_index_ == EventIndex::on ? packed_event(next_avail(), packed::kDescriptor) : packed::kEnable;
-        store_relaxed(*ring_.device_event(), event);
+        store_relaxed(*ring_.device_event(), event); // [packed.device.ask.event]
     }
     // For that many descriptors from this place on.
     [[nodiscard]] bool driver_wants_interrupt(std::uint16_t from, std::size_t count) const noexcept {
-        const std::uint32_t event = load_relaxed(*ring_.driver_event());
+        const std::uint32_t event = load_relaxed(*ring_.driver_event()); // [packed.device.event.look]
         if (event_index_ == EventIndex::on) {
+            // [packed.device.event.fast]
             if (event == packed_event(from, packed::kDescriptor)) return true; // as a driver asks that has seen all
             if ((event >> 16 & packed::kEventFlags) == packed::kDescriptor) {
                 // Of more descriptors than the ring has, whatever the driver waits for was among them.

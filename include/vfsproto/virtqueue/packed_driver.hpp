@@ -124,12 +124,12 @@ public:
         PackedDesc* const from = first_at_;
         const std::uint16_t from_place = next_place_;
         store_relaxed(from->addr, first_.addr.value());
-        store_release(from->word, first_.word.value());
+        store_release(from->word, first_.word.value()); // [packed.kick.publish]
         published_ = submitted_;
         ++counters_.publications;
         begin_burst(write_);
-        store_load_fence(ordering_);
-        if (!device_wants_kick(from, from_place)) return;
+        store_load_fence(ordering_);                      // [packed.kick.fence]
+        if (!device_wants_kick(from, from_place)) return; // [packed.kick.look]
         ++counters_.doorbells;
         if (doorbell_.ring != nullptr) doorbell_.ring(doorbell_.context, next_place_);
     }
@@ -153,14 +153,16 @@ public:
     [[nodiscard]] bool arm(std::uint16_t completions) noexcept {
         if (error_ != Errc::ok) return true;
         if (event_index_ == EventIndex::on) {
+            // [packed.arm.wanted]
             const std::uint16_t place =
                 completions > 1 ? place_of_many(completions) : packed_place(used_ - descriptors_, used_flags());
-            store_relaxed(*ring_.driver_event(), packed_event(place, packed::kDescriptor));
+            store_relaxed(*ring_.driver_event(), packed_event(place, packed::kDescriptor)); // [packed.arm.ask]
         } else {
             store_relaxed(*ring_.driver_event(), packed_event(0, packed::kEnable));
             cares_ |= kTakeBack;
         }
-        store_load_fence(ordering_);
+        store_load_fence(ordering_); // [packed.arm.fence]
+        // [packed.arm.look]
         return (is_used(load_acquire(used_->word)) && published_ != completed_) || batch_left_ != 0;
     }
 
@@ -186,6 +188,7 @@ private:
     // flagged and then refused would be found behind the next burst.
     [[gnu::always_inline, nodiscard]] static std::uint32_t limit_of(std::span<const Segment> readable,
                                                                     std::span<const Segment> writable) noexcept {
+        // [packed.submit.alone]
         if (readable.empty() && writable.size() == 1) {
             const std::uint32_t limit = writable[0].len + 1;
             return limit > 1 ? limit : 0;
@@ -233,8 +236,9 @@ private:
     }
     // For what was published from this place on.
     [[nodiscard]] bool device_wants_kick(const PackedDesc* from, std::uint16_t from_place) const noexcept {
-        const std::uint32_t event = load_relaxed(*ring_.device_event());
+        const std::uint32_t event = load_relaxed(*ring_.device_event()); // [packed.event.look]
         if (event_index_ == EventIndex::on) {
+            // [packed.event.fast]
             if (event == packed_event(from_place, packed::kDescriptor))
                 return true; // as a device asks that has seen all
             if ((event >> 16 & packed::kEventFlags) == packed::kDescriptor) {
@@ -266,9 +270,9 @@ private:
         PackedShadow* free = free_;
         std::size_t done = 0;
         for (; done < n; ++done) {
-            std::uint64_t word = load_acquire(at->word);
+            std::uint64_t word = load_acquire(at->word); // [packed.poll.used]
             // One comparison for all: of a buffer that was not written to, or not used, this is no id.
-            std::uint64_t id = word >> PackedDesc::kIdShift ^ used_top_;
+            std::uint64_t id = word >> PackedDesc::kIdShift ^ used_top_; // [packed.poll.id]
             if (id >= ids || PackedDesc::len_of(word) >= shadows[id].limit) [[unlikely]] {
                 const Unusual found = judge(word);
                 if (found.why != Errc::ok) return stop_at_violation(found.why, done, at, free);

@@ -105,7 +105,7 @@ inline constexpr std::size_t kPackedEventBytes = 4;
     constexpr std::size_t line = 64;
     PackedLayout layout;
     layout.descriptor_bytes = std::size_t{16} * size;
-    layout.driver_offset = (layout.descriptor_bytes + line - 1) / line * line;
+    layout.driver_offset = (layout.descriptor_bytes + line - 1) / line * line; // [packed.layout.round]
     layout.device_offset = layout.driver_offset + line;
     layout.total_bytes = layout.device_offset + line;
     return layout;
@@ -132,6 +132,7 @@ public:
     [[nodiscard]] static Result<PackedRing> in(const Region& memory, std::uint16_t size) noexcept {
         const PackedLayout layout = packed_layout(size);
         if (memory.size() < layout.total_bytes) return Errc::no_memory;
+        // [packed.layout.events]
         return of(memory.part(0, layout.descriptor_bytes), memory.part(layout.driver_offset, kPackedEventBytes),
                   memory.part(layout.device_offset, kPackedEventBytes), size);
     }

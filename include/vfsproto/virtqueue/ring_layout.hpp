@@ -81,7 +81,7 @@ struct UnalignedWords {
     std::uint64_t words[2] = {};
     for (unsigned i = 0; i < sizeof words; ++i) {
         const auto byte = load_relaxed(reinterpret_cast<const std::uint8_t&>(at[i]));
-        words[i / 8] |= std::uint64_t{byte} << (i % 8 * 8);
+        words[i / 8] |= std::uint64_t{byte} << (i % 8 * 8); // [ring.load.shift]
     }
     return {words[0], words[1]};
 }

@@ -90,6 +90,7 @@ public:
         if (next_used_ == published_) return;
         if (publishes_with_care_) [[unlikely]]
             prepare_publication();
+        // [split.device.publish.index]
         store_release(ring_.used()[SplitRing::kIndex], static_cast<std::uint16_t>(next_used_));
         ++publications_;
         published_ = next_used_;
@@ -103,7 +104,8 @@ public:
         // Published, but not asked about, so often that the index came round: whatever the driver waits for was among it.
         const bool went_round = published_ - notified_ > 0xffff;
         notified_ = published_;
-        store_load_fence(ordering_);
+        store_load_fence(ordering_); // [split.device.notify.fence]
+        // [split.device.notify.look]
         const bool is_wanted = event_index_ == EventIndex::on
                                    ? went_round || need_event(load_relaxed(*ring_.used_event()), new_index, old_index)
                                    : (load_relaxed(ring_.avail()[SplitRing::kFlags]) & split::kNoInterrupt) == 0;
@@ -114,8 +116,9 @@ public:
     // On a latched queue: false, nothing will be served any more.
     [[nodiscard]] bool arm() noexcept {
         if (error_ != Errc::ok) return false;
-        ask_for_kicks();
-        store_load_fence(ordering_);
+        ask_for_kicks();             // [split.device.arm.ask]
+        store_load_fence(ordering_); // [split.device.arm.fence]
+        // [split.device.arm.look]
         return load_acquire(ring_.avail()[SplitRing::kIndex]) != static_cast<std::uint16_t>(next_avail_);
     }
 
@@ -217,7 +220,7 @@ private:
 
     void write_used(std::size_t index, std::uint32_t id, std::uint32_t written) noexcept {
         SplitUsed& entry = used_entries_[index & mask_];
-        store_relaxed(entry.id, id);
+        store_relaxed(entry.id, id); // [split.device.push.entry]
         store_relaxed(entry.len, written);
     }
     // With IN_ORDER, one more for the batch: the oldest chain that is out, whose head is `at`; then it is the next one.
@@ -237,13 +240,13 @@ private:
     [[nodiscard]] bool look_for_more() noexcept {
         if (error_ != Errc::ok) [[unlikely]]
             return false;
-        const std::uint16_t index = load_acquire(ring_.avail()[SplitRing::kIndex]);
+        const std::uint16_t index = load_acquire(ring_.avail()[SplitRing::kIndex]); // [split.device.pop.index]
         const std::uint32_t pending = static_cast<std::uint16_t>(index - next_avail_);
         if (pending == 0) {
-            if (comes_alone_) prefetch(&avail_entries_[next_avail_ & mask_]);
+            if (comes_alone_) prefetch(&avail_entries_[next_avail_ & mask_]); // [split.device.pop.prefetch]
             return false;
         }
-        comes_alone_ = pending == 1;
+        comes_alone_ = pending == 1; // [split.device.pop.alone]
         // Each chain that is out holds a descriptor at least.
         if (pending > mask_ + 1 - held()) [[unlikely]]
             return latch(Errc::avail_index_jump), false;
@@ -255,7 +258,7 @@ private:
 
     void ask_for_kicks() noexcept {
         if (event_index_ == EventIndex::on) {
-            store_relaxed(*ring_.avail_event(), static_cast<std::uint16_t>(next_avail_));
+            store_relaxed(*ring_.avail_event(), static_cast<std::uint16_t>(next_avail_)); // [split.device.ask.event]
         } else {
             store_relaxed(ring_.used()[SplitRing::kFlags], 0);
         }

@@ -141,7 +141,7 @@ public:
         if (varied.len - 1u >= kMaxChainBytes - others.readable - others.writable) [[unlikely]]
             return Errc::bad_argument;
         SplitDesc& desc = descriptors_[head + Varies];
-        store_relaxed(desc.addr, to_number(varied.addr));
+        store_relaxed(desc.addr, to_number(varied.addr)); // [split.prepared.segment]
         store_relaxed(desc.len, varied.len);
         counters_.descriptors += R + W - 1;
         commit(shadow, head, others.writable + (Varies < R ? 0 : varied.len), token);
@@ -160,8 +160,9 @@ public:
         if (index == before) return;
         if (!is_plain_) [[unlikely]]
             return kick_with_care();
-        publish(index);
-        full_fence();
+        publish(index); // [split.kick.publish]
+        full_fence();   // [split.kick.fence]
+        // [split.kick.look]
         if (need_event(load_relaxed(*avail_event_), static_cast<std::uint16_t>(index),
                        static_cast<std::uint16_t>(before))) {
             ring_doorbell();
@@ -189,15 +190,17 @@ public:
     [[nodiscard]] bool arm(std::uint16_t completions) noexcept {
         if (!is_plain_) [[unlikely]]
             return arm_with_care(completions);
+        // [split.arm.wanted]
         const std::uint16_t wanted = completions > 1 ? at_most_in_flight(completions) : std::uint16_t{1};
-        ask_for(wanted);
-        full_fence();
-        return completed() >= wanted;
+        ask_for(wanted);              // [split.arm.ask]
+        full_fence();                 // [split.arm.fence]
+        return completed() >= wanted; // [split.arm.look]
     }
 
     // Asks for no interrupts while the owner polls (a hint; the next arm() ends it).
     void disarm() noexcept {
         if (event_index_ == EventIndex::on) {
+            // [split.disarm.event]
             store_relaxed(*used_event_, static_cast<std::uint16_t>(last_used_ - 1)); // the farthest away
         } else {
             store_relaxed(ring_.avail()[SplitRing::kFlags], split::kNoInterrupt);
@@ -223,9 +226,10 @@ private:
         const std::size_t count = readable.size() + writable.size();
         const std::uint16_t head = free_head_;
         if (head == SplitShadow::kEnd) [[unlikely]] {
-            if (count - 1 < ordered_room_) return submit_in_order(readable, writable, token);
+            if (count - 1 < ordered_room_) return submit_in_order(readable, writable, token); // [split.submit.in_order]
             return submit_elsewhere(readable, writable, token);
         }
+        // [split.submit.direct]
         if (count != 1 && count - 1 >= direct_segments_) [[unlikely]]
             return submit_elsewhere(readable, writable, token);
 
@@ -245,6 +249,7 @@ private:
     submit_in_order(std::span<const Segment, R> readable, std::span<const Segment, W> writable, Token token) noexcept {
         const std::size_t count = readable.size() + writable.size();
         const std::uint32_t head = ordered_head_;
+        // [split.in_order.end]
         if (avail_index_ - last_used_ >= most_in_flight_ || head + count > mask_ + std::size_t{1}) [[unlikely]]
             return submit_elsewhere(readable, writable, token);
         const Bytes bytes = write_descriptors(descriptors_ + head, head, readable, writable);
@@ -265,9 +270,10 @@ private:
         const std::uint32_t base = SplitDesc::pack(0, first);
         std::uint32_t written = 0;
         const auto put = [&](Segment segment, std::uint16_t flags) __attribute__((always_inline)) {
+            // [split.submit.link]
             const std::uint32_t link =
                 ++written != count ? base + SplitDesc::pack(flags, written) + split::kNext : SplitDesc::pack(flags, 0);
-            store_descriptor(*desc++, segment, link);
+            store_descriptor(*desc++, segment, link); // [split.submit.descriptor]
             has_empty |= segment.len == 0;
             bytes.total += segment.len;
         };
@@ -324,11 +330,11 @@ private:
 
     // Used entries the device has published and poll() has not taken.
     [[nodiscard]] std::uint16_t completed() const noexcept {
-        return static_cast<std::uint16_t>(load_acquire(*used_index_) - last_used_);
+        return static_cast<std::uint16_t>(load_acquire(*used_index_) - last_used_); // [split.poll.index]
     }
 
     void publish(std::size_t index) noexcept {
-        store_release(*published_index_, static_cast<std::uint16_t>(index));
+        store_release(*published_index_, static_cast<std::uint16_t>(index)); // [split.publish.index]
         published_ = index;
         ++counters_.publications;
     }
@@ -338,7 +344,7 @@ private:
     }
     // With event index.
     void ask_for(std::uint16_t completions) noexcept {
-        store_relaxed(*used_event_, static_cast<std::uint16_t>(last_used_ + completions - 1));
+        store_relaxed(*used_event_, static_cast<std::uint16_t>(last_used_ + completions - 1)); // [split.ask.event]
     }
     // At least 1.
     [[nodiscard]] std::uint16_t at_most_in_flight(std::uint16_t completions) const noexcept {
@@ -351,8 +357,9 @@ private:
         if (error_ != Errc::ok) return;
         const auto before = static_cast<std::uint16_t>(published_);
         if (ordering_ == Ordering::platform) platform_fence();
-        publish(avail_index_);
-        store_load_fence(ordering_);
+        publish(avail_index_);       // [split.kick_slow.publish]
+        store_load_fence(ordering_); // [split.kick_slow.fence]
+        // [split.kick_slow.look]
         const bool is_wanted =
             event_index_ == EventIndex::on
                 ? need_event(load_relaxed(*avail_event_), static_cast<std::uint16_t>(published_), before)
@@ -364,13 +371,13 @@ private:
         std::uint16_t wanted = 1;
         if (event_index_ == EventIndex::on) {
             wanted = at_most_in_flight(completions);
-            ask_for(wanted);
+            ask_for(wanted); // [split.arm_slow.ask]
         } else {
             store_relaxed(ring_.avail()[SplitRing::kFlags], 0);
             interrupts_asked_ = takes_care_ = true;
         }
-        store_load_fence(ordering_);
-        return completed() >= wanted;
+        store_load_fence(ordering_);  // [split.arm_slow.fence]
+        return completed() >= wanted; // [split.arm_slow.look]
     }
 
     // Takes n used entries. The caller knows that the device published so many.

@@ -72,7 +72,7 @@ inline constexpr RingAreaSizes kSplitAlign{.descriptors = 16, .driver = 2, .devi
 
 [[nodiscard]] constexpr SplitLayout split_layout(std::uint16_t size) noexcept {
     constexpr std::size_t line = 64;
-    const auto round_up = [](std::size_t n) { return (n + line - 1) / line * line; };
+    const auto round_up = [](std::size_t n) { return (n + line - 1) / line * line; }; // [split.layout.round]
     SplitLayout layout;
     layout.descriptor_bytes = std::size_t{16} * size;
     layout.driver_bytes = 6 + std::size_t{2} * size;
@@ -121,7 +121,7 @@ public:
     static constexpr std::size_t kEntries = 2;
     [[nodiscard]] Le16* avail_entries() const noexcept { return avail() + kEntries; }
     [[nodiscard]] SplitUsed* used_entries() const noexcept {
-        return reinterpret_cast<SplitUsed*>(device_bytes() + 2 * kEntries);
+        return reinterpret_cast<SplitUsed*>(device_bytes() + 2 * kEntries); // [split.layout.entries]
     }
     [[nodiscard]] Le16* used_event() const noexcept { return avail() + kEntries + size(); }
     [[nodiscard]] Le16* avail_event() const noexcept { return used() + kEntries + std::size_t{4} * size(); }
