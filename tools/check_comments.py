@@ -17,9 +17,9 @@ import sys
 
 import source_tree as tree
 
-MOST = 456  # of include/ and src/; only ever lowered
+MOST = 454  # of include/ and src/; only ever lowered
 
-NOT_PROSE = re.compile(r"clang-format |NOLINT|IWYU |virtio 1\.\d|fuse\.h|struct |SPDX|\[\w+(\.\w+)+\]|[-=]{3,}")
+NOT_PROSE = re.compile(r".{1,40}\w   +\w|clang-format |NOLINT|IWYU |virtio 1\.\d|fuse\.h|struct |SPDX|\[\w+(\.\w+)+\]|[-=]{3,}")
 
 DITTO = re.compile(r'(…|\.\.\.)\s|"(?=[\s:,.]|$)|(As above|Ditto|Likewise)\b|The same(?! \w+ (?:is|are|has|have|may|must|can)\b)')
 RIDDLE = re.compile(r"(Of|What|Whatever|As if|As though|With|Without|Who|Whose|Whoever|Where|Wherever|How|Whether|Which|Why|That|"
@@ -160,6 +160,32 @@ def room_of(path):
     return "/".join(parts[:2] if parts[:1] in (["fuse"], ["backends"], ["tests"]) else parts[:1]) or "."
 
 
+# What check_self expects of fault().
+SENTENCES = (
+    "Returns the number of bytes written, at most `room`.",
+    "The longest name accepted in a record, in bytes.",
+    "Only the poller's thread touches what follows.",
+    "True if the queue has room.",
+    "Called when the device is gone. Any thread.",
+    "In a full ring the next free head is kEnd.",
+    "On an error there are none of them.",
+    "The same node is never given back twice.",
+)
+FRAGMENTS = (
+    "Of the last request in this slot.",
+    "What the device side knows of a chain.",
+    "The same for a directory.",
+    "… or one with faults in front of it.",
+    '": as above',
+    "Without the lock when it returns.",
+    "As BasicLane::enqueue().",
+    "Cold. Never inlined.",
+    "Does the row carry names?",
+    "Asked once for every request.",
+    "but not the last one",
+)
+
+
 def main():
     findings = tree.Findings("comments")
     folder = next((word[len("--in="):].rstrip("/") for word in sys.argv[1:] if word.startswith("--in=")), None)
@@ -187,4 +213,5 @@ def main():
                     f"{counts['beside']} of {totals['beside']} beside it")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -8,6 +8,8 @@ import subprocess
 import sys
 import tempfile
 
+import check_comments
+import check_source
 import source_tree as tree
 
 HEAD = "// SPDX-License-Identifier: BSD-2-Clause\n#pragma once\n"
@@ -35,30 +37,6 @@ CASES = {
         ("src/posix/c.cpp", "namespace {\nstruct S {\n    int m() const noexcept {\n" + "        if (x) {\n        }\n" * 30
          + "    }\n};\n}\n", "m: 62 lines"),
     ],
-    "names": [("src/posix/path_utils.cpp", "\n", "says nothing"), ("src/posix/open_file.cpp", "\n", None)],
-    "opcode_switch": [("src/fuse/wire/a.cpp", "switch (header.opcode) {\n}\n", "switch over opcodes"),
-                      ("src/fuse/wire/b.cpp", "case wire::Opcode::read:\n", "switch over opcodes"),
-                      ("src/fuse/wire/c.cpp", "// switch (opcode) is a defect\n", None)],
-    "bools": [("include/vfsproto/posix/a.hpp", "void open(int fd, bool write);\n", "parameter 'write'"),
-              ("include/vfsproto/posix/b.hpp", "bool is_open() const; // (bool x)\nbool x = false;\n", None)],
-    "freestanding": [("src/base/a.cpp", "int* p = new int;\n", "'new' below the line"),
-                     ("src/base/b.cpp", "struct S { S(const S&) = delete; };\n", None),
-                     ("src/base/c.cpp", "void f() { throw 1; }\n", "'throw' below the line"),
-                     ("src/base/d.cpp", "std::string s;\n", "a hosted type"),
-                     ("src/virtqueue/e.cpp", "__atomic_thread_fence(5);\n", "base/fence.hpp"),
-                     ("src/base/f.cpp", "// throw new std::string\nconst char* s = \"throw\";\n", None),
-                     ("src/posix/g.cpp", "std::string s;\n", None)],
-    "reinterpret": [("src/virtqueue/a.cpp", "auto p = reinterpret_cast<int*>(q);\n", "outside base/"),
-                    ("src/virtqueue/a_layout.hpp", "auto p = reinterpret_cast<int*>(q);\n", None),
-                    ("src/posix/a.cpp", "auto p = reinterpret_cast<int*>(q);\n", None)],
-    "ifdefs": [("src/posix/a.cpp", "#ifdef __linux__\n#endif\n", "#ifdef outside"),
-               ("include/vfsproto/config.hpp", "#ifndef A\n#define A 1\n#endif\n", None)],
-    "paths": [("docs/a.md", "see /" + "home/somebody/notes\n", "a path of one machine"),
-              ("src/cli/a.cpp", 'open("/' + 'tmp/socket");\n', "a temporary file by name"),
-              ("docs/b.md", "https://example.org/" + "home/page\n", None)],
-    "changelog": [("CHANGELOG.md", "# Changelog\n\n## [Unreleased]\n\n## [0.0.1]\n- x\n", "says nothing"),
-                  ("CHANGELOG.md", "# Changelog\n\n## [0.0.9]\n- x\n", "the project is 0.1.0"),
-                  ("CHANGELOG.md", "# Changelog\n\n## [Unreleased]\n\n### base\n- x\n", None)],
     "conformance": [("docs/conformance.md", "| § | who | requirement | test |\n|---|---|---|---|\n| 2.1 | driver | MUST | `a test` |\n",
                      "no test is called: a test"),
                     ("docs/conformance.md", "| § | who | requirement | test |\n|---|---|---|---|\n| 2.1 | driver | MUST | `it \"holds\" (1 | 2)` |\n",
@@ -69,6 +47,8 @@ CASES = {
                 ("include/vfsproto/base/b.hpp", HEAD + "#include <cstdint>\nstd::uint32_t x();\n", None)],
     "format": [("src/posix/a.cpp", "int  x ;\n", "not formatted"), ("src/posix/b.cpp", "int x;\n", None)],
 }
+for rule in check_source.RULES:
+    CASES[rule.name] = [*rule.bad, *((path, contents, None) for path, contents in rule.good)]
 TEST = ("tests/unit/x.cpp", 'TEST_CASE("it \\"holds\\" "\n          "(1 | 2)", "[x]") {}\n')
 
 
@@ -82,8 +62,7 @@ def run_case(check, path, contents):
             with open(os.path.join(root, name), "w", encoding="utf-8") as stream:
                 stream.write(text)
         subprocess.run(["git", "init", "-q", root], check=True)
-        done = subprocess.run([sys.executable, os.path.join("tools", f"check_{check}.py")], cwd=root,
-                              capture_output=True, text=True)
+        done = subprocess.run([os.path.join("tools", "check.sh"), check], cwd=root, capture_output=True, text=True)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -130,6 +109,10 @@ def main():
     own = "tools/check_self.py"
     count = 1
     check_counting(findings)
+    for text in check_comments.SENTENCES + check_comments.FRAGMENTS:
+        count += 1
+        if (check_comments.fault(text, 9) is None) != (text in check_comments.SENTENCES):
+            findings.add("tools/check_comments.py", 1, f"takes for the other kind: {text}")
     for check, cases in CASES.items():
         for path, contents, expected in cases:
             status, output = run_case(check, path, contents)

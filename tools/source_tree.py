@@ -93,12 +93,16 @@ class Findings:
         self.count += 1
         print(f"{path}:{line}: {message}")
 
-    def finish(self, note=""):
+    def report(self, note=""):
+        """Prints the result. True if nothing was found."""
         if self.count:
             print(f"check {self.name}: {self.count} finding{'s' if self.count > 1 else ''}")
-            sys.exit(1)
-        print(f"check {self.name}: ok" + (f" ({note})" if note else ""))
-        sys.exit(0)
+        else:
+            print(f"check {self.name}: ok" + (f" ({note})" if note else ""))
+        return self.count == 0
+
+    def finish(self, note=""):
+        sys.exit(0 if self.report(note) else 1)
 
     def skip(self, reason):
         print(f"check {self.name}: skipped: {reason}")

@@ -60,9 +60,9 @@ part() {
 each_check() {
     local name
     echo "== check" >&2
-    for name in $(./dev check --list); do
+    for name in $(tools/check.sh --list); do
         local status=0 start=$SECONDS
-        python3 "tools/check_$name.py" >"$results/check.log" 2>&1 || status=$?
+        tools/check.sh "$name" >"$results/check.log" 2>&1 || status=$?
         cat "$results/check.log"
         printf 'check %s\t%d\t%d\t%s\n' "$name" "$status" "$((SECONDS - start))" "$(tail -1 "$results/check.log")" \
             >>"$results/stages.tsv"
