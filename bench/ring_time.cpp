@@ -20,7 +20,7 @@
 
 #include "vfsproto/fuse/client/lane.hpp"
 #include "vfsproto/fuse/server/device_lane.hpp"
-#include "vfsproto/posix/request_ring.hpp"
+#include "vfsproto/posix/any_ring.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -312,7 +312,7 @@ template <class Rings, class Turn> Figures drive_null_requests(Rings& rings, con
     client::LaneOptions options;
     options.bounce = kBounce;
     options.lengths = WrittenLength::upper_bound;
-    must(lane.init(posix::RequestRing(rings.driver), entries, rings.data, options));
+    must(lane.init(posix::AnyRing(rings.driver), entries, rings.data, options));
     NullRequests all{&lane};
     std::vector<client::Request> requests(wanted.burst);
     for (client::Request& request : requests) {

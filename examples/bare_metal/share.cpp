@@ -39,7 +39,7 @@ void Share::mount() noexcept {
     const QueueLimits limits = requests_.driver.limits();
     require(session_.init(host::take_memory(client::Session::kMemoryBytes), {client::Quirks{}, limits.written}),
             "session");
-    require(session_.open(client::InitWish{}), "INIT");
+    require(session_.open(client::InitOptions{}), "INIT");
     await_session(SessionState::ready);
 
     client::LaneOptions options;

@@ -227,7 +227,7 @@ template <class Slot> void BenchJob::keep_busy(posix::IoQueue& queue, std::vecto
         Slot& slot = *static_cast<Slot*>(operation->tag);
         if (!operation->succeeded()) [[unlikely]] {
             fail(failure_of(*operation));
-            if (operation->orphan() != 0) mount_.channel().give_back(operation->orphan());
+            if (operation->surplus_lookup() != 0) mount_.channel().give_back(operation->surplus_lookup());
             give_back(slot);
             continue;
         }

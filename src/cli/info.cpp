@@ -34,7 +34,7 @@ template <class NameOf> Json names_of(std::uint64_t bits, NameOf&& name_of) {
 Json device_part(posix::Channel& channel) {
     Json device;
     for (const auto& [key, value] : channel.attachment().describe()) device[with_underscores(key)] = value;
-    const posix::DeviceRings& rings = channel.rings();
+    const posix::DriverQueues& rings = channel.rings();
     device["tag"] = rings.config().tag;
     device["request_queues"] = rings.config().num_request_queues;
     device["queue_size"] = rings.request_ring().size();

@@ -20,7 +20,7 @@ template <class Op> AsyncMount::Steps<void> AsyncMount::release(OpenHandle& hand
 }
 
 AsyncMount::Steps<Answer<File>> AsyncMount::open_steps(std::string path, std::uint32_t flags, std::uint32_t mode) {
-    OpenSteps steps(mount_.keeper_);
+    OpenSteps steps(mount_.cache_);
     steps.begin(path, flags);
     Answer<File> answer;
     while (!answer.value) {
@@ -44,7 +44,7 @@ AsyncMount::Steps<File> AsyncMount::create(OpenSteps& steps, std::uint32_t mode)
     const std::span<const char> name(at.name());
     co_await run(create, at.parent().nodeid(), name, steps.flags_to_create(), mode, mount_.umask_);
     NodeRef node;
-    if (create.succeeded()) node = mount_.keeper_.count(create.entry());
+    if (create.succeeded()) node = mount_.cache_.count(create.entry());
     auto handle = handle_of(mount_.channel(), std::move(node), create, steps.flags_to_keep(), wire::Opcode::release);
     if (create.succeeded()) co_return File(std::move(handle));
     if (std::exchange(handle->owes_release, false)) {
@@ -122,20 +122,20 @@ AsyncMount::Steps<Answer<Attributes>> AsyncMount::stat_steps(const File& file) {
 AsyncMount::Steps<Answer<std::vector<DirectoryEntry>>> AsyncMount::list_steps(std::string path,
                                                                               client::DirectoryFormat format) {
     Answer<std::vector<DirectoryEntry>> answer;
-    PathSteps at(mount_.keeper_);
+    PathSteps at(mount_.cache_);
     at.to_file(path, LastLink::follow);
     answer.failure = co_await walk(at);
     if (!answer.failure.happened() && !is_directory(at.attributes().mode)) answer.failure = Errno::enotdir;
     if (answer.failure.happened()) co_return answer;
     client::OpenDirectory open;
     co_await run(open, at.node().nodeid(), kORdonly);
-    if (!open.succeeded() && mount_.keeper_.make_room(failure_of(open))) {
+    if (!open.succeeded() && mount_.cache_.make_room(failure_of(open))) {
         co_await run(open, at.node().nodeid(), kORdonly);
     }
     answer.failure = failure_of(open);
     if (answer.failure.happened()) co_return answer;
     Directory directory(handle_of(mount_.channel(), std::move(at.node()), open, kORdonly, wire::Opcode::releasedir),
-                        mount_.keeper_, format);
+                        mount_.cache_, format);
     OpenHandle& handle = *directory.handle_;
     for (;;) {
         client::ReadDirectory read;

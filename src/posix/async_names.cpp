@@ -38,7 +38,7 @@ AsyncMount::Steps<Failure> AsyncMount::walk(PathSteps& steps) {
 }
 
 AsyncMount::Steps<Answer<Attributes>> AsyncMount::stat_steps(std::string path, LastLink last) {
-    PathSteps at(mount_.keeper_);
+    PathSteps at(mount_.cache_);
     at.to_file(path, last);
     Answer<Attributes> answer;
     answer.failure = co_await walk(at);
@@ -47,7 +47,7 @@ AsyncMount::Steps<Answer<Attributes>> AsyncMount::stat_steps(std::string path, L
 }
 
 AsyncMount::Steps<Answer<std::string>> AsyncMount::readlink_steps(std::string path) {
-    PathSteps at(mount_.keeper_);
+    PathSteps at(mount_.cache_);
     at.to_file(path, LastLink::keep);
     Answer<std::string> answer;
     answer.failure = co_await walk(at);
@@ -61,7 +61,7 @@ AsyncMount::Steps<Answer<std::string>> AsyncMount::readlink_steps(std::string pa
 }
 
 AsyncMount::Steps<Answer<wire::Kstatfs>> AsyncMount::statfs_steps(std::string path) {
-    PathSteps at(mount_.keeper_);
+    PathSteps at(mount_.cache_);
     at.to_file(path, LastLink::follow);
     Answer<wire::Kstatfs> answer;
     answer.failure = co_await walk(at);
@@ -74,7 +74,7 @@ AsyncMount::Steps<Answer<wire::Kstatfs>> AsyncMount::statfs_steps(std::string pa
 }
 
 AsyncMount::Steps<Failure> AsyncMount::mkdir_steps(std::string path, std::uint32_t mode) {
-    PathSteps at(mount_.keeper_);
+    PathSteps at(mount_.cache_);
     at.to_parent(path);
     Failure failure = co_await walk(at);
     if (!failure.happened()) failure = check_makeable(at);
@@ -82,14 +82,14 @@ AsyncMount::Steps<Failure> AsyncMount::mkdir_steps(std::string path, std::uint32
     client::MakeDirectory make;
     prepare(make, mount_.channel().params(), at.name(), mode, mount_.umask_);
     co_await run(make, at.parent().nodeid());
-    if (make.succeeded()) mount_.keeper_.count(make.call.reply);
+    if (make.succeeded()) mount_.cache_.count(make.call.reply);
     co_return failure_of(make);
 }
 
 AsyncMount::Steps<Failure> AsyncMount::symlink_steps(std::string target, std::string path) {
     Failure failure = check_target(target);
     if (failure.happened()) co_return failure;
-    PathSteps at(mount_.keeper_);
+    PathSteps at(mount_.cache_);
     at.to_parent(path);
     failure = co_await walk(at);
     if (!failure.happened()) failure = check_makeable(at);
@@ -102,12 +102,12 @@ AsyncMount::Steps<Failure> AsyncMount::symlink_steps(std::string target, std::st
     client::MakeSymlink make;
     prepare(make, at.name(), target);
     co_await run(make, at.parent().nodeid());
-    if (make.succeeded()) mount_.keeper_.count(make.call.reply);
+    if (make.succeeded()) mount_.cache_.count(make.call.reply);
     co_return failure_of(make);
 }
 
 AsyncMount::Steps<Failure> AsyncMount::rmdir_steps(std::string path) {
-    PathSteps at(mount_.keeper_);
+    PathSteps at(mount_.cache_);
     at.to_parent(path);
     Failure failure = co_await walk(at);
     if (!failure.happened()) failure = check_directory_removable(at);
@@ -123,7 +123,7 @@ AsyncMount::Steps<Failure> AsyncMount::rmdir_steps(std::string path) {
 
 // Looked up first: see Mount::unlink().
 AsyncMount::Steps<Failure> AsyncMount::unlink_steps(std::string path) {
-    PathSteps at(mount_.keeper_);
+    PathSteps at(mount_.cache_);
     at.to_parent(path);
     Failure failure = co_await walk(at);
     if (!failure.happened()) failure = check_unlinkable(at);
@@ -140,11 +140,11 @@ AsyncMount::Steps<Failure> AsyncMount::unlink_steps(std::string path) {
 }
 
 AsyncMount::Steps<Failure> AsyncMount::rename_steps(std::string from, std::string to, std::uint32_t flags) {
-    PathSteps source(mount_.keeper_);
+    PathSteps source(mount_.cache_);
     source.to_parent(from);
     Failure failure = co_await walk(source);
     if (failure.happened()) co_return failure;
-    PathSteps target(mount_.keeper_);
+    PathSteps target(mount_.cache_);
     target.to_parent(to);
     failure = co_await walk(target);
     if (!failure.happened()) failure = check_renameable(source);
@@ -173,7 +173,7 @@ AsyncMount::Steps<Failure> AsyncMount::rename_steps(std::string from, std::strin
 }
 
 AsyncMount::Steps<Failure> AsyncMount::truncate_steps(std::string path, std::uint64_t size) {
-    PathSteps at(mount_.keeper_);
+    PathSteps at(mount_.cache_);
     at.to_file(path, LastLink::follow);
     Failure failure = co_await walk(at);
     if (!failure.happened() && wire::linux_abi::is_directory(at.attributes().mode)) failure = Errno::eisdir;

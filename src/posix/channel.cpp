@@ -27,7 +27,7 @@ Outcome<std::unique_ptr<Channel>> Channel::open(std::unique_ptr<backends::Attach
 Channel::~Channel() {
     silence_.reset();
     if (rings_ != nullptr && session_.state() == SessionState::ready) close_session();
-    std::unique_ptr<DeviceRings> rings;
+    std::unique_ptr<DriverQueues> rings;
     {
         // device_gone() may come as long as there is an attachment.
         const LaneShare::Lock lock(share_);
@@ -43,7 +43,7 @@ Channel::~Channel() {
 
 Failure Channel::start() {
     attachment_->on_gone([this] { device_gone(); });
-    auto rings = DeviceRings::bring_up(*attachment_, options_.rings);
+    auto rings = DriverQueues::bring_up(*attachment_, options_.rings);
     if (!rings) return rings.failure();
     {
         const LaneShare::Lock lock(share_);
@@ -101,9 +101,9 @@ Failure Channel::open_session() {
     {
         const LaneShare::Lock lock(share_);
         if (failed_ != Errc::ok) return failed_;
-        client::InitWish wish = options_.init;
-        wish.pid = options_.caller.pid;
-        if (const Errc errc = session_.open(wish); errc != Errc::ok) return errc;
+        client::InitOptions wanted = options_.init;
+        wanted.pid = options_.caller.pid;
+        if (const Errc errc = session_.open(wanted); errc != Errc::ok) return errc;
         pump_session();
     }
     while (!poll_control()) {

@@ -16,7 +16,7 @@
 
 namespace vfsproto {
 
-template class client::BasicLane<posix::RequestRing>;
+template class client::BasicLane<posix::AnyRing>;
 
 namespace posix {
 

@@ -26,12 +26,12 @@ Outcome<Directory> Mount::open_directory(std::string_view path, client::Director
     if (!is_directory(at.attributes().mode)) return Errno::enotdir;
     client::OpenDirectory open;
     channel_->run(open, at.node().nodeid(), kORdonly);
-    if (!open.succeeded() && keeper_.make_room(failure_of(open))) {
+    if (!open.succeeded() && cache_.make_room(failure_of(open))) {
         channel_->run(open, at.node().nodeid(), kORdonly);
     }
     if (!open.succeeded()) return failure_of(open);
     auto handle = handle_of(*channel_, std::move(at.node()), open, kORdonly, wire::Opcode::releasedir);
-    return Directory(std::move(handle), keeper_, format);
+    return Directory(std::move(handle), cache_, format);
 }
 
 Outcome<std::vector<DirectoryEntry>> Mount::list(std::string_view path, client::DirectoryFormat format) {
@@ -116,7 +116,7 @@ Failure Directory::take_entries(std::span<const std::byte> records, std::vector<
         out.push_back(std::move(entry));
     }
     // Counted even when a later record is broken: the server counted them.
-    keeper_->count_idle(counted);
+    cache_->count_idle(counted);
     return reader.error();
 }
 

@@ -41,7 +41,7 @@ OpenHandle::~OpenHandle() {
 }
 
 Outcome<File> Mount::open_file(std::string_view path, std::uint32_t flags, std::uint32_t mode) {
-    OpenSteps steps(keeper_);
+    OpenSteps steps(cache_);
     steps.begin(path, flags);
     for (;;) {
         switch (steps.want()) {
@@ -63,7 +63,7 @@ File Mount::create(OpenSteps& steps, std::uint32_t mode) {
     channel_->run(create, at.parent().nodeid(), at.name(), steps.flags_to_create(), mode, umask_);
     if (create.succeeded()) {
         return File(
-            handle_of(*channel_, keeper_.count(create.entry()), create, steps.flags_to_keep(), wire::Opcode::release));
+            handle_of(*channel_, cache_.count(create.entry()), create, steps.flags_to_keep(), wire::Opcode::release));
     }
     release_unwanted(*channel_, create, create.entry().nodeid);
     steps.handle_refused(failure_of(create));
@@ -92,7 +92,7 @@ Outcome<File> Mount::open_temporary(std::string_view directory, std::uint32_t fl
     make.call.name = std::string_view("#tmpfile"); // there must be one; it means nothing
     channel_->run(make, at.node().nodeid());
     if (!make.succeeded()) return failure_of(make);
-    auto handle = std::make_unique<OpenHandle>(*channel_, keeper_.count(make.call.reply.entry), wire::Opcode::release);
+    auto handle = std::make_unique<OpenHandle>(*channel_, cache_.count(make.call.reply.entry), wire::Opcode::release);
     handle->fh = make.call.reply.open.fh;
     handle->open_flags = make.call.reply.open.open_flags;
     handle->flags = flags;

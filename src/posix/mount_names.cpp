@@ -14,7 +14,7 @@ using wire::Errno;
 using namespace wire::linux_abi;
 
 Mount::Mount(std::unique_ptr<Channel> channel, const MountOptions& options)
-    : channel_(std::move(channel)), keeper_(*channel_, options.max_idle_nodes), umask_(options.umask) {}
+    : channel_(std::move(channel)), cache_(*channel_, options.max_idle_nodes), umask_(options.umask) {}
 
 Outcome<std::unique_ptr<Mount>> Mount::open(std::unique_ptr<backends::Attachment> attachment,
                                             const MountOptions& options) {
@@ -56,7 +56,7 @@ Failure Mount::mkdir(std::string_view path, std::uint32_t mode) {
     client::MakeDirectory make;
     prepare(make, channel_->params(), at.name(), mode, umask_);
     channel_->run(make, at.parent().nodeid());
-    if (make.succeeded()) keeper_.count(make.call.reply);
+    if (make.succeeded()) cache_.count(make.call.reply);
     return failure_of(make);
 }
 
@@ -73,7 +73,7 @@ Failure Mount::mknod(std::string_view path, std::uint32_t mode, std::uint32_t rd
     make.call.args.umask = umask_;
     make.call.name = at.name();
     channel_->run(make, at.parent().nodeid());
-    if (make.succeeded()) keeper_.count(make.call.reply);
+    if (make.succeeded()) cache_.count(make.call.reply);
     return failure_of(make);
 }
 
@@ -86,7 +86,7 @@ Failure Mount::symlink(std::string_view target, std::string_view path) {
     client::MakeSymlink make;
     prepare(make, at.name(), target);
     channel_->run(make, at.parent().nodeid());
-    if (make.succeeded()) keeper_.count(make.call.reply);
+    if (make.succeeded()) cache_.count(make.call.reply);
     return failure_of(make);
 }
 
@@ -101,7 +101,7 @@ Failure Mount::link(std::string_view existing, std::string_view path) {
     make.call.args = {from.node().nodeid()};
     make.call.name = at.name();
     channel_->run(make, at.parent().nodeid());
-    if (make.succeeded()) keeper_.count(make.call.reply);
+    if (make.succeeded()) cache_.count(make.call.reply);
     return failure_of(make);
 }
 

@@ -74,7 +74,7 @@ void OpenSteps::want_open() {
 void OpenSteps::handle_refused(const Failure& why) {
     // With O_EXCL a CREATE that got half way would fail the second time, for another reason.
     const bool repeatable = want_ == Want::open || (flags_ & kOExcl) == 0;
-    if (repeatable && !made_room_ && keeper_.make_room(why)) {
+    if (repeatable && !made_room_ && cache_.make_room(why)) {
         made_room_ = true;
         return;
     }

@@ -26,7 +26,7 @@ void PathSteps::begin_again() {
     must_be_directory_ = false;
     node_.reset();
     stack_.clear();
-    stack_.push_back(keeper_.root());
+    stack_.push_back(cache_.root());
     rest_ = path_;
     at_ = 0;
     advance();
@@ -86,7 +86,7 @@ void PathSteps::want_last() {
 }
 
 void PathSteps::handle_entry(const wire::EntryOut& entry) {
-    node_ = keeper_.count(entry);
+    node_ = cache_.count(entry);
     attributes_ = entry.attr;
     made_room_ = false;
     in_middle_ ? enter_middle() : reach_file();
@@ -138,7 +138,7 @@ void PathSteps::handle_failure(const Failure& why) {
         may_begin_again_ = false;
         return begin_again();
     }
-    if (want_ == Want::lookup && !made_room_ && keeper_.make_room(why)) {
+    if (want_ == Want::lookup && !made_room_ && cache_.make_room(why)) {
         made_room_ = true;
         return;
     }

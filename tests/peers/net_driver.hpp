@@ -9,7 +9,7 @@
 
 #include "vfsproto/backends/file_descriptor.hpp"
 #include "vfsproto/backends/vhost_user.hpp"
-#include "vfsproto/posix/driver_ring.hpp"
+#include "vfsproto/posix/driver_queue.hpp"
 #include "vfsproto/transport/bring_up.hpp"
 
 #include <poll.h>
@@ -116,8 +116,8 @@ public:
         CHECK(left == receive_.in_flight);
     }
 
-    [[nodiscard]] const posix::DriverRing& receive_ring() const { return receive_.ring; }
-    [[nodiscard]] const posix::DriverRing& transmit_ring() const { return transmit_.ring; }
+    [[nodiscard]] const posix::DriverQueue& receive_ring() const { return receive_.ring; }
+    [[nodiscard]] const posix::DriverQueue& transmit_ring() const { return transmit_.ring; }
 
 private:
     using Pieces = std::array<HostSegment, kMaxPieces>;
@@ -125,7 +125,7 @@ private:
     static constexpr std::size_t kSlotRoom = kPieceRoom * kMaxPieces;
 
     struct Queue {
-        posix::DriverRing ring;
+        posix::DriverQueue ring;
         QueueIndex index{};
         std::uint16_t most_pieces = 0;
         Region buffers{};
@@ -189,7 +189,7 @@ private:
         }
         const std::span<const Segment> all(segments.data(), pieces.size());
         const std::span<const Segment> none;
-        posix::RequestRing& ring = queue.ring.queue();
+        posix::AnyRing& ring = queue.ring.queue();
         must(queue.index == kReceive ? ring.submit(none, all, Token{slot}) : ring.submit(all, none, Token{slot}));
         ++queue.in_flight;
     }

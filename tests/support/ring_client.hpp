@@ -6,7 +6,7 @@
 #include "support/message.hpp"
 
 #include "vfsproto/backends/attachment.hpp"
-#include "vfsproto/posix/driver_ring.hpp"
+#include "vfsproto/posix/driver_queue.hpp"
 #include "vfsproto/transport/bring_up.hpp"
 
 #include <poll.h>
@@ -54,7 +54,7 @@ public:
 
     [[nodiscard]] FeatureSet features() const { return features_; }
     [[nodiscard]] BringUp& steps() { return steps_; }
-    [[nodiscard]] posix::RequestRing& driver(std::uint16_t queue) { return queues_[queue].ring.queue(); }
+    [[nodiscard]] posix::AnyRing& driver(std::uint16_t queue) { return queues_[queue].ring.queue(); }
     [[nodiscard]] QueueAddresses addresses(std::uint16_t queue) const { return queues_[queue].addresses; }
 
     // Makes the request available, without a doorbell. Returns its token.
@@ -118,7 +118,7 @@ public:
 
 private:
     struct Queue {
-        posix::DriverRing ring;
+        posix::DriverQueue ring;
         Region buffers;
         QueueAddresses addresses;
         std::vector<bool> busy;
@@ -145,7 +145,7 @@ private:
         q.buffers = allocate(size * std::size_t{kRequestRoom + kReplyRoom});
         Region tables;
         if (features_.has(Feature::indirect_desc)) tables = allocate(posix::table_bytes(kind, size, 2));
-        const posix::DriverRing::Options options{.size = size, .max_segments = 2};
+        const posix::DriverQueue::Options options{.size = size, .max_segments = 2};
         check(q.ring.set_up(features_, allocate(posix::ring_bytes(kind, size)), tables, options), "ring");
         q.addresses = q.ring.addresses();
         check(steps_.enable_queue(index, q.addresses), "enable_queue");

@@ -6,7 +6,7 @@
 #include "vfsproto/fuse/client/node_table.hpp"
 #include "vfsproto/fuse/client/operations/data.hpp"
 #include "vfsproto/fuse/client/session.hpp"
-#include "vfsproto/posix/device_rings.hpp"
+#include "vfsproto/posix/driver_queues.hpp"
 #include "vfsproto/posix/failure.hpp"
 #include "vfsproto/posix/lane_share.hpp"
 #include "vfsproto/posix/registered_memory.hpp"
@@ -25,7 +25,7 @@ namespace vfsproto::posix {
 
 struct ChannelOptions {
     RingOptions rings{};
-    client::InitWish init{};
+    client::InitOptions init{};
     Waiting waiting = Waiting::adaptive;
     std::uint16_t slots = 64;          // requests in flight at most; the ring may allow fewer
     std::uint32_t bounce = 128 * 1024; // bytes one request can carry of memory the device cannot reach
@@ -65,8 +65,8 @@ public:
     // Runs one operation to its end; any thread.
     template <class Op, class... Args> void run(Op& op, Args&&... args) {
         share_.run(op, std::forward<Args>(args)...);
-        if (op.orphan() != 0) [[unlikely]]
-            give_back(op.orphan());
+        if (op.surplus_lookup() != 0) [[unlikely]]
+            give_back(op.surplus_lookup());
     }
 
     // A node for NodeTable::count_lookup(); freed by forget() or delete_node().
@@ -93,7 +93,7 @@ public:
     }
     [[nodiscard]] const client::SessionParams& params() const noexcept { return session_.params(); }
     [[nodiscard]] backends::Attachment& attachment() noexcept { return *attachment_; }
-    [[nodiscard]] const DeviceRings& rings() const noexcept { return *rings_; }
+    [[nodiscard]] const DriverQueues& rings() const noexcept { return *rings_; }
     // Bytes one request or reply can carry of memory the device cannot reach.
     [[nodiscard]] std::uint32_t max_bounced() const noexcept { return lane_.max_bounced(); }
     [[nodiscard]] std::size_t slots() const noexcept { return lane_slots_.size(); }
@@ -130,7 +130,7 @@ private:
     std::unique_ptr<backends::Attachment> attachment_;
     std::mutex attachment_mutex_; // its calls are made by one thread at a time
     std::mutex forgets_mutex_;    // taken before the share's lock
-    std::unique_ptr<DeviceRings> rings_;
+    std::unique_ptr<DriverQueues> rings_;
     RegisteredMemory memory_;
     Region lane_memory_{};
     Region session_memory_{};

@@ -97,7 +97,8 @@ private:
         counts.posting.fetch_sub(1, std::memory_order_release);
     }
     static void complete(Owner self) {
-        if (self->call_.operation.orphan() != 0) self->channel_.give_back(self->call_.operation.orphan());
+        if (self->call_.operation.surplus_lookup() != 0)
+            self->channel_.give_back(self->call_.operation.surplus_lookup());
         auto answer = self->call_.answer();
         Handler handler(std::move(self->handler_));
         self.reset();

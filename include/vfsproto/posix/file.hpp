@@ -4,7 +4,7 @@
 
 #include "vfsproto/base/region.hpp"
 #include "vfsproto/fuse/client/operations/directories.hpp"
-#include "vfsproto/posix/node_keeper.hpp"
+#include "vfsproto/posix/node_cache.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -84,8 +84,8 @@ public:
 private:
     friend class Mount;
     friend class AsyncMount;
-    Directory(std::unique_ptr<OpenHandle> handle, NodeKeeper& keeper, client::DirectoryFormat format)
-        : handle_(std::move(handle)), keeper_(&keeper), format_(format) {}
+    Directory(std::unique_ptr<OpenHandle> handle, NodeCache& cache, client::DirectoryFormat format)
+        : handle_(std::move(handle)), cache_(&cache), format_(format) {}
     // Where the records of one READDIR go, and what they say.
     [[nodiscard]] std::span<std::byte> room();
     [[nodiscard]] Outcome<std::vector<DirectoryEntry>> take(const client::ReadDirectory& read);
@@ -93,7 +93,7 @@ private:
     [[nodiscard]] Failure take_entries(std::span<const std::byte> records, std::vector<DirectoryEntry>& out);
 
     std::unique_ptr<OpenHandle> handle_;
-    NodeKeeper* keeper_;
+    NodeCache* cache_;
     client::DirectoryFormat format_;
     std::uint64_t cookie_ = 0;
     std::vector<std::byte> buffer_;

@@ -47,7 +47,7 @@ public:
     IoQueue(const IoQueue&) = delete;
     IoQueue& operator=(const IoQueue&) = delete;
 
-    // Any client::Operation, with the arguments of its start() after client and caller. What it says of an orphan is
+    // Any client::Operation, with the arguments of its start() after client and caller. What it says of a surplus lookup is
     // the caller's to give back (Channel::give_back).
     template <class Op, class... Args> void start(Op& op, Args&&... args) {
         op.user = this;

@@ -5,8 +5,8 @@
 #pragma once
 
 #include "vfsproto/fuse/client/operations/operation.hpp"
+#include "vfsproto/posix/any_ring.hpp"
 #include "vfsproto/posix/futex.hpp"
-#include "vfsproto/posix/request_ring.hpp"
 #include "vfsproto/posix/wait_policy.hpp"
 
 #include <cstdint>

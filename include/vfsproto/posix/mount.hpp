@@ -9,7 +9,7 @@
 #include "vfsproto/fuse/client/operations/data.hpp"
 #include "vfsproto/posix/channel.hpp"
 #include "vfsproto/posix/file.hpp"
-#include "vfsproto/posix/node_keeper.hpp"
+#include "vfsproto/posix/node_cache.hpp"
 #include "vfsproto/posix/open_steps.hpp"
 #include "vfsproto/posix/path_walk.hpp"
 
@@ -125,16 +125,16 @@ public:
     // Zeroed memory for transfers without a copy.
     [[nodiscard]] Outcome<Buffer> allocate(std::size_t bytes);
     // Gives the server back every file nobody uses.
-    void prune() { keeper_.prune(); }
+    void prune() { cache_.prune(); }
 
     [[nodiscard]] Channel& channel() noexcept { return *channel_; }
-    [[nodiscard]] NodeKeeper& nodes() noexcept { return keeper_; }
+    [[nodiscard]] NodeCache& nodes() noexcept { return cache_; }
 
 private:
     friend class AsyncMount;
     Mount(std::unique_ptr<Channel> channel, const MountOptions& options);
 
-    [[nodiscard]] PathWalk new_walk() { return PathWalk(*channel_, keeper_); }
+    [[nodiscard]] PathWalk new_walk() { return PathWalk(*channel_, cache_); }
     // No file: the steps were told why.
     [[nodiscard]] File open(OpenSteps& steps);
     [[nodiscard]] File create(OpenSteps& steps, std::uint32_t mode);
@@ -147,7 +147,7 @@ private:
                                                std::uint64_t offset);
 
     std::unique_ptr<Channel> channel_;
-    NodeKeeper keeper_;
+    NodeCache cache_;
     std::uint32_t umask_;
 };
 

@@ -19,7 +19,7 @@ public:
         failed, // see failure()
     };
 
-    explicit OpenSteps(NodeKeeper& keeper) : keeper_(keeper), path_(keeper) {}
+    explicit OpenSteps(NodeCache& cache) : cache_(cache), path_(cache) {}
 
     // `flags`: Linux O_….
     void begin(std::string_view path, std::uint32_t flags);
@@ -43,7 +43,7 @@ private:
     void handle_uncreated(const Failure& why);
     void fail(const Failure& why) noexcept;
 
-    NodeKeeper& keeper_;
+    NodeCache& cache_;
     PathSteps path_;
     Failure failure_{};
     Failure uncreated_{}; // what CREATE said

@@ -7,7 +7,7 @@
 //   while (want() is lookup, readlink or attributes) make that request of nodeid(), then handle_…() its answer
 #pragma once
 
-#include "vfsproto/posix/node_keeper.hpp"
+#include "vfsproto/posix/node_cache.hpp"
 
 #include <cstdint>
 #include <string>
@@ -33,7 +33,7 @@ public:
     // What the path ended in; all but a name mean the directory parent() itself.
     enum class Ending : std::uint8_t { root, dot, dot_dot, name };
 
-    explicit PathSteps(NodeKeeper& keeper) : keeper_(keeper) {}
+    explicit PathSteps(NodeCache& cache) : cache_(cache) {}
 
     // To the directory that holds the last component; then parent() and name().
     void to_parent(std::string_view path);
@@ -80,7 +80,7 @@ private:
     void arrive() noexcept { want_ = Want::arrived; }
     void fail(const Failure& why) noexcept;
 
-    NodeKeeper& keeper_;
+    NodeCache& cache_;
     std::string path_; // as given
     std::string rest_; // a link's target is put in front of what is left
     std::size_t at_ = 0;

@@ -14,7 +14,7 @@ namespace vfsproto::posix {
 // One walk, one thread. What its names mean stands in PathSteps.
 class PathWalk : private PathSteps {
 public:
-    PathWalk(Channel& channel, NodeKeeper& keeper) : PathSteps(keeper), channel_(channel) {}
+    PathWalk(Channel& channel, NodeCache& cache) : PathSteps(cache), channel_(channel) {}
 
     [[nodiscard]] Failure to_parent(std::string_view path) {
         PathSteps::to_parent(path);

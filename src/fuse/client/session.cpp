@@ -55,7 +55,7 @@ void Session::prepare_control(wire::Opcode op, const void* in, std::uint32_t in_
     header.len = static_cast<std::uint32_t>(sizeof(header)) + in_size;
     header.opcode = static_cast<std::uint32_t>(op);
     header.unique = control_unique_;
-    header.pid = wish_.pid;
+    header.pid = wanted_.pid;
     std::byte* at = block(0).host();
     __builtin_memcpy(at, &header, sizeof(header));
     if (in_size != 0) __builtin_memcpy(at + sizeof(header), in, in_size);
@@ -65,17 +65,17 @@ void Session::prepare_control(wire::Opcode op, const void* in, std::uint32_t in_
     control_progress_ = Progress::prepared;
 }
 
-Errc Session::open(const InitWish& wish) noexcept {
+Errc Session::open(const InitOptions& wanted) noexcept {
     if (memory_.host() == nullptr || !step(SessionInput::open)) return Errc::wrong_state;
-    wish_ = wish;
-    wish_.flags = wish.flags & implemented_init_flags();
-    if (wish_.max_pages == 0) wish_.max_pages = 1;
+    wanted_ = wanted;
+    wanted_.flags = wanted.flags & implemented_init_flags();
+    if (wanted_.max_pages == 0) wanted_.max_pages = 1;
     wire::InitIn in{};
     in.major = wire::kMajor;
     in.minor = wire::kMinor;
-    in.max_readahead = wish_.max_readahead;
-    in.flags = wish_.flags.low_word();
-    in.flags2 = wish_.flags.high_word();
+    in.max_readahead = wanted_.max_readahead;
+    in.flags = wanted_.flags.low_word();
+    in.flags2 = wanted_.flags.high_word();
     // Always 64 bytes: one server dies of INIT_EXT with the short form, and both take the long one without it.
     prepare_control(wire::Opcode::init, &in, sizeof(in), sizeof(wire::InitOut));
     control_ = Control::init;
@@ -159,12 +159,12 @@ void Session::settle(const wire::InitOut& out) noexcept {
     using F = wire::InitFlag;
     SessionParams& p = params_;
     p.minor = smaller(out.minor, wire::kMinor);
-    p.offered = wish_.flags;
-    p.flags = wire::InitFlags::from_words(out.flags, out.flags2) & wish_.flags;
-    p.max_readahead = smaller(out.max_readahead, wish_.max_readahead);
+    p.offered = wanted_.flags;
+    p.flags = wire::InitFlags::from_words(out.flags, out.flags2) & wanted_.flags;
+    p.max_readahead = smaller(out.max_readahead, wanted_.max_readahead);
     p.max_pages = kDefaultMaxPages;
     if (p.flags.has(F::max_pages)) p.max_pages = out.max_pages == 0 ? std::uint16_t{1} : out.max_pages;
-    p.max_pages = smaller(p.max_pages, wish_.max_pages);
+    p.max_pages = smaller(p.max_pages, wanted_.max_pages);
     p.max_read = p.max_pages * kPageSize;
     const std::uint32_t max_write = out.max_write < kPageSize ? kPageSize : out.max_write;
     p.max_write = p.flags.has(F::big_writes) ? smaller(max_write, p.max_read) : kPageSize;

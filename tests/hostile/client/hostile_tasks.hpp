@@ -70,7 +70,7 @@ private:
             ++owner.ended_;
             if (op.succeeded()) ++owner.succeeded_;
             if (op.errc() != Errc::ok) ++owner.refused_;
-            if (op.orphan() == wire::kRootNodeId) std::abort();
+            if (op.surplus_lookup() == wire::kRootNodeId) std::abort();
             if (op.errc() == Errc::ok &&
                 (static_cast<std::int32_t>(op.error()) < 0 || static_cast<std::int32_t>(op.error()) >= 512)) {
                 std::abort();

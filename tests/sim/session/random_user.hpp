@@ -95,7 +95,7 @@ private:
         if (task.op.succeeded()) ++succeeded_;
         if (task.op.errc() != Errc::ok) ++violations_;
         // The server may have counted a lookup although we refuse what it answered.
-        mount_.forget_orphan(task.op.orphan());
+        mount_.forget_surplus(task.op.surplus_lookup());
         if (task.op.succeeded() && task.then) task.then(task);
         mount_.drop(task.place.node);
         mount_.drop(task.other.node);

@@ -70,7 +70,7 @@ public:
     }
 
     // INIT. False when the server or the device refused.
-    bool mount(const client::InitWish& wish = {}) {
+    bool mount(const client::InitOptions& wish = {}) {
         REQUIRE(session.open(wish) == Errc::ok);
         run_control();
         return session.state() == client::SessionState::ready;
@@ -144,7 +144,7 @@ public:
     void evict(std::size_t keep) {
         while (client::Node* node = nodes.evict(keep)) give_back(*node);
     }
-    void forget_orphan(std::uint64_t nodeid) {
+    void forget_surplus(std::uint64_t nodeid) {
         if (nodeid == 0) return;
         auto* node = new client::Node;
         node->forget = {nodeid, 1, nullptr};

@@ -233,7 +233,7 @@ TEST_CASE("CREATE: MKNOD and OPEN, at once the second time") {
         CHECK(create->entry().nodeid == 42);
         CHECK(create->result().fh == 7);
         CHECK(create->owes_release());
-        CHECK(create->orphan() == 0);
+        CHECK(create->surplus_lookup() == 0);
         CHECK(f.silent());
     }
 }

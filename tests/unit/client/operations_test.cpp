@@ -25,7 +25,7 @@ template <Opcode Op> void name_it(Single<Op>& operation) {
 struct Outcome {
     Errc errc;
     Errno error;
-    std::uint64_t orphan;
+    std::uint64_t surplus_lookup;
     friend bool operator==(const Outcome&, const Outcome&) = default;
 };
 template <Opcode Op> Outcome with_entry(const wire::EntryOut& out, std::uint32_t mode = 0) {
@@ -41,11 +41,13 @@ template <Opcode Op> Outcome with_entry(const wire::EntryOut& out, std::uint32_t
         f.answer(out);
     }
     CHECK(operation.finished == 1);
-    return {operation->errc(), operation->error(), operation->orphan()};
+    return {operation->errc(), operation->error(), operation->surplus_lookup()};
 }
 constexpr Outcome kGood{Errc::ok, Errno::none, 0};
 constexpr Outcome kBad{Errc::protocol_violation, Errno::none, 0};
-constexpr Outcome bad_with(std::uint64_t orphan) { return {Errc::protocol_violation, Errno::none, orphan}; }
+constexpr Outcome bad_with(std::uint64_t surplus_lookup) {
+    return {Errc::protocol_violation, Errno::none, surplus_lookup};
+}
 
 wire::EntryOut broken(std::uint64_t nodeid) {
     wire::EntryOut out = entry(nodeid, 0644); // no type
@@ -73,7 +75,7 @@ TEST_CASE("a request carries its caller, its node and its names") {
     f.answer(entry(42));
     CHECK(lookup->succeeded());
     CHECK(lookup->call.reply.nodeid == 42);
-    CHECK(lookup->orphan() == 0);
+    CHECK(lookup->surplus_lookup() == 0);
 }
 
 TEST_CASE("LOOKUP: node 0 is a negative entry with its validity, not a lookup") {
@@ -89,7 +91,7 @@ TEST_CASE("LOOKUP: node 0 is a negative entry with its validity, not a lookup") 
     CHECK(lookup->error() == Errno::enoent);
     CHECK_FALSE(lookup->succeeded());
     CHECK(lookup->call.reply.entry_valid == 7);
-    CHECK(lookup->orphan() == 0);
+    CHECK(lookup->surplus_lookup() == 0);
     // Used once more, it remembers nothing of that.
     lookup->start(f.client, kCaller, 5);
     f.next(Opcode::lookup);
@@ -112,19 +114,19 @@ TEST_CASE("an entry that cannot be is refused, and the lookup it cost is reporte
     CHECK(with_entry<Opcode::symlink>(entry(0, kSIflnk)) == kBad);
 }
 
-TEST_CASE("an operation used again has no orphan of the time before") {
+TEST_CASE("an operation used again has no surplus lookup of the time before") {
     OperationsFixture f;
     Counted<Lookup> lookup;
     name_it(lookup.op);
     lookup->start(f.client, kCaller, 5);
     f.next(Opcode::lookup);
     f.answer(broken(42));
-    CHECK(lookup->orphan() == 42);
+    CHECK(lookup->surplus_lookup() == 42);
     lookup->start(f.client, kCaller, 5);
     f.next(Opcode::lookup);
     f.answer(entry(43));
     CHECK(lookup->succeeded());
-    CHECK(lookup->orphan() == 0);
+    CHECK(lookup->surplus_lookup() == 0);
 }
 
 TEST_CASE("what was made must be of the type that was asked for") {
@@ -195,7 +197,7 @@ TEST_CASE("a server's error ends an operation with that error") {
     CHECK(make.finished == 1);
     CHECK(make->errc() == Errc::ok);
     CHECK(make->error() == Errno::eexist);
-    CHECK(make->orphan() == 0);
+    CHECK(make->surplus_lookup() == 0);
 }
 
 TEST_CASE("OPEN never carries what belongs to CREATE or to the host, and truncates as agreed") {
@@ -311,8 +313,8 @@ TEST_CASE("CREATE carries every flag but O_NOCTTY, and the mode as agreed") {
 }
 
 TEST_CASE("CREATE that opened something else than a file is refused, its lookup and its handle reported") {
-    for (const auto& [out, orphan] : {std::pair{entry(42, kSIfdir), 42}, std::pair{broken(42), 42},
-                                      std::pair{entry(1), 0}, std::pair{entry(0), 0}}) {
+    for (const auto& [out, surplus_lookup] : {std::pair{entry(42, kSIfdir), 42}, std::pair{broken(42), 42},
+                                              std::pair{entry(1), 0}, std::pair{entry(0), 0}}) {
         OperationsFixture f;
         Counted<CreateFile> create;
         create->start(f.client, kCaller, 5, text_span("g"), kOCreat, 0644, 0);
@@ -320,7 +322,7 @@ TEST_CASE("CREATE that opened something else than a file is refused, its lookup 
         f.answer(wire::CreateOut{out, {8, 0, 0}});
         CHECK(create.finished == 1);
         CHECK(create->errc() == Errc::protocol_violation);
-        CHECK(create->orphan() == static_cast<std::uint64_t>(orphan));
+        CHECK(create->surplus_lookup() == static_cast<std::uint64_t>(surplus_lookup));
         CHECK(create->owes_release());
     }
 }
@@ -337,7 +339,7 @@ TEST_CASE("CREATE by MKNOD and OPEN: each step may fail, and leaves behind what 
         fall_back(f, create);
         f.answer_error(Errno::eexist);
         CHECK(create->error() == Errno::eexist);
-        CHECK(create->orphan() == 0);
+        CHECK(create->surplus_lookup() == 0);
     }
     {
         OperationsFixture f;
@@ -346,7 +348,7 @@ TEST_CASE("CREATE by MKNOD and OPEN: each step may fail, and leaves behind what 
         f.answer(entry(42, kSIfifo));
         CHECK(create.finished == 1);
         CHECK(create->errc() == Errc::protocol_violation);
-        CHECK(create->orphan() == 42);
+        CHECK(create->surplus_lookup() == 42);
     }
     {
         OperationsFixture f;
@@ -357,7 +359,7 @@ TEST_CASE("CREATE by MKNOD and OPEN: each step may fail, and leaves behind what 
         f.answer_error(Errno::emfile);
         CHECK(create.finished == 1);
         CHECK(create->error() == Errno::emfile);
-        CHECK(create->orphan() == 42);
+        CHECK(create->surplus_lookup() == 42);
         CHECK_FALSE(create->owes_release());
     }
     {

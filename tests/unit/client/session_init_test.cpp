@@ -10,7 +10,7 @@
 using namespace vfsproto;
 using namespace vfsproto::test;
 using client::implemented_init_flags;
-using client::InitWish;
+using client::InitOptions;
 using client::SessionOptions;
 using client::SessionParams;
 using wire::Errno;
@@ -45,7 +45,7 @@ template <class S> void patch(Bytes& bytes, std::size_t at, const S& value) {
 
 // The session after this answer.
 struct Settled {
-    explicit Settled(const InitOut& out, std::size_t size = sizeof(InitOut), const InitWish& wish = {}) {
+    explicit Settled(const InitOut& out, std::size_t size = sizeof(InitOut), const InitOptions& wish = {}) {
         const auto message = script.open(wish);
         script.reply_init(message, out, size);
     }
@@ -61,8 +61,8 @@ InitOut with(void (*change)(InitOut&)) {
     return out;
 }
 
-InitWish without(InitFlag flag) {
-    InitWish wish;
+InitOptions without(InitFlag flag) {
+    InitOptions wish;
     wish.flags.remove(flag);
     return wish;
 }
@@ -73,7 +73,7 @@ TEST_CASE("INIT is the captured one, byte for byte, but for our unique and our f
     if (test::captured_bytes_are_foreign()) return;
     GoldenInit golden = golden_init("c_virtiofsd.txt");
     SessionScript script;
-    InitWish wish;
+    InitOptions wish;
     wish.pid = 77;
     const auto message = script.open(wish);
     patch(golden.request, offsetof(wire::InHeader, unique), message.header().unique);
@@ -121,7 +121,7 @@ TEST_CASE("the captured answers of both daemons make the session ready") {
 
 TEST_CASE("only what is implemented is offered, whatever was wished for") {
     SessionScript script;
-    InitWish wish;
+    InitOptions wish;
     wish.flags = InitFlags(~std::uint64_t{0});
     const auto message = script.open(wish);
     const auto in = wire::get_struct<wire::InitIn>(message.bytes.data() + sizeof(wire::InHeader));
@@ -283,13 +283,13 @@ TEST_CASE("max_pages is 32 without its flag, whatever the field says, and never 
     CHECK(Settled(with([](InitOut& out) { out.max_pages = 0; })).params().max_pages == 1);
     CHECK(Settled(with([](InitOut& out) { out.max_pages = 65535; })).params().max_pages == 256);
     CHECK(Settled(with([](InitOut& out) { out.max_pages = 100; })).params().max_read == 400u << 10);
-    InitWish small;
+    InitOptions small;
     small.max_pages = 12; // a short ring
     CHECK(Settled(good_init_out(), sizeof(InitOut), small).params().max_pages == 12);
     CHECK(Settled(good_init_out(), sizeof(InitOut), small).params().max_write == 12u * 4096);
     small.max_pages = 0;
     CHECK(Settled(good_init_out(), sizeof(InitOut), small).params().max_pages == 1);
-    InitWish large;
+    InitOptions large;
     large.max_pages = 65535;
     CHECK(Settled(with([](InitOut& out) { out.max_pages = 65535; }), sizeof(InitOut), large).params().max_read ==
           65535u * 4096);

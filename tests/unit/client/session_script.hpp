@@ -79,14 +79,14 @@ struct SessionScript {
     }
     void reply_error(const Message& message, std::int32_t error) { reply(message, {16, error, 0}, nullptr, 0, 16); }
 
-    Message open(const client::InitWish& wish = {}) {
+    Message open(const client::InitOptions& wish = {}) {
         REQUIRE(session.open(wish) == Errc::ok);
         const auto message = take();
         REQUIRE(message);
         REQUIRE(message->opcode() == wire::Opcode::init);
         return *message;
     }
-    void make_ready(const client::InitWish& wish = {}) {
+    void make_ready(const client::InitOptions& wish = {}) {
         reply_init(open(wish), good_init_out());
         REQUIRE(session.state() == SessionState::ready);
     }

@@ -148,7 +148,7 @@ TEST_CASE("DESTROY is the captured one, and whatever it answers the session is c
     };
     for (const auto& answer : answers) {
         SessionScript script;
-        client::InitWish wish;
+        client::InitOptions wish;
         wish.pid = 77;
         script.make_ready(wish);
         const auto message = script.make_destroy_sent();

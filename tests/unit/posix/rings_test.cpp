@@ -91,7 +91,7 @@ TEMPLATE_TEST_CASE("a mount works over packed rings of any size, in order or not
     if (!by_events) options.mount.channel.rings.withheld.add(Feature::event_idx);
     INFO("size " << options.device.queue_size);
     TestType over(options);
-    const posix::DeviceRings& rings = over->channel().rings();
+    const posix::DriverQueues& rings = over->channel().rings();
     CHECK(rings.request_ring().kind() == posix::RingKind::packed);
     CHECK(rings.request_ring().size() == options.device.queue_size);
     const bool is_in_order = options.mount.channel.rings.order == UseOrder::in_order;
@@ -111,7 +111,7 @@ TEMPLATE_TEST_CASE("a mount works over split rings in order", "[rings]", OverMem
     options.mount.channel.rings.indirect = GENERATE(UseIndirect::never, UseIndirect::always);
     options.mount.channel.rings.order = UseOrder::in_order;
     TestType over(options);
-    const posix::DeviceRings& rings = over->channel().rings();
+    const posix::DriverQueues& rings = over->channel().rings();
     CHECK(rings.request_ring().kind() == posix::RingKind::split);
     CHECK(rings.features().has(Feature::in_order));
     CHECK(rings.request_ring().limits().written == WrittenLength::upper_bound);

@@ -8,7 +8,7 @@
 //   emulated_devices bring-ups ADDRESS COUNT        (a virtio-fs device: opened so often, with something done each time)
 #include "vfsproto/backends/file_descriptor.hpp"
 #include "vfsproto/backends/vfio_pci.hpp"
-#include "vfsproto/posix/driver_ring.hpp"
+#include "vfsproto/posix/driver_queue.hpp"
 #include "vfsproto/posix/mount.hpp"
 #include "vfsproto/transport/bring_up.hpp"
 
@@ -61,7 +61,7 @@ public:
         const auto offered = transport.max_queue_size(QueueIndex{0});
         if (!offered) fail("no queue");
         const auto kind = posix::ring_kind(features_);
-        posix::DriverRing::Options ring;
+        posix::DriverQueue::Options ring;
         ring.size = posix::ring_size_within(kind, std::min(*offered, most));
         ring.direct_segments = ring.max_segments;
         ring_memory_ = memory(posix::ring_bytes(kind, ring.size));
@@ -81,7 +81,7 @@ public:
         return *region;
     }
     [[nodiscard]] FeatureSet features() const { return features_; }
-    [[nodiscard]] posix::RequestRing& queue() { return ring_.queue(); }
+    [[nodiscard]] posix::AnyRing& queue() { return ring_.queue(); }
     [[nodiscard]] std::uint16_t size() const { return ring_.size(); }
     [[nodiscard]] bool gone() const { return gone_; }
     [[nodiscard]] std::string gone_reason() const { return device_->gone_reason(); }
@@ -109,7 +109,7 @@ private:
     std::unique_ptr<BringUp> bring_up_;
     FeatureSet features_;
     Region ring_memory_;
-    posix::DriverRing ring_;
+    posix::DriverQueue ring_;
     int event_ = -1;
     std::atomic<bool> gone_{false};
 };

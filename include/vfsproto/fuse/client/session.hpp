@@ -46,7 +46,7 @@ inline constexpr SessionTransition kSessionTransitions[] = {
 [[nodiscard]] wire::InitFlags implemented_init_flags() noexcept;
 
 // What to ask for in INIT.
-struct InitWish {
+struct InitOptions {
     wire::InitFlags flags = implemented_init_flags(); // anything not implemented is left out
     std::uint32_t max_readahead = 1u << 20;           // bytes
     std::uint16_t max_pages = 256;                    // the most one request of ours may carry
@@ -101,7 +101,7 @@ public:
     void handle_device_gone(Errc why) noexcept;
 
     // FUSE_INIT. Errors: wrong_state.
-    [[nodiscard]] Errc open(const InitWish& wish) noexcept;
+    [[nodiscard]] Errc open(const InitOptions& wanted) noexcept;
     // Stops taking forgets; FUSE_DESTROY follows once the lanes are idle and every FORGET was used by the device (Linux
     // fs/fuse/virtio_fs.c: stop forgets, drain, DESTROY). Errors: wrong_state.
     [[nodiscard]] Errc close() noexcept;
@@ -137,7 +137,7 @@ private:
     std::uint32_t control_room_ = 0;
     std::uint64_t control_unique_ = 0;
     std::uint64_t sequence_ = 0;
-    InitWish wish_{};
+    InitOptions wanted_{};
     SessionParams params_{};
     Errc failure_ = Errc::ok;
     wire::Errno server_error_ = wire::Errno::none;

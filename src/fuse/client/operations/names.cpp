@@ -125,7 +125,7 @@ void CreateFile::made_node() noexcept {
 }
 
 void CreateFile::opened() noexcept {
-    if (!open_.succeeded()) orphan_ = mknod_.reply.nodeid;
+    if (!open_.succeeded()) surplus_lookup_ = mknod_.reply.nodeid;
     create_.reply.open = open_.result();
     owes_release_ = open_.owes_release();
     finish(open_.errc(), open_.error());

@@ -79,7 +79,7 @@ public:
     [[nodiscard]] Errc errc() const noexcept { return verdict_.errc; } // the engine's or the protocol's failure
     [[nodiscard]] wire::Errno error() const noexcept { return verdict_.error; } // the server's
     // A node whose lookup the server counted although the operation failed: the host gives one lookup of it back. 0 = none.
-    [[nodiscard]] std::uint64_t orphan() const noexcept { return orphan_; }
+    [[nodiscard]] std::uint64_t surplus_lookup() const noexcept { return surplus_lookup_; }
 
 protected:
     ~Operation() = default;
@@ -88,7 +88,7 @@ protected:
         client_ = &client;
         caller_ = caller;
         verdict_ = {Errc::ok, wire::Errno::none};
-        orphan_ = 0;
+        surplus_lookup_ = 0;
     }
     void send(Request& request, std::uint64_t nodeid, void (*on_done)(Request&) noexcept) noexcept {
         request.nodeid = nodeid;
@@ -108,14 +108,14 @@ protected:
         client_->sticky->mark(request.op->opcode);
         return true;
     }
-    // Checks what only the reply's content can tell, and notes an orphan. With `type`, S_IFMT bits, of that type alone.
+    // Checks what only the reply's content can tell, and notes a surplus lookup. With `type`, S_IFMT bits, of that type alone.
     [[nodiscard]] Errc check_entry(const wire::EntryOut& entry) noexcept;
     [[nodiscard]] Errc check_entry(const wire::EntryOut& entry, std::uint32_t type) noexcept;
 
     Client* client_ = nullptr;
     Caller caller_{};
     Verdict verdict_{Errc::ok, wire::Errno::none};
-    std::uint64_t orphan_ = 0;
+    std::uint64_t surplus_lookup_ = 0;
 };
 
 // PollOut::revents of a server without POLL (Linux DEFAULT_POLLMASK).

@@ -2,7 +2,7 @@
 // The driver side of one queue, as a ring of the kind that was negotiated. Nothing above knows which it is.
 #pragma once
 
-#include "vfsproto/posix/request_ring.hpp"
+#include "vfsproto/posix/any_ring.hpp"
 #include "vfsproto/transport/features.hpp"
 #include "vfsproto/transport/transport.hpp"
 
@@ -30,7 +30,7 @@ enum class RingKind : std::uint8_t { split, packed };
 }
 
 // One owner at a time.
-class DriverRing {
+class DriverQueue {
 public:
     struct Options {
         std::uint16_t size = 0; // legal for the kind
@@ -38,9 +38,9 @@ public:
         std::uint16_t direct_segments = 1;
     };
 
-    DriverRing() = default;
-    DriverRing(const DriverRing&) = delete;
-    DriverRing& operator=(const DriverRing&) = delete;
+    DriverQueue() = default;
+    DriverQueue(const DriverQueue&) = delete;
+    DriverQueue& operator=(const DriverQueue&) = delete;
 
     // `memory` has room for ring_bytes(); `tables` for table_bytes(), or none without INDIRECT_DESC. Errors: what the
     // ring's own init() says.
@@ -54,7 +54,7 @@ public:
     [[nodiscard]] std::uint16_t size() const noexcept { return queue_.size(); }
     [[nodiscard]] QueueLimits limits() const noexcept { return queue_.limits(); }
     [[nodiscard]] RingDriverCounters counters() const noexcept { return queue_.counters(); }
-    [[nodiscard]] RequestRing& queue() noexcept { return queue_; }
+    [[nodiscard]] AnyRing& queue() noexcept { return queue_; }
     // For telling the device where the areas are.
     [[nodiscard]] const QueueAddresses& addresses() const noexcept { return addresses_; }
     void set_doorbell(Doorbell doorbell) noexcept {
@@ -82,7 +82,7 @@ private:
         if (!ring) return ring.error();
         remember_addresses(*ring);
         split_shadow_.resize(split_shadow_count(options.size));
-        queue_ = RequestRing(split_);
+        queue_ = AnyRing(split_);
         return split_.init(*ring, split_shadow_, common<SplitDriverOptions>(features, tables, options));
     }
     [[nodiscard]] Errc set_up_packed(FeatureSet features, const Region& memory, const Region& tables,
@@ -91,7 +91,7 @@ private:
         if (!ring) return ring.error();
         remember_addresses(*ring);
         packed_shadow_.resize(packed_shadow_count(options.size));
-        queue_ = RequestRing(packed_);
+        queue_ = AnyRing(packed_);
         return packed_.init(*ring, packed_shadow_, common<PackedDriverOptions>(features, tables, options));
     }
 
@@ -100,7 +100,7 @@ private:
     PackedDriver packed_;
     std::vector<SplitShadow> split_shadow_;
     std::vector<PackedShadow> packed_shadow_;
-    RequestRing queue_; // to one of them
+    AnyRing queue_; // to one of them
     QueueAddresses addresses_{};
 };
 

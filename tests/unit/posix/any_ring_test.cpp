@@ -6,7 +6,7 @@
 
 #include "vfsproto/fuse/client/lane_body.hpp"
 #include "vfsproto/fuse/client/request.hpp"
-#include "vfsproto/posix/request_ring.hpp"
+#include "vfsproto/posix/any_ring.hpp"
 
 #include <deque>
 #include <map>
@@ -127,17 +127,17 @@ template <class Lane, class Queue> struct Side {
 struct Table : QueueRef {
     explicit Table(SplitDriver& driver) : QueueRef(make_queue_ref(driver)) {}
 };
-using OverRing = Side<posix::Lane, posix::RequestRing>;
+using OverRing = Side<posix::Lane, posix::AnyRing>;
 using OverTable = Side<client::Lane, Table>;
 
-static_assert(client::KeepsChains<posix::RequestRing>);
+static_assert(client::KeepsChains<posix::AnyRing>);
 static_assert(!client::KeepsChains<QueueRef>);
 
 bool same_memory(const Region& a, const Region& b) { return std::memcmp(a.host(), b.host(), a.size()) == 0; }
 
 } // namespace
 
-TEST_CASE("what the lane of a channel leaves unwritten stands there already", "[request_ring]") {
+TEST_CASE("what the lane of a channel leaves unwritten stands there already", "[any_ring]") {
     OverRing ring;
     OverTable table;
     Random random(GENERATE(1u, 2u, 3u));
@@ -194,7 +194,7 @@ TEST_CASE("what the lane of a channel leaves unwritten stands there already", "[
     for (const Statfs& call : ring.others) REQUIRE(call.ended == 1);
 }
 
-TEST_CASE("a second READ of a slot writes one descriptor", "[request_ring]") {
+TEST_CASE("a second READ of a slot writes one descriptor", "[any_ring]") {
     OverRing ring;
     const auto read = [&](std::uint64_t at, std::uint32_t len) {
         ring.send<Opcode::read>({.nodeid = 1,
@@ -219,8 +219,7 @@ TEST_CASE("a second READ of a slot writes one descriptor", "[request_ring]") {
     CHECK(ring.transfers.back().errc == Errc::ok);
 }
 
-TEST_CASE("a lane that begins anew on other memory takes nothing for its own that stands in the ring",
-          "[request_ring]") {
+TEST_CASE("a lane that begins anew on other memory takes nothing for its own that stands in the ring", "[any_ring]") {
     OverRing ring;
     constexpr std::size_t kOther = std::size_t{128} << 10;
     for (const std::size_t at : {std::size_t{0}, kOther}) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "vfsproto/posix/device_rings.hpp"
+#include "vfsproto/posix/driver_queues.hpp"
 
 namespace vfsproto::posix {
 
@@ -10,14 +10,14 @@ constexpr std::uint16_t kEnoughDirectChains = 32;
 
 } // namespace
 
-Outcome<std::unique_ptr<DeviceRings>> DeviceRings::bring_up(backends::Attachment& attachment,
-                                                            const RingOptions& options) {
-    std::unique_ptr<DeviceRings> rings(new DeviceRings(attachment));
+Outcome<std::unique_ptr<DriverQueues>> DriverQueues::bring_up(backends::Attachment& attachment,
+                                                              const RingOptions& options) {
+    std::unique_ptr<DriverQueues> rings(new DriverQueues(attachment));
     if (const Errc errc = rings->start(options); errc != Errc::ok) return errc;
     return rings;
 }
 
-DeviceRings::~DeviceRings() {
+DriverQueues::~DriverQueues() {
     // A device that will not stop may still write: then its memory is left to the attachment.
     const Errc stopped = stop();
     if (stopped != Errc::ok && stopped != Errc::device_gone) return;
@@ -27,7 +27,7 @@ DeviceRings::~DeviceRings() {
     }
 }
 
-Errc DeviceRings::start(const RingOptions& options) {
+Errc DriverQueues::start(const RingOptions& options) {
     FeatureSet wanted = FeatureSet::of(Feature::version_1, Feature::event_idx, Feature::ring_packed);
     wanted = wanted | attachment_.transport().supported_features();
     if (options.indirect != UseIndirect::never) wanted.add(Feature::indirect_desc);
@@ -43,7 +43,7 @@ Errc DeviceRings::start(const RingOptions& options) {
     return bring_up_.go_live();
 }
 
-Errc DeviceRings::set_up(Queue& queue, QueueIndex index, const RingOptions& options) {
+Errc DriverQueues::set_up(Queue& queue, QueueIndex index, const RingOptions& options) {
     Transport& transport = attachment_.transport();
     const auto offered = transport.max_queue_size(index);
     if (!offered) return offered.error();
@@ -51,7 +51,7 @@ Errc DeviceRings::set_up(Queue& queue, QueueIndex index, const RingOptions& opti
     if (options.queue_size != 0 && options.queue_size < most) most = options.queue_size;
     const FeatureSet features = bring_up_.features();
     const RingKind kind = ring_kind(features);
-    DriverRing::Options ring{.size = ring_size_within(kind, most), .max_segments = options.max_segments};
+    DriverQueue::Options ring{.size = ring_size_within(kind, most), .max_segments = options.max_segments};
     if (ring.size < 2) return Errc::queue_absent;
 
     const auto memory = attachment_.allocate(ring_bytes(kind, ring.size));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "vfsproto/posix/node_keeper.hpp"
+#include "vfsproto/posix/node_cache.hpp"
 
 #include "vfsproto/config.hpp"
 
@@ -17,33 +17,33 @@ constexpr std::size_t kEvictionBatch = 128;
 
 NodeRef NodeRef::clone() const {
     if (node_ == nullptr) return {};
-    if (node_ != &keeper_->root_) {
-        const std::lock_guard lock(keeper_->mutex_);
-        keeper_->table_.use(*node_);
+    if (node_ != &cache_->root_) {
+        const std::lock_guard lock(cache_->mutex_);
+        cache_->table_.use(*node_);
     }
-    return NodeRef(*keeper_, *node_);
+    return NodeRef(*cache_, *node_);
 }
 
 void NodeRef::reset() noexcept {
-    if (client::Node* node = std::exchange(node_, nullptr)) keeper_->drop(*node, client::Linked::yes);
+    if (client::Node* node = std::exchange(node_, nullptr)) cache_->drop(*node, client::Linked::yes);
 }
 
 void NodeRef::reset_unlinked() noexcept {
-    if (client::Node* node = std::exchange(node_, nullptr)) keeper_->drop(*node, client::Linked::no);
+    if (client::Node* node = std::exchange(node_, nullptr)) cache_->drop(*node, client::Linked::no);
 }
 
-NodeKeeper::NodeKeeper(Channel& channel, std::size_t max_idle)
+NodeCache::NodeCache(Channel& channel, std::size_t max_idle)
     : channel_(channel), max_idle_(max_idle), buckets_(kBuckets), table_(buckets_) {
     root_.forget.nodeid = wire::kRootNodeId;
 }
 
-NodeKeeper::~NodeKeeper() {
+NodeCache::~NodeCache() {
     while (client::Node* node = table_.evict(0)) Channel::delete_node(node);
     VFSPROTO_ASSERT(table_.size() == 0); // a File, Directory or call that outlived its mount
     if (spare_ != nullptr) Channel::delete_node(spare_);
 }
 
-client::Node& NodeKeeper::count_locked(const wire::EntryOut& entry) {
+client::Node& NodeCache::count_locked(const wire::EntryOut& entry) {
     if (spare_ == nullptr) spare_ = Channel::new_node();
     const std::uint32_t type = entry.attr.mode & wire::linux_abi::kSIfmt;
     client::Node& node = table_.count_lookup(entry.nodeid, entry.generation, type, *spare_);
@@ -52,14 +52,14 @@ client::Node& NodeKeeper::count_locked(const wire::EntryOut& entry) {
     return node;
 }
 
-NodeRef NodeKeeper::count(const wire::EntryOut& entry) {
+NodeRef NodeCache::count(const wire::EntryOut& entry) {
     // "..", and a server that hands the root out again: it has no count to give back.
     if (entry.nodeid == wire::kRootNodeId) return root();
     const std::lock_guard lock(mutex_);
     return NodeRef(*this, count_locked(entry));
 }
 
-void NodeKeeper::count_idle(const std::vector<wire::EntryOut>& entries) {
+void NodeCache::count_idle(const std::vector<wire::EntryOut>& entries) {
     {
         const std::lock_guard lock(mutex_);
         for (const wire::EntryOut& entry : entries) {
@@ -72,7 +72,7 @@ void NodeKeeper::count_idle(const std::vector<wire::EntryOut>& entries) {
     send_evicted();
 }
 
-void NodeKeeper::drop(client::Node& node, client::Linked linked) noexcept {
+void NodeCache::drop(client::Node& node, client::Linked linked) noexcept {
     if (&node == &root_) return;
     {
         const std::lock_guard lock(mutex_);
@@ -89,12 +89,12 @@ void NodeKeeper::drop(client::Node& node, client::Linked linked) noexcept {
     send_evicted();
 }
 
-void NodeKeeper::evict_locked(std::size_t keep) {
+void NodeCache::evict_locked(std::size_t keep) {
     while (client::Node* node = table_.evict(keep)) evicted_.push_back(node);
 }
 
 // The channel's lock is never taken under ours.
-void NodeKeeper::send_evicted() {
+void NodeCache::send_evicted() {
     std::vector<client::Node*> nodes;
     {
         const std::lock_guard lock(mutex_);
@@ -103,7 +103,7 @@ void NodeKeeper::send_evicted() {
     channel_.forget(nodes);
 }
 
-void NodeKeeper::prune() {
+void NodeCache::prune() {
     {
         const std::lock_guard lock(mutex_);
         evict_locked(0);
@@ -111,19 +111,19 @@ void NodeKeeper::prune() {
     send_evicted();
 }
 
-bool NodeKeeper::make_room(const Failure& why) {
+bool NodeCache::make_room(const Failure& why) {
     const bool exhausted = why.error == wire::Errno::emfile || why.error == wire::Errno::enfile;
     if (!exhausted || idle() == 0) return false;
     prune();
     return true;
 }
 
-std::size_t NodeKeeper::idle() const {
+std::size_t NodeCache::idle() const {
     const std::lock_guard lock(mutex_);
     return table_.idle();
 }
 
-std::size_t NodeKeeper::size() const {
+std::size_t NodeCache::size() const {
     const std::lock_guard lock(mutex_);
     return table_.size();
 }

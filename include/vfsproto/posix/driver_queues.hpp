@@ -3,7 +3,7 @@
 #pragma once
 
 #include "vfsproto/backends/attachment.hpp"
-#include "vfsproto/posix/driver_ring.hpp"
+#include "vfsproto/posix/driver_queue.hpp"
 #include "vfsproto/posix/failure.hpp"
 #include "vfsproto/transport/bring_up.hpp"
 #include "vfsproto/transport/fs_config.hpp"
@@ -30,22 +30,22 @@ struct RingOptions {
 };
 
 // One owner at a time; every call may sleep.
-class DeviceRings {
+class DriverQueues {
 public:
     // hiprio and one request queue (every known server has just one). The attachment outlives the rings.
-    [[nodiscard]] static Outcome<std::unique_ptr<DeviceRings>> bring_up(backends::Attachment& attachment,
-                                                                        const RingOptions& options);
-    ~DeviceRings();
-    DeviceRings(const DeviceRings&) = delete;
-    DeviceRings& operator=(const DeviceRings&) = delete;
+    [[nodiscard]] static Outcome<std::unique_ptr<DriverQueues>> bring_up(backends::Attachment& attachment,
+                                                                         const RingOptions& options);
+    ~DriverQueues();
+    DriverQueues(const DriverQueues&) = delete;
+    DriverQueues& operator=(const DriverQueues&) = delete;
 
     [[nodiscard]] QueueRef hiprio() noexcept { return make_queue_ref(queues_[0].ring.queue()); }
     [[nodiscard]] QueueRef request_queue() noexcept { return make_queue_ref(queues_[1].ring.queue()); }
-    [[nodiscard]] RequestRing request_lane_queue() noexcept { return queues_[1].ring.queue(); }
+    [[nodiscard]] AnyRing request_lane_queue() noexcept { return queues_[1].ring.queue(); }
     [[nodiscard]] int hiprio_fd() const noexcept { return queues_[0].wait_fd; }
     [[nodiscard]] int request_fd() const noexcept { return queues_[1].wait_fd; }
-    [[nodiscard]] const DriverRing& hiprio_ring() const noexcept { return queues_[0].ring; }
-    [[nodiscard]] const DriverRing& request_ring() const noexcept { return queues_[1].ring; }
+    [[nodiscard]] const DriverQueue& hiprio_ring() const noexcept { return queues_[0].ring; }
+    [[nodiscard]] const DriverQueue& request_ring() const noexcept { return queues_[1].ring; }
 
     [[nodiscard]] const FsConfig& config() const noexcept { return config_; }
     [[nodiscard]] FeatureSet features() const noexcept { return bring_up_.features(); }
@@ -56,13 +56,13 @@ public:
 
 private:
     struct Queue {
-        DriverRing ring;
+        DriverQueue ring;
         Region memory{};
         Region indirect{};
         int wait_fd = -1;
     };
 
-    explicit DeviceRings(backends::Attachment& attachment)
+    explicit DriverQueues(backends::Attachment& attachment)
         : attachment_(attachment), bring_up_(attachment.transport()) {}
     [[nodiscard]] Errc start(const RingOptions& options);
     [[nodiscard]] Errc set_up(Queue& queue, QueueIndex index, const RingOptions& options);

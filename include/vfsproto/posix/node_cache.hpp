@@ -13,15 +13,15 @@
 
 namespace vfsproto::posix {
 
-class NodeKeeper;
+class NodeCache;
 
 // One use of a node: while it lives the node is not forgotten. Movable, not shared between threads.
 class NodeRef {
 public:
     NodeRef() = default;
-    NodeRef(NodeRef&& other) noexcept : keeper_(other.keeper_), node_(std::exchange(other.node_, nullptr)) {}
+    NodeRef(NodeRef&& other) noexcept : cache_(other.cache_), node_(std::exchange(other.node_, nullptr)) {}
     NodeRef& operator=(NodeRef&& other) noexcept {
-        std::swap(keeper_, other.keeper_);
+        std::swap(cache_, other.cache_);
         std::swap(node_, other.node_);
         return *this;
     }
@@ -35,21 +35,21 @@ public:
     void reset_unlinked() noexcept;
 
 private:
-    friend class NodeKeeper;
-    NodeRef(NodeKeeper& keeper, client::Node& node) noexcept : keeper_(&keeper), node_(&node) {}
+    friend class NodeCache;
+    NodeRef(NodeCache& cache, client::Node& node) noexcept : cache_(&cache), node_(&node) {}
 
-    NodeKeeper* keeper_ = nullptr;
+    NodeCache* cache_ = nullptr;
     client::Node* node_ = nullptr;
 };
 
 // Any thread.
-class NodeKeeper {
+class NodeCache {
 public:
-    NodeKeeper(Channel& channel, std::size_t max_idle);
+    NodeCache(Channel& channel, std::size_t max_idle);
     // Every NodeRef must be gone. The lookups still counted end with the session's DESTROY.
-    ~NodeKeeper();
-    NodeKeeper(const NodeKeeper&) = delete;
-    NodeKeeper& operator=(const NodeKeeper&) = delete;
+    ~NodeCache();
+    NodeCache(const NodeCache&) = delete;
+    NodeCache& operator=(const NodeCache&) = delete;
 
     [[nodiscard]] NodeRef root() noexcept { return NodeRef(*this, root_); }
     // A reply carried this entry: counts the lookup. Without a taker the node is idle at once.

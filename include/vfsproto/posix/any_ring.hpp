@@ -11,11 +11,11 @@
 namespace vfsproto::posix {
 
 // A model of RequestQueue. Does not own the ring it refers to.
-class RequestRing {
+class AnyRing {
 public:
-    RequestRing() noexcept = default;
-    explicit RequestRing(SplitDriver& ring) noexcept : split_(&ring) {}
-    explicit RequestRing(PackedDriver& ring) noexcept : packed_(&ring) {}
+    AnyRing() noexcept = default;
+    explicit AnyRing(SplitDriver& ring) noexcept : split_(&ring) {}
+    explicit AnyRing(PackedDriver& ring) noexcept : packed_(&ring) {}
 
     [[nodiscard]] QueueLimits limits() const noexcept { return is_packed() ? packed_->limits() : split_->limits(); }
     [[nodiscard]] Errc submit(std::span<const Segment> readable, std::span<const Segment> writable,
@@ -85,10 +85,10 @@ private:
     PackedDriver* packed_ = nullptr;
 };
 
-static_assert(RequestQueue<RequestRing>);
+static_assert(RequestQueue<AnyRing>);
 
-using Lane = client::BasicLane<RequestRing>;
+using Lane = client::BasicLane<AnyRing>;
 
 } // namespace vfsproto::posix
 
-extern template class vfsproto::client::BasicLane<vfsproto::posix::RequestRing>;
+extern template class vfsproto::client::BasicLane<vfsproto::posix::AnyRing>;
