@@ -15,7 +15,7 @@ Channel::Channel(std::unique_ptr<backends::Attachment> attachment, const Channel
     : options_(options),
       attachment_(std::move(attachment)),
       session_trace_(options.trace),
-      share_(*this, options.caller, options.waiting) {}
+      shared_lane_(*this, options.caller, options.waiting) {}
 
 Outcome<std::unique_ptr<Channel>> Channel::open(std::unique_ptr<backends::Attachment> attachment,
                                                 const ChannelOptions& options) {
@@ -30,7 +30,7 @@ Channel::~Channel() {
     std::unique_ptr<DriverQueues> rings;
     {
         // device_gone() may come as long as there is an attachment.
-        const LaneShare::Lock lock(share_);
+        const SharedLane::Lock lock(shared_lane_);
         rings = std::move(rings_);
     }
     rings.reset();
@@ -46,7 +46,7 @@ Failure Channel::start() {
     auto rings = DriverQueues::bring_up(*attachment_, options_.rings);
     if (!rings) return rings.failure();
     {
-        const LaneShare::Lock lock(share_);
+        const SharedLane::Lock lock(shared_lane_);
         rings_ = std::move(*rings);
     }
     hiprio_ = rings_->hiprio();
@@ -67,7 +67,7 @@ void Channel::watch_for_silence() {
     if (limit.count() == 0 && attachment_->end() == backends::Attachment::End::may_be_silent) limit = kUsual;
     if (limit.count() == 0) return;
     const auto progress = [this]() -> std::optional<std::uint64_t> {
-        const LaneShare::Lock lock(share_);
+        const SharedLane::Lock lock(shared_lane_);
         if (lane_.in_flight() == 0) return std::nullopt;
         return lane_.finished();
     };
@@ -87,10 +87,10 @@ Failure Channel::make_lane() {
     options.lengths = limits.written; // whoever asked for IN_ORDER has chosen
     options.plain_caller = options_.caller;
     options.trace = options_.trace;
-    const LaneShare::Lock lock(share_);
+    const SharedLane::Lock lock(shared_lane_);
     const Errc errc = lane_.init(rings_->request_lane_queue(), lane_slots_, lane_memory_, options);
     if (errc != Errc::ok) return errc;
-    if (!share_.attach({&lane_, &session_.params(), &sticky_}, lane_, rings_->request_fd()))
+    if (!shared_lane_.attach({&lane_, &session_.params(), &sticky_}, lane_, rings_->request_fd()))
         return Errc::transport_failed;
     return {};
 }
@@ -99,7 +99,7 @@ Failure Channel::make_lane() {
 Failure Channel::open_session() {
     const auto until = Clock::now() + options_.patience;
     {
-        const LaneShare::Lock lock(share_);
+        const SharedLane::Lock lock(shared_lane_);
         if (failed_ != Errc::ok) return failed_;
         client::InitOptions wanted = options_.init;
         wanted.pid = options_.caller.pid;
@@ -117,7 +117,7 @@ Failure Channel::open_session() {
 }
 
 void Channel::settle_limits() noexcept {
-    const client::Client& client = share_.client();
+    const client::Client& client = shared_lane_.client();
     const Region registered{};
     read_limits_ = {client::piece_limit(client, wire::Opcode::read, nullptr),
                     client::piece_limit(client, wire::Opcode::read, &registered)};
@@ -128,13 +128,13 @@ void Channel::settle_limits() noexcept {
 void Channel::close_session() noexcept {
     const auto until = Clock::now() + options_.patience;
     {
-        const LaneShare::Lock lock(share_);
+        const SharedLane::Lock lock(shared_lane_);
         if (session_.close() != Errc::ok) return;
     }
     // The hiprio queue first: every FORGET must be used before DESTROY is sent.
     for (;;) {
         {
-            const LaneShare::Lock lock(share_);
+            const SharedLane::Lock lock(shared_lane_);
             pump_session();
             session_.handle_lanes_idle();
             pump_session();
@@ -150,7 +150,7 @@ void Channel::close_session() noexcept {
 
 // True once the session's request on the request queue is answered, or never will be.
 bool Channel::poll_control() noexcept {
-    const LaneShare::Lock lock(share_);
+    const SharedLane::Lock lock(shared_lane_);
     QueueRef queue = rings_->request_queue();
     Completion completion;
     do {
@@ -203,7 +203,7 @@ void Channel::pump_session() noexcept {
         }
         if (!submitted) break;
     }
-    share_.set_turns(session_.forgets_in_flight() != 0 ? HostTurns::each_drain : HostTurns::none);
+    shared_lane_.set_turns(session_.forgets_in_flight() != 0 ? HostTurns::each_drain : HostTurns::none);
     free_forgotten();
 }
 
@@ -215,7 +215,7 @@ void Channel::free_forgotten() noexcept {
 void Channel::forget(const std::vector<client::Node*>& nodes) {
     if (nodes.empty()) return;
     {
-        const LaneShare::Lock lock(share_);
+        const SharedLane::Lock lock(shared_lane_);
         for (client::Node* node : nodes) session_.forget(node->forget);
         pump_session();
         if (!session_.has_waiting_forgets()) return;
@@ -229,7 +229,7 @@ void Channel::await_forgets() {
     const auto until = Clock::now() + options_.patience;
     for (;;) {
         {
-            const LaneShare::Lock lock(share_);
+            const SharedLane::Lock lock(shared_lane_);
             pump_session();
             if (!session_.has_waiting_forgets() || hiprio_.error() != Errc::ok) return;
             if (hiprio_.arm(1)) continue;
@@ -254,15 +254,15 @@ void Channel::fail(Errc why) noexcept {
         const std::lock_guard lock(attachment_mutex_);
         [[maybe_unused]] const Errc stopped = rings_->stop();
     }
-    share_.fail_all(why);
+    shared_lane_.fail_all(why);
     session_.handle_device_gone(why);
     free_forgotten();
 }
 
 // On a thread of the attachment's.
 void Channel::device_gone() noexcept {
-    const LaneShare::Lock lock(share_);
-    if (rings_ == nullptr || share_.client().lane == nullptr) {
+    const SharedLane::Lock lock(shared_lane_);
+    if (rings_ == nullptr || shared_lane_.client().lane == nullptr) {
         failed_ = Errc::device_gone;
         return;
     }
@@ -271,13 +271,13 @@ void Channel::device_gone() noexcept {
 }
 
 void Channel::device_silent() noexcept {
-    const LaneShare::Lock lock(share_);
+    const SharedLane::Lock lock(shared_lane_);
     fail(Errc::transport_failed);
     wake_all();
 }
 
 void Channel::wake_all() noexcept {
-    share_.nudge();
+    shared_lane_.nudge();
     backends::signal_event(rings_->hiprio_fd());
 }
 
@@ -297,10 +297,10 @@ void Channel::release(const Region& region) {
 }
 
 ChannelStats Channel::stats() {
-    const LaneShare::Lock lock(share_);
+    const SharedLane::Lock lock(shared_lane_);
     const auto& ring = rings_->request_ring().counters();
     const auto& lane = lane_.counters();
-    const auto& waits = share_.counters();
+    const auto& waits = shared_lane_.counters();
     ChannelStats stats;
     stats.requests = lane.finished;
     stats.descriptors = ring.descriptors;
@@ -315,7 +315,7 @@ ChannelStats Channel::stats() {
 }
 
 Errc Channel::failure() {
-    const LaneShare::Lock lock(share_);
+    const SharedLane::Lock lock(shared_lane_);
     return failed_;
 }
 

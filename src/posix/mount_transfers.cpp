@@ -21,7 +21,7 @@ run_plain(Channel& channel, PlainRun& run, const File& file, std::span<const std
                                                static_cast<std::uint64_t>(bytes.data() - registered->host()),
                                        .len = static_cast<std::uint32_t>(bytes.size()),
                                        .open_flags = file.flags()};
-    return channel.share().run_plain<Op>(wanted, run);
+    return channel.shared_lane().run_plain<Op>(wanted, run);
 }
 
 // One request of memory the device cannot reach; the caller knows that it fits.

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The body of LaneShare::run_plain(): what a READ goes through from the call to the doorbell, in one piece with its caller.
+// The body of SharedLane::run_plain(): what a READ goes through from the call to the doorbell, in one piece with its caller.
 #pragma once
 
 #include "vfsproto/fuse/client/lane_body.hpp"
-#include "vfsproto/posix/lane_share.hpp"
+#include "vfsproto/posix/shared_lane.hpp"
 
 namespace vfsproto::posix {
 
 template <wire::Opcode Op>
-inline bool LaneShare::run_plain(const client::PlainTransfer& wanted, PlainRun& run) noexcept {
-    run.share_ = this;
+inline bool SharedLane::run_plain(const client::PlainTransfer& wanted, PlainRun& run) noexcept {
+    run.shared_lane_ = this;
     run.on_done = [](client::PlainAnswer& done) noexcept {
         auto& ended = static_cast<PlainRun&>(done);
-        ended.share_->satisfy(ended.waiter_);
+        ended.shared_lane_->satisfy(ended.waiter_);
     };
     mutex_.lock();
     Lane& lane = *lane_;

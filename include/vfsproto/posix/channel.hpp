@@ -8,9 +8,9 @@
 #include "vfsproto/fuse/client/session.hpp"
 #include "vfsproto/posix/driver_queues.hpp"
 #include "vfsproto/posix/failure.hpp"
-#include "vfsproto/posix/lane_share.hpp"
 #include "vfsproto/posix/registered_memory.hpp"
 #include "vfsproto/posix/session_trace.hpp"
+#include "vfsproto/posix/shared_lane.hpp"
 #include "vfsproto/posix/silence_watch.hpp"
 
 #include <chrono>
@@ -61,10 +61,10 @@ public:
     Channel(const Channel&) = delete;
     Channel& operator=(const Channel&) = delete;
 
-    [[nodiscard]] LaneShare& share() noexcept { return share_; }
+    [[nodiscard]] SharedLane& shared_lane() noexcept { return shared_lane_; }
     // Runs one operation to its end; any thread.
     template <class Op, class... Args> void run(Op& op, Args&&... args) {
-        share_.run(op, std::forward<Args>(args)...);
+        shared_lane_.run(op, std::forward<Args>(args)...);
         if (op.surplus_lookup() != 0) [[unlikely]]
             give_back(op.surplus_lookup());
     }
@@ -129,21 +129,21 @@ private:
     ChannelOptions options_;
     std::unique_ptr<backends::Attachment> attachment_;
     std::mutex attachment_mutex_; // its calls are made by one thread at a time
-    std::mutex forgets_mutex_;    // taken before the share's lock
+    std::mutex forgets_mutex_;    // taken before the shared lane's lock
     std::unique_ptr<DriverQueues> rings_;
     RegisteredMemory memory_;
     Region lane_memory_{};
     Region session_memory_{};
     std::vector<Lane::Entry> lane_slots_;
     Lane lane_;
-    client::Session session_; // under the share's lock, as the lane
+    client::Session session_; // under the shared lane's lock, as the lane
     SessionTrace session_trace_;
     client::StickyEnosys sticky_;
     QueueRef hiprio_;
     PieceLimits read_limits_{};
     PieceLimits write_limits_{};
     Errc failed_ = Errc::ok;
-    LaneShare share_;
+    SharedLane shared_lane_;
     std::optional<SilenceWatch> silence_; // last: it looks at all of the above
 };
 

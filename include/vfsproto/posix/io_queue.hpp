@@ -58,7 +58,7 @@ public:
         if constexpr (takes_a_node_alone<Args...>) {
             stage(op, args...);
         } else {
-            channel_.share().start(op, std::forward<Args>(args)...);
+            channel_.shared_lane().start(op, std::forward<Args>(args)...);
         }
     }
     // At most what one request may carry (Channel::piece_limit). Not copied when the span lies in a Buffer of the mount.
@@ -80,7 +80,7 @@ public:
     }
 
     // Publishes what was started; next() does so too.
-    void flush() noexcept { channel_.share().flush(take_staged()); }
+    void flush() noexcept { channel_.shared_lane().flush(take_staged()); }
 
     [[nodiscard]] std::size_t in_flight() const noexcept { return started_ - taken_; }
     // Will next() answer without waiting for anybody?
@@ -91,7 +91,7 @@ public:
         if (mine_ == nullptr) {
             if (in_flight() == 0) return nullptr;
             // Sleeps until the first is done, then takes all that are.
-            channel_.share().wait(
+            channel_.shared_lane().wait(
                 take_staged(), waiter_, [this]() noexcept { return done_end_ != &done_; },
                 [this]() noexcept {
                     *done_end_ = nullptr;
@@ -134,7 +134,7 @@ private:
         slot.queue_ = this;
         ++started_;
         if (bounces) [[unlikely]] {
-            channel_.share().start_bounced(transfer);
+            channel_.shared_lane().start_bounced(transfer);
         } else {
             staged.add(transfer);
         }
@@ -145,7 +145,7 @@ private:
         (sizeof...(Args) == 1 && (std::is_same_v<std::remove_cvref_t<Args>, std::uint64_t> && ...));
     template <class Op> void stage(Op& op, std::uint64_t nodeid) noexcept {
         if (staged_count_ == kMostStagedStarts) [[unlikely]]
-            channel_.share().start(take_starts());
+            channel_.shared_lane().start(take_starts());
         staged_starts_[staged_count_++] = {
             &op, nodeid,
             [](client::Operation& operation, client::Client& client, const client::Caller& caller,
@@ -159,7 +159,7 @@ private:
     void take(client::Operation& finished) noexcept {
         *done_end_ = &finished;
         done_end_ = &finished.link;
-        channel_.share().satisfy(waiter_);
+        channel_.shared_lane().satisfy(waiter_);
     }
 
     Channel& channel_;

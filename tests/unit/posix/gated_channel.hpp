@@ -37,9 +37,9 @@ struct GatedChannel {
         fs.open_gate(offset);
         loopback->complete();
     }
-    [[nodiscard]] posix::LaneShareCounters counters() {
-        const posix::LaneShare::Lock lock(channel->share());
-        return channel->share().counters();
+    [[nodiscard]] posix::SharedLaneCounters counters() {
+        const posix::SharedLane::Lock lock(channel->shared_lane());
+        return channel->shared_lane().counters();
     }
 
     GateFileSystem fs;

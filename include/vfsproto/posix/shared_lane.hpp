@@ -15,7 +15,7 @@
 
 namespace vfsproto::posix {
 
-class LaneShare;
+class SharedLane;
 
 // A thread that waits for something the poller will find. On its stack.
 class Waiter {
@@ -25,7 +25,7 @@ public:
     Waiter& operator=(const Waiter&) = delete;
 
 private:
-    friend class LaneShare;
+    friend class SharedLane;
     enum State : std::uint32_t { waiting, done, promoted };
 
     std::atomic<std::uint32_t> state_{waiting};
@@ -37,8 +37,8 @@ private:
 
 // One READ or WRITE a thread waits for, of memory the device can reach. On its stack.
 class PlainRun : public client::PlainAnswer {
-    friend class LaneShare;
-    LaneShare* share_;
+    friend class SharedLane;
+    SharedLane* shared_lane_;
     Waiter waiter_;
 };
 
@@ -95,7 +95,7 @@ protected:
     ~LaneHost() = default;
 };
 
-struct LaneShareCounters {
+struct SharedLaneCounters {
     std::uint64_t sleeps = 0;         // system calls to wait for an interrupt
     std::uint64_t interrupts = 0;     // … that one ended
     std::uint64_t spins = 0;          // waits that ended without one
@@ -104,12 +104,12 @@ struct LaneShareCounters {
     std::uint64_t sleepers_woken = 0; // a futex each
 };
 
-class LaneShare {
+class SharedLane {
 public:
     // For whoever must look at the lane alone.
     class Lock {
     public:
-        explicit Lock(LaneShare& share) noexcept : mutex_(share.mutex_) { mutex_.lock(); }
+        explicit Lock(SharedLane& lane) noexcept : mutex_(lane.mutex_) { mutex_.lock(); }
         ~Lock() { mutex_.unlock(); }
         Lock(const Lock&) = delete;
         Lock& operator=(const Lock&) = delete;
@@ -118,11 +118,11 @@ public:
         Mutex& mutex_;
     };
 
-    LaneShare(LaneHost& host, const client::Caller& caller, Waiting waiting) noexcept
+    SharedLane(LaneHost& host, const client::Caller& caller, Waiting waiting) noexcept
         : host_(host), caller_(caller), policy_(waiting) {}
-    ~LaneShare();
-    LaneShare(const LaneShare&) = delete;
-    LaneShare& operator=(const LaneShare&) = delete;
+    ~SharedLane();
+    SharedLane(const SharedLane&) = delete;
+    SharedLane& operator=(const SharedLane&) = delete;
 
     // Before any other call. The client's lane is this one; `call_fd` is its queue's eventfd, not owned. False when the
     // system has no epoll for us.
@@ -134,7 +134,7 @@ public:
         op.user = &ended;
         op.on_finish = [](client::Operation& finished) noexcept {
             auto& end = *static_cast<Ended*>(finished.user);
-            end.share.satisfy(end.waiter);
+            end.lane.satisfy(end.waiter);
         };
         mutex_.lock();
         op.start(client_, caller_, std::forward<Args>(args)...);
@@ -203,11 +203,11 @@ public:
     [[nodiscard]] const client::Client& client() const noexcept { return client_; }
     [[nodiscard]] const client::Caller& caller() const noexcept { return caller_; }
     // Under the lock.
-    [[nodiscard]] const LaneShareCounters& counters() const noexcept { return counters_; }
+    [[nodiscard]] const SharedLaneCounters& counters() const noexcept { return counters_; }
 
 private:
     struct Ended {
-        LaneShare& share;
+        SharedLane& lane;
         Waiter waiter;
     };
 
@@ -263,7 +263,7 @@ private:
     std::uint64_t ns_per_completion_ = 2000; // measured while sleeping
     Waiter* first_ = nullptr;
     Waiter* last_ = nullptr;
-    LaneShareCounters counters_{};
+    SharedLaneCounters counters_{};
 
     std::uint32_t detached_ = 0;
     Waiter detached_waiter_;
@@ -272,7 +272,7 @@ private:
     std::thread detached_thread_;
 };
 
-extern template void LaneShare::start_bounced(StagedTransfer<wire::Opcode::read>&) noexcept;
-extern template void LaneShare::start_bounced(StagedTransfer<wire::Opcode::write>&) noexcept;
+extern template void SharedLane::start_bounced(StagedTransfer<wire::Opcode::read>&) noexcept;
+extern template void SharedLane::start_bounced(StagedTransfer<wire::Opcode::write>&) noexcept;
 
 } // namespace vfsproto::posix

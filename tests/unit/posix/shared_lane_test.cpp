@@ -14,7 +14,7 @@
 #include <vector>
 
 using namespace vfsproto;
-using posix::LaneShare;
+using posix::SharedLane;
 using test::GatedChannel;
 using test::GatedRead;
 using test::LoopbackService;
@@ -55,12 +55,12 @@ struct Reader {
 // Every reader started so far waits at its gate, and has let go of the lane.
 void until_waiting(GatedChannel& at, std::size_t count) {
     until([&] { return at.fs.waiting() == count; });
-    const LaneShare::Lock lock(at.channel->share());
+    const SharedLane::Lock lock(at.channel->shared_lane());
 }
 
 } // namespace
 
-TEST_CASE("a lone thread makes no futex call, however it waits and whoever serves", "[lane_share]") {
+TEST_CASE("a lone thread makes no futex call, however it waits and whoever serves", "[shared_lane]") {
     const Waiting waiting = GENERATE(Waiting::poll, Waiting::event, Waiting::adaptive);
     const LoopbackService service = GENERATE(LoopbackService::inline_in_doorbell, LoopbackService::threads);
     const Watchdog watchdog("a lone thread");
@@ -77,7 +77,7 @@ TEST_CASE("a lone thread makes no futex call, however it waits and whoever serve
     if (waiting == Waiting::poll) CHECK(over.counters().sleeps == 0);
 }
 
-TEST_CASE("eight threads at depth 1 all get their answers, however they wait and whoever serves", "[lane_share]") {
+TEST_CASE("eight threads at depth 1 all get their answers, however they wait and whoever serves", "[shared_lane]") {
     const Waiting waiting = GENERATE(Waiting::poll, Waiting::event, Waiting::adaptive);
     const LoopbackService service = GENERATE(LoopbackService::inline_in_doorbell, LoopbackService::threads);
     const Watchdog watchdog("eight threads");
@@ -105,7 +105,7 @@ TEST_CASE("eight threads at depth 1 all get their answers, however they wait and
     CHECK(over.channel->stats().violations == 0);
 }
 
-TEST_CASE("the poller passes its role on when its own request is done", "[lane_share]") {
+TEST_CASE("the poller passes its role on when its own request is done", "[shared_lane]") {
     const Waiting waiting = GENERATE(Waiting::poll, Waiting::event, Waiting::adaptive);
     const Watchdog watchdog("passing the role");
     GatedChannel over(waiting);
@@ -142,7 +142,7 @@ TEST_CASE("the poller passes its role on when its own request is done", "[lane_s
     CHECK(over.counters().roles_passed == 1);
 }
 
-TEST_CASE("one futex call wakes each sleeper, and no more are made", "[lane_share]") {
+TEST_CASE("one futex call wakes each sleeper, and no more are made", "[shared_lane]") {
     const Watchdog watchdog("waking sleepers");
     GatedChannel over(Waiting::event);
     over.fs.close_gate(1);
@@ -160,7 +160,7 @@ TEST_CASE("one futex call wakes each sleeper, and no more are made", "[lane_shar
     for (Reader& reader : readers) CHECK(reader.read.good());
 }
 
-TEST_CASE("every sleeper returns when the device goes", "[lane_share]") {
+TEST_CASE("every sleeper returns when the device goes", "[shared_lane]") {
     const Waiting waiting = GENERATE(Waiting::poll, Waiting::event, Waiting::adaptive);
     const LoopbackService service = GENERATE(LoopbackService::inline_in_doorbell, LoopbackService::threads);
     const Watchdog watchdog("a device that goes");
@@ -179,7 +179,7 @@ TEST_CASE("every sleeper returns when the device goes", "[lane_share]") {
     CHECK(over.channel->failure() == Errc::device_gone);
 }
 
-TEST_CASE("a request the lane refuses ends at once, and leaves the others alone", "[lane_share]") {
+TEST_CASE("a request the lane refuses ends at once, and leaves the others alone", "[shared_lane]") {
     const Watchdog watchdog("a refused request");
     GatedChannel over;
     over.fs.close_gate(1);
@@ -197,7 +197,7 @@ TEST_CASE("a request the lane refuses ends at once, and leaves the others alone"
     CHECK(reader.read.good());
 }
 
-TEST_CASE("threads beyond the slots wait their turn", "[lane_share]") {
+TEST_CASE("threads beyond the slots wait their turn", "[shared_lane]") {
     const Waiting waiting = GENERATE(Waiting::poll, Waiting::event, Waiting::adaptive);
     const LoopbackService service = GENERATE(LoopbackService::inline_in_doorbell, LoopbackService::threads);
     const Watchdog watchdog("slots");
@@ -215,7 +215,7 @@ TEST_CASE("threads beyond the slots wait their turn", "[lane_share]") {
     for (Reader& reader : readers) CHECK(reader.read.good());
 }
 
-TEST_CASE("a blocked request holds up none of 31 others, whatever its position", "[lane_share]") {
+TEST_CASE("a blocked request holds up none of 31 others, whatever its position", "[shared_lane]") {
     const Waiting waiting = GENERATE(Waiting::poll, Waiting::event, Waiting::adaptive);
     const LoopbackService service = GENERATE(LoopbackService::inline_in_doorbell, LoopbackService::threads);
     const Watchdog watchdog("31 beside one");
@@ -245,7 +245,7 @@ TEST_CASE("a blocked request holds up none of 31 others, whatever its position",
     }
 }
 
-TEST_CASE("a blocked thread holds up none of 31 others, poller or not", "[lane_share]") {
+TEST_CASE("a blocked thread holds up none of 31 others, poller or not", "[shared_lane]") {
     const Waiting waiting = GENERATE(Waiting::poll, Waiting::event, Waiting::adaptive);
     const LoopbackService service = GENERATE(LoopbackService::inline_in_doorbell, LoopbackService::threads);
     const std::size_t blocked = GENERATE(0, 15, 31);
@@ -266,7 +266,7 @@ TEST_CASE("a blocked thread holds up none of 31 others, poller or not", "[lane_s
     for (const Reader& reader : readers) CHECK(reader.read.good());
 }
 
-TEST_CASE("a thread in an IoQueue and threads in calls serve each other", "[lane_share]") {
+TEST_CASE("a thread in an IoQueue and threads in calls serve each other", "[shared_lane]") {
     const Waiting waiting = GENERATE(Waiting::poll, Waiting::event, Waiting::adaptive);
     const Watchdog watchdog("a queue beside calls");
     GatedChannel over(waiting, LoopbackService::threads);
@@ -295,7 +295,7 @@ TEST_CASE("a thread in an IoQueue and threads in calls serve each other", "[lane
     CHECK(blocked.read.good());
 }
 
-TEST_CASE("operations nobody waits for are polled by a thread of the lane's own", "[lane_share]") {
+TEST_CASE("operations nobody waits for are polled by a thread of the lane's own", "[shared_lane]") {
     const Waiting waiting = GENERATE(Waiting::poll, Waiting::event, Waiting::adaptive);
     const LoopbackService service = GENERATE(LoopbackService::inline_in_doorbell, LoopbackService::threads);
     const Watchdog watchdog("detached operations");
@@ -303,7 +303,7 @@ TEST_CASE("operations nobody waits for are polled by a thread of the lane's own"
     over.fs.close_gate(1);
     struct Detached {
         GatedRead read;
-        LaneShare* share = nullptr;
+        SharedLane* lane = nullptr;
         std::atomic<int>* done = nullptr;
     };
     std::atomic<int> done{0};
@@ -311,15 +311,15 @@ TEST_CASE("operations nobody waits for are polled by a thread of the lane's own"
     const auto start = [&](std::uint64_t offset) {
         Detached& call = calls.emplace_back();
         call.read.prepare(offset);
-        call.share = &over.channel->share();
+        call.lane = &over.channel->shared_lane();
         call.done = &done;
         call.read.operation.user = &call;
         call.read.operation.on_finish = [](client::Operation& finished) noexcept {
             auto& self = *static_cast<Detached*>(finished.user);
-            self.share->detached_finished();
+            self.lane->detached_finished();
             self.done->fetch_add(1, std::memory_order_release);
         };
-        over.channel->share().start_detached(call.read.operation, wire::kRootNodeId);
+        over.channel->shared_lane().start_detached(call.read.operation, wire::kRootNodeId);
     };
     // Again and again: the thread sleeps in between.
     for (int round = 1; round <= 50; ++round) {

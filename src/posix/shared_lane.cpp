@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "vfsproto/posix/lane_share.hpp"
+#include "vfsproto/posix/shared_lane.hpp"
 
 #include "vfsproto/backends/file_descriptor.hpp"
 #include "vfsproto/base/fence.hpp"
@@ -36,7 +36,7 @@ std::uint64_t now_ns() noexcept {
 
 } // namespace
 
-bool LaneShare::attach(const client::Client& client, Lane& lane, int call_fd) {
+bool SharedLane::attach(const client::Client& client, Lane& lane, int call_fd) {
     client_ = client;
     lane_ = &lane;
     call_fd_ = call_fd;
@@ -45,14 +45,14 @@ bool LaneShare::attach(const client::Client& client, Lane& lane, int call_fd) {
     return epoll_fd_ >= 0 && alarm_fd_ >= 0 && watch(call_fd_) && watch(alarm_fd_);
 }
 
-bool LaneShare::watch(int fd) noexcept {
+bool SharedLane::watch(int fd) noexcept {
     epoll_event event{};
     event.events = EPOLLIN | EPOLLET;
     event.data.fd = fd;
     return ::epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
-LaneShare::~LaneShare() {
+SharedLane::~SharedLane() {
     VFSPROTO_ASSERT(detached_ == 0 && first_ == nullptr); // a call that outlived its mount
     if (detached_thread_.joinable()) {
         {
@@ -67,19 +67,19 @@ LaneShare::~LaneShare() {
     if (epoll_fd_ >= 0) ::close(epoll_fd_);
 }
 
-void LaneShare::nudge() noexcept { backends::signal_event(call_fd_); }
+void SharedLane::nudge() noexcept { backends::signal_event(call_fd_); }
 
 // From here to serve_as_poller() stands what every READ goes through. It is inlined into the two functions a thread
 // enters: a lone request's way out and back is little more than the ring's own work.
 
-void LaneShare::start_and_publish(const Staged& staged) noexcept {
+void SharedLane::start_and_publish(const Staged& staged) noexcept {
     if (staged.reads != nullptr) start_all(staged.reads);
     if (staged.writes != nullptr) start_all(staged.writes);
     start_all(staged.starts);
     lane_->kick();
 }
 
-template <wire::Opcode Op> inline void LaneShare::start_all(StagedTransfer<Op>* first) noexcept {
+template <wire::Opcode Op> inline void SharedLane::start_all(StagedTransfer<Op>* first) noexcept {
     Lane& lane = *lane_;
     do {
         StagedTransfer<Op>& transfer = *first;
@@ -91,15 +91,15 @@ template <wire::Opcode Op> inline void LaneShare::start_all(StagedTransfer<Op>* 
     } while (first != nullptr);
 }
 
-template <wire::Opcode Op> void LaneShare::start_bounced(StagedTransfer<Op>& transfer) noexcept {
+template <wire::Opcode Op> void SharedLane::start_bounced(StagedTransfer<Op>& transfer) noexcept {
     const Lock lock(*this);
     start_generally(transfer, {});
 }
-template void LaneShare::start_bounced(StagedTransfer<wire::Opcode::read>&) noexcept;
-template void LaneShare::start_bounced(StagedTransfer<wire::Opcode::write>&) noexcept;
+template void SharedLane::start_bounced(StagedTransfer<wire::Opcode::read>&) noexcept;
+template void SharedLane::start_bounced(StagedTransfer<wire::Opcode::write>&) noexcept;
 
 template <wire::Opcode Op>
-void LaneShare::start_generally(StagedTransfer<Op>& transfer, std::span<const Segment> registered) noexcept {
+void SharedLane::start_generally(StagedTransfer<Op>& transfer, std::span<const Segment> registered) noexcept {
     const client::PlainTransfer& wanted = transfer.wanted;
     client::Call<Op>& call = transfer.call;
     call.nodeid = wanted.nodeid;
@@ -128,19 +128,19 @@ void LaneShare::start_generally(StagedTransfer<Op>& transfer, std::span<const Se
     lane_->enqueue(call);
 }
 
-void LaneShare::publish_and_wait(Waiter& waiter) noexcept {
+void SharedLane::publish_and_wait(Waiter& waiter) noexcept {
     lane_->kick();
     if (waiter.satisfied_) return mutex_.unlock(); // it never came to a request
     wait_and_unlock(waiter);
 }
 
-void LaneShare::wait_and_unlock(Waiter& waiter) noexcept {
+void SharedLane::wait_and_unlock(Waiter& waiter) noexcept {
     if (polling_ && sleep_for_role(waiter)) return;
     serve_as_poller(waiter);
     mutex_.unlock();
 }
 
-[[gnu::always_inline]] inline void LaneShare::serve_as_poller(Waiter& waiter) noexcept {
+[[gnu::always_inline]] inline void SharedLane::serve_as_poller(Waiter& waiter) noexcept {
     polling_ = true;
     // Nobody comes here satisfied, unless the lane failed; then nothing is in flight. Of a request alone on its way there
     // is nothing to be taken that arming would not see.
@@ -155,7 +155,7 @@ void LaneShare::wait_and_unlock(Waiter& waiter) noexcept {
         pass_role();
 }
 
-[[gnu::always_inline]] inline std::size_t LaneShare::step() noexcept {
+[[gnu::always_inline]] inline std::size_t SharedLane::step() noexcept {
     Lane& lane = *lane_;
     const std::size_t taken = lane.drain_here();
     if (turns_ != HostTurns::none || lane.error() != Errc::ok) [[unlikely]]
@@ -164,12 +164,12 @@ void LaneShare::wait_and_unlock(Waiter& waiter) noexcept {
     return taken;
 }
 
-[[gnu::always_inline]] inline void LaneShare::idle(Waiter& waiter) noexcept {
+[[gnu::always_inline]] inline void SharedLane::idle(Waiter& waiter) noexcept {
     if (policy_.waiting() != Waiting::event && spin_as_measured(waiter)) return;
     sleep();
 }
 
-bool LaneShare::spin_as_measured(Waiter& waiter) noexcept {
+bool SharedLane::spin_as_measured(Waiter& waiter) noexcept {
     const std::uintptr_t finished = lane_->finished();
     policy_.waited(static_cast<std::uint32_t>(finished - finished_before_), spun_, now_ns);
     finished_before_ = finished;
@@ -179,7 +179,7 @@ bool LaneShare::spin_as_measured(Waiter& waiter) noexcept {
     return spin(waiter, limit) || waiter.satisfied_;
 }
 
-bool LaneShare::sleep_for_role(Waiter& waiter) noexcept {
+bool SharedLane::sleep_for_role(Waiter& waiter) noexcept {
     enlist(waiter);
     mutex_.unlock();
     std::uint32_t state = waiter.state_.load(std::memory_order_acquire);
@@ -194,7 +194,7 @@ bool LaneShare::sleep_for_role(Waiter& waiter) noexcept {
 
 // Polls with the lock held, and lets go of it as soon as somebody wants it, or while others have the CPU. True: something
 // came.
-bool LaneShare::spin(Waiter& waiter, std::uint64_t limit) noexcept {
+bool SharedLane::spin(Waiter& waiter, std::uint64_t limit) noexcept {
     const bool endless = limit == ~std::uint64_t{0};
     const bool yields = policy_.yields();
     const std::uint64_t start = endless ? 0 : now_ns();
@@ -227,7 +227,7 @@ bool LaneShare::spin(Waiter& waiter, std::uint64_t limit) noexcept {
 }
 
 // True: satisfied meanwhile.
-bool LaneShare::yield_cpu(Waiter& waiter) noexcept {
+bool SharedLane::yield_cpu(Waiter& waiter) noexcept {
     ++counters_.yields;
     mutex_.unlock();
     ::sched_yield();
@@ -235,7 +235,7 @@ bool LaneShare::yield_cpu(Waiter& waiter) noexcept {
     return waiter.satisfied_;
 }
 
-void LaneShare::sleep() noexcept {
+void SharedLane::sleep() noexcept {
     const client::ArmOutcome arm = lane_->arm_burst();
     if (arm.next == client::ArmOutcome::Next::look_again) return;
     if (arm.completions == 1) return sleep_till_interrupt();
@@ -250,11 +250,11 @@ void LaneShare::sleep() noexcept {
     }
 }
 
-[[gnu::always_inline]] inline void LaneShare::sleep_for_one() noexcept {
+[[gnu::always_inline]] inline void SharedLane::sleep_for_one() noexcept {
     if (!lane_->queue().arm(1)) sleep_till_interrupt();
 }
 
-[[gnu::always_inline]] inline void LaneShare::sleep_till_interrupt() noexcept {
+[[gnu::always_inline]] inline void SharedLane::sleep_till_interrupt() noexcept {
     ++counters_.sleeps;
     mutex_.unlock();
     const bool woken = backends::wait_event(call_fd_);
@@ -265,7 +265,7 @@ void LaneShare::sleep() noexcept {
 
 // The interrupt comes after `completions` of them, unless something holds one back: then the alarm ends the sleep. It is
 // set anew once a period at most, since a timer a sleep would cost more than the sleep.
-bool LaneShare::sleep_bounded(std::uint16_t completions) noexcept {
+bool SharedLane::sleep_bounded(std::uint16_t completions) noexcept {
     const std::uint64_t expected = ns_per_completion_ * completions * kPatienceFactor;
     const std::uint64_t bound = expected < kLongestBound ? expected : kLongestBound;
     const std::uint64_t start = now_ns();
@@ -284,7 +284,7 @@ bool LaneShare::sleep_bounded(std::uint16_t completions) noexcept {
     return false;
 }
 
-void LaneShare::set_alarm(std::uint64_t at) noexcept {
+void SharedLane::set_alarm(std::uint64_t at) noexcept {
     alarm_ = at;
     itimerspec when{};
     when.it_value.tv_sec = static_cast<time_t>(at / kSecond);
@@ -293,7 +293,7 @@ void LaneShare::set_alarm(std::uint64_t at) noexcept {
 }
 
 // One system call: neither descriptor need be read. True: there was an interrupt.
-bool LaneShare::wait_for_interrupt_or_alarm() noexcept {
+bool SharedLane::wait_for_interrupt_or_alarm() noexcept {
     epoll_event events[2];
     // Around the C library's cancellation point, as backends::wait_event().
     const long count = ::syscall(SYS_epoll_pwait, epoll_fd_, events, 2, -1, nullptr, 0);
@@ -303,7 +303,7 @@ bool LaneShare::wait_for_interrupt_or_alarm() noexcept {
     return false;
 }
 
-void LaneShare::wake(Waiter& waiter) noexcept {
+void SharedLane::wake(Waiter& waiter) noexcept {
     delist(waiter);
     ++counters_.sleepers_woken;
     std::atomic<std::uint32_t>& state = waiter.state_;
@@ -312,7 +312,7 @@ void LaneShare::wake(Waiter& waiter) noexcept {
     futex_wake_one(state);
 }
 
-void LaneShare::pass_role() noexcept {
+void SharedLane::pass_role() noexcept {
     polling_ = true;
     Waiter& heir = *first_;
     delist(heir);
@@ -321,7 +321,7 @@ void LaneShare::pass_role() noexcept {
     futex_wake_one(heir.state_);
 }
 
-void LaneShare::enlist(Waiter& waiter) noexcept {
+void SharedLane::enlist(Waiter& waiter) noexcept {
     waiter.listed_ = true;
     waiter.previous_ = last_;
     waiter.next_ = nullptr;
@@ -329,24 +329,24 @@ void LaneShare::enlist(Waiter& waiter) noexcept {
     last_ = &waiter;
 }
 
-void LaneShare::delist(Waiter& waiter) noexcept {
+void SharedLane::delist(Waiter& waiter) noexcept {
     (waiter.previous_ == nullptr ? first_ : waiter.previous_->next_) = waiter.next_;
     (waiter.next_ == nullptr ? last_ : waiter.next_->previous_) = waiter.previous_;
     waiter.listed_ = false;
 }
 
-void LaneShare::add_detached() {
+void SharedLane::add_detached() {
     if (!detached_thread_.joinable()) detached_thread_ = std::thread([this] { poll_for_detached(); });
     if (detached_++ != 0) return;
     detached_word_.fetch_add(1, std::memory_order_release);
     futex_wake_one(detached_word_);
 }
 
-void LaneShare::detached_finished() noexcept {
+void SharedLane::detached_finished() noexcept {
     if (--detached_ == 0) satisfy(detached_waiter_);
 }
 
-void LaneShare::poll_for_detached() noexcept {
+void SharedLane::poll_for_detached() noexcept {
     for (;;) {
         mutex_.lock();
         if (closing_) return mutex_.unlock();
