@@ -29,8 +29,8 @@ struct Split {
     Ring ring;
     SplitDriver driver;
     SplitDevice device;
-    std::vector<SplitShadow> shadow{split_shadow_count(kSize)};
-    std::vector<SplitHead> heads{split_head_count(kSize)};
+    std::vector<SplitDriverState> shadow{split_driver_state_count(kSize)};
+    std::vector<SplitDeviceState> heads{split_device_state_count(kSize)};
 
     void start(const RegionTable& memory, const Region& tables, UseOrder order, std::uint16_t segments) {
         SplitDriverOptions options;
@@ -60,8 +60,8 @@ struct Packed {
     Ring ring;
     PackedDriver driver;
     PackedDevice device;
-    std::vector<PackedShadow> shadow{packed_shadow_count(kSize)};
-    std::vector<PackedHead> heads{packed_head_count(kSize)};
+    std::vector<PackedDriverState> shadow{packed_driver_state_count(kSize)};
+    std::vector<PackedDeviceState> heads{packed_device_state_count(kSize)};
 
     void start(const RegionTable& memory, const Region& tables, UseOrder order, std::uint16_t segments) {
         PackedDriverOptions options;

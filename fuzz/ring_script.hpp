@@ -38,8 +38,8 @@ private:
 
 // What the first byte of a step asks for, modulo kSteps.
 enum class Step : std::uint8_t {
-    submit,        // readable and writable segments in the two halves of a byte, then a byte for their lengths
-    submit_varied, // by recipe, on a ring that has them: a byte for the length
+    submit,          // readable and writable segments in the two halves of a byte, then a byte for their lengths
+    submit_prepared, // by id, on a ring that has them: a byte for the length
     kick,
     poll,       // a byte: room for as many completions
     arm_driver, // a byte: after as many completions

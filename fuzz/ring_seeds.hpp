@@ -19,7 +19,7 @@ inline constexpr std::uint64_t kSeeds = 256; // of each target
         for (std::uint32_t chains = random.between(1, 4); chains-- != 0;) {
             const std::uint32_t readable = some(2);
             if (random.one_in(3)) {
-                script.step(Step::submit_varied, random.between(1, 40));
+                script.step(Step::submit_prepared, random.between(1, 40));
             } else {
                 script.step(Step::submit, readable << 4 | (readable == 0 ? random.between(1, 3) : some(2)), some(200));
             }

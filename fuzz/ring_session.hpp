@@ -65,11 +65,11 @@ private:
         test::BasicRingPair<Areas>::must(driver_.init(areas_.ring, shadow_, driver_options()));
         model_ = DriverModel(driver_.limits().max_inflight);
         is_honest_ = !chosen_.has(chosen::kStrangers) && chosen_.room() >= driver_.limits().max_segments;
-        if constexpr (kKeepsChains) recipes_ = driver_.reserve_recipes(driver_.limits().max_inflight);
+        if constexpr (kPreparesChains) prepared_ = driver_.reserve_prepared(driver_.limits().max_inflight);
         start_device();
     }
 
-    static constexpr bool kKeepsChains = !Areas::kIsPacked;
+    static constexpr bool kPreparesChains = !Areas::kIsPacked;
 
     [[nodiscard]] auto driver_options() {
         typename Areas::DriverOptions result;
@@ -127,10 +127,10 @@ private:
     void driver_step(Step what, Script& script) {
         switch (what) {
         case Step::submit: submit(script); break;
-        case Step::submit_varied: submit_varied(script); break;
+        case Step::submit_prepared: submit_prepared(script); break;
         case Step::kick:
             call(Side::driver, 8, [&] { driver_.kick(); });
-            if constexpr (Areas::kIsPacked) peer_.follow_avail(driver_.next_place());
+            if constexpr (Areas::kIsPacked) peer_.follow_avail(driver_.next_position());
             break;
         case Step::poll: poll(script.byte() % 65); break;
         case Step::arm_driver: arm_driver(static_cast<std::uint16_t>(1 + script.byte())); break;
@@ -188,16 +188,16 @@ private:
         return static_cast<std::uint32_t>(1 + (lengths + number * 5) % 16);
     }
 
-    void submit_varied(Script& script) {
+    void submit_prepared(Script& script) {
         const std::uint8_t length = script.byte();
-        if constexpr (kKeepsChains) {
+        if constexpr (kPreparesChains) {
             if (driver_.limits().max_segments < 3) return;
             const std::uint16_t token = model_.free_token();
             const auto at = areas_.data.region().device() + std::uint64_t{token} * areas_.kTokenBytes;
             const Segment readable[] = {{at, 40}};
             const Segment writable[] = {{at + areas_.kTokenBytes / 2, 16}, {at + areas_.kTokenBytes / 2 + 16, length}};
             const Errc said = call(Side::driver, 16, [&] {
-                return driver_.template submit_varied<2>(readable, writable, Token{token}, recipes_ + token);
+                return driver_.template submit_prepared<2>(readable, writable, Token{token}, prepared_ + token);
             });
             judge_submit(said, length != 0, token, 16u + length);
         }
@@ -395,7 +395,7 @@ private:
     typename Areas::Device device_;
     DriverModel model_;
     DeviceModel held_;
-    std::uint32_t recipes_ = 0; // one a token
+    PreparedId prepared_{}; // the first of the ids, one a token
     std::deque<Ambush> ambushes_;
     std::vector<std::byte> before_;
     Side inside_ = Side::nobody;

@@ -12,7 +12,7 @@ FREESTANDING_HEADERS = {"cstdint", "cstddef", "span", "array", "concepts", "type
                         "compare", "initializer_list"}
 C_HEADERS = {"stdint.h", "stddef.h", "stdbool.h"}  # for vfsproto.h
 QUEUE_SEAMS = {"virtqueue/request_queue.hpp", "virtqueue/device_queue.hpp", "virtqueue/queue_ref.hpp",
-               "virtqueue/slots.hpp"}
+               "virtqueue/slots.hpp", "virtqueue/prepared_chain.hpp"}
 BACKENDS = {"loopback", "vhost_user", "vfio_pci", "virtio_mmio", "passthrough", "memfs", "asio", "logging"}
 HOST_LIBRARIES = ("boost/", "fmt/", "spdlog/", "fuse3/", "CLI/", "nlohmann/")
 

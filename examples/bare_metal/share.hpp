@@ -49,7 +49,7 @@ private:
 
     struct Queue {
         vfsproto::SplitDriver driver;
-        std::array<vfsproto::SplitShadow, kRingSize> shadow{};
+        std::array<vfsproto::SplitDriverState, kRingSize> shadow{};
     };
 
     void set_up(Queue& queue, vfsproto::QueueIndex index) noexcept;

@@ -18,14 +18,14 @@ std::uint16_t offset_of(std::uint16_t place) noexcept { return place & ~packed::
 
 } // namespace
 
-Errc PackedDevice::init(const PackedRing& ring, const RegionTable& memory, std::span<PackedHead> heads,
+Errc PackedDevice::init(const PackedRing& ring, const RegionTable& memory, std::span<PackedDeviceState> heads,
                         const PackedDeviceOptions& options) noexcept {
     const std::uint16_t size = ring.size();
     if (size == 0 || offset_of(options.start_avail) >= size || offset_of(options.start_used) >= size) {
         return Errc::bad_argument;
     }
-    if (heads.size() < packed_head_count(size)) return Errc::no_memory;
-    for (PackedHead& head : heads) head = {};
+    if (heads.size() < packed_device_state_count(size)) return Errc::no_memory;
+    for (PackedDeviceState& head : heads) head = {};
     ring_ = ring;
     memory_ = &memory;
     heads_ = heads.data();
@@ -189,7 +189,7 @@ Errc PackedDevice::push_other(std::size_t head, std::uint32_t written) noexcept 
         stage(head, written, heads_[head].bytes);
         return Errc::ok;
     }
-    PackedHead& done = heads_[head];
+    PackedDeviceState& done = heads_[head];
     if ((done.bytes & kHeadWaits) != 0) return Errc::bad_argument;
     done.bytes |= kHeadWaits;
     done.written = written;
@@ -197,7 +197,7 @@ Errc PackedDevice::push_other(std::size_t head, std::uint32_t written) noexcept 
     ++waiting_;
     close_turn();
     while (waiting_ != 0 && (heads_[oldest_].bytes & kHeadWaits) != 0) {
-        PackedHead& next = heads_[oldest_];
+        PackedDeviceState& next = heads_[oldest_];
         next.bytes &= ~kHeadWaits; // [packed.device.push_slow.waits]
         complete(next, next.written, oldest_);
         --waiting_;

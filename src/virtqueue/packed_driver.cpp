@@ -23,11 +23,11 @@ constexpr std::size_t kMostLookedAt = 256;
 
 } // namespace
 
-Errc PackedDriver::init(const PackedRing& ring, std::span<PackedShadow> shadow,
+Errc PackedDriver::init(const PackedRing& ring, std::span<PackedDriverState> shadow,
                         const PackedDriverOptions& options) noexcept {
     const std::uint16_t size = ring.size();
     if (size == 0 || options.max_segments == 0) return Errc::bad_argument;
-    if (shadow.size() < packed_shadow_count(size)) return Errc::no_memory;
+    if (shadow.size() < packed_driver_state_count(size)) return Errc::no_memory;
     const std::uint16_t max_segments = smaller(options.max_segments, size);
     const bool has_tables = options.indirect.size() != 0;
     if (has_tables) {
@@ -95,7 +95,7 @@ Errc PackedDriver::submit_other(std::span<const Segment> readable, std::span<con
     if (error_ != Errc::ok) return error_;
     const std::size_t count = readable.size() + writable.size();
     if (count == 0 || count > limits_.max_segments) return Errc::bad_argument;
-    PackedShadow* const shadow = free_;
+    PackedDriverState* const shadow = free_;
     if (shadow == nullptr) return Errc::queue_full;
     const std::uint32_t limit = limit_of(readable, writable);
     if (limit == 0) return Errc::bad_argument;
@@ -132,7 +132,7 @@ std::uint16_t PackedDriver::place_of_many(std::uint16_t completions) const noexc
         at -= ring_.size();
         flags ^= kBothWraps;
     }
-    return packed_place(at - descriptors_, flags);
+    return packed_position(at - descriptors_, flags);
 }
 
 // Of the n shortest chains in flight, or less.
@@ -142,7 +142,7 @@ std::uint32_t PackedDriver::least_descriptors(std::size_t chains) const noexcept
     std::size_t looked_at = 0;
     // [packed.least.bound]
     for (; looked_at < limits_.max_inflight && looked_at < kMostLookedAt; ++looked_at) {
-        const PackedShadow& shadow = shadow_[looked_at];
+        const PackedDriverState& shadow = shadow_[looked_at];
         // Ids are handed out from the first one on.
         if (shadow.bytes == 0) break; // [packed.least.unused]
         if (shadow.limit == 0) continue;
@@ -166,7 +166,8 @@ std::uint32_t PackedDriver::least_descriptors(std::size_t chains) const noexcept
     return static_cast<std::uint32_t>(sum + left); // [packed.least.rest]
 }
 
-std::size_t PackedDriver::stop_at_violation(Errc why, std::size_t done, PackedDesc* at, PackedShadow* free) noexcept {
+std::size_t PackedDriver::stop_at_violation(Errc why, std::size_t done, PackedDesc* at,
+                                            PackedDriverState* free) noexcept {
     used_ = at;   // [packed.violation.used]
     free_ = free; // [packed.violation.free]
     completed_ += done;
@@ -178,7 +179,7 @@ PackedDriver::Unusual PackedDriver::judge(std::uint64_t word) const noexcept {
     if (!is_used(word)) return {};
     const std::uint32_t id = PackedDesc::id_of(word);
     if (id >= ring_.size()) return {.why = Errc::ring_id_out_of_range};
-    const PackedShadow& shadow = shadow_[id];
+    const PackedDriverState& shadow = shadow_[id];
     if (shadow.bytes == 0) return {.why = Errc::ring_id_not_live};
     if (shadow.limit == 0) return {.why = Errc::ring_double_completion};
     // Without WRITE the length is reserved, and the other flags never mean anything here (virtio 1.2 §2.8.4).
@@ -211,10 +212,10 @@ inline bool PackedDriver::find_batch() noexcept {
 }
 
 inline std::size_t PackedDriver::collect_in_order(Completion* out, std::size_t n) noexcept {
-    const PackedShadow* const end = shadow_ + ids_;
+    const PackedDriverState* const end = shadow_ + ids_;
     std::size_t done = 0;
     while (done < n && (batch_left_ != 0 || find_batch())) {
-        PackedShadow* shadow = oldest_;
+        PackedDriverState* shadow = oldest_;
         const auto lap = static_cast<std::size_t>(end - shadow);
         const std::size_t run = smallest(batch_left_, n - done, lap);
         std::size_t bytes = 0;

@@ -14,12 +14,12 @@ Errc add(ChainWalk& walk, const SplitDesc& desc) noexcept {
 
 } // namespace
 
-Errc SplitDevice::init(const SplitRing& ring, const RegionTable& memory, std::span<SplitHead> heads,
+Errc SplitDevice::init(const SplitRing& ring, const RegionTable& memory, std::span<SplitDeviceState> heads,
                        const SplitDeviceOptions& options) noexcept {
     const std::uint16_t size = ring.size();
     if (size == 0) return Errc::bad_argument;
-    if (heads.size() < split_head_count(size)) return Errc::no_memory;
-    for (SplitHead& head : heads) head = {};
+    if (heads.size() < split_device_state_count(size)) return Errc::no_memory;
+    for (SplitDeviceState& head : heads) head = {};
     ring_ = ring;
     descriptors_ = ring.descriptors();
     avail_entries_ = ring.avail_entries();
@@ -60,14 +60,14 @@ SplitDevice::Shape SplitDevice::latch(Errc why) noexcept {
 Errc SplitDevice::push_other(std::size_t head, std::uint32_t written) noexcept {
     if (error_ != Errc::ok) return error_;
     if (order_ == UseOrder::any || head > mask_) return Errc::bad_argument; // not out
-    SplitHead& done = heads_[head];
+    SplitDeviceState& done = heads_[head];
     if (done.state == 0 || (done.state & kWaits) != 0) return Errc::bad_argument;
     done.state |= kWaits;
     done.written = written;
     ++waiting_;
     close_turn();
     while (waiting_ != 0 && (heads_[oldest_].state & kWaits) != 0) {
-        SplitHead& next = heads_[oldest_];
+        SplitDeviceState& next = heads_[oldest_];
         complete(next, next.written, oldest_);
         --waiting_;
     }

@@ -5,11 +5,11 @@
 
 namespace vfsproto {
 
-Errc SplitDriver::init(const SplitRing& ring, std::span<SplitShadow> shadow,
+Errc SplitDriver::init(const SplitRing& ring, std::span<SplitDriverState> states,
                        const SplitDriverOptions& options) noexcept {
     const std::uint16_t size = ring.size();
     if (size == 0 || options.max_segments == 0 || options.direct_segments == 0) return Errc::bad_argument;
-    if (shadow.size() < split_shadow_count(size)) return Errc::no_memory;
+    if (states.size() < split_driver_state_count(size)) return Errc::no_memory;
     const std::uint16_t max_segments = smaller(options.max_segments, size);
     const bool has_tables = options.indirect.size() != 0;
     if (has_tables) {
@@ -17,7 +17,7 @@ Errc SplitDriver::init(const SplitRing& ring, std::span<SplitShadow> shadow,
         if (!is_aligned(options.indirect, kSplitAlign.descriptors)) return Errc::bad_argument;
     }
     ring_ = ring;
-    shadow_ = shadow.data();
+    states_ = states.data();
     indirect_ = options.indirect;
     direct_segments_ = has_tables ? smaller(options.direct_segments, max_segments) : max_segments;
     event_index_ = options.event_index;
@@ -29,7 +29,6 @@ Errc SplitDriver::init(const SplitRing& ring, std::span<SplitShadow> shadow,
     limits_ = {.max_inflight = static_cast<std::uint16_t>(size / direct_segments_),
                .max_segments = max_segments,
                .written = order_ == UseOrder::any ? WrittenLength::exact : WrittenLength::upper_bound};
-    most_in_flight_ = limits_.max_inflight;
     descriptors_ = ring.descriptors();
     avail_entries_ = ring.avail_entries();
     published_index_ = ring.avail() + SplitRing::kIndex;
@@ -43,7 +42,7 @@ Errc SplitDriver::init(const SplitRing& ring, std::span<SplitShadow> shadow,
 }
 
 Errc SplitDriver::restart() noexcept {
-    if (shadow_ == nullptr || in_flight() != 0) return Errc::wrong_state;
+    if (states_ == nullptr || in_flight() != 0) return Errc::wrong_state;
     reset_state();
     return Errc::ok;
 }
@@ -51,27 +50,25 @@ Errc SplitDriver::restart() noexcept {
 void SplitDriver::reset_state() noexcept {
     ring_.clear();
     for (std::uint32_t i = 0; i <= mask_; ++i) {
-        shadow_[i] = {.writable = SplitShadow::kNeverUsed, .next = SplitShadow::kNeverHead}; // [split.reset.next]
+        // [split.reset.next]
+        states_[i] = {.writable = SplitDriverState::kNeverUsed, .next = SplitDriverState::kNeverHead};
     }
-    free_head_ = SplitShadow::kEnd;
+    free_head_ = SplitDriverState::kEnd;
     if (order_ == UseOrder::any) {
-        // Chains stand at fixed places, one behind the other; the list hands out the first one first.
+        // Chains have fixed heads, direct_segments_ apart. The list hands out the first one first.
         for (std::uint32_t n = limits_.max_inflight; n-- > 0;) {
             const std::uint32_t head = n * direct_segments_;
-            shadow_[head].next = free_head_;
+            states_[head].next = free_head_;
             free_head_ = static_cast<std::uint16_t>(head);
         }
     }
-    ordered_room_ = order_ == UseOrder::in_order ? direct_segments_ : 0;
-    ordered_head_ = 0;
-    oldest_ = 0;
-    batch_left_ = 0;
+    in_order_ = {};
     counters_.chains += published_;
     counters_.descriptors += avail_index_;
     avail_index_ = published_ = last_used_ = 0;
-    interrupts_asked_ = event_index_ == EventIndex::off; // zeroed flags let the device interrupt
-    is_plain_ = !interrupts_asked_ && ordering_ == Ordering::smp;
-    takes_care_ = !is_plain_ || order_ == UseOrder::in_order;
+    asked_by_flags_ = event_index_ == EventIndex::off; // zeroed flags let the device interrupt
+    is_fast_ = event_index_ == EventIndex::on && ordering_ == Ordering::smp;
+    poll_is_fast_ = is_fast_ && order_ == UseOrder::any;
     error_ = Errc::ok;
 }
 
@@ -79,77 +76,106 @@ void SplitDriver::set_doorbell(Doorbell doorbell) noexcept {
     doorbell_ = doorbell.ring != nullptr ? doorbell : Doorbell{[](void*, std::uint16_t) noexcept {}, nullptr};
 }
 
-Errc SplitDriver::submit_other(std::span<const Segment> readable, std::span<const Segment> writable,
-                               Token token) noexcept {
+Errc SplitDriver::submit_slow(std::span<const Segment> readable, std::span<const Segment> writable,
+                              Token token) noexcept {
     if (error_ != Errc::ok) return error_;
     const std::size_t count = readable.size() + writable.size();
-    if (count == 0 || count > limits_.max_segments) return Errc::bad_argument;
-    if (avail_index_ - last_used_ >= most_in_flight_) return Errc::queue_full;
-    if (count <= ordered_room_) return submit_round_the_end(readable, writable, token);
+    if (!is_from_1_to<std::size_t>(count, limits_.max_segments)) return Errc::bad_argument;
+    if (avail_index_ - last_used_ >= limits_.max_inflight) return Errc::queue_full;
+    if (count > direct_segments_) return submit_indirect(readable, writable, token);
+    return submit_in_order(readable, writable, token); // in any order the fast path takes direct chains
+}
 
-    // A head descriptor names its table, so that tables need no bookkeeping of their own.
-    const std::uint16_t head = order_ == UseOrder::in_order ? ordered_head_ : free_head_;
+// A chain's head names its table, so that tables need no bookkeeping of their own.
+Errc SplitDriver::submit_indirect(std::span<const Segment> readable, std::span<const Segment> writable,
+                                  Token token) noexcept {
+    const bool is_in_order = order_ == UseOrder::in_order;
+    const std::uint16_t head = is_in_order ? in_order_.next_head : free_head_;
     const std::size_t offset = std::size_t{head} * limits_.max_segments * sizeof(SplitDesc);
     const Bytes bytes = write_descriptors(descriptors_at(indirect_.host() + offset), 0, readable, writable);
-    if (bytes.total - 1 >= kMaxChainBytes) return Errc::bad_argument;
-    shadow_[head].recipe = 0;
+    if (!is_from_1_to(bytes.total, kMaxChainBytes)) return Errc::bad_argument;
+    const std::size_t count = readable.size() + writable.size();
     const Segment table{indirect_.device() + offset, static_cast<std::uint32_t>(count * sizeof(SplitDesc))};
     store_descriptor(descriptors_[head], table, SplitDesc::pack(split::kIndirect, 0));
+    states_[head].prepared = PreparedId::none;
     const auto writable_bytes = static_cast<std::uint32_t>(bytes.total - bytes.readable);
-    if (order_ == UseOrder::in_order) {
+    if (is_in_order) {
         commit_in_order(1, writable_bytes, token);
     } else {
-        commit(shadow_[head], head, writable_bytes, token);
+        commit(states_[head], head, writable_bytes, token);
     }
     return Errc::ok;
 }
 
-// Of the last descriptor of the table the next is the first.
-Errc SplitDriver::submit_round_the_end(std::span<const Segment> readable, std::span<const Segment> writable,
-                                       Token token) noexcept {
+// Submits a direct chain behind the one before it (virtio 1.2 §2.7.5).
+Errc SplitDriver::submit_in_order(std::span<const Segment> readable, std::span<const Segment> writable,
+                                  Token token) noexcept {
+    const std::size_t count = readable.size() + writable.size();
+    const std::uint32_t head = in_order_.next_head;
+    // [split.in_order.end]
+    const Bytes bytes = head + count > mask_ + std::size_t{1}
+                            ? write_wrapped(readable, writable)
+                            : write_descriptors(descriptors_ + head, head, readable, writable);
+    if (!is_from_1_to(bytes.total, kMaxChainBytes)) return Errc::bad_argument;
+    commit_in_order(count, static_cast<std::uint32_t>(bytes.total - bytes.readable), token);
+    return Errc::ok;
+}
+
+// Writes a chain that wraps: the descriptor after the last one of the table is descriptor 0.
+SplitDriver::Bytes SplitDriver::write_wrapped(std::span<const Segment> readable,
+                                              std::span<const Segment> writable) noexcept {
     std::size_t left = readable.size() + writable.size();
-    std::uint32_t at = ordered_head_;
+    std::uint32_t index = in_order_.next_head;
     Bytes bytes;
     bool has_empty = false;
     const auto put = [&](const Segment& segment, std::uint16_t flags) {
-        const std::uint32_t next = (at + 1) & mask_;
+        const std::uint32_t next = (index + 1) & mask_;
         if (--left != 0) flags |= split::kNext;
-        store_descriptor(descriptors_[at], segment, SplitDesc::pack(flags, next));
+        store_descriptor(descriptors_[index], segment, SplitDesc::pack(flags, next));
         has_empty |= segment.len == 0;
         bytes.total += segment.len;
-        at = next;
+        index = next;
     };
     for (const Segment& segment : readable) put(segment, 0);
     bytes.readable = bytes.total;
     for (const Segment& segment : writable) put(segment, split::kWrite);
-    if (has_empty || bytes.total - 1 >= kMaxChainBytes) return Errc::bad_argument;
-    commit_in_order(readable.size() + writable.size(), static_cast<std::uint32_t>(bytes.total - bytes.readable), token);
-    return Errc::ok;
+    return has_empty ? Bytes{} : bytes;
+}
+
+void SplitDriver::commit_in_order(std::size_t descriptors, std::uint32_t writable, Token token) noexcept {
+    const std::uint16_t head = in_order_.next_head;
+    SplitDriverState& state = states_[head];
+    state.order = static_cast<std::uint16_t>(avail_index_);
+    state.descriptors = static_cast<std::uint16_t>(descriptors);
+    state.next = SplitDriverState::kEnd; // the free list stays empty
+    in_order_.next_head = static_cast<std::uint16_t>((head + descriptors) & mask_);
+    counters_.descriptors += descriptors - 1;
+    commit(state, head, writable, token);
 }
 
 Errc SplitDriver::classify(std::uint32_t id) const noexcept {
     if (id > mask_) return Errc::ring_id_out_of_range;
-    const SplitShadow& head = shadow_[id];
-    if (head.next == SplitShadow::kLive) return Errc::ring_used_length;
-    return head.writable == SplitShadow::kNeverUsed ? Errc::ring_id_not_live : Errc::ring_double_completion;
+    const SplitDriverState& head = states_[id];
+    if (head.next == SplitDriverState::kInFlight) return Errc::ring_used_length;
+    return head.writable == SplitDriverState::kNeverUsed ? Errc::ring_id_not_live : Errc::ring_double_completion;
 }
 
-// False: the queue is latched.
+// Reads the used entry that ends the next batch. Returns false when that latched the queue.
 inline bool SplitDriver::find_batch(std::size_t pending) noexcept {
     const SplitUsed& entry = used_entries_[last_used_ & mask_];
     const std::uint32_t id = load_relaxed(entry.id);
     const std::uint32_t len = load_relaxed(entry.len);
-    if (id > mask_ || shadow_[id].next != SplitShadow::kLive || len > shadow_[id].writable) [[unlikely]] {
+    if (id > mask_ || states_[id].next != SplitDriverState::kInFlight || len > states_[id].writable) [[unlikely]] {
         latch(classify(id));
         return false;
     }
-    const std::size_t before = static_cast<std::uint16_t>(shadow_[id].order - last_used_);
+    const std::size_t before = static_cast<std::uint16_t>(states_[id].order - last_used_);
     if (before >= pending) [[unlikely]] {
-        latch(Errc::ring_id_not_live); // the used index says that this one is not used
+        latch(Errc::ring_id_not_live); // the used index says that this chain is not used
         return false;
     }
-    batch_left_ = before + 1;
-    batch_len_ = len;
+    in_order_.batch_left = before + 1;
+    in_order_.batch_len = len;
     return true;
 }
 
@@ -157,53 +183,51 @@ inline std::size_t SplitDriver::collect_in_order(std::span<Completion> out, std:
     const std::size_t most = smaller(pending, out.size());
     const std::uint32_t mask = mask_;
     std::size_t done = 0;
-    while (done < most && (batch_left_ != 0 || find_batch(pending - done))) {
-        const std::size_t run = smaller(batch_left_, most - done);
-        std::uint32_t head = oldest_;
+    while (done < most && (in_order_.batch_left != 0 || find_batch(pending - done))) {
+        const std::size_t run = smaller(in_order_.batch_left, most - done);
+        std::uint32_t head = in_order_.oldest;
         for (const std::size_t until = done + run; done < until; ++done) {
-            SplitShadow& shadow = shadow_[head];
-            out[done] = {shadow.token, shadow.writable};
-            shadow.next = SplitShadow::kEnd;
-            head = (head + shadow.descriptors) & mask;
+            SplitDriverState& state = states_[head];
+            out[done] = {state.token, state.writable};
+            state.next = SplitDriverState::kEnd;
+            head = (head + state.descriptors) & mask;
         }
-        oldest_ = head;
+        in_order_.oldest = head;
         last_used_ += run;
-        batch_left_ -= run;
-        if (batch_left_ == 0) out[done - 1].written = batch_len_;
+        in_order_.batch_left -= run;
+        if (in_order_.batch_left == 0) out[done - 1].written = in_order_.batch_len;
     }
     counters_.completions += done;
     counters_.polls += done != 0 ? 1 : 0;
     return done;
 }
 
-std::size_t SplitDriver::poll_with_care(std::span<Completion> out, std::uint16_t pending) noexcept {
+std::size_t SplitDriver::poll_slow(std::span<Completion> out, std::uint16_t pending) noexcept {
     if (error_ != Errc::ok) return 0;
     if (ordering_ == Ordering::platform) platform_fence();
-    if (interrupts_asked_) disarm();
-    takes_care_ = ordering_ == Ordering::platform || order_ == UseOrder::in_order;
+    if (asked_by_flags_) disarm();
+    poll_is_fast_ = ordering_ == Ordering::smp && order_ == UseOrder::any;
     if (pending > static_cast<std::uint16_t>(published_ - last_used_)) return latch(Errc::ring_index_jump);
     if (order_ == UseOrder::in_order) return collect_in_order(out, pending);
     return collect(out.data(), smaller<std::size_t>(pending, out.size()));
 }
 
+// Closes every fast path, so that each call looks at error_.
 std::size_t SplitDriver::latch(Errc why) noexcept {
     error_ = why;
-    takes_care_ = true;
-    is_plain_ = false;
-    ordered_room_ = 0;
-    free_head_ = SplitShadow::kEnd;
+    is_fast_ = poll_is_fast_ = false;
+    free_head_ = SplitDriverState::kEnd;
     return 0;
 }
 
 std::size_t SplitDriver::evacuate(std::span<Completion> out) noexcept {
-    if (shadow_ == nullptr) return 0;
+    if (states_ == nullptr) return 0;
     latch(error_ == Errc::ok ? Errc::device_gone : error_);
     std::size_t done = 0;
     for (std::uint32_t i = 0; i <= mask_ && done < out.size(); ++i) {
-        if (shadow_[i].next != SplitShadow::kLive) continue;
-        // [split.evacuate.next]
-        shadow_[i].next = SplitShadow::kEnd; // no list is kept on a latched queue
-        out[done++] = {shadow_[i].token, 0};
+        if (states_[i].next != SplitDriverState::kInFlight) continue;
+        states_[i].next = SplitDriverState::kEnd; // a latched queue keeps no list [split.evacuate.next]
+        out[done++] = {states_[i].token, 0};
     }
     last_used_ += done;
     return done;

@@ -69,8 +69,8 @@ struct SplitParts {
     using Ring = SplitRing;
     using Driver = SplitDriver;
     using Device = SplitDevice;
-    using Shadow = SplitShadow;
-    using Head = SplitHead;
+    using Shadow = SplitDriverState;
+    using Head = SplitDeviceState;
     static std::size_t ring_bytes(std::uint16_t size) { return split_layout(size).total_bytes; }
     static std::size_t table_bytes(std::uint16_t size, std::uint16_t max_segments) {
         return split_indirect_bytes(size, max_segments);
@@ -84,8 +84,8 @@ struct PackedParts {
     using Ring = PackedRing;
     using Driver = PackedDriver;
     using Device = PackedDevice;
-    using Shadow = PackedShadow;
-    using Head = PackedHead;
+    using Shadow = PackedDriverState;
+    using Head = PackedDeviceState;
     static std::size_t ring_bytes(std::uint16_t size) { return packed_layout(size).total_bytes; }
     static std::size_t table_bytes(std::uint16_t size, std::uint16_t max_segments) {
         return packed_indirect_bytes(size, max_segments);

@@ -28,24 +28,22 @@ public:
             return packed_->submit(readable, writable, token);
         return split_->submit(readable, writable, token);
     }
-    // A packed ring keeps no chains: used descriptors take their places.
-    template <std::size_t Varies, std::size_t R, std::size_t W>
-    [[gnu::always_inline, nodiscard]] Errc submit_varied(const Segment (&readable)[R], const Segment (&writable)[W],
-                                                         Token token, std::uint32_t recipe) noexcept {
+    // A packed ring prepares no chains: used descriptors overwrite them.
+    template <std::size_t Varying, std::size_t R, std::size_t W> [[gnu::always_inline, nodiscard]] Errc
+    submit_prepared(const Segment (&readable)[R], const Segment (&writable)[W], Token token, PreparedId id) noexcept {
         if (is_packed()) [[unlikely]]
             return packed_->submit(readable, writable, token);
-        return split_->submit_varied<Varies>(readable, writable, token, recipe);
+        return split_->submit_prepared<Varying>(readable, writable, token, id);
     }
-    using Lengths = SplitDriver::Lengths;
-    [[gnu::always_inline, nodiscard]] bool stands(std::uint32_t recipe) const noexcept {
-        return !is_packed() && split_->stands(recipe);
+    [[gnu::always_inline, nodiscard]] bool has_prepared(PreparedId id) const noexcept {
+        return !is_packed() && split_->has_prepared(id);
     }
-    template <std::size_t Varies, std::size_t R, std::size_t W>
-    [[gnu::always_inline, nodiscard]] Errc submit_standing(Segment varied, Lengths others, Token token) noexcept {
-        return split_->submit_standing<Varies, R, W>(varied, others, token);
+    template <std::size_t Varying, std::size_t R, std::size_t W> [[gnu::always_inline, nodiscard]] Errc
+    submit_prepared(Segment segment, PreparedLengths others, Token token) noexcept {
+        return split_->submit_prepared<Varying, R, W>(segment, others, token);
     }
-    [[nodiscard]] std::uint32_t reserve_recipes(std::uint32_t count) noexcept {
-        return is_packed() ? 1 : split_->reserve_recipes(count);
+    [[nodiscard]] PreparedId reserve_prepared(std::uint32_t count) noexcept {
+        return is_packed() ? PreparedId::none : split_->reserve_prepared(count);
     }
     [[gnu::always_inline]] void kick() noexcept {
         if (is_packed()) [[unlikely]]

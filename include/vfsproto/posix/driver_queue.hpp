@@ -81,25 +81,25 @@ private:
         const auto ring = SplitRing::in(memory, options.size);
         if (!ring) return ring.error();
         remember_addresses(*ring);
-        split_shadow_.resize(split_shadow_count(options.size));
+        split_states_.resize(split_driver_state_count(options.size));
         queue_ = AnyRing(split_);
-        return split_.init(*ring, split_shadow_, common<SplitDriverOptions>(features, tables, options));
+        return split_.init(*ring, split_states_, common<SplitDriverOptions>(features, tables, options));
     }
     [[nodiscard]] Errc set_up_packed(FeatureSet features, const Region& memory, const Region& tables,
                                      const Options& options) {
         const auto ring = PackedRing::in(memory, options.size);
         if (!ring) return ring.error();
         remember_addresses(*ring);
-        packed_shadow_.resize(packed_shadow_count(options.size));
+        packed_states_.resize(packed_driver_state_count(options.size));
         queue_ = AnyRing(packed_);
-        return packed_.init(*ring, packed_shadow_, common<PackedDriverOptions>(features, tables, options));
+        return packed_.init(*ring, packed_states_, common<PackedDriverOptions>(features, tables, options));
     }
 
     RingKind kind_ = RingKind::split;
     SplitDriver split_;
     PackedDriver packed_;
-    std::vector<SplitShadow> split_shadow_;
-    std::vector<PackedShadow> packed_shadow_;
+    std::vector<SplitDriverState> split_states_;
+    std::vector<PackedDriverState> packed_states_;
     AnyRing queue_; // to one of them
     QueueAddresses addresses_{};
 };

@@ -17,7 +17,7 @@ enum class EventIndex : std::uint8_t { off, on };
 }
 
 // What a doorbell is told with VIRTIO_F_NOTIFICATION_DATA (virtio 1.2 §2.9): the queue, or what its configuration gives in
-// its stead (VIRTIO_F_NOTIF_CONFIG_DATA), and where the driver goes on: a packed ring's next_place(), a split ring's
+// its stead (VIRTIO_F_NOTIF_CONFIG_DATA), and where the driver goes on: a packed ring's next_position(), a split ring's
 // available index.
 [[nodiscard]] constexpr std::uint32_t notification_data(std::uint16_t queue, std::uint16_t next) noexcept {
     return queue | std::uint32_t{next} << 16;

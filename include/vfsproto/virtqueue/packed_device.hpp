@@ -16,12 +16,12 @@ namespace vfsproto {
 struct ChainWalk; // of the bodies
 
 // What the device side knows of the chain with one head. Storage of the caller, private.
-struct PackedHead {
+struct PackedDeviceState {
     std::uint32_t bytes = 0;   // of its descriptors in the ring; 0: not out with the device's owner
     std::uint32_t written = 0; // with IN_ORDER: of one that waits for those before it
 };
 
-[[nodiscard]] constexpr std::size_t packed_head_count(std::uint16_t size) noexcept { return size; }
+[[nodiscard]] constexpr std::size_t packed_device_state_count(std::uint16_t size) noexcept { return size; }
 
 struct PackedDeviceOptions {
     EventIndex event_index = EventIndex::off;
@@ -49,7 +49,7 @@ public:
     // Starts serving; look once before waiting for a kick. The ring's memory is the driver's; `memory` is what
     // descriptors may point into, it must outlive the queue and may change between calls. Errors: bad_argument (no ring,
     // a start outside it), no_memory (too few heads).
-    [[nodiscard]] Errc init(const PackedRing& ring, const RegionTable& memory, std::span<PackedHead> heads,
+    [[nodiscard]] Errc init(const PackedRing& ring, const RegionTable& memory, std::span<PackedDeviceState> heads,
                             const PackedDeviceOptions& options) noexcept;
 
     [[nodiscard]] Errc error() const noexcept { return error_; }
@@ -59,10 +59,10 @@ public:
     // The places of the next chain to be served and of the next used descriptor (vhost-user GET_VRING_BASE, once
     // outstanding() is 0).
     [[nodiscard]] std::uint16_t next_avail() const noexcept {
-        return packed_place(next_avail_ - descriptors_, avail_word_);
+        return packed_position(next_avail_ - descriptors_, avail_word_);
     }
     [[nodiscard]] std::uint16_t next_used() const noexcept {
-        return packed_place(first_at_ - descriptors_, used_word_);
+        return packed_position(first_at_ - descriptors_, used_word_);
     }
     // Chains popped and not pushed.
     [[nodiscard]] std::uint16_t outstanding() const noexcept { return static_cast<std::uint16_t>(popped() - pushed_); }
@@ -128,7 +128,7 @@ public:
 private:
     static constexpr std::uint64_t kBothWraps = PackedDesc::flags(packed::kBoth);
     static constexpr std::uint64_t kWriteFlag = PackedDesc::flags(packed::kWrite);
-    // PackedHead::bytes with IN_ORDER: the number of descriptors (1 to 32768), whether the chain is completed behind one
+    // PackedDeviceState::bytes with IN_ORDER: the number of descriptors (1 to 32768), whether the chain is completed behind one
     // that is not, and the id.
     static constexpr unsigned kCountOfHead = 16;
     static constexpr std::uint32_t kHeadWaits = 0x8000;
@@ -196,7 +196,7 @@ private:
             cross_edge(bytes);
     }
     // With IN_ORDER, one more for the batch: the oldest chain that is out. `at` is where it begins; the next one follows.
-    [[gnu::always_inline]] void complete(PackedHead& oldest, std::uint32_t written, std::size_t& at) noexcept {
+    [[gnu::always_inline]] void complete(PackedDeviceState& oldest, std::uint32_t written, std::size_t& at) noexcept {
         const std::uint32_t bytes = oldest.bytes;
         oldest.bytes = 0;
         batch_last_ = bytes;
@@ -215,7 +215,7 @@ private:
     // From here on the next used descriptor goes to first_, not into the ring: `at` is its place there.
     void begin_burst(PackedDesc* at) noexcept {
         first_at_ = at;
-        used_place_ = packed_place(at - descriptors_, used_word_);
+        used_place_ = packed_position(at - descriptors_, used_word_);
         write_ = &first_;
         edge_ = &first_ + 1; // [packed.device.burst.edge]
     }
@@ -271,7 +271,7 @@ private:
     std::uint64_t plain_heads_ = 0;    // the ring size, or 0 where the short ways of pop() and push() are closed
     std::uint64_t ordered_heads_ = 0;  // the same of those with IN_ORDER
     const RegionTable* memory_ = nullptr;
-    PackedHead* heads_ = nullptr;
+    PackedDeviceState* heads_ = nullptr;
     PackedDesc* end_ = nullptr;
     std::size_t size_ = 0;
     std::uint16_t announced_place_ = 0; // of that decision
@@ -298,7 +298,7 @@ private:
     std::size_t oldest_ = 0;   // …, while it may not
     std::size_t batch_start_ = 0;
     std::size_t waiting_ = 0;         // chains completed behind one that is not
-    std::uint32_t batch_last_ = 0;    // PackedHead::bytes of its last chain; 0: there is none
+    std::uint32_t batch_last_ = 0;    // PackedDeviceState::bytes of its last chain; 0: there is none
     std::uint32_t batch_written_ = 0; // "
 
     // Cold.

@@ -14,11 +14,11 @@
 namespace vfsproto {
 
 // What the driver knows of the buffer with one id. Storage of the caller, private: the device must not reach it.
-struct PackedShadow {
-    std::uint64_t id = 0;         // where the word of a descriptor has it
-    PackedShadow* next = nullptr; // the following free one
-    std::size_t bytes = 0;        // of the descriptors in the ring, of the last chain; 0: there was none
-    std::uint32_t limit = 0;      // in flight: the bytes the device may write, plus one. Else 0
+struct PackedDriverState {
+    std::uint64_t id = 0;              // where the word of a descriptor has it
+    PackedDriverState* next = nullptr; // the following free one
+    std::size_t bytes = 0;             // of the descriptors in the ring, of the last chain; 0: there was none
+    std::uint32_t limit = 0;           // in flight: the bytes the device may write, plus one. Else 0
     Token token{};
 };
 
@@ -42,7 +42,7 @@ struct PackedDriverOptions {
 inline constexpr std::uint16_t kPackedRingShare = 32;
 
 // Elements of the shadow array for a ring of this many descriptors.
-[[nodiscard]] constexpr std::size_t packed_shadow_count(std::uint16_t size) noexcept { return size; }
+[[nodiscard]] constexpr std::size_t packed_driver_state_count(std::uint16_t size) noexcept { return size; }
 [[nodiscard]] constexpr std::size_t packed_indirect_bytes(std::uint16_t size, std::uint16_t max_segments) noexcept {
     return std::size_t{16} * size * (max_segments < size ? max_segments : size);
 }
@@ -56,7 +56,7 @@ public:
 
     // Zeroes the ring and starts it empty. To be called before the device learns of the ring; ring memory and shadow stay
     // the caller's and outlive the queue. Errors: bad_argument (options), no_memory (shadow or indirect too small).
-    [[nodiscard]] Errc init(const PackedRing& ring, std::span<PackedShadow> shadow,
+    [[nodiscard]] Errc init(const PackedRing& ring, std::span<PackedDriverState> shadow,
                             const PackedDriverOptions& options) noexcept;
     // After a device reset, or a reset of the queue alone (VIRTIO_F_RING_RESET), once evacuate() has said 0: the ring as
     // after init(). Errors: wrong_state while tokens are out.
@@ -79,7 +79,7 @@ public:
         return static_cast<std::uint16_t>(submitted_ - completed_);
     }
     // The place of the first descriptor that is not published: notification_data() is made of it.
-    [[nodiscard]] std::uint16_t next_place() const noexcept { return next_place_; }
+    [[nodiscard]] std::uint16_t next_position() const noexcept { return next_position_; }
 
     // Errors: queue_full; bad_argument (no segment, more than max_segments, an empty segment, 4 GiB less a byte or more in
     // all); the violation that latched the queue. After an error nothing was submitted.
@@ -88,7 +88,7 @@ public:
         const std::size_t count = readable.size() + writable.size();
         if (count != 1 && count - 1 >= direct_segments_) [[unlikely]]
             return submit_other(readable, writable, token);
-        PackedShadow* const shadow = free_;
+        PackedDriverState* const shadow = free_;
         if (shadow == nullptr) [[unlikely]]
             return refuse_submit();
         const std::uint32_t limit = limit_of(readable, writable);
@@ -122,7 +122,7 @@ public:
         if (ordering_ == Ordering::platform) [[unlikely]]
             platform_fence();
         PackedDesc* const from = first_at_;
-        const std::uint16_t from_place = next_place_;
+        const std::uint16_t from_place = next_position_;
         store_relaxed(from->addr, first_.addr.value());
         store_release(from->word, first_.word.value()); // [packed.kick.publish]
         published_ = submitted_;
@@ -131,7 +131,7 @@ public:
         store_load_fence(ordering_);                      // [packed.kick.fence]
         if (!device_wants_kick(from, from_place)) return; // [packed.kick.look]
         ++counters_.doorbells;
-        if (doorbell_.ring != nullptr) doorbell_.ring(doorbell_.context, next_place_);
+        if (doorbell_.ring != nullptr) doorbell_.ring(doorbell_.context, next_position_);
     }
 
     // What completed before a violation is returned in order; the violation then shows in error(). Without event index, a
@@ -155,7 +155,7 @@ public:
         if (event_index_ == EventIndex::on) {
             // [packed.arm.wanted]
             const std::uint16_t place =
-                completions > 1 ? place_of_many(completions) : packed_place(used_ - descriptors_, used_flags());
+                completions > 1 ? place_of_many(completions) : packed_position(used_ - descriptors_, used_flags());
             store_relaxed(*ring_.driver_event(), packed_event(place, packed::kDescriptor)); // [packed.arm.ask]
         } else {
             store_relaxed(*ring_.driver_event(), packed_event(0, packed::kEnable));
@@ -176,7 +176,7 @@ public:
     [[nodiscard]] std::size_t evacuate(std::span<Completion> out) noexcept;
 
 private:
-    static constexpr std::uint64_t kMaxChainBytes = 0xfffffffe; // PackedShadow::limit is one more
+    static constexpr std::uint64_t kMaxChainBytes = 0xfffffffe; // PackedDriverState::limit is one more
     // cares_, bits:
     static constexpr std::uint8_t kTakeBack = 1;      // without event index: arm() let the device interrupt
     static constexpr std::uint8_t kPlatformFence = 2; // what is read next was written by hardware
@@ -184,7 +184,7 @@ private:
     static constexpr std::uint64_t kBothWraps = PackedDesc::flags(packed::kBoth);
     static constexpr std::uint64_t kWriteFlag = PackedDesc::flags(packed::kWrite);
 
-    // PackedShadow::limit of such a chain; 0: it is not legal. To be asked before anything is written: a descriptor that is
+    // PackedDriverState::limit of such a chain; 0: it is not legal. To be asked before anything is written: a descriptor that is
     // flagged and then refused would be found behind the next burst.
     [[gnu::always_inline, nodiscard]] static std::uint32_t limit_of(std::span<const Segment> readable,
                                                                     std::span<const Segment> writable) noexcept {
@@ -208,7 +208,7 @@ private:
         return has_empty || total > kMaxChainBytes ? 0 : static_cast<std::uint32_t>(writable_bytes) + 1;
     }
 
-    void commit(PackedShadow& shadow, std::uint32_t limit, std::size_t descriptors, Token token) noexcept {
+    void commit(PackedDriverState& shadow, std::uint32_t limit, std::size_t descriptors, Token token) noexcept {
         free_ = shadow.next;
         shadow.limit = limit;
         shadow.bytes = descriptors * sizeof(PackedDesc);
@@ -219,7 +219,7 @@ private:
     // From here on the first descriptor goes to first_, not into the ring: `at` is its place there.
     void begin_burst(PackedDesc* at) noexcept {
         first_at_ = at;
-        next_place_ = packed_place(at - descriptors_, avail_word_);
+        next_position_ = packed_position(at - descriptors_, avail_word_);
         write_ = &first_;
         edge_ = &first_ + 1;
     }
@@ -244,7 +244,7 @@ private:
             if ((event >> 16 & packed::kEventFlags) == packed::kDescriptor) {
                 const std::ptrdiff_t step = first_at_ - from; // 0: the whole ring
                 const auto count = static_cast<std::uint32_t>(step > 0 ? step : step + ring_.size());
-                return packed_event_due(static_cast<std::uint16_t>(event), next_place_, count, ring_.size());
+                return packed_event_due(static_cast<std::uint16_t>(event), next_position_, count, ring_.size());
             }
         }
         return (event >> 16 & packed::kEventFlags) != packed::kDisable;
@@ -264,10 +264,10 @@ private:
 
     // Takes up to n used descriptors. The caller knows that so many chains were published.
     [[gnu::always_inline, nodiscard]] std::size_t collect(Completion* out, std::size_t n) noexcept {
-        PackedShadow* const shadows = shadow_;
+        PackedDriverState* const shadows = shadow_;
         const std::uint64_t ids = ids_;
         PackedDesc* at = used_;
-        PackedShadow* free = free_;
+        PackedDriverState* free = free_;
         std::size_t done = 0;
         for (; done < n; ++done) {
             std::uint64_t word = load_acquire(at->word); // [packed.poll.used]
@@ -280,7 +280,7 @@ private:
                 id = found.id;
                 word = found.len;
             }
-            PackedShadow& shadow = shadows[id];
+            PackedDriverState& shadow = shadows[id];
             out[done] = {shadow.token, PackedDesc::len_of(word)};
             shadow.limit = 0;
             shadow.next = free;
@@ -294,7 +294,7 @@ private:
     }
     // … with what completed before it.
     [[nodiscard]] std::size_t stop_at_violation(Errc why, std::size_t done, PackedDesc* at,
-                                                PackedShadow* free) noexcept;
+                                                PackedDriverState* free) noexcept;
     // The same with IN_ORDER: one used descriptor tells of its buffer and of all before it.
     [[gnu::always_inline, nodiscard]] std::size_t collect_in_order(Completion* out, std::size_t n) noexcept;
     [[nodiscard]] bool find_batch() noexcept;
@@ -320,16 +320,16 @@ private:
     void reset_state() noexcept;
 
     // Hot.
-    PackedDesc* write_ = nullptr;     // where the next descriptor goes
-    PackedDesc* edge_ = nullptr;      // reaching this, write_ jumps
-    std::uint64_t avail_word_ = 0;    // the flags that say "available" at write_
-    PackedShadow* free_ = nullptr;    // none once latched
-    std::size_t submitted_ = 0;       // chains; the three run freely
-    std::size_t direct_segments_ = 0; // most segments of a direct chain
-    PackedDesc* used_ = nullptr;      // where the next used descriptor will be
-    std::uint64_t used_top_ = 0;      // the flags that say "used, and written to" there, as the upper half of a word
-    std::uint64_t ids_ = 0;           // as limits_.max_inflight
-    PackedShadow* shadow_ = nullptr;
+    PackedDesc* write_ = nullptr;       // where the next descriptor goes
+    PackedDesc* edge_ = nullptr;        // reaching this, write_ jumps
+    std::uint64_t avail_word_ = 0;      // the flags that say "available" at write_
+    PackedDriverState* free_ = nullptr; // none once latched
+    std::size_t submitted_ = 0;         // chains; the three run freely
+    std::size_t direct_segments_ = 0;   // most segments of a direct chain
+    PackedDesc* used_ = nullptr;        // where the next used descriptor will be
+    std::uint64_t used_top_ = 0;        // the flags that say "used, and written to" there, as the upper half of a word
+    std::uint64_t ids_ = 0;             // as limits_.max_inflight
+    PackedDriverState* shadow_ = nullptr;
     std::size_t published_ = 0;
     std::size_t completed_ = 0;
     PackedDesc* end_ = nullptr;
@@ -340,15 +340,15 @@ private:
     Errc error_ = Errc::wrong_state;
     std::uint8_t cares_ = 0; // of collect_with_care()
     PackedDesc* first_at_ = nullptr;
-    PackedDesc first_{};            // of the burst that is not published
-    std::uint16_t next_place_ = 0;  // first_at_ as the device says it
-    RingDriverCounters counters_{}; // chains, descriptors, completions: of the time before the last restart
+    PackedDesc first_{};              // of the burst that is not published
+    std::uint16_t next_position_ = 0; // first_at_ as the device says it
+    RingDriverCounters counters_{};   // chains, descriptors, completions: of the time before the last restart
     Doorbell doorbell_{};
     PackedRing ring_;
 
     // IN_ORDER: the chain in flight that is the oldest, the free one that is the last, and what one used descriptor told of.
-    PackedShadow* oldest_ = nullptr;
-    PackedShadow* last_free_ = nullptr;
+    PackedDriverState* oldest_ = nullptr;
+    PackedDriverState* last_free_ = nullptr;
     std::size_t batch_left_ = 0;  // chains
     std::uint32_t batch_len_ = 0; // of the last of them
 

@@ -68,7 +68,7 @@ struct PackedDesc {
 static_assert(sizeof(PackedDesc) == 16);
 
 // A place in the ring, as packed::kWrap says. `word`: any whose AVAIL flag is the wrap counter there.
-[[nodiscard]] constexpr std::uint16_t packed_place(std::ptrdiff_t offset, std::uint64_t word) noexcept {
+[[nodiscard]] constexpr std::uint16_t packed_position(std::ptrdiff_t offset, std::uint64_t word) noexcept {
     const std::uint16_t wrap = (word & PackedDesc::flags(packed::kAvail)) != 0 ? packed::kWrap : std::uint16_t{0};
     return static_cast<std::uint16_t>(static_cast<std::uint16_t>(offset) | wrap);
 }

@@ -14,12 +14,12 @@ namespace vfsproto {
 struct ChainWalk; // of the bodies
 
 // What the device side knows of the chain with one head. Storage of the caller, private.
-struct SplitHead {
+struct SplitDeviceState {
     std::uint32_t state = 0;   // 0: not out with the device's owner. Else SplitDevice::kOut and more
     std::uint32_t written = 0; // with IN_ORDER: of one that waits for those before it
 };
 
-[[nodiscard]] constexpr std::size_t split_head_count(std::uint16_t size) noexcept { return size; }
+[[nodiscard]] constexpr std::size_t split_device_state_count(std::uint16_t size) noexcept { return size; }
 
 struct SplitDeviceOptions {
     EventIndex event_index = EventIndex::off;
@@ -45,7 +45,7 @@ public:
     // Starts serving; look once before waiting for a kick. The ring's memory is the driver's; `memory` is what
     // descriptors may point into, it must outlive the queue and may change between calls. The used index continues where
     // the ring has it. Errors: bad_argument (no ring), no_memory (too few heads).
-    [[nodiscard]] Errc init(const SplitRing& ring, const RegionTable& memory, std::span<SplitHead> heads,
+    [[nodiscard]] Errc init(const SplitRing& ring, const RegionTable& memory, std::span<SplitDeviceState> heads,
                             const SplitDeviceOptions& options) noexcept;
 
     [[nodiscard]] Errc error() const noexcept { return error_; }
@@ -131,7 +131,7 @@ public:
     }
 
 private:
-    // SplitHead::state: out; with IN_ORDER, completed behind one that is not; the id (of 15 bits).
+    // SplitDeviceState::state: out; with IN_ORDER, completed behind one that is not; the id (of 15 bits).
     static constexpr std::uint32_t kOut = 0x1'0000;
     static constexpr std::uint32_t kWaits = 0x8000;
     static constexpr std::uint32_t kId = 0x7fff;
@@ -224,7 +224,7 @@ private:
         store_relaxed(entry.len, written);
     }
     // With IN_ORDER, one more for the batch: the oldest chain that is out, whose head is `at`; then it is the next one.
-    [[gnu::always_inline]] void complete(SplitHead& oldest, std::uint32_t written, std::size_t& at) noexcept {
+    [[gnu::always_inline]] void complete(SplitDeviceState& oldest, std::uint32_t written, std::size_t& at) noexcept {
         batch_last_ = oldest.state;
         batch_written_ = written;
         oldest.state = 0;
@@ -278,7 +278,7 @@ private:
     const SplitDesc* descriptors_ = nullptr;
     const Le16* avail_entries_ = nullptr;
     SplitUsed* used_entries_ = nullptr;
-    SplitHead* heads_ = nullptr;
+    SplitDeviceState* heads_ = nullptr;
     std::size_t plain_heads_ = 0;   // the ring size, or 0 where the short ways of pop() and push() are closed
     std::size_t ordered_heads_ = 0; // the same of those with IN_ORDER
     const RegionTable* memory_ = nullptr;
@@ -304,7 +304,7 @@ private:
     std::size_t turn_ = kNone;        // the head of the oldest one, while push() may take the short way with it
     std::size_t oldest_ = 0;          // …, while it may not
     std::size_t waiting_ = 0;         // chains completed behind one that is not
-    std::uint32_t batch_last_ = 0;    // SplitHead::state of its last chain
+    std::uint32_t batch_last_ = 0;    // SplitDeviceState::state of its last chain
     std::uint32_t batch_written_ = 0; // "
 
     // Cold.

@@ -239,13 +239,13 @@ TEST_CASE("the driver never believes the descriptor table or the available ring"
 
 TEST_CASE("what a device writes over descriptors that are left standing, only it believes", "[virtqueue][hostile]") {
     RingPair pair({.size = 16, .max_segments = 3});
-    const std::uint32_t recipe = pair.driver.reserve_recipes(1);
+    const PreparedId id = pair.driver.reserve_prepared(1);
     Random random(11);
     for (std::uint32_t round = 0; round < 500; ++round) {
         const std::uint32_t len = random.between(1, 4096);
         const Segment readable[] = {pair.segment(0, 16)};
         const Segment writable[] = {pair.segment(64, 16), pair.segment(4096, len)};
-        REQUIRE(pair.driver.submit_varied<2>(readable, writable, Token{3}, recipe) == Errc::ok);
+        REQUIRE(pair.driver.submit_prepared<2>(readable, writable, Token{3}, id) == Errc::ok);
         pair.driver.kick();
         REQUIRE(pair.ring.avail_entries()[round % 16].value() == 0);
         auto* const table = reinterpret_cast<std::byte*>(pair.ring.descriptors());
@@ -257,7 +257,7 @@ TEST_CASE("what a device writes over descriptors that are left standing, only it
     }
     const Segment readable[] = {pair.segment(0, 16)};
     const Segment writable[] = {pair.segment(64, 16), pair.segment(4096, 8)};
-    REQUIRE(pair.driver.submit_varied<2>(readable, writable, Token{3}, recipe) == Errc::ok);
+    REQUIRE(pair.driver.submit_prepared<2>(readable, writable, Token{3}, id) == Errc::ok);
     pair.driver.kick();
     pair.ring.descriptors()[2].len = 4096;
     pair.forge_used(0, 25); // one more than was writable

@@ -63,8 +63,8 @@ public:
             [](void* self, std::uint16_t) noexcept { static_cast<Simulation*>(self)->is_kicked_ = true; }, this};
         Pair::must(pair.driver.init(pair.ring, pair.shadow, options));
         pair.start_device();
-        if constexpr (kKeepsChains) {
-            recipes_ = pair.driver.reserve_recipes(static_cast<std::uint32_t>(requests_.size()));
+        if constexpr (kPreparesChains) {
+            prepared_ = pair.driver.reserve_prepared(static_cast<std::uint32_t>(requests_.size()));
         }
         for (std::uint16_t i = 0; i < requests_.size(); ++i) free_tokens_.push_back(i);
     }
@@ -95,7 +95,7 @@ public:
     std::uint64_t sleeps = 0;
 
 private:
-    static constexpr bool kKeepsChains = requires(Pair& p) { p.driver.reserve_recipes(1); };
+    static constexpr bool kPreparesChains = requires(Pair& p) { p.driver.reserve_prepared(1); };
 
     struct Request {
         bool is_out = false;
@@ -152,8 +152,8 @@ private:
         const std::uint16_t token = free_tokens_[pick];
         Request& request = requests_[token];
         const std::uint32_t room = pair.driver.limits().max_segments;
-        const bool by_recipe = kKeepsChains && room >= 3 && random_.one_in(2);
-        const Errc errc = by_recipe ? submit_by_recipe(request, token) : submit_any(request, token, room);
+        const bool is_prepared = kPreparesChains && room >= 3 && random_.one_in(2);
+        const Errc errc = is_prepared ? submit_prepared(request, token) : submit_any(request, token, room);
         if (errc == Errc::ok) {
             free_tokens_.erase(free_tokens_.begin() + static_cast<std::ptrdiff_t>(pick));
         } else {
@@ -182,7 +182,7 @@ private:
     }
 
     // A chain of which only the last segment is another than in the token's last chain of this form.
-    Errc submit_by_recipe(Request& request, std::uint16_t token) {
+    Errc submit_prepared(Request& request, std::uint16_t token) {
         request = {true, 40, 16 + random_.between(1, 120), static_cast<std::uint8_t>(random_.next()), 0};
         const std::size_t readable_at = token * kAreaBytes;
         const std::size_t writable_at = readable_at + kAreaBytes / 2;
@@ -193,8 +193,8 @@ private:
         const Segment readable[] = {pair.segment(readable_at, request.readable)};
         const Segment writable[] = {pair.segment(writable_at, 16),
                                     pair.segment(writable_at + 16, request.writable - 16)};
-        if constexpr (kKeepsChains) {
-            return pair.driver.template submit_varied<2>(readable, writable, Token{token}, recipes_ + token);
+        if constexpr (kPreparesChains) {
+            return pair.driver.template submit_prepared<2>(readable, writable, Token{token}, prepared_ + token);
         } else {
             return pair.driver.submit(readable, writable, Token{token});
         }
@@ -310,7 +310,7 @@ private:
     Schedule schedule_;
     Random random_;
     std::vector<Request> requests_;
-    std::uint32_t recipes_ = 0; // one a token
+    PreparedId prepared_{}; // the first of the ids, one a token
     std::vector<std::uint16_t> free_tokens_;
     std::deque<Held> held_;
     bool is_kicked_ = false;

@@ -180,7 +180,7 @@ TEST_CASE("nothing is taken from a ring before DRIVER_OK", "[loopback]") {
     const auto ring = SplitRing::in(*memory, 4);
     REQUIRE(ring);
     SplitDriver driver;
-    std::vector<SplitShadow> shadow(4);
+    std::vector<SplitDriverState> shadow(4);
     REQUIRE(driver.init(*ring, shadow, {}) == Errc::ok);
     const QueueAddresses addresses{4, ring->descriptor_area(), ring->driver_area(), ring->device_area()};
     REQUIRE(steps.enable_queue(QueueIndex{0}, addresses) == Errc::ok);

@@ -130,8 +130,8 @@ struct Table : QueueRef {
 using OverRing = Side<posix::Lane, posix::AnyRing>;
 using OverTable = Side<client::Lane, Table>;
 
-static_assert(client::KeepsChains<posix::AnyRing>);
-static_assert(!client::KeepsChains<QueueRef>);
+static_assert(PreparesChains<posix::AnyRing>);
+static_assert(!PreparesChains<QueueRef>);
 
 bool same_memory(const Region& a, const Region& b) { return std::memcmp(a.host(), b.host(), a.size()) == 0; }
 

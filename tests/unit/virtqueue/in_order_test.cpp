@@ -211,12 +211,12 @@ TEST_CASE("a chain that is refused leaves no trace on an in-order split ring", "
 
 TEST_CASE("an in-order split ring keeps no chains", "[virtqueue]") {
     RingPair pair({.size = 8, .max_segments = 2, .order = UseOrder::in_order});
-    const std::uint32_t recipe = pair.driver.reserve_recipes(1);
+    const PreparedId id = pair.driver.reserve_prepared(1);
     for (std::uint16_t round = 0; round < 20; ++round) {
-        CHECK_FALSE(pair.driver.stands(recipe));
+        CHECK_FALSE(pair.driver.has_prepared(id));
         const Segment readable[] = {pair.segment(0, 16)};
         const Segment writable[] = {pair.segment(round * 64u, 64)};
-        REQUIRE(pair.driver.submit_varied<1>(readable, writable, Token{round}, recipe) == Errc::ok);
+        REQUIRE(pair.driver.submit_prepared<1>(readable, writable, Token{round}, id) == Errc::ok);
         pair.driver.kick();
         REQUIRE(pair.pop() >= 0);
         CHECK(pair.chain.writable()[0].data == pair.data.host() + round * 64u);

@@ -38,7 +38,7 @@ TEST_CASE("submit writes packed descriptors, kick the first of them", "[virtqueu
     CHECK(pair.doorbells == 1);
     CHECK(pair.driver.counters().chains == 2);
     CHECK(pair.driver.counters().descriptors == 5);
-    CHECK(pair.driver.next_place() == 0x8005);
+    CHECK(pair.driver.next_position() == 0x8005);
 }
 
 TEST_CASE("a chain may wrap, and its flags with it", "[virtqueue]") {
@@ -53,7 +53,7 @@ TEST_CASE("a chain may wrap, and its flags with it", "[virtqueue]") {
     CHECK(flags_of(pair, 3) == (packed::kAvail | packed::kNext));
     CHECK(flags_of(pair, 4) == (packed::kAvail | packed::kNext | packed::kWrite));
     CHECK(flags_of(pair, 0) == (packed::kUsed | packed::kWrite)); // wrap counter 0
-    CHECK(pair.driver.next_place() == 0x0001);
+    CHECK(pair.driver.next_position() == 0x0001);
     REQUIRE(pair.serve(6));
     REQUIRE(pair.poll() == 1);
     CHECK(pair.done[0].token == Token{1});
@@ -286,16 +286,16 @@ TEST_CASE("the doorbell rings when a burst passes the device's descriptor event,
         REQUIRE(pair.serve());
         REQUIRE(pair.poll() == 1);
     }
-    CHECK(pair.driver.next_place() == next);
+    CHECK(pair.driver.next_position() == next);
 }
 
 TEST_CASE("a packed device that takes a burst is told where the driver goes on", "[virtqueue]") {
     PackedPair pair({.size = 5, .max_segments = 2});
-    CHECK(notification_data(1, pair.driver.next_place()) == 0x80000001);
+    CHECK(notification_data(1, pair.driver.next_position()) == 0x80000001);
     pair.submit_and_kick(0);
     CHECK(notification_data(1, pair.rung_with) == 0x80020001);
     REQUIRE(pair.submit(1) == Errc::ok); // not published
-    CHECK(pair.driver.next_place() == 0x8002);
+    CHECK(pair.driver.next_position() == 0x8002);
     pair.driver.kick();
     REQUIRE(pair.serve());
     REQUIRE(pair.poll() == 1);

@@ -167,7 +167,7 @@ TEST_CASE("with IN_ORDER a batch that takes in what is not published latches, al
 
 TEST_CASE("a linked packed chain whose id is the ring size latches the device side", "[virtqueue]") {
     PackedPair pair({.size = 4});
-    std::vector<PackedHead> heads(5); // as if there were one more
+    std::vector<PackedDeviceState> heads(5); // as if there were one more
     REQUIRE(pair.device.init(pair.ring, pair.table, heads, pair.device_options()) == Errc::ok);
     static_cast<void>(pair.table.translate(PackedPair::kDataAddr, 1)); // the region hit last
     pair.forge_avail(pair.data_addr(), 8, 0, packed::kNext);
@@ -231,9 +231,9 @@ TEST_CASE("a split driver set up again in the midst of it has room for as many c
     CHECK(pair.submit(4) == Errc::queue_full);
 }
 
-TEST_CASE("a chain of counted segments is no recipe", "[virtqueue]") {
+TEST_CASE("an array of segments alone prepares no chain", "[virtqueue]") {
     RingPair pair({.size = 4, .max_segments = 4});
-    const std::uint32_t recipe = pair.driver.reserve_recipes(1);
+    const PreparedId id = pair.driver.reserve_prepared(1);
     const Segment readable[] = {pair.segment(0, 8)};
     const Segment writable[] = {pair.segment(64, 8), pair.segment(128, 8)};
     const Segment others[] = {pair.segment(256, 9)};
@@ -241,17 +241,17 @@ TEST_CASE("a chain of counted segments is no recipe", "[virtqueue]") {
     pair.driver.kick();
     REQUIRE(pair.serve());
     REQUIRE(pair.poll() == 1);
-    REQUIRE(pair.driver.submit_varied<2>(readable, writable, Token{1}, recipe) == Errc::ok);
+    REQUIRE(pair.driver.submit_prepared<2>(readable, writable, Token{1}, id) == Errc::ok);
     CHECK(load_descriptor(pair.ring.descriptors()[0]).len.value() == 8);
 }
 
-TEST_CASE("the first writable segment may be the one that varies", "[virtqueue]") {
+TEST_CASE("the first writable segment may be the one that differs", "[virtqueue]") {
     RingPair pair({.size = 4, .max_segments = 2});
-    const std::uint32_t recipe = pair.driver.reserve_recipes(1);
+    const PreparedId id = pair.driver.reserve_prepared(1);
     const Segment readable[] = {pair.segment(0, 8)};
     for (const std::uint32_t len : {8u, 16u, 24u}) {
         const Segment writable[] = {pair.segment(64, len)};
-        REQUIRE(pair.driver.submit_varied<1>(readable, writable, Token{0}, recipe) == Errc::ok);
+        REQUIRE(pair.driver.submit_prepared<1>(readable, writable, Token{0}, id) == Errc::ok);
         pair.driver.kick();
         REQUIRE(pair.serve(len));
         REQUIRE(pair.poll() == 1);

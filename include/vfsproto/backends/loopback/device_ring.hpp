@@ -24,7 +24,7 @@ class DeviceRing {
 public:
     // `size`: the most entries the ring will have.
     explicit DeviceRing(std::uint16_t size)
-        : split_heads_(split_head_count(size)), packed_heads_(packed_head_count(size)) {}
+        : split_heads_(split_device_state_count(size)), packed_heads_(packed_device_state_count(size)) {}
     DeviceRing(const DeviceRing&) = delete;
     DeviceRing& operator=(const DeviceRing&) = delete;
 
@@ -69,8 +69,8 @@ private:
     bool is_packed_ = false;
     SplitDevice split_;
     PackedDevice packed_;
-    std::vector<SplitHead> split_heads_;
-    std::vector<PackedHead> packed_heads_;
+    std::vector<SplitDeviceState> split_heads_;
+    std::vector<PackedDeviceState> packed_heads_;
 };
 
 static_assert(DeviceQueue<DeviceRing>);

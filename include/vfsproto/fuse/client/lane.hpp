@@ -18,6 +18,7 @@
 #include "vfsproto/fuse/client/quirks.hpp"
 #include "vfsproto/fuse/client/trace_hook.hpp"
 #include "vfsproto/fuse/client/unique.hpp"
+#include "vfsproto/virtqueue/prepared_chain.hpp"
 #include "vfsproto/virtqueue/queue_ref.hpp"
 #include "vfsproto/virtqueue/slots.hpp"
 
@@ -53,7 +54,7 @@ struct LaneSlot {
     };
     std::uint32_t data_len = 0; // payload bytes in flight, both ways
     std::uint32_t out_at = 0;   // where in the block the reply header lies
-    std::uint32_t recipe = 0;   // of a plain transfer's chain, where the queue keeps chains
+    PreparedId prepared{};      // a plain transfer's chain, where the queue prepares chains
     // What a good reply's body may measure. Settled at the start, so that a completion looks nothing up.
     std::uint32_t body_most = 0;
     std::uint16_t body_least = 0;
@@ -89,16 +90,6 @@ struct LaneCounters {
 struct ArmOutcome {
     std::uint16_t completions = 1; // the notification comes after so many; above 1 the sleep must be bounded
     enum class Next : std::uint8_t { sleep, look_again } next = Next::sleep;
-};
-
-// A ring that leaves in its memory what it wrote for an earlier chain, and writes again only what is new (see
-// SplitDriver::submit_varied).
-template <class Q>
-concept KeepsChains = requires(Q& q, const Segment (&one)[1], const Segment (&two)[2], Token token) {
-    { q.template submit_varied<2>(one, two, token, std::uint32_t{}) } noexcept -> std::same_as<Errc>;
-    { q.stands(std::uint32_t{}) } noexcept -> std::same_as<bool>;
-    { q.template submit_standing<2, 1, 2>(one[0], {0, 0}, token) } noexcept -> std::same_as<Errc>;
-    { q.reserve_recipes(std::uint32_t{}) } noexcept -> std::same_as<std::uint32_t>;
 };
 
 template <RequestQueue Q> class BasicLane final : public AnyLane {
@@ -234,7 +225,7 @@ private:
     std::uint16_t held_back_ = 0; // in flight, waited for in vain or such as can block at the server
     bool plain_possible_ = false;
     std::uint64_t plain_limit_ = 0; // the most data in flight while start_plain() is possible and nobody waits, else 0
-    std::uint32_t recipes_ = 0;     // of the plain chains, two a slot
+    PreparedId prepared_{};         // the first of the plain chains' ids, two a slot
     std::uint32_t unkicked_ = 0;
     Request* waiting_ = nullptr; // FIFO
     Request* waiting_last_ = nullptr;

@@ -36,7 +36,7 @@ Errc BasicLane<Q>::init(Q queue, std::span<Entry> entries, const Region& memory,
     bounce_ = options.bounce;
     max_segments_ = limits.max_segments;
     uniques_.set_lane(options.index);
-    if constexpr (KeepsChains<Q>) recipes_ = queue_.reserve_recipes(static_cast<std::uint32_t>(2 * count));
+    if constexpr (PreparesChains<Q>) prepared_ = queue_.reserve_prepared(static_cast<std::uint32_t>(2 * count));
     // A trace shows requests, and plain transfers are none.
     plain_possible_ = can_pass_registered() && options.trace.started == nullptr && options.trace.finished == nullptr;
     lengths_ = limits.written;
@@ -154,10 +154,10 @@ inline Errc BasicLane<Q>::submit_plain(LaneSlot& slot, Token token, const PlainT
     // A header the device leaves alone must not look like an answer.
     __builtin_memset(block + reply_behind(kLength), 0, kOutHeader);
     const Segment payload{transfer.data, transfer.len};
-    if constexpr (KeepsChains<Q>) {
+    if constexpr (PreparesChains<Q>) {
         constexpr std::uint32_t kAnswer = kOutHeader + wire::RowOf<Op>::out_size;
-        if (queue_.stands(slot.recipe)) [[likely]] {
-            return queue_.template submit_standing<kReads ? 2 : 1, kReads ? 1 : 2, kReads ? 2 : 1>(
+        if (queue_.has_prepared(slot.prepared)) [[likely]] {
+            return queue_.template submit_prepared<kReads ? 2 : 1, kReads ? 1 : 2, kReads ? 2 : 1>(
                 payload, {kLength, kAnswer}, token);
         }
     }
@@ -172,16 +172,16 @@ Errc BasicLane<Q>::submit_whole(const LaneSlot& slot, Token token, Segment paylo
     if constexpr (Op == wire::Opcode::read) {
         const Segment readable[] = {message};
         const Segment writable[] = {answer, payload};
-        if constexpr (KeepsChains<Q>) {
-            return queue_.template submit_varied<2>(readable, writable, token, slot.recipe);
+        if constexpr (PreparesChains<Q>) {
+            return queue_.template submit_prepared<2>(readable, writable, token, slot.prepared);
         } else {
             return queue_.submit(readable, writable, token);
         }
     } else {
         const Segment readable[] = {message, payload};
         const Segment writable[] = {answer};
-        if constexpr (KeepsChains<Q>) {
-            return queue_.template submit_varied<1>(readable, writable, token, slot.recipe);
+        if constexpr (PreparesChains<Q>) {
+            return queue_.template submit_prepared<1>(readable, writable, token, slot.prepared);
         } else {
             return queue_.submit(readable, writable, token);
         }
@@ -197,8 +197,8 @@ void BasicLane<Q>::prepare_plain(LaneSlot& slot, Token token) noexcept {
     std::byte* const header = slot.block + kReplyArea;
     detail::put_header(header, Op, sizeof(wire::InHeader) + sizeof(In), 0, 0, options_.plain_caller, 0);
     detail::put(header + sizeof(wire::InHeader), In{});
-    // Two recipes a slot: of what a READ or a WRITE has in common with the one before it.
-    slot.recipe = recipes_ + 2u * token.slot + (kReads ? 0 : 1);
+    // Two prepared chains a slot: one for a READ, one for a WRITE.
+    slot.prepared = prepared_ + 2u * token.slot + (kReads ? 0 : 1);
     slot.out_at = reply_behind(sizeof(wire::InHeader) + sizeof(In));
     slot.body_least = kFixed;
     slot.fixed = kFixed;
