@@ -67,7 +67,7 @@ SharedLane::~SharedLane() {
     if (epoll_fd_ >= 0) ::close(epoll_fd_);
 }
 
-void SharedLane::nudge() noexcept { backends::signal_event(call_fd_); }
+void SharedLane::nudge() noexcept { backends::signal_unless_full(call_fd_); }
 
 // From here to serve_as_poller() stands what every READ goes through. It is inlined into the two functions a thread
 // enters: a lone request's way out and back is little more than the ring's own work.

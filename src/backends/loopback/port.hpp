@@ -74,8 +74,8 @@ private:
     std::atomic<std::uint16_t> outstanding_{0};
     std::atomic<std::uint64_t> doorbells_{0};
     std::atomic<std::uint64_t> interrupts_{0};
-    FileDescriptor call_ = FileDescriptor::event();
-    FileDescriptor kick_ = FileDescriptor::event(); // with a thread
+    FileDescriptor call_ = FileDescriptor::blocking_event();
+    FileDescriptor kick_ = FileDescriptor::blocking_event(); // with a thread
     std::atomic<bool> ending_{false};
     std::thread thread_;
 };

@@ -72,7 +72,7 @@ Errc Backend::hand_on(QueueIndex index) {
     const auto number = static_cast<std::size_t>(index);
     const std::uint16_t vector = pci_->queue_vector(index);
     if (vector == number + 1) return Errc::ok;
-    if (!own_events_[number]) own_events_[number] = FileDescriptor::event();
+    if (!own_events_[number]) own_events_[number] = FileDescriptor::blocking_event();
     if (!own_events_[number]) return Errc::no_memory;
     // Vector 0 and the line are watched from the start; another one was the first queue's own until now.
     if (vector != VirtioPci::kNoVector && vector != 0 && !shared_event_) {

@@ -69,12 +69,12 @@ void Watcher::run() {
         if (ready == 0) every_second_(); // what comes more often looks itself
         if (ready <= 0) continue;
         if ((interests[0].revents & POLLIN) != 0) {
-            wait_event(wake_.get());
+            take_event(wake_.get());
             run_calls();
         }
         for (std::size_t i = 1; i < interests.size(); ++i) {
             if ((interests[i].revents & POLLIN) == 0) continue;
-            wait_event(interests[i].fd);
+            take_event(interests[i].fd);
             handlers[i - 1]();
         }
     }

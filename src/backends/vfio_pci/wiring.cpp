@@ -15,7 +15,7 @@ int Wiring::connect_vectors(const Function& function, std::uint16_t wanted) {
         events_.clear();
         std::vector<int> numbers;
         for (std::uint32_t i = 0; i < count; ++i) {
-            events_.push_back(FileDescriptor::event());
+            events_.push_back(FileDescriptor::blocking_event());
             if (!events_.back()) return -EMFILE;
             numbers.push_back(events_.back().get());
         }
@@ -34,7 +34,7 @@ Refusal Wiring::connect(const Function& function, std::uint16_t wanted) {
     vectors_ = static_cast<std::uint16_t>(count);
     if (count != 0) return {};
     events_.clear();
-    events_.push_back(FileDescriptor::event());
+    events_.push_back(FileDescriptor::blocking_event());
     if (!events_.back()) return {Errc::no_memory, explain("no eventfd for an interrupt", -EMFILE)};
     const int line = events_.back().get();
     if (function.interrupts(InterruptKind::line) == 0) {

@@ -6,9 +6,10 @@
 namespace vfsproto::backends::vhost_user {
 
 Errc Vring::open_events() noexcept {
-    for (FileDescriptor* const event : {&kick_, &call_, &err_}) {
+    for (FileDescriptor* const event : {&kick_, &err_}) {
         if (!*event) *event = FileDescriptor::event();
     }
+    if (!call_) call_ = FileDescriptor::blocking_event();
     return has_events() ? Errc::ok : Errc::no_memory;
 }
 
