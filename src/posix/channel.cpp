@@ -26,6 +26,7 @@ Outcome<std::unique_ptr<Channel>> Channel::open(std::unique_ptr<backends::Attach
 
 Channel::~Channel() {
     silence_.reset();
+    finish_probe();
     if (rings_ != nullptr && session_.state() == SessionState::ready) close_session();
     std::unique_ptr<DriverQueues> rings;
     {
@@ -33,10 +34,13 @@ Channel::~Channel() {
         const SharedLane::Lock lock(shared_lane_);
         rings = std::move(rings_);
     }
+    if (rings != nullptr) note_end(rings->stop());
     rings.reset();
-    // From here on the device touches nothing: what it could reach may go.
-    if (lane_memory_.size() != 0) attachment_->release(lane_memory_);
-    if (session_memory_.size() != 0) attachment_->release(session_memory_);
+    // A device that stopped touches nothing: what it could reach may go. Else the memory is left to the attachment.
+    if (end_ == DeviceEnd::stopped) {
+        if (lane_memory_.size() != 0) attachment_->release(lane_memory_);
+        if (session_memory_.size() != 0) attachment_->release(session_memory_);
+    }
     free_forgotten();
     attachment_.reset();
 }
@@ -66,12 +70,39 @@ void Channel::watch_for_silence() {
     std::chrono::milliseconds limit = options_.silence;
     if (limit.count() == 0 && attachment_->end() == backends::Attachment::End::may_be_silent) limit = kUsual;
     if (limit.count() == 0) return;
-    const auto progress = [this]() -> std::optional<std::uint64_t> {
+    silence_.emplace(limit, [this] { return progress(); }, [this] { device_silent(); });
+}
+
+// Returns what the silence watch compares. A server may rightly take minutes for an FSYNC or a lock: it is asked for a STATFS
+// beside them, and owes that answer.
+std::optional<std::uint64_t> Channel::progress() {
+    std::uint64_t finished = 0;
+    {
         const SharedLane::Lock lock(shared_lane_);
         if (lane_.in_flight() == 0) return std::nullopt;
-        return lane_.finished();
-    };
-    silence_.emplace(limit, progress, [this] { device_silent(); });
+        finished = lane_.finished();
+        if (probing_ || failed_ != Errc::ok || lane_.awaits_prompt_reply()) return finished;
+        probing_ = true;
+    }
+    probe_.user = this;
+    probe_.on_finish = [](client::Operation& probe) noexcept { static_cast<Channel*>(probe.user)->probing_ = false; };
+    shared_lane_.start(probe_, wire::kRootNodeId);
+    shared_lane_.flush();
+    return finished;
+}
+
+// What the probe was sent beside is over, so nobody polls for it any more.
+void Channel::finish_probe() noexcept {
+    const auto until = Clock::now() + options_.patience;
+    for (;;) {
+        {
+            const SharedLane::Lock lock(shared_lane_);
+            while (probing_ && failed_ == Errc::ok && lane_.drain() != 0) {}
+            if (!probing_ || failed_ != Errc::ok || lane_.error() != Errc::ok) return;
+            if (lane_.arm_each().next == client::ArmOutcome::Next::look_again) continue;
+        }
+        if (!wait_for_interrupt(rings_->request_fd(), until)) return;
+    }
 }
 
 Failure Channel::make_lane() {
@@ -171,11 +202,16 @@ bool Channel::wait_for_interrupt(int fd, Clock::time_point until) noexcept {
     if (left <= 0) return false;
     pollfd interest{fd, POLLIN, 0};
     const int ready = ::poll(&interest, 1, static_cast<int>(left));
-    if (ready > 0) backends::wait_event(fd);
+    if (ready > 0) static_cast<void>(backends::take_event(fd));
     return ready != 0; // a signal: look, then wait for what is left
 }
 
 void Channel::lane_drained() noexcept {
+    if (stopping_) {
+        // Another thread found the failure. It holds this lock until the device is stopped, then needs the lane's.
+        const SharedLane::Unlocked unlocked(shared_lane_);
+        const std::lock_guard lock(attachment_mutex_);
+    }
     if (session_.forgets_in_flight() != 0) pump_session();
     if (lane_.error() != Errc::ok && failed_ == Errc::ok) fail(lane_.error());
 }
@@ -189,6 +225,9 @@ void Channel::pump_session() noexcept {
             session_.handle_completion(wire::QueueKind::hiprio, done.token, done.written);
             session_trace_.completed(wire::QueueKind::hiprio, done.token, done.written, wire::Errno::none);
         }
+        hiprio_used_ += used;
+        // A device that broke the rules here is not to be believed on the other queue either.
+        if (hiprio_.error() != Errc::ok) return fail(hiprio_.error());
         client::SessionRequest request;
         bool submitted = false;
         while (session_.peek_request(request)) {
@@ -225,17 +264,22 @@ void Channel::forget(const std::vector<client::Node*>& nodes) {
 
 // The server is behind with the FORGETs. If this was the last call for long, nobody would come by to send the rest.
 void Channel::await_forgets() {
-    const std::lock_guard one_at_a_time(forgets_mutex_); // one reader of the eventfd
+    const std::unique_lock waits_for_all(forgets_mutex_, std::try_to_lock); // one reader of the eventfd
+    if (!waits_for_all) return;
     const auto until = Clock::now() + options_.patience;
     for (;;) {
         {
             const SharedLane::Lock lock(shared_lane_);
             pump_session();
-            if (!session_.has_waiting_forgets() || hiprio_.error() != Errc::ok) return;
+            if (!session_.has_waiting_forgets()) return;
+            if (hiprio_used_when_stuck_ == hiprio_used_) return;
             if (hiprio_.arm(1)) continue;
         }
-        // What a stuck server still does not take stays in line for a later call.
-        if (!wait_for_interrupt(rings_->hiprio_fd(), until)) return;
+        if (wait_for_interrupt(rings_->hiprio_fd(), until)) continue;
+        // What a stuck server does not take stays in line. Nobody waits for it again before it has taken something.
+        const SharedLane::Lock lock(shared_lane_);
+        hiprio_used_when_stuck_ = hiprio_used_;
+        return;
     }
 }
 
@@ -250,13 +294,30 @@ void Channel::fail(Errc why) noexcept {
     if (failed_ != Errc::ok) return;
     failed_ = why;
     // A device that broke the rules may still write to buffers; it must be stopped before they are given back.
-    if (why != Errc::device_gone) {
-        const std::lock_guard lock(attachment_mutex_);
-        [[maybe_unused]] const Errc stopped = rings_->stop();
-    }
+    if (why != Errc::device_gone) stop_device();
     shared_lane_.fail_all(why);
     session_.handle_device_gone(why);
     free_forgotten();
+}
+
+// Stopping may take seconds: meanwhile new calls are refused, and no lock of the lane is held. The thread that found the
+// failure is the poller, or nobody is: what is in flight stays so until fail_all().
+void Channel::stop_device() noexcept {
+    lane_.refuse(failed_);
+    stopping_ = true;
+    Errc stopped = Errc::ok;
+    {
+        const SharedLane::Unlocked unlocked(shared_lane_);
+        const std::lock_guard lock(attachment_mutex_);
+        stopped = rings_->stop();
+    }
+    stopping_ = false;
+    note_end(stopped);
+}
+
+void Channel::note_end(Errc stopped) noexcept {
+    const std::lock_guard lock(attachment_mutex_);
+    if (stopped != Errc::ok && stopped != Errc::device_gone) end_ = DeviceEnd::may_still_write;
 }
 
 // On a thread of the attachment's.
@@ -278,7 +339,7 @@ void Channel::device_silent() noexcept {
 
 void Channel::wake_all() noexcept {
     shared_lane_.nudge();
-    backends::signal_event(rings_->hiprio_fd());
+    backends::signal_unless_full(rings_->hiprio_fd());
 }
 
 Result<Region> Channel::allocate(std::size_t bytes) {
@@ -293,7 +354,7 @@ Result<Region> Channel::allocate(std::size_t bytes) {
 void Channel::release(const Region& region) {
     const std::lock_guard lock(attachment_mutex_);
     memory_.remove(region);
-    attachment_->release(region);
+    if (end_ == DeviceEnd::stopped) attachment_->release(region);
 }
 
 ChannelStats Channel::stats() {

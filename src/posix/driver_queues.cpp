@@ -28,6 +28,7 @@ DriverQueues::~DriverQueues() {
 }
 
 Errc DriverQueues::start(const RingOptions& options) {
+    if (options.max_segments == 0) return Errc::bad_argument;
     FeatureSet wanted = FeatureSet::of(Feature::version_1, Feature::event_idx, Feature::ring_packed);
     wanted = wanted | attachment_.transport().supported_features();
     if (options.indirect != UseIndirect::never) wanted.add(Feature::indirect_desc);

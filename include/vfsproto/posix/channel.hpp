@@ -32,8 +32,9 @@ struct ChannelOptions {
     client::Caller caller{};           // on whose behalf requests are made
     client::TraceHook trace{};
     std::chrono::milliseconds patience{10'000}; // for the answers to INIT and DESTROY
-    // A device that owes answers and gives none for so long is given up, and every call fails (transport_failed). 0: never
-    // where its end is told, after two minutes where it may be silent (Attachment::end()).
+    // A device that owes answers and gives none for so long is given up, and every call fails (transport_failed). While it
+    // owes only answers it may take its time for (FSYNC, a lock), it is asked for a STATFS from time to time instead.
+    // 0: never where its end is told, after two minutes where it may be silent (Attachment::end()).
     std::chrono::milliseconds silence{0};
 };
 
@@ -73,13 +74,14 @@ public:
     [[nodiscard]] static client::Node* new_node() { return new client::Node; }
     static void delete_node(client::Node* node) noexcept { delete node; }
     // Gives the lookups of these nodes back to the server and frees them. Sleeps only while the server is behind with
-    // earlier ones.
+    // earlier ones, on behalf of all threads in one of them, and not again until a server that was stuck has moved.
     void forget(const std::vector<client::Node*>& nodes);
     // … one lookup of a node that is in no table.
     void give_back(std::uint64_t nodeid);
 
     // Memory the device can reach: requests that carry it are not copied. Errors: no_memory and the transport's.
     [[nodiscard]] Result<Region> allocate(std::size_t bytes);
+    // Memory of a device that would not stop is not used again while the channel lives.
     void release(const Region& region);
     [[nodiscard]] const Region* find_registered(const std::byte* data, std::size_t len) const noexcept {
         return memory_.find(data, len);
@@ -120,6 +122,10 @@ private:
     void await_forgets();
     void free_forgotten() noexcept;
     void fail(Errc why) noexcept;
+    void stop_device() noexcept;
+    void note_end(Errc stopped) noexcept; // what stopping the device said
+    [[nodiscard]] std::optional<std::uint64_t> progress();
+    void finish_probe() noexcept;
     void device_gone() noexcept;
     void watch_for_silence();
     void device_silent() noexcept;
@@ -143,6 +149,13 @@ private:
     PieceLimits read_limits_{};
     PieceLimits write_limits_{};
     Errc failed_ = Errc::ok;
+    // A device that would not stop may still write to memory of ours: none of it is used for anything else.
+    enum class DeviceEnd : std::uint8_t { stopped, may_still_write } end_ = DeviceEnd::stopped;
+    std::uint64_t hiprio_used_ = 0;                       // completions of the hiprio queue
+    std::optional<std::uint64_t> hiprio_used_when_stuck_; // the same when a wait for one was given up
+    client::Single<wire::Opcode::statfs> probe_;
+    bool probing_ = false;  // probe_ is under way
+    bool stopping_ = false; // a thread is in stop_device()
     SharedLane shared_lane_;
     std::optional<SilenceWatch> silence_; // last: it looks at all of the above
 };

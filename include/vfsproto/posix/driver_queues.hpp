@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 namespace vfsproto::posix {
 
@@ -33,6 +34,7 @@ struct RingOptions {
 class DriverQueues {
 public:
     // hiprio and one request queue (every known server has just one). The attachment outlives the rings.
+    // Errors: bad_argument (max_segments is 0); what the transport and the rings say.
     [[nodiscard]] static Outcome<std::unique_ptr<DriverQueues>> bring_up(backends::Attachment& attachment,
                                                                          const RingOptions& options);
     ~DriverQueues();
@@ -51,8 +53,12 @@ public:
     [[nodiscard]] FeatureSet features() const noexcept { return bring_up_.features(); }
     [[nodiscard]] FeatureSet offered() const noexcept { return bring_up_.offered(); }
 
-    // Stops the device: when this returns it touches no memory of ours.
-    [[nodiscard]] Errc stop() noexcept { return bring_up_.tear_down(); }
+    // Stops the device, once; later calls return what the first did. With ok and device_gone it touches no memory of ours any
+    // more. Any other error: it may still write, and the memory must not be used for anything else.
+    [[nodiscard]] Errc stop() noexcept {
+        if (!stopped_) stopped_ = bring_up_.tear_down();
+        return *stopped_;
+    }
 
 private:
     struct Queue {
@@ -70,6 +76,7 @@ private:
     backends::Attachment& attachment_;
     BringUp bring_up_;
     FsConfig config_{};
+    std::optional<Errc> stopped_;
     Queue queues_[2];
 };
 

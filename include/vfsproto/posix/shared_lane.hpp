@@ -118,6 +118,18 @@ public:
         Mutex& mutex_;
     };
 
+    // Lets go of the lock in its scope, for the holder of a Lock, or a host in lane_drained(), that must wait.
+    class Unlocked {
+    public:
+        explicit Unlocked(SharedLane& share) noexcept : mutex_(share.mutex_) { mutex_.unlock(); }
+        ~Unlocked() { mutex_.lock(); }
+        Unlocked(const Unlocked&) = delete;
+        Unlocked& operator=(const Unlocked&) = delete;
+
+    private:
+        Mutex& mutex_;
+    };
+
     SharedLane(LaneHost& host, const client::Caller& caller, Waiting waiting) noexcept
         : host_(host), caller_(caller), policy_(waiting) {}
     ~SharedLane();

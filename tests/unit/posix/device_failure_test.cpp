@@ -3,8 +3,10 @@
 #include "support/watchdog.hpp"
 #include "unit/posix/mounted.hpp"
 #include "unit/posix/scripted_device.hpp"
+#include "unit/posix/stubborn_device.hpp"
 
 #include <atomic>
+#include <optional>
 #include <thread>
 
 using namespace vfsproto;
@@ -13,6 +15,7 @@ using backends::loopback::Fault;
 using backends::loopback::FaultKind;
 using backends::loopback::FaultPlan;
 using posix::Failure;
+using posix::File;
 using posix::Mount;
 using posix::MountOptions;
 using test::Errno;
@@ -198,6 +201,110 @@ TEST_CASE("a device that never answers again is given up, whether asleep or spin
     CHECK(why.errc == Errc::transport_failed);
     CHECK(why.is_fatal());
     CHECK(mount->stat("/").failure().is_fatal());
+}
+
+namespace {
+
+// FSYNC is the completion of this number on the request queue after INIT, CREATE and OPEN of the file.
+struct SlowSync {
+    explicit SlowSync(std::uint64_t lost_to) {
+        FaultPlan plan;
+        for (std::uint64_t at = first_lost(); at < first_lost() + lost_to; ++at) {
+            plan.faults.push_back({FaultKind::drop, at});
+        }
+        auto device = backends::make_faulty_loopback(fs, plan);
+        loopback = device.get();
+        MountOptions options;
+        options.channel.silence = std::chrono::milliseconds(20);
+        mount = test::mount_of(std::move(device), options);
+        file = value_of(mount->open_file("/f", kOCreat | kORdwr));
+        REQUIRE(mount->channel().stats().requests + 1 == first_lost() - 1); // INIT is none of the lane's
+        syncing = std::thread([this] { why = mount->fsync(*file); });
+    }
+    // CREATE or what it takes, counted once.
+    static std::uint64_t first_lost() {
+        static const std::uint64_t number = [] {
+            backends::Memfs fs;
+            auto mount = test::mount_of(backends::make_loopback(fs));
+            File file = value_of(mount->open_file("/f", kOCreat | kORdwr));
+            const std::uint64_t requests = mount->channel().stats().requests;
+            succeeds(mount->close(std::move(file)));
+            return requests + 2; // INIT before them, FSYNC behind
+        }();
+        return number;
+    }
+
+    backends::Memfs fs;
+    backends::Loopback* loopback = nullptr;
+    std::unique_ptr<Mount> mount;
+    std::optional<File> file;
+    Failure why;
+    std::thread syncing;
+};
+
+} // namespace
+
+TEST_CASE("a device that takes its time for an FSYNC is not silent while it answers something else", "[device]") {
+    const Watchdog watchdog("a slow FSYNC");
+    constexpr std::uint64_t kLooks = 60; // eight of them are the time after which a device counts as silent
+    SlowSync slow(1);
+    const std::uint64_t before = slow.mount->channel().stats().requests;
+    test::until([&] {
+        return slow.mount->channel().stats().requests >= before + kLooks || slow.mount->channel().failure() != Errc::ok;
+    });
+    CHECK(slow.mount->channel().failure() == Errc::ok);
+    slow.loopback->fail("pulled out");
+    slow.syncing.join();
+    CHECK(slow.why.errc == Errc::device_gone);
+}
+
+TEST_CASE("a device that answers nothing beside an FSYNC is given up", "[device]") {
+    const Watchdog watchdog("silence beside an FSYNC");
+    constexpr std::uint64_t kEverything = 1000;
+    SlowSync slow(kEverything);
+    slow.syncing.join();
+    CHECK(slow.why.errc == Errc::transport_failed);
+    CHECK(slow.mount->channel().failure() == Errc::transport_failed);
+}
+
+TEST_CASE("calls do not wait for a device that is being stopped", "[device]") {
+    const Watchdog watchdog("a slow stop");
+    backends::Memfs fs;
+    FaultPlan plan;
+    plan.faults = {{FaultKind::reply_unique, 2}};
+    auto device = std::make_unique<test::StubbornDevice>(backends::make_faulty_loopback(fs, plan));
+    test::StubbornDevice& stubborn = *device;
+    auto mount = test::mount_of(std::move(device), impatient());
+    stubborn.hold_stop();
+    std::thread breaks([&] { CHECK(mount->mkdir("/a").is_fatal()); });
+    test::until([&] { return stubborn.is_stopping(); });
+    // Each of these takes the lock that the thread which stops the device took before.
+    CHECK(mount->stat("/").failure().is_fatal());
+    CHECK(mount->channel().failure() != Errc::ok);
+    stubborn.let_stop(Errc::ok);
+    breaks.join();
+}
+
+TEST_CASE("memory of a device that will not stop is used for nothing else", "[device]") {
+    const Watchdog watchdog("no stop");
+    const Errc stop = GENERATE(Errc::ok, Errc::device_gone, Errc::reset_timeout);
+    backends::Memfs fs;
+    FaultPlan plan;
+    plan.faults = {{FaultKind::reply_unique, 2}};
+    auto device = std::make_unique<test::StubbornDevice>(backends::make_faulty_loopback(fs, plan));
+    test::StubbornDevice& stubborn = *device;
+    std::size_t released = 0;
+    stubborn.count_releases(released);
+    auto mount = test::mount_of(std::move(device), impatient());
+    auto buffer = mount->allocate(1 << 16);
+    REQUIRE(buffer);
+    stubborn.let_stop(stop);
+    CHECK(mount->mkdir("/a").is_fatal());
+    buffer = posix::Buffer();
+    const bool may_write = stop == Errc::reset_timeout;
+    CHECK(released == (may_write ? 0u : 1u));
+    mount.reset();
+    CHECK((released == 0) == may_write);
 }
 
 TEST_CASE("a malformed reply costs the one call it answers", "[device]") {

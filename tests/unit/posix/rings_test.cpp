@@ -62,6 +62,15 @@ void use(Mount& mount) {
 
 } // namespace
 
+TEST_CASE("a ring whose requests may have no segment is refused", "[rings]") {
+    posix::MountOptions options;
+    options.channel.rings.max_segments = 0;
+    backends::Memfs fs;
+    auto mount = Mount::open(backends::make_loopback(fs), options);
+    REQUIRE_FALSE(mount);
+    CHECK(mount.failure().errc == Errc::bad_argument);
+}
+
 TEMPLATE_TEST_CASE("a mount works over rings of any size", "[rings]", OverMemfs, OverDirectory) {
     const Watchdog watchdog("sizes of rings");
     MountedOptions options;

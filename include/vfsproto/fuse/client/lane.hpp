@@ -142,6 +142,11 @@ public:
     // news of the others.
     void waited_in_vain() noexcept;
 
+    // Refuses every later request with `why`, unless an error is latched already. What is in flight stays so: the device
+    // may still write to its buffers.
+    void refuse(Errc why) noexcept { latch(why); }
+    // True if a request is in flight that the server has no reason to hold: its row cannot block.
+    [[nodiscard]] bool awaits_prompt_reply() noexcept;
     // After the device was reset or is gone: every request in flight or waiting ends with `why`, and so does each later
     // one unless the lane latched an error of its own before. Nothing is awaited of the device.
     void fail_all(Errc why) noexcept;

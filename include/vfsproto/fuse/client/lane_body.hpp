@@ -503,6 +503,16 @@ template <RequestQueue Q> void BasicLane<Q>::waited_in_vain() noexcept {
     held_back_ = slots_.in_flight();
 }
 
+template <RequestQueue Q> bool BasicLane<Q>::awaits_prompt_reply() noexcept {
+    for (std::size_t i = 0; i < slots_.capacity(); ++i) {
+        const LaneSlot* slot = slots_.find(Token{static_cast<std::uint16_t>(i)});
+        if (slot == nullptr) continue;
+        if (slot->kind != LaneSlot::Kind::request) return true; // a READ or a WRITE
+        if (slot->request->op->traits.blocking == wire::Blocking::never) return true;
+    }
+    return false;
+}
+
 template <RequestQueue Q> ArmOutcome BasicLane<Q>::arm_burst() noexcept {
     const auto young = static_cast<std::uint16_t>(slots_.in_flight() - held_back_);
     const std::uint16_t completions = young > 1 ? young : std::uint16_t{1};

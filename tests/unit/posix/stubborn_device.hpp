@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// A device in this process that stops when the test lets it, with the answer the test gives.
+#pragma once
+
+#include "vfsproto/backends/loopback.hpp"
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <utility>
+
+namespace vfsproto::test {
+
+class StubbornDevice final : public backends::Attachment, private Transport {
+public:
+    explicit StubbornDevice(std::unique_ptr<backends::Loopback> device) : device_(std::move(device)) {}
+
+    // The next reset waits for let_stop().
+    void hold_stop() {
+        const std::lock_guard lock(mutex_);
+        held_ = true;
+    }
+    // Every reset from now on is answered so. The device itself stops in any case.
+    void let_stop(Errc answer) {
+        {
+            const std::lock_guard lock(mutex_);
+            held_ = false;
+            answer_ = answer;
+        }
+        changed_.notify_all();
+    }
+    [[nodiscard]] bool is_stopping() {
+        const std::lock_guard lock(mutex_);
+        return stopping_;
+    }
+    // `count` outlives the device.
+    void count_releases(std::size_t& count) noexcept { releases_ = &count; }
+
+    Transport& transport() noexcept override { return *this; }
+    Result<Region> allocate(std::size_t bytes) noexcept override { return device_->allocate(bytes); }
+    void release(const Region& region) noexcept override {
+        if (releases_ != nullptr) ++*releases_;
+        device_->release(region);
+    }
+    void on_gone(std::function<void()> handler) override { device_->on_gone(std::move(handler)); }
+    client::Quirks quirks() const noexcept override { return device_->quirks(); }
+    std::uint64_t system_calls() const noexcept override { return device_->system_calls(); }
+    std::vector<std::pair<std::string, std::string>> describe() const override { return device_->describe(); }
+
+private:
+    [[nodiscard]] Transport& inner() noexcept { return device_->transport(); }
+
+    Result<FeatureSet> device_features() noexcept override { return inner().device_features(); }
+    Errc accept_features(FeatureSet features) noexcept override { return inner().accept_features(features); }
+    Errc read_config(std::uint32_t offset, std::span<std::byte> out) noexcept override {
+        return inner().read_config(offset, out);
+    }
+    Result<std::uint16_t> queue_count() noexcept override { return inner().queue_count(); }
+    Result<std::uint16_t> max_queue_size(QueueIndex index) noexcept override { return inner().max_queue_size(index); }
+    Errc enable_queue(QueueIndex index, const QueueAddresses& addresses) noexcept override {
+        return inner().enable_queue(index, addresses);
+    }
+    Result<std::uint8_t> status() noexcept override { return inner().status(); }
+    Errc set_status(std::uint8_t value) noexcept override { return inner().set_status(value); }
+    Errc reset() noexcept override {
+        const Errc done = inner().reset();
+        std::unique_lock lock(mutex_);
+        if (!held_ && !answer_) return done;
+        stopping_ = true;
+        changed_.wait(lock, [this] { return !held_; });
+        return answer_.value_or(done);
+    }
+    Doorbell doorbell(QueueIndex index) noexcept override { return inner().doorbell(index); }
+    WaitHandle wait_handle(QueueIndex index) noexcept override { return inner().wait_handle(index); }
+
+    std::unique_ptr<backends::Loopback> device_;
+    std::size_t* releases_ = nullptr;
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    bool held_ = false;
+    bool stopping_ = false;
+    std::optional<Errc> answer_;
+};
+
+} // namespace vfsproto::test
