@@ -15,7 +15,7 @@ Channel::Channel(std::unique_ptr<backends::Attachment> attachment, const Channel
     : options_(options),
       attachment_(std::move(attachment)),
       session_trace_(options.trace),
-      shared_lane_(*this, options.caller, options.waiting) {}
+      shared_lane_({&Channel::after_drain, this}, options.caller, options.waiting) {}
 
 Outcome<std::unique_ptr<Channel>> Channel::open(std::unique_ptr<backends::Attachment> attachment,
                                                 const ChannelOptions& options) {
@@ -85,7 +85,11 @@ std::optional<std::uint64_t> Channel::progress() {
         probing_ = true;
     }
     probe_.user = this;
-    probe_.on_finish = [](client::Operation& probe) noexcept { static_cast<Channel*>(probe.user)->probing_ = false; };
+    probe_.on_finish = [](client::Operation& probe) noexcept {
+        auto& channel = *static_cast<Channel*>(probe.user);
+        channel.shared_lane_.mutex().assert_held();
+        channel.probing_ = false;
+    };
     shared_lane_.start(probe_, wire::kRootNodeId);
     shared_lane_.flush();
     return finished;
@@ -206,11 +210,17 @@ bool Channel::wait_for_interrupt(int fd, Clock::time_point until) noexcept {
     return ready != 0; // a signal: look, then wait for what is left
 }
 
+void Channel::after_drain(void* owner) noexcept {
+    auto& channel = *static_cast<Channel*>(owner);
+    channel.shared_lane_.mutex().assert_held();
+    channel.lane_drained();
+}
+
 void Channel::lane_drained() noexcept {
     if (stopping_) {
         // Another thread found the failure. It holds this lock until the device is stopped, then needs the lane's.
         const SharedLane::Unlocked unlocked(shared_lane_);
-        const std::lock_guard lock(attachment_mutex_);
+        const MutexLock lock(attachment_mutex_);
     }
     if (session_.forgets_in_flight() != 0) pump_session();
     if (lane_.error() != Errc::ok && failed_ == Errc::ok) fail(lane_.error());
@@ -242,7 +252,8 @@ void Channel::pump_session() noexcept {
         }
         if (!submitted) break;
     }
-    shared_lane_.set_turns(session_.forgets_in_flight() != 0 ? HostTurns::each_drain : HostTurns::none);
+    shared_lane_.set_after_drain(session_.forgets_in_flight() != 0 ? CallAfterDrain::always
+                                                                   : CallAfterDrain::on_failure);
     free_forgotten();
 }
 
@@ -308,7 +319,7 @@ void Channel::stop_device() noexcept {
     Errc stopped = Errc::ok;
     {
         const SharedLane::Unlocked unlocked(shared_lane_);
-        const std::lock_guard lock(attachment_mutex_);
+        const MutexLock lock(attachment_mutex_);
         stopped = rings_->stop();
     }
     stopping_ = false;
@@ -316,7 +327,7 @@ void Channel::stop_device() noexcept {
 }
 
 void Channel::note_end(Errc stopped) noexcept {
-    const std::lock_guard lock(attachment_mutex_);
+    const MutexLock lock(attachment_mutex_);
     if (stopped != Errc::ok && stopped != Errc::device_gone) end_ = DeviceEnd::may_still_write;
 }
 
@@ -343,7 +354,7 @@ void Channel::wake_all() noexcept {
 }
 
 Result<Region> Channel::allocate(std::size_t bytes) {
-    const std::lock_guard lock(attachment_mutex_);
+    const MutexLock lock(attachment_mutex_);
     const auto region = attachment_->allocate(bytes);
     if (!region) return region.error();
     if (memory_.add(*region)) return *region;
@@ -352,7 +363,7 @@ Result<Region> Channel::allocate(std::size_t bytes) {
 }
 
 void Channel::release(const Region& region) {
-    const std::lock_guard lock(attachment_mutex_);
+    const MutexLock lock(attachment_mutex_);
     memory_.remove(region);
     if (end_ == DeviceEnd::stopped) attachment_->release(region);
 }

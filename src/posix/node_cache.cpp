@@ -3,8 +3,6 @@
 
 #include "vfsproto/config.hpp"
 
-#include <mutex>
-
 namespace vfsproto::posix {
 
 namespace {
@@ -18,7 +16,7 @@ constexpr std::size_t kEvictionBatch = 128;
 NodeRef NodeRef::clone() const {
     if (node_ == nullptr) return {};
     if (node_ != &cache_->root_) {
-        const std::lock_guard lock(cache_->mutex_);
+        const MutexLock lock(cache_->mutex_);
         cache_->table_.use(*node_);
     }
     return NodeRef(*cache_, *node_);
@@ -55,13 +53,13 @@ client::Node& NodeCache::count_locked(const wire::EntryOut& entry) {
 NodeRef NodeCache::count(const wire::EntryOut& entry) {
     // "..", and a server that hands the root out again: it has no count to give back.
     if (entry.nodeid == wire::kRootNodeId) return root();
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return NodeRef(*this, count_locked(entry));
 }
 
 void NodeCache::count_idle(const std::vector<wire::EntryOut>& entries) {
     {
-        const std::lock_guard lock(mutex_);
+        const MutexLock lock(mutex_);
         for (const wire::EntryOut& entry : entries) {
             if (entry.nodeid <= wire::kRootNodeId) continue;
             client::Node& node = count_locked(entry);
@@ -75,7 +73,7 @@ void NodeCache::count_idle(const std::vector<wire::EntryOut>& entries) {
 void NodeCache::drop(client::Node& node, client::Linked linked) noexcept {
     if (&node == &root_) return;
     {
-        const std::lock_guard lock(mutex_);
+        const MutexLock lock(mutex_);
         // Who dropped the name may not be the last to use the file.
         if (linked == client::Linked::no) node.unlinked = true;
         if (client::Node* unlinked = table_.drop(node, node.unlinked ? client::Linked::no : client::Linked::yes)) {
@@ -97,7 +95,7 @@ void NodeCache::evict_locked(std::size_t keep) {
 void NodeCache::send_evicted() {
     std::vector<client::Node*> nodes;
     {
-        const std::lock_guard lock(mutex_);
+        const MutexLock lock(mutex_);
         nodes.swap(evicted_);
     }
     channel_.forget(nodes);
@@ -105,7 +103,7 @@ void NodeCache::send_evicted() {
 
 void NodeCache::prune() {
     {
-        const std::lock_guard lock(mutex_);
+        const MutexLock lock(mutex_);
         evict_locked(0);
     }
     send_evicted();
@@ -119,12 +117,12 @@ bool NodeCache::make_room(const Failure& why) {
 }
 
 std::size_t NodeCache::idle() const {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return table_.idle();
 }
 
 std::size_t NodeCache::size() const {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return table_.size();
 }
 

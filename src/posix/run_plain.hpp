@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The body of SharedLane::run_plain(): what a READ goes through from the call to the doorbell, in one piece with its caller.
+// The body of SharedLane::run_plain(): the fast path of a READ from the call to the doorbell, inlined into its caller.
 #pragma once
 
 #include "vfsproto/fuse/client/lane_body.hpp"
@@ -9,10 +9,10 @@ namespace vfsproto::posix {
 
 template <wire::Opcode Op>
 inline bool SharedLane::run_plain(const client::PlainTransfer& wanted, PlainRun& run) noexcept {
-    run.shared_lane_ = this;
+    run.lane_ = this;
     run.on_done = [](client::PlainAnswer& done) noexcept {
         auto& ended = static_cast<PlainRun&>(done);
-        ended.shared_lane_->satisfy(ended.waiter_);
+        ended.lane_->satisfy(ended.waiter_);
     };
     mutex_.lock();
     Lane& lane = *lane_;

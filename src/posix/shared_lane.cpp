@@ -1,18 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "vfsproto/posix/shared_lane.hpp"
 
-#include "vfsproto/backends/file_descriptor.hpp"
+#include "clock.hpp"
+
 #include "vfsproto/base/fence.hpp"
 #include "vfsproto/fuse/client/lane_body.hpp"
 
 #include <sched.h>
-#include <sys/epoll.h>
-#include <sys/syscall.h>
-#include <sys/timerfd.h>
-#include <time.h>
-#include <unistd.h>
-
-#include <cerrno>
 
 namespace vfsproto {
 
@@ -22,55 +16,22 @@ namespace posix {
 
 namespace {
 
-constexpr std::uint64_t kSecond = 1'000'000'000;   // ns
-constexpr std::uint64_t kAlarmPeriod = 1'000'000;  // ns
-constexpr std::uint64_t kLongestBound = 2'000'000; // ns: half of the most a held-back completion may be late
-constexpr std::uint64_t kPatienceFactor = 4;       // times the measured time of n completions
 constexpr unsigned kSpinsPerClock = 64;
-
-std::uint64_t now_ns() noexcept {
-    timespec time{};
-    ::clock_gettime(CLOCK_MONOTONIC, &time);
-    return static_cast<std::uint64_t>(time.tv_sec) * kSecond + static_cast<std::uint64_t>(time.tv_nsec);
-}
 
 } // namespace
 
-bool SharedLane::attach(const client::Client& client, Lane& lane, int call_fd) {
+bool SharedLane::attach(const client::Client& client, Lane& lane, int interrupt_fd) {
     client_ = client;
     lane_ = &lane;
-    call_fd_ = call_fd;
-    epoll_fd_ = ::epoll_create1(EPOLL_CLOEXEC);
-    alarm_fd_ = ::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    return epoll_fd_ >= 0 && alarm_fd_ >= 0 && watch(call_fd_) && watch(alarm_fd_);
-}
-
-bool SharedLane::watch(int fd) noexcept {
-    epoll_event event{};
-    event.events = EPOLLIN | EPOLLET;
-    event.data.fd = fd;
-    return ::epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, fd, &event) == 0;
+    return interrupt_.attach(interrupt_fd);
 }
 
 SharedLane::~SharedLane() {
-    VFSPROTO_ASSERT(detached_ == 0 && first_ == nullptr); // a call that outlived its mount
-    if (detached_thread_.joinable()) {
-        {
-            const Lock lock(*this);
-            closing_ = true;
-            detached_word_.fetch_add(1, std::memory_order_release);
-        }
-        futex_wake_one(detached_word_);
-        detached_thread_.join();
-    }
-    if (alarm_fd_ >= 0) ::close(alarm_fd_);
-    if (epoll_fd_ >= 0) ::close(epoll_fd_);
+    VFSPROTO_ASSERT(first_ == nullptr); // a call that outlived its mount
 }
 
-void SharedLane::nudge() noexcept { backends::signal_unless_full(call_fd_); }
-
-// From here to serve_as_poller() stands what every READ goes through. It is inlined into the two functions a thread
-// enters: a lone request's way out and back is little more than the ring's own work.
+// From here to serve_as_poller() is what every READ goes through. It is inlined into the two functions a thread enters,
+// so that the way out and back of a lone request is little more than the ring's own work.
 
 void SharedLane::start_and_publish(const Staged& staged) noexcept {
     if (staged.reads != nullptr) start_all(staged.reads);
@@ -135,15 +96,18 @@ void SharedLane::publish_and_wait(Waiter& waiter) noexcept {
 }
 
 void SharedLane::wait_and_unlock(Waiter& waiter) noexcept {
-    if (polling_ && sleep_for_role(waiter)) return;
+    if (polling_) {
+        if (sleep_for_role_unlocked(waiter)) return;
+        mutex_.lock();
+    }
     serve_as_poller(waiter);
     mutex_.unlock();
 }
 
 [[gnu::always_inline]] inline void SharedLane::serve_as_poller(Waiter& waiter) noexcept {
     polling_ = true;
-    // Nobody comes here satisfied, unless the lane failed; then nothing is in flight. Of a request alone on its way there
-    // is nothing to be taken that arming would not see.
+    // With one request in flight no poll is needed before arming: arm() reports a completion that is already there. Nobody
+    // comes here satisfied while something is in flight.
     if (lane_->in_flight() == 1 && policy_.waiting() == Waiting::event) sleep_for_one();
     while (!waiter.satisfied_) {
         while (step() == config::kDrainBatch && !waiter.satisfied_) {}
@@ -158,8 +122,8 @@ void SharedLane::wait_and_unlock(Waiter& waiter) noexcept {
 [[gnu::always_inline]] inline std::size_t SharedLane::step() noexcept {
     Lane& lane = *lane_;
     const std::size_t taken = lane.drain_here();
-    if (turns_ != HostTurns::none || lane.error() != Errc::ok) [[unlikely]]
-        host_.lane_drained();
+    if (call_after_drain_ != CallAfterDrain::on_failure || lane.error() != Errc::ok) [[unlikely]]
+        after_drain_.call(after_drain_.owner);
     lane.kick();
     return taken;
 }
@@ -179,7 +143,7 @@ bool SharedLane::spin_as_measured(Waiter& waiter) noexcept {
     return spin(waiter, limit) || waiter.satisfied_;
 }
 
-bool SharedLane::sleep_for_role(Waiter& waiter) noexcept {
+bool SharedLane::sleep_for_role_unlocked(Waiter& waiter) noexcept {
     enlist(waiter);
     mutex_.unlock();
     std::uint32_t state = waiter.state_.load(std::memory_order_acquire);
@@ -187,13 +151,11 @@ bool SharedLane::sleep_for_role(Waiter& waiter) noexcept {
         futex_wait(waiter.state_, Waiter::waiting);
         state = waiter.state_.load(std::memory_order_acquire);
     }
-    if (state == Waiter::done) return true;
-    mutex_.lock(); // promoted: the role came with it
-    return false;
+    return state == Waiter::done;
 }
 
-// Polls with the lock held, and lets go of it as soon as somebody wants it, or while others have the CPU. True: something
-// came.
+// Polls with the lock held; lets go of it when another thread wants it, and while it yields the CPU. True if a completion
+// came, or the lane failed.
 bool SharedLane::spin(Waiter& waiter, std::uint64_t limit) noexcept {
     const bool endless = limit == ~std::uint64_t{0};
     const bool yields = policy_.yields();
@@ -216,7 +178,7 @@ bool SharedLane::spin(Waiter& waiter, std::uint64_t limit) noexcept {
             if (waiter.satisfied_) return true;
         }
         if (!yields && i % kSpinsPerClock != 0) continue;
-        // A latched queue gives nothing more; the host finds out why.
+        // A latched queue gives nothing more; after_drain_ finds out why.
         if (lane_->error() != Errc::ok) return true;
         if (endless) continue;
         const std::uint64_t spent = now_ns() - start;
@@ -226,7 +188,7 @@ bool SharedLane::spin(Waiter& waiter, std::uint64_t limit) noexcept {
     }
 }
 
-// True: satisfied meanwhile.
+// True if the waiter was satisfied meanwhile.
 bool SharedLane::yield_cpu(Waiter& waiter) noexcept {
     ++counters_.yields;
     mutex_.unlock();
@@ -241,7 +203,7 @@ void SharedLane::sleep() noexcept {
     if (arm.completions == 1) return sleep_till_interrupt();
     ++counters_.sleeps;
     mutex_.unlock();
-    const bool woken = sleep_bounded(arm.completions);
+    const bool woken = interrupt_.wait_bounded(arm.completions);
     mutex_.lock();
     if (woken) {
         ++counters_.interrupts;
@@ -257,50 +219,10 @@ void SharedLane::sleep() noexcept {
 [[gnu::always_inline]] inline void SharedLane::sleep_till_interrupt() noexcept {
     ++counters_.sleeps;
     mutex_.unlock();
-    const bool woken = backends::wait_event(call_fd_);
+    const bool woken = interrupt_.wait();
     mutex_.lock();
     if (woken) [[likely]]
         ++counters_.interrupts;
-}
-
-// The interrupt comes after `completions` of them, unless something holds one back: then the alarm ends the sleep. It is
-// set anew once a period at most, since a timer a sleep would cost more than the sleep.
-bool SharedLane::sleep_bounded(std::uint16_t completions) noexcept {
-    const std::uint64_t expected = ns_per_completion_ * completions * kPatienceFactor;
-    const std::uint64_t bound = expected < kLongestBound ? expected : kLongestBound;
-    const std::uint64_t start = now_ns();
-    std::uint64_t now = start;
-    do {
-        if (now >= alarm_) set_alarm(now + (bound > kAlarmPeriod ? bound : kAlarmPeriod));
-        if (wait_for_interrupt_or_alarm()) {
-            const std::uint64_t each = (now_ns() - start) / completions;
-            ns_per_completion_ = (ns_per_completion_ * 7 + each) / 8 + 1;
-            return true;
-        }
-        now = now_ns();
-    } while (now - start < bound); // an alarm of an earlier sleep's
-    // Larger requests than the last ones take longer: the next bound is more patient, within its limit.
-    if (expected < kLongestBound) ns_per_completion_ *= 2;
-    return false;
-}
-
-void SharedLane::set_alarm(std::uint64_t at) noexcept {
-    alarm_ = at;
-    itimerspec when{};
-    when.it_value.tv_sec = static_cast<time_t>(at / kSecond);
-    when.it_value.tv_nsec = static_cast<long>(at % kSecond);
-    ::timerfd_settime(alarm_fd_, TFD_TIMER_ABSTIME, &when, nullptr);
-}
-
-// One system call: neither descriptor need be read. True: there was an interrupt.
-bool SharedLane::wait_for_interrupt_or_alarm() noexcept {
-    epoll_event events[2];
-    // Around the C library's cancellation point, as backends::wait_event().
-    const long count = ::syscall(SYS_epoll_pwait, epoll_fd_, events, 2, -1, nullptr, 0);
-    for (long i = 0; i < count; ++i) {
-        if (events[i].data.fd == call_fd_) return true;
-    }
-    return false;
 }
 
 void SharedLane::wake(Waiter& waiter) noexcept {
@@ -333,33 +255,6 @@ void SharedLane::delist(Waiter& waiter) noexcept {
     (waiter.previous_ == nullptr ? first_ : waiter.previous_->next_) = waiter.next_;
     (waiter.next_ == nullptr ? last_ : waiter.next_->previous_) = waiter.previous_;
     waiter.listed_ = false;
-}
-
-void SharedLane::add_detached() {
-    if (!detached_thread_.joinable()) detached_thread_ = std::thread([this] { poll_for_detached(); });
-    if (detached_++ != 0) return;
-    detached_word_.fetch_add(1, std::memory_order_release);
-    futex_wake_one(detached_word_);
-}
-
-void SharedLane::detached_finished() noexcept {
-    if (--detached_ == 0) satisfy(detached_waiter_);
-}
-
-void SharedLane::poll_for_detached() noexcept {
-    for (;;) {
-        mutex_.lock();
-        if (closing_) return mutex_.unlock();
-        if (detached_ != 0) {
-            detached_waiter_.state_.store(Waiter::waiting, std::memory_order_relaxed);
-            detached_waiter_.satisfied_ = false;
-            wait_and_unlock(detached_waiter_);
-            continue;
-        }
-        const std::uint32_t seen = detached_word_.load(std::memory_order_acquire);
-        mutex_.unlock();
-        futex_wait(detached_word_, seen);
-    }
 }
 
 } // namespace posix

@@ -126,7 +126,7 @@ private:
     template <wire::Opcode Op> struct TransferCall {
         explicit TransferCall(const client::TransferSpan& given) : span(given) {}
 
-        void start(SharedLane& lane) { lane.start_detached(operation, span); }
+        void start(DetachedPoller& poller) { poller.start(operation, span); }
         [[nodiscard]] std::tuple<Failure, std::uint64_t> answer() const {
             return {failure_of(operation), operation.succeeded() ? operation.done() : 0};
         }

@@ -6,6 +6,7 @@
 #include "vfsproto/fuse/client/node_table.hpp"
 #include "vfsproto/fuse/client/operations/data.hpp"
 #include "vfsproto/fuse/client/session.hpp"
+#include "vfsproto/posix/detached_poller.hpp"
 #include "vfsproto/posix/driver_queues.hpp"
 #include "vfsproto/posix/failure.hpp"
 #include "vfsproto/posix/registered_memory.hpp"
@@ -51,7 +52,7 @@ struct ChannelStats {
     std::uint64_t violations = 0; // malformed replies
 };
 
-class Channel final : private LaneHost {
+class Channel {
 public:
     // Brings the device up and opens the FUSE session. Failures: what the transport says; version_unsupported;
     // init_refused (with the server's error); transport_failed when the server does not answer in time.
@@ -63,6 +64,7 @@ public:
     Channel& operator=(const Channel&) = delete;
 
     [[nodiscard]] SharedLane& shared_lane() noexcept { return shared_lane_; }
+    [[nodiscard]] DetachedPoller& detached() noexcept { return detached_; }
     // Runs one operation to its end; any thread.
     template <class Op, class... Args> void run(Op& op, Args&&... args) {
         shared_lane_.run(op, std::forward<Args>(args)...);
@@ -116,26 +118,27 @@ private:
     [[nodiscard]] Failure open_session();
     void settle_limits() noexcept;
     void close_session() noexcept;
-    void lane_drained() noexcept override;
-    void pump_session() noexcept;
+    static void after_drain(void* owner) noexcept;
+    void lane_drained() noexcept VFSPROTO_REQUIRES(shared_lane_.mutex());
+    void pump_session() noexcept VFSPROTO_REQUIRES(shared_lane_.mutex());
     [[nodiscard]] bool poll_control() noexcept;
     void await_forgets();
     void free_forgotten() noexcept;
-    void fail(Errc why) noexcept;
-    void stop_device() noexcept;
+    void fail(Errc why) noexcept VFSPROTO_REQUIRES(shared_lane_.mutex());
+    void stop_device() noexcept VFSPROTO_REQUIRES(shared_lane_.mutex());
     void note_end(Errc stopped) noexcept; // what stopping the device said
     [[nodiscard]] std::optional<std::uint64_t> progress();
     void finish_probe() noexcept;
     void device_gone() noexcept;
     void watch_for_silence();
     void device_silent() noexcept;
-    void wake_all() noexcept;
+    void wake_all() noexcept VFSPROTO_REQUIRES(shared_lane_.mutex());
     [[nodiscard]] bool wait_for_interrupt(int fd, std::chrono::steady_clock::time_point until) noexcept;
 
     ChannelOptions options_;
     std::unique_ptr<backends::Attachment> attachment_;
-    std::mutex attachment_mutex_; // its calls are made by one thread at a time
-    std::mutex forgets_mutex_;    // taken before the shared lane's lock
+    Mutex attachment_mutex_;   // its calls are made by one thread at a time
+    std::mutex forgets_mutex_; // taken before the shared lane's lock
     std::unique_ptr<DriverQueues> rings_;
     RegisteredMemory memory_;
     Region lane_memory_{};
@@ -148,15 +151,16 @@ private:
     QueueRef hiprio_;
     PieceLimits read_limits_{};
     PieceLimits write_limits_{};
-    Errc failed_ = Errc::ok;
+    Errc failed_ VFSPROTO_GUARDED_BY(shared_lane_.mutex()) = Errc::ok;
     // A device that would not stop may still write to memory of ours: none of it is used for anything else.
     enum class DeviceEnd : std::uint8_t { stopped, may_still_write } end_ = DeviceEnd::stopped;
     std::uint64_t hiprio_used_ = 0;                       // completions of the hiprio queue
     std::optional<std::uint64_t> hiprio_used_when_stuck_; // the same when a wait for one was given up
     client::Single<wire::Opcode::statfs> probe_;
-    bool probing_ = false;  // probe_ is under way
-    bool stopping_ = false; // a thread is in stop_device()
+    bool probing_ VFSPROTO_GUARDED_BY(shared_lane_.mutex()) = false;  // probe_ is under way
+    bool stopping_ VFSPROTO_GUARDED_BY(shared_lane_.mutex()) = false; // a thread is in stop_device()
     SharedLane shared_lane_;
+    DetachedPoller detached_{shared_lane_};
     std::optional<SilenceWatch> silence_; // last: it looks at all of the above
 };
 

@@ -38,7 +38,7 @@ private:
     CallCounts* counts_;
 };
 
-// `Call` has an `operation` (a client::Operation, or a reference to one), start(SharedLane&), which calls start_detached(),
+// `Call` has an `operation` (a client::Operation, or a reference to one), start(DetachedPoller&), which starts it,
 // and answer(), a tuple of what the handler is called with.
 template <class Call, class Handler> class DetachedCall {
     using Executor = boost::asio::any_io_executor;
@@ -58,7 +58,7 @@ public:
         self->call_.operation.on_finish = [](client::Operation& finished) noexcept {
             static_cast<DetachedCall*>(finished.user)->finished();
         };
-        self->call_.start(channel.shared_lane()); // *self may be gone
+        self->call_.start(channel.detached()); // *self may be gone
     }
     DetachedCall(const DetachedCall&) = delete;
     DetachedCall& operator=(const DetachedCall&) = delete;
@@ -91,7 +91,7 @@ private:
     void finished() noexcept {
         const HandlerExecutor executor = work_.get_executor();
         CallCounts& counts = count_.counts();
-        channel_.shared_lane().detached_finished();
+        channel_.detached().finished();
         counts.posting.fetch_add(1, std::memory_order_relaxed); // before the handler can run
         boost::asio::post(executor, Completion{Owner(this)});
         counts.posting.fetch_sub(1, std::memory_order_release);
@@ -116,8 +116,8 @@ private:
 template <class Op, class... Args> struct BorrowedCall {
     explicit BorrowedCall(Op& op, const Args&... arguments) : operation(op), args(arguments...) {}
 
-    void start(SharedLane& lane) {
-        std::apply([&](const Args&... each) { lane.start_detached(operation, each...); }, args);
+    void start(DetachedPoller& poller) {
+        std::apply([&](const Args&... each) { poller.start(operation, each...); }, args);
     }
     [[nodiscard]] std::tuple<> answer() const noexcept { return {}; }
 

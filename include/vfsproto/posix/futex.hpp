@@ -3,33 +3,37 @@
 // thread may poll a queue while it holds the lock and still let others in.
 #pragma once
 
+#include "vfsproto/base/thread_annotations.hpp"
+
 #include <atomic>
 #include <cstdint>
 
 namespace vfsproto::posix {
 
-// Sleeps while the word is `expected`; returns early now and then.
+// Sleeps while the word is `expected`; may also return early.
 void futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t expected) noexcept;
-// Wakes one sleeper. The word may be gone already: it is only an address here.
+// Wakes one sleeper. The word may be gone already: only its address is used.
 void futex_wake_one(std::atomic<std::uint32_t>& word) noexcept;
-// How many futex calls this process has made through here.
+// Returns how many futex calls this process has made through these functions.
 [[nodiscard]] std::uint64_t futex_calls() noexcept;
 
-class Mutex {
+class VFSPROTO_CAPABILITY("mutex") Mutex {
 public:
     Mutex() = default;
     Mutex(const Mutex&) = delete;
     Mutex& operator=(const Mutex&) = delete;
 
-    void lock() noexcept {
+    void lock() noexcept VFSPROTO_ACQUIRE() VFSPROTO_UNCHECKED { // the word is the lock
         std::uint32_t expected = kFree;
         if (word_.compare_exchange_strong(expected, kHeld, std::memory_order_acquire)) return;
         lock_contended();
     }
-    void unlock() noexcept {
+    void unlock() noexcept VFSPROTO_RELEASE() VFSPROTO_UNCHECKED {
         if (word_.exchange(kFree, std::memory_order_release) == kContended) futex_wake_one(word_);
     }
-    // For the holder: does another thread wait?
+    // Tells the compiler that the caller holds the lock, in callbacks that are called with it. Does nothing.
+    void assert_held() const noexcept VFSPROTO_ASSERT_HELD() {}
+    // True if another thread waits for the lock. Called by the holder.
     [[nodiscard]] bool contended() const noexcept { return word_.load(std::memory_order_relaxed) == kContended; }
 
 private:
@@ -40,6 +44,18 @@ private:
     void lock_contended() noexcept;
 
     std::atomic<std::uint32_t> word_{kFree};
+};
+
+// Holds a mutex while it lives.
+class VFSPROTO_SCOPED_CAPABILITY MutexLock {
+public:
+    explicit MutexLock(Mutex& mutex) noexcept VFSPROTO_ACQUIRE(mutex) : mutex_(mutex) { mutex_.lock(); }
+    ~MutexLock() VFSPROTO_RELEASE() { mutex_.unlock(); }
+    MutexLock(const MutexLock&) = delete;
+    MutexLock& operator=(const MutexLock&) = delete;
+
+private:
+    Mutex& mutex_;
 };
 
 } // namespace vfsproto::posix

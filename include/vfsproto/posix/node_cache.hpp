@@ -65,19 +65,19 @@ public:
 
 private:
     friend class NodeRef;
-    [[nodiscard]] client::Node& count_locked(const wire::EntryOut& entry);
+    [[nodiscard]] client::Node& count_locked(const wire::EntryOut& entry) VFSPROTO_REQUIRES(mutex_);
     void drop(client::Node& node, client::Linked linked) noexcept;
-    void evict_locked(std::size_t keep);
-    void send_evicted();
+    void evict_locked(std::size_t keep) VFSPROTO_REQUIRES(mutex_);
+    void send_evicted() VFSPROTO_EXCLUDES(mutex_);
 
     Channel& channel_;
     std::size_t max_idle_;
     mutable Mutex mutex_;
     std::vector<client::Node*> buckets_;
-    client::NodeTable table_;
+    client::NodeTable table_ VFSPROTO_GUARDED_BY(mutex_);
     client::Node root_;
-    client::Node* spare_ = nullptr; // for the next new node
-    std::vector<client::Node*> evicted_;
+    client::Node* spare_ VFSPROTO_GUARDED_BY(mutex_) = nullptr; // for the next new node
+    std::vector<client::Node*> evicted_ VFSPROTO_GUARDED_BY(mutex_);
 };
 
 } // namespace vfsproto::posix

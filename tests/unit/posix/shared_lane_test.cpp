@@ -295,7 +295,7 @@ TEST_CASE("a thread in an IoQueue and threads in calls serve each other", "[shar
     CHECK(blocked.read.good());
 }
 
-TEST_CASE("operations nobody waits for are polled by a thread of the lane's own", "[shared_lane]") {
+TEST_CASE("operations nobody waits for are polled by a thread of their own", "[shared_lane]") {
     const Waiting waiting = GENERATE(Waiting::poll, Waiting::event, Waiting::adaptive);
     const LoopbackService service = GENERATE(LoopbackService::inline_in_doorbell, LoopbackService::threads);
     const Watchdog watchdog("detached operations");
@@ -303,7 +303,7 @@ TEST_CASE("operations nobody waits for are polled by a thread of the lane's own"
     over.fs.close_gate(1);
     struct Detached {
         GatedRead read;
-        SharedLane* lane = nullptr;
+        posix::DetachedPoller* poller = nullptr;
         std::atomic<int>* done = nullptr;
     };
     std::atomic<int> done{0};
@@ -311,15 +311,15 @@ TEST_CASE("operations nobody waits for are polled by a thread of the lane's own"
     const auto start = [&](std::uint64_t offset) {
         Detached& call = calls.emplace_back();
         call.read.prepare(offset);
-        call.lane = &over.channel->shared_lane();
+        call.poller = &over.channel->detached();
         call.done = &done;
         call.read.operation.user = &call;
         call.read.operation.on_finish = [](client::Operation& finished) noexcept {
             auto& self = *static_cast<Detached*>(finished.user);
-            self.lane->detached_finished();
+            self.poller->finished();
             self.done->fetch_add(1, std::memory_order_release);
         };
-        over.channel->shared_lane().start_detached(call.read.operation, wire::kRootNodeId);
+        over.channel->detached().start(call.read.operation, wire::kRootNodeId);
     };
     // Again and again: the thread sleeps in between.
     for (int round = 1; round <= 50; ++round) {
