@@ -37,15 +37,18 @@ void Share::mount() noexcept {
     require(bring_up_.go_live(), "DRIVER_OK");
 
     const QueueLimits limits = requests_.driver.limits();
-    require(session_.init(host::take_memory(client::Session::kMemoryBytes), {client::Quirks{}, limits.written}),
+    const client::SessionOptions session{client::Quirks{}, limits.written};
+    require(connection_.init(host::take_memory(client::Session::kMemoryBytes), session, make_queue_ref(hiprio_.driver),
+                             make_queue_ref(requests_.driver)),
             "session");
-    require(session_.open(client::InitOptions{}), "INIT");
+    require(connection_.open(client::InitOptions{}), "INIT");
     await_session(SessionState::ready);
 
     client::LaneOptions options;
     options.bounce = kBounce;
     const Region memory = host::take_memory(client::Lane::memory_bytes(kSlots, kBounce));
     require(lane_.init(make_queue_ref(requests_.driver), slots_, memory, options), "lane");
+    require(connection_.add_lane(lane_), "lane");
 }
 
 void Share::set_up(Queue& queue, QueueIndex index) noexcept {
@@ -70,54 +73,36 @@ void Share::await_finish() noexcept {
     lane_.kick();
     while (!finished_) {
         if (lane_.drain() == 0) deadline.check("a request");
-        require(lane_.error(), "lane");
+        require(connection_.drained(), "a queue");
         lane_.kick();
     }
 }
 
-// What the session wants to say goes out, what it was answered comes in.
-void Share::pump_session() noexcept {
-    client::SessionRequest request;
-    while (session_.peek_request(request)) {
-        SplitDriver& driver = request.queue == wire::QueueKind::hiprio ? hiprio_.driver : requests_.driver;
-        const std::size_t writable = request.writable.len != 0 ? 1 : 0;
-        if (driver.submit({&request.readable, 1}, {&request.writable, writable}, request.token) != Errc::ok) break;
-        session_.handle_submitted(request.queue, request.token);
-        driver.kick();
-    }
-    Completion done{};
-    while (hiprio_.driver.poll({&done, 1}) != 0)
-        session_.handle_completion(wire::QueueKind::hiprio, done.token, done.written);
-    require(hiprio_.driver.error(), "hiprio queue");
-}
+void Share::pump() noexcept { require(connection_.pump(), "a queue"); }
 
 void Share::await_session(SessionState wanted) noexcept {
     const Deadline deadline;
-    while (session_.state() != wanted) {
-        if (session_.state() == SessionState::failed) host::fail("session", to_string(session_.failure()));
-        pump_session();
-        // No lane is busy when the session speaks on the request queue.
-        Completion done{};
-        if (requests_.driver.poll({&done, 1}) != 0)
-            session_.handle_completion(wire::QueueKind::request, done.token, done.written);
-        require(requests_.driver.error(), "request queue");
+    for (;;) {
+        pump();
+        const client::Session& session = connection_.session();
+        if (session.state() == wanted) return;
+        if (session.state() == SessionState::failed) host::fail("session", to_string(session.failure()));
         deadline.check("the session");
     }
 }
 
 void Share::forget(std::uint64_t nodeid) noexcept {
     forgotten_ = {nodeid, 1, nullptr};
-    session_.forget(forgotten_);
+    connection_.forget(forgotten_);
     const Deadline deadline;
     do {
-        pump_session();
+        pump();
         deadline.check("FORGET");
-    } while (session_.take_forgotten() == nullptr);
+    } while (connection_.take_forgotten() == nullptr);
 }
 
 void Share::unmount() noexcept {
-    require(session_.close(), "closing");
-    session_.handle_lanes_idle();
+    require(connection_.close(), "closing");
     await_session(SessionState::closed);
     require(bring_up_.tear_down(), "reset");
 }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// One virtio-fs device, from reset to reset, with the engine's own parts: bring-up, two split rings, a session, a lane.
+// One virtio-fs device, from reset to reset, with the engine's own parts: bring-up, two split rings, a connection, a lane.
 // Nothing here knows which machine it runs on.
 #pragma once
 
 #include "host.hpp"
 
+#include "vfsproto/fuse/client/connection.hpp"
 #include "vfsproto/fuse/client/lane.hpp"
 #include "vfsproto/fuse/client/operations/operation.hpp"
-#include "vfsproto/fuse/client/session.hpp"
 #include "vfsproto/transport/bring_up.hpp"
 #include "vfsproto/transport/fs_config.hpp"
 #include "vfsproto/virtqueue/queue_ref.hpp"
@@ -54,19 +54,18 @@ private:
 
     void set_up(Queue& queue, vfsproto::QueueIndex index) noexcept;
     void await_finish() noexcept;
-    void pump_session() noexcept;
     void await_session(vfsproto::client::SessionState wanted) noexcept;
+    void pump() noexcept;
 
     vfsproto::BringUp bring_up_;
     vfsproto::Transport& transport_;
     vfsproto::FsConfig config_{};
     Queue hiprio_;
     Queue requests_;
-    vfsproto::client::Session session_;
+    vfsproto::client::Connection connection_;
     vfsproto::client::Lane lane_;
     std::array<vfsproto::client::Lane::Entry, kSlots> slots_{};
-    vfsproto::client::StickyEnosys sticky_;
-    vfsproto::client::Client client_{&lane_, &session_.params(), &sticky_};
+    vfsproto::client::Client client_{&lane_, &connection_.params(), &connection_.sticky()};
     vfsproto::client::ForgetLink forgotten_;
     bool finished_ = false;
 };

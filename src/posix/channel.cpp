@@ -12,10 +12,7 @@ using Clock = std::chrono::steady_clock;
 using client::SessionState;
 
 Channel::Channel(std::unique_ptr<backends::Attachment> attachment, const ChannelOptions& options)
-    : options_(options),
-      attachment_(std::move(attachment)),
-      session_trace_(options.trace),
-      shared_lane_({&Channel::after_drain, this}, options.caller, options.waiting) {}
+    : options_(options), attachment_(std::move(attachment)), shared_lane_({&Channel::after_drain, this}, options.caller, options.waiting) {}
 
 Outcome<std::unique_ptr<Channel>> Channel::open(std::unique_ptr<backends::Attachment> attachment,
                                                 const ChannelOptions& options) {
@@ -27,7 +24,7 @@ Outcome<std::unique_ptr<Channel>> Channel::open(std::unique_ptr<backends::Attach
 Channel::~Channel() {
     silence_.reset();
     finish_probe();
-    if (rings_ != nullptr && session_.state() == SessionState::ready) close_session();
+    if (rings_ != nullptr && connection_.session().state() == SessionState::ready) close_session();
     std::unique_ptr<DriverQueues> rings;
     {
         // device_gone() may come as long as there is an attachment.
@@ -53,12 +50,13 @@ Failure Channel::start() {
         const SharedLane::Lock lock(shared_lane_);
         rings_ = std::move(*rings);
     }
-    hiprio_ = rings_->hiprio();
     const auto memory = attachment_->allocate(client::Session::kMemoryBytes);
     if (!memory) return memory.error();
     session_memory_ = *memory;
     const client::SessionOptions session{attachment_->quirks(), rings_->request_queue().limits().written};
-    if (const Errc errc = session_.init(session_memory_, session); errc != Errc::ok) return errc;
+    connection_.set_trace(options_.trace);
+    const Errc errc = connection_.init(session_memory_, session, rings_->hiprio(), rings_->request_queue());
+    if (errc != Errc::ok) return errc;
     if (const Failure failure = make_lane(); failure.happened()) return failure;
     if (const Failure failure = open_session(); failure.happened()) return failure;
     watch_for_silence();
@@ -105,7 +103,7 @@ void Channel::finish_probe() noexcept {
             if (!probing_ || failed_ != Errc::ok || lane_.error() != Errc::ok) return;
             if (lane_.arm_each().next == client::ArmOutcome::Next::look_again) continue;
         }
-        if (!wait_for_interrupt(rings_->request_fd(), until)) return;
+        if (!wait_for_interrupt({.control = true}, until)) return;
     }
 }
 
@@ -123,32 +121,27 @@ Failure Channel::make_lane() {
     options.plain_caller = options_.caller;
     options.trace = options_.trace;
     const SharedLane::Lock lock(shared_lane_);
-    const Errc errc = lane_.init(rings_->request_lane_queue(), lane_slots_, lane_memory_, options);
+    Errc errc = lane_.init(rings_->request_lane_queue(), lane_slots_, lane_memory_, options);
+    if (errc == Errc::ok) errc = connection_.add_lane(lane_);
     if (errc != Errc::ok) return errc;
-    if (!shared_lane_.attach({&lane_, &session_.params(), &sticky_}, lane_, rings_->request_fd()))
+    if (!shared_lane_.attach({&lane_, &connection_.params(), &connection_.sticky()}, lane_, rings_->request_fd()))
         return Errc::transport_failed;
     return {};
 }
 
-// Before the lane is in use, and after it is idle, the request queue carries the session's own INIT and DESTROY.
 Failure Channel::open_session() {
-    const auto until = Clock::now() + options_.patience;
     {
         const SharedLane::Lock lock(shared_lane_);
         if (failed_ != Errc::ok) return failed_;
         client::InitOptions wanted = options_.init;
         wanted.pid = options_.caller.pid;
-        if (const Errc errc = session_.open(wanted); errc != Errc::ok) return errc;
-        pump_session();
+        if (const Errc errc = connection_.open(wanted); errc != Errc::ok) return errc;
     }
-    while (!poll_control()) {
-        if (!wait_for_interrupt(rings_->request_fd(), until)) return Errc::transport_failed;
-    }
-    if (session_.state() == SessionState::ready) {
-        settle_limits();
-        return {};
-    }
-    return {session_.failure(), session_.server_error()};
+    if (!pump_until([this] { return connection_.is_settled(); })) return Errc::transport_failed;
+    const client::Session& session = connection_.session();
+    if (session.state() != SessionState::ready) return {session.failure(), session.server_error()};
+    settle_limits();
+    return {};
 }
 
 void Channel::settle_limits() noexcept {
@@ -161,52 +154,39 @@ void Channel::settle_limits() noexcept {
 }
 
 void Channel::close_session() noexcept {
-    const auto until = Clock::now() + options_.patience;
     {
         const SharedLane::Lock lock(shared_lane_);
-        if (session_.close() != Errc::ok) return;
+        if (connection_.close() != Errc::ok) return;
     }
-    // The hiprio queue first: every FORGET must be used before DESTROY is sent.
+    static_cast<void>(pump_until([this] { return connection_.is_settled(); }));
+}
+
+// Moves the session's messages until `done`, which is asked with the lock held. False when that takes longer than the
+// patience.
+template <class Done> bool Channel::pump_until(Done&& done) noexcept {
+    const auto until = Clock::now() + options_.patience;
     for (;;) {
+        client::SessionWaits waits;
         {
             const SharedLane::Lock lock(shared_lane_);
-            pump_session();
-            session_.handle_lanes_idle();
-            pump_session();
-            if (session_.state() != SessionState::draining) break;
-            if (hiprio_.arm(1)) continue;
+            pump();
+            if (done()) return true;
+            if (connection_.arm()) continue;
+            waits = connection_.next_wait();
         }
-        if (!wait_for_interrupt(rings_->hiprio_fd(), until)) return;
-    }
-    while (!poll_control()) {
-        if (!wait_for_interrupt(rings_->request_fd(), until)) return;
+        if (!wait_for_interrupt(waits, until)) return false;
     }
 }
 
-// True once the session's request on the request queue is answered, or never will be.
-bool Channel::poll_control() noexcept {
-    const SharedLane::Lock lock(shared_lane_);
-    QueueRef queue = rings_->request_queue();
-    Completion completion;
-    do {
-        if (session_.state() != SessionState::init_sent && session_.state() != SessionState::destroy_sent) return true;
-        if (queue.poll({&completion, 1}) != 0) {
-            session_.handle_completion(wire::QueueKind::request, completion.token, completion.written);
-            session_trace_.completed(wire::QueueKind::request, completion.token, completion.written,
-                                     session_.server_error());
-            continue;
-        }
-        if (queue.error() != Errc::ok) session_.handle_device_gone(queue.error());
-    } while (queue.arm(1));
-    return session_.state() != SessionState::init_sent && session_.state() != SessionState::destroy_sent;
-}
-
-bool Channel::wait_for_interrupt(int fd, Clock::time_point until) noexcept {
+bool Channel::wait_for_interrupt(client::SessionWaits waits, Clock::time_point until) noexcept {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now()).count();
     if (left <= 0) return false;
-    pollfd interest{fd, POLLIN, 0};
-    const int ready = ::poll(&interest, 1, static_cast<int>(left));
-    if (ready > 0) static_cast<void>(backends::take_event(fd));
+    pollfd interests[] = {{waits.hiprio ? rings_->hiprio_fd() : -1, POLLIN, 0},
+                          {waits.control ? rings_->request_fd() : -1, POLLIN, 0}};
+    const int ready = ::poll(interests, std::size(interests), static_cast<int>(left));
+    for (const pollfd& interest : interests) {
+        if (interest.revents != 0) static_cast<void>(backends::take_event(interest.fd));
+    }
     return ready != 0; // a signal: look, then wait for what is left
 }
 
@@ -222,53 +202,32 @@ void Channel::lane_drained() noexcept {
         const SharedLane::Unlocked unlocked(shared_lane_);
         const MutexLock lock(attachment_mutex_);
     }
-    if (session_.forgets_in_flight() != 0) pump_session();
-    if (lane_.error() != Errc::ok && failed_ == Errc::ok) fail(lane_.error());
+    if (const Errc why = connection_.drained(); why != Errc::ok) fail(why);
+    after_pump();
 }
 
-void Channel::pump_session() noexcept {
-    Completion completions[client::Session::kForgetBlocks];
-    for (;;) {
-        const std::size_t used = hiprio_.poll(completions);
-        for (std::size_t i = 0; i < used; ++i) {
-            const Completion& done = completions[i];
-            session_.handle_completion(wire::QueueKind::hiprio, done.token, done.written);
-            session_trace_.completed(wire::QueueKind::hiprio, done.token, done.written, wire::Errno::none);
-        }
-        hiprio_used_ += used;
-        // A device that broke the rules here is not to be believed on the other queue either.
-        if (hiprio_.error() != Errc::ok) return fail(hiprio_.error());
-        client::SessionRequest request;
-        bool submitted = false;
-        while (session_.peek_request(request)) {
-            QueueRef queue = request.queue == wire::QueueKind::hiprio ? hiprio_ : rings_->request_queue();
-            const std::size_t writable = request.writable.len != 0 ? 1 : 0;
-            // A full queue: the message stays first in line until a completion makes room.
-            if (queue.submit({&request.readable, 1}, {&request.writable, writable}, request.token) != Errc::ok) break;
-            session_.handle_submitted(request.queue, request.token);
-            session_trace_.submitted(request, session_memory_.at(request.readable.addr, request.readable.len));
-            queue.kick();
-            submitted = true;
-        }
-        if (!submitted) break;
-    }
-    shared_lane_.set_after_drain(session_.forgets_in_flight() != 0 ? CallAfterDrain::always
-                                                                   : CallAfterDrain::on_failure);
+void Channel::pump() noexcept {
+    if (const Errc why = connection_.pump(); why != Errc::ok) fail(why);
+    after_pump();
+}
+
+void Channel::after_pump() noexcept {
+    shared_lane_.set_after_drain(connection_.wants_turns() ? CallAfterDrain::always : CallAfterDrain::on_failure);
     free_forgotten();
 }
 
 void Channel::free_forgotten() noexcept {
     static_assert(offsetof(client::Node, forget) == 0);
-    while (client::ForgetLink* link = session_.take_forgotten()) delete_node(reinterpret_cast<client::Node*>(link));
+    while (client::ForgetLink* link = connection_.take_forgotten()) delete_node(reinterpret_cast<client::Node*>(link));
 }
 
 void Channel::forget(const std::vector<client::Node*>& nodes) {
     if (nodes.empty()) return;
     {
         const SharedLane::Lock lock(shared_lane_);
-        for (client::Node* node : nodes) session_.forget(node->forget);
-        pump_session();
-        if (!session_.has_waiting_forgets()) return;
+        for (client::Node* node : nodes) connection_.forget(node->forget);
+        pump();
+        if (!connection_.session().has_waiting_forgets()) return;
     }
     await_forgets();
 }
@@ -277,21 +236,14 @@ void Channel::forget(const std::vector<client::Node*>& nodes) {
 void Channel::await_forgets() {
     const std::unique_lock waits_for_all(forgets_mutex_, std::try_to_lock); // one reader of the eventfd
     if (!waits_for_all) return;
-    const auto until = Clock::now() + options_.patience;
-    for (;;) {
-        {
-            const SharedLane::Lock lock(shared_lane_);
-            pump_session();
-            if (!session_.has_waiting_forgets()) return;
-            if (hiprio_used_when_stuck_ == hiprio_used_) return;
-            if (hiprio_.arm(1)) continue;
-        }
-        if (wait_for_interrupt(rings_->hiprio_fd(), until)) continue;
-        // What a stuck server does not take stays in line. Nobody waits for it again before it has taken something.
-        const SharedLane::Lock lock(shared_lane_);
-        hiprio_used_when_stuck_ = hiprio_used_;
-        return;
-    }
+    const bool sent = pump_until([this] {
+        return !connection_.session().has_waiting_forgets() ||
+               hiprio_used_when_stuck_ == connection_.counters().hiprio_used;
+    });
+    if (sent) return;
+    // What a stuck server does not take stays in line. Nobody waits for it again before it has taken something.
+    const SharedLane::Lock lock(shared_lane_);
+    hiprio_used_when_stuck_ = connection_.counters().hiprio_used;
 }
 
 void Channel::give_back(std::uint64_t nodeid) {
@@ -306,8 +258,7 @@ void Channel::fail(Errc why) noexcept {
     failed_ = why;
     // A device that broke the rules may still write to buffers; it must be stopped before they are given back.
     if (why != Errc::device_gone) stop_device();
-    shared_lane_.fail_all(why);
-    session_.handle_device_gone(why);
+    connection_.fail(why);
     free_forgotten();
 }
 

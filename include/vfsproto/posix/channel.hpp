@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// One mounted device: its rings, its FUSE session, and the lane its threads share. Knows operations and nodes, not paths.
+// One mounted device: its queues, the connection over them, and the lane its threads share. It waits, and owns memory,
+// descriptors and threads; what is sent, and when, the connection knows. Knows operations and nodes, not paths.
 #pragma once
 
 #include "vfsproto/backends/attachment.hpp"
+#include "vfsproto/fuse/client/connection.hpp"
 #include "vfsproto/fuse/client/node_table.hpp"
 #include "vfsproto/fuse/client/operations/data.hpp"
-#include "vfsproto/fuse/client/session.hpp"
 #include "vfsproto/posix/detached_poller.hpp"
 #include "vfsproto/posix/driver_queues.hpp"
 #include "vfsproto/posix/failure.hpp"
 #include "vfsproto/posix/registered_memory.hpp"
-#include "vfsproto/posix/session_trace.hpp"
 #include "vfsproto/posix/shared_lane.hpp"
 #include "vfsproto/posix/silence_watch.hpp"
 
@@ -95,7 +95,7 @@ public:
         const PieceLimits& limits = Op == wire::Opcode::read ? read_limits_ : write_limits_;
         return registered != nullptr ? limits.registered : limits.bounced;
     }
-    [[nodiscard]] const client::SessionParams& params() const noexcept { return session_.params(); }
+    [[nodiscard]] const client::SessionParams& params() const noexcept { return connection_.params(); }
     [[nodiscard]] backends::Attachment& attachment() noexcept { return *attachment_; }
     [[nodiscard]] const DriverQueues& rings() const noexcept { return *rings_; }
     // Bytes one request or reply can carry of memory the device cannot reach.
@@ -120,8 +120,9 @@ private:
     void close_session() noexcept;
     static void after_drain(void* owner) noexcept;
     void lane_drained() noexcept VFSPROTO_REQUIRES(shared_lane_.mutex());
-    void pump_session() noexcept VFSPROTO_REQUIRES(shared_lane_.mutex());
-    [[nodiscard]] bool poll_control() noexcept;
+    void pump() noexcept VFSPROTO_REQUIRES(shared_lane_.mutex());
+    void after_pump() noexcept VFSPROTO_REQUIRES(shared_lane_.mutex());
+    template <class Done> [[nodiscard]] bool pump_until(Done&& done) noexcept;
     void await_forgets();
     void free_forgotten() noexcept;
     void fail(Errc why) noexcept VFSPROTO_REQUIRES(shared_lane_.mutex());
@@ -133,7 +134,8 @@ private:
     void watch_for_silence();
     void device_silent() noexcept;
     void wake_all() noexcept VFSPROTO_REQUIRES(shared_lane_.mutex());
-    [[nodiscard]] bool wait_for_interrupt(int fd, std::chrono::steady_clock::time_point until) noexcept;
+    [[nodiscard]] bool wait_for_interrupt(client::SessionWaits waits,
+                                          std::chrono::steady_clock::time_point until) noexcept;
 
     ChannelOptions options_;
     std::unique_ptr<backends::Attachment> attachment_;
@@ -145,17 +147,14 @@ private:
     Region session_memory_{};
     std::vector<Lane::Entry> lane_slots_;
     Lane lane_;
-    client::Session session_; // under the shared lane's lock, as the lane
-    SessionTrace session_trace_;
-    client::StickyEnosys sticky_;
-    QueueRef hiprio_;
+    client::Connection connection_; // under the shared lane's lock, as the lane
     PieceLimits read_limits_{};
     PieceLimits write_limits_{};
     Errc failed_ VFSPROTO_GUARDED_BY(shared_lane_.mutex()) = Errc::ok;
     // A device that would not stop may still write to memory of ours: none of it is used for anything else.
     enum class DeviceEnd : std::uint8_t { stopped, may_still_write } end_ = DeviceEnd::stopped;
-    std::uint64_t hiprio_used_ = 0;                       // completions of the hiprio queue
-    std::optional<std::uint64_t> hiprio_used_when_stuck_; // the same when a wait for one was given up
+    // Completions of the hiprio queue, when a wait for one was given up.
+    std::optional<std::uintptr_t> hiprio_used_when_stuck_;
     client::Single<wire::Opcode::statfs> probe_;
     bool probing_ VFSPROTO_GUARDED_BY(shared_lane_.mutex()) = false;  // probe_ is under way
     bool stopping_ VFSPROTO_GUARDED_BY(shared_lane_.mutex()) = false; // a thread is in stop_device()

@@ -11,7 +11,14 @@ namespace vfsproto::client {
 
 namespace {
 
-constexpr std::uint32_t kReplyAt = 2048; // in the control block
+// In the control block: INIT or DESTROY, INTERRUPTs and their replies, the reply to INIT or DESTROY.
+constexpr std::uint32_t kInterruptsAt = 1024;
+constexpr std::uint32_t kInterruptStride = 128; // bytes from one to the next
+constexpr std::uint32_t kInterruptReplyAt = 64; // in its own part
+constexpr std::uint32_t kReplyAt = 2048;
+
+static_assert(sizeof(wire::InHeader) + sizeof(wire::InterruptIn) <= kInterruptReplyAt);
+static_assert(kInterruptsAt + Session::kInterrupts * kInterruptStride <= kReplyAt);
 
 } // namespace
 
@@ -31,6 +38,10 @@ Errc Session::init(const Region& memory, const SessionOptions& options) noexcept
 
 Region Session::block(std::uint16_t index) const noexcept { return memory_.part(std::size_t{index} * kBlock, kBlock); }
 
+Region Session::interrupt_block(std::uint16_t index) const noexcept {
+    return memory_.part(kInterruptsAt + std::size_t{index} * kInterruptStride, kInterruptStride);
+}
+
 bool Session::step(SessionInput input) noexcept {
     for (const SessionTransition& transition : kSessionTransitions) {
         if (transition.from != state_ || transition.input != input) continue;
@@ -43,8 +54,17 @@ bool Session::step(SessionInput input) noexcept {
 void Session::fail(SessionInput input, Errc why) noexcept {
     if (!step(input)) return;
     failure_ = why;
+    drop_all();
+}
+
+// Forgets what is under way, or would be.
+void Session::drop_all() noexcept {
     forgets_.drop_all();
     prepared_forget_len_ = 0;
+    hiprio_in_flight_ = 0;
+    for (bool& busy : forget_block_busy_) busy = false;
+    for (Interrupt& each : interrupts_) each = {};
+    control_ = Control::none;
     control_progress_ = Progress::idle;
 }
 
@@ -67,6 +87,14 @@ void Session::prepare_control(wire::Opcode op, const void* in, std::uint32_t in_
 
 Errc Session::open(const InitOptions& wanted) noexcept {
     if (memory_.host() == nullptr || !step(SessionInput::open)) return Errc::wrong_state;
+    drop_all();
+    failure_ = Errc::ok;
+    server_error_ = wire::Errno::none;
+    lanes_idle_ = false;
+    interrupts_missing_ = false;
+    const std::uint32_t generation = params_.generation + 1;
+    params_ = {};
+    params_.generation = generation;
     wanted_ = wanted;
     wanted_.flags = wanted.flags & implemented_init_flags();
     if (wanted_.max_pages == 0) wanted_.max_pages = 1;
@@ -87,11 +115,15 @@ Errc Session::close() noexcept { return step(SessionInput::close) ? Errc::ok : E
 void Session::handle_lanes_idle() noexcept {
     if (state_ != SessionState::draining) return;
     lanes_idle_ = true;
+    for (Interrupt& each : interrupts_) {
+        each.target = 0; // no target lives any more
+        if (each.step != Interrupt::Step::in_flight) each.step = Interrupt::Step::none;
+    }
     destroy_when_idle();
 }
 
 void Session::destroy_when_idle() noexcept {
-    if (!lanes_idle_ || !forgets_.empty() || prepared_forget_len_ != 0 || forgets_in_flight_ != 0) return;
+    if (!lanes_idle_ || !forgets_.empty() || prepared_forget_len_ != 0 || hiprio_in_flight_ != 0) return;
     if (!step(SessionInput::lanes_idle)) return;
     prepare_control(wire::Opcode::destroy, nullptr, 0, 0);
     control_ = Control::destroy;
@@ -105,25 +137,112 @@ void Session::handle_submitted(wire::QueueKind queue, Token token) noexcept {
         control_progress_ = Progress::in_flight;
         return;
     }
+    VFSPROTO_ASSERT(token.slot < kHiprioSlots);
+    ++hiprio_in_flight_;
+    if (token.slot >= kForgetBlocks) {
+        Interrupt& interrupt = interrupts_[token.slot - kForgetBlocks];
+        VFSPROTO_ASSERT(interrupt.step == Interrupt::Step::wanted);
+        interrupt.step = Interrupt::Step::in_flight;
+        return;
+    }
     VFSPROTO_ASSERT(prepared_forget_len_ != 0 && token.slot == prepared_forget_);
     forget_block_busy_[token.slot] = true;
     prepared_forget_len_ = 0;
-    ++forgets_in_flight_;
 }
 
 void Session::handle_completion(wire::QueueKind queue, Token token, std::uint32_t written) noexcept {
-    if (queue == wire::QueueKind::hiprio) {
-        // No reply is owed to a FORGET, so there is nothing to look at.
-        if (token.slot >= kForgetBlocks || !forget_block_busy_[token.slot]) return;
-        forget_block_busy_[token.slot] = false;
-        --forgets_in_flight_;
-        return destroy_when_idle();
-    }
+    if (queue == wire::QueueKind::hiprio) return handle_hiprio(token.slot, written);
     if (token.slot != kControlToken || control_progress_ != Progress::in_flight) return;
     control_progress_ = Progress::idle;
     // Whatever DESTROY answers, the session is over.
     if (control_ == Control::destroy) static_cast<void>(step(SessionInput::destroy_done));
     if (control_ == Control::init) handle_init(written);
+}
+
+void Session::handle_hiprio(std::uint16_t slot, std::uint32_t written) noexcept {
+    if (slot < kForgetBlocks) {
+        // No reply is owed to a FORGET, so there is nothing to look at.
+        if (!forget_block_busy_[slot]) return;
+        forget_block_busy_[slot] = false;
+    } else {
+        if (slot >= kHiprioSlots || interrupts_[slot - kForgetBlocks].step != Interrupt::Step::in_flight) return;
+        handle_interrupt(static_cast<std::uint16_t>(slot - kForgetBlocks), written);
+    }
+    --hiprio_in_flight_;
+    destroy_when_idle();
+}
+
+// A server that does as it was asked says nothing. A reply that is none of the two known ones has no effect: the target is
+// answered in any case.
+void Session::handle_interrupt(std::uint16_t index, std::uint32_t written) noexcept {
+    Interrupt& interrupt = interrupts_[index];
+    const std::uint64_t target = interrupt.target;
+    interrupt = {};
+    wire::OutHeader header;
+    if (written < sizeof(header)) return;
+    copy_from_peer(&header, interrupt_block(index).host() + kInterruptReplyAt, sizeof(header));
+    if (header.len != sizeof(header) || target == 0 || header.unique != (target | kInterruptBit)) return;
+    const Result<wire::Errno> error = wire::reply_error(header);
+    if (!error) return;
+    if (*error == wire::Errno::enosys) {
+        interrupts_missing_ = true;
+        for (Interrupt& each : interrupts_) {
+            if (each.step != Interrupt::Step::in_flight) each = {};
+        }
+    }
+    if (*error == wire::Errno::eagain && !interrupts_missing_) interrupt = {Interrupt::Step::again, target};
+}
+
+void Session::handle_turn() noexcept {
+    for (Interrupt& each : interrupts_) {
+        if (each.step == Interrupt::Step::again) each.step = Interrupt::Step::wanted;
+    }
+}
+
+Errc Session::interrupt(std::uint64_t unique) noexcept {
+    if (state_ != SessionState::ready && state_ != SessionState::draining) return Errc::wrong_state;
+    if (options_.quirks.interrupts == InterruptUse::never || interrupts_missing_) return Errc::not_negotiated;
+    Interrupt* free = nullptr;
+    for (Interrupt& each : interrupts_) {
+        if (each.step == Interrupt::Step::none) {
+            if (free == nullptr) free = &each;
+        } else if (each.target == unique) {
+            return Errc::ok; // once is enough
+        }
+    }
+    if (free == nullptr) return Errc::no_slot;
+    *free = {Interrupt::Step::wanted, unique};
+    return Errc::ok;
+}
+
+void Session::end_interrupt(std::uint64_t unique) noexcept {
+    for (Interrupt& each : interrupts_) {
+        if (each.step == Interrupt::Step::none || each.target != unique) continue;
+        each.target = 0;
+        if (each.step != Interrupt::Step::in_flight) each.step = Interrupt::Step::none;
+    }
+}
+
+bool Session::peek_interrupt(SessionRequest& out) noexcept {
+    for (std::uint16_t i = 0; i < kInterrupts; ++i) {
+        const Interrupt& interrupt = interrupts_[i];
+        if (interrupt.step != Interrupt::Step::wanted) continue;
+        wire::InHeader header{};
+        const wire::InterruptIn in{interrupt.target};
+        header.len = sizeof(header) + sizeof(in);
+        header.opcode = static_cast<std::uint32_t>(wire::Opcode::interrupt);
+        header.unique = interrupt.target | kInterruptBit;
+        header.pid = wanted_.pid;
+        const Region block = interrupt_block(i);
+        __builtin_memcpy(block.host(), &header, sizeof(header));
+        __builtin_memcpy(block.host() + sizeof(header), &in, sizeof(in));
+        out.queue = wire::QueueKind::hiprio;
+        out.token = Token{static_cast<std::uint16_t>(kForgetBlocks + i)};
+        out.readable = {block.device(), header.len};
+        out.writable = {block.device() + kInterruptReplyAt, sizeof(wire::OutHeader)};
+        return true;
+    }
+    return false;
 }
 
 void Session::handle_init(std::uint32_t written) noexcept {
@@ -204,6 +323,7 @@ bool Session::peek_request(SessionRequest& out) noexcept {
         out.writable = {control.device() + kReplyAt, control_room_};
         return true;
     }
+    if (peek_interrupt(out)) return true;
     if (!prepare_forget()) return false;
     out.queue = wire::QueueKind::hiprio;
     out.token = Token{prepared_forget_};

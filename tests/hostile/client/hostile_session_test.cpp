@@ -4,6 +4,7 @@
 #include "support/ring_pair.hpp"
 #include "support/scripted_queue.hpp"
 #include "vfsproto/fuse/client/session.hpp"
+#include "vfsproto/fuse/client/unique.hpp"
 
 using namespace vfsproto;
 using namespace vfsproto::test;
@@ -72,13 +73,15 @@ TEST_CASE("completions of anything at any time lose no link and free no block tw
     const Region block = memory.add(Session::kMemoryBytes);
     for (int life = 0; life < 300; ++life) {
         Session session;
-        REQUIRE(session.init(block, {}) == Errc::ok);
+        client::SessionOptions options;
+        options.quirks.interrupts = client::InterruptUse::allowed;
+        REQUIRE(session.init(block, options) == Errc::ok);
         std::vector<ForgetLink> links(50);
         std::size_t given = 0;
         std::size_t returned = 0;
         for (int step = 0; step < 400; ++step) {
             client::SessionRequest request;
-            switch (random.below(9)) {
+            switch (random.below(11)) {
             case 0: static_cast<void>(session.open({})); break;
             case 1:
                 if (session.state() == SessionState::init_sent) {
@@ -107,7 +110,7 @@ TEST_CASE("completions of anything at any time lose no link and free no block tw
                 if (session.peek_request(request)) session.handle_submitted(request.queue, request.token);
                 break;
             case 6:
-                session.handle_completion(wire::QueueKind::hiprio, Token{static_cast<std::uint16_t>(random.below(12))},
+                session.handle_completion(wire::QueueKind::hiprio, Token{static_cast<std::uint16_t>(random.below(16))},
                                           static_cast<std::uint32_t>(random.next()));
                 break;
             case 7:
@@ -119,8 +122,17 @@ TEST_CASE("completions of anything at any time lose no link and free no block tw
                 if (random.one_in(60)) session.handle_device_gone(Errc::device_gone);
                 if (random.one_in(30)) session.handle_completion(wire::QueueKind::request, Token{1}, 80);
                 break;
+            case 9: {
+                const std::uint64_t target = client::make_unique(1 + random.below(6), 1, 0);
+                const Errc said = session.interrupt(target);
+                REQUIRE((said == Errc::ok || said == Errc::no_slot || said == Errc::wrong_state ||
+                         said == Errc::not_negotiated));
+                if (random.one_in(3)) session.end_interrupt(target);
+                break;
             }
-            REQUIRE(session.forgets_in_flight() <= Session::kForgetBlocks);
+            case 10: session.handle_turn(); break;
+            }
+            REQUIRE(session.hiprio_in_flight() <= Session::kHiprioSlots);
         }
         session.handle_device_gone(Errc::device_gone);
         while (session.take_forgotten() != nullptr) ++returned;

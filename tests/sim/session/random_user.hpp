@@ -349,7 +349,7 @@ private:
             task->place = file;
             task->bytes.resize(mount_.random.below(300));
             task->name = "user." + random_name();
-            client::prepare_setxattr(task->op, mount_.session.params(), chars(task->name), task->bytes, 0);
+            client::prepare_setxattr(task->op, mount_.session().params(), chars(task->name), task->bytes, 0);
             task->op.start(mount_.client, kCaller, task->place.nodeid);
             return;
         }

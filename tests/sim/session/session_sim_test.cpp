@@ -33,7 +33,7 @@ void end_well(SimulatedMount& mount, RandomUser& user) {
     CHECK(mount.fs.misuse().over_forgets == 0);
     CHECK(mount.fs.misuse().stale_nodes == 0);
     CHECK(mount.fs.misuse().bad_handles == 0);
-    CHECK(mount.session.forgets_in_flight() == 0);
+    CHECK(mount.session().hiprio_in_flight() == 0);
     CHECK(mount.lane.counters().started == mount.lane.counters().finished);
     CHECK(mount.unmount());
 }
@@ -175,9 +175,9 @@ Aftermath run_faulty(FaultKind kind, std::uint64_t at) {
     if (!mount.mount()) {
         // It went wrong in INIT already.
         after.gone = true;
-        after.error = mount.session.failure();
+        after.error = mount.session().failure();
         mount.fail(Errc::device_gone);
-        CHECK(mount.session.state() == client::SessionState::failed);
+        CHECK(mount.session().state() == client::SessionState::failed);
         return after;
     }
     RandomUser user(mount);

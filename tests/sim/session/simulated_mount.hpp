@@ -7,10 +7,10 @@
 #include "support/ring_pair.hpp"
 #include "vfsproto/backends/loopback/faulty_queue.hpp"
 #include "vfsproto/backends/memfs.hpp"
+#include "vfsproto/fuse/client/connection.hpp"
 #include "vfsproto/fuse/client/lane.hpp"
 #include "vfsproto/fuse/client/node_table.hpp"
 #include "vfsproto/fuse/client/operations/operation.hpp"
-#include "vfsproto/fuse/client/session.hpp"
 #include "vfsproto/fuse/server/device_lane.hpp"
 
 #include <array>
@@ -52,7 +52,10 @@ public:
         REQUIRE(hiprio_.table.remove(RingPair::kDataAddr));
         REQUIRE(hiprio_.table.add(requests_.data) == Errc::ok);
         const std::size_t lane_bytes = client::Lane::memory_bytes(options.slots, options.bounce);
-        REQUIRE(session.init(requests_.data.part(0, client::Session::kMemoryBytes), {}) == Errc::ok);
+        client::SessionOptions session_options;
+        session_options.quirks.interrupts = client::InterruptUse::allowed;
+        REQUIRE(connection.init(requests_.data.part(0, client::Session::kMemoryBytes), session_options,
+                                make_queue_ref(hiprio_.driver), make_queue_ref(requests_.driver)) == Errc::ok);
         entries_.resize(options.slots);
         client::LaneOptions lane_options;
         lane_options.bounce = options.bounce;
@@ -61,7 +64,8 @@ public:
                           requests_.data.part(client::Session::kMemoryBytes, lane_bytes), lane_options) == Errc::ok);
         registered = requests_.data.part(client::Session::kMemoryBytes + lane_bytes,
                                          requests_.data.size() - client::Session::kMemoryBytes - lane_bytes);
-        client = {&lane, &session.params(), &sticky_};
+        REQUIRE(connection.add_lane(lane) == Errc::ok);
+        client = {&lane, &connection.params(), &connection.sticky()};
     }
     SimulatedMount(const SimulatedMount&) = delete;
     SimulatedMount& operator=(const SimulatedMount&) = delete;
@@ -69,39 +73,36 @@ public:
         for (auto& [nodeid, node] : by_number_) delete node;
     }
 
-    // INIT. False when the server or the device refused.
-    bool mount(const client::InitOptions& wish = {}) {
-        REQUIRE(session.open(wish) == Errc::ok);
-        run_control();
-        return session.state() == client::SessionState::ready;
+    // INIT. False when the server or the device refused. Also after a failure or an unmount: the device is reset first.
+    bool mount(const client::InitOptions& wanted = {}) {
+        REQUIRE(connection.open(wanted) == Errc::ok);
+        run_session();
+        return session().state() == client::SessionState::ready;
     }
     // DESTROY, after everything else is over.
     bool unmount() {
         REQUIRE(lane.idle());
-        REQUIRE(session.close() == Errc::ok);
-        session.handle_lanes_idle();
-        run_control();
-        return session.state() == client::SessionState::closed;
+        REQUIRE(connection.close() == Errc::ok);
+        run_session();
+        return session().state() == client::SessionState::closed;
     }
+    [[nodiscard]] const client::Session& session() const { return connection.session(); }
 
     // One turn of everything, some of it left out at random. False when nothing moved at all.
     bool turn() {
         bool moved = false;
-        if (session_gone_) return false;
-        if (!random.one_in(4)) moved |= send_forgets();
+        if (gone()) return false;
+        if (!random.one_in(4)) moved |= pump();
         lane.kick();
-        hiprio_.driver.kick();
         if (!random.one_in(3)) moved |= serve(request_server_, faulty_requests_, 1 + random.below(4));
         if (!random.one_in(3)) moved |= serve(hiprio_server_, faulty_hiprio_, 1 + random.below(2));
-        if (!random.one_in(3)) moved |= lane.drain() != 0;
-        if (!random.one_in(3)) moved |= take_hiprio();
+        if (!random.one_in(3)) moved |= drain();
         free_links();
-        if (lane.error() != Errc::ok) fail(lane.error());
         return moved;
     }
     // Turns until nothing moves and the device has let go of all it can.
     void settle() {
-        for (int idle = 0; idle < 12 && !session_gone_;) {
+        for (int idle = 0; idle < 12 && !gone();) {
             if (turn()) {
                 idle = 0;
             } else {
@@ -115,15 +116,10 @@ public:
     }
     // The device is gone, or has to be reset.
     void fail(Errc why) {
-        if (session_gone_) return;
-        session_gone_ = true;
-        lane.fail_all(why);
-        Completion lost[4];
-        while (hiprio_.driver.evacuate(lost) != 0) {}
-        session.handle_device_gone(why);
+        connection.fail(why);
         free_links();
     }
-    [[nodiscard]] bool gone() const { return session_gone_; }
+    [[nodiscard]] bool gone() const { return connection.failure() != Errc::ok; }
 
     // Node bookkeeping as a host does it.
     client::Node& count(const wire::EntryOut& entry) {
@@ -149,10 +145,10 @@ public:
         auto* node = new client::Node;
         node->forget = {nodeid, 1, nullptr};
         ++links_out;
-        session.forget(node->forget);
+        connection.forget(node->forget);
     }
     void free_links() {
-        while (client::ForgetLink* link = session.take_forgotten()) {
+        while (client::ForgetLink* link = connection.take_forgotten()) {
             --links_out;
             delete reinterpret_cast<client::Node*>(link); // its first member
         }
@@ -172,7 +168,7 @@ public:
 
     Random random;
     backends::Memfs fs;
-    client::Session session;
+    client::Connection connection;
     client::Lane lane;
     client::Client client{};
     Region registered; // what is left of the memory both sides reach
@@ -189,27 +185,19 @@ private:
     void give_back(client::Node& node) {
         by_number_.erase(node.nodeid());
         ++links_out;
-        session.forget(node.forget);
+        connection.forget(node.forget);
     }
-    bool send_forgets() {
-        bool moved = false;
-        client::SessionRequest request;
-        while (session.peek_request(request) && request.queue == wire::QueueKind::hiprio) {
-            const Errc errc = hiprio_.driver.submit({&request.readable, 1}, {}, request.token);
-            if (errc == Errc::queue_full) break;
-            REQUIRE(errc == Errc::ok);
-            session.handle_submitted(request.queue, request.token);
-            moved = true;
-        }
+    // True if anything moved on the session's queues.
+    bool pump() {
+        const auto before = connection.counters();
+        if (const Errc why = connection.pump(); why != Errc::ok) fail(why);
+        const auto& now = connection.counters();
+        return now.sent != before.sent || now.hiprio_used != before.hiprio_used;
+    }
+    bool drain() {
+        const bool moved = lane.drain() != 0;
+        if (const Errc why = connection.drained(); why != Errc::ok) fail(why);
         return moved;
-    }
-    bool take_hiprio() {
-        Completion done[2];
-        const std::size_t count = hiprio_.driver.poll(done);
-        for (std::size_t i = 0; i < count; ++i) {
-            session.handle_completion(wire::QueueKind::hiprio, done[i].token, done[i].written);
-        }
-        return count != 0;
     }
     static bool serve(ServerLane& lane, Faulty& queue, std::size_t budget) {
         const bool moved = lane.serve(budget) != 0;
@@ -217,32 +205,17 @@ private:
         return moved;
     }
     // INIT and DESTROY ride on the request ring while no lane uses it.
-    void run_control() {
-        client::SessionRequest request;
+    void run_session() {
         for (int round = 0; round < 50; ++round) {
-            send_forgets();
-            hiprio_.driver.kick();
-            if (session.peek_request(request) && request.queue == wire::QueueKind::request) {
-                REQUIRE(requests_.driver.submit({&request.readable, 1}, {&request.writable, 1}, request.token) ==
-                        Errc::ok);
-                session.handle_submitted(request.queue, request.token);
-                requests_.driver.kick();
-            }
+            pump();
             serve(hiprio_server_, faulty_hiprio_, 4);
-            take_hiprio();
             serve(request_server_, faulty_requests_, 4);
             static_cast<void>(faulty_requests_.arm());
             static_cast<void>(faulty_requests_.wants_notification());
-            Completion done;
-            while (requests_.driver.poll({&done, 1}) != 0) {
-                session.handle_completion(wire::QueueKind::request, done.token, done.written);
-            }
             free_links();
         }
-        if (requests_.driver.error() != Errc::ok) fail(requests_.driver.error());
     }
 
-    client::StickyEnosys sticky_;
     server::ServerSession server_session_;
     RingPair requests_;
     RingPair hiprio_;
@@ -261,7 +234,6 @@ public:
 
 private:
     std::map<std::uint64_t, client::Node*> by_number_;
-    bool session_gone_ = false;
 };
 
 } // namespace vfsproto::test

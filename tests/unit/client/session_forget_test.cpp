@@ -53,7 +53,7 @@ TEST_CASE("one link is a FORGET as it was captured, but for unique and pid") {
     CHECK(*size == 48);
     CHECK(message->bytes == expected);
     CHECK(message->header().nodeid == 2);
-    CHECK(script.session.forgets_in_flight() == 1);
+    CHECK(script.session.hiprio_in_flight() == 1);
     CHECK(script.session.take_forgotten() == &link);
     CHECK(script.session.take_forgotten() == nullptr);
 }
@@ -143,7 +143,7 @@ TEST_CASE("at most eight messages are under way; the ninth waits for a block, an
         REQUIRE(message);
         out.push_back(*message);
     }
-    CHECK(script.session.forgets_in_flight() == 8);
+    CHECK(script.session.hiprio_in_flight() == 8);
     for (std::size_t i = 8; i < 12; ++i) script.session.forget(links[i]);
     CHECK_FALSE(script.peek());
     // Every block still holds what the device was told it holds.
@@ -161,7 +161,7 @@ TEST_CASE("at most eight messages are under way; the ninth waits for a block, an
         if (i != 5) script.use(out[i]);
     }
     script.use(*ninth);
-    CHECK(script.session.forgets_in_flight() == 0);
+    CHECK(script.session.hiprio_in_flight() == 0);
     CHECK(script.take_forgotten() == 12);
 }
 
@@ -173,10 +173,10 @@ TEST_CASE("a FORGET is done when it was used, whatever the device says it wrote"
     const auto message = script.take();
     REQUIRE(message);
     script.use(*message, 0xffffffff);
-    CHECK(script.session.forgets_in_flight() == 0);
+    CHECK(script.session.hiprio_in_flight() == 0);
     CHECK(script.session.state() == SessionState::ready);
     script.use(*message); // twice
-    CHECK(script.session.forgets_in_flight() == 0);
+    CHECK(script.session.hiprio_in_flight() == 0);
 }
 
 TEST_CASE("before the session is ready and after close, links are simply returned") {
@@ -321,7 +321,7 @@ TEST_CASE(
                          [](const auto& a, const auto& b) { return a.nodeid == b.nodeid && a.nlookup == b.nlookup; }));
         CHECK(returned.size() == links.size());
         for (const auto& [link, count] : returned) CHECK(count == 1);
-        CHECK(script.session.forgets_in_flight() == 0);
+        CHECK(script.session.hiprio_in_flight() == 0);
     }
 }
 

@@ -80,8 +80,8 @@ constexpr Row kMatrix[] = {
     {S::ready,        {S::ready,      S::ready,        S::ready,        S::draining,     S::ready,        S::ready,        S::failed}},
     {S::draining,     {S::draining,   S::draining,     S::draining,     S::draining,     S::destroy_sent, S::draining,     S::failed}},
     {S::destroy_sent, {S::destroy_sent, S::closed,    S::closed,       S::destroy_sent, S::destroy_sent, S::closed,       S::failed}},
-    {S::closed,       {S::closed,     S::closed,       S::closed,       S::closed,       S::closed,       S::closed,       S::closed}},
-    {S::failed,       {S::failed,     S::failed,       S::failed,       S::failed,       S::failed,       S::failed,       S::failed}},
+    {S::closed,       {S::init_sent,  S::closed,       S::closed,       S::closed,       S::closed,       S::closed,       S::closed}},
+    {S::failed,       {S::init_sent,  S::failed,       S::failed,       S::failed,       S::failed,       S::failed,       S::failed}},
 };
 // clang-format on
 
@@ -110,7 +110,8 @@ TEST_CASE("the table of transitions in the header is the same as the one tested"
         }
         ++steps;
     }
-    CHECK(steps == 10);
+    CHECK(steps == std::size(client::kSessionTransitions));
+    CHECK(steps == 12);
 }
 
 TEST_CASE("a completion for a token that is not out, or out of range, changes nothing") {
@@ -123,7 +124,7 @@ TEST_CASE("a completion for a token that is not out, or out of range, changes no
     session.handle_completion(wire::QueueKind::hiprio, Token{8}, 80);
     session.handle_completion(wire::QueueKind::hiprio, Token{0xffff}, 80);
     CHECK(session.state() == S::init_sent);
-    CHECK(session.forgets_in_flight() == 0);
+    CHECK(session.hiprio_in_flight() == 0);
     r.script.reply_init(*r.control, good_init_out());
     CHECK(session.state() == S::ready);
     session.handle_completion(wire::QueueKind::request, Token{0}, 8); // the same once more
@@ -264,7 +265,7 @@ TEST_CASE("the device may go at every point: the session fails once, nothing mor
         for (std::size_t i = given; i < 3; ++i) session.forget(life.links[i]);
         CHECK(life.script.take_forgotten() == 3 - given);
         for (const auto& message : life.out) life.script.use(message, 16);
-        CHECK(session.forgets_in_flight() == 0);
+        CHECK(session.hiprio_in_flight() == 0);
         CHECK_FALSE(life.script.peek());
         session.handle_lanes_idle();
         CHECK_FALSE(life.script.peek());

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The FUSE session of one device: INIT, FORGET and DESTROY. No I/O, no clock, no locks, no heap. Methods come in four
-// kinds, in this order:
+// The FUSE session of one device: INIT, FORGET, INTERRUPT and DESTROY. No I/O, no clock, no locks, no heap. Methods come in
+// four kinds, in this order:
 //   getters   state(), params(), failure()
 //   inputs    handle_…()  something happened outside
-//   commands  open(), close(), forget()
+//   commands  open(), close(), forget(), interrupt()
 //   outputs   peek_request(), take_forgotten(): ask until they say no after every input or command
-// Ordinary file operations do not pass here: they are a request on a Lane.
+// Ordinary file operations do not pass here: they are a request on a Lane. Connection drives a session over its queues.
 #pragma once
 
 #include "vfsproto/base/region.hpp"
@@ -28,7 +28,8 @@ struct SessionTransition {
     SessionInput input;
     SessionState to;
 };
-// Every legal step. A command not listed answers wrong_state; an input not listed changes nothing.
+// Every legal step. A command not listed answers wrong_state; an input not listed changes nothing. A session that is over
+// may be opened again: its device was reset, or is another one.
 inline constexpr SessionTransition kSessionTransitions[] = {
     {SessionState::idle, SessionInput::open, SessionState::init_sent},
     {SessionState::init_sent, SessionInput::init_ok, SessionState::ready},
@@ -40,6 +41,8 @@ inline constexpr SessionTransition kSessionTransitions[] = {
     {SessionState::draining, SessionInput::gone, SessionState::failed},
     {SessionState::destroy_sent, SessionInput::destroy_done, SessionState::closed},
     {SessionState::destroy_sent, SessionInput::gone, SessionState::failed},
+    {SessionState::closed, SessionInput::open, SessionState::init_sent},
+    {SessionState::failed, SessionInput::open, SessionState::init_sent},
 };
 
 // The flags this client implements, and so may offer.
@@ -71,6 +74,9 @@ class Session {
 public:
     static constexpr std::uint32_t kBlock = 4096;     // bytes of one message
     static constexpr std::uint16_t kForgetBlocks = 8; // FORGET messages under way at once
+    static constexpr std::uint16_t kInterrupts = 4;   // INTERRUPTs wanted or under way at once
+    // Tokens of the hiprio queue lie below this: first the FORGETs', then the INTERRUPTs'.
+    static constexpr std::uint16_t kHiprioSlots = kForgetBlocks + kInterrupts;
     static constexpr std::uint16_t kControlToken = 0; // INIT and DESTROY, on a request queue
     static constexpr std::size_t kMemoryBytes = std::size_t{1 + kForgetBlocks} * kBlock;
 
@@ -79,13 +85,17 @@ public:
     [[nodiscard]] Errc init(const Region& memory, const SessionOptions& options) noexcept;
 
     [[nodiscard]] SessionState state() const noexcept { return state_; }
-    // Valid from `ready` on, immutable afterwards.
+    // Valid from `ready` on, immutable until the next open().
     [[nodiscard]] const SessionParams& params() const noexcept { return params_; }
     // Why the state is `failed`; for init_refused, server_error() is what the server said.
     [[nodiscard]] Errc failure() const noexcept { return failure_; }
     [[nodiscard]] wire::Errno server_error() const noexcept { return server_error_; }
-    [[nodiscard]] std::uint16_t forgets_in_flight() const noexcept { return forgets_in_flight_; }
-    // Is there a FORGET that found no room yet? It needs a completion of the hiprio queue, and whoever takes that.
+    // Counts the open() that succeeded; 0 before the first. A node, a handle or a request of another generation means nothing
+    // to the server of this one.
+    [[nodiscard]] std::uint32_t generation() const noexcept { return params_.generation; }
+    // Returns how many messages the device holds of the hiprio queue.
+    [[nodiscard]] std::uint16_t hiprio_in_flight() const noexcept { return hiprio_in_flight_; }
+    // True if a FORGET found no room yet. It needs a completion of the hiprio queue, and somebody who takes that.
     [[nodiscard]] bool has_waiting_forgets() const noexcept {
         const bool counts = state_ == SessionState::ready || state_ == SessionState::draining;
         return counts && (prepared_forget_len_ != 0 || !forgets_.empty());
@@ -99,8 +109,12 @@ public:
     void handle_lanes_idle() noexcept;
     // Nothing will be answered any more; `why` becomes failure(). Every link comes back through take_forgotten().
     void handle_device_gone(Errc why) noexcept;
+    // INTERRUPTs the server answered with EAGAIN, because it had not seen their target yet, are sent once more. Called once a
+    // turn and not once a completion: a server that answers at once would be asked for ever.
+    void handle_turn() noexcept;
 
-    // FUSE_INIT. Errors: wrong_state.
+    // Starts a generation with FUSE_INIT; nothing of the one before is left. The device holds no message of this session: it
+    // was never given one, used them all, or was reset. Errors: wrong_state.
     [[nodiscard]] Errc open(const InitOptions& wanted) noexcept;
     // Stops taking forgets; FUSE_DESTROY follows once the lanes are idle and every FORGET was used by the device (Linux
     // fs/fuse/virtio_fs.c: stop forgets, drain, DESTROY). Errors: wrong_state.
@@ -108,6 +122,12 @@ public:
     // Gives lookups back. Never refused and never lost while the session lives: what the queue has no room for waits in
     // order. After close() or a failure there is nothing to give back, and the link is simply returned.
     void forget(ForgetLink& link) noexcept;
+    // Asks the server to end the request with this unique early; the request is still answered. EAGAIN is asked again in each
+    // turn until end_interrupt(). Errors: wrong_state (not `ready` nor `draining`); not_negotiated (this server must not be sent
+    // an INTERRUPT, or answered one with ENOSYS); no_slot (kInterrupts are wanted already: ask again later).
+    [[nodiscard]] Errc interrupt(std::uint64_t unique) noexcept;
+    // The request was answered, so nobody wants it interrupted any more. Does nothing for a request that was not.
+    void end_interrupt(std::uint64_t unique) noexcept;
 
     // The oldest message that is not on a queue yet; false when there is none. It stays until handle_submitted(), so a
     // full queue is only a reason to ask again later.
@@ -119,6 +139,12 @@ private:
     enum class Control : std::uint8_t { none, init, destroy };
     enum class Progress : std::uint8_t { idle, prepared, in_flight };
 
+    // On the hiprio queue. `again`: answered with EAGAIN, and not yet wanted again.
+    struct Interrupt {
+        enum class Step : std::uint8_t { none, wanted, in_flight, again } step = Step::none;
+        std::uint64_t target = 0; // 0: ended while in flight
+    };
+
     [[nodiscard]] bool step(SessionInput input) noexcept;
     void fail(SessionInput input, Errc why) noexcept;
     void prepare_control(wire::Opcode op, const void* in, std::uint32_t in_size, std::uint32_t out_size) noexcept;
@@ -126,6 +152,11 @@ private:
     void settle(const wire::InitOut& out) noexcept;
     void destroy_when_idle() noexcept;
     [[nodiscard]] bool prepare_forget() noexcept;
+    void handle_hiprio(std::uint16_t slot, std::uint32_t written) noexcept;
+    void handle_interrupt(std::uint16_t index, std::uint32_t written) noexcept;
+    [[nodiscard]] bool peek_interrupt(SessionRequest& out) noexcept;
+    [[nodiscard]] Region interrupt_block(std::uint16_t index) const noexcept;
+    void drop_all() noexcept;
     [[nodiscard]] Region block(std::uint16_t index) const noexcept;
 
     Region memory_{};
@@ -144,9 +175,11 @@ private:
     ForgetBatch forgets_{};
     std::uint32_t prepared_forget_len_ = 0; // 0 = none prepared
     std::uint16_t prepared_forget_ = 0;     // its block
-    std::uint16_t forgets_in_flight_ = 0;
+    std::uint16_t hiprio_in_flight_ = 0;
     bool forget_block_busy_[kForgetBlocks] = {};
-    bool lanes_idle_ = false; // since close()
+    bool lanes_idle_ = false;         // since close()
+    bool interrupts_missing_ = false; // one was answered with ENOSYS
+    Interrupt interrupts_[kInterrupts]{};
 };
 
 } // namespace vfsproto::client

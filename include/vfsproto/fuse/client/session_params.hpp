@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What FUSE_INIT settled. Immutable once the session is ready, so lanes share it without locks.
+// Settled by FUSE_INIT. Immutable while the session is ready, so lanes share it without locks.
 #pragma once
 
 #include "vfsproto/fuse/wire/init_flags.hpp"
@@ -12,8 +12,9 @@ inline constexpr std::uint32_t kPageSize = 4096;      // the unit of max_pages
 inline constexpr std::uint16_t kDefaultMaxPages = 32; // without MAX_PAGES (fuse.h 7.28)
 
 struct SessionParams {
-    std::uint32_t minor = 0; // the effective one: the smaller of both sides'
-    wire::InitFlags flags{}; // negotiated: offered by us and taken by the server
+    std::uint32_t generation = 0; // of the session: counts its open()s; 0 before the first
+    std::uint32_t minor = 0;      // the effective one: the smaller of both sides'
+    wire::InitFlags flags{};      // negotiated: offered by us and taken by the server
     // Offered by us. Some flags only say what we bear (NO_OPEN_SUPPORT, NO_OPENDIR_SUPPORT); servers need not take them.
     wire::InitFlags offered{};
     std::uint32_t max_readahead = 0;

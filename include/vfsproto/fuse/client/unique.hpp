@@ -9,7 +9,8 @@ namespace vfsproto::client {
 
 inline constexpr std::uint64_t kSequenceBits = 38;
 inline constexpr std::uint64_t kSequenceMask = (std::uint64_t{1} << kSequenceBits) - 1;
-inline constexpr std::uint8_t kSessionLane = 0; // the session's own requests
+inline constexpr std::uint8_t kSessionLane = 0;   // the session's own requests
+inline constexpr std::uint64_t kInterruptBit = 1; // in an INTERRUPT's unique, beside its target's
 
 [[nodiscard]] constexpr std::uint64_t make_unique(std::uint64_t sequence, std::uint8_t lane,
                                                   std::uint16_t slot) noexcept {

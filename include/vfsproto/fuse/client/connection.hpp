@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The mounted client below the line: one session, its hiprio queue, the queue INIT and DESTROY travel on, and the lanes.
+// It moves the session's messages and notices when anything breaks. No lock, no clock, no heap: the host's lock covers it
+// together with its lanes, and the host waits.
+//
+//   connection.init(memory, options, hiprio, control);  connection.add_lane(lane);
+//   connection.open({});
+//   for (;;) {                                           // to any goal: is_settled(), no FORGET in line, …
+//       if (Errc why = connection.pump(); why != Errc::ok) { stop the device; connection.fail(why); }
+//       if (goal) break;
+//       if (!connection.arm()) sleep until one of connection.next_wait() interrupts
+//   }
+//
+// The control queue may be a lane's own request queue: the session uses it only before a lane does, and once all are idle.
+#pragma once
+
+#include "vfsproto/fuse/client/session.hpp"
+#include "vfsproto/fuse/client/session_trace.hpp"
+#include "vfsproto/fuse/client/sticky.hpp"
+#include "vfsproto/virtqueue/queue_ref.hpp"
+
+#include <cstddef>
+#include <cstdint>
+
+namespace vfsproto::client {
+
+// The queues of which an interrupt is worth waking up for.
+struct SessionWaits {
+    bool hiprio = false;
+    bool control = false;
+};
+
+struct ConnectionCounters {
+    std::uintptr_t sent = 0;        // messages of the session
+    std::uintptr_t hiprio_used = 0; // completions of the hiprio queue
+};
+
+class Connection {
+public:
+    static constexpr std::size_t kMaxLanes = 16;
+
+    Connection() noexcept = default;
+    Connection(const Connection&) = delete;
+    Connection& operator=(const Connection&) = delete;
+
+    // Takes the session's memory and its two queues; both outlive the connection. Again before an open() that follows a
+    // failure, for another device; the lanes stay. Errors: what Session::init() says.
+    [[nodiscard]] Errc init(const Region& memory, const SessionOptions& options, QueueRef hiprio,
+                            QueueRef control) noexcept;
+    // The lane outlives the connection. Errors: queue_full (kMaxLanes are here).
+    template <class Lane> [[nodiscard]] Errc add_lane(Lane& lane) noexcept {
+        if (lane_count_ == kMaxLanes) return Errc::queue_full;
+        lanes_[lane_count_++] = {&lane, [](const void* it) noexcept { return static_cast<const Lane*>(it)->error(); },
+                                 [](const void* it) noexcept { return static_cast<const Lane*>(it)->idle(); },
+                                 [](void* it, Errc why) noexcept { static_cast<Lane*>(it)->fail_all(why); }};
+        return Errc::ok;
+    }
+    // Every message of the session is shown to the hook from now on, with lane 0.
+    void set_trace(const TraceHook& hook) noexcept { trace_ = SessionTrace(hook); }
+
+    [[nodiscard]] const Session& session() const noexcept { return session_; }
+    [[nodiscard]] const SessionParams& params() const noexcept { return session_.params(); }
+    [[nodiscard]] StickyEnosys& sticky() noexcept { return sticky_; }
+    [[nodiscard]] const ConnectionCounters& counters() const noexcept { return counters_; }
+    // ok, or what fail() was called with.
+    [[nodiscard]] Errc failure() const noexcept { return failed_; }
+    // True if the session waits for nothing: it is neither being opened nor closed.
+    [[nodiscard]] bool is_settled() const noexcept;
+    // True if the hiprio queue holds messages, so that each drain of a lane should be followed by drained().
+    [[nodiscard]] bool wants_turns() const noexcept { return session_.hiprio_in_flight() != 0; }
+
+    // Opens the session anew; its failure and what the server was found to lack are forgotten. Errors: wrong_state.
+    [[nodiscard]] Errc open(const InitOptions& wanted) noexcept;
+    // Stops taking forgets; DESTROY follows in pump() once every lane is idle and every FORGET was used. Errors: wrong_state.
+    [[nodiscard]] Errc close() noexcept { return session_.close(); }
+    void forget(ForgetLink& link) noexcept { session_.forget(link); }
+    [[nodiscard]] ForgetLink* take_forgotten() noexcept { return session_.take_forgotten(); }
+    // As Session's. pump() sends it.
+    [[nodiscard]] Errc interrupt(std::uint64_t unique) noexcept { return session_.interrupt(unique); }
+    void end_interrupt(std::uint64_t unique) noexcept { session_.end_interrupt(unique); }
+
+    // Takes what was used of the session's queues, and sends what the session wants to say until a queue is full. Returns ok,
+    // or why nothing on this device can be believed any more: then the host stops it and calls fail().
+    [[nodiscard]] Errc pump() noexcept;
+    // After a drain of a lane, under the lock: pump() if something is under way on hiprio; else looks at the lanes alone.
+    [[nodiscard]] Errc drained() noexcept;
+    // Which queues to wait for, and asks both for an interrupt. arm() is true if there is something to take already.
+    [[nodiscard]] SessionWaits next_wait() const noexcept;
+    [[nodiscard]] bool arm() noexcept;
+    // The device is gone, or was stopped: it touches no memory any more. Every request of every lane ends with `why`, and
+    // every link comes back through take_forgotten(). Once; later calls change nothing.
+    void fail(Errc why) noexcept;
+
+private:
+    struct LaneEntry {
+        void* lane;
+        Errc (*error)(const void*) noexcept;
+        bool (*idle)(const void*) noexcept;
+        void (*fail_all)(void*, Errc) noexcept;
+    };
+    static constexpr std::size_t kBatch = 8; // completions taken at once
+
+    [[nodiscard]] bool uses_control() const noexcept;
+    [[nodiscard]] Errc take_used() noexcept;
+    [[nodiscard]] bool send() noexcept;
+    [[nodiscard]] Errc lane_error() const noexcept;
+    [[nodiscard]] bool lanes_are_idle() const noexcept;
+
+    Session session_;
+    Region memory_{};
+    QueueRef hiprio_{};
+    QueueRef control_{};
+    LaneEntry lanes_[kMaxLanes]{};
+    std::size_t lane_count_ = 0;
+    StickyEnosys sticky_;
+    SessionTrace trace_;
+    ConnectionCounters counters_{};
+    Errc failed_ = Errc::ok;
+};
+
+} // namespace vfsproto::client

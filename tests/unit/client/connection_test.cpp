@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Session, hiprio queue, control queue and lanes as one object, over queues the test holds in its hands.
+#include "lane_fixture.hpp"
+#include "session_script.hpp"
+
+#include "vfsproto/fuse/client/connection.hpp"
+
+using namespace vfsproto;
+using namespace vfsproto::test;
+using client::Connection;
+using client::ForgetLink;
+using client::SessionState;
+
+namespace {
+
+struct Connected {
+    explicit Connected(QueueLimits hiprio_limits = {.max_inflight = 4, .max_segments = 2})
+        : hiprio(memory, hiprio_limits), requests(memory), entries(4) {
+        client::SessionOptions options;
+        options.quirks.interrupts = client::InterruptUse::allowed;
+        const Region block = memory.add(client::Session::kMemoryBytes);
+        REQUIRE(connection.init(block, options, make_queue_ref(hiprio), make_queue_ref(requests)) == Errc::ok);
+        client::LaneOptions lane_options;
+        lane_options.bounce = LaneFixture::kBounce;
+        const Region area = memory.add(client::Lane::memory_bytes(entries.size(), lane_options.bounce));
+        REQUIRE(lane.init(make_queue_ref(requests), entries, area, lane_options) == Errc::ok);
+        REQUIRE(connection.add_lane(lane) == Errc::ok);
+    }
+    ~Connected() {
+        CHECK(hiprio.blamed() == "");
+        CHECK(requests.blamed() == "");
+    }
+    void pump() { REQUIRE(connection.pump() == Errc::ok); }
+    void make_ready() {
+        REQUIRE(connection.open({}) == Errc::ok);
+        pump();
+        const wire::InitOut out = good_init_out();
+        requests.reply_bytes(requests.sent_count() - 1, &out, sizeof out);
+        pump();
+        REQUIRE(connection.session().state() == SessionState::ready);
+        REQUIRE(connection.is_settled());
+    }
+    void forget(ForgetLink& link, std::uint64_t nodeid = 2) {
+        link = {nodeid, 1};
+        connection.forget(link);
+    }
+    // One request of the lane, on its way.
+    void start(CountedCall<wire::Opcode::statfs>& call) {
+        call.nodeid = wire::kRootNodeId;
+        lane.enqueue(call);
+        lane.kick();
+    }
+
+    SharedMemory memory;
+    ScriptedQueue hiprio;
+    ScriptedQueue requests;
+    std::vector<client::Lane::Entry> entries;
+    client::Lane lane;
+    Connection connection;
+};
+
+} // namespace
+
+TEST_CASE("INIT and DESTROY go by the control queue, and nothing else is waited for meanwhile", "[connection]") {
+    Connected c;
+    REQUIRE(c.connection.open({}) == Errc::ok);
+    c.pump();
+    CHECK_FALSE(c.connection.is_settled());
+    CHECK(c.connection.next_wait().control);
+    CHECK_FALSE(c.connection.next_wait().hiprio);
+    CHECK(c.requests.last().header().opcode == static_cast<std::uint32_t>(wire::Opcode::init));
+    const wire::InitOut out = good_init_out();
+    c.requests.reply_bytes(0, &out, sizeof out);
+    CHECK(c.connection.arm()); // it is there
+    c.pump();
+    CHECK(c.connection.is_settled());
+    CHECK_FALSE(c.connection.next_wait().control);
+    REQUIRE(c.connection.close() == Errc::ok);
+    c.pump();
+    CHECK(c.requests.last().header().opcode == static_cast<std::uint32_t>(wire::Opcode::destroy));
+    c.requests.reply_bytes(1, nullptr, 0);
+    c.pump();
+    CHECK(c.connection.session().state() == SessionState::closed);
+    CHECK(c.connection.counters().sent == 2);
+}
+
+TEST_CASE("DESTROY waits for the lanes, then for the FORGETs", "[connection]") {
+    Connected c;
+    c.make_ready();
+    CountedCall<wire::Opcode::statfs> call;
+    c.start(call);
+    ForgetLink link;
+    c.forget(link);
+    REQUIRE(c.connection.close() == Errc::ok);
+    c.pump();
+    CHECK(c.connection.session().state() == SessionState::draining);
+    c.requests.reply_bytes(1, nullptr, 0, -5);
+    CHECK(c.lane.drain() == 1);
+    c.pump();
+    CHECK(c.connection.session().state() == SessionState::draining);
+    CHECK(c.connection.next_wait().hiprio);
+    c.hiprio.complete(0, 0);
+    c.pump();
+    CHECK(c.connection.session().state() == SessionState::destroy_sent);
+    CHECK(c.connection.take_forgotten() == &link);
+}
+
+TEST_CASE("what a full hiprio queue has no room for goes when there is room", "[connection]") {
+    Connected c({.max_inflight = 2, .max_segments = 2});
+    c.make_ready();
+    ForgetLink links[3];
+    for (std::size_t i = 0; i < std::size(links); ++i) {
+        c.forget(links[i], i + 2);
+        c.pump();
+    }
+    CHECK(c.hiprio.sent_count() == 2);
+    CHECK(c.connection.session().has_waiting_forgets());
+    CHECK(c.connection.wants_turns());
+    c.hiprio.complete(0, 0);
+    REQUIRE(c.connection.drained() == Errc::ok);
+    CHECK(c.hiprio.sent_count() == 3);
+    CHECK_FALSE(c.connection.session().has_waiting_forgets());
+    CHECK(c.connection.counters().hiprio_used == 1);
+}
+
+TEST_CASE("an INTERRUPT is sent by the pump, and again in the next one", "[connection]") {
+    Connected c;
+    c.make_ready();
+    CountedCall<wire::Opcode::statfs> call;
+    c.start(call);
+    const std::uint64_t unique = c.requests.last().header().unique;
+    REQUIRE(c.connection.interrupt(unique) == Errc::ok);
+    c.pump();
+    REQUIRE(c.hiprio.sent_count() == 1);
+    CHECK(c.hiprio.sent(0).capacity == sizeof(wire::OutHeader));
+    constexpr std::int32_t kEagain = -11;
+    c.hiprio.reply_bytes(0, nullptr, 0, kEagain);
+    REQUIRE(c.connection.drained() == Errc::ok);
+    CHECK(c.hiprio.sent_count() == 1); // once a turn
+    c.pump();
+    CHECK(c.hiprio.sent_count() == 2);
+    c.connection.end_interrupt(unique);
+    c.hiprio.reply_bytes(1, nullptr, 0, kEagain);
+    c.pump();
+    c.pump();
+    CHECK(c.hiprio.sent_count() == 2);
+}
+
+TEST_CASE("whichever queue breaks, the pump says so, and after fail() everything has ended once", "[connection]") {
+    const int broken = GENERATE(0, 1, 2); // hiprio, the lane's queue, the control queue during INIT
+    Connected c;
+    if (broken != 2) c.make_ready();
+    CountedCall<wire::Opcode::statfs> call;
+    ForgetLink links[2];
+    if (broken == 2) {
+        REQUIRE(c.connection.open({}) == Errc::ok);
+        c.pump();
+        c.requests.latch(Errc::ring_id_not_live);
+    } else {
+        c.start(call);
+        for (ForgetLink& link : links) c.forget(link);
+        c.pump();
+        (broken == 0 ? c.hiprio : c.requests).latch(Errc::ring_id_not_live);
+        if (broken == 1) CHECK(c.lane.drain() == 0);
+    }
+    CHECK(c.connection.pump() == Errc::ring_id_not_live);
+    CHECK(c.connection.pump() == Errc::ring_id_not_live); // until the host has stopped the device
+    c.connection.fail(Errc::ring_id_not_live);
+    c.connection.fail(Errc::device_gone);
+    CHECK(c.connection.failure() == Errc::ring_id_not_live);
+    CHECK(c.connection.session().state() == SessionState::failed);
+    CHECK(c.connection.session().failure() == Errc::ring_id_not_live);
+    CHECK(call.ended == (broken == 2 ? 0 : 1));
+    CHECK_FALSE(c.connection.wants_turns());
+    CHECK(c.connection.pump() == Errc::ok);
+    CHECK(c.connection.drained() == Errc::ok);
+    CHECK(c.lane.idle());
+    std::size_t returned = 0;
+    while (c.connection.take_forgotten() != nullptr) ++returned;
+    CHECK(returned == (broken == 2 ? 0u : 2u));
+}
+
+TEST_CASE("a connection that failed is opened again over the queues of another device", "[connection]") {
+    Connected c;
+    c.make_ready();
+    c.connection.sticky().mark(wire::Opcode::statx);
+    c.connection.fail(Errc::device_gone);
+    ScriptedQueue hiprio(c.memory);
+    ScriptedQueue requests(c.memory);
+    const Region block = c.memory.add(client::Session::kMemoryBytes);
+    REQUIRE(c.connection.init(block, {}, make_queue_ref(hiprio), make_queue_ref(requests)) == Errc::ok);
+    const Region area = c.memory.add(client::Lane::memory_bytes(4, LaneFixture::kBounce));
+    client::LaneOptions lane_options;
+    lane_options.bounce = LaneFixture::kBounce;
+    REQUIRE(c.lane.init(make_queue_ref(requests), c.entries, area, lane_options) == Errc::ok);
+    REQUIRE(c.connection.open({}) == Errc::ok);
+    CHECK(c.connection.failure() == Errc::ok);
+    CHECK_FALSE(c.connection.sticky().is_missing(wire::Opcode::statx));
+    c.pump();
+    const wire::InitOut out = good_init_out();
+    requests.reply_bytes(0, &out, sizeof out);
+    c.pump();
+    CHECK(c.connection.session().state() == SessionState::ready);
+    CHECK(c.connection.session().generation() == 2);
+}
+
+TEST_CASE("a connection has room for so many lanes", "[connection]") {
+    Connected c;
+    for (std::size_t i = 1; i < Connection::kMaxLanes; ++i) REQUIRE(c.connection.add_lane(c.lane) == Errc::ok);
+    CHECK(c.connection.add_lane(c.lane) == Errc::queue_full);
+}
