@@ -28,7 +28,7 @@ import source_tree as tree
 
 HEADERS = "include/vfsproto/virtqueue/"
 MUTATED = [HEADERS + name + ".hpp" for name in
-           ("split_driver", "split_driver_fast", "split_device", "split_layout", "packed_driver", "packed_device", "packed_layout",
+           ("split_driver", "split_driver_fast", "split_device", "split_device_fast", "split_layout", "packed_driver", "packed_driver_fast", "packed_device", "packed_device_fast", "packed_layout",
             "ring_layout", "notification")]
 BODIES = "src/virtqueue"
 TESTS = ("tests/unit/virtqueue", "tests/hostile/virtqueue", "tests/sim/virtqueue")

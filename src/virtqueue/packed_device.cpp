@@ -18,17 +18,17 @@ std::uint16_t offset_of(std::uint16_t place) noexcept { return place & ~packed::
 
 } // namespace
 
-Errc PackedDevice::init(const PackedRing& ring, const RegionTable& memory, std::span<PackedDeviceState> heads,
+Errc PackedDevice::init(const PackedRing& ring, const RegionTable& memory, std::span<PackedDeviceState> states,
                         const PackedDeviceOptions& options) noexcept {
     const std::uint16_t size = ring.size();
     if (size == 0 || offset_of(options.start_avail) >= size || offset_of(options.start_used) >= size) {
         return Errc::bad_argument;
     }
-    if (heads.size() < packed_device_state_count(size)) return Errc::no_memory;
-    for (PackedDeviceState& head : heads) head = {};
+    if (states.size() < packed_device_state_count(size)) return Errc::no_memory;
+    for (PackedDeviceState& state : states) state = {};
     ring_ = ring;
     memory_ = &memory;
-    heads_ = heads.data();
+    states_ = states.data();
     descriptors_ = ring.descriptors();
     size_ = size;
     end_ = descriptors_ + size;
@@ -41,36 +41,35 @@ Errc PackedDevice::init(const PackedRing& ring, const RegionTable& memory, std::
     avail_word_ = PackedDesc::flags((options.start_avail & packed::kWrap) != 0 ? packed::kAvail : packed::kUsed);
     used_word_ = (options.start_used & packed::kWrap) != 0 ? kBothWraps : 0;
     begin_burst(descriptors_ + offset_of(options.start_used));
-    // The short ways know nothing of fences for hardware.
-    const std::uint64_t short_heads = ordering_ == Ordering::smp ? size : 0;
-    plain_heads_ = order_ == UseOrder::any ? short_heads : 0;
-    ordered_heads_ = short_heads - plain_heads_; // [packed.device.init.ordered]
-    alone_top_ = (avail_word_ | kWriteFlag) >> PackedDesc::kIdShift;
-    passed_avail_ = 0 - static_cast<std::size_t>(offset_of(options.start_avail));
+    // The fast paths know nothing of fences for hardware.
+    const std::uint64_t fast_size = ordering_ == Ordering::smp ? size : 0;
+    fast_heads_ = order_ == UseOrder::any ? fast_size : 0;
+    fast_ordered_heads_ = fast_size - fast_heads_; // [packed.device.init.ordered]
+    single_top_ = (avail_word_ | kWriteFlag) >> PackedDesc::kIdShift;
+    popped_before_ = 0 - static_cast<std::size_t>(offset_of(options.start_avail));
     pushed_ = completions_ = publications_ = notifications_ = 0;
-    passed_used_ = 0;
-    announced_ = offset_of(options.start_used);
-    announced_place_ = used_place_;
-    waiting_ = 0;
-    batch_last_ = 0;
-    batch_start_ = offset_of(options.start_avail);
-    turn_ = order_ == UseOrder::any ? kNone : batch_start_;
+    full_laps_ = 0;
+    notified_ = offset_of(options.start_used);
+    notified_position_ = used_position_;
+    in_order_ = {.batch_start = offset_of(options.start_avail)};
+    if (order_ == UseOrder::in_order) in_order_.oldest_fast = in_order_.batch_start;
     error_ = Errc::ok;
     ask_for_kicks();
     return Errc::ok;
 }
 
+// Closes every fast path, so that each call looks at error_.
 PackedDevice::Shape PackedDevice::latch(Errc why) noexcept {
     error_ = why;
-    plain_heads_ = ordered_heads_ = 0;
-    close_turn();
+    fast_heads_ = fast_ordered_heads_ = 0;
+    close_fast_push();
     return {};
 }
 
-PackedDevice::Shape PackedDevice::pop_linked(std::span<HostSegment> storage) noexcept {
-    const std::uint64_t first = load_acquire(next_avail_->word); // [packed.device.pop_linked.available]
+PackedDevice::Shape PackedDevice::pop_direct(std::span<HostSegment> storage) noexcept {
+    const std::uint64_t first = load_acquire(next_avail_->word); // [packed.device.pop_direct.available]
     if (!is_available(first)) return {};
-    if ((first & kIndirect) != 0 || (plain_heads_ | ordered_heads_) == 0) return pop_other(storage);
+    if ((first & kIndirect) != 0 || (fast_heads_ | fast_ordered_heads_) == 0) return pop_slow(storage);
 
     const RegionTable& memory = *memory_;
     const PackedDesc* at = next_avail_;
@@ -84,32 +83,33 @@ PackedDevice::Shape PackedDevice::pop_linked(std::span<HostSegment> storage) noe
         const std::uint32_t len = PackedDesc::len_of(word);
         std::byte* const data = memory.translate_recent(DeviceAddr{load_relaxed(at->addr)}, len);
         if (data == nullptr || out == end) [[unlikely]]
-            return pop_other(storage);
+            return pop_slow(storage);
         *out++ = {data, len};
         if ((word & kWriteFlag) != 0) {
             ++writable;
         } else if (writable == 0) {
             ++readable;
         } else [[unlikely]] {
-            return pop_other(storage);
+            return pop_slow(storage);
         }
         if ((word & kNext) == 0) break;
         if (++at == ring_end) [[unlikely]]
             at = descriptors_;
         word = load_relaxed(at->word);
         if ((word & kIndirect) != 0) [[unlikely]]
-            return pop_other(storage);
+            return pop_slow(storage);
     }
     const std::uint32_t id = PackedDesc::id_of(word);
     const std::uint32_t count = readable + writable;
-    if (id >= size_ || (order_ == UseOrder::any && heads_[id].bytes != 0) || count > size_) [[unlikely]]
-        return pop_other(storage);
+    if (id >= size_ || (order_ == UseOrder::any && states_[id].bytes != 0) || count > size_) [[unlikely]]
+        return pop_slow(storage);
     return accept(id, {.readable = static_cast<std::uint16_t>(readable),
                        .writable = static_cast<std::uint16_t>(writable),
                        .descriptors = static_cast<std::uint16_t>(count)});
 }
 
-PackedDevice::Shape PackedDevice::pop_other(std::span<HostSegment> storage) noexcept {
+// Takes any chain, legal or not, or none. Names the violation.
+PackedDevice::Shape PackedDevice::pop_slow(std::span<HostSegment> storage) noexcept {
     if (error_ != Errc::ok) return {};
     std::uint64_t word = load_acquire(next_avail_->word); // [packed.device.pop_slow.available]
     if (!is_available(word)) return {};                   // [packed.device.pop_slow.again]
@@ -135,14 +135,14 @@ PackedDevice::Shape PackedDevice::pop_other(std::span<HostSegment> storage) noex
     if (why != Errc::ok) return latch(why);
     if (walk.segments == 0) return latch(Errc::chain_empty);
     const std::uint32_t id = PackedDesc::id_of(word);
-    if (id >= size_ || (order_ == UseOrder::any && heads_[id].bytes != 0)) return latch(Errc::avail_head_invalid);
+    if (id >= size_ || (order_ == UseOrder::any && states_[id].bytes != 0)) return latch(Errc::avail_head_invalid);
     return accept(id, {.readable = static_cast<std::uint16_t>(walk.segments - walk.writable),
                        .writable = static_cast<std::uint16_t>(walk.writable),
                        .descriptors = static_cast<std::uint16_t>(count)});
 }
 
-// All entries of a table are used, one after the other; but for WRITE their flags mean nothing, and so does WRITE in the
-// descriptor that names it (virtio 1.2 §2.8.7).
+// Adds all entries of a table, one after the other. WRITE is the only flag of an entry that means something, and it means
+// nothing in the descriptor that names the table (virtio 1.2 §2.8.7).
 Errc PackedDevice::walk_table(ChainWalk& walk, std::uint64_t addr, std::uint64_t word) const noexcept {
     const std::uint32_t bytes = PackedDesc::len_of(word);
     if (indirect_ == IndirectTables::refused || (word & kNext) != 0) return Errc::chain_indirect;
@@ -164,13 +164,13 @@ PackedDevice::Shape PackedDevice::accept(std::uint32_t id, Shape shape) noexcept
     std::size_t head = id;
     if (order_ == UseOrder::in_order) [[unlikely]] {
         head = static_cast<std::size_t>(next_avail_ - descriptors_);
-        if (heads_[head].bytes != 0) return latch(Errc::avail_index_jump); // more than the ring holds
-        heads_[head].bytes = descriptors << kCountOfHead | id;
+        if (states_[head].bytes != 0) return latch(Errc::avail_index_jump); // more than the ring holds
+        states_[head].bytes = descriptors << kCountShift | id;
     } else {
-        heads_[id].bytes = descriptors * std::uint32_t{sizeof(PackedDesc)};
+        states_[id].bytes = descriptors * std::uint32_t{sizeof(PackedDesc)};
     }
     shape.head = static_cast<std::uint16_t>(head);
-    passed_avail_ -= descriptors - 1;
+    popped_before_ -= descriptors - 1;
     const auto left = static_cast<std::uint32_t>(end_ - next_avail_);
     if (descriptors < left) {
         next_avail_ += descriptors;
@@ -181,62 +181,63 @@ PackedDevice::Shape PackedDevice::accept(std::uint32_t id, Shape shape) noexcept
     return shape;
 }
 
-// The chain's state is looked at again: it is the short way that is closed, or the chain is not out.
-Errc PackedDevice::push_other(std::size_t head, std::uint32_t written) noexcept {
+// Looks at the chain's state again: the fast path is closed, or the chain is not out.
+Errc PackedDevice::push_slow(std::size_t head, std::uint32_t written) noexcept {
     if (error_ != Errc::ok) return error_;
-    if (head >= size_ || heads_[head].bytes == 0) return Errc::bad_argument;
+    if (head >= size_ || states_[head].bytes == 0) return Errc::bad_argument;
     if (order_ == UseOrder::any) {
-        stage(head, written, heads_[head].bytes);
+        stage(head, written, states_[head].bytes);
         return Errc::ok;
     }
-    PackedDeviceState& done = heads_[head];
-    if ((done.bytes & kHeadWaits) != 0) return Errc::bad_argument;
-    done.bytes |= kHeadWaits;
+    PackedDeviceState& done = states_[head];
+    if ((done.bytes & kWaits) != 0) return Errc::bad_argument;
+    done.bytes |= kWaits;
     done.written = written;
     ++pushed_;
-    ++waiting_;
-    close_turn();
-    while (waiting_ != 0 && (heads_[oldest_].bytes & kHeadWaits) != 0) {
-        PackedDeviceState& next = heads_[oldest_];
-        next.bytes &= ~kHeadWaits; // [packed.device.push_slow.waits]
-        complete(next, next.written, oldest_);
-        --waiting_;
+    ++in_order_.waiting;
+    close_fast_push();
+    while (in_order_.waiting != 0 && (states_[in_order_.oldest_slow].bytes & kWaits) != 0) {
+        PackedDeviceState& next = states_[in_order_.oldest_slow];
+        next.bytes &= ~kWaits; // [packed.device.push_slow.waits]
+        complete(next, next.written, in_order_.oldest_slow);
+        --in_order_.waiting;
     }
-    if (waiting_ == 0) turn_ = oldest_; // [packed.device.push_slow.turn]
+    if (in_order_.waiting == 0) in_order_.oldest_fast = in_order_.oldest_slow; // [packed.device.push_slow.turn]
     return Errc::ok;
 }
 
 void PackedDevice::wrap(std::size_t& at) const noexcept { at -= size_; }
 
-void PackedDevice::close_turn() noexcept {
-    if (turn_ != kNone) oldest_ = turn_;
-    turn_ = kNone;
+void PackedDevice::close_fast_push() noexcept {
+    if (in_order_.oldest_fast != kNone) in_order_.oldest_slow = in_order_.oldest_fast;
+    in_order_.oldest_fast = kNone;
 }
 
-// One used descriptor, where the first of its chains began, with the id of the last (virtio 1.2 §2.8.8).
+// Writes one used descriptor for a batch: where its first chain began, with the id of its last (virtio 1.2 §2.8.8).
 inline void PackedDevice::stage_batch() noexcept {
-    const std::size_t end = turn_ != kNone ? turn_ : oldest_;
-    const std::size_t descriptors = (end > batch_start_ ? 0 : size_) + end - batch_start_;
-    write_used(batch_last_ & kIdOfHead, batch_written_, descriptors * sizeof(PackedDesc));
-    batch_start_ = end;
-    batch_last_ = 0;
-    completions_ = pushed_ - waiting_;
+    const std::size_t end = in_order_.oldest_fast != kNone ? in_order_.oldest_fast : in_order_.oldest_slow;
+    const std::size_t descriptors = (end > in_order_.batch_start ? 0 : size_) + end - in_order_.batch_start;
+    write_used(in_order_.batch_last & kId, in_order_.batch_written, descriptors * sizeof(PackedDesc));
+    in_order_.batch_start = end;
+    in_order_.batch_last = 0;
+    completions_ = pushed_ - in_order_.waiting;
 }
 
-// With a fence for hardware, or in order, or what was pushed before a violation.
-void PackedDevice::publish_otherwise() noexcept {
+// Publishes with a fence for hardware, in order, or what was pushed before a violation.
+void PackedDevice::publish_slow() noexcept {
     if (ordering_ == Ordering::platform) platform_fence();
-    if (batch_last_ != 0) stage_batch();
-    store_release(first_at_->word, first_.word.value()); // [packed.device.publish_slow.first]
+    if (in_order_.batch_last != 0) stage_batch();
+    store_release(burst_at_->word, burst_first_.word.value()); // [packed.device.publish_slow.first]
     end_burst();
 }
 
-void PackedDevice::cross_edge(std::size_t bytes) noexcept {
-    if (edge_ != end_) write_ = packed_after(first_at_, bytes);
-    edge_ = end_;
+// Moves write_ on after burst_first_, or after the last descriptor of the ring. `bytes`: the size of the last step.
+void PackedDevice::write_on(std::size_t bytes) noexcept {
+    if (write_end_ != end_) write_ = packed_after(burst_at_, bytes);
+    write_end_ = end_;
     if (write_ < end_) return;
     write_ -= size_;
-    passed_used_ += size_;
+    full_laps_ += size_;
     used_word_ ^= kBothWraps;
 }
 

@@ -14,17 +14,17 @@ Errc add(ChainWalk& walk, const SplitDesc& desc) noexcept {
 
 } // namespace
 
-Errc SplitDevice::init(const SplitRing& ring, const RegionTable& memory, std::span<SplitDeviceState> heads,
+Errc SplitDevice::init(const SplitRing& ring, const RegionTable& memory, std::span<SplitDeviceState> states,
                        const SplitDeviceOptions& options) noexcept {
     const std::uint16_t size = ring.size();
     if (size == 0) return Errc::bad_argument;
-    if (heads.size() < split_device_state_count(size)) return Errc::no_memory;
-    for (SplitDeviceState& head : heads) head = {};
+    if (states.size() < split_device_state_count(size)) return Errc::no_memory;
+    for (SplitDeviceState& state : states) state = {};
     ring_ = ring;
     descriptors_ = ring.descriptors();
     avail_entries_ = ring.avail_entries();
     used_entries_ = ring.used_entries();
-    heads_ = heads.data();
+    states_ = states.data();
     memory_ = &memory;
     mask_ = size - 1u;
     next_avail_ = seen_avail_ = options.start_index;
@@ -32,61 +32,64 @@ Errc SplitDevice::init(const SplitRing& ring, const RegionTable& memory, std::sp
     start_avail_ = options.start_index;
     start_used_ = static_cast<std::uint16_t>(next_used_);
     order_ = options.order;
-    plain_heads_ = order_ == UseOrder::any ? size : 0u;
-    ordered_heads_ = size - plain_heads_;
-    turn_ = order_ == UseOrder::any ? kNone : next_avail_ & mask_;
-    waiting_ = 0;
+    fast_heads_ = order_ == UseOrder::any ? size : 0u;
+    fast_ordered_heads_ = size - fast_heads_;
+    in_order_ = {};
+    if (order_ == UseOrder::in_order) in_order_.oldest_fast = next_avail_ & mask_;
     publications_ = notifications_ = 0;
     max_chain_ = options.max_chain > size ? options.max_chain : size;
     event_index_ = options.event_index;
     indirect_ = options.indirect;
     ordering_ = options.ordering;
-    publishes_with_care_ = ordering_ == Ordering::platform || order_ == UseOrder::in_order;
+    publish_is_slow_ = ordering_ == Ordering::platform || order_ == UseOrder::in_order;
     error_ = Errc::ok;
-    // With event index both flags fields stay 0 (virtio 1.2 §2.7.10.2).
+    // Both flags fields stay 0 with event index (virtio 1.2 §2.7.10.2).
     if (event_index_ == EventIndex::on) store_relaxed(ring_.used()[SplitRing::kFlags], 0);
     ask_for_kicks();
     return Errc::ok;
 }
 
+// Closes every fast path, so that each call looks at error_.
 SplitDevice::Shape SplitDevice::latch(Errc why) noexcept {
     error_ = why;
-    plain_heads_ = ordered_heads_ = 0;
-    close_turn();
+    fast_heads_ = fast_ordered_heads_ = 0;
+    close_fast_push();
     seen_avail_ = next_avail_;
     return {};
 }
 
-Errc SplitDevice::push_other(std::size_t head, std::uint32_t written) noexcept {
+// Completes a chain behind one that is out, or refuses it.
+Errc SplitDevice::push_slow(std::size_t head, std::uint32_t written) noexcept {
     if (error_ != Errc::ok) return error_;
     if (order_ == UseOrder::any || head > mask_) return Errc::bad_argument; // not out
-    SplitDeviceState& done = heads_[head];
+    SplitDeviceState& done = states_[head];
     if (done.state == 0 || (done.state & kWaits) != 0) return Errc::bad_argument;
     done.state |= kWaits;
     done.written = written;
-    ++waiting_;
-    close_turn();
-    while (waiting_ != 0 && (heads_[oldest_].state & kWaits) != 0) {
-        SplitDeviceState& next = heads_[oldest_];
-        complete(next, next.written, oldest_);
-        --waiting_;
+    ++in_order_.waiting;
+    close_fast_push();
+    while (in_order_.waiting != 0 && (states_[in_order_.oldest_slow].state & kWaits) != 0) {
+        SplitDeviceState& next = states_[in_order_.oldest_slow];
+        complete(next, next.written, in_order_.oldest_slow);
+        --in_order_.waiting;
     }
-    if (waiting_ == 0) turn_ = oldest_;
+    if (in_order_.waiting == 0) in_order_.oldest_fast = in_order_.oldest_slow;
     return Errc::ok;
 }
 
-void SplitDevice::close_turn() noexcept {
-    if (turn_ != kNone) oldest_ = turn_;
-    turn_ = kNone;
+void SplitDevice::close_fast_push() noexcept {
+    if (in_order_.oldest_fast != kNone) in_order_.oldest_slow = in_order_.oldest_fast;
+    in_order_.oldest_fast = kNone;
 }
 
 void SplitDevice::prepare_publication() noexcept {
-    // One entry, where the first of a batch would have its own, with the id of the last (virtio 1.2 §2.7.9).
-    if (order_ == UseOrder::in_order) write_used(published_, batch_last_ & kId, batch_written_);
+    // One entry tells of a batch: where its first chain would have its own, with the id of its last (virtio 1.2 §2.7.9).
+    if (order_ == UseOrder::in_order) write_used(published_, in_order_.batch_last & kId, in_order_.batch_written);
     if (ordering_ == Ordering::platform) platform_fence();
 }
 
-SplitDevice::Shape SplitDevice::pop_other(std::span<HostSegment> storage, std::uint32_t id, std::size_t head) noexcept {
+// Takes any chain, legal or not: indirect, in several regions, with empty descriptors. Names the violation.
+SplitDevice::Shape SplitDevice::pop_slow(std::span<HostSegment> storage, std::uint32_t id, std::size_t head) noexcept {
     ChainWalk walk{.memory = *memory_, .storage = storage};
     SplitDesc desc = load_descriptor(descriptors_[id]);
     std::uint32_t count = 1;
