@@ -10,7 +10,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 # Folders below the line of docs/design.md section 1, and the C face: freestanding.
 FREESTANDING_ROOMS = ("base", "virtqueue", "transport", "fuse", "c_api")
-HOSTED_ROOMS = ("backends", "posix", "cli")
+HOSTED_ROOMS = ("serving", "backends", "posix", "cli")
 
 SKIPPED = 77  # exit status of a check that could not run
 

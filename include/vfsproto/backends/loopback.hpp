@@ -4,7 +4,7 @@
 #pragma once
 
 #include "vfsproto/backends/attachment.hpp"
-#include "vfsproto/backends/loopback/device_side.hpp"
+#include "vfsproto/backends/loopback/faulty_side.hpp"
 
 #include <memory>
 #include <string>
@@ -50,18 +50,18 @@ public:
 };
 
 // What the templates below come to. nullptr when the options make no sense or no descriptors are left.
-[[nodiscard]] std::unique_ptr<Loopback> make_loopback_over(std::unique_ptr<loopback::Served> served,
+[[nodiscard]] std::unique_ptr<Loopback> make_loopback_over(std::unique_ptr<serving::Served> served,
                                                            LoopbackOptions options);
 
 // The file system outlives the loopback.
 template <server::FileSystem Fs>
 [[nodiscard]] std::unique_ptr<Loopback> make_loopback(Fs& fs, LoopbackOptions options = {}) {
-    return make_loopback_over(std::make_unique<loopback::ServedBy<Fs, Fs*>>(&fs), std::move(options));
+    return make_loopback_over(std::make_unique<serving::ServedBy<Fs, Fs*>>(&fs), std::move(options));
 }
 // The loopback owns the file system.
 template <server::FileSystem Fs>
 [[nodiscard]] std::unique_ptr<Loopback> make_loopback(std::unique_ptr<Fs> fs, LoopbackOptions options = {}) {
-    using Served = loopback::ServedBy<Fs, std::unique_ptr<Fs>>;
+    using Served = serving::ServedBy<Fs, std::unique_ptr<Fs>>;
     return make_loopback_over(std::make_unique<Served>(std::move(fs)), std::move(options));
 }
 // The same device with faults. The file system outlives the loopback.

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "vfsproto/backends/loopback.hpp"
 
-#include "port.hpp"
-
 #include "vfsproto/backends/arena.hpp"
+#include "vfsproto/serving/port.hpp"
 #include "vfsproto/transport/fs_config.hpp"
 
 #include <algorithm>
@@ -14,6 +13,10 @@
 namespace vfsproto::backends {
 namespace loopback {
 namespace {
+
+using serving::Port;
+using serving::RingPlace;
+using serving::Served;
 
 class Device final : public Loopback, private Transport, private Port::Owner {
 public:
@@ -280,7 +283,7 @@ std::vector<std::pair<std::string, std::string>> Device::describe() const {
 } // namespace
 } // namespace loopback
 
-std::unique_ptr<Loopback> make_loopback_over(std::unique_ptr<loopback::Served> served, LoopbackOptions options) {
+std::unique_ptr<Loopback> make_loopback_over(std::unique_ptr<serving::Served> served, LoopbackOptions options) {
     const bool sane = options.num_request_queues >= 1 && options.num_request_queues <= FsConfig::kMaxRequestQueues &&
                       options.queue_size >= 1 && options.queue_size <= kSplitMaxSize && !options.tag.empty();
     if (!sane) return nullptr;

@@ -26,12 +26,11 @@ template <class Struct> [[nodiscard]] std::vector<std::byte> body_of(const Struc
     return bytes;
 }
 
-class ScriptedSide final : public backends::loopback::DeviceSide {
+class ScriptedSide final : public serving::DeviceSide {
 public:
     ScriptedSide(ReplyScript script, std::uint16_t size) : script_(std::move(script)), ring_(size), segments_(size) {}
 
-    Errc start(const backends::loopback::RingPlace& place, FeatureSet features,
-               const RegionTable& memory) noexcept override {
+    Errc start(const serving::RingPlace& place, FeatureSet features, const RegionTable& memory) noexcept override {
         return ring_.start(place, features, memory);
     }
     void stop() noexcept override {}
@@ -72,14 +71,14 @@ private:
     }
 
     ReplyScript script_;
-    backends::loopback::DeviceRing ring_;
+    serving::DeviceRing ring_;
     std::vector<HostSegment> segments_;
 };
 
-class ScriptedServed final : public backends::loopback::Served {
+class ScriptedServed final : public serving::Served {
 public:
     explicit ScriptedServed(ReplyScript script) : script_(std::move(script)) {}
-    std::unique_ptr<backends::loopback::DeviceSide> make_queue(server::LaneIdentity, std::uint16_t size) override {
+    std::unique_ptr<serving::DeviceSide> make_queue(server::LaneIdentity, std::uint16_t size) override {
         return std::make_unique<ScriptedSide>(script_, size);
     }
     void end_session() noexcept override {}

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// One queue's device side behind a plain interface, so that everything else of the loopback is compiled once and not for
-// every file system.
+// One queue's device side behind a plain interface, so that everything else of a device is compiled once and not for every
+// file system.
 #pragma once
 
 #include "vfsproto/backends/file_descriptor.hpp"
-#include "vfsproto/backends/loopback/device_ring.hpp"
-#include "vfsproto/backends/loopback/faulty_queue.hpp"
 #include "vfsproto/fuse/server/device_lane.hpp"
+#include "vfsproto/serving/device_ring.hpp"
 
 #include <memory>
 #include <vector>
 
-namespace vfsproto::backends::loopback {
+namespace vfsproto::serving {
 
 // One owner at a time.
 class DeviceSide {
@@ -35,7 +34,7 @@ public:
     [[nodiscard]] virtual Errc error() noexcept = 0;
 };
 
-// What a file system and its session are to the loopback.
+// What a file system and its session are to the device.
 class Served {
 public:
     virtual ~Served() = default;
@@ -45,7 +44,7 @@ public:
     virtual void end_session() noexcept = 0;
 };
 
-// The queue a lane is given: the ring itself, …
+// The queue a lane is given: the ring itself.
 class SoundQueue {
 public:
     using Queue = DeviceRing;
@@ -58,22 +57,6 @@ public:
 
 private:
     DeviceRing ring_;
-};
-
-// … or one with faults in front of it.
-class UnsoundQueue {
-public:
-    using Queue = FaultyQueue<DeviceRing>;
-    UnsoundQueue(std::uint16_t size, FaultPlan plan) : ring_(size), faulty_(ring_, std::move(plan), size) {}
-    [[nodiscard]] DeviceRing& ring() noexcept { return ring_; }
-    [[nodiscard]] const DeviceRing& ring() const noexcept { return ring_; }
-    [[nodiscard]] Queue& queue() noexcept { return faulty_; }
-    void release_held() noexcept { faulty_.release_held(); }
-    void forget() noexcept { faulty_.forget(); }
-
-private:
-    DeviceRing ring_;
-    Queue faulty_;
 };
 
 template <server::FileSystem Fs, class Wrapped> class LaneSide final : public DeviceSide {
@@ -113,7 +96,7 @@ private:
 
     std::size_t notify(int call) noexcept {
         if (!wrapped_.queue().wants_notification()) return 0;
-        signal_event(call);
+        backends::signal_event(call);
         return 1;
     }
 
@@ -142,19 +125,4 @@ protected:
     server::ServerSession session_;
 };
 
-template <server::FileSystem Fs, class Holder> class BadlyServedBy final : public ServedBy<Fs, Holder> {
-public:
-    BadlyServedBy(Holder fs, FaultPlan plan) : ServedBy<Fs, Holder>(std::move(fs)), plan_(std::move(plan)) {}
-
-    std::unique_ptr<DeviceSide> make_queue(server::LaneIdentity identity, std::uint16_t size) override {
-        if (identity.id != static_cast<std::uint16_t>(plan_.queue)) {
-            return ServedBy<Fs, Holder>::make_queue(identity, size);
-        }
-        return std::make_unique<LaneSide<Fs, UnsoundQueue>>(*this->fs_, this->session_, identity, size, plan_);
-    }
-
-private:
-    FaultPlan plan_;
-};
-
-} // namespace vfsproto::backends::loopback
+} // namespace vfsproto::serving

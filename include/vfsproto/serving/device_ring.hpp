@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace vfsproto::backends::loopback {
+namespace vfsproto::serving {
 
 // Where a driver has laid out a ring.
 struct RingPlace {
@@ -75,4 +75,4 @@ private:
 
 static_assert(DeviceQueue<DeviceRing>);
 
-} // namespace vfsproto::backends::loopback
+} // namespace vfsproto::serving

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "port.hpp"
+#include "vfsproto/serving/port.hpp"
 
-namespace vfsproto::backends::loopback {
+namespace vfsproto::serving {
 
 void Port::start_thread() {
     thread_ = std::thread([this] { run(); });
@@ -10,7 +10,7 @@ void Port::start_thread() {
 void Port::end_thread() noexcept {
     if (!thread_.joinable()) return;
     ending_.store(true, std::memory_order_release);
-    signal_event(kick_.get());
+    backends::signal_event(kick_.get());
     thread_.join();
 }
 
@@ -57,7 +57,7 @@ void Port::stop() noexcept {
 
 void Port::ring_doorbell() noexcept {
     add(doorbells_, 1);
-    thread_.joinable() ? signal_event(kick_.get()) : serve();
+    thread_.joinable() ? backends::signal_event(kick_.get()) : serve();
 }
 
 void Port::serve() noexcept {
@@ -104,4 +104,4 @@ void Port::add(std::atomic<std::uint64_t>& counter, std::uint64_t n) noexcept {
     if (n != 0) counter.store(counter.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
 }
 
-} // namespace vfsproto::backends::loopback
+} // namespace vfsproto::serving

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// One queue of the in-process device: its device side under its own lock, its events, its counters. The queues share no
+// One queue of a device: its device side under its own lock, its events, its counters. The queues share no
 // lock: hiprio must not wait for a request queue (virtio 1.2 §5.11.6.3).
 #pragma once
 
-#include "vfsproto/backends/loopback/device_side.hpp"
-
+#include "vfsproto/serving/device_side.hpp"
 #include "vfsproto/transport/transport.hpp"
 
 #include <atomic>
 #include <mutex>
 #include <thread>
 
-namespace vfsproto::backends::loopback {
+namespace vfsproto::serving {
 
 // Its address stays the same for the life of the attachment: a doorbell points to it.
 class Port {
@@ -74,10 +73,10 @@ private:
     std::atomic<std::uint16_t> outstanding_{0};
     std::atomic<std::uint64_t> doorbells_{0};
     std::atomic<std::uint64_t> interrupts_{0};
-    FileDescriptor call_ = FileDescriptor::blocking_event();
-    FileDescriptor kick_ = FileDescriptor::blocking_event(); // with a thread
+    backends::FileDescriptor call_ = backends::FileDescriptor::blocking_event();
+    backends::FileDescriptor kick_ = backends::FileDescriptor::blocking_event(); // with a thread
     std::atomic<bool> ending_{false};
     std::thread thread_;
 };
 
-} // namespace vfsproto::backends::loopback
+} // namespace vfsproto::serving
