@@ -114,47 +114,43 @@ void run_truncate(Program& program, const TruncateOptions& options) {
     }
 }
 
-struct NoOptions {};
-
-void run_sync(Program& program, const NoOptions&) { static_cast<void>(program.succeeded("/", program.mount().sync())); }
+void run_sync(Program& program) { static_cast<void>(program.succeeded("/", program.mount().sync())); }
 
 } // namespace
 
-void add_attributes(CLI::App& app, Chosen& chosen) {
-    add_command<ModeOptions>(
-        app, chosen, "chmod", "Change modes",
-        [](CLI::App& sub, ModeOptions& options) {
+void add_attributes(Commands& commands) {
+    commands.add<ModeOptions>(
+        "chmod", "Change modes",
+        [](Arguments& sub, ModeOptions& options) {
             sub.add_option("mode", options.mode, "644, u+x, go-w,a+r … (one that begins with - stands behind --)")
-                ->required();
-            sub.add_option("path", options.paths, "files")->required();
+                .required();
+            sub.add_option("path", options.paths, "files").required();
         },
         run_chmod);
-    add_command<OwnerOptions>(
-        app, chosen, "chown", "Change owners",
-        [](CLI::App& sub, OwnerOptions& options) {
-            sub.add_option("owner", options.owner, "USER, USER:GROUP, :GROUP or USER:, by name or number")->required();
-            sub.add_option("path", options.paths, "files")->required();
+    commands.add<OwnerOptions>(
+        "chown", "Change owners",
+        [](Arguments& sub, OwnerOptions& options) {
+            sub.add_option("owner", options.owner, "USER, USER:GROUP, :GROUP or USER:, by name or number").required();
+            sub.add_option("path", options.paths, "files").required();
             sub.add_flag("-P,--no-follow", options.no_follow, "a symbolic link itself, not what it points to");
         },
         run_chown);
-    add_command<TouchOptions>(
-        app, chosen, "touch", "Set times to now; make files that are not there",
-        [](CLI::App& sub, TouchOptions& options) {
-            sub.add_option("path", options.paths, "files")->required();
+    commands.add<TouchOptions>(
+        "touch", "Set times to now; make files that are not there",
+        [](Arguments& sub, TouchOptions& options) {
+            sub.add_option("path", options.paths, "files").required();
             sub.add_flag("-c,--no-create", options.no_create, "make none");
         },
         run_touch);
-    add_command<TruncateOptions>(
-        app, chosen, "truncate", "Set sizes; make files that are not there",
-        [](CLI::App& sub, TruncateOptions& options) {
-            sub.add_option("-s,--size", options.size, "bytes, or with K, M, G … behind it")->required();
-            sub.add_option("path", options.paths, "files")->required();
+    commands.add<TruncateOptions>(
+        "truncate", "Set sizes; make files that are not there",
+        [](Arguments& sub, TruncateOptions& options) {
+            sub.add_option("-s,--size", options.size, "bytes, or with K, M, G … behind it").required();
+            sub.add_option("path", options.paths, "files").required();
             sub.add_flag("-c,--no-create", options.no_create, "make none");
         },
         run_truncate);
-    add_command<NoOptions>(
-        app, chosen, "sync", "Make sure that everything is on the server's disk", [](CLI::App&, NoOptions&) {},
-        run_sync);
+    commands.add("sync", "Make sure that everything is on the server's disk", run_sync);
 }
 
 } // namespace vfsproto::cli

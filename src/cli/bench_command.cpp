@@ -4,15 +4,20 @@
 #include "commands.hpp"
 #include "json.hpp"
 
-#include <map>
+#include <string_view>
+#include <utility>
 
 namespace vfsproto::cli {
 namespace {
 
-const std::map<std::string, BenchOp> kOperations = {{"read", BenchOp::read},         {"write", BenchOp::write},
-                                                    {"randread", BenchOp::randread}, {"randwrite", BenchOp::randwrite},
-                                                    {"stat", BenchOp::stat},         {"create", BenchOp::create},
-                                                    {"readdir", BenchOp::readdir},   {"null", BenchOp::null}};
+constexpr std::pair<std::string_view, BenchOp> kOperations[] = {
+    {"read", BenchOp::read},           {"write", BenchOp::write}, {"randread", BenchOp::randread},
+    {"randwrite", BenchOp::randwrite}, {"stat", BenchOp::stat},   {"create", BenchOp::create},
+    {"readdir", BenchOp::readdir},     {"null", BenchOp::null},
+};
+
+constexpr std::uint64_t kLargestBlock = std::uint64_t{1} << 20;
+constexpr std::uint64_t kLargestFile = std::uint64_t{1} << 40;
 
 struct Rates {
     double operations = 0; // a second
@@ -31,19 +36,21 @@ void print_result(Program& program, const BenchOptions& options, const BenchResu
     const auto each = [&rates](std::uint64_t count) { return static_cast<double>(count) / rates.requests; };
     if (program.wants_json()) {
         Json object;
-        object["ops_per_second"] = rates.operations;
-        object["bytes_per_second"] = rates.bytes;
-        object["p50_us"] = result.p50_us;
-        object["p99_us"] = result.p99_us;
-        object["p999_us"] = result.p999_us;
-        object["per_request"] = {{"descriptors", each(result.used.descriptors)},
-                                 {"kicks", each(result.used.doorbells)},
-                                 {"interrupts", each(result.used.interrupts)},
-                                 {"copies", each(result.used.copies)},
-                                 {"syscalls", each(result.used.syscalls)}};
-        object["operations"] = result.operations;
-        object["seconds"] = result.seconds;
-        object["violations"] = result.used.violations;
+        object.set("ops_per_second", rates.operations);
+        object.set("bytes_per_second", rates.bytes);
+        object.set("p50_us", result.p50_us);
+        object.set("p99_us", result.p99_us);
+        object.set("p999_us", result.p999_us);
+        Json each_request;
+        each_request.set("descriptors", each(result.used.descriptors));
+        each_request.set("kicks", each(result.used.doorbells));
+        each_request.set("interrupts", each(result.used.interrupts));
+        each_request.set("copies", each(result.used.copies));
+        each_request.set("syscalls", each(result.used.syscalls));
+        object.set("per_request", each_request);
+        object.set("operations", result.operations);
+        object.set("seconds", result.seconds);
+        object.set("violations", result.used.violations);
         return print_json(program, object);
     }
     Output& out = program.out();
@@ -68,30 +75,34 @@ void run(Program& program, const BenchOptions& options) {
     static_cast<void>(program.succeeded(result.failed_at, result.failure));
 }
 
+bool choose(BenchOptions& options, std::string_view word) {
+    for (const auto& [name, op] : kOperations) {
+        if (name != word) continue;
+        options.op = op;
+        return true;
+    }
+    return false;
+}
+
+void describe(Arguments& sub, BenchOptions& options) {
+    sub.add_word(
+        "--op", [&options](const std::string& word) { return choose(options, word); },
+        "read, write, randread, randwrite, stat, create, readdir or null");
+    sub.add_size("--bs", options.block_size, kLargestBlock, "bytes of one transfer (4k, 1m)");
+    sub.add_size("--size", options.size, kLargestFile, "bytes of the file it works on (256m)");
+    sub.add_option("--iodepth", options.iodepth, "requests of one job on their way").between(1, 1024);
+    sub.add_option(
+           "--buffers", options.buffers,
+           "blocks of memory its transfers take turns with (one for each of them, of reads as many as 8 MiB hold)")
+        .between(1, 1024);
+    sub.add_option("--jobs", options.jobs, "threads").between(1, 256);
+    sub.add_option("--seconds", options.seconds, "how long").between(0.01, 86400);
+    sub.add_option("--count", options.count, "operations of one job, instead of a time");
+    sub.add_option("--path", options.path, "work on this; without it, on a file or directory made for it");
+}
+
 } // namespace
 
-void add_bench(CLI::App& app, Chosen& chosen) {
-    const auto describe = [](CLI::App& sub, BenchOptions& options) {
-        sub.add_option("--op", options.op, "read, write, randread, randwrite, stat, create, readdir or null")
-            ->transform(CLI::CheckedTransformer(kOperations, CLI::ignore_case).description(""))
-            ->type_name("OP");
-        sub.add_option("--bs", options.block_size, "bytes of one transfer (4k, 1m)")
-            ->transform(CLI::AsSizeValue(false))
-            ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 20));
-        sub.add_option("--size", options.size, "bytes of the file it works on (256m)")
-            ->transform(CLI::AsSizeValue(false))
-            ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 40));
-        sub.add_option("--iodepth", options.iodepth, "requests of one job on their way")->check(CLI::Range(1, 1024));
-        sub.add_option(
-               "--buffers", options.buffers,
-               "blocks of memory its transfers take turns with (one for each of them, of reads as many as 8 MiB hold)")
-            ->check(CLI::Range(1, 1024));
-        sub.add_option("--jobs", options.jobs, "threads")->check(CLI::Range(1, 256));
-        sub.add_option("--seconds", options.seconds, "how long")->check(CLI::Range(0.01, 86400.0));
-        sub.add_option("--count", options.count, "operations of one job, instead of a time");
-        sub.add_option("--path", options.path, "work on this; without it, on a file or directory made for it");
-    };
-    add_command<BenchOptions>(app, chosen, "bench", "measure the device", describe, run);
-}
+void add_bench(Commands& commands) { commands.add<BenchOptions>("bench", "measure the device", describe, run); }
 
 } // namespace vfsproto::cli

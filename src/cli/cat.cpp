@@ -7,8 +7,6 @@
 
 namespace vfsproto::cli {
 
-void add_cat(CLI::App& app, Chosen& chosen);
-
 namespace {
 
 constexpr std::size_t kBufferSize = std::size_t{4} << 20;
@@ -51,7 +49,7 @@ private:
         if (!program_.wants_json()) return;
         Json object;
         add_name(object, "path", path);
-        object["size"] = collected_.size();
+        object.set("size", collected_.size());
         add_bytes(object, "data", collected_);
         json_.push_back(std::move(object));
     }
@@ -80,10 +78,10 @@ private:
 
 } // namespace
 
-void add_cat(CLI::App& app, Chosen& chosen) {
-    add_command<CatOptions>(
-        app, chosen, "cat", "Write the contents of files to standard output",
-        [](CLI::App& sub, CatOptions& options) { sub.add_option("path", options.paths, "files")->required(); },
+void add_cat(Commands& commands) {
+    commands.add<CatOptions>(
+        "cat", "Write the contents of files to standard output",
+        [](Arguments& sub, CatOptions& options) { sub.add_option("path", options.paths, "files").required(); },
         [](Program& program, const CatOptions& options) { Cat(program).run(options.paths); });
 }
 

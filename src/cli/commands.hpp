@@ -1,47 +1,53 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The command table: each family of commands adds its own to the parser, and the one that was chosen runs.
+// The command table: each family adds its commands to the parser, and the one that was chosen runs.
 #pragma once
 
+#include "arguments.hpp"
 #include "program.hpp"
-
-#include <CLI/CLI.hpp>
 
 #include <functional>
 #include <memory>
-#include <utility>
 
 namespace vfsproto::cli {
 
-// What is to run, once the command line is parsed.
+// The command that the command line names. Empty until it is parsed.
 using Chosen = std::function<void(Program&)>;
 
-using AddCommands = void (*)(CLI::App& app, Chosen& chosen);
+// Takes the commands of one parser, or of one command that has commands of its own. Both references outlive the parsing.
+class Commands {
+public:
+    Commands(CLI::App& app, Chosen& chosen) noexcept : app_(app), chosen_(chosen) {}
 
-void add_info(CLI::App& app, Chosen& chosen);
-void add_listing(CLI::App& app, Chosen& chosen);    // ls, tree
-void add_showing(CLI::App& app, Chosen& chosen);    // stat, cat, readlink, df
-void add_copying(CLI::App& app, Chosen& chosen);    // get, put
-void add_names(CLI::App& app, Chosen& chosen);      // mkdir, rmdir, rm, mv, ln
-void add_attributes(CLI::App& app, Chosen& chosen); // chmod, chown, touch, truncate, sync
-void add_xattrs(CLI::App& app, Chosen& chosen);     // xattr get, set, ls, rm
-void add_bench(CLI::App& app, Chosen& chosen);
-void add_device(CLI::App& app, Chosen& chosen); // device list, bind, unbind
+    // Adds a command. Its options live as long as the parser: `describe` adds them, `run` gets them.
+    template <class Options> void add(const char* name, const char* help, void (*describe)(Arguments&, Options&),
+                                      void (*run)(Program&, const Options&)) {
+        const auto options = std::make_shared<Options>();
+        Arguments arguments = add_command(name, help, [options, run](Program& program) { run(program, *options); });
+        describe(arguments, *options);
+    }
+    // Adds a command without options.
+    void add(const char* name, const char* help, void (*run)(Program&)) { add_command(name, help, run); }
+    // Adds a command that needs one of its own commands after it.
+    [[nodiscard]] Commands add_family(const char* name, const char* help);
 
-// Adds a command whose options live as long as the parser. `describe(sub, options)` adds them, `run` gets them.
-template <class Options, class Describe> CLI::App* add_command(CLI::App& app, Chosen& chosen, const std::string& name,
-                                                               const std::string& help, Describe&& describe,
-                                                               void (*run)(Program&, const Options&)) {
-    CLI::App* sub = app.add_subcommand(name, help);
-    auto options = std::make_shared<Options>();
-    describe(*sub, *options);
-    const std::string called = app.get_parent() == nullptr ? name : app.get_name() + ' ' + name;
-    sub->callback([&chosen, options, called, run] {
-        chosen = [options, called, run](Program& program) {
-            program.set_command(called);
-            run(program, *options);
-        };
-    });
-    return sub;
-}
+private:
+    Arguments add_command(const char* name, const char* help, Chosen run);
+
+    CLI::App& app_;
+    Chosen& chosen_;
+};
+
+void add_info(Commands& commands);
+void add_ls(Commands& commands);
+void add_tree(Commands& commands);
+void add_cat(Commands& commands);
+void add_showing(Commands& commands); // stat, readlink, df
+void add_copying(Commands& commands); // get, put
+void add_names(Commands& commands);   // mkdir, rmdir, mv, ln
+void add_rm(Commands& commands);
+void add_attributes(Commands& commands); // chmod, chown, touch, truncate, sync
+void add_xattrs(Commands& commands);     // xattr get, set, ls, rm
+void add_bench(Commands& commands);
+void add_device(Commands& commands); // device list, bind, unbind
 
 } // namespace vfsproto::cli

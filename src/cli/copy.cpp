@@ -39,13 +39,13 @@ void CopyRun::finish() {
     workers.finish();
     if (program.wants_json()) {
         Json sums;
-        sums["files"] = tally.files.load();
-        sums["directories"] = tally.directories.load();
-        sums["symlinks"] = tally.symlinks.load();
-        sums["hard_links"] = tally.hard_links.load();
-        sums["special_files"] = tally.special_files.load();
-        sums["bytes"] = progress.bytes();
-        sums["failed"] = tally.failed.load();
+        sums.set("files", tally.files.load());
+        sums.set("directories", tally.directories.load());
+        sums.set("symlinks", tally.symlinks.load());
+        sums.set("hard_links", tally.hard_links.load());
+        sums.set("special_files", tally.special_files.load());
+        sums.set("bytes", progress.bytes());
+        sums.set("failed", tally.failed.load());
         print_json(program, sums);
     }
     program.check();
@@ -55,20 +55,20 @@ FileIdentity identity_of(const posix::Attributes& attributes, std::uint64_t spac
     return {attributes.ino, space, attributes.size, attributes.ctime, attributes.ctimensec};
 }
 
-void add_copying(CLI::App& app, Chosen& chosen) {
-    add_command<CopyOptions>(
-        app, chosen, "get", "Copy files from the device to this host",
-        [](CLI::App& sub, CopyOptions& options) {
-            sub.add_option("remote", options.from, "what to copy")->required();
-            sub.add_option("local", options.to, "where to; into it, if it is a directory")->required();
+void add_copying(Commands& commands) {
+    commands.add<CopyOptions>(
+        "get", "Copy files from the device to this host",
+        [](Arguments& sub, CopyOptions& options) {
+            sub.add_option("remote", options.from, "what to copy").required();
+            sub.add_option("local", options.to, "where to; into it, if it is a directory").required();
             sub.add_flag("-r,--recursive", options.recursive, "directories with all below them");
         },
         run_get);
-    add_command<CopyOptions>(
-        app, chosen, "put", "Copy files from this host to the device",
-        [](CLI::App& sub, CopyOptions& options) {
-            sub.add_option("local", options.from, "what to copy")->required();
-            sub.add_option("remote", options.to, "where to; into it, if it is a directory")->required();
+    commands.add<CopyOptions>(
+        "put", "Copy files from this host to the device",
+        [](Arguments& sub, CopyOptions& options) {
+            sub.add_option("local", options.from, "what to copy").required();
+            sub.add_option("remote", options.to, "where to; into it, if it is a directory").required();
             sub.add_flag("-r,--recursive", options.recursive, "directories with all below them");
         },
         run_put);

@@ -14,8 +14,6 @@ namespace {
 using backends::PciDevice;
 using backends::PciDevices;
 
-struct ListOptions {};
-
 struct WhichOptions {
     std::string device;
 };
@@ -29,15 +27,15 @@ PciDevices devices_of_this_machine() {
 Json to_json(const PciDevice& device) {
     const auto or_null = [](const std::string& text) { return text.empty() ? Json() : Json(text); };
     Json row;
-    row["address"] = device.address;
-    row["driver"] = or_null(device.driver);
-    row["iommu_group"] = or_null(device.iommu_group);
-    row["usable"] = device.obstacle.empty();
-    row["obstacle"] = or_null(device.obstacle);
+    row.set("address", device.address);
+    row.set("driver", or_null(device.driver));
+    row.set("iommu_group", or_null(device.iommu_group));
+    row.set("usable", device.obstacle.empty());
+    row.set("obstacle", or_null(device.obstacle));
     return row;
 }
 
-void run_list(Program& program, const ListOptions&) {
+void run_list(Program& program) {
     const auto devices = devices_of_this_machine().virtio_fs();
     if (program.wants_json()) {
         Json rows = Json::array();
@@ -77,22 +75,17 @@ void change(Program& program, const std::string& which, ChangeOne how) {
 void run_bind(Program& program, const WhichOptions& options) { change(program, options.device, &PciDevices::bind); }
 void run_unbind(Program& program, const WhichOptions& options) { change(program, options.device, &PciDevices::unbind); }
 
-void describe_which(CLI::App& sub, WhichOptions& options) {
-    sub.add_option("address", options.device, "such as 0000:00:03.0, or auto: the only one there is")->required();
+void describe_which(Arguments& sub, WhichOptions& options) {
+    sub.add_option("address", options.device, "such as 0000:00:03.0, or auto: the only one there is").required();
 }
 
 } // namespace
 
-void add_device(CLI::App& app, Chosen& chosen) {
-    CLI::App* const family = app.add_subcommand("device", "Virtio-fs devices on this machine's PCI buses");
-    family->require_subcommand(1);
-    family->fallthrough();
-    add_command<ListOptions>(
-        *family, chosen, "list", "Show them, their drivers, and whether vfio:ADDRESS can use them",
-        [](CLI::App&, ListOptions&) {}, run_list);
-    add_command<WhichOptions>(*family, chosen, "bind", "Take one from the kernel, for vfio:ADDRESS", describe_which,
-                              run_bind);
-    add_command<WhichOptions>(*family, chosen, "unbind", "Give one back to the kernel", describe_which, run_unbind);
+void add_device(Commands& commands) {
+    Commands family = commands.add_family("device", "Virtio-fs devices on this machine's PCI buses");
+    family.add("list", "Show them, their drivers, and whether vfio:ADDRESS can use them", run_list);
+    family.add<WhichOptions>("bind", "Take one from the kernel, for vfio:ADDRESS", describe_which, run_bind);
+    family.add<WhichOptions>("unbind", "Give one back to the kernel", describe_which, run_unbind);
 }
 
 } // namespace vfsproto::cli

@@ -12,8 +12,6 @@
 
 namespace vfsproto::cli {
 
-void add_tree(CLI::App& app, Chosen& chosen);
-
 using namespace wire::linux_abi;
 
 namespace {
@@ -180,7 +178,7 @@ private:
     Json json_ = Json::array();
 };
 
-void describe(CLI::App& sub, ListOptions& options) {
+void describe(Arguments& sub, ListOptions& options) {
     sub.add_option("path", options.paths, "files and directories (default: /)");
     sub.add_flag("-l", options.details, "mode, links, owner, size and time of each");
     sub.add_flag("-a,--all", options.all, "names that begin with a dot too");
@@ -191,10 +189,9 @@ void describe(CLI::App& sub, ListOptions& options) {
 
 } // namespace
 
-void add_listing(CLI::App& app, Chosen& chosen) {
-    add_command<ListOptions>(app, chosen, "ls", "List files", describe,
-                             [](Program& program, const ListOptions& options) { Listing(program, options).run(); });
-    add_tree(app, chosen);
+void add_ls(Commands& commands) {
+    commands.add<ListOptions>("ls", "List files", describe,
+                              [](Program& program, const ListOptions& options) { Listing(program, options).run(); });
 }
 
 } // namespace vfsproto::cli

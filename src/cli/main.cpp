@@ -4,6 +4,8 @@
 #include "escape.hpp"
 #include "interrupt.hpp"
 
+#include <CLI/CLI.hpp>
+
 #include <cerrno>
 #include <cstdio>
 #include <exception>
@@ -11,9 +13,8 @@
 namespace vfsproto::cli {
 namespace {
 
-constexpr AddCommands kFamilies[] = {
-    add_info, add_listing, add_showing, add_copying, add_names, add_attributes, add_xattrs, add_bench, add_device,
-};
+constexpr void (*kFamilies[])(Commands&) = {add_info,  add_ls, add_tree,       add_showing, add_cat,   add_copying,
+                                            add_names, add_rm, add_attributes, add_xattrs,  add_bench, add_device};
 
 constexpr const char* kFooter =
     "DEVICE is dir:PATH, a directory served in this process (dir:. by default),\n"
@@ -89,7 +90,8 @@ ExitCode parse_and_run(int argc, char** argv) {
     app.fallthrough();
     app.require_subcommand(1);
     add_global_options(app, options);
-    for (const AddCommands add : kFamilies) add(app, chosen);
+    Commands commands(app, chosen);
+    for (const auto add : kFamilies) add(commands);
     try {
         app.parse(argc, argv);
     } catch (const CLI::Success& wanted) {

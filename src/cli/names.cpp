@@ -6,8 +6,6 @@
 
 namespace vfsproto::cli {
 
-void add_rm(CLI::App& app, Chosen& chosen);
-
 using posix::Failure;
 using wire::Errno;
 namespace abi = wire::linux_abi;
@@ -115,37 +113,36 @@ void run_ln(Program& program, const MoveOptions& options) {
 
 } // namespace
 
-void add_names(CLI::App& app, Chosen& chosen) {
-    add_command<MakeOptions>(
-        app, chosen, "mkdir", "Make directories",
-        [](CLI::App& sub, MakeOptions& options) {
-            sub.add_option("path", options.paths, "what to make")->required();
+void add_names(Commands& commands) {
+    commands.add<MakeOptions>(
+        "mkdir", "Make directories",
+        [](Arguments& sub, MakeOptions& options) {
+            sub.add_option("path", options.paths, "what to make").required();
             sub.add_flag("-p,--parents", options.parents, "those above too; what is there already will do");
             sub.add_option("-m,--mode", options.mode, "its mode, as chmod takes it");
         },
         run_mkdir);
-    add_command<PathsOptions>(
-        app, chosen, "rmdir", "Remove empty directories",
-        [](CLI::App& sub, PathsOptions& options) {
-            sub.add_option("path", options.paths, "what to remove")->required();
+    commands.add<PathsOptions>(
+        "rmdir", "Remove empty directories",
+        [](Arguments& sub, PathsOptions& options) {
+            sub.add_option("path", options.paths, "what to remove").required();
         },
         run_rmdir);
-    add_rm(app, chosen);
-    add_command<MoveOptions>(
-        app, chosen, "mv", "Rename files, or move them into a directory",
-        [](CLI::App& sub, MoveOptions& options) {
-            sub.add_option("path", options.paths, "what to move, then where to")->required()->expected(2, 1 << 20);
-            CLI::Option* const keep =
+    commands.add<MoveOptions>(
+        "mv", "Rename files, or move them into a directory",
+        [](Arguments& sub, MoveOptions& options) {
+            sub.add_option("path", options.paths, "what to move, then where to").required().two_or_more();
+            const Argument keep =
                 sub.add_flag("-n,--no-clobber", options.no_clobber, "fail rather than replace a file");
-            sub.add_flag("--exchange", options.exchange, "let the two change places")->excludes(keep);
+            sub.add_flag("--exchange", options.exchange, "let the two change places").excludes(keep);
         },
         run_mv);
-    add_command<MoveOptions>(
-        app, chosen, "ln", "Give files another name",
-        [](CLI::App& sub, MoveOptions& options) {
+    commands.add<MoveOptions>(
+        "ln", "Give files another name",
+        [](Arguments& sub, MoveOptions& options) {
             sub.add_option("path", options.paths, "what to link to, then the new name or a directory for it")
-                ->required()
-                ->expected(2, 1 << 20);
+                .required()
+                .two_or_more();
             sub.add_flag("-s,--symbolic", options.symbolic, "symbolic links");
         },
         run_ln);

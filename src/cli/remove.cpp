@@ -5,8 +5,6 @@
 
 namespace vfsproto::cli {
 
-void add_rm(CLI::App& app, Chosen& chosen);
-
 using posix::Failure;
 using wire::Errno;
 
@@ -87,11 +85,11 @@ private:
 
 } // namespace
 
-void add_rm(CLI::App& app, Chosen& chosen) {
-    add_command<RemoveOptions>(
-        app, chosen, "rm", "Remove files",
-        [](CLI::App& sub, RemoveOptions& options) {
-            sub.add_option("path", options.paths, "what to remove")->required();
+void add_rm(Commands& commands) {
+    commands.add<RemoveOptions>(
+        "rm", "Remove files",
+        [](Arguments& sub, RemoveOptions& options) {
+            sub.add_option("path", options.paths, "what to remove").required();
             sub.add_flag("-r,-R,--recursive", options.recursive, "directories with all below them");
             sub.add_flag("-f,--force", options.force, "what is not there is no failure");
         },

@@ -8,8 +8,6 @@
 
 namespace vfsproto::cli {
 
-void add_cat(CLI::App& app, Chosen& chosen);
-
 using namespace wire::linux_abi;
 
 namespace {
@@ -71,8 +69,8 @@ void run_stat(Program& program, const StatOptions& options) {
         add_name(object, "path", path);
         add_attributes(object, status->attributes);
         if (status->born) {
-            object["btime"] = status->born->tv_sec;
-            object["btime_nsec"] = status->born->tv_nsec;
+            object.set("btime", status->born->tv_sec);
+            object.set("btime_nsec", status->born->tv_nsec);
         }
         if (!status->target.empty()) add_name(object, "target", status->target);
         all.push_back(std::move(object));
@@ -123,16 +121,16 @@ Space space_of(const wire::Kstatfs& status) {
 Json json_of(const std::string& path, const wire::Kstatfs& status, const std::string& tag) {
     const Space space = space_of(status);
     Json object;
-    object["filesystem"] = tag;
+    object.set("filesystem", tag);
     add_name(object, "path", path);
-    object["size"] = space.total;
-    object["used"] = space.used;
-    object["available"] = space.available;
-    object["block_size"] = status.bsize;
-    object["fragment_size"] = status.frsize;
-    object["files"] = status.files;
-    object["files_free"] = status.ffree;
-    object["name_max"] = status.namelen;
+    object.set("size", space.total);
+    object.set("used", space.used);
+    object.set("available", space.available);
+    object.set("block_size", status.bsize);
+    object.set("fragment_size", status.frsize);
+    object.set("files", status.files);
+    object.set("files_free", status.ffree);
+    object.set("name_max", status.namelen);
     return object;
 }
 
@@ -167,24 +165,23 @@ void run_df(Program& program, const SpaceOptions& options) {
 
 } // namespace
 
-void add_showing(CLI::App& app, Chosen& chosen) {
-    add_command<StatOptions>(
-        app, chosen, "stat", "Show what is known of files",
-        [](CLI::App& sub, StatOptions& options) {
-            sub.add_option("path", options.paths, "files")->required();
+void add_showing(Commands& commands) {
+    commands.add<StatOptions>(
+        "stat", "Show what is known of files",
+        [](Arguments& sub, StatOptions& options) {
+            sub.add_option("path", options.paths, "files").required();
             sub.add_flag("-L,--follow", options.follow, "follow symbolic links");
         },
         run_stat);
-    add_cat(app, chosen);
-    add_command<PathsOptions>(
-        app, chosen, "readlink", "Show where symbolic links point",
-        [](CLI::App& sub, PathsOptions& options) {
-            sub.add_option("path", options.paths, "symbolic links")->required();
+    commands.add<PathsOptions>(
+        "readlink", "Show where symbolic links point",
+        [](Arguments& sub, PathsOptions& options) {
+            sub.add_option("path", options.paths, "symbolic links").required();
         },
         run_readlink);
-    add_command<SpaceOptions>(
-        app, chosen, "df", "Show how much space there is",
-        [](CLI::App& sub, SpaceOptions& options) {
+    commands.add<SpaceOptions>(
+        "df", "Show how much space there is",
+        [](Arguments& sub, SpaceOptions& options) {
             sub.add_option("path", options.paths, "files on the file systems in question (default: /)");
             sub.add_flag("-H,--human-readable", options.readable, "sizes in MiB, GiB and so on");
         },

@@ -31,8 +31,8 @@ public:
         if (program_.wants_json()) {
             Json top;
             add_name(top, "name", options_.path);
-            top["type"] = "directory";
-            top["contents"] = walk_json(options_.path, 1);
+            top.set("type", "directory");
+            top.set("contents", walk_json(options_.path, 1));
             return print_json(program_, top);
         }
         program_.out().print("{}\n", program_.out().name(options_.path));
@@ -63,9 +63,10 @@ private:
         for (const Listed& entry : *entries) {
             Json object;
             add_name(object, "name", entry.name);
-            object["type"] = type_name(entry.type);
+            object.set("type", type_name(entry.type));
             if (!entry.target.empty()) add_name(object, "target", entry.target);
-            if (count(entry)) object["contents"] = goes_below(level) ? walk_json(entry.path, level + 1) : Json::array();
+            if (count(entry))
+                object.set("contents", goes_below(level) ? walk_json(entry.path, level + 1) : Json::array());
             contents.push_back(std::move(object));
         }
         return contents;
@@ -88,17 +89,17 @@ private:
     std::uint64_t files_ = 0;
 };
 
-void describe(CLI::App& sub, TreeOptions& options) {
+void describe(Arguments& sub, TreeOptions& options) {
     sub.add_option("path", options.path, "the directory to begin with (default: /)");
     sub.add_flag("-a,--all", options.all, "names that begin with a dot too");
-    sub.add_option("-L,--level", options.depth, "so many levels at most")->check(CLI::PositiveNumber);
+    sub.add_option("-L,--level", options.depth, "so many levels at most").between(1, 1e9);
 }
 
 } // namespace
 
-void add_tree(CLI::App& app, Chosen& chosen) {
-    add_command<TreeOptions>(app, chosen, "tree", "Show a directory and all below it", describe,
-                             [](Program& program, const TreeOptions& options) { Tree(program, options).run(); });
+void add_tree(Commands& commands) {
+    commands.add<TreeOptions>("tree", "Show a directory and all below it", describe,
+                              [](Program& program, const TreeOptions& options) { Tree(program, options).run(); });
 }
 
 } // namespace vfsproto::cli

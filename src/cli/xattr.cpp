@@ -36,7 +36,7 @@ void run_get(Program& program, const XattrOptions& options) {
     Json object;
     add_name(object, "path", options.path);
     add_name(object, "name", options.name);
-    object["size"] = value->size();
+    object.set("size", value->size());
     add_bytes(object, "value", *value);
     print_json(program, object);
 }
@@ -93,39 +93,39 @@ void run_rm(Program& program, const XattrOptions& options) {
     static_cast<void>(program.succeeded(options.path, failure));
 }
 
-void describe_file(CLI::App& sub, XattrOptions& options) {
-    sub.add_option("path", options.path, "the file")->required();
+void describe_file(Arguments& sub, XattrOptions& options) {
+    sub.add_option("path", options.path, "the file").required();
     sub.add_flag("-P,--no-follow", options.no_follow, "a symbolic link itself, not what it points to");
 }
 
-void describe_one(CLI::App& sub, XattrOptions& options) {
+void describe_one(Arguments& sub, XattrOptions& options) {
     describe_file(sub, options);
-    sub.add_option("name", options.name, "its name, as user.comment")->required();
+    sub.add_option("name", options.name, "its name, as user.comment").required();
 }
 
 } // namespace
 
-void add_xattrs(CLI::App& app, Chosen& chosen) {
-    CLI::App& xattr = *app.add_subcommand("xattr", "Extended attributes");
-    xattr.require_subcommand(1);
-    add_command<XattrOptions>(xattr, chosen, "get", "Write a value to standard output", describe_one, run_get);
-    add_command<XattrOptions>(
-        xattr, chosen, "set", "Set a value",
-        [](CLI::App& sub, XattrOptions& options) {
+void add_xattrs(Commands& commands) {
+    Commands family = commands.add_family("xattr", "Extended attributes");
+    family.add<XattrOptions>("get", "Write a value to standard output", describe_one, run_get);
+    family.add<XattrOptions>(
+        "set", "Set a value",
+        [](Arguments& sub, XattrOptions& options) {
             describe_one(sub, options);
-            sub.add_option_function<std::string>(
+            sub.add_word(
                 "value",
                 [&options](const std::string& value) {
                     options.value = value;
                     options.has_value = true;
+                    return true;
                 },
                 "the value (standard input, if it is not given)");
-            CLI::Option* const create = sub.add_flag("--create", options.create, "fail if there is one");
-            sub.add_flag("--replace", options.replace, "fail if there is none")->excludes(create);
+            const Argument create = sub.add_flag("--create", options.create, "fail if there is one");
+            sub.add_flag("--replace", options.replace, "fail if there is none").excludes(create);
         },
         run_set);
-    add_command<XattrOptions>(xattr, chosen, "ls", "List names", describe_file, run_ls);
-    add_command<XattrOptions>(xattr, chosen, "rm", "Remove one", describe_one, run_rm);
+    family.add<XattrOptions>("ls", "List names", describe_file, run_ls);
+    family.add<XattrOptions>("rm", "Remove one", describe_one, run_rm);
 }
 
 } // namespace vfsproto::cli
