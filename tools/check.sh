@@ -5,13 +5,13 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-checks="layers sizes names comments opcode_switch bools freestanding reinterpret ifdefs paths temporary changelog
-        conformance operations format headers symbols models tidy self"
+checks=(layers sizes names comments spelling shell opcode_switch bools freestanding reinterpret ifdefs paths temporary changelog
+        conformance operations format headers symbols models tidy self)
 
 name=$1
 shift
 if [[ $name == --list ]]; then
-    printf '%s\n' $checks
+    printf '%s\n' "${checks[@]}"
 elif [[ -f tools/check_$name.py && $name != source ]]; then
     exec python3 "tools/check_$name.py" "$@"
 else

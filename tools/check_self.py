@@ -10,6 +10,7 @@ import tempfile
 
 import check_comments
 import check_source
+import commit_message
 import source_tree as tree
 
 HEAD = "// SPDX-License-Identifier: BSD-2-Clause\n#pragma once\n"
@@ -107,11 +108,42 @@ def check_counting(findings):
         findings.add("tools/count_results.py", 1, "leaves with 0 although something failed")
 
 
+def git(root, *arguments):
+    return subprocess.run(["git", "-c", "user.name=x", "-c", "user.email=x@example.org", *arguments], cwd=root,
+                          capture_output=True, text=True)
+
+
+def check_commit_messages(findings):
+    """The examples of commit_message.py, and the hook it installs: in a clone, and in a worktree of one."""
+    own = "tools/commit_message.py"
+    for message in commit_message.GOOD:
+        if commit_message.faults(message):
+            findings.add(own, 1, f"refuses: {message.strip()}: {commit_message.faults(message)}")
+    for message, expected in commit_message.BAD:
+        if expected not in "; ".join(commit_message.faults(message)):
+            findings.add(own, 1, f"does not say '{expected}' of: {message.strip()}")
+    with tempfile.TemporaryDirectory() as folder:
+        clone, worktree = os.path.join(folder, "clone"), os.path.join(folder, "worktree")
+        shutil.copytree(os.path.join(tree.ROOT, "tools"), os.path.join(clone, "tools"),
+                        ignore=shutil.ignore_patterns("__pycache__"))
+        git(folder, "init", "-q", clone)
+        git(clone, "add", "-A")
+        git(clone, "commit", "-qm", "tools: first")
+        git(clone, "worktree", "add", "-q", worktree)
+        for place in (worktree, clone):
+            subprocess.run([sys.executable, own, "--install"], cwd=place, check=True)
+            if git(place, "commit", "-q", "--allow-empty", "-m", "no scope").returncode == 0:
+                findings.add(own, 1, "the hook lets a bad message pass")
+            if git(place, "commit", "-q", "--allow-empty", "-m", "tools: say more").returncode != 0:
+                findings.add(own, 1, "the hook refuses a good message")
+
+
 def main():
     findings = tree.Findings("self")
     own = "tools/check_self.py"
     count = 1
     check_counting(findings)
+    check_commit_messages(findings)
     for text in check_comments.SENTENCES + check_comments.FRAGMENTS:
         count += 1
         if (check_comments.fault(text, 9) is None) != (text in check_comments.SENTENCES):

@@ -82,7 +82,7 @@ shown() {
 
 note() {
     if [[ $3 == 0 ]]; then
-        row "$1" "$2" done "$4"
+        row "$1" "$2" "done" "$4"
     else
         row "$1" "$2" FAILED "exit $3"
         failed=1

@@ -6,10 +6,10 @@ cd "$(dirname "$0")/.."
 target=$1 seconds=$2
 program=build/fuzz/fuzz/fuzz_$target
 mkdir -p "build/fuzz/corpus/$target" build/fuzz/found
-seeds=fuzz/corpus/$target
-[[ -d $seeds ]] || seeds=""
+folders=("build/fuzz/corpus/$target")
+if [[ -d fuzz/corpus/$target ]]; then folders+=("fuzz/corpus/$target"); fi
 if [[ $seconds == 0 ]]; then
-    exec "$program" -runs=0 $seeds "build/fuzz/corpus/$target"
+    exec "$program" -runs=0 "${folders[@]}"
 fi
 exec "$program" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
-    -artifact_prefix="build/fuzz/found/$target-" "build/fuzz/corpus/$target" $seeds
+    -artifact_prefix="build/fuzz/found/$target-" "${folders[@]}"

@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 release=trixie
-packages="virtiofsd libc6 libgcc-s1 libcap-ng0 libseccomp2"
+packages=(virtiofsd libc6 libgcc-s1 libcap-ng0 libseccomp2)
 place=$PWD/build/peers
 program=$place/virtiofsd-rust
 
@@ -17,7 +17,8 @@ if [[ -x $program ]]; then
     exit
 fi
 command -v apt-get >/dev/null || die "no apt-get here: the Rust virtiofsd cannot be fetched"
-# From wherever this machine has its own packages from.
+# Takes the mirror this machine has its own packages from. The names after "$" are apt's, not variables.
+# shellcheck disable=SC2016
 mirror=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME) $(COMPONENT)' 'Created-By: Packages' |
     awk '$3 == "main" && $2 !~ /-/ { print $1; exit }')
 [[ -n $mirror ]] || die "apt knows no Debian mirror"
@@ -34,7 +35,7 @@ apt_there() {
 }
 echo "== fetching the Rust virtiofsd of Debian $release" >&2
 apt_there update
-(cd "$place/apt/cache" && apt_there download $packages)
+(cd "$place/apt/cache" && apt_there download "${packages[@]}")
 for package in "$place"/apt/cache/*.deb; do dpkg-deb -x "$package" "$place/tree"; done
 rm -rf "$place/apt"
 

@@ -6,45 +6,45 @@
 # `setup.sh plot`: what draws the plots of docs/bench.
 set -euo pipefail
 
-packages="g++ cmake ninja-build pkg-config python3 git
+packages=(g++ cmake ninja-build pkg-config python3 git
     libboost-dev libfmt-dev libspdlog-dev libcli11-dev nlohmann-json3-dev catch2 libfuse3-dev fuse3
-    qemu-system-common clang-14 libclang-rt-14-dev clang-format-19 clang-tidy-14 valgrind spin"
+    qemu-system-common clang-14 libclang-rt-14-dev clang-format-19 clang-tidy-14 codespell shellcheck valgrind spin)
 case ${1:-} in
     "") ;;
     cross)
-        packages+=" qemu-user g++-aarch64-linux-gnu g++-riscv64-linux-gnu g++-s390x-linux-gnu g++-i686-linux-gnu" ;;
-    peers) packages+=" dpdk-dev" ;;
-    plot) packages+=" gnuplot-nox" ;;
+        packages+=(qemu-user g++-aarch64-linux-gnu g++-riscv64-linux-gnu g++-s390x-linux-gnu g++-i686-linux-gnu) ;;
+    peers) packages+=(dpdk-dev) ;;
+    plot) packages+=(gnuplot-nox) ;;
     vm)
-        packages+=" qemu-system-x86 linux-image-cloud-amd64 busybox-static kmod fio"
-        packages+=" qemu-system-arm qemu-system-misc g++-aarch64-linux-gnu g++-riscv64-linux-gnu" ;;
+        packages+=(qemu-system-x86 linux-image-cloud-amd64 busybox-static kmod fio)
+        packages+=(qemu-system-arm qemu-system-misc g++-aarch64-linux-gnu g++-riscv64-linux-gnu) ;;
     *) echo "setup.sh: no packages for '$1'" >&2; exit 2 ;;
 esac
 
 command -v dpkg-query >/dev/null || exit 0 # not a Debian: the build says itself what it misses
 
-missing=""
-for package in $packages; do
+missing=()
+for package in "${packages[@]}"; do
     state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
-    [[ $state == installed ]] || missing+=" $package"
+    [[ $state == installed ]] || missing+=("$package")
 done
-[[ -n $missing ]] || exit 0
+[[ ${#missing[@]} -gt 0 ]] || exit 0
 
-as_root=""
+as_root=()
 if [[ $(id -u) != 0 ]]; then
-    as_root=sudo
-    command -v sudo >/dev/null || { echo "./dev: not root, no sudo; please install:$missing" >&2; exit 2; }
+    as_root=(sudo)
+    command -v sudo >/dev/null || { echo "./dev: not root, no sudo; please install: ${missing[*]}" >&2; exit 2; }
 fi
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-echo "== installing$missing" >&2
+echo "== installing ${missing[*]}" >&2
 install() {
-    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
-        -o Dpkg::Options::=--force-confold $missing </dev/null >"$log" 2>&1
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
+        -o Dpkg::Options::=--force-confold "${missing[@]}" </dev/null >"$log" 2>&1
 }
 # Package lists may be missing or old: fetch them only when the first try says so.
-if ! install && ! { $as_root apt-get update -q </dev/null >"$log" 2>&1 && install; }; then
+if ! install && ! { "${as_root[@]}" apt-get update -q </dev/null >"$log" 2>&1 && install; }; then
     tail -20 "$log" >&2
-    echo "./dev: apt-get could not install:$missing" >&2
+    echo "./dev: apt-get could not install: ${missing[*]}" >&2
     exit 2
 fi

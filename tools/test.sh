@@ -45,16 +45,16 @@ ctest_in() {
 
 # The programs, and the tests, of a part of a preset. A test program and its test have the same name.
 part() {
-    local preset=$1 names
+    local preset=$1 names=()
     shift
     if ! cmake --preset "$preset" >"$results/$preset.log" 2>&1; then
         tail -40 "$results/$preset.log" >&2
         run "configure $preset" false || true
         return 0
     fi
-    names=$(ctest --preset "$preset" -N "$@" | sed -n 's/^ *Test *#[0-9]*: *//p')
-    [[ -n $names ]] || return 0
-    if build "$preset" $names; then ctest_in "$preset" "$@"; fi
+    mapfile -t names < <(ctest --preset "$preset" -N "$@" | sed -n 's/^ *Test *#[0-9]*: *//p')
+    [[ ${#names[@]} -gt 0 ]] || return 0
+    if build "$preset" "${names[@]}"; then ctest_in "$preset" "$@"; fi
 }
 
 each_check() {

@@ -28,8 +28,9 @@ for compiler in g++ clang++-14; do
         quietly "$build/core"
         [[ $core_only == ON ]] || quietly "$build/hosted"
     done
-    export PKG_CONFIG_PATH=$(dirname "$(find "$prefix" -name vfsproto.pc)")
-    export PKG_CONFIG_LIBDIR=$PKG_CONFIG_PATH:$(pkg-config --variable pc_path pkg-config)
+    PKG_CONFIG_PATH=$(dirname "$(find "$prefix" -name vfsproto.pc)")
+    PKG_CONFIG_LIBDIR=$PKG_CONFIG_PATH:$(pkg-config --variable pc_path pkg-config)
+    export PKG_CONFIG_PATH PKG_CONFIG_LIBDIR
     for package in vfsproto-core:core vfsproto:hosted; do
         program=$scratch/${package#*:}-$compiler
         # shellcheck disable=SC2046 # the flags are several words

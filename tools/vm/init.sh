@@ -10,7 +10,7 @@ mount -t devpts devpts /dev/pts
 mount -t tmpfs tmpfs /dev/shm
 mount -t hugetlbfs hugetlbfs /dev/hugepages
 modprobe -a virtio_pci virtio_console vfio_iommu_type1 vfio-pci
-cd /job
+cd /job || poweroff -f
 read -r line </proc/cmdline
 case " $line " in
     *" lab.shell "*)
