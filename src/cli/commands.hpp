@@ -2,21 +2,23 @@
 // The command table: each family adds its commands to the parser, and the one that was chosen runs.
 #pragma once
 
-#include "arguments.hpp"
+#include "command_line.hpp"
 #include "program.hpp"
 
 #include <functional>
 #include <memory>
+#include <string>
+#include <utility>
 
 namespace vfsproto::cli {
 
 // The command that the command line names. Empty until it is parsed.
 using Chosen = std::function<void(Program&)>;
 
-// Takes the commands of one parser, or of one command that has commands of its own. Both references outlive the parsing.
+// Takes the commands of one level. `chosen` outlives the parsing.
 class Commands {
 public:
-    Commands(CLI::App& app, Chosen& chosen) noexcept : app_(app), chosen_(chosen) {}
+    Commands(CommandLevel level, Chosen& chosen) noexcept : level_(level), chosen_(chosen) {}
 
     // Adds a command. Its options live as long as the parser: `describe` adds them, `run` gets them.
     template <class Options> void add(const char* name, const char* help, void (*describe)(Arguments&, Options&),
@@ -28,12 +30,21 @@ public:
     // Adds a command without options.
     void add(const char* name, const char* help, void (*run)(Program&)) { add_command(name, help, run); }
     // Adds a command that needs one of its own commands after it.
-    [[nodiscard]] Commands add_family(const char* name, const char* help);
+    [[nodiscard]] Commands add_family(const char* name, const char* help) {
+        return {level_.add_family(name, help), chosen_};
+    }
 
 private:
-    Arguments add_command(const char* name, const char* help, Chosen run);
+    Arguments add_command(const char* name, const char* help, Chosen run) {
+        return level_.add(name, help, [&chosen = chosen_, run = std::move(run)](const std::string& called) {
+            chosen = [run, called](Program& program) {
+                program.set_command(called);
+                run(program);
+            };
+        });
+    }
 
-    CLI::App& app_;
+    CommandLevel level_;
     Chosen& chosen_;
 };
 

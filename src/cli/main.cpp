@@ -4,8 +4,6 @@
 #include "escape.hpp"
 #include "interrupt.hpp"
 
-#include <CLI/CLI.hpp>
-
 #include <cerrno>
 #include <cstdio>
 #include <exception>
@@ -22,38 +20,33 @@ constexpr const char* kFooter =
     "('device list' shows them; vfio:auto is the only one). The variable VFSPROTO_DEVICE sets the default.\n"
     "Exit: 0 done, 1 an operation failed, 2 wrong usage, 3 the device or the protocol failed.";
 
-void add_global_options(CLI::App& app, GlobalOptions& options) {
+void add_global_options(Arguments app, GlobalOptions& options) {
     app.add_option("--device", options.device, "where the files are (see below)")
-        ->envname("VFSPROTO_DEVICE")
-        ->type_name("URI");
-    app.add_flag_callback("--json", [&options] { options.style = Style::json; }, "machine-readable output");
-    app.add_option("--trace", options.trace, "write a line for every request")->type_name("FILE");
-    app.add_option_function<std::string>(
-           "--log",
-           [&options](const std::string& word) {
-               if (!backends::parse_log_level(word, options.log))
-                   throw CLI::ValidationError("--log", word + ": no level");
-           },
+        .from_variable("VFSPROTO_DEVICE")
+        .shown_as("URI");
+    app.add_flag("--json", [&options] { options.style = Style::json; }, "machine-readable output");
+    app.add_option("--trace", options.trace, "write a line for every request").shown_as("FILE");
+    app.add_word(
+           "--log", [&options](const std::string& word) { return backends::parse_log_level(word, options.log); },
            "what to log to stderr: trace, debug, info, warn (default), error, off")
-        ->type_name("LEVEL");
-    const std::string group = "Tuning";
+        .shown_as("LEVEL");
+    const char* const group = "Tuning";
     app.add_option("--silence", options.silence,
                    "give up a device that answers nothing for so long (default: 120 for vfio, else never)")
-        ->type_name("SECONDS")
-        ->check(CLI::Range(0.1, 1e6))
-        ->group(group);
+        .shown_as("SECONDS")
+        .between(0.1, 1e6)
+        .in_group(group);
     app.add_option("--queue-size", options.queue_size, "entries a queue may have at most")
-        ->check(CLI::Range(1, 32768))
-        ->group(group);
-    CLI::Option* const poll = app.add_flag_callback(
-        "--poll", [&options] { options.waiting = posix::Waiting::poll; }, "wait for answers by spinning");
-    CLI::Option* const event = app.add_flag_callback(
-        "--event", [&options] { options.waiting = posix::Waiting::event; }, "wait for answers asleep");
-    CLI::Option* const adaptive = app.add_flag_callback(
-        "--adaptive", [&options] { options.waiting = posix::Waiting::adaptive; }, "whichever is faster (default)");
-    for (CLI::Option* option : {poll, event, adaptive}) option->group(group);
-    poll->excludes(event)->excludes(adaptive);
-    event->excludes(adaptive);
+        .between(1, 32768)
+        .in_group(group);
+    const auto wait_by = [&](const char* name, posix::Waiting waiting, const char* help) {
+        return app.add_flag(name, [&options, waiting] { options.waiting = waiting; }, help).in_group(group);
+    };
+    Argument poll = wait_by("--poll", posix::Waiting::poll, "wait for answers by spinning");
+    Argument event = wait_by("--event", posix::Waiting::event, "wait for answers asleep");
+    const Argument adaptive = wait_by("--adaptive", posix::Waiting::adaptive, "whichever is faster (default)");
+    poll.excludes(event).excludes(adaptive);
+    event.excludes(adaptive);
 }
 
 void complain(std::string_view line) {
@@ -85,21 +78,14 @@ ExitCode run(Program& program, const Chosen& chosen) {
 ExitCode parse_and_run(int argc, char** argv) {
     GlobalOptions options;
     Chosen chosen;
-    CLI::App app{"Files of a virtio-fs device, without a mount, a virtual machine or a kernel module.", "vfsproto"};
-    app.footer(kFooter);
-    app.fallthrough();
-    app.require_subcommand(1);
-    add_global_options(app, options);
-    Commands commands(app, chosen);
+    CommandLine line("Files of a virtio-fs device, without a mount, a virtual machine or a kernel module.", kFooter);
+    add_global_options(line.arguments(), options);
+    Commands commands(line.commands(), chosen);
     for (const auto add : kFamilies) add(commands);
-    try {
-        app.parse(argc, argv);
-    } catch (const CLI::Success& wanted) {
-        app.exit(wanted); // --help
-        return ExitCode::done;
-    } catch (const CLI::ParseError& wrong) {
-        complain(std::string(wrong.what()) + " (vfsproto --help says more)");
-        return ExitCode::usage;
+    switch (line.parse(argc, argv)) {
+    case CommandLine::Parsed::command: break;
+    case CommandLine::Parsed::help: return ExitCode::done;
+    case CommandLine::Parsed::wrong: complain(line.complaint()); return ExitCode::usage;
     }
     try {
         Program program(options);

@@ -3,9 +3,12 @@
 
 #include "escape.hpp"
 
+#include <fmt/format.h>
+
 #include <unistd.h>
 
 #include <cerrno>
+#include <iterator>
 
 namespace vfsproto::cli {
 namespace {
@@ -25,6 +28,11 @@ void write_all(const char* data, std::size_t size) {
 } // namespace
 
 Output::Output() : terminal_(::isatty(STDOUT_FILENO) != 0) {}
+
+void Output::print_formatted(fmt::string_view format, fmt::format_args args) {
+    fmt::vformat_to(std::back_inserter(text_), format, args);
+    if (text_.size() >= kWriteAt) flush();
+}
 
 void Output::write(std::string_view text) {
     text_ += text;

@@ -2,10 +2,9 @@
 // Standard output: collected, and written in large pieces. What cannot be written ends the program.
 #pragma once
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <cstddef>
-#include <iterator>
 #include <span>
 #include <string>
 #include <string_view>
@@ -29,8 +28,7 @@ public:
     void write(std::string_view text);
     void write(std::span<const std::byte> bytes); // without a copy
     template <class... Args> void print(fmt::format_string<Args...> format, Args&&... args) {
-        fmt::format_to(std::back_inserter(text_), format, std::forward<Args>(args)...);
-        if (text_.size() >= kWriteAt) flush();
+        print_formatted(format, fmt::make_format_args(args...));
     }
     void flush();
 
@@ -38,6 +36,9 @@ public:
     [[nodiscard]] std::string name(std::string_view bytes) const;
 
 private:
+    // The formatting itself is compiled once.
+    void print_formatted(fmt::string_view format, fmt::format_args args);
+
     static constexpr std::size_t kWriteAt = 64 * 1024;
 
     bool terminal_;

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The command line: what a command says of its options and arguments, and the parser. The parser's library is large; only
+// command_line.cpp includes it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace CLI {
+class App;
+class Option;
+} // namespace CLI
+
+namespace vfsproto::cli {
+
+// One argument or option that was added. A view of what the parser owns.
+class Argument {
+public:
+    explicit Argument(CLI::Option& option) noexcept : option_(&option) {}
+
+    Argument& required();
+    // Wants two words or more.
+    Argument& two_or_more();
+    // Wants a number from `least` to `most`.
+    Argument& between(double least, double most);
+    Argument& excludes(const Argument& other);
+    // Takes its value from a variable of the environment if the line has none.
+    Argument& from_variable(const char* name);
+    // Names the value in the help.
+    Argument& shown_as(const char* value);
+    // Lists it under another heading of the help.
+    Argument& in_group(const char* heading);
+
+private:
+    CLI::Option* option_;
+};
+
+// The options and arguments of one command, or those of all. Names are the parser's: "path" is an argument, "-a,--all" an
+// option. The variables outlive the parsing.
+class Arguments {
+public:
+    explicit Arguments(CLI::App& command) noexcept : command_(&command) {}
+
+    Argument add_option(const char* name, std::string& value, const char* help);
+    Argument add_option(const char* name, std::vector<std::string>& values, const char* help);
+    Argument add_option(const char* name, std::uint16_t& value, const char* help);
+    Argument add_option(const char* name, unsigned& value, const char* help);
+    Argument add_option(const char* name, std::uint64_t& value, const char* help);
+    Argument add_option(const char* name, double& value, const char* help);
+    // Takes a number of bytes from 1 to `most`, also with k, m, g behind it.
+    Argument add_size(const char* name, std::uint64_t& value, std::uint64_t most, const char* help);
+    // Passes the word to `take`, which returns false to refuse it.
+    Argument add_word(const char* name, std::function<bool(const std::string&)> take, const char* help);
+    Argument add_flag(const char* name, bool& value, const char* help);
+    // Calls `set` when the flag is given.
+    Argument add_flag(const char* name, std::function<void()> set, const char* help);
+
+private:
+    CLI::App* command_;
+};
+
+// A level of commands. A view of what the parser owns.
+class CommandLevel {
+public:
+    explicit CommandLevel(CLI::App& app) noexcept : app_(&app) {}
+
+    // Adds a command. `chosen` is called with its name ("xattr get") when the line names it.
+    Arguments add(const char* name, const char* help, std::function<void(const std::string&)> chosen);
+    // Adds a command that needs one of its own commands after it.
+    [[nodiscard]] CommandLevel add_family(const char* name, const char* help);
+
+private:
+    CLI::App* app_;
+};
+
+class CommandLine {
+public:
+    CommandLine(const char* about, const char* footer);
+    ~CommandLine();
+    CommandLine(const CommandLine&) = delete;
+    CommandLine& operator=(const CommandLine&) = delete;
+
+    // The options that every command has.
+    [[nodiscard]] Arguments arguments() noexcept;
+    [[nodiscard]] CommandLevel commands() noexcept;
+
+    enum class Parsed : std::uint8_t { command, help, wrong };
+    // Fills the variables and calls what was chosen. `help` was printed; `wrong` is told by complaint().
+    [[nodiscard]] Parsed parse(int argc, char** argv);
+    [[nodiscard]] const std::string& complaint() const noexcept { return complaint_; }
+
+private:
+    std::unique_ptr<CLI::App> app_;
+    std::string complaint_;
+};
+
+} // namespace vfsproto::cli
