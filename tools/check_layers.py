@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""The arrows of docs/design.md section 1: who may include whom, and which standard headers."""
+"""The arrows of docs/architecture.md: who may include whom, and which standard headers."""
 
 import os
 import re
@@ -71,7 +71,7 @@ def check_product_file(findings, path):
     own = layer(own_path)
     text = tree.code(tree.read(path), keep_strings=True)
     if own not in MAY:
-        findings.add(path, 1, f"no such room in docs/design.md: {own}")
+        findings.add(path, 1, f"no such room in docs/architecture.md: {own}")
         return
     below = own in BELOW or own == "c_api"
     for match in INCLUDE.finditer(text):

@@ -8,7 +8,7 @@ import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
-# Folders below the line of docs/design.md section 1, and the C face: freestanding.
+# Folders below the line of docs/architecture.md, and the C face: freestanding.
 FREESTANDING_ROOMS = ("base", "virtqueue", "transport", "fuse", "c_api")
 HOSTED_ROOMS = ("serving", "backends", "posix", "cli")
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The request queue as a channel's lane uses it: the ring itself and not a table of functions, so that a request's way
-// into the ring and out of it is compiled in one piece with the lane's (docs/design.md section 3). Which kind of ring it
+// into the ring and out of it is compiled in one piece with the lane's. Which kind of ring it
 // is, only this knows.
 #pragma once
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Lets threads share one lane (docs/design.md section 6). Its lock is held to start and kick or to drain, never while
+// Lets threads share one lane. Its lock is held to start and kick or to drain, never while
 // sleeping. Exactly one of the waiting threads is the poller: it drains for all, and passes the role on when its own
 // request is done. A lone thread makes no futex call.
 #pragma once

@@ -416,7 +416,7 @@ template <RequestQueue Q> void BasicLane<Q>::finish_odd(Token token, Entry& entr
     }
 }
 
-// The order is that of docs/design.md section 5. Liveness was checked by the caller; "owed" and "size fits" are one
+// docs/architecture.md, "The client", has the order. Liveness was checked by the caller; "owed" and "size fits" are one
 // comparison, since a row without a reply has no body that fits.
 template <RequestQueue Q>
 inline Errc BasicLane<Q>::check(const LaneSlot& slot, std::uint32_t written, const wire::OutHeader& header) noexcept {

@@ -25,7 +25,7 @@ struct Client {
 
 enum class Remember : std::uint8_t { no, yes };
 
-// What ENOSYS means for an operation that is a single request (Linux fs/fuse; docs/design.md section 5).
+// What ENOSYS means for an operation that is a single request (Linux fs/fuse).
 struct EnosysRule {
     wire::Opcode op;
     wire::Errno becomes; // what the caller sees; none = success without effect
