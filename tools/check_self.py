@@ -13,7 +13,6 @@ import check_source
 import commit_message
 import source_tree as tree
 
-HEAD = "// SPDX-License-Identifier: BSD-2-Clause\n#pragma once\n"
 CMAKE = "project(vfsproto VERSION 0.1.0)\n"
 
 # check: [(file, contents, has to be found)]
@@ -36,10 +35,6 @@ CASES = {
     ],
     "sizes": [
         ("src/posix/a.cpp", "int x;\n" * 601, "601 lines"),
-        ("src/posix/b.cpp", "int f(int a) {\n" + "    a++;\n" * 60 + "}\n", "f: 62 lines"),
-        ("src/posix/b.cpp", "int f(int a) {\n" + "    a++;\n" * 50 + "}\n", None),
-        ("src/posix/c.cpp", "namespace {\nstruct S {\n    int m() const noexcept {\n" + "        if (x) {\n        }\n" * 30
-         + "    }\n};\n}\n", "m: 62 lines"),
     ],
     "conformance": [("docs/conformance.md", "| § | who | requirement | test |\n|---|---|---|---|\n| 2.1 | driver | MUST | `a test` |\n",
                      "no test is called: a test"),
@@ -47,8 +42,6 @@ CASES = {
                      None),
                     ("docs/conformance.md", "| § | who | requirement | test |\n|---|---|---|---|\n| 2.1 | driver | MUST | later |\n",
                      "names no test")],
-    "headers": [("include/vfsproto/base/a.hpp", HEAD + "std::uint32_t x();\n", "does not compile alone with g++"),
-                ("include/vfsproto/base/b.hpp", HEAD + "#include <cstdint>\nstd::uint32_t x();\n", None)],
     "format": [("src/posix/a.cpp", "int  x ;\n", "not formatted"), ("src/posix/b.cpp", "int x;\n", None)],
 }
 for rule in check_source.RULES:

@@ -92,6 +92,12 @@ RULES = (
          folders=("include",),
          bad=(("include/vfsproto/posix/a.hpp", "void open(int fd, bool write);\n", "boolean parameter"),),
          good=(("include/vfsproto/posix/b.hpp", "bool is_open() const; // (bool x)\nbool x = false;\n"),)),
+    Rule("once", "A header may be included twice.",
+         ((r"\A(?!(?:.*\n)*#pragma once)", "no #pragma once"),),
+         folders=("include", "src", "tests", "bench", "fuzz", "examples"), suffixes=(".hpp",), reads=DIRECTIVES,
+         applies=lambda path: not path.startswith("bench/baseline/"),
+         bad=(("src/posix/a.hpp", "int x();\n", "no #pragma once"),),
+         good=(("src/posix/a.hpp", "// A comment.\n#pragma once\n"),)),
     Rule("opcode_switch", "Nothing switches over opcodes: everything derives from the op table.",
          tuple((pattern, "a switch over opcodes: derive it from op_table.hpp") for pattern in
                (r"\bswitch\s*\([^{;]*[Oo]pcode", r"\bcase\s+(?:\w+::)*Opcode::", r"\bcase\s+FUSE_[A-Z0-9_]+\s*:")),
