@@ -73,7 +73,7 @@ struct Packed {
         must(driver.init(ring, shadow, options));
         must(device.init(ring, memory, heads, {.event_index = EventIndex::on, .order = order}));
     }
-    // As above: turns available descriptors into used ones.
+    // Turns available descriptors of a packed ring into used ones.
     std::uint32_t served = 0;
     std::uint64_t used = PackedDesc::flags(packed::kBoth);
     void serve_bare(std::size_t burst, std::size_t chain) {
@@ -88,7 +88,7 @@ struct Packed {
     }
 };
 
-// With memory for the ring, its tables and the data.
+// A ring with memory of its own for its areas, its tables and the data.
 template <class Rings> struct OwnRings : Rings {
     std::vector<std::byte> memory;
     RegionTable table;

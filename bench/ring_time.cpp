@@ -67,7 +67,7 @@ struct Figures {
     double interrupts = 0;
 };
 
-// The baseline. A place belongs to the device while its word is not 0.
+// The baseline is a ring with the least to it: a place belongs to the device while its word is not 0.
 struct Bare {
     Le64 words[kSize];
     Le64 addresses[kSize];
@@ -134,7 +134,7 @@ template <class Driver> void submit(Driver& driver, Segment buffer, std::size_t 
     driver.kick();
 }
 
-// Up to `most` chains. Returns how many.
+// Serves up to `most` chains. Returns how many.
 template <class Device> std::size_t serve(Device& device, Chain& chain, std::size_t most) {
     std::size_t done = 0;
     while (done < most && device.pop(chain)) {
@@ -374,7 +374,7 @@ template <class Rings> Figures measure(UseOrder order, bool by_table, const Case
     if (is_fuse) return null_requests(rings, wanted);
     if (is_device) return device_alone(rings, wanted);
     if (!by_table) return exchange(rings.driver, rings.device, rings.data, wanted);
-    // What only a driver of ours has is done to it before.
+    // Calls that only our own driver has are made before the driver is hidden behind the table.
     struct ByTable : QueueRef {
         decltype(rings.driver)& driver;
         explicit ByTable(decltype(rings.driver)& of) : QueueRef(make_queue_ref(of)), driver(of) {}

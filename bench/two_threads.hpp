@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What a measurement with two threads needs of the system.
+// System calls for measurements with two threads.
 #pragma once
 
 #include "vfsproto/base/fence.hpp"
@@ -19,13 +19,13 @@
 
 namespace vfsproto::bench {
 
-// In seconds.
+// Returns the monotonic time in seconds.
 inline double now() noexcept {
     timespec time{};
     ::clock_gettime(CLOCK_MONOTONIC, &time);
     return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
 }
-// Of a look at the clock, the least of many.
+// Returns the seconds one look at the clock takes, the least of many.
 inline double cost_of_clock() noexcept {
     double least = 1;
     for (int i = 0; i < 1000; ++i) {

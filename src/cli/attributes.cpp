@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// chmod, chown, touch, truncate, sync.
+// The commands chmod, chown, touch, truncate and sync are here.
 #include "commands.hpp"
 #include "mode.hpp"
 #include "owner.hpp"

@@ -21,7 +21,7 @@ constexpr unsigned kListedFiles = 1000; // in the directory a readdir bench make
 
 bool needs_directory(BenchOp op) { return op == BenchOp::create || op == BenchOp::readdir; }
 
-// What the bench made itself, and removes.
+// Makes the file or directory a bench works on, and removes it at the end.
 class Scratch {
 public:
     Scratch(posix::Mount& mount, const BenchOptions& options) : mount_(mount), options_(options) {}

@@ -70,7 +70,7 @@ void run(Program& program, const BenchOptions& options) {
         throw Leave{ExitCode::usage};
     }
     const BenchResult result = run_bench(program.mount(), options);
-    // Of an interrupted run: what there was of it.
+    // An interrupted run prints what it measured until then.
     if (!result.failure.happened()) print_result(program, options, result);
     static_cast<void>(program.succeeded(result.failed_at, result.failure));
 }

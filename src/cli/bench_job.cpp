@@ -48,7 +48,7 @@ std::string BenchJob::next_name() { return fmt::format("j{}-{}", number_, names_
 std::size_t BenchJob::buffers() const noexcept {
     if (options_.buffers != 0) return options_.buffers;
     if (!is_read()) return options_.iodepth;
-    // Of memory that stays in the cache between two uses.
+    // Memory that stays in the cache between two uses is as much as pays.
     return std::clamp<std::size_t>(kMostReadMemory / options_.block_size, 1, options_.iodepth);
 }
 

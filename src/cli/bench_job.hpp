@@ -14,7 +14,7 @@
 
 namespace vfsproto::cli {
 
-// What all jobs of a bench work on.
+// All jobs of a bench work on one target.
 struct BenchTarget {
     std::string path;      // the file, or the directory for create and readdir
     std::string directory; // where `name` is, for stat
@@ -46,7 +46,7 @@ private:
     template <class Slot> void run_slots();
     template <wire::Opcode Op> void run_transfers();
     void run_pooled_reads();
-    // What a kind of queued operation does: start one in a slot, and look at a finished one (true = count it).
+    // Starts an operation in every slot, and another one in a slot whose operation has finished.
     template <class Slot> void keep_busy(posix::IoQueue& queue, std::vector<Slot>& slots);
     // The failure that ends the bench. Returns false.
     bool fail(const posix::Failure& failure) noexcept;
@@ -96,7 +96,7 @@ private:
     [[nodiscard]] bool finished(posix::IoQueue& queue, CreateSlot& slot, const client::Operation& operation);
     [[nodiscard]] bool finished(posix::IoQueue& queue, NullSlot& slot, const client::Operation& operation);
 
-    // What a slot holds of others, whatever came of its operation.
+    // Gives back what a slot borrowed, also when its operation failed.
     template <class Slot> static void give_back(Slot&) noexcept {}
     static void give_back(PooledSlot& slot) { slot.pool->give_back(slot.read); }
 

@@ -76,7 +76,7 @@ public:
     Copy(Contents& from, Contents& to, std::span<std::byte> buffer, const std::function<bool(std::uint64_t)>& moved)
         : from_(from), to_(to), buffer_(buffer), moved_(moved) {}
 
-    // Up to `end`, or the end of the file. `expected` is where that probably is.
+    // Copies up to `end`, or to the end of the file. `expected` is where the file probably ends.
     CopyResult range(std::uint64_t at, std::uint64_t end, std::uint64_t expected) {
         for (;;) {
             // One byte more than there should be: then a short answer says that this was all.

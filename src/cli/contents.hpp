@@ -43,7 +43,7 @@ private:
 
 class LocalContents final : public Contents {
 public:
-    // Not owned. What cannot seek (a pipe) is read and written in order.
+    // The descriptor stays the caller's. A pipe, which cannot seek, is read and written in order.
     explicit LocalContents(int fd) : fd_(fd) {}
     posix::Outcome<std::uint64_t> read(std::span<std::byte> into, std::uint64_t offset) override;
     posix::Failure write(std::span<const std::byte> from, std::uint64_t offset) override;
@@ -61,7 +61,7 @@ struct ContentsSize {
     [[nodiscard]] bool has_holes() const noexcept { return blocks < bytes / 512; }
 };
 
-// Which side failed, if one did.
+// Says which side of a copy failed, if one did.
 struct CopyResult {
     enum class Side : std::uint8_t { none, from, to } side = Side::none;
     posix::Failure failure{};

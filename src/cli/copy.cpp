@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// get and put: their options, and what both do.
+// The commands get and put: their options, and the steps both have in common.
 #include "copy.hpp"
 
 #include "commands.hpp"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What get and put have in common.
+// The state that get and put have in common.
 #pragma once
 
 #include "contents.hpp"
@@ -34,7 +34,7 @@ class CopyRun {
 public:
     CopyRun(Program& a_program, const CopyOptions& a_options);
 
-    // Any thread. Says which side failed, but for what failed because the program is stopping.
+    // Reports which side failed. Says nothing of failures that follow from stopping the program. Any thread.
     void fail(const std::string& path, const posix::Failure& failure);
     void fail(const CopyResult& result, const std::string& from, const std::string& to) {
         fail(result.side == CopyResult::Side::from ? from : to, result.failure);

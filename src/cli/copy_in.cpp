@@ -78,7 +78,7 @@ public:
         const auto there = run_.mount.stat(remote);
         const bool into = there && posix::is_directory(there->mode);
         auto top = std::make_shared<Sent>(run_, nullptr);
-        // What has no name of its own (".", "/") is opened itself, and what is in it goes straight into the copy.
+        // A path without a name of its own (".", "/") is opened itself, and its entries go straight into the copy.
         const bool nameless = base_name(local).empty();
         top->local = nameless ? local : directory_name(local);
         top->fd = FileDescriptor(::open(top->local.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// device list, bind, unbind: the virtio-fs devices on this machine's PCI buses, and who has them.
+// The commands device list, bind and unbind: virtio-fs devices on this machine's PCI buses, and the drivers that have
+// them.
 #include "commands.hpp"
 #include "json.hpp"
 
@@ -19,7 +20,7 @@ struct WhichOptions {
 };
 
 PciDevices devices_of_this_machine() {
-    // Where sysfs is, for those who have it elsewhere.
+    // VFSPROTO_SYSFS names the place of sysfs where it is not mounted at /sys.
     const char* const sysfs = std::getenv("VFSPROTO_SYSFS");
     return sysfs == nullptr ? PciDevices() : PciDevices(sysfs);
 }

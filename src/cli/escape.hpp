@@ -11,7 +11,8 @@ namespace vfsproto::cli {
 
 [[nodiscard]] bool is_utf8(std::string_view bytes) noexcept;
 
-// For a terminal or one line of a message: control characters as \n, \t or \x1b, and what is no UTF-8 as \xNN.
+// Returns the text for a terminal or one line of a message: control characters as
+// , \t or \x1b, bytes that are no UTF-8 as \xNN.
 [[nodiscard]] std::string printable(std::string_view bytes);
 
 [[nodiscard]] std::string to_hex(std::string_view bytes);

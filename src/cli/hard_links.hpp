@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Which files of a tree are one and the same: the first name met is copied, the others become links to the copy.
+// Finds the names of a tree that are one file: the first name met is copied, the others become links to the copy.
 #pragma once
 
 #include <compare>

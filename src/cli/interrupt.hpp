@@ -10,7 +10,7 @@ inline std::atomic<bool> interrupt_asked{false};
 static_assert(std::atomic<bool>::is_always_lock_free); // a signal sets it
 
 void catch_interrupts() noexcept;
-// Any thread. Here, since it is asked between two requests of a benchmark.
+// True if the user pressed Ctrl-C. Any thread. Inline, because a benchmark asks between two requests.
 [[nodiscard]] inline bool interrupted() noexcept { return interrupt_asked.load(std::memory_order_relaxed); }
 
 } // namespace vfsproto::cli

@@ -14,7 +14,7 @@ public:
     LatencyHistogram& operator=(const LatencyHistogram&) = delete;
 
     void add_one(std::uint64_t ns) noexcept { ++counts_[index_of(ns)]; }
-    // The same for one of many: what ends together often took equally long.
+    // Adds one latency. Requests that end together often took equally long, so the last bucket is remembered.
     void add(std::uint64_t ns) noexcept {
         if (ns != last_) [[unlikely]] {
             last_ = ns;

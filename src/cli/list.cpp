@@ -102,7 +102,7 @@ public:
     }
 
 private:
-    // What a path given by the user stands for: a directory is listed, a link to one followed, unless -l or -d.
+    // Sorts one path of the user in: a directory is listed, a link to one is followed, unless -l or -d is given.
     void sort_out(const std::string& path, std::vector<Listed>& files, std::vector<std::string>& directories) {
         const bool follow = !options_.directory && !options_.details;
         const auto attributes = program_.mount().stat(path, follow ? posix::LastLink::follow : posix::LastLink::keep);

@@ -14,7 +14,7 @@ namespace vfsproto::cli {
 // Only root may give files away.
 enum class KeepOwner : std::uint8_t { no, yes };
 
-// What a new file, link or node may take the place of. A device such as /dev/null is not lost to a regular file.
+// Says which files a new file, link or node may replace. A device such as /dev/null is not lost to a regular file.
 enum class Replaces : std::uint8_t { files_and_links, special_files_too };
 [[nodiscard]] constexpr bool may_replace(Replaces replaces, std::uint32_t mode) noexcept {
     if (posix::is_directory(mode)) return false;
@@ -31,7 +31,7 @@ using backends::FileDescriptor;
 // Empty, to be written, for nobody else to read yet.
 [[nodiscard]] posix::Outcome<FileDescriptor> make_file(int parent, const std::string& name);
 [[nodiscard]] posix::Failure make_symlink(int parent, const std::string& name, const std::string& target);
-// With the mode that the umask leaves.
+// Makes a special file with the mode that the umask leaves.
 [[nodiscard]] posix::Failure make_node(int parent, const std::string& name, const posix::Attributes& attributes);
 // `existing` is a relative path below `root`.
 [[nodiscard]] posix::Failure make_link(int root, const std::string& existing, int parent, const std::string& name);

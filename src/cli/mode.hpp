@@ -16,7 +16,8 @@ namespace vfsproto::cli {
 // "file", "directory", "symlink", "fifo", "socket", "block device", "character device", "unknown".
 [[nodiscard]] const char* type_name(std::uint32_t mode) noexcept;
 
-// What chmod(1) takes: "644", "u+x", "go-w,a+X", "u=rw,g=u". Octal digits replace the twelve bits.
+// A change of mode in the words of chmod(1): "644", "u+x", "go-w,a+X", "u=rw,g=u". Octal digits replace the twelve
+// bits.
 class ModeChange {
 public:
     // `umask` holds where a clause names nobody ("+x"). Nothing when `text` is no mode.

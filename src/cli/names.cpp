@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// mkdir, rmdir, mv, ln. (rm stands in remove.cpp.)
+// The commands mkdir, rmdir, mv and ln are here; rm is in remove.cpp.
 #include "commands.hpp"
 #include "mode.hpp"
 #include "paths.hpp"
@@ -18,7 +18,7 @@ struct MakeOptions {
     std::string mode;
 };
 
-// As "mkdir -p": what is there already will do, if it is a directory.
+// Makes a path as "mkdir -p" does: a directory that is there already is no failure.
 Failure make_with_parents(posix::Mount& mount, const std::string& path) {
     const std::string clean(without_slashes(path));
     // The common case, that only the last is missing, asks nothing in vain.
@@ -68,7 +68,7 @@ struct MoveOptions {
     bool symbolic = false;
 };
 
-// Where sources go: into the target, if it is a directory.
+// The target of mv or ln: sources go into it if it is a directory.
 class Target {
 public:
     Target(Program& program, const MoveOptions& options) : path_(options.paths.back()) {
@@ -96,7 +96,7 @@ void run_mv(Program& program, const MoveOptions& options) {
     for (std::size_t i = 0; i + 1 < options.paths.size(); ++i) {
         const std::string& source = options.paths[i];
         const std::string to = target.of(source);
-        // Not on the target alone: which of the two is missing or in the way only the error tells.
+        // The message names both paths: only the error tells which of the two is missing or in the way.
         static_cast<void>(program.succeeded(source + " to " + to, program.mount().rename(source, to, flags)));
     }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Where a bench reads and writes next. Cheap: it stands in the loop that is measured.
+// The offsets at which a bench reads and writes. Cheap, because next() is in the loop that is measured.
 #pragma once
 
 #include <cstdint>

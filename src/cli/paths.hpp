@@ -26,7 +26,7 @@ namespace vfsproto::cli {
     return name == "." || name == ".." ? std::string_view() : name;
 }
 
-// Where the last name is: "." for a path of one name.
+// Returns the path of the directory that holds the last name: "." for a path of one name.
 [[nodiscard]] inline std::string directory_name(std::string_view path) {
     path = without_slashes(path);
     const std::size_t slash = path.rfind('/');
@@ -34,7 +34,7 @@ namespace vfsproto::cli {
     return std::string(slash == 0 ? "/" : path.substr(0, slash));
 }
 
-// May something be made by this name, without leaving the directory it is to be in?
+// True if something may be made by this name without leaving the directory it is to be in.
 [[nodiscard]] inline bool is_plain_name(std::string_view name) noexcept {
     return !name.empty() && name != "." && name != ".." && name.find('/') == std::string_view::npos &&
            name.find('\0') == std::string_view::npos;

@@ -14,7 +14,7 @@
 namespace vfsproto::cli {
 namespace {
 
-// What a person can do about it.
+// Tells a person how to help themselves.
 std::string_view advice(const posix::Failure& failure) noexcept {
     switch (failure.errc) {
     case Errc::device_gone:

@@ -62,7 +62,7 @@ public:
     // which is said once. Any thread.
     void report(std::string_view subject, const posix::Failure& failure);
     void report(std::string_view subject, std::string_view why);
-    // Is there no sense in going on (the device failed, or the user wants to stop)? Any thread.
+    // True if going on makes no sense: the device failed, or the user wants to stop. Any thread.
     [[nodiscard]] bool stopping() const noexcept;
     // Throws Leave then. Main thread.
     void check() const;

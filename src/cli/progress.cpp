@@ -50,7 +50,7 @@ void Progress::draw() noexcept {
     next_ = now + kPeriod;
     const double seconds = std::chrono::duration<double>(now - begin_).count();
     const std::uint64_t bytes = bytes_;
-    // What a tree holds is found out on the way, so that the sum grows.
+    // The size of a tree becomes known on the way, so the sum grows.
     const std::uint64_t expected = std::max<std::uint64_t>(expected_, bytes);
     const auto rate = static_cast<std::uint64_t>(static_cast<double>(bytes) / seconds);
     constexpr unsigned kWidth = 24;

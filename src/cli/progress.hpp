@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// How far a long transfer has come: a line on stderr that is drawn over again, if that is a terminal.
+// Shows how far a long transfer has come: on a terminal, a line on stderr that is drawn over again.
 #pragma once
 
 #include <atomic>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// stat, readlink, df. (cat stands in cat.cpp.)
+// The commands stat, readlink and df are here; cat is in cat.cpp.
 #include "commands.hpp"
 #include "json.hpp"
 #include "mode.hpp"
@@ -109,7 +109,7 @@ struct Space {
     unsigned percent;
 };
 
-// As df(1) counts: what only root may use is neither available nor part of the percentage.
+// Counts as df(1) does: blocks that only root may use are neither available nor part of the percentage.
 Space space_of(const wire::Kstatfs& status) {
     const std::uint64_t unit = status.frsize != 0 ? status.frsize : status.bsize;
     const std::uint64_t used = status.blocks > status.bfree ? status.blocks - status.bfree : 0;

@@ -42,7 +42,7 @@ public:
     }
 
 private:
-    // As deep as a path may be long: the server's directories may be without end.
+    // Goes as deep as a path may be long, because a server's directories may have no end.
     void walk(const std::string& path, const std::string& prefix, unsigned level) {
         auto entries = entries_of(path);
         if (!entries) return;
@@ -76,7 +76,7 @@ private:
         return list_directory(program_, path, Detail::attributes, options_.all ? Hidden::show : Hidden::skip);
     }
     [[nodiscard]] bool goes_below(unsigned level) const { return options_.depth == 0 || level < options_.depth; }
-    // Is it a directory?
+    // Counts the entry. True if it is a directory.
     bool count(const Listed& entry) {
         const bool directory = entry.type == kSIfdir;
         ++(directory ? directories_ : files_);

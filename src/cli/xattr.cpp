@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// xattr get, set, ls, rm.
+// The commands xattr get, set, ls and rm are here.
 #include "commands.hpp"
 #include "json.hpp"
 
@@ -29,7 +29,7 @@ void run_get(Program& program, const XattrOptions& options) {
     if (!program.succeeded(options.path, value)) return;
     if (!program.wants_json()) {
         program.out().write(std::span<const std::byte>(*value));
-        // Exactly the value in a pipe.
+        // A pipe gets exactly the value.
         if (program.out().is_terminal()) program.out().write("\n");
         return;
     }

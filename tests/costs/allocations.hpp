@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// How often a thread asked for memory.
+// Counts the allocations of a thread.
 #pragma once
 
 #include <cstdint>

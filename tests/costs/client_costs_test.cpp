@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What a READ or a WRITE of the client costs in descriptors, doorbells, copies, allocations and system calls: the counts
-// that gate (docs/bench/client.md has those that inform).
+// The costs of a READ or a WRITE of the client that gate: descriptors, doorbells, copies, allocations and system calls.
+// docs/bench/client.md has those that inform.
 #include "allocations.hpp"
 #include "support/catch.hpp"
 #include "support/connected.hpp"
@@ -48,7 +48,7 @@ public:
             return static_cast<double>(count) / static_cast<double>(used.requests);
         }
     };
-    // What `work` cost, which leaves nothing in flight.
+    // Returns the cost of `work`, which leaves nothing in flight.
     [[nodiscard]] Cost cost_of(const std::function<void()>& work) {
         const posix::ChannelStats before = mount_->channel().stats();
         const std::uint64_t allocated = test::allocations();
@@ -66,7 +66,7 @@ private:
     posix::File file_;
 };
 
-// In this process, served by the thread that rings the doorbell.
+// Mounts a file system in this process, served by the thread that rings the doorbell.
 std::unique_ptr<posix::Mount> mount_embedded(backends::Memfs& fs) {
     auto mount = posix::Mount::open(backends::make_loopback(fs, {}), sleeping());
     REQUIRE(mount);
@@ -164,7 +164,7 @@ TEST_CASE("a burst of a queue rings the doorbell once", "[costs]") {
     CHECK(cost.used.doorbells == 1);
     CHECK(cost.used.copies == 0);
     CHECK(cost.allocations == 0);
-    // … and so does every later one.
+    // Every later read takes no allocation either.
     const auto more = bench.cost_of([&] { read_deep(bench, queue, reads, buffer->bytes(), 64 * kDepth); });
     CHECK(more.used.requests == 64 * kDepth);
     CHECK(more.used.doorbells <= 64);

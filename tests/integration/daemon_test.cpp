@@ -100,7 +100,7 @@ TEST_CASE("virtiofsd serves rings of any size, down to two entries", "[integrati
         const Connected connected = connect(daemon, {}, size);
         INFO(connected.trouble);
         REQUIRE(connected.mount);
-        // What is no power of two is rounded down.
+        // A size that is no power of two is rounded down.
         CHECK(connected.mount->channel().rings().request_ring().size() == (size == 100 ? 64 : size));
         use(*connected.mount);
     }

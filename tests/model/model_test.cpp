@@ -52,7 +52,7 @@ std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
     return text != nullptr ? std::strtoull(text, nullptr, 10) : otherwise;
 }
 
-// What is legal and differs between file systems. Each has its reason.
+// True for a difference that is legal between file systems. Each has its reason.
 using Exempt = std::function<bool(const model::Operation&, const std::string& ours, const std::string& reference)>;
 
 void run(model::Subject& ours, model::Subject& reference, std::uint64_t steps, const Exempt& exempt) {
@@ -73,7 +73,8 @@ void run(model::Subject& ours, model::Subject& reference, std::uint64_t steps, c
     CHECK(ours.whole_tree() == reference.whole_tree());
 }
 
-// With two names wrong in two ways, which is told first: a server checks both before it looks one up.
+// True if two names are wrong in two ways and the sides differ in which they tell: a server checks both before it looks
+// one up.
 bool is_order_of_names(const model::Operation& operation, const std::string& ours, const std::string& theirs) {
     const bool both_failed = !ours.starts_with("ok") && !theirs.starts_with("ok");
     return operation.kind == model::Kind::rename && both_failed && operation.path2.size() > 255;
@@ -137,8 +138,8 @@ TEST_CASE("100,000 random operations through the loopback and memfs equal plain 
             model::PosixSubject reference(scratch.reference());
             run(ours, reference, from_environment("VFSPROTO_MODEL_STEPS", 100'000),
                 [](const model::Operation& operation, const std::string& mine, const std::string& theirs) {
-                    // Where the host keeps data in pages of another size, holes lie elsewhere; and a tmpfs may have no
-                    // user xattrs at all.
+                    // A host that keeps data in pages of another size has holes elsewhere; a tmpfs may have no user
+                    // xattrs at all.
                     return is_order_of_names(operation, mine, theirs) || is_seek(operation) ||
                            (is_xattr(operation) && theirs == "EOPNOTSUPP");
                 });

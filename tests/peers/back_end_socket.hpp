@@ -81,7 +81,7 @@ public:
     // Goes up with every message that changes memory or a queue.
     [[nodiscard]] unsigned generation() const { return generation_; }
 
-    // What descriptors may point into.
+    // Returns the memory that descriptors may point into.
     [[nodiscard]] const RegionTable& memory() const { return table_; }
     // A part of it by the front end's own address.
     [[nodiscard]] Region at_user_address(std::uint64_t address, std::size_t len) const {
@@ -150,7 +150,7 @@ private:
         static_cast<void>(!::send(socket_.get(), raw.data(), raw.size(), MSG_NOSIGNAL));
     }
 
-    // Was that answered?
+    // True if the message was answered.
     bool handle(Message& message) {
         switch (message.request) {
         case 1: return reply(1, offered_), true;

@@ -29,8 +29,8 @@ struct Kind {
 const FeatureSet kMerged(kMergedBuffers);
 const FeatureSet kPacked = FeatureSet::of(Feature::ring_packed);
 
-// Not here: merged buffers in order. The buffers of a frame must become used at once, each with its length; what our
-// device side publishes at once in order is one batch, with one length.
+// Merged buffers in order are left out. The buffers of a frame must become used at once, each with its length; our
+// device side publishes them in order as one batch, with one length.
 const Kind kKinds[] = {
     {"split", {}, "queue_size=256,packed_vq=0,in_order=0,mrg_rxbuf=0"},
     {"split, merged buffers", kMerged, "queue_size=256,packed_vq=0,in_order=0,mrg_rxbuf=1"},
@@ -126,9 +126,9 @@ TEST_CASE("frames through DPDK's virtio-user driver come back unchanged, on ever
     }
 }
 
-// Its table keeps WRITE on the header, which the device is to read, from when it was cleared; the rest of the frame
-// follows without. A device must find what it reads before what it writes (virtio 1.2 §2.8.17); one that does not look
-// at WRITE takes it all the same.
+// DPDK's table keeps WRITE on the header, which the device is to read, from when it was cleared; the rest of the frame
+// follows without it. A device must find what it reads before what it writes (virtio 1.2 §2.8.17); a device that does
+// not look at WRITE takes the frame all the same.
 TEST_CASE("an indirect table of DPDK's virtio-user on a packed ring is refused by name", "[peer]") {
     if (!Testpmd::find()) return skip(kNoPeer);
     const Watchdog watchdog("a frame through a table");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What a test with a peer goes through for every kind of ring.
+// The form of a test with a peer, for every kind of ring.
 #pragma once
 
 #include "vfsproto/virtqueue/ring_options.hpp"
@@ -11,7 +11,7 @@
 
 namespace vfsproto::test {
 
-// How our side of a ring learns that the peer has done something.
+// Says how our side of a ring learns that the peer has done something.
 enum class Waiting { polls, sleeps };
 
 using BeforeSleep = std::function<void()>;

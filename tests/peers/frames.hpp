@@ -21,13 +21,13 @@ inline constexpr std::size_t kNetHeader = 12; // struct virtio_net_hdr with VERS
 inline constexpr std::size_t kMinFrame = 60;
 inline constexpr std::size_t kMaxFrame = 1514;
 
-// How many frames a test sends, as ./dev test says: a million in the nightly form.
+// True in the nightly form of ./dev test, which sends a million frames.
 inline bool is_nightly() {
     const char* const scope = std::getenv("VFSPROTO_TEST_SCOPE");
     return scope != nullptr && std::string_view(scope) == "nightly";
 }
 inline std::uint64_t frames_to_send() { return is_nightly() ? 1'000'000 : 20'000; }
-// What the nightly form has to say of itself. Not for comparison with anything: the peer shares our cores.
+// Prints the time of a nightly run. It compares with nothing, because the peer shares our cores.
 inline void tell_time(const std::string& what, std::chrono::nanoseconds time, std::uint64_t frames) {
     if (!is_nightly()) return;
     const double each = static_cast<double>(time.count()) / static_cast<double>(frames);
@@ -57,7 +57,7 @@ public:
             done += len;
         });
     }
-    // Is this frame `number`? Of the segments but for their first `skip` bytes; what comes after the frame may be
+    // True if the segments, without their first `skip` bytes, hold frame `number`. Bytes after the frame may be
     // anything.
     [[nodiscard]] bool matches(std::uint64_t number, std::span<const HostSegment> in, std::size_t skip) {
         std::size_t done = 0;
@@ -70,7 +70,7 @@ public:
         return same && done == length(number);
     }
 
-    // Where, for people: what is too short differs from its end on.
+    // Returns the first byte that differs, for a message. A frame that is too short differs from its end on.
     [[nodiscard]] std::size_t first_difference(std::uint64_t number, std::span<const HostSegment> in,
                                                std::size_t skip) {
         std::size_t done = 0;

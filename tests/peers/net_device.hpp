@@ -203,7 +203,7 @@ private:
         frames_.write(sent_++, all_, kNetHeader);
         for (std::size_t i = 0; i < held_; ++i) {
             must(to_driver_.ring.push(outs_[i].chain, outs_[i].written));
-            // With IN_ORDER what is published at once is one batch, and only its last length is told.
+            // Entries that are published at once with IN_ORDER are one batch, and only its last length is told.
             if (in_order_) to_driver_.ring.publish();
         }
         counts_.buffers += held_;
@@ -230,7 +230,7 @@ private:
             if (chain.readable_count > 1 && chain.descriptors == 1) ++counts_.indirect;
         }
         if (count == 0 || from_driver_.ring.error() != Errc::ok) return 0;
-        // In another order than they came in; IN_ORDER makes the queue keep them back.
+        // The buffers go back in another order than they came in; with IN_ORDER the queue keeps them back.
         std::array<std::size_t, kBurst> order;
         for (std::size_t i = 0; i < count; ++i) order[i] = i;
         for (std::size_t i = count; i > 1; --i) std::swap(order[i - 1], order[scramble(shuffles_++) % i]);

@@ -263,7 +263,7 @@ private:
         return lengths;
     }
 
-    // Until some of the frames that are under way have come. False when there was no need to sleep.
+    // Sleeps until some of the frames under way have come. False when there was no need to sleep.
     bool sleep(const BeforeSleep& before_sleep) {
         const std::uint64_t under_way = sent_ - received_;
         const auto wanted = static_cast<std::uint16_t>(1 + scramble(cuts_++) % std::min<std::uint64_t>(under_way, 8));

@@ -51,7 +51,7 @@ public:
         if (!body_.empty()) std::memcpy(all.data() + sizeof(header), body_.data(), body_.size());
         return all;
     }
-    // The same bytes in segments of these sizes; the rest in one more.
+    // Returns the bytes in segments of these sizes; the rest are in one more.
     [[nodiscard]] std::vector<Bytes> split(const std::vector<std::size_t>& sizes) const {
         const Bytes all = bytes();
         std::vector<Bytes> parts;

@@ -108,7 +108,7 @@ public:
         kick(queue);
         return wait(queue, slot);
     }
-    // How often the queue's eventfd was written since the last look.
+    // Returns how often the queue's eventfd was written since the last call.
     std::uint64_t interrupts(std::uint16_t queue) {
         pollfd waiting{device_.transport().wait_handle(QueueIndex{queue}).fd, POLLIN, 0};
         std::uint64_t count = 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// How much a test does whose length scales: the least in builds that are slow by nature (a sanitizer, an emulated machine),
-// else what VFSPROTO_TEST_SCOPE asks for. And the seed, which VFSPROTO_SEED changes.
+// Says how long a scaling test runs: shortest in builds that are slow by nature (a sanitizer, an emulated machine),
+// else as VFSPROTO_TEST_SCOPE asks. VFSPROTO_SEED changes the seed.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +27,7 @@ inline std::uint64_t scaled(const Scale& scale) {
     return scope != nullptr && std::string_view(scope) == "nightly" ? scale.nightly : scale.usual;
 }
 
-// Of the whole run, 0 unless told. A failing test prints it.
+// Returns the seed of the whole run, 0 unless VFSPROTO_SEED gives one. A failing test prints it.
 inline std::uint64_t run_seed() {
     const char* const seed = std::getenv("VFSPROTO_SEED");
     return seed == nullptr ? 0 : std::strtoull(seed, nullptr, 10);

@@ -158,7 +158,7 @@ public:
     [[nodiscard]] std::size_t submits() const { return submits_; }
     [[nodiscard]] std::size_t evacuated() const { return evacuated_; }
     [[nodiscard]] const std::vector<std::uint16_t>& armed() const { return armed_; }
-    // What the driver did that no ring would take; empty when it behaved.
+    // Returns what the driver did that no ring would take; empty when it behaved.
     [[nodiscard]] const std::string& blamed() const { return blamed_; }
 
     // The next `count` submissions are refused.

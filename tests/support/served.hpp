@@ -17,7 +17,7 @@ public:
 
     explicit Served(Fs& fs, wire::QueueKind kind = wire::QueueKind::request, std::uint16_t id = 1)
         : Served(fs, std::make_shared<server::ServerSession>(), kind, id) {}
-    // Another queue of the same device.
+    // Makes another queue of the same device.
     Served(Fs& fs, std::shared_ptr<server::ServerSession> session, wire::QueueKind kind, std::uint16_t id)
         : session_(std::move(session)), lane_(queue_, fs, *session_, segments_, *scratch_, {kind, id}) {}
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// How a test case says that it did not run. `./dev test` counts these lines and shows the reasons.
+// A test case says here that it did not run. `./dev test` counts these lines and shows the reasons.
 #pragma once
 
 #include "support/catch.hpp"

@@ -72,14 +72,14 @@ public:
     Testpmd& operator=(const Testpmd&) = delete;
 
     [[nodiscard]] std::string socket() const { return (scratch_.path() / "socket").string(); }
-    // What it printed so far; it holds words back until it ends.
+    // Returns what the program printed so far. It holds words back until it ends.
     [[nodiscard]] std::string words() const {
         std::ostringstream text;
         text << std::ifstream(log()).rdbuf();
         return text.str();
     }
 
-    // For a device on which it listens.
+    // Waits until the device's socket is there. For a device on which the program listens.
     void await_socket() const {
         const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(30);
         while (!std::filesystem::exists(socket())) {
@@ -99,7 +99,8 @@ public:
         throw std::runtime_error("testpmd has ended:\n" + words());
     }
     void resume() const { ::kill(pid_, SIGCONT); }
-    // As a user who presses enter. It stops its port, which takes the other side's answers, and tells its counts.
+    // Ends the program as a user does who presses enter. It stops its port, which takes the other side's answers, and
+    // tells its counts.
     void ask_to_end() {
         if (input_ >= 0) ::close(input_);
         input_ = -1;

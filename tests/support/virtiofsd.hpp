@@ -88,7 +88,7 @@ public:
     [[nodiscard]] std::string socket() const { return (scratch_.path() / "socket").string(); }
     [[nodiscard]] const std::filesystem::path& source() const { return source_; }
     [[nodiscard]] pid_t pid() const { return pid_; }
-    // What it wrote to its standard error so far.
+    // Returns what the daemon wrote to its standard error so far.
     [[nodiscard]] std::string words() const {
         std::ostringstream text;
         text << std::ifstream(log()).rdbuf();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// get and put: what they keep, where they put it, what they refuse, and how much they can carry.
+// The commands get and put: what they keep, where they put it, what they refuse, and how much they can carry.
 #include "integration/cli/share.hpp"
 #include "integration/cli/tree.hpp"
 
@@ -96,7 +96,7 @@ TEST_CASE("trees keep modes, owners, times, holes, links of both kinds and speci
     const fs::path back = share.beside("back");
     CHECK(share.output({"get", "-r", "copy", back.string()}) == "");
     CHECK(difference(expected, describe_tree(back)) == "");
-    // Once more over what is there.
+    // A second copy replaces what is there.
     CHECK(share.output({"get", "-r", "copy/.", back.string()}) == "");
     CHECK(difference(expected, describe_tree(back)) == "");
     CHECK(share.output({"put", "-r", (source / ".").string(), "copy"}) == "");

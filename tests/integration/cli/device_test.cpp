@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// device list, bind, unbind against a tree such as sysfs is. What a kernel makes of it the tests in a guest show.
+// The commands device list, bind and unbind, on a tree that looks like sysfs. The tests in a guest show what a kernel
+// makes of them.
 #include "support/catch.hpp"
 #include "support/program.hpp"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// How the program says that something went wrong, and what it leaves with: 1 an operation, 2 usage, 3 the device.
+// The program says that something went wrong, and leaves with 1 for an operation, 2 for usage, 3 for the device.
 #include "integration/cli/share.hpp"
 #include "support/watchdog.hpp"
 
@@ -109,7 +109,7 @@ TEST_CASE("a daemon killed in the middle of a transfer is exit status 3, said on
     const Watchdog watchdog("the program after its daemon was killed");
     Virtiofsd daemon;
     RunningProgram program({"--device", "vhost-user:" + daemon.socket(), "put", "/dev/stdin", "/file"});
-    // More than a pipe and the program's buffer hold: some of it has reached the daemon when this returns.
+    // This is more than a pipe and the program's buffer hold: some of it has reached the daemon when write() returns.
     REQUIRE(program.write(std::string(16 << 20, 'x')));
     CHECK(fs::exists(daemon.source() / "file"));
     daemon.kill();

@@ -26,7 +26,7 @@ public:
     [[nodiscard]] bool missing() const { return server_ != Server::embedded && Virtiofsd::missing(daemon()); }
 
     [[nodiscard]] std::filesystem::path path() const { return scratch_.path() / "share"; }
-    // For files of this side.
+    // Returns a path of this side, outside the share.
     [[nodiscard]] std::filesystem::path beside(const std::string& name) const { return scratch_.path() / name; }
 
     // A daemon serves one connection and leaves: every command gets one.

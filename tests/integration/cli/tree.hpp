@@ -16,14 +16,14 @@ void make_tree(const std::filesystem::path& top, int files);
 // holes, target.
 [[nodiscard]] std::string describe(const std::filesystem::path& path);
 
-// The same of everything below, by relative path; names of one file name each other.
+// Describes everything below `top`, by relative path. Names of one file name each other.
 [[nodiscard]] std::map<std::string, std::string> describe_tree(const std::filesystem::path& top);
 
 // The first few that differ; empty when none do.
 [[nodiscard]] std::string difference(const std::map<std::string, std::string>& expected,
                                      const std::map<std::string, std::string>& found);
 
-// Without reading holes.
+// Compares two files without reading holes.
 [[nodiscard]] bool same_contents(const std::filesystem::path& a, const std::filesystem::path& b);
 
 } // namespace vfsproto::test

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What is tested: the same steps through posix::Mount, its rings and a server.
+// The subject under test: steps go through posix::Mount, its rings and a server.
 #pragma once
 
 #include "subject.hpp"

@@ -15,7 +15,7 @@ constexpr const char* kNames[kKinds] = {
     "stat",          "lstat",      "chmod",     "set_times", "list",         "punch",      "seek_data",
     "seek_hole",     "copy_range", "set_xattr", "get_xattr", "remove_xattr", "list_xattrs"};
 
-// How often each kind comes: the ones that build and fill a tree more often than the ones that take it down.
+// Kinds that build and fill a tree come more often than kinds that take it down.
 constexpr unsigned kWeights[kKinds] = {8,  2, 22, 3, 18, 20, 4, 5, 6, 5, 7, 6, 4, 3,
                                        10, 6, 5,  5, 6,  4,  5, 5, 4, 4, 3, 1, 3};
 

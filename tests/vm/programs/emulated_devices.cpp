@@ -133,7 +133,7 @@ void check_taken(const Device& device, FeatureSet features) {
         fail("the wrong kind of ring");
 }
 
-// More requests than the ring has places, many at a time, so that it wraps.
+// Makes more requests than the ring has places, many at a time, so that it wraps.
 void read_entropy(const std::string& address, FeatureSet features) {
     constexpr std::size_t kPiece = 64;
     constexpr std::size_t kPieces = 600;
@@ -253,7 +253,7 @@ void stray(const std::string& address) {
                device.gone() ? device.gone_reason() : "the device goes on");
 }
 
-// What this process holds: descriptors, mappings.
+// Counts the descriptors and mappings that this process holds.
 std::pair<std::size_t, std::size_t> holdings() {
     const auto entries = [](const char* folder) {
         const std::filesystem::directory_iterator all(folder);
