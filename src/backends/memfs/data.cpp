@@ -42,6 +42,11 @@ u64 write_from(Content& content, u64 offset, const server::ByteView& data, u64 a
     return done;
 }
 
+// True if the WRITE goes to the end of the file. A page of the client's cache (WRITE_CACHE) has its place.
+bool appends(const wire::WriteIn& in) noexcept {
+    return (in.flags & abi::kOAppend) != 0 && (in.write_flags & wire::kWriteCache) == 0;
+}
+
 Errno allocate(MemfsCore& core, MemfsNode& node, const wire::FallocateIn& in) {
     const u64 end = in.offset + in.length;
     const u32 kind = in.mode & ~abi::kFallocKeepSize;
@@ -147,8 +152,7 @@ void Memfs::handle(In<Op::write> request, Out<Op::write> reply) noexcept {
         const Errno error = find_open(*core_, request.header.nodeid, request.in.fh, file);
         if (error != Errno::none) return to.error(error);
         if (!file.handle->may_write()) return to.error(Errno::ebadf);
-        const bool append = (file.handle->flags & abi::kOAppend) != 0;
-        const u64 offset = append ? file.node->content.size() : request.in.offset;
+        const u64 offset = appends(request.in) ? file.node->content.size() : request.in.offset;
         if (offset > kMaxSize || request.data.size > kMaxSize - offset) return to.error(Errno::efbig);
         const u64 done = write_from(file.node->content, offset, request.data, core_->at_most);
         if (done == 0 && request.data.size > 0 && core_->at_most > 0) return to.error(Errno::enospc);

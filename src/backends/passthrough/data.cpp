@@ -55,22 +55,25 @@ void Passthrough::handle(const In<Opcode::read>& request, Out<Opcode::read>& rep
 void Passthrough::handle(const In<Opcode::write>& request, Out<Opcode::write>& reply) noexcept {
     const FileRef file = file_of(state_->files, request.in.fh);
     if (!file) return reply.error(wire::Errno::ebadf);
-    const Transferred done = write_segments(file->fd.get(), request.data, request.in.offset);
+    const int fd = file->fd.get();
+    const Transferred done =
+        appends(request.in) ? append_segments(fd, request.data) : write_segments(fd, request.data, request.in.offset);
     if (done.error != 0) return reply.error(to_errno(done.error));
     if ((request.in.write_flags & wire::kWriteKillSuidgid) != 0 && done.bytes != 0) {
         // The bytes are written: an error here is not one of the WRITE.
-        static_cast<void>(State::strip_privileges(file->fd.get()));
+        static_cast<void>(State::strip_privileges(fd));
     }
     return reply.ok({static_cast<wire::u32>(done.bytes), 0});
 }
 
-// close(2) of a duplicate: file systems that report errors late (quotas, networks) do it there.
+// Closes a duplicate: file systems that report errors late (quotas, networks) do it in close(2). A process at its limit of
+// descriptors cannot have one, and asks nothing: the data is safe, and the client's close(2) must not fail for that.
 void Passthrough::handle(const In<Opcode::flush>& request, Out<Opcode::flush>& reply) noexcept {
     const FileRef file = state_->files.acquire(request.in.fh);
     if (!file) return reply.error(wire::Errno::ebadf);
     if (!file->writable) return reply.ok();
     const int duplicate = ::fcntl(file->fd.get(), F_DUPFD_CLOEXEC, 0);
-    if (duplicate < 0 || ::close(duplicate) != 0) return reply.error(last_error());
+    if (duplicate >= 0 && ::close(duplicate) != 0) return reply.error(last_error());
     return reply.ok();
 }
 

@@ -14,14 +14,17 @@ struct OpenFlags {
     bool writes = false; // opens for writing, or truncates
 };
 
-// Access mode, O_APPEND, O_TRUNC, O_SYNC and O_DSYNC. The rest is dropped: what makes files (CREATE has its own way),
-// O_NONBLOCK and O_NOATIME, and O_DIRECT, whose alignment rules the client's buffers need not keep.
+// Keeps the access mode, O_TRUNC, O_SYNC and O_DSYNC, and drops the rest:
+// - the flags that make files, because CREATE has calls of its own;
+// - O_NONBLOCK and O_NOATIME;
+// - O_DIRECT, because the client's buffers need not be aligned;
+// - O_APPEND, because pwrite(2) of such a descriptor ignores the offset. A client writes pages of its cache, which have
+//   their place, through any handle of the file. A WRITE that appends says so itself (appends()).
 [[nodiscard]] inline OpenFlags open_flags_of(wire::u32 flags) noexcept {
     namespace abi = wire::linux_abi;
     static_assert(abi::kOWronly == O_WRONLY && abi::kORdwr == O_RDWR && abi::kOAccmode == O_ACCMODE);
     OpenFlags out;
     out.host = static_cast<int>(flags & abi::kOAccmode) | O_CLOEXEC;
-    if ((flags & abi::kOAppend) != 0) out.host |= O_APPEND;
     if ((flags & abi::kOTrunc) != 0) out.host |= O_TRUNC;
     if ((flags & abi::kOSync) == abi::kOSync) {
         out.host |= O_SYNC;
@@ -30,6 +33,11 @@ struct OpenFlags {
     }
     out.writes = (flags & abi::kOAccmode) != abi::kORdonly || (flags & abi::kOTrunc) != 0;
     return out;
+}
+
+// True if the WRITE goes to the end of the file. A page of the client's cache (WRITE_CACHE) never does.
+[[nodiscard]] inline bool appends(const wire::WriteIn& in) noexcept {
+    return (in.flags & wire::linux_abi::kOAppend) != 0 && (in.write_flags & wire::kWriteCache) == 0;
 }
 
 } // namespace vfsproto::backends

@@ -63,6 +63,14 @@ Transferred transfer(int fd, const server::ByteView& view, std::uint64_t offset,
 
 bool is_plain(const server::ByteView& view) noexcept { return view.segments.size() == 1; }
 
+ssize_t append(int fd, const struct iovec* vectors, int count, off_t) noexcept {
+    constexpr off_t kIgnored = 0;
+    return ::pwritev2(fd, vectors, count, kIgnored, RWF_APPEND);
+}
+
+// A WRITE that failed in its middle reports what it wrote.
+Transferred written(const Transferred& done) noexcept { return {done.bytes, done.bytes == 0 ? done.error : 0}; }
+
 } // namespace
 
 Transferred read_segments(int fd, const server::ByteView& into, std::uint64_t offset) noexcept {
@@ -82,8 +90,11 @@ Transferred write_segments(int fd, const server::ByteView& from, std::uint64_t o
         done = bytes < 0 ? 0 : static_cast<std::uint64_t>(bytes);
         if (done == from.size) return {done, 0};
     }
-    const Transferred rest = transfer(fd, from, offset, ::pwritev, done);
-    return {rest.bytes, rest.bytes == 0 ? rest.error : 0};
+    return written(transfer(fd, from, offset, ::pwritev, done));
+}
+
+Transferred append_segments(int fd, const server::ByteView& from) noexcept {
+    return written(transfer(fd, from, 0, append, 0));
 }
 
 } // namespace vfsproto::backends

@@ -19,5 +19,8 @@ struct Transferred {
 [[nodiscard]] Transferred read_segments(int fd, const server::ByteView& into, std::uint64_t offset) noexcept;
 // Writes the segments at `offset`.
 [[nodiscard]] Transferred write_segments(int fd, const server::ByteView& from, std::uint64_t offset) noexcept;
+// Writes the segments to the end of the file, wherever the host finds that (RWF_APPEND). Each system call finds it anew:
+// among several writers, more than IOV_MAX segments need not stay together.
+[[nodiscard]] Transferred append_segments(int fd, const server::ByteView& from) noexcept;
 
 } // namespace vfsproto::backends

@@ -48,8 +48,14 @@ TEST_CASE("handles allow what they were opened for") {
     wire::ReadIn read{};
     read.fh = writer, read.size = 1;
     CHECK(file.client.call<Opcode::read>(file.node, read).error == Errno::ebadf);
-    file.client.write(file.node, writer, 0, "def"); // appends, whatever the offset says
-    CHECK(file.client.read(file.node, reader, 0, 10) == "abcdef");
+    write.fh = writer, write.flags = abi::kOWronly | abi::kOAppend;
+    CHECK(file.client.call<Opcode::write>(file.node, write, {.data = to_bytes("d")}).out.size == 1);
+    CHECK(file.client.read(file.node, reader, 0, 10) == "abcd");
+    // A page of the client's cache has its place, whatever the handle it is written through was opened with.
+    write.write_flags = wire::kWriteCache;
+    CHECK(file.client.call<Opcode::write>(file.node, write, {.data = to_bytes("A")}).out.size == 1);
+    CHECK(file.client.write(file.node, writer, 1, "B") == 1);
+    CHECK(file.client.read(file.node, reader, 0, 10) == "ABcd");
     CHECK(file.client.release(file.node, reader) == Errno::none);
     CHECK(file.client.release(file.node, reader) == Errno::ebadf);
     CHECK(file.client.release(1, writer) == Errno::ebadf);

@@ -57,18 +57,39 @@ TEST_CASE("READ and WRITE take any scattering of segments", "[passthrough]") {
     CHECK(f.client.send_parts(message.split(std::vector<std::size_t>(1050, 1))).as<wire::WriteOut>().size == 1000);
 }
 
-TEST_CASE("WRITE extends, leaves holes, and appends where the handle says so", "[passthrough]") {
+TEST_CASE("WRITE extends, leaves holes, and writes nothing for nothing", "[passthrough]") {
     PassthroughFixture f;
     f.write_host("file", "abc");
-    const std::uint64_t node = f.node(1, "file");
-    const std::uint64_t fh = f.handle(node, O_RDWR);
+    const std::uint64_t fh = f.handle(f.node(1, "file"), O_RDWR);
     CHECK(f.write(fh, 5, "xyz").as<wire::WriteOut>().size == 3);
     CHECK(f.read_host("file") == std::string("abc\0\0xyz", 8));
     CHECK(f.write(fh, 0, "").as<wire::WriteOut>().size == 0);
-    const std::uint64_t appending = f.handle(node, O_WRONLY | O_APPEND);
-    CHECK(f.write(appending, 0, "!").ok());
-    CHECK(f.read_host("file").back() == '!');
-    CHECK(f.read(appending, 0, 1).error == Errno::ebadf);
+}
+
+TEST_CASE("a WRITE appends when its own flags say O_APPEND, whatever its offset", "[passthrough]") {
+    PassthroughFixture f;
+    f.write_host("file", "abc");
+    const std::uint64_t fh = f.handle(f.node(1, "file"), O_WRONLY | O_APPEND);
+    CHECK(f.append(fh, 0, "def").as<wire::WriteOut>().size == 3);
+    CHECK(f.append(fh, ~std::uint64_t{0}, "ghi").as<wire::WriteOut>().size == 3);
+    CHECK(f.append(fh, 0, "jkl", {2, 1}).as<wire::WriteOut>().size == 3);
+    CHECK(f.read_host("file") == "abcdefghijkl");
+    CHECK(f.append(fh, 0, "").as<wire::WriteOut>().size == 0);
+    CHECK(f.read(fh, 0, 1).error == Errno::ebadf);
+}
+
+TEST_CASE("a WRITE from the client's page cache goes to its offset, also through a handle opened with O_APPEND",
+          "[passthrough]") {
+    PassthroughFixture f;
+    f.write_host("file", "abcdef");
+    const std::uint64_t fh = f.handle(f.node(1, "file"), O_WRONLY | O_APPEND);
+    CHECK(f.append(fh, 1, "XY", {}, wire::kWriteCache).as<wire::WriteOut>().size == 2);
+    CHECK(f.write(fh, 4, "Z").as<wire::WriteOut>().size == 1);
+    CHECK(f.read_host("file") == "aXYdZf");
+    const std::uint64_t made = f.create(1, "made", O_WRONLY | O_APPEND).as<wire::CreateOut>().open.fh;
+    CHECK(f.append(made, 2, "Z", {}, wire::kWriteCache).ok());
+    CHECK(f.append(made, 0, "Y", {}, wire::kWriteCache).ok());
+    CHECK(f.read_host("made") == std::string("Y\0Z", 3));
 }
 
 TEST_CASE("OPEN with O_TRUNC empties the file, and what makes files is dropped", "[passthrough]") {

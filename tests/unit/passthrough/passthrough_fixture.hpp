@@ -126,6 +126,20 @@ struct PassthroughFixture {
         in.write_flags = flags;
         return client.send(Message(Opcode::write).fixed(in).data(data));
     }
+    // A WRITE of a file the client has open with O_APPEND. `split`: the sizes of the data's first segments.
+    Answered append(std::uint64_t fh, std::uint64_t offset, std::string_view data,
+                    const std::vector<std::size_t>& split = {}, std::uint32_t write_flags = 0) {
+        wire::WriteIn in{};
+        in.fh = fh;
+        in.offset = offset;
+        in.size = static_cast<std::uint32_t>(data.size());
+        in.flags = O_WRONLY | O_APPEND;
+        in.write_flags = write_flags;
+        const Message message = Message(Opcode::write).fixed(in).data(data);
+        std::vector<std::size_t> sizes{sizeof(wire::InHeader) + sizeof(in)};
+        sizes.insert(sizes.end(), split.begin(), split.end());
+        return client.send_parts(message.split(sizes));
+    }
     void release(std::uint64_t fh) {
         wire::ReleaseIn in{};
         in.fh = fh;
