@@ -2,6 +2,7 @@
 #include "vfsproto/backends/vfio_pci/pci_devices.hpp"
 
 #include "explain.hpp"
+#include "vfsproto/backends/file_descriptor.hpp"
 
 #include <fmt/format.h>
 
@@ -14,7 +15,6 @@
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 
 namespace vfsproto::backends {
 namespace {
@@ -25,11 +25,15 @@ constexpr std::string_view kDriver = "vfio-pci";
 // What the kernel lets stay in a group that a process has.
 constexpr std::array<std::string_view, 3> kHarmlessDrivers{"", "pci-stub", "pcieport"};
 
+// Returns the first line of a file of sysfs, whose files are one page at most; empty when it cannot be read. A std::ifstream
+// would let a child that another thread starts meanwhile inherit the descriptor.
 std::string read_line(const fs::path& path) {
-    std::ifstream file(path);
-    std::string line;
-    std::getline(file, line);
-    return line;
+    const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    std::array<char, 4096> page; // NOLINT: filled by the kernel
+    const ssize_t size = file ? ::read(file.get(), page.data(), page.size()) : -1;
+    if (size <= 0) return {};
+    const std::string_view text(page.data(), static_cast<std::size_t>(size));
+    return std::string(text.substr(0, text.find('\n')));
 }
 
 // The last part of what a link points to; empty when it is none.

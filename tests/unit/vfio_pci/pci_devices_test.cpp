@@ -5,8 +5,13 @@
 #include "vfsproto/backends/vfio_pci.hpp"
 #include "vfsproto/backends/vfio_pci/pci_devices.hpp"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 using namespace vfsproto;
 using backends::PciDevices;
@@ -87,6 +92,27 @@ TEST_CASE("virtio-fs devices are listed with their driver, their group and what 
     CHECK(found[1].obstacle == "");
     CHECK_THAT(found[2].obstacle, Contains("no IOMMU"));
     CHECK_THAT(found[3].obstacle, Contains("has no driver"));
+}
+
+TEST_CASE("files of sysfs are open for this process alone: a child it starts meanwhile does not get them") {
+    Machine machine;
+    machine.add("0000:00:03.0", kFs);
+    const fs::path vendor = machine.sysfs() / "bus/pci/devices/0000:00:03.0/vendor";
+    fs::remove(vendor);
+    REQUIRE(::mkfifo(vendor.c_str(), 0600) == 0);
+    std::thread reader([&] { CHECK(machine.devices().find("0000:00:03.0")->vendor == 0x1af4); });
+    const int fd = ::open(vendor.c_str(), O_WRONLY | O_CLOEXEC); // returns once the reader has it open
+    int inherited = 0;
+    for (const auto& one : fs::directory_iterator("/proc/self/fd")) {
+        std::error_code gone;
+        if (fs::read_symlink(one.path(), gone) != vendor) continue;
+        const int flags = ::fcntl(std::stoi(one.path().filename()), F_GETFD);
+        inherited += (flags & FD_CLOEXEC) == 0;
+    }
+    CHECK(inherited == 0);
+    CHECK(::write(fd, "0x1af4\n", 7) == 7);
+    ::close(fd);
+    reader.join();
 }
 
 TEST_CASE("neighbours in a group, and a missing node, are named") {
