@@ -164,8 +164,6 @@ void serve(MemfsCore& core, const server::Request<Row>& request, server::Reply<R
     const MemfsFault fault = core.ask({Row::opcode, request.header, request.name, request.lane});
     if constexpr (owed) {
         if (fault.error != Errno::none) return reply.error(fault.error);
-        // Before anything is done or counted that the client would not hear of.
-        if (Row::out_tail == wire::OutTail::none && !reply.writer().fits(Row::out_size)) return reply.error(Errno::eio);
     }
     {
         const std::lock_guard lock(core.mutex);

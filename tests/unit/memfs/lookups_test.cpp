@@ -45,17 +45,6 @@ TEST_CASE("BATCH_FORGET forgets each of its nodes") {
     CHECK(fs.misuse().over_forgets == 0);
 }
 
-TEST_CASE("a reply that does not fit counts nothing and does nothing") {
-    Memfs fs;
-    Client client(fs);
-    const auto refused = client.call<Opcode::mkdir>(1, {0755, 0}, {.name = "d", .room = 127});
-    CHECK(refused.error == Errno::eio);
-    CHECK(fs.nodes() == 1);
-    CHECK(client.call<Opcode::mkdir>(1, {0755, 0}, {.name = "d", .room = 128}).error == Errno::none);
-    client.call<Opcode::lookup>(1, {}, {.name = "d", .room = 100});
-    CHECK(fs.lookups() == 1);
-}
-
 TEST_CASE("a negative entry is offered only when it may be kept") {
     backends::MemfsOptions options;
     options.negative_valid = 1500000000;

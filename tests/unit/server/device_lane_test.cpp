@@ -62,6 +62,21 @@ TEST_CASE("too little room: an error header if that fits, nothing otherwise", "[
     CHECK(f.server.send(kGetattr, {}).written == 0);
 }
 
+TEST_CASE("a reply the driver left too little room for is never begun: the file system does not hear of the request",
+          "[server][hostile]") {
+    Fixture f;
+    const Message lookup = Message(Opcode::lookup, 1).name("name");
+    const std::size_t header = sizeof(wire::OutHeader);
+    const std::size_t entry = sizeof(wire::EntryOut);
+    CHECK(f.server.send(lookup, {header, entry - 1}).error == Errno::eio);
+    CHECK(f.server.send(lookup, {header}).error == Errno::eio);
+    CHECK(f.server.send(lookup, {header - 1}).written == 0);
+    CHECK(f.fs.log.empty());
+    CHECK(f.server.lane().counters().malformed == 3);
+    CHECK(f.server.send(lookup, {header, entry}).ok());
+    CHECK(f.fs.log.size() == 1);
+}
+
 TEST_CASE("a READ gets no more than it asked for and no silent cut", "[server]") {
     Fixture f;
     CHECK(f.server.send(read_of(5), {16, 100}).text() == "01234");

@@ -146,6 +146,11 @@ private:
         if (const wire::Errno error = view.template decode<Row>(request); error != wire::Errno::none) {
             return refuse(wire::op_info(Row::opcode), error, writer);
         }
+        // Asked before the file system does or counts something that the client would then not hear of. INIT's reply may be
+        // shorter than its struct.
+        if constexpr (Row::out_tail == wire::OutTail::none && Row::opcode != wire::Opcode::init) {
+            if (!writer.fits(Row::out_size)) return refuse(wire::op_info(Row::opcode), wire::Errno::eio, writer);
+        }
         // A READ that lost its end to a small buffer would look like the end of the file.
         if constexpr (Row::out_tail == wire::OutTail::data && requires { request.in.read_flags; }) {
             if (request.in.size > writer.capacity())
