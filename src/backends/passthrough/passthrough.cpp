@@ -37,7 +37,7 @@ void Passthrough::handle(const In<Opcode::syncfs>& request, Out<Opcode::syncfs>&
     const InodeTable::Ref inode = state_->inodes.acquire(request.header.nodeid);
     if (!inode) return reply.error(wire::Errno::estale);
     if (inode->type != S_IFDIR) return reply.error(wire::Errno::enotdir);
-    const FileDescriptor fd(::openat(inode->fd.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    const FileDescriptor fd(::open(DescriptorPath(inode->fd.get()).text(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!fd || ::syncfs(fd.get()) != 0) return reply.error(last_error());
     return reply.ok();
 }
