@@ -9,7 +9,7 @@
 //   two-cores-sleep two threads, which sleep
 //   pop-4, pop-indirect-4, push   of the device side alone: pop and walk of chains of four descriptors, 32 at a time, and
 //                   giving them back
-//   fuse-one-thread null FUSE requests between a client lane and a device lane, BURST of them under way
+//   fuse-one-thread null FUSE requests between a client lane and a server lane, BURST of them under way
 //   fuse            the same on two cores
 //   line            a cache line between two cores, there and back; RING means nothing
 // In the placements of two threads up to 256 buffers are under way; BURST are submitted with one kick, and at most as many
@@ -19,7 +19,7 @@
 #include "two_threads.hpp"
 
 #include "vfsproto/fuse/client/lane.hpp"
-#include "vfsproto/fuse/server/device_lane.hpp"
+#include "vfsproto/fuse/server/server_lane.hpp"
 #include "vfsproto/posix/any_ring.hpp"
 
 #include <algorithm>
@@ -300,7 +300,7 @@ private:
     server::ServerSession session_;
     server::RequestScratch scratch_;
     HostSegment segments_[8];
-    server::DeviceLane<Device, NoFiles> lane_;
+    server::ServerLane<Device, NoFiles> lane_;
 };
 
 // `turn` is what this thread does between kicking and looking for answers.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// A file system behind a device lane and a fake queue: every call goes through the bytes of a request and a reply.
+// A file system behind a server lane and a fake queue: every call goes through the bytes of a request and a reply.
 #pragma once
 
 #include "support/message.hpp"
-#include "vfsproto/fuse/server/device_lane.hpp"
+#include "vfsproto/fuse/server/server_lane.hpp"
 
 #include <array>
 #include <memory>
@@ -57,7 +57,7 @@ public:
     }
 
     FakeDeviceQueue& queue() { return queue_; }
-    server::DeviceLane<FakeDeviceQueue, Fs>& lane() { return lane_; }
+    server::ServerLane<FakeDeviceQueue, Fs>& lane() { return lane_; }
     std::shared_ptr<server::ServerSession> session() { return session_; }
 
 private:
@@ -65,7 +65,7 @@ private:
     std::array<HostSegment, 1100> segments_{};
     std::unique_ptr<server::RequestScratch> scratch_ = std::make_unique<server::RequestScratch>();
     std::shared_ptr<server::ServerSession> session_;
-    server::DeviceLane<FakeDeviceQueue, Fs> lane_;
+    server::ServerLane<FakeDeviceQueue, Fs> lane_;
 };
 
 } // namespace vfsproto::test

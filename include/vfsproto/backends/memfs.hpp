@@ -73,8 +73,8 @@ struct MemfsAbsence {
     const char* why = nullptr;
 };
 inline constexpr MemfsAbsence kMemfsAbsent[] = {
-    {wire::Opcode::init, "the device lane answers it"},
-    {wire::Opcode::destroy, "the device lane answers it"},
+    {wire::Opcode::init, "the server lane answers it"},
+    {wire::Opcode::destroy, "the server lane answers it"},
     {wire::Opcode::notify_reply, "it sends no RETRIEVE that this could be the answer to"},
     {wire::Opcode::setupmapping, "it has no shared-memory window"},
     {wire::Opcode::removemapping, "it has no shared-memory window"},

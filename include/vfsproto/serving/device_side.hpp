@@ -4,8 +4,8 @@
 #pragma once
 
 #include "vfsproto/backends/file_descriptor.hpp"
-#include "vfsproto/fuse/server/device_lane.hpp"
-#include "vfsproto/serving/device_ring.hpp"
+#include "vfsproto/fuse/server/server_lane.hpp"
+#include "vfsproto/serving/device_side_ring.hpp"
 
 #include <memory>
 #include <vector>
@@ -17,7 +17,7 @@ class DeviceSide {
 public:
     virtual ~DeviceSide() = default;
 
-    // The ring and `memory` outlive the next stop(). Errors: what DeviceRing::start() says.
+    // The ring and `memory` outlive the next stop(). Errors: what DeviceSideRing::start() says.
     [[nodiscard]] virtual Errc start(const RingPlace& place, FeatureSet features,
                                      const RegionTable& memory) noexcept = 0;
     // The queue was reset: nothing of the driver's memory is touched any more.
@@ -47,16 +47,16 @@ public:
 // The queue a lane is given: the ring itself.
 class SoundQueue {
 public:
-    using Queue = DeviceRing;
+    using Queue = DeviceSideRing;
     explicit SoundQueue(std::uint16_t size) : ring_(size) {}
-    [[nodiscard]] DeviceRing& ring() noexcept { return ring_; }
-    [[nodiscard]] const DeviceRing& ring() const noexcept { return ring_; }
+    [[nodiscard]] DeviceSideRing& ring() noexcept { return ring_; }
+    [[nodiscard]] const DeviceSideRing& ring() const noexcept { return ring_; }
     [[nodiscard]] Queue& queue() noexcept { return ring_; }
     void release_held() noexcept {}
     void forget() noexcept {}
 
 private:
-    DeviceRing ring_;
+    DeviceSideRing ring_;
 };
 
 template <server::FileSystem Fs, class Wrapped> class LaneSide final : public DeviceSide {
@@ -103,7 +103,7 @@ private:
     Wrapped wrapped_;
     std::vector<HostSegment> segments_;
     std::unique_ptr<server::RequestScratch> scratch_; // too large to lie among the hot members
-    server::DeviceLane<typename Wrapped::Queue, Fs> lane_;
+    server::ServerLane<typename Wrapped::Queue, Fs> lane_;
 };
 
 // Holds the session, and the file system as `Holder` does: a reference or an owning pointer.

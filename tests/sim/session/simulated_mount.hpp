@@ -11,7 +11,7 @@
 #include "vfsproto/fuse/client/lane.hpp"
 #include "vfsproto/fuse/client/node_table.hpp"
 #include "vfsproto/fuse/client/operations/operation.hpp"
-#include "vfsproto/fuse/server/device_lane.hpp"
+#include "vfsproto/fuse/server/server_lane.hpp"
 
 #include <array>
 #include <map>
@@ -33,7 +33,7 @@ struct SimOptions {
 class SimulatedMount {
 public:
     using Faulty = backends::loopback::FaultyQueue<SplitDevice>;
-    using ServerLane = server::DeviceLane<Faulty, backends::Memfs>;
+    using ServerLane = server::ServerLane<Faulty, backends::Memfs>;
 
     SimulatedMount(const SimOptions& options, backends::MemfsOptions memfs)
         : random(options.seed),

@@ -3,7 +3,7 @@
 // queue or for release().
 #pragma once
 
-#include "vfsproto/fuse/server/device_lane.hpp"
+#include "vfsproto/fuse/server/server_lane.hpp"
 
 #include <array>
 #include <atomic>

@@ -140,7 +140,7 @@ private:
     server::ServerSession session_{};
 };
 
-// The side of a DeviceLane that answers what was parked.
+// The side of a ServerLane that answers what was parked.
 struct LaneTwin {
     std::uint16_t number = 0;
     std::map<u64, u32> written{}; // by unique

@@ -2,7 +2,7 @@
 // A file system of one file whose READs wait, by their offset, until the test lets them go. Safe on several lanes.
 #pragma once
 
-#include "vfsproto/fuse/server/device_lane.hpp"
+#include "vfsproto/fuse/server/server_lane.hpp"
 
 #include <array>
 #include <cstring>

@@ -71,7 +71,7 @@ private:
     }
 
     ReplyScript script_;
-    serving::DeviceRing ring_;
+    serving::DeviceSideRing ring_;
     std::vector<HostSegment> segments_;
 };
 

@@ -2,8 +2,8 @@
 // A file system that answers a few rows and remembers what it was asked.
 #pragma once
 
-#include "vfsproto/fuse/server/device_lane.hpp"
 #include "vfsproto/fuse/server/dirent_writer.hpp"
+#include "vfsproto/fuse/server/server_lane.hpp"
 
 #include <array>
 #include <cstdint>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// A device queue that misbehaves as planned: it sits between a device lane and a sound queue, so that the lane and the
+// A device queue that misbehaves as planned: it sits between a server lane and a sound queue, so that the lane and the
 // file system behind it stay innocent.
 #pragma once
 

@@ -10,16 +10,16 @@ namespace vfsproto::backends::loopback {
 // The queue a lane is given: a ring with faults in front of it.
 class UnsoundQueue {
 public:
-    using Queue = FaultyQueue<serving::DeviceRing>;
+    using Queue = FaultyQueue<serving::DeviceSideRing>;
     UnsoundQueue(std::uint16_t size, FaultPlan plan) : ring_(size), faulty_(ring_, std::move(plan), size) {}
-    [[nodiscard]] serving::DeviceRing& ring() noexcept { return ring_; }
-    [[nodiscard]] const serving::DeviceRing& ring() const noexcept { return ring_; }
+    [[nodiscard]] serving::DeviceSideRing& ring() noexcept { return ring_; }
+    [[nodiscard]] const serving::DeviceSideRing& ring() const noexcept { return ring_; }
     [[nodiscard]] Queue& queue() noexcept { return faulty_; }
     void release_held() noexcept { faulty_.release_held(); }
     void forget() noexcept { faulty_.forget(); }
 
 private:
-    serving::DeviceRing ring_;
+    serving::DeviceSideRing ring_;
     Queue faulty_;
 };
 

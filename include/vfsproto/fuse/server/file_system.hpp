@@ -8,7 +8,7 @@
 //
 // An overload that is absent answers ENOSYS; INIT and DESTROY never get here. A handler says its reply through `reply`
 // before it returns, or parks the request: `kept = reply.park(room)` keeps what is needed to answer it later through
-// DeviceLane::complete(). Rows whose reply is never owed (FORGET) need not say anything.
+// ServerLane::complete(). Rows whose reply is never owed (FORGET) need not say anything.
 //
 // Handlers of one file system run on several lanes at once, hiprio's included: a FORGET may pass a LOOKUP. What an entry
 // reply counts is counted before the reply is given. Nothing in a request is trusted beyond its framing: names may be

@@ -15,7 +15,7 @@
 namespace vfsproto::server {
 
 // A request that is answered later: all that is needed for it. A value; its segments lie in the room the file system gave.
-// It is answered exactly once, through DeviceLane::complete() of the lane it names, by that lane's owner.
+// It is answered exactly once, through ServerLane::complete() of the lane it names, by that lane's owner.
 struct ParkedRequest {
     Chain chain{};
     std::uint64_t unique = 0;

@@ -32,10 +32,10 @@ struct LaneCounters {
 //       while (lane.serve(budget) != 0) if (queue.wants_notification()) notify();
 //       if (!queue.arm()) break;   // then sleep until the driver kicks
 //   }
-template <DeviceQueue Queue, FileSystem Fs> class DeviceLane {
+template <DeviceQueue Queue, FileSystem Fs> class ServerLane {
 public:
     // `segments`: room for the longest chain the queue can give. Everything given outlives the lane.
-    DeviceLane(Queue& queue, Fs& fs, ServerSession& session, std::span<HostSegment> segments, RequestScratch& scratch,
+    ServerLane(Queue& queue, Fs& fs, ServerSession& session, std::span<HostSegment> segments, RequestScratch& scratch,
                LaneIdentity identity) noexcept
         : queue_(queue), fs_(fs), session_(session), segments_(segments), scratch_(scratch), identity_(identity) {}
 
@@ -61,12 +61,12 @@ public:
 
     // Answers what the file system can now answer of this lane's parked requests. Returns how many.
     std::size_t answer_parked() noexcept {
-        if constexpr (ParksOn<Fs, DeviceLane>) return fs_.answer_parked(*this);
+        if constexpr (ParksOn<Fs, ServerLane>) return fs_.answer_parked(*this);
         return 0;
     }
     // The queue was reset: no chain of it is out any more.
     void abandon() noexcept {
-        if constexpr (ParksOn<Fs, DeviceLane>) fs_.abandon_parked(identity_.id);
+        if constexpr (ParksOn<Fs, ServerLane>) fs_.abandon_parked(identity_.id);
     }
 
     // Answers a parked request: `fill` gets its ReplyTo<Op>&. Errors: bad_argument when it is not one of Op, or not one
@@ -93,7 +93,7 @@ public:
     [[nodiscard]] const LaneCounters& counters() const noexcept { return counters_; }
 
 private:
-    using Handler = void (DeviceLane::*)(RequestView&, ReplyWriter&) noexcept;
+    using Handler = void (ServerLane::*)(RequestView&, ReplyWriter&) noexcept;
 
     static void count(std::uint64_t& counter) noexcept { store_relaxed(counter, load_relaxed(counter) + 1); }
 
@@ -190,7 +190,7 @@ private:
 
     template <class... Rows>
     static constexpr std::array<Handler, sizeof...(Rows)> make_handlers(wire::RowList<Rows...>) noexcept {
-        return {&DeviceLane::template serve_row<Rows>...};
+        return {&ServerLane::template serve_row<Rows>...};
     }
     static constexpr std::array<Handler, wire::OpTable::size> kHandlers = make_handlers(wire::OpTable{});
 

@@ -20,13 +20,13 @@ struct RingPlace {
 };
 
 // A model of DeviceQueue. One owner at a time.
-class DeviceRing {
+class DeviceSideRing {
 public:
     // `size`: the most entries the ring will have.
-    explicit DeviceRing(std::uint16_t size)
+    explicit DeviceSideRing(std::uint16_t size)
         : split_heads_(split_device_state_count(size)), packed_heads_(packed_device_state_count(size)) {}
-    DeviceRing(const DeviceRing&) = delete;
-    DeviceRing& operator=(const DeviceRing&) = delete;
+    DeviceSideRing(const DeviceSideRing&) = delete;
+    DeviceSideRing& operator=(const DeviceSideRing&) = delete;
 
     // A fresh ring. Errors: what Ring::of() and Device::init() say.
     [[nodiscard]] Errc start(const RingPlace& place, FeatureSet features, const RegionTable& memory) noexcept {
@@ -73,6 +73,6 @@ private:
     std::vector<PackedDeviceState> packed_heads_;
 };
 
-static_assert(DeviceQueue<DeviceRing>);
+static_assert(DeviceQueue<DeviceSideRing>);
 
 } // namespace vfsproto::serving
