@@ -12,7 +12,8 @@ namespace {
 template <wire::Opcode Op> [[gnu::always_inline, nodiscard]] inline bool
 run_plain(Channel& channel, PlainRun& run, const File& file, std::span<const std::byte> bytes, std::uint64_t offset) {
     const Region* registered = channel.find_registered(bytes.data(), bytes.size());
-    if (registered == nullptr || bytes.size() - 1 >= channel.piece_limit<Op>(registered)) [[unlikely]]
+    if (registered == nullptr || bytes.size() - 1 >= channel.piece_limit<Op>(registered) ||
+        !client::is_in_file(offset, bytes.size())) [[unlikely]]
         return false;
     const client::PlainTransfer wanted{.nodeid = file.nodeid(),
                                        .fh = file.fh(),

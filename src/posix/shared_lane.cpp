@@ -69,6 +69,12 @@ void SharedLane::start_generally(StagedTransfer<Op>& transfer, std::span<const S
     call.args.offset = wanted.offset;
     call.args.size = wanted.len;
     call.args.flags = wanted.open_flags;
+    if (const wire::Errno error = client::check_file_span<Op>(call.args); error != wire::Errno::none) {
+        transfer.errc = Errc::ok;
+        transfer.error = error;
+        transfer.bytes = 0;
+        return transfer.on_done(transfer);
+    }
     if constexpr (Op == wire::Opcode::read) {
         call.data_out = {transfer.host, wanted.len, registered};
     } else {

@@ -133,7 +133,7 @@ private:
         wanted.open_flags = file.flags();
         slot.queue_ = this;
         ++started_;
-        if (bounces) [[unlikely]] {
+        if (bounces || !client::is_in_file(offset, bytes.size())) [[unlikely]] {
             channel_.shared_lane().start_bounced(transfer);
         } else {
             staged.add(transfer);

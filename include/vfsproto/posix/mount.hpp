@@ -100,8 +100,10 @@ public:
     // FLUSH, whose failure close(2) would report, then RELEASE.
     [[nodiscard]] Failure close(File file);
 
-    // Bytes moved; less than asked for only at the end of the file, or where an error came after some had moved. Not
-    // copied when the span lies in a Buffer of this mount, copied once otherwise.
+    // Returns the bytes moved; less than asked for only at the end of the file, or where an error came after some had
+    // moved. Then bytes behind the count may have been written as well, unless the file is open with O_APPEND. Bytes are
+    // not copied when the span lies in a Buffer of this mount, and copied once otherwise. Errors beside the server's: EINVAL
+    // for an offset beyond INT64_MAX, EFBIG (a read: EINVAL) for a span that ends beyond it; then nothing was sent.
     [[nodiscard]] Outcome<std::uint64_t> read(const File& file, std::span<std::byte> into, std::uint64_t offset);
     [[nodiscard]] Outcome<std::uint64_t> write(const File& file, std::span<const std::byte> from, std::uint64_t offset);
     [[nodiscard]] Outcome<Attributes> stat(const File& file);

@@ -524,3 +524,53 @@ TEST_CASE("an operation may be destroyed by its own end") {
     f.answer(wire::OpenOut{});
     CHECK(ended == 1);
 }
+
+TEST_CASE("what no file has room for is refused before it is sent: space, holes, copies") {
+    constexpr std::uint64_t kEnd = INT64_MAX;
+    constexpr std::uint64_t kNegative = std::uint64_t{0} - 100;
+    OperationsFixture f;
+    const auto allocate = [&](std::uint64_t offset, std::uint64_t length) {
+        Counted<Allocate> allocation;
+        allocation->call.args.offset = offset;
+        allocation->call.args.length = length;
+        allocation->start(f.client, kCaller, 5);
+        CHECK(allocation.finished == 1);
+        return allocation->error();
+    };
+    CHECK(allocate(kNegative, 4096) == Errno::einval);
+    CHECK(allocate(kEnd, 1) == Errno::efbig);
+    CHECK(allocate(4096, kNegative) == Errno::efbig);
+
+    Counted<SeekFile> seek;
+    seek->start(f.client, kCaller, 5, {.fh = 1, .offset = kNegative, .whence = kSeekData, .padding = 0});
+    CHECK(seek.finished == 1);
+    CHECK(seek->error() == Errno::enxio);
+
+    const auto copy = [&](std::uint64_t from, std::uint64_t to, std::uint64_t len) {
+        Counted<CopyRange> copying;
+        wire::CopyFileRangeIn wanted{};
+        wanted.off_in = from;
+        wanted.off_out = to;
+        wanted.len = len;
+        copying->start(f.client, kCaller, 5, wanted);
+        CHECK(copying.finished == 1);
+        return copying->error();
+    };
+    CHECK(copy(kNegative, 0, 4096) == Errno::einval);
+    CHECK(copy(0, kNegative, 4096) == Errno::einval);
+    CHECK(copy(kEnd, 0, 4096) == Errno::einval);
+    CHECK(copy(0, kEnd, 4096) == Errno::efbig);
+
+    // One READ or WRITE alone as well.
+    Counted<WriteOnce> write;
+    write->call.args.offset = kNegative;
+    write->call.args.size = 200;
+    write->start(f.client, kCaller, 5);
+    CHECK(write->error() == Errno::einval);
+    Counted<ReadOnce> read;
+    read->call.args.offset = kEnd;
+    read->call.args.size = 200;
+    read->start(f.client, kCaller, 5);
+    CHECK(read->error() == Errno::einval);
+    CHECK(f.queue.sent_count() == 0);
+}

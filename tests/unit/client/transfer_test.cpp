@@ -417,3 +417,49 @@ TEST_CASE("a transfer that its own end starts again does not nest") {
     CHECK(again.rounds == 5);
     CHECK(f.queue.sent_count() == 10);
 }
+
+TEMPLATE_TEST_CASE_SIG("a transfer that does not lie within the largest file sends nothing", "[transfer]",
+                       ((Opcode Op), Op), Opcode::read, Opcode::write) {
+    constexpr std::uint64_t kEnd = INT64_MAX;
+    constexpr std::size_t kLength = 4 * kPiece;
+    const auto refused_with = [](std::uint64_t offset) {
+        TransferFixture<Op> f(kLength);
+        f.span.offset = offset;
+        f.start();
+        CHECK(f.queue.sent_count() == 0);
+        CHECK(f.transfer.finished == 1);
+        CHECK(f.transfer->errc() == Errc::ok);
+        CHECK(f.transfer->done() == 0);
+        return f.transfer->error();
+    };
+    // The second piece of the first would start near 0: the file's first bytes would be overwritten.
+    for (const std::uint64_t offset : {std::uint64_t{0} - 100, kEnd + 1, std::uint64_t{0} - kLength}) {
+        CHECK(refused_with(offset) == Errno::einval);
+    }
+    for (const std::uint64_t offset : {kEnd, kEnd - kPiece, kEnd - kLength + 1}) {
+        CHECK(refused_with(offset) == (Op == Opcode::write ? Errno::efbig : Errno::einval));
+    }
+    TransferFixture<Op> last(kLength);
+    last.span.offset = kEnd - kLength;
+    last.start();
+    CHECK(last.pieces().size() == 4);
+    last.queue.latch(Errc::device_gone);
+    last.lane.fail_all(Errc::device_gone);
+}
+
+TEST_CASE("pieces behind a failing one may be written, but not with O_APPEND; neither counts as done") {
+    for (const std::uint32_t flags : {wire::linux_abi::kOWronly, wire::linux_abi::kOWronly | wire::linux_abi::kOAppend}) {
+        const bool appends = (flags & wire::linux_abi::kOAppend) != 0;
+        TransferFixture<Opcode::write> f(4 * kPiece);
+        f.span.open_flags = flags;
+        f.start();
+        CHECK(f.pieces().size() == (appends ? 1 : 4));
+        f.queue.reply_error(0, Errno::enospc);
+        f.drain();
+        f.serve_all();
+        CHECK(f.queue.sent_count() == (appends ? 1 : 4));
+        CHECK(f.transfer.finished == 1);
+        CHECK(f.transfer->done() == 0);
+        CHECK(f.transfer->error() == Errno::enospc);
+    }
+}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The contents of files, on both embedded file systems.
 #include "unit/posix/mounted.hpp"
+#include "vfsproto/posix/io_queue.hpp"
 
 using namespace vfsproto;
 using namespace vfsproto::wire::linux_abi;
@@ -262,5 +263,33 @@ TEST_CASE("a server that takes or gives less than asked for ends a transfer ther
     CHECK(over->write(file, {data.data(), 10}, 0).failure().as_errno() == Errno::eio);
     CHECK(over->write(file, data, 0).failure().as_errno() == Errno::eio);
     over.fs.set_faults({});
+    succeeds(over->close(std::move(file)));
+}
+
+TEMPLATE_TEST_CASE("a write before the first byte or behind the last possible one leaves the file as it is", "[data]",
+                   OverMemfs, OverDirectory) {
+    constexpr std::uint64_t kBefore = std::uint64_t{0} - 100; // (off_t)-100
+    TestType over;
+    const auto data = test::noise(10'000);
+    File file = value_of(over->open_file("/f", kOCreat | kORdwr));
+    REQUIRE(value_of(over->write(file, data, 0)) == data.size());
+    const std::size_t size = GENERATE(200, 512 * 1024); // one piece and several
+    const auto requests = over->channel().stats().requests;
+    auto registered = value_of(over->allocate(size));
+    std::vector<std::byte> other(size);
+    for (const std::span<std::byte> bytes : {registered.bytes(), std::span<std::byte>(other)}) {
+        CHECK(error_of(over->write(file, bytes, kBefore)) == Errno::einval);
+        CHECK(error_of(over->write(file, bytes, INT64_MAX)) == Errno::efbig);
+        CHECK(error_of(over->read(file, bytes, kBefore)) == Errno::einval);
+        posix::IoQueue queue(over->channel());
+        posix::QueuedWrite write;
+        if (queue.write(write, file, bytes, kBefore) != Errc::ok) continue; // more than one request carries
+        REQUIRE(queue.next() != nullptr);
+        CHECK(write.error() == Errno::einval);
+    }
+    CHECK(over->channel().stats().requests == requests);
+    std::vector<std::byte> back(data.size());
+    CHECK(value_of(over->read(file, back, 0)) == data.size());
+    CHECK(back == data);
     succeeds(over->close(std::move(file)));
 }

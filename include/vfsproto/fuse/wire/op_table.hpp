@@ -43,6 +43,8 @@ enum class Compat : std::uint8_t {
     short_request, // the request's struct ends early unless an INIT flag is negotiated (SETXATTR)
     short_reply,   // the reply's struct may end early, by the server's minor, and so may the request's (INIT)
 };
+// How a request uses the span of a file that its `offset` and `size` (FALLOCATE: `length`) name.
+enum class FileSpan : std::uint8_t { none, read, written };
 
 struct Traits {
     QueueKind queue = QueueKind::request;
@@ -50,6 +52,7 @@ struct Traits {
     Blocking blocking = Blocking::never;
     Extensions extensions = Extensions::none;
     Compat compat = Compat::none;
+    FileSpan span = FileSpan::none;
 };
 
 template <std::size_t N> struct FixedString {
@@ -118,8 +121,8 @@ using OpTable = RowList<
     Row<Opcode::rename,             "RENAME",               1, RenameIn,          InTail::name_pair,  None,             OutTail::none>,
     Row<Opcode::link,               "LINK",                 1, LinkIn,            InTail::name,       EntryOut,         OutTail::none>,
     Row<Opcode::open,               "OPEN",                 1, OpenIn,            InTail::none,       OpenOut,          OutTail::none, kMayBlock>,
-    Row<Opcode::read,               "READ",                 1, ReadIn,            InTail::none,       None,             OutTail::data>,
-    Row<Opcode::write,              "WRITE",                1, WriteIn,           InTail::data,       WriteOut,         OutTail::none>,
+    Row<Opcode::read,               "READ",                 1, ReadIn,            InTail::none,       None,             OutTail::data, Traits{.span = FileSpan::read}>,
+    Row<Opcode::write,              "WRITE",                1, WriteIn,           InTail::data,       WriteOut,         OutTail::none, Traits{.span = FileSpan::written}>,
     Row<Opcode::statfs,             "STATFS",               0, None,              InTail::none,       Kstatfs,          OutTail::none>,
     Row<Opcode::release,            "RELEASE",              1, ReleaseIn,         InTail::none,       None,             OutTail::none>,
     Row<Opcode::fsync,              "FSYNC",                1, FsyncIn,           InTail::none,       None,             OutTail::none, kMayBlock>,
@@ -145,7 +148,7 @@ using OpTable = RowList<
     Row<Opcode::poll,               "POLL",                11, PollIn,            InTail::none,       PollOut,          OutTail::none, kMayBlock>,
     Row<Opcode::notify_reply,       "NOTIFY_REPLY",        15, NotifyRetrieveIn,  InTail::data,       None,             OutTail::none, Traits{.reply = ReplyOwed::never}>,
     Row<Opcode::batch_forget,       "BATCH_FORGET",        16, BatchForgetIn,     InTail::array,      None,             OutTail::none, kForgets>,
-    Row<Opcode::fallocate,          "FALLOCATE",           19, FallocateIn,       InTail::none,       None,             OutTail::none, kMayBlock>,
+    Row<Opcode::fallocate,          "FALLOCATE",           19, FallocateIn,       InTail::none,       None,             OutTail::none, Traits{.blocking = Blocking::may, .span = FileSpan::written}>,
     Row<Opcode::readdirplus,        "READDIRPLUS",         21, ReadIn,            InTail::none,       None,             OutTail::direntpluses>,
     Row<Opcode::rename2,            "RENAME2",             23, Rename2In,         InTail::name_pair,  None,             OutTail::none>,
     Row<Opcode::lseek,              "LSEEK",               24, LseekIn,           InTail::none,       LseekOut,         OutTail::none>,

@@ -27,6 +27,8 @@ template <Opcode Op> void Transfer<Op>::start(Client& client, const Caller& call
     const bool in_order = Op == Opcode::read ? !client.has(wire::InitFlag::async_read)
                                              : (span.open_flags & wire::linux_abi::kOAppend) != 0;
     window_ = in_order ? 1 : kPieces;
+    const Errno error = check_file_span(wire::RowOf<Op>::traits.span, span.offset, span.len);
+    if (error != Errno::none) return finish(Errc::ok, error);
     if (span.len == 0) return finish(Errc::ok, Errno::none);
     send_more();
 }
@@ -120,6 +122,8 @@ void SeekFile::start(Client& client, const Caller& caller, std::uint64_t nodeid,
     nodeid_ = nodeid;
     seek_.args = wanted;
     seek_.reply = {};
+    // lseek(2) finds an offset that no file has beyond the end of every file.
+    if (!is_in_file(wanted.offset, 0)) return finish(Errc::ok, Errno::enxio);
     if (client.sticky->is_missing(Opcode::lseek)) return ask_size();
     send(seek_, nodeid, [](Request& request) noexcept { static_cast<SeekFile*>(request.owner)->answered(); });
 }
@@ -156,6 +160,9 @@ void CopyRange::start(Client& client, const Caller& caller, std::uint64_t nodeid
     nodeid_ = nodeid;
     wide_.args = wanted;
     copied_ = 0;
+    Errno error = check_file_span(wire::FileSpan::read, wanted.off_in, wanted.len);
+    if (error == Errno::none) error = check_file_span(wire::FileSpan::written, wanted.off_out, wanted.len);
+    if (error != Errno::none) return finish(Errc::ok, error);
     if (client.params->minor < wire::RowOf<Opcode::copy_file_range_64>::since ||
         client.sticky->is_missing(Opcode::copy_file_range_64)) {
         return ask_32();

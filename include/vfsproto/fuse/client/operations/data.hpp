@@ -32,10 +32,12 @@ struct TransferSpan {
 // The most bytes one READ or WRITE may carry; registered memory (not nullptr) is not bound by the bounce area.
 [[nodiscard]] std::uint32_t piece_limit(const Client& client, wire::Opcode op, const Region* registered) noexcept;
 
-// A read or write of any length: split at what one request may carry, several pieces on their way at once; one, where the
-// server did not take ASYNC_READ, and with O_APPEND, where the server places each piece at the end it finds. Ends at the
-// first short piece, as read(2) and write(2) do: done() counts the bytes up to there, and an error is reported only when
-// nothing came before it. A write that nothing of was taken is EIO.
+// Reads or writes a span of any length. It is split at what one request may carry, and up to kPieces requests are under
+// way at once. Only one is where the server did not take ASYNC_READ, and with O_APPEND, where the server places each piece
+// at the end it finds. The transfer ends at the first short piece, as read(2) and write(2) do: done() counts the bytes up
+// to there, and an error is reported only when nothing came before it. A write of which nothing was taken is EIO.
+// After a write that ended early, bytes behind done() may have been written as well: the pieces behind the short one were
+// under way. Whoever must know writes at most piece_limit() bytes a time, or with O_APPEND.
 template <wire::Opcode Op> class Transfer final : public Operation {
     static_assert(Op == wire::Opcode::read || Op == wire::Opcode::write);
 

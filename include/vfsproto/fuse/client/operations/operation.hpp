@@ -4,6 +4,7 @@
 #pragma once
 
 #include "vfsproto/fuse/client/any_lane.hpp"
+#include "vfsproto/fuse/client/file_span.hpp"
 #include "vfsproto/fuse/client/session_params.hpp"
 #include "vfsproto/fuse/client/sticky.hpp"
 #include "vfsproto/fuse/client/verdict.hpp"
@@ -122,14 +123,17 @@ protected:
 inline constexpr std::uint32_t kAlwaysReady =
     wire::linux_abi::kPollIn | wire::linux_abi::kPollOut | wire::linux_abi::kPollRdnorm | wire::linux_abi::kPollWrnorm;
 
-// An operation that is one request of one row. Set call.args, names and data, then start(). The
-// answer stands in `call`: reply, bytes.
+// An operation that is one request of one row. Set call.args, names and data, then start(). The answer stands in `call`:
+// reply, bytes. A span that no file can have (check_file_span) ends it with an error before anything is sent.
 template <wire::Opcode Op> class Single final : public Operation {
 public:
     Call<Op> call;
 
     void start(Client& client, const Caller& caller, std::uint64_t nodeid) noexcept {
         begin(client, caller);
+        if (const wire::Errno error = check_file_span<Op>(call.args); error != wire::Errno::none) {
+            return finish(Errc::ok, error);
+        }
         if constexpr (kMayBeMissing) {
             if (client.sticky->is_missing(Op)) return finish_missing(*find_enosys_rule(Op));
         }
