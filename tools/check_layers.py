@@ -21,12 +21,13 @@ HOST_LIBRARIES = ("boost/", "fmt/", "spdlog/", "fuse3/", "CLI/", "nlohmann/")
 MAY = {
     "config": set(),
     "base": {"config"},
+    "abi": {"config", "base"},
     "virtqueue": {"config", "base"},
     "transport": {"config", "base", "virtqueue"},
-    "fuse/wire": {"config", "base"},
-    "fuse/client": {"config", "base", "fuse/wire", "queue seams"},
-    "fuse/server": {"config", "base", "fuse/wire", "queue seams"},
-    "c_api": {"config", "base", "virtqueue", "transport", "fuse/wire", "fuse/client", "fuse/server", "queue seams"},
+    "fuse/wire": {"config", "base", "abi"},
+    "fuse/client": {"config", "base", "abi", "fuse/wire", "queue seams"},
+    "fuse/server": {"config", "base", "abi", "fuse/wire", "queue seams"},
+    "c_api": {"config", "base", "abi", "virtqueue", "transport", "fuse/wire", "fuse/client", "fuse/server", "queue seams"},
 }
 BELOW = set(MAY) - {"c_api"} | {"queue seams"}
 MAY["serving"] = BELOW | {"host ground"}

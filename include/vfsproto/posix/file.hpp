@@ -15,7 +15,7 @@
 
 namespace vfsproto::posix {
 
-using Attributes = wire::Attr;
+using abi::Attributes;
 
 using wire::linux_abi::is_directory;
 using wire::linux_abi::is_regular;

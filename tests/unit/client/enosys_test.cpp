@@ -310,9 +310,11 @@ TEST_CASE("LSEEK: data up to the end, where the only hole is") {
         std::uint64_t offset;
     };
     const Case cases[] = {
-        {kSeekData, 0, Errno::none, 0},      {kSeekData, 4999, Errno::none, 4999}, {kSeekData, 5000, Errno::enxio, 0},
-        {kSeekHole, 0, Errno::none, 5000},   {kSeekHole, 4999, Errno::none, 5000}, {kSeekHole, 5000, Errno::enxio, 0},
-        {kSeekHole, INT64_MAX, Errno::enxio, 0}, {kSeekSet, 0, Errno::einval, 0},      {kSeekEnd, 9999, Errno::einval, 0},
+        {kSeekData, 0, Errno::none, 0},          {kSeekData, 4999, Errno::none, 4999},
+        {kSeekData, 5000, Errno::enxio, 0},      {kSeekHole, 0, Errno::none, 5000},
+        {kSeekHole, 4999, Errno::none, 5000},    {kSeekHole, 5000, Errno::enxio, 0},
+        {kSeekHole, INT64_MAX, Errno::enxio, 0}, {kSeekSet, 0, Errno::einval, 0},
+        {kSeekEnd, 9999, Errno::einval, 0},
     };
     OperationsFixture f;
     bool is_first = true;

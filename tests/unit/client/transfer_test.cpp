@@ -448,7 +448,8 @@ TEMPLATE_TEST_CASE_SIG("a transfer that does not lie within the largest file sen
 }
 
 TEST_CASE("pieces behind a failing one may be written, but not with O_APPEND; neither counts as done") {
-    for (const std::uint32_t flags : {wire::linux_abi::kOWronly, wire::linux_abi::kOWronly | wire::linux_abi::kOAppend}) {
+    for (const std::uint32_t flags :
+         {wire::linux_abi::kOWronly, wire::linux_abi::kOWronly | wire::linux_abi::kOAppend}) {
         const bool appends = (flags & wire::linux_abi::kOAppend) != 0;
         TransferFixture<Opcode::write> f(4 * kPiece);
         f.span.open_flags = flags;

@@ -2,6 +2,7 @@
 // One FUSE request and, later, its answer, in storage of the caller.
 #pragma once
 
+#include "vfsproto/abi/caller.hpp"
 #include "vfsproto/base/errc.hpp"
 #include "vfsproto/base/segment.hpp"
 #include "vfsproto/fuse/wire/linux_abi.hpp"
@@ -13,12 +14,7 @@
 
 namespace vfsproto::client {
 
-// On whose behalf (InHeader): needed by the create family, carried by all.
-struct Caller {
-    std::uint32_t uid = 0;
-    std::uint32_t gid = 0;
-    std::uint32_t pid = 0;
-};
+using abi::Caller;
 
 // Bytes that travel with a request, and where they are. With `segments` (memory the device can reach) they are not
 // copied; without, they pass through the slot's bounce area, one copy.

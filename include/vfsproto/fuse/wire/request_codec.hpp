@@ -2,6 +2,7 @@
 // Requests: written by the client, read by the server. One pair of functions for the whole op table.
 #pragma once
 
+#include "vfsproto/abi/caller.hpp"
 #include "vfsproto/base/errc.hpp"
 #include "vfsproto/base/result.hpp"
 #include "vfsproto/fuse/wire/message_size.hpp"
@@ -25,12 +26,7 @@ template <class S> [[nodiscard]] inline std::span<const std::byte> bytes_of(cons
     return std::as_bytes(std::span<const S, 1>(&from, 1)).first(kWireSize<S>);
 }
 
-// On whose behalf a request is made. The server creates files with it.
-struct Caller {
-    u32 uid{};
-    u32 gid{};
-    u32 pid{};
-};
+using abi::Caller;
 
 // The header of a request of `len` bytes in all, extensions of `extension_bytes` (a multiple of 8) included.
 [[nodiscard]] constexpr InHeader make_header(Opcode op, u32 len, u64 unique, u64 nodeid, Caller caller,

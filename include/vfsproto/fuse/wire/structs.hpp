@@ -2,6 +2,8 @@
 // FUSE structures as they lie in memory, with the field names of linux/fuse.h 7.45. Byte order is the driver's own.
 #pragma once
 
+#include "vfsproto/abi/attributes.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
@@ -40,24 +42,7 @@ struct OutHeader {
     u64 unique;
 };
 
-struct Attr {
-    u64 ino;
-    u64 size;
-    u64 blocks; // of 512 bytes
-    u64 atime;  // seconds, to be read as signed
-    u64 mtime;
-    u64 ctime;
-    u32 atimensec;
-    u32 mtimensec;
-    u32 ctimensec;
-    u32 mode;
-    u32 nlink;
-    u32 uid;
-    u32 gid;
-    u32 rdev; // Linux new_encode_dev
-    u32 blksize;
-    u32 flags; // kAttrSubmount, kAttrDax
-};
+using Attr = abi::Attributes;
 inline constexpr u32 kAttrSubmount = 1u << 0;
 inline constexpr u32 kAttrDax = 1u << 1;
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "vfsproto/fuse/wire/linux_abi.hpp"
+#include "vfsproto/abi/errno.hpp"
 
 #include <array>
 
-namespace vfsproto::wire {
+namespace vfsproto::abi {
 namespace {
 
 struct ErrnoText {
@@ -173,4 +173,4 @@ const char* errno_text(Errno error) noexcept {
     return found != nullptr ? found->text : "Unknown error";
 }
 
-} // namespace vfsproto::wire
+} // namespace vfsproto::abi
