@@ -12,7 +12,9 @@ using Clock = std::chrono::steady_clock;
 using client::SessionState;
 
 Channel::Channel(std::unique_ptr<backends::Attachment> attachment, const ChannelOptions& options)
-    : options_(options), attachment_(std::move(attachment)), shared_lane_({&Channel::after_drain, this}, options.caller, options.waiting) {}
+    : options_(options),
+      attachment_(std::move(attachment)),
+      shared_lane_({&Channel::after_drain, this}, options.caller, options.waiting) {}
 
 Outcome<std::unique_ptr<Channel>> Channel::open(std::unique_ptr<backends::Attachment> attachment,
                                                 const ChannelOptions& options) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "support/fake_device_queue.hpp"
+#include "vfsproto/abi/caller.hpp"
 #include "vfsproto/fuse/wire/linux_abi.hpp"
 #include "vfsproto/fuse/wire/op_table.hpp"
 
@@ -27,6 +28,7 @@ public:
 
     Message& unique(std::uint64_t value) { return header_.unique = value, *this; }
     Message& owner(std::uint32_t uid, std::uint32_t gid) { return header_.uid = uid, header_.gid = gid, *this; }
+    Message& from(const abi::Caller& caller) { return header_.pid = caller.pid, owner(caller.uid, caller.gid); }
     Message& claim_length(std::uint32_t value) { return claimed_ = value, *this; }
     template <class S> Message& fixed(const S& value) {
         if constexpr (wire::kWireSize<S> != 0) append(&value, sizeof(value));

@@ -6,7 +6,7 @@
 #include "directory.hpp"
 #include "lock_table.hpp"
 #include "vfsproto/backends/memfs.hpp"
-#include "vfsproto/fuse/wire/request_codec.hpp"
+#include "vfsproto/fuse/wire/struct_bytes.hpp"
 
 #include <atomic>
 #include <list>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "vfsproto/fuse/client/forget_batch.hpp"
 
-#include "vfsproto/fuse/wire/opcode.hpp"
+#include "vfsproto/fuse/wire/message_writer.hpp"
 
 namespace vfsproto::client {
 
@@ -31,40 +31,35 @@ void ForgetBatch::drop_all() noexcept {
     }
 }
 
+ForgetLink& ForgetBatch::take_first() noexcept {
+    ForgetLink& link = *first_;
+    first_ = link.next;
+    return link;
+}
+
 std::uint32_t ForgetBatch::encode(std::span<std::byte> message, std::uint64_t unique) noexcept {
     if (first_ == nullptr) return 0;
-    wire::InHeader header{};
-    header.unique = unique;
-    const bool single = first_->next == nullptr;
-    std::size_t at = sizeof(header);
-    if (single) {
-        const wire::ForgetIn in{first_->nlookup};
-        header.opcode = static_cast<std::uint32_t>(wire::Opcode::forget);
-        header.nodeid = first_->nodeid;
-        __builtin_memcpy(message.data() + at, &in, sizeof(in));
-        at += sizeof(in);
-        ForgetLink& link = *first_;
-        first_ = nullptr;
+    wire::MessageWriter writer(message.data());
+    if (first_->next == nullptr) {
+        ForgetLink& link = take_first();
+        const wire::RequestHead head{.opcode = wire::Opcode::forget, .unique = unique, .nodeid = link.nodeid};
+        const wire::ForgetIn in{link.nlookup};
+        writer.fixed(&in, sizeof(in));
         pass_on(link);
-    } else {
-        wire::BatchForgetIn in{};
-        header.opcode = static_cast<std::uint32_t>(wire::Opcode::batch_forget);
-        std::size_t end = at + sizeof(in);
-        while (first_ != nullptr && end + sizeof(wire::ForgetOne) <= message.size()) {
-            ForgetLink& link = *first_;
-            const wire::ForgetOne one{link.nodeid, link.nlookup};
-            __builtin_memcpy(message.data() + end, &one, sizeof(one));
-            end += sizeof(one);
-            ++in.count;
-            first_ = link.next;
-            pass_on(link);
-        }
-        __builtin_memcpy(message.data() + at, &in, sizeof(in));
-        at = end;
+        return writer.finish(head);
     }
-    header.len = static_cast<std::uint32_t>(at);
-    __builtin_memcpy(message.data(), &header, sizeof(header));
-    return header.len;
+    constexpr std::size_t kRecordsAt = sizeof(wire::InHeader) + sizeof(wire::BatchForgetIn);
+    const std::size_t room = (message.size() - kRecordsAt) / sizeof(wire::ForgetOne);
+    wire::BatchForgetIn in{};
+    for (const ForgetLink* link = first_; link != nullptr && in.count < room; link = link->next) ++in.count;
+    writer.fixed(&in, sizeof(in));
+    for (std::uint32_t i = 0; i < in.count; ++i) {
+        ForgetLink& link = take_first();
+        const wire::ForgetOne one{link.nodeid, link.nlookup};
+        writer.fixed(&one, sizeof(one));
+        pass_on(link);
+    }
+    return writer.finish({.opcode = wire::Opcode::batch_forget, .unique = unique});
 }
 
 } // namespace vfsproto::client

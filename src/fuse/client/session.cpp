@@ -4,8 +4,8 @@
 #include "vfsproto/base/peer_memory.hpp"
 #include "vfsproto/base/smaller.hpp"
 #include "vfsproto/fuse/client/unique.hpp"
-#include "vfsproto/fuse/wire/message_size.hpp"
-#include "vfsproto/fuse/wire/reply_codec.hpp"
+#include "vfsproto/fuse/wire/message_writer.hpp"
+#include "vfsproto/fuse/wire/reply_check.hpp"
 
 namespace vfsproto::client {
 
@@ -16,6 +16,8 @@ constexpr std::uint32_t kInterruptsAt = 1024;
 constexpr std::uint32_t kInterruptStride = 128; // bytes from one to the next
 constexpr std::uint32_t kInterruptReplyAt = 64; // in its own part
 constexpr std::uint32_t kReplyAt = 2048;
+// The least of an InitOut that says anything: major and minor. A server of another major sends no more.
+constexpr std::uint16_t kVersionSize = 8;
 
 static_assert(sizeof(wire::InHeader) + sizeof(wire::InterruptIn) <= kInterruptReplyAt);
 static_assert(kInterruptsAt + Session::kInterrupts * kInterruptStride <= kReplyAt);
@@ -71,17 +73,11 @@ void Session::drop_all() noexcept {
 void Session::prepare_control(wire::Opcode op, const void* in, std::uint32_t in_size, std::uint32_t out_size) noexcept {
     sequence_ = next_sequence(sequence_);
     control_unique_ = make_unique(sequence_, kSessionLane, kControlToken);
-    wire::InHeader header{};
-    header.len = static_cast<std::uint32_t>(sizeof(header)) + in_size;
-    header.opcode = static_cast<std::uint32_t>(op);
-    header.unique = control_unique_;
-    header.pid = wanted_.pid;
-    std::byte* at = block(0).host();
-    __builtin_memcpy(at, &header, sizeof(header));
-    if (in_size != 0) __builtin_memcpy(at + sizeof(header), in, in_size);
-    control_len_ = header.len;
+    wire::MessageWriter writer(block(0).host());
+    writer.fixed(in, in_size);
+    control_len_ = writer.finish({.opcode = op, .unique = control_unique_, .caller = {.pid = wanted_.pid}});
     control_room_ = static_cast<std::uint32_t>(sizeof(wire::OutHeader)) + out_size;
-    __builtin_memset(at + kReplyAt, 0, control_room_);
+    __builtin_memset(block(0).host() + kReplyAt, 0, control_room_);
     control_progress_ = Progress::prepared;
 }
 
@@ -178,19 +174,18 @@ void Session::handle_interrupt(std::uint16_t index, std::uint32_t written) noexc
     Interrupt& interrupt = interrupts_[index];
     const std::uint64_t target = interrupt.target;
     interrupt = {};
-    wire::OutHeader header;
-    if (written < sizeof(header)) return;
-    copy_from_peer(&header, interrupt_block(index).host() + kInterruptReplyAt, sizeof(header));
-    if (header.len != sizeof(header) || target == 0 || header.unique != (target | kInterruptBit)) return;
-    const Result<wire::Errno> error = wire::reply_error(header);
-    if (!error) return;
-    if (*error == wire::Errno::enosys) {
+    if (target == 0) return;
+    const wire::OutHeader header = wire::read_out_header(interrupt_block(index).host() + kInterruptReplyAt);
+    const wire::ExpectedReply expected = wire::expected_reply(wire::op_info(wire::Opcode::interrupt), 0);
+    if (wire::check_reply(expected, target | kInterruptBit, header, written) != Errc::ok) return;
+    const wire::Errno error = wire::errno_of(header);
+    if (error == wire::Errno::enosys) {
         interrupts_missing_ = true;
         for (Interrupt& each : interrupts_) {
             if (each.step != Interrupt::Step::in_flight) each = {};
         }
     }
-    if (*error == wire::Errno::eagain && !interrupts_missing_) interrupt = {Interrupt::Step::again, target};
+    if (error == wire::Errno::eagain && !interrupts_missing_) interrupt = {Interrupt::Step::again, target};
 }
 
 void Session::handle_turn() noexcept {
@@ -227,18 +222,16 @@ bool Session::peek_interrupt(SessionRequest& out) noexcept {
     for (std::uint16_t i = 0; i < kInterrupts; ++i) {
         const Interrupt& interrupt = interrupts_[i];
         if (interrupt.step != Interrupt::Step::wanted) continue;
-        wire::InHeader header{};
-        const wire::InterruptIn in{interrupt.target};
-        header.len = sizeof(header) + sizeof(in);
-        header.opcode = static_cast<std::uint32_t>(wire::Opcode::interrupt);
-        header.unique = interrupt.target | kInterruptBit;
-        header.pid = wanted_.pid;
         const Region block = interrupt_block(i);
-        __builtin_memcpy(block.host(), &header, sizeof(header));
-        __builtin_memcpy(block.host() + sizeof(header), &in, sizeof(in));
+        const wire::InterruptIn in{interrupt.target};
+        wire::MessageWriter writer(block.host());
+        writer.fixed(&in, sizeof(in));
+        const std::uint32_t length = writer.finish({.opcode = wire::Opcode::interrupt,
+                                                    .unique = interrupt.target | kInterruptBit,
+                                                    .caller = {.pid = wanted_.pid}});
         out.queue = wire::QueueKind::hiprio;
         out.token = Token{static_cast<std::uint16_t>(kForgetBlocks + i)};
-        out.readable = {block.device(), header.len};
+        out.readable = {block.device(), length};
         out.writable = {block.device() + kInterruptReplyAt, sizeof(wire::OutHeader)};
         return true;
     }
@@ -246,30 +239,27 @@ bool Session::peek_interrupt(SessionRequest& out) noexcept {
 }
 
 void Session::handle_init(std::uint32_t written) noexcept {
-    wire::OutHeader header;
-    wire::InitOut out{};
-    copy_from_peer(&header, block(0).host() + kReplyAt, sizeof(header));
-    if (options_.lengths == WrittenLength::upper_bound && header.len < written) written = header.len;
-    if (written < sizeof(header) || header.len != written || written > control_room_) {
-        return fail(SessionInput::init_bad, Errc::protocol_violation);
+    const std::byte* const reply = block(0).host() + kReplyAt;
+    const wire::OutHeader header = wire::read_out_header(reply);
+    if (options_.lengths == WrittenLength::upper_bound) written = smaller(header.len, written);
+    wire::ExpectedReply expected = wire::expected_reply(wire::op_info(wire::Opcode::init), 0);
+    const std::uint16_t least = expected.least;
+    expected.least = kVersionSize;
+    if (const Errc errc = wire::check_reply(expected, control_unique_, header, written); errc != Errc::ok) {
+        return fail(SessionInput::init_bad, errc);
     }
-    if (header.unique != control_unique_) return fail(SessionInput::init_bad, Errc::unique_mismatch);
-    const std::uint32_t body = written - static_cast<std::uint32_t>(sizeof(header));
-    const Result<wire::Errno> error = wire::reply_error(header);
-    if (!error) return fail(SessionInput::init_bad, Errc::protocol_violation);
-    if (*error != wire::Errno::none) {
-        if (body != 0) return fail(SessionInput::init_bad, Errc::protocol_violation);
-        server_error_ = *error;
+    if (header.error != 0) {
+        server_error_ = wire::errno_of(header);
         return fail(SessionInput::init_bad, Errc::init_refused);
     }
-    if (body < 8) return fail(SessionInput::init_bad, Errc::protocol_violation);
+    const std::uint32_t body = written - static_cast<std::uint32_t>(sizeof(header));
+    wire::InitOut out{};
     // A short struct is an old minor's; what is missing reads as zero.
-    copy_from_peer(&out, block(0).host() + kReplyAt + sizeof(header), body);
+    copy_from_peer(&out, reply + sizeof(header), body);
     if (out.major != wire::kMajor || out.minor < wire::kMinorFloor) {
         return fail(SessionInput::init_bad, Errc::version_unsupported);
     }
-    if (body < wire::least_out_size(wire::op_info(wire::Opcode::init)))
-        return fail(SessionInput::init_bad, Errc::protocol_violation);
+    if (body < least) return fail(SessionInput::init_bad, Errc::protocol_violation);
     settle(out);
     static_cast<void>(step(SessionInput::init_ok));
 }

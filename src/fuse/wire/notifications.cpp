@@ -2,7 +2,8 @@
 #include "vfsproto/fuse/wire/notifications.hpp"
 
 #include "vfsproto/fuse/wire/dirents.hpp"
-#include "vfsproto/fuse/wire/request_codec.hpp"
+#include "vfsproto/fuse/wire/message_size.hpp"
+#include "vfsproto/fuse/wire/struct_bytes.hpp"
 
 namespace vfsproto::wire {
 namespace {

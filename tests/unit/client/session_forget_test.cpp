@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Giving lookups back: exactly, in order, never lost, and only on hiprio. One server aborts on a count that is too high.
 #include "session_script.hpp"
+#include "support/message.hpp"
 
 #include <map>
 #include <random>
@@ -47,33 +48,25 @@ TEST_CASE("one link is a FORGET as it was captured, but for unique and pid") {
     script.session.forget(link);
     const auto message = script.take();
     REQUIRE(message);
-    Bytes expected(48);
-    const auto size = wire::encode_request<Opcode::forget>(expected, message->header(), wire::ForgetIn{2});
-    REQUIRE(size);
-    CHECK(*size == 48);
-    CHECK(message->bytes == expected);
+    const Message expected = Message(Opcode::forget, 2).unique(message->header().unique).from({});
+    CHECK(message->bytes == Message(expected).fixed(wire::ForgetIn{2}).bytes());
     CHECK(message->header().nodeid == 2);
     CHECK(script.session.hiprio_in_flight() == 1);
     CHECK(script.session.take_forgotten() == &link);
     CHECK(script.session.take_forgotten() == nullptr);
 }
 
-TEST_CASE("several links are one BATCH_FORGET as the wire codec writes it") {
+TEST_CASE("several links are one BATCH_FORGET as it is written by hand") {
     SessionScript script;
     script.make_ready();
     auto links = make_links(3);
     for (auto& link : links) script.session.forget(link);
     const auto message = script.take();
     REQUIRE(message);
-    std::vector<wire::ForgetOne> ones;
-    for (const auto& link : links) ones.push_back({link.nodeid, link.nlookup});
-    wire::RequestTail tail;
-    tail.data = std::as_bytes(std::span<const wire::ForgetOne>(ones));
-    Bytes expected(4096);
-    const auto size = wire::encode_request<Opcode::batch_forget>(expected, message->header(), {3, 0}, tail);
-    REQUIRE(size);
-    expected.resize(*size);
-    CHECK(message->bytes == expected);
+    Message expected = Message(Opcode::batch_forget, 0).unique(message->header().unique).from({});
+    expected.fixed(wire::BatchForgetIn{3, 0});
+    for (const auto& link : links) expected.fixed(wire::ForgetOne{link.nodeid, link.nlookup});
+    CHECK(message->bytes == expected.bytes());
     CHECK(message->header().nodeid == 0);
     CHECK_FALSE(script.peek());
 }

@@ -116,7 +116,7 @@ TEST_CASE("ACCESS judges by owner, group and others") {
     Memfs fs;
     Client client(fs);
     const auto made = client.call<Opcode::create>(1, {abi::kORdwr, 0640, 0, 0}, {.name = "f", .caller = {10, 20, 1}});
-    const auto access = [&](wire::Caller caller, u32 mask) {
+    const auto access = [&](abi::Caller caller, u32 mask) {
         return client.call<Opcode::access>(made.out.entry.nodeid, {mask, 0}, {.caller = caller}).error;
     };
     CHECK(access({10, 20, 1}, abi::kROk | abi::kWOk) == Errno::none);

@@ -3,9 +3,11 @@
 #pragma once
 
 #include "support/catch.hpp"
+#include "vfsproto/abi/caller.hpp"
 #include "vfsproto/backends/memfs.hpp"
-#include "vfsproto/fuse/wire/codec.hpp"
 #include "vfsproto/fuse/wire/dirents.hpp"
+#include "vfsproto/fuse/wire/reply_check.hpp"
+#include "vfsproto/fuse/wire/struct_bytes.hpp"
 
 #include <map>
 #include <string>
@@ -39,7 +41,7 @@ struct With {
     wire::Name second{};
     Bytes data{};
     std::size_t room = 1 << 16; // of the reply, beside its header
-    wire::Caller caller{};
+    abi::Caller caller{};
     std::uint16_t lane = 0;
     u64 unique = 2;
     Bytes* reply_memory = nullptr; // where a parked reply goes
@@ -48,9 +50,16 @@ struct With {
 // Reads a reply as its client would.
 template <Opcode Op> Answered<Op> read_reply(const Bytes& bytes, u64 unique, std::size_t asked) {
     if (wire::op_info(Op).traits.reply == wire::ReplyOwed::never && bytes.empty()) return {};
-    const auto reply = wire::decode_whole_reply<wire::RowOf<Op>>(bytes, unique, asked);
-    REQUIRE(reply);
-    return {reply->error, reply->out, Bytes(reply->data.begin(), reply->data.end())};
+    REQUIRE(bytes.size() >= sizeof(wire::OutHeader));
+    const wire::OutHeader header = wire::read_out_header(bytes.data());
+    const wire::ExpectedReply expected = wire::expected_reply(wire::op_info(Op), static_cast<wire::u32>(asked));
+    REQUIRE(wire::check_reply(expected, unique, header, static_cast<wire::u32>(bytes.size())) == Errc::ok);
+    Answered<Op> answered{.error = wire::errno_of(header)};
+    if (answered.error != Errno::none) return answered;
+    const std::span<const std::byte> body = std::span(bytes).subspan(sizeof(header));
+    if (expected.fixed != 0) answered.out = wire::get_struct<wire::OutOf<Op>>(body.data());
+    answered.data.assign(body.begin() + expected.fixed, body.end());
+    return answered;
 }
 
 template <class In> std::size_t asked_by(const In& in) {
@@ -65,7 +74,13 @@ public:
     explicit Client(Memfs& fs) : fs_(fs) {}
 
     template <Opcode Op> Answered<Op> call(u64 nodeid, const wire::InOf<Op>& in = {}, With with = {}) {
-        const auto header = wire::make_header(Op, 0, with.unique, nodeid, with.caller);
+        wire::InHeader header{};
+        header.opcode = static_cast<u32>(Op);
+        header.unique = with.unique;
+        header.nodeid = nodeid;
+        header.uid = with.caller.uid;
+        header.gid = with.caller.gid;
+        header.pid = with.caller.pid;
         // Two pieces each, so that nothing depends on one segment.
         const auto half = static_cast<u32>(with.data.size() / 2);
         HostSegment data[2] = {{with.data.data(), half},

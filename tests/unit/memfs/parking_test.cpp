@@ -108,7 +108,10 @@ TEST_CASE("INTERRUPT ends a wait for a lock and knows nothing of others") {
     CHECK(file.wait(file.lock_of(2, 0, 9, abi::kLockWrite), 12));
     CHECK(file.client.call<Opcode::interrupt>(0, {14}).error == Errno::eagain);
     // An INTERRUPT that is understood has no reply at all.
-    const auto header = wire::make_header(Opcode::interrupt, 48, 13, 0, {});
+    wire::InHeader header{};
+    header.len = sizeof(header) + sizeof(wire::InterruptIn);
+    header.opcode = static_cast<u32>(Opcode::interrupt);
+    header.unique = 13;
     server::RequestOf<Opcode::interrupt> request{header, file.client.session(), 0, {12}};
     server::ReplyWriter writer({}, {13, 36, 0, 0});
     server::ReplyTo<Opcode::interrupt> reply(writer);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "golden_file.hpp"
 #include "support/captured.hpp"
 #include "support/catch.hpp"
+#include "support/golden_file.hpp"
 #include "vfsproto/fuse/wire/extensions.hpp"
-#include "vfsproto/fuse/wire/request_codec.hpp"
+#include "vfsproto/fuse/wire/struct_bytes.hpp"
 
 using namespace vfsproto;
 using namespace vfsproto::wire;

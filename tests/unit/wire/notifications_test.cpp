@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "golden_file.hpp"
 #include "support/catch.hpp"
-#include "vfsproto/fuse/wire/codec.hpp"
+#include "support/golden_file.hpp"
 #include "vfsproto/fuse/wire/notifications.hpp"
+#include "vfsproto/fuse/wire/struct_bytes.hpp"
 #include "vfsproto/fuse/wire/trace.hpp"
 
 using namespace vfsproto;

@@ -25,7 +25,8 @@ public:
     void add(ForgetLink& link) noexcept;
     [[nodiscard]] bool empty() const noexcept { return first_ == nullptr; }
     // Encodes as many as fit behind one header (FORGET for one, BATCH_FORGET for more) and moves their links to the
-    // written list. Returns the bytes of the message, 0 when there is nothing to send. `unique` as in InHeader.
+    // written list. Returns the bytes of the message, 0 when there is nothing to send. `unique` as in InHeader. `message`
+    // is at least 64 bytes.
     [[nodiscard]] std::uint32_t encode(std::span<std::byte> message, std::uint64_t unique) noexcept;
     // A link whose lookups are on their way (or void): the caller may reuse or free it. nullptr when none.
     [[nodiscard]] ForgetLink* take_written() noexcept;
@@ -33,6 +34,7 @@ public:
     void drop_all() noexcept;
 
 private:
+    [[nodiscard]] ForgetLink& take_first() noexcept;
     void pass_on(ForgetLink& link) noexcept;
 
     ForgetLink* first_ = nullptr;

@@ -18,6 +18,7 @@
 #include "vfsproto/fuse/client/quirks.hpp"
 #include "vfsproto/fuse/client/trace_hook.hpp"
 #include "vfsproto/fuse/client/unique.hpp"
+#include "vfsproto/fuse/wire/reply_check.hpp"
 #include "vfsproto/virtqueue/prepared_chain.hpp"
 #include "vfsproto/virtqueue/queue_ref.hpp"
 #include "vfsproto/virtqueue/slots.hpp"
@@ -52,13 +53,10 @@ struct LaneSlot {
         Request* request = nullptr; // Kind::request
         PlainAnswer* answer;        // else
     };
-    std::uint32_t data_len = 0; // payload bytes in flight, both ways
-    std::uint32_t out_at = 0;   // where in the block the reply header lies
-    PreparedId prepared{};      // a plain transfer's chain, where the queue prepares chains
-    // What a good reply's body may measure. Settled at the start, so that a completion looks nothing up.
-    std::uint32_t body_most = 0;
-    std::uint16_t body_least = 0;
-    std::uint16_t fixed = 0; // bytes of the reply's struct, before its data
+    std::uint32_t data_len = 0;     // payload bytes in flight, both ways
+    std::uint32_t out_at = 0;       // where in the block the reply header lies
+    PreparedId prepared{};          // a plain transfer's chain, where the queue prepares chains
+    wire::ExpectedReply expected{}; // settled at the start, so that a completion looks nothing up
     // Is it one of BasicLane::held_back_?
     enum class Wait : std::uint8_t { foreseen, held_back } wait = Wait::foreseen;
     enum class Silence : std::uint8_t { forbidden, allowed } silence = Silence::forbidden; // no bytes at all
@@ -189,8 +187,8 @@ private:
     [[gnu::noinline, nodiscard]] Errc submit_whole(const LaneSlot& slot, Token token, Segment payload) noexcept;
     [[gnu::noinline]] void enqueue_generally(Request& request) noexcept;
     [[nodiscard]] Errc refused(Token token, Errc errc) noexcept;
-    [[gnu::always_inline]] void expect(LaneSlot& slot, const wire::OpInfo& op, std::uint16_t fixed, std::uint16_t least,
-                                       std::uint32_t most) noexcept;
+    [[gnu::always_inline]] void expect(LaneSlot& slot, const wire::OpInfo& op,
+                                       const wire::ExpectedReply& expected) noexcept;
     void wait_or_refuse(Request& request, Errc errc) noexcept;
     // Errors: too_large.
     [[nodiscard]] Errc make_plan(const Request& request, Plan& plan) const noexcept;
@@ -204,8 +202,6 @@ private:
     [[gnu::noinline]] void finish_odd(Token token, Entry& entry, std::uint32_t written, std::uint32_t len,
                                       std::int32_t error, std::uint64_t unique) noexcept;
     [[gnu::always_inline]] void leave_slot(Token token, Entry& entry) noexcept;
-    [[gnu::always_inline, nodiscard]] static Errc check(const LaneSlot& slot, std::uint32_t written,
-                                                        const wire::OutHeader& header) noexcept;
     [[gnu::always_inline]] static void finish_plain(const LaneSlot& slot, Errc errc, std::uint32_t len,
                                                     std::int32_t error) noexcept;
     static void finish_write(const LaneSlot& slot, Errc errc, std::uint32_t len, std::int32_t error) noexcept;

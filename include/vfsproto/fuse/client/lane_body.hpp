@@ -4,7 +4,7 @@
 
 #include "vfsproto/fuse/client/lane.hpp"
 #include "vfsproto/fuse/client/lane_message.hpp"
-#include "vfsproto/fuse/wire/reply_codec.hpp"
+#include "vfsproto/fuse/wire/message_writer.hpp"
 #include "vfsproto/fuse/wire/validate.hpp"
 
 #include <array>
@@ -62,9 +62,9 @@ template <RequestQueue Q> void BasicLane<Q>::enqueue(Request& request) noexcept 
     slot.kind = LaneSlot::Kind::request;
     slot.unique = uniques_.take(token.slot);
     std::byte* const header = slot.block + kReplyArea;
-    const std::uint32_t length = std::uint32_t{sizeof(wire::InHeader)} + request.in_size;
-    detail::put_header(header, op.opcode, length, slot.unique, request.nodeid, request.caller, 0);
-    detail::copy_words(header + sizeof(wire::InHeader), request.in, request.in_size);
+    wire::MessageWriter writer(header);
+    writer.fixed(request.in, request.in_size);
+    const std::uint32_t length = writer.finish({op.opcode, slot.unique, request.nodeid, request.caller});
     // A header the device leaves alone must not look like an answer.
     const std::uint32_t out_at = reply_behind(length);
     __builtin_memset(slot.block + out_at, 0, kOutHeader);
@@ -75,7 +75,7 @@ template <RequestQueue Q> void BasicLane<Q>::enqueue(Request& request) noexcept 
     slot.request = &request;
     slot.data_len = 0;
     slot.out_at = out_at;
-    expect(slot, op, op.out_size, op.out_size, op.out_size);
+    expect(slot, op, {.most = op.out_size, .least = op.out_size, .fixed = op.out_size});
     ++unkicked_;
 }
 
@@ -129,7 +129,7 @@ inline bool BasicLane<Q>::start_plain_here(const PlainTransfer& transfer, PlainA
     }
     slot.answer = &answer;
     slot.data_len = len;
-    slot.body_most = wire::RowOf<Op>::out_size + (kReads ? len : 0);
+    slot.expected.most = wire::RowOf<Op>::out_size + (kReads ? len : 0);
     data_in_flight_ = data_in_flight;
     ++unkicked_;
     return true;
@@ -143,14 +143,14 @@ inline Errc BasicLane<Q>::submit_plain(LaneSlot& slot, Token token, const PlainT
     std::byte* const block = slot.block;
     std::byte* const header = block + kReplyArea;
     std::byte* const in = header + sizeof(wire::InHeader);
-    if constexpr (!kReads) detail::put(header + offsetof(wire::InHeader, len), kLength + transfer.len);
-    detail::put(header + offsetof(wire::InHeader, unique), slot.unique);
-    detail::put(header + offsetof(wire::InHeader, nodeid), transfer.nodeid);
+    if constexpr (!kReads) wire::detail::put_field(header + offsetof(wire::InHeader, len), kLength + transfer.len);
+    wire::detail::put_field(header + offsetof(wire::InHeader, unique), slot.unique);
+    wire::detail::put_field(header + offsetof(wire::InHeader, nodeid), transfer.nodeid);
     // Two that stand side by side there as here.
     static_assert(offsetof(In, offset) == offsetof(In, fh) + 8);
-    detail::put(in + offsetof(In, fh), std::array{transfer.fh, transfer.offset});
-    detail::put(in + offsetof(In, size), transfer.len);
-    detail::put(in + offsetof(In, flags), transfer.open_flags);
+    wire::detail::put_field(in + offsetof(In, fh), std::array{transfer.fh, transfer.offset});
+    wire::detail::put_field(in + offsetof(In, size), transfer.len);
+    wire::detail::put_field(in + offsetof(In, flags), transfer.open_flags);
     // A header the device leaves alone must not look like an answer.
     __builtin_memset(block + reply_behind(kLength), 0, kOutHeader);
     const Segment payload{transfer.data, transfer.len};
@@ -192,16 +192,16 @@ Errc BasicLane<Q>::submit_whole(const LaneSlot& slot, Token token, Segment paylo
 template <RequestQueue Q> template <wire::Opcode Op>
 void BasicLane<Q>::prepare_plain(LaneSlot& slot, Token token) noexcept {
     constexpr bool kReads = Op == wire::Opcode::read;
-    constexpr std::uint16_t kFixed = wire::RowOf<Op>::out_size;
     using In = wire::InOf<Op>;
     std::byte* const header = slot.block + kReplyArea;
-    detail::put_header(header, Op, sizeof(wire::InHeader) + sizeof(In), 0, 0, options_.plain_caller, 0);
-    detail::put(header + sizeof(wire::InHeader), In{});
+    wire::MessageWriter writer(header);
+    const In in{};
+    writer.fixed(&in, sizeof(in));
+    static_cast<void>(writer.finish({.opcode = Op, .caller = options_.plain_caller}));
     // Two prepared chains a slot: one for a READ, one for a WRITE.
     slot.prepared = prepared_ + 2u * token.slot + (kReads ? 0 : 1);
     slot.out_at = reply_behind(sizeof(wire::InHeader) + sizeof(In));
-    slot.body_least = kFixed;
-    slot.fixed = kFixed;
+    slot.expected = wire::expected_reply(wire::op_info(Op), 0);
     slot.silence = LaneSlot::Silence::forbidden;
     slot.kind = kReads ? LaneSlot::Kind::plain_read : LaneSlot::Kind::plain_write;
 }
@@ -210,27 +210,14 @@ template <RequestQueue Q> std::uint32_t BasicLane<Q>::write_request(const Reques
                                                                     std::uint64_t unique,
                                                                     std::uint32_t registered) noexcept {
     const wire::OpInfo& op = *request.op;
-    std::byte* end = at + sizeof(wire::InHeader);
-    detail::copy_words(end, request.in, request.in_size);
-    end += request.in_size;
-    if (const std::uint32_t names = detail::name_count(op.in_tail); names != 0) {
-        end = detail::put_name(end, request.name);
-        if (names == 2) end = detail::put_name(end, request.name2);
-    }
-    if (const std::uint32_t len = detail::data_in_of(op, request); len != 0 && registered == 0) {
-        __builtin_memcpy(end, request.data_in.host, len);
-        end += len;
-    }
-    std::uint16_t ext_len = 0;
-    if (op.traits.extensions == wire::Extensions::allowed && request.ext_len != 0) {
-        ext_len = request.ext_len;
-        __builtin_memcpy(end, request.ext, ext_len);
-        end += ext_len;
-    }
-    const auto length = static_cast<std::uint32_t>(end - at);
-    detail::put_header(at, op.opcode, length + registered, unique, request.nodeid, request.caller,
-                       static_cast<std::uint16_t>(ext_len / 8));
-    return length;
+    wire::MessageWriter writer(at);
+    writer.fixed(request.in, request.in_size);
+    const std::uint32_t names = detail::name_count(op.in_tail);
+    if (names != 0) writer.name(request.name);
+    if (names == 2) writer.name(request.name2);
+    if (registered == 0) writer.bytes({request.data_in.host, detail::data_in_of(op, request)});
+    if (op.traits.extensions == wire::Extensions::allowed) writer.extensions({request.ext, request.ext_len});
+    return writer.finish({op.opcode, unique, request.nodeid, request.caller}, registered);
 }
 
 // `Payload` is the most segments the plan may have: what is left unused is cleared all the same.
@@ -284,24 +271,14 @@ template <RequestQueue Q> void BasicLane<Q>::remember(LaneSlot& slot, Request& r
     slot.request = &request;
     slot.out_at = plan.out_at;
     slot.data_len = detail::data_in_of(op, request) + data_out;
-    const bool data_alone = op.out_tail == wire::OutTail::size_or_data && data_out != 0;
-    const std::uint16_t fixed = data_alone ? std::uint16_t{0} : op.out_size;
-    std::uint16_t least = fixed;
-    if (op.traits.compat == wire::Compat::short_reply) least = static_cast<std::uint16_t>(wire::least_out_size(op));
-    if (op.traits.reply == wire::ReplyOwed::never) {
-        expect(slot, op, fixed, 1, 0); // no body fits
-    } else {
-        expect(slot, op, fixed, least, fixed + data_out);
-    }
+    expect(slot, op, wire::expected_reply(op, data_out));
     data_in_flight_ += slot.data_len;
 }
 
-// What will be asked of the reply: its struct, and the least and the most its body may measure.
-template <RequestQueue Q> inline void BasicLane<Q>::expect(LaneSlot& slot, const wire::OpInfo& op, std::uint16_t fixed,
-                                                           std::uint16_t least, std::uint32_t most) noexcept {
-    slot.fixed = fixed;
-    slot.body_least = least;
-    slot.body_most = most;
+// Notes what the reply may measure, whether there may be none, and whether the request may be a slow one.
+template <RequestQueue Q>
+inline void BasicLane<Q>::expect(LaneSlot& slot, const wire::OpInfo& op, const wire::ExpectedReply& expected) noexcept {
+    slot.expected = expected;
     const bool silent = op.traits.reply != wire::ReplyOwed::always ||
                         (op.opcode == wire::Opcode::destroy && options_.destroy_reply == DestroyReply::may_be_missing);
     slot.silence = silent ? LaneSlot::Silence::allowed : LaneSlot::Silence::forbidden;
@@ -367,8 +344,8 @@ template <RequestQueue Q> inline void BasicLane<Q>::finish(Token token, std::uin
     if (entry == nullptr) [[unlikely]]
         return latch(Errc::ring_id_not_live); // a host's own queue handed back a token we never gave
     const LaneSlot& slot = entry->state;
-    const wire::OutHeader header = detail::read_header(slot.block + slot.out_at);
-    if (check(slot, written, header) != Errc::ok) [[unlikely]]
+    const wire::OutHeader header = wire::read_out_header(slot.block + slot.out_at);
+    if (wire::check_reply(slot.expected, slot.unique, header, written) != Errc::ok) [[unlikely]]
         return finish_odd(token, *entry, written, header.len, header.error, header.unique);
     leave_slot(token, *entry);
     if (slot.kind == LaneSlot::Kind::plain_read) [[likely]] {
@@ -398,7 +375,7 @@ template <RequestQueue Q> void BasicLane<Q>::finish_odd(Token token, Entry& entr
     wire::OutHeader header{.len = len, .error = error, .unique = unique};
     const LaneSlot& slot = entry.state;
     if (lengths_ == WrittenLength::upper_bound && header.len < written) written = header.len;
-    Errc errc = check(slot, written, header);
+    Errc errc = wire::check_reply(slot.expected, slot.unique, header, written);
     if (errc != Errc::ok) {
         header = {.len = kOutHeader, .error = 0, .unique = 0};
         if (written == 0 && slot.silence == LaneSlot::Silence::allowed) {
@@ -414,21 +391,6 @@ template <RequestQueue Q> void BasicLane<Q>::finish_odd(Token token, Entry& entr
     case LaneSlot::Kind::plain_write: return finish_write(slot, errc, header.len, header.error);
     case LaneSlot::Kind::request: return finish_request(token, slot, errc, header.len, header.error);
     }
-}
-
-// docs/architecture.md, "The client", has the order. Liveness was checked by the caller; "owed" and "size fits" are one
-// comparison, since a row without a reply has no body that fits.
-template <RequestQueue Q>
-inline Errc BasicLane<Q>::check(const LaneSlot& slot, std::uint32_t written, const wire::OutHeader& header) noexcept {
-    if (written < kOutHeader || header.len != written) return Errc::protocol_violation;
-    if (header.unique != slot.unique) return Errc::unique_mismatch;
-    const std::uint32_t body = written - kOutHeader;
-    if (header.error == 0) [[likely]] {
-        return body >= slot.body_least && body <= slot.body_most ? Errc::ok : Errc::protocol_violation;
-    }
-    if (slot.body_least > slot.body_most) return Errc::protocol_violation;
-    // fuse_dev_do_write accepts -511 to 0 and nothing behind an error's header.
-    return header.error < 0 && header.error > -wire::kErrnoLimit && body == 0 ? Errc::ok : Errc::protocol_violation;
 }
 
 // Of an error, and of a reply that is no good, the header says that no data came.
@@ -468,9 +430,9 @@ void BasicLane<Q>::accept(const LaneSlot& slot, std::uint32_t len, std::int32_t 
     request.error = static_cast<wire::Errno>(-error);
     std::uint32_t body = len - kOutHeader;
     const std::byte* at = slot.block + slot.out_at + kOutHeader;
-    if (slot.fixed != 0) {
-        const std::uint32_t fixed = body < slot.fixed ? body : slot.fixed;
-        if (request.out != nullptr) detail::copy_words(static_cast<std::byte*>(request.out), at, fixed);
+    if (slot.expected.fixed != 0) {
+        const std::uint32_t fixed = body < slot.expected.fixed ? body : slot.expected.fixed;
+        if (request.out != nullptr) wire::detail::copy_words(static_cast<std::byte*>(request.out), at, fixed);
         request.out_bytes = fixed;
         body -= fixed;
         at += fixed;
