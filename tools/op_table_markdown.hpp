@@ -61,7 +61,7 @@ inline std::string op_table_markdown() {
         text += "| " + std::to_string(static_cast<unsigned>(op.opcode)) + " | " + op.name + " | 7." +
                 std::to_string(op.since) + " | " + request_text(op) + " | " + reply_text(op) + " | " +
                 (op.traits.queue == wire::QueueKind::hiprio ? "hiprio" : "request") + " | " +
-                (op.traits.blocking == wire::Blocking::may ? "yes" : "no") + " | " + note_text(op) + " |\n";
+                (op.traits.blocking != wire::Blocking::never ? "yes" : "no") + " | " + note_text(op) + " |\n";
     }
     return text;
 }

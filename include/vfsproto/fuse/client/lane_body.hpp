@@ -279,8 +279,9 @@ template <RequestQueue Q> void BasicLane<Q>::remember(LaneSlot& slot, Request& r
 template <RequestQueue Q>
 inline void BasicLane<Q>::expect(LaneSlot& slot, const wire::OpInfo& op, const wire::ExpectedReply& expected) noexcept {
     slot.expected = expected;
-    const bool silent = op.traits.reply != wire::ReplyOwed::always ||
-                        (op.opcode == wire::Opcode::destroy && options_.destroy_reply == DestroyReply::may_be_missing);
+    const bool silent =
+        op.traits.reply != wire::ReplyOwed::always ||
+        (op.traits.silence == wire::Silence::seen && options_.destroy_reply == DestroyReply::may_be_missing);
     slot.silence = silent ? LaneSlot::Silence::allowed : LaneSlot::Silence::forbidden;
     if (op.traits.blocking != wire::Blocking::never) {
         slot.wait = LaneSlot::Wait::held_back;

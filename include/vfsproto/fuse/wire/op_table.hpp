@@ -3,6 +3,7 @@
 // the documentation's table and the round-trip test derive from it; nothing else lists or switches on opcodes.
 #pragma once
 
+#include "vfsproto/abi/errno.hpp"
 #include "vfsproto/fuse/wire/opcode.hpp"
 #include "vfsproto/fuse/wire/structs.hpp"
 
@@ -33,8 +34,12 @@ enum class OutTail : std::uint8_t {
 // virtio 1.2 §5.11.6.2: FORGET, BATCH_FORGET and INTERRUPT solely on hiprio.
 enum class QueueKind : std::uint8_t { request, hiprio };
 enum class ReplyOwed : std::uint8_t { always, never, on_error };
-// May the server hold this request back for longer than its own work takes (a lock, a poll, a flush to a disk)?
-enum class Blocking : std::uint8_t { never, may };
+// Says whether the server may hold this request back for longer than its own work takes.
+enum class Blocking : std::uint8_t {
+    never,
+    may,         // a flush to a disk, a lease
+    for_another, // until another request comes, maybe of this client: a lock another owner has, an event
+};
 // Security context and supplementary group extensions after the last string (7.36, 7.38).
 enum class Extensions : std::uint8_t { none, allowed };
 // Irregular sizes, spelled here and nowhere else.
@@ -43,6 +48,29 @@ enum class Compat : std::uint8_t {
     short_request, // the request's struct ends early unless an INIT flag is negotiated (SETXATTR)
     short_reply,   // the reply's struct may end early, by the server's minor, and so may the request's (INIT)
 };
+// What silence means where a reply is owed.
+enum class Silence : std::uint8_t { violation, seen }; // seen: one server leaves it out (client::Quirks)
+// What the server's ENOSYS means for an operation that is a single request (Linux fs/fuse).
+enum class Remember : std::uint8_t { no, yes };
+struct EnosysRule {
+    abi::Errno becomes = abi::Errno::enosys; // what the caller sees; none = success without effect
+    Remember remember = Remember::no;        // yes: the operation is not asked for again in this session
+
+    // False: ENOSYS is an error like any other, or an operation of its own deals with it.
+    [[nodiscard]] constexpr bool applies() const noexcept { return becomes != abi::Errno::enosys; }
+};
+// The type of the file that a good reply describes.
+enum class MakesType : std::uint8_t {
+    any,
+    directory,
+    symlink,
+    regular,
+    as_asked
+}; // as_asked: of the mode in the request
+// Says whether a request may be sent once more when nobody knows what became of the first (a new connection).
+enum class Repeat : std::uint8_t { unsafe, safe, unless_appending };
+// Says whether a server may run the request on another thread than the one that took it off its queue.
+enum class Offload : std::uint8_t { allowed, never };
 // How a request uses the span of a file that its `offset` and `size` (FALLOCATE: `length`) name.
 enum class FileSpan : std::uint8_t { none, read, written };
 
@@ -53,6 +81,12 @@ struct Traits {
     Extensions extensions = Extensions::none;
     Compat compat = Compat::none;
     FileSpan span = FileSpan::none;
+    Silence silence = Silence::violation;
+    EnosysRule enosys{};
+    MakesType makes = MakesType::any;
+    Repeat repeat = Repeat::unsafe;
+    Offload offload = Offload::allowed;
+    Opcode gives_back{}; // the request that closes the handle which a good reply opens; 0: it opens none
 };
 
 template <std::size_t N> struct FixedString {
@@ -82,6 +116,25 @@ template <class In, InTail Tail> consteval TailField tail_field() noexcept {
         return {offsetof(In, size), 1};
 }
 
+// What a good reply makes the server keep for the client until it is given back: lookups of nodes (FORGET), a handle
+// (Traits::gives_back).
+struct Grants {
+    static constexpr std::uint16_t kNone = 0xffff;
+    enum class Lookups : std::uint8_t { none, one, each_record } lookups = Lookups::none;
+    std::uint16_t node_at = kNone;   // where the struct holds the nodeid looked up; 0 there: none was
+    std::uint16_t handle_at = kNone; // where it holds the handle
+};
+template <class Out> inline constexpr Grants kGrants{};
+template <> inline constexpr Grants kGrants<EntryOut>{Grants::Lookups::one, offsetof(EntryOut, nodeid)};
+template <> inline constexpr Grants kGrants<OpenOut>{.handle_at = offsetof(OpenOut, fh)};
+template <> inline constexpr Grants kGrants<CreateOut>{Grants::Lookups::one,
+                                                       offsetof(CreateOut, entry) + offsetof(EntryOut, nodeid),
+                                                       offsetof(CreateOut, open) + offsetof(OpenOut, fh)};
+template <class Out, OutTail Tail> consteval Grants grants_of() noexcept {
+    if (Tail == OutTail::direntpluses) return {.lookups = Grants::Lookups::each_record};
+    return kGrants<Out>;
+}
+
 template <Opcode Op, FixedString Name, std::uint8_t Since, class In_, InTail InTail_, class Out_, OutTail OutTail_,
           Traits Traits_ = Traits{}>
 struct Row {
@@ -95,70 +148,76 @@ struct Row {
     static constexpr Traits traits = Traits_;
     static constexpr std::size_t in_size = kWireSize<In>;
     static constexpr std::size_t out_size = kWireSize<Out>;
+    static constexpr Grants grants = grants_of<Out, OutTail_>();
+    static_assert((grants.handle_at != Grants::kNone) == (traits.gives_back != Opcode{}));
 };
 
 template <class... Rows> struct RowList {
     static constexpr std::size_t size = sizeof...(Rows);
 };
 
-inline constexpr Traits kMayBlock{.blocking = Blocking::may};
-inline constexpr Traits kCreates{.extensions = Extensions::allowed};
-inline constexpr Traits kForgets{.queue = QueueKind::hiprio, .reply = ReplyOwed::never};
+// Traits that several rows have.
+inline constexpr EnosysRule kIgnored{abi::Errno::none, Remember::yes};
+inline constexpr EnosysRule kUnsupported{abi::Errno::eopnotsupp, Remember::yes};
+inline constexpr Traits kReads{.repeat = Repeat::safe};
+inline constexpr Traits kForgets{.queue = QueueKind::hiprio, .reply = ReplyOwed::never, .offload = Offload::never};
+inline constexpr Traits kFlushes{.blocking = Blocking::may, .enosys = kIgnored, .repeat = Repeat::safe};
+inline constexpr Traits kCopies{.blocking = Blocking::may};
 
 // clang-format off
 using OpTable = RowList<
     //  opcode                      trace name            since in struct         in tail             out struct        out tail
-    Row<Opcode::lookup,             "LOOKUP",               0, None,              InTail::name,       EntryOut,         OutTail::none>,
+    Row<Opcode::lookup,             "LOOKUP",               0, None,              InTail::name,       EntryOut,         OutTail::none, kReads>,
     Row<Opcode::forget,             "FORGET",               0, ForgetIn,          InTail::none,       None,             OutTail::none, kForgets>,
-    Row<Opcode::getattr,            "GETATTR",              0, GetattrIn,         InTail::none,       AttrOut,          OutTail::none>,
+    Row<Opcode::getattr,            "GETATTR",              0, GetattrIn,         InTail::none,       AttrOut,          OutTail::none, kReads>,
     Row<Opcode::setattr,            "SETATTR",              1, SetattrIn,         InTail::none,       AttrOut,          OutTail::none>,
-    Row<Opcode::readlink,           "READLINK",             0, None,              InTail::none,       None,             OutTail::data>,
-    Row<Opcode::symlink,            "SYMLINK",              1, None,              InTail::name_pair,  EntryOut,         OutTail::none, kCreates>,
-    Row<Opcode::mknod,              "MKNOD",                1, MknodIn,           InTail::name,       EntryOut,         OutTail::none, kCreates>,
-    Row<Opcode::mkdir,              "MKDIR",                1, MkdirIn,           InTail::name,       EntryOut,         OutTail::none, kCreates>,
+    Row<Opcode::readlink,           "READLINK",             0, None,              InTail::none,       None,             OutTail::data, kReads>,
+    Row<Opcode::symlink,            "SYMLINK",              1, None,              InTail::name_pair,  EntryOut,         OutTail::none, Traits{.extensions = Extensions::allowed, .makes = MakesType::symlink}>,
+    Row<Opcode::mknod,              "MKNOD",                1, MknodIn,           InTail::name,       EntryOut,         OutTail::none, Traits{.extensions = Extensions::allowed, .makes = MakesType::as_asked}>,
+    Row<Opcode::mkdir,              "MKDIR",                1, MkdirIn,           InTail::name,       EntryOut,         OutTail::none, Traits{.extensions = Extensions::allowed, .makes = MakesType::directory}>,
     Row<Opcode::unlink,             "UNLINK",               1, None,              InTail::name,       None,             OutTail::none>,
     Row<Opcode::rmdir,              "RMDIR",                1, None,              InTail::name,       None,             OutTail::none>,
     Row<Opcode::rename,             "RENAME",               1, RenameIn,          InTail::name_pair,  None,             OutTail::none>,
-    Row<Opcode::link,               "LINK",                 1, LinkIn,            InTail::name,       EntryOut,         OutTail::none>,
-    Row<Opcode::open,               "OPEN",                 1, OpenIn,            InTail::none,       OpenOut,          OutTail::none, kMayBlock>,
-    Row<Opcode::read,               "READ",                 1, ReadIn,            InTail::none,       None,             OutTail::data, Traits{.span = FileSpan::read}>,
-    Row<Opcode::write,              "WRITE",                1, WriteIn,           InTail::data,       WriteOut,         OutTail::none, Traits{.span = FileSpan::written}>,
-    Row<Opcode::statfs,             "STATFS",               0, None,              InTail::none,       Kstatfs,          OutTail::none>,
+    Row<Opcode::link,               "LINK",                 1, LinkIn,            InTail::name,       EntryOut,         OutTail::none, Traits{.enosys = {abi::Errno::eperm, Remember::yes}}>,
+    Row<Opcode::open,               "OPEN",                 1, OpenIn,            InTail::none,       OpenOut,          OutTail::none, Traits{.blocking = Blocking::may, .repeat = Repeat::safe, .gives_back = Opcode::release}>,
+    Row<Opcode::read,               "READ",                 1, ReadIn,            InTail::none,       None,             OutTail::data, Traits{.span = FileSpan::read, .repeat = Repeat::safe}>,
+    Row<Opcode::write,              "WRITE",                1, WriteIn,           InTail::data,       WriteOut,         OutTail::none, Traits{.span = FileSpan::written, .repeat = Repeat::unless_appending}>,
+    Row<Opcode::statfs,             "STATFS",               0, None,              InTail::none,       Kstatfs,          OutTail::none, kReads>,
     Row<Opcode::release,            "RELEASE",              1, ReleaseIn,         InTail::none,       None,             OutTail::none>,
-    Row<Opcode::fsync,              "FSYNC",                1, FsyncIn,           InTail::none,       None,             OutTail::none, kMayBlock>,
-    Row<Opcode::setxattr,           "SETXATTR",             1, SetxattrIn,        InTail::name_data,  None,             OutTail::none, Traits{.compat = Compat::short_request}>,
-    Row<Opcode::getxattr,           "GETXATTR",             1, GetxattrIn,        InTail::name,       GetxattrOut,      OutTail::size_or_data>,
-    Row<Opcode::listxattr,          "LISTXATTR",            1, GetxattrIn,        InTail::none,       GetxattrOut,      OutTail::size_or_data>,
-    Row<Opcode::removexattr,        "REMOVEXATTR",          1, None,              InTail::name,       None,             OutTail::none>,
-    Row<Opcode::flush,              "FLUSH",                1, FlushIn,           InTail::none,       None,             OutTail::none, kMayBlock>,
-    Row<Opcode::init,               "INIT",                 0, InitIn,            InTail::none,       InitOut,          OutTail::none, Traits{.compat = Compat::short_reply}>,
-    Row<Opcode::opendir,            "OPENDIR",              1, OpenIn,            InTail::none,       OpenOut,          OutTail::none>,
-    Row<Opcode::readdir,            "READDIR",              1, ReadIn,            InTail::none,       None,             OutTail::dirents>,
+    Row<Opcode::fsync,              "FSYNC",                1, FsyncIn,           InTail::none,       None,             OutTail::none, kFlushes>,
+    Row<Opcode::setxattr,           "SETXATTR",             1, SetxattrIn,        InTail::name_data,  None,             OutTail::none, Traits{.compat = Compat::short_request, .enosys = kUnsupported}>,
+    Row<Opcode::getxattr,           "GETXATTR",             1, GetxattrIn,        InTail::name,       GetxattrOut,      OutTail::size_or_data, Traits{.enosys = kUnsupported, .repeat = Repeat::safe}>,
+    Row<Opcode::listxattr,          "LISTXATTR",            1, GetxattrIn,        InTail::none,       GetxattrOut,      OutTail::size_or_data, Traits{.enosys = kUnsupported, .repeat = Repeat::safe}>,
+    Row<Opcode::removexattr,        "REMOVEXATTR",          1, None,              InTail::name,       None,             OutTail::none, Traits{.enosys = kUnsupported}>,
+    Row<Opcode::flush,              "FLUSH",                1, FlushIn,           InTail::none,       None,             OutTail::none, kFlushes>,
+    Row<Opcode::init,               "INIT",                 0, InitIn,            InTail::none,       InitOut,          OutTail::none, Traits{.compat = Compat::short_reply, .offload = Offload::never}>,
+    Row<Opcode::opendir,            "OPENDIR",              1, OpenIn,            InTail::none,       OpenOut,          OutTail::none, Traits{.repeat = Repeat::safe, .gives_back = Opcode::releasedir}>,
+    Row<Opcode::readdir,            "READDIR",              1, ReadIn,            InTail::none,       None,             OutTail::dirents, kReads>,
     Row<Opcode::releasedir,         "RELEASEDIR",           1, ReleaseIn,         InTail::none,       None,             OutTail::none>,
-    Row<Opcode::fsyncdir,           "FSYNCDIR",             2, FsyncIn,           InTail::none,       None,             OutTail::none, kMayBlock>,
-    Row<Opcode::getlk,              "GETLK",                7, LkIn,              InTail::none,       LkOut,            OutTail::none, kMayBlock>,
-    Row<Opcode::setlk,              "SETLK",                7, LkIn,              InTail::none,       None,             OutTail::none, kMayBlock>,
-    Row<Opcode::setlkw,             "SETLKW",               7, LkIn,              InTail::none,       None,             OutTail::none, kMayBlock>,
-    Row<Opcode::access,             "ACCESS",               3, AccessIn,          InTail::none,       None,             OutTail::none>,
-    Row<Opcode::create,             "CREATE",               3, CreateIn,          InTail::name,       CreateOut,        OutTail::none, kCreates>,
-    Row<Opcode::interrupt,          "INTERRUPT",            7, InterruptIn,       InTail::none,       None,             OutTail::none, Traits{.queue = QueueKind::hiprio, .reply = ReplyOwed::on_error}>,
-    Row<Opcode::bmap,               "BMAP",                 8, BmapIn,            InTail::none,       BmapOut,          OutTail::none>,
-    Row<Opcode::destroy,            "DESTROY",              8, None,              InTail::none,       None,             OutTail::none, kMayBlock>,
-    Row<Opcode::ioctl,              "IOCTL",               11, IoctlIn,           InTail::data,       IoctlOut,         OutTail::data, kMayBlock>,
-    Row<Opcode::poll,               "POLL",                11, PollIn,            InTail::none,       PollOut,          OutTail::none, kMayBlock>,
+    Row<Opcode::fsyncdir,           "FSYNCDIR",             2, FsyncIn,           InTail::none,       None,             OutTail::none, kFlushes>,
+    Row<Opcode::getlk,              "GETLK",                7, LkIn,              InTail::none,       LkOut,            OutTail::none, Traits{.blocking = Blocking::may, .repeat = Repeat::safe}>,
+    Row<Opcode::setlk,              "SETLK",                7, LkIn,              InTail::none,       None,             OutTail::none, Traits{.blocking = Blocking::may}>,
+    Row<Opcode::setlkw,             "SETLKW",               7, LkIn,              InTail::none,       None,             OutTail::none, Traits{.blocking = Blocking::for_another}>,
+    Row<Opcode::access,             "ACCESS",               3, AccessIn,          InTail::none,       None,             OutTail::none, Traits{.enosys = kIgnored, .repeat = Repeat::safe}>,
+    Row<Opcode::create,             "CREATE",               3, CreateIn,          InTail::name,       CreateOut,        OutTail::none, Traits{.extensions = Extensions::allowed, .makes = MakesType::regular, .gives_back = Opcode::release}>,
+    Row<Opcode::interrupt,          "INTERRUPT",            7, InterruptIn,       InTail::none,       None,             OutTail::none, Traits{.queue = QueueKind::hiprio, .reply = ReplyOwed::on_error, .offload = Offload::never}>,
+    Row<Opcode::bmap,               "BMAP",                 8, BmapIn,            InTail::none,       BmapOut,          OutTail::none, Traits{.enosys = kIgnored, .repeat = Repeat::safe}>,
+    Row<Opcode::destroy,            "DESTROY",              8, None,              InTail::none,       None,             OutTail::none, Traits{.blocking = Blocking::may, .silence = Silence::seen, .offload = Offload::never}>,
+    Row<Opcode::ioctl,              "IOCTL",               11, IoctlIn,           InTail::data,       IoctlOut,         OutTail::data, Traits{.blocking = Blocking::may, .enosys = {abi::Errno::enotty, Remember::no}}>,
+    Row<Opcode::poll,               "POLL",                11, PollIn,            InTail::none,       PollOut,          OutTail::none, Traits{.blocking = Blocking::for_another, .enosys = kIgnored, .repeat = Repeat::safe}>,
     Row<Opcode::notify_reply,       "NOTIFY_REPLY",        15, NotifyRetrieveIn,  InTail::data,       None,             OutTail::none, Traits{.reply = ReplyOwed::never}>,
     Row<Opcode::batch_forget,       "BATCH_FORGET",        16, BatchForgetIn,     InTail::array,      None,             OutTail::none, kForgets>,
-    Row<Opcode::fallocate,          "FALLOCATE",           19, FallocateIn,       InTail::none,       None,             OutTail::none, Traits{.blocking = Blocking::may, .span = FileSpan::written}>,
-    Row<Opcode::readdirplus,        "READDIRPLUS",         21, ReadIn,            InTail::none,       None,             OutTail::direntpluses>,
-    Row<Opcode::rename2,            "RENAME2",             23, Rename2In,         InTail::name_pair,  None,             OutTail::none>,
-    Row<Opcode::lseek,              "LSEEK",               24, LseekIn,           InTail::none,       LseekOut,         OutTail::none>,
-    Row<Opcode::copy_file_range,    "COPY_FILE_RANGE",     28, CopyFileRangeIn,   InTail::none,       WriteOut,         OutTail::none, kMayBlock>,
+    Row<Opcode::fallocate,          "FALLOCATE",           19, FallocateIn,       InTail::none,       None,             OutTail::none, Traits{.blocking = Blocking::may, .span = FileSpan::written, .enosys = kUnsupported}>,
+    Row<Opcode::readdirplus,        "READDIRPLUS",         21, ReadIn,            InTail::none,       None,             OutTail::direntpluses, kReads>,
+    Row<Opcode::rename2,            "RENAME2",             23, Rename2In,         InTail::name_pair,  None,             OutTail::none, Traits{.enosys = {abi::Errno::einval, Remember::yes}}>,
+    Row<Opcode::lseek,              "LSEEK",               24, LseekIn,           InTail::none,       LseekOut,         OutTail::none, kReads>,
+    Row<Opcode::copy_file_range,    "COPY_FILE_RANGE",     28, CopyFileRangeIn,   InTail::none,       WriteOut,         OutTail::none, kCopies>,
     Row<Opcode::setupmapping,       "SETUPMAPPING",        31, SetupmappingIn,    InTail::none,       None,             OutTail::none>,
     Row<Opcode::removemapping,      "REMOVEMAPPING",       31, RemovemappingIn,   InTail::array,      None,             OutTail::none>,
-    Row<Opcode::syncfs,             "SYNCFS",              34, SyncfsIn,          InTail::none,       None,             OutTail::none, kMayBlock>,
-    Row<Opcode::tmpfile,            "TMPFILE",             37, CreateIn,          InTail::name,       CreateOut,        OutTail::none, kCreates>,
-    Row<Opcode::statx,              "STATX",               39, StatxIn,           InTail::none,       StatxOut,         OutTail::none>,
-    Row<Opcode::copy_file_range_64, "COPY_FILE_RANGE_64",  45, CopyFileRangeIn,   InTail::none,       CopyFileRangeOut, OutTail::none, kMayBlock>>;
+    Row<Opcode::syncfs,             "SYNCFS",              34, SyncfsIn,          InTail::none,       None,             OutTail::none, kFlushes>,
+    Row<Opcode::tmpfile,            "TMPFILE",             37, CreateIn,          InTail::name,       CreateOut,        OutTail::none, Traits{.extensions = Extensions::allowed, .enosys = kUnsupported, .makes = MakesType::regular, .gives_back = Opcode::release}>,
+    Row<Opcode::statx,              "STATX",               39, StatxIn,           InTail::none,       StatxOut,         OutTail::none, kReads>,
+    Row<Opcode::copy_file_range_64, "COPY_FILE_RANGE_64",  45, CopyFileRangeIn,   InTail::none,       CopyFileRangeOut, OutTail::none, kCopies>>;
 // clang-format on
 
 // A row as plain data, for run time.
@@ -172,6 +231,7 @@ struct OpInfo {
     OutTail out_tail{};
     std::uint8_t since{};
     Traits traits{};
+    Grants grants{};
 };
 
 // Nothing but fixed structs, both ways, none of them ever short, and a reply in any case.
@@ -183,7 +243,7 @@ struct OpInfo {
 template <class... Rows> constexpr auto make_op_info(RowList<Rows...>) noexcept {
     return std::array<OpInfo, sizeof...(Rows)>{OpInfo{Rows::opcode, Rows::name, Rows::in_size, Rows::out_size,
                                                       tail_field<typename Rows::In, Rows::in_tail>(), Rows::in_tail,
-                                                      Rows::out_tail, Rows::since, Rows::traits}...};
+                                                      Rows::out_tail, Rows::since, Rows::traits, Rows::grants}...};
 }
 inline constexpr auto kOpInfo = make_op_info(OpTable{});
 

@@ -24,46 +24,6 @@ struct Client {
     [[nodiscard]] bool has(wire::InitFlag flag) const noexcept { return params->flags.has(flag); }
 };
 
-enum class Remember : std::uint8_t { no, yes };
-
-// What ENOSYS means for an operation that is a single request (Linux fs/fuse).
-struct EnosysRule {
-    wire::Opcode op;
-    wire::Errno becomes; // what the caller sees; none = success without effect
-    Remember remember;   // ask no more in this session
-};
-inline constexpr EnosysRule kEnosysRules[] = {
-    {wire::Opcode::link, wire::Errno::eperm, Remember::yes},
-    {wire::Opcode::fsync, wire::Errno::none, Remember::yes},
-    {wire::Opcode::setxattr, wire::Errno::eopnotsupp, Remember::yes},
-    {wire::Opcode::getxattr, wire::Errno::eopnotsupp, Remember::yes},
-    {wire::Opcode::listxattr, wire::Errno::eopnotsupp, Remember::yes},
-    {wire::Opcode::removexattr, wire::Errno::eopnotsupp, Remember::yes},
-    {wire::Opcode::flush, wire::Errno::none, Remember::yes},
-    {wire::Opcode::fsyncdir, wire::Errno::none, Remember::yes},
-    {wire::Opcode::access, wire::Errno::none, Remember::yes},
-    {wire::Opcode::bmap, wire::Errno::none, Remember::yes},
-    {wire::Opcode::ioctl, wire::Errno::enotty, Remember::no},
-    {wire::Opcode::poll, wire::Errno::none, Remember::yes},
-    {wire::Opcode::fallocate, wire::Errno::eopnotsupp, Remember::yes},
-    {wire::Opcode::rename2, wire::Errno::einval, Remember::yes},
-    {wire::Opcode::syncfs, wire::Errno::none, Remember::yes},
-    {wire::Opcode::tmpfile, wire::Errno::eopnotsupp, Remember::yes},
-};
-// nullptr for an operation whose ENOSYS is an error like any other, or is dealt with by an operation of its own.
-[[nodiscard]] constexpr const EnosysRule* find_enosys_rule(wire::Opcode op) noexcept {
-    for (const EnosysRule& rule : kEnosysRules) {
-        if (rule.op == op) return &rule;
-    }
-    return nullptr;
-}
-[[nodiscard]] constexpr bool has_enosys_rule(wire::Opcode op) noexcept {
-    for (const EnosysRule& rule : kEnosysRules) {
-        if (rule.op == op) return true;
-    }
-    return false;
-}
-
 class Operation {
 public:
     Operation() noexcept = default;
@@ -135,20 +95,20 @@ public:
             return finish(Errc::ok, error);
         }
         if constexpr (kMayBeMissing) {
-            if (client.sticky->is_missing(Op)) return finish_missing(*find_enosys_rule(Op));
+            if (client.sticky->is_missing(Op)) return finish_missing();
         }
         send(call, nodeid, [](Request& request) noexcept { static_cast<Single*>(request.owner)->answered(); });
     }
 
 private:
-    static constexpr bool kMayBeMissing = has_enosys_rule(Op);
+    static constexpr wire::Traits kTraits = wire::RowOf<Op>::traits;
+    static constexpr bool kMayBeMissing = kTraits.enosys.applies();
 
     void answered() noexcept {
         if constexpr (kMayBeMissing) {
             if (call.errc == Errc::ok && call.error == wire::Errno::enosys) {
-                const EnosysRule& rule = *find_enosys_rule(Op);
-                if (rule.remember == Remember::yes) client_->sticky->mark(Op);
-                return finish_missing(rule);
+                if (kTraits.enosys.remember == wire::Remember::yes) client_->sticky->mark(Op);
+                return finish_missing();
             }
         }
         if (!call.succeeded()) return finish(call);
@@ -156,10 +116,10 @@ private:
         finish(errc, verdict_.error);
     }
     // What takes the place of an answer is no earlier one: block 0, always ready.
-    void finish_missing(const EnosysRule& rule) noexcept {
+    void finish_missing() noexcept {
         call.reply = {};
         if constexpr (Op == wire::Opcode::poll) call.reply.revents = kAlwaysReady;
-        finish(Errc::ok, rule.becomes);
+        finish(Errc::ok, kTraits.enosys.becomes);
     }
     [[nodiscard]] Errc check_content() noexcept {
         using Out = wire::OutOf<Op>;
@@ -170,15 +130,8 @@ private:
                 return Errc::ok;
             }
         }
-        namespace abi = wire::linux_abi;
-        if constexpr (Op == wire::Opcode::mkdir) return check_entry(call.reply, abi::kSIfdir);
-        if constexpr (Op == wire::Opcode::symlink) return check_entry(call.reply, abi::kSIflnk);
-        if constexpr (Op == wire::Opcode::mknod) {
-            const std::uint32_t type = abi::file_type(call.args.mode);
-            return check_entry(call.reply, type == 0 ? abi::kSIfreg : type); // mknod(2): no type is a regular file
-        }
-        if constexpr (std::is_same_v<Out, wire::EntryOut>) return check_entry(call.reply);
-        if constexpr (std::is_same_v<Out, wire::CreateOut>) return check_entry(call.reply.entry, abi::kSIfreg);
+        if constexpr (std::is_same_v<Out, wire::EntryOut>) return check_made(call.reply);
+        if constexpr (std::is_same_v<Out, wire::CreateOut>) return check_made(call.reply.entry);
         if constexpr (std::is_same_v<Out, wire::AttrOut>) return wire::check_attr(call.reply.attr);
         if constexpr (Op == wire::Opcode::write) {
             return wire::check_written(call.reply, call.args.size);
@@ -187,6 +140,17 @@ private:
             if (call.reply.offset > INT64_MAX) return Errc::protocol_violation;
         }
         return Errc::ok;
+    }
+    // The entry is of the type the row makes.
+    [[nodiscard]] Errc check_made(const wire::EntryOut& entry) noexcept {
+        if constexpr (kTraits.makes == wire::MakesType::any) return check_entry(entry);
+        if constexpr (kTraits.makes == wire::MakesType::directory) return check_entry(entry, abi::kSIfdir);
+        if constexpr (kTraits.makes == wire::MakesType::symlink) return check_entry(entry, abi::kSIflnk);
+        if constexpr (kTraits.makes == wire::MakesType::regular) return check_entry(entry, abi::kSIfreg);
+        if constexpr (kTraits.makes == wire::MakesType::as_asked) {
+            const std::uint32_t type = abi::file_type(call.args.mode);
+            return check_entry(entry, type == 0 ? abi::kSIfreg : type); // mknod(2): no type is a regular file
+        }
     }
 };
 
