@@ -23,15 +23,15 @@ void CopyRun::fail(const std::string& path, const posix::Failure& failure) {
     program.report(path, failure);
 }
 
-bool CopyRun::copy(Contents& from, Contents& to, const posix::Attributes& attributes, std::span<std::byte> buffer,
-                   const std::string& from_path, const std::string& to_path) {
+bool CopyRun::copy(Side from, Side to, const posix::Attributes& attributes, std::span<std::byte> buffer) {
     progress.expect(attributes.blocks * 512 < attributes.size ? attributes.blocks * 512 : attributes.size);
-    const auto result = copy_contents(from, to, {attributes.size, attributes.blocks}, buffer, [this](std::uint64_t n) {
-        progress.moved(n);
-        return !program.stopping();
-    });
+    const auto result = copy_contents(from.contents, to.contents, {attributes.size, attributes.blocks}, buffer,
+                                      [this](std::uint64_t n) {
+                                          progress.moved(n);
+                                          return !program.stopping();
+                                      });
     if (result.side == CopyResult::Side::none) return true;
-    fail(result, from_path, to_path);
+    fail(result, from.path, to.path);
     return false;
 }
 

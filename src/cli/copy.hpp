@@ -34,6 +34,12 @@ class CopyRun {
 public:
     CopyRun(Program& a_program, const CopyOptions& a_options);
 
+    // One side of a copy; the path is for messages.
+    struct Side {
+        Contents& contents;
+        const std::string& path;
+    };
+
     // Reports which side failed. Says nothing of failures that follow from stopping the program. Any thread.
     void fail(const std::string& path, const posix::Failure& failure);
     void fail(const CopyResult& result, const std::string& from, const std::string& to) {
@@ -48,8 +54,7 @@ public:
         return note(path, outcome ? posix::Failure() : outcome.failure());
     }
     // Copies everything; true when it did.
-    bool copy(Contents& from, Contents& to, const posix::Attributes& attributes, std::span<std::byte> buffer,
-              const std::string& from_path, const std::string& to_path);
+    bool copy(Side from, Side to, const posix::Attributes& attributes, std::span<std::byte> buffer);
 
     // All jobs done: prints the sums where JSON is wanted. Throws Leave as Program::check().
     void finish();

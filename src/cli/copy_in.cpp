@@ -191,7 +191,7 @@ private:
         if (!run.note(found.remote, made)) return;
         LocalContents from(fd.get());
         RemoteContents to(run.mount, *made);
-        if (!run.copy(from, to, found.attributes, buffer, local, found.remote)) return;
+        if (!run.copy({from, local}, {to, found.remote}, found.attributes, buffer)) return;
         if (!run.note(found.remote, set_remote_attributes(run.mount, *made, found.attributes, run.owner))) return;
         if (!run.note(found.remote, run.mount.close(std::move(*made)))) return;
         ++run.tally.files;
@@ -244,7 +244,7 @@ void put_file(CopyRun& run, const std::string& local, std::string remote) {
         LocalContents from(fd.get());
         RemoteContents to(run.mount, *made);
         const posix::Attributes attributes = attributes_of(info);
-        if (!run.copy(from, to, attributes, buffer, local, remote)) return;
+        if (!run.copy({from, local}, {to, remote}, attributes, buffer)) return;
         if (S_ISREG(info.st_mode) &&
             !run.note(remote, set_remote_attributes(run.mount, *made, attributes, run.owner))) {
             return;

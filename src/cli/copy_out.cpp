@@ -158,7 +158,7 @@ private:
         if (!run.note(local, made)) return;
         RemoteContents from(run.mount, *file);
         LocalContents to(made->get());
-        if (!run.copy(from, to, found.attributes, buffer, found.remote, local)) return;
+        if (!run.copy({from, found.remote}, {to, local}, found.attributes, buffer)) return;
         if (!run.note(local, set_attributes(made->get(), found.attributes, run.owner))) return;
         ++run.tally.files;
         run.progress.file_done();
@@ -210,7 +210,7 @@ void get_file(CopyRun& run, const std::string& remote, std::string local) {
         if (!made) return run.fail(local, local_failure(errno));
         RemoteContents from(run.mount, *file);
         LocalContents to(made.get());
-        if (!run.copy(from, to, attributes, buffer, remote, local)) return;
+        if (!run.copy({from, remote}, {to, local}, attributes, buffer)) return;
         struct stat written{};
         // A pipe or a device keeps its own.
         const bool regular = ::fstat(made.get(), &written) == 0 && S_ISREG(written.st_mode);

@@ -84,6 +84,24 @@ std::optional<ModeChange> ModeChange::parse(std::string_view text, std::uint32_t
     }
 }
 
+bool ModeChange::take_letter(Step& step, char letter) noexcept {
+    switch (letter) {
+    case 'r': step.bits |= 0444; return true;
+    case 'w': step.bits |= 0222; return true;
+    case 'x': step.bits |= 0111; return true;
+    case 'X': step.search_only = true; return true;
+    case 's': step.bits |= kSIsuid | kSIsgid; return true;
+    case 't': step.bits |= kSIsvtx; return true;
+    case 'u':
+    case 'g':
+    case 'o':
+        if (step.bits != 0 || step.copy != 0) return false;
+        step.copy = letter;
+        return true;
+    default: return false;
+    }
+}
+
 // [ugoa]* then one or more of: [+-=] and [rwxXst]* or one of ugo.
 bool ModeChange::parse_clause(std::string_view clause, std::uint32_t umask) {
     std::uint32_t who = 0;
@@ -102,25 +120,7 @@ bool ModeChange::parse_clause(std::string_view clause, std::uint32_t umask) {
         step.who = who & ~masked;
         // "=" without a who clears even what the umask holds back.
         if (step.action == '=' && masked != 0) steps_.push_back({'=', who, 0, 0, false});
-        for (; !clause.empty(); clause.remove_prefix(1)) {
-            const char letter = clause[0];
-            if (letter == 'r')
-                step.bits |= 0444;
-            else if (letter == 'w')
-                step.bits |= 0222;
-            else if (letter == 'x')
-                step.bits |= 0111;
-            else if (letter == 'X')
-                step.search_only = true;
-            else if (letter == 's')
-                step.bits |= kSIsuid | kSIsgid;
-            else if (letter == 't')
-                step.bits |= kSIsvtx;
-            else if ((letter == 'u' || letter == 'g' || letter == 'o') && step.bits == 0 && step.copy == 0)
-                step.copy = letter;
-            else
-                break;
-        }
+        while (!clause.empty() && take_letter(step, clause[0])) clause.remove_prefix(1);
         if (step.copy != 0 && (step.bits != 0 || step.search_only)) return false;
         steps_.push_back(step);
     }

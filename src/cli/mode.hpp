@@ -33,6 +33,8 @@ private:
         bool search_only = false; // X: x where it makes sense
     };
     [[nodiscard]] bool parse_clause(std::string_view clause, std::uint32_t umask);
+    // Adds what one letter of a clause says. False for a letter that cannot stand there.
+    [[nodiscard]] static bool take_letter(Step& step, char letter) noexcept;
     [[nodiscard]] static std::uint32_t bits_of(const Step& step, std::uint32_t mode) noexcept;
 
     std::vector<Step> steps_;
