@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
-// What to do when an invariant of our own is broken (never for anything a peer controls): 1 = trap, 0 = nothing.
+// Selects what a broken invariant of our own does (never of anything a peer controls): 1 = trap, 0 = nothing.
 #ifndef VFSPROTO_ASSERTIONS
 #define VFSPROTO_ASSERTIONS 1
 #endif
@@ -23,7 +23,7 @@
 #define VFSPROTO_SHARED_ACCESS() static_cast<void>(0)
 #endif
 
-// The same, called besides before every barrier for hardware (Ordering::platform): tests count them.
+// Called besides before every barrier for hardware (Ordering::platform): tests count them.
 #ifndef VFSPROTO_AT_PLATFORM_FENCE
 #define VFSPROTO_AT_PLATFORM_FENCE() static_cast<void>(0)
 #endif

@@ -23,7 +23,7 @@ class Arena {
 public:
     static constexpr std::size_t kPage = 4096;
 
-    // nullptr when the system has no memory for it. `size` is a multiple of kPage.
+    // Returns nullptr when the system has no memory for it. `size` is a multiple of kPage.
     [[nodiscard]] static std::unique_ptr<Arena> create(std::size_t size, DeviceAddr device) {
         FileDescriptor fd(::memfd_create("vfsproto", MFD_CLOEXEC | MFD_ALLOW_SEALING));
         if (!fd || ::ftruncate(fd.get(), static_cast<off_t>(size)) != 0) return nullptr;
@@ -40,7 +40,8 @@ public:
     [[nodiscard]] int fd() const noexcept { return fd_.get(); } // a device maps it at offset 0
     [[nodiscard]] bool empty() const noexcept { return taken_.empty(); }
 
-    // First fit. A Region without bytes when there is no room. `size` is a multiple of kPage.
+    // Takes the first range that fits. Returns a Region without bytes when there is none. `size` is a multiple of
+    // kPage.
     [[nodiscard]] Region take(std::size_t size) {
         for (auto at = free_.begin(); at != free_.end(); ++at) {
             const auto [offset, room] = *at;
@@ -71,7 +72,8 @@ private:
         free_.emplace(0, region.size());
     }
 
-    // What is handed out next must read as zero again; a hole also gives the pages back to the system.
+    // Zeroes a range, because memory that is handed out next must read as zero. A hole also gives the pages back to the
+    // system.
     void wipe(std::size_t offset, std::size_t size) noexcept {
         if (::fallocate(fd_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset),
                         static_cast<off_t>(size)) != 0) {
@@ -96,8 +98,8 @@ private:
     std::map<std::size_t, std::size_t> taken_; // offset to size
 };
 
-// As many arenas as needed. Device addresses start well above zero and differ from every host address, so that mixing
-// the two up is seen at once.
+// Makes arenas as they are needed. Device addresses start well above zero and differ from every host address, so that
+// mixing the two up is seen at once.
 class ArenaPool {
 public:
     static constexpr std::size_t kArenaSize = std::size_t{64} << 20; // address space; pages come at first touch

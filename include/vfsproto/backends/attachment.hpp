@@ -35,7 +35,7 @@ public:
     // Called once, from a thread of the attachment's own, when the device has gone (its socket hung up, say). To be set
     // before the first queue is enabled. The handler must not destroy the attachment.
     virtual void on_gone(std::function<void()> handler) = 0;
-    // Why it has gone, for people; empty while it has not. Any thread.
+    // Returns why the device has gone, for people; empty while it has not. Any thread.
     [[nodiscard]] virtual std::string gone_reason() const { return {}; }
 
     // Behind a bus, a server that dies may leave a device that just never answers.
@@ -45,7 +45,7 @@ public:
     [[nodiscard]] virtual client::Quirks quirks() const noexcept = 0;
     // System calls made so far to ring doorbells and to raise interrupts on this side of the device. Any thread.
     [[nodiscard]] virtual std::uint64_t system_calls() const noexcept = 0;
-    // For people: ("transport", "vhost-user"), ("socket", "/run/…"), ….
+    // Describes the device for people: ("transport", "vhost-user"), ("socket", "/run/…") and the like.
     [[nodiscard]] virtual std::vector<std::pair<std::string, std::string>> describe() const = 0;
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What people read about a running client: log lines on stderr, and a line for every request.
+// Output that people read about a running client: log lines on stderr, and a line for every request.
 #pragma once
 
 #include "vfsproto/fuse/client/trace_hook.hpp"

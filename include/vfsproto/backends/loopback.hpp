@@ -23,8 +23,8 @@ struct LoopbackOptions {
     std::string tag = "vfsproto"; // cut at 36 bytes
     std::uint16_t num_request_queues = 1;
     std::uint16_t queue_size = 256; // the most entries a queue is offered: 1 to 32768
-    // Besides these it can offer RING_PACKED, and IN_ORDER: for file systems that park no request, as all behind a
-    // parked one would wait for it.
+    // The features it offers. RING_PACKED can be added, and IN_ORDER for file systems that park no request, as all
+    // behind a parked one would wait for it.
     FeatureSet offered = FeatureSet::of(Feature::version_1, Feature::event_idx, Feature::indirect_desc);
     LoopbackService service = LoopbackService::inline_in_doorbell;
     std::string description = "in this process"; // of what is served, for people
@@ -49,7 +49,7 @@ public:
     [[nodiscard]] virtual QueueCounters counters(QueueIndex index) const noexcept = 0;
 };
 
-// What the templates below come to. nullptr when the options make no sense or no descriptors are left.
+// The templates below call this. Returns nullptr when the options make no sense or no descriptors are left.
 [[nodiscard]] std::unique_ptr<Loopback> make_loopback_over(std::unique_ptr<serving::Served> served,
                                                            LoopbackOptions options);
 
@@ -64,7 +64,7 @@ template <server::FileSystem Fs>
     using Served = serving::ServedBy<Fs, std::unique_ptr<Fs>>;
     return make_loopback_over(std::make_unique<Served>(std::move(fs)), std::move(options));
 }
-// The same device with faults. The file system outlives the loopback.
+// Makes a device with faults. The file system outlives the loopback.
 template <server::FileSystem Fs> [[nodiscard]] std::unique_ptr<Loopback>
 make_faulty_loopback(Fs& fs, loopback::FaultPlan plan, LoopbackOptions options = {}) {
     using Served = loopback::BadlyServedBy<Fs, Fs*>;

@@ -19,7 +19,7 @@ struct MemfsTime {
     std::uint32_t nsec = 0;
 };
 
-// What the test wants to happen to one request.
+// The fault a test wants for one request.
 struct MemfsFault {
     enum class Answer : std::uint8_t { at_once, held };
 
@@ -34,10 +34,10 @@ struct MemfsQuestion {
     wire::Name name{}; // the first name, if the operation has one
     std::uint16_t lane = 0;
 };
-// Asked once for every request, FORGET and the like included (whose answer is ignored). Any lane's thread.
+// Called once for every request, FORGET and the like included (their answer is ignored). Any lane's thread.
 using MemfsFaults = std::function<MemfsFault(const MemfsQuestion&)>;
 
-// What it tells the client, unless told otherwise. Every one of these is implemented.
+// The flags it offers unless told otherwise. Every one of these is implemented.
 inline constexpr wire::InitFlags kMemfsFlags =
     wire::InitFlags::of(wire::InitFlag::async_read, wire::InitFlag::posix_locks, wire::InitFlag::atomic_o_trunc,
                         wire::InitFlag::export_support, wire::InitFlag::dont_mask, wire::InitFlag::flock_locks,
@@ -60,7 +60,7 @@ struct MemfsOptions {
     std::uint64_t negative_valid = 0;
 };
 
-// What no correct client causes; a test reads them and expects 0.
+// Counts what no correct client causes; a test reads them and expects 0.
 struct MemfsMisuse {
     std::uint64_t over_forgets = 0; // FORGET of more lookups than there were, or of a node never given
     std::uint64_t stale_nodes = 0;  // a node id that was forgotten or never given
@@ -89,7 +89,7 @@ public:
     Memfs(const Memfs&) = delete;
     Memfs& operator=(const Memfs&) = delete;
 
-    // For tests.
+    // Tests use these.
     void set_faults(MemfsFaults faults);
     [[nodiscard]] std::size_t held() const noexcept; // requests held by a fault and not released
     void release_held() noexcept;                    // in the order they came, each by its own lane

@@ -36,7 +36,7 @@ inline constexpr PassthroughException kPassthroughExceptions[] = {
     {wire::Opcode::setlkw, "as GETLK"},
 };
 
-// Never reaches beyond its root: an inode is an O_PATH descriptor, got from its directory's descriptor by one plain name
+// A file system that serves a host directory and never reaches beyond it: an inode is an O_PATH descriptor, got from its directory's descriptor by one plain name
 // (no '/', never followed if it is a symlink), so that neither "..", nor an absolute link, nor a link swapped in at the
 // wrong moment leads out. Files are opened through their own descriptor, and only regular files and directories are:
 // OPEN of a FIFO, socket or device is EBADF, of a symlink ELOOP.
@@ -64,7 +64,7 @@ public:
     void on_init(const server::ServerSession& session) noexcept;
     void on_destroy() noexcept;
 
-    // For tests and statistics.
+    // Tests and statistics read these.
     struct Counters {
         std::size_t inodes = 0;           // held by the client, the root included
         std::size_t handles = 0;          // open files and directories

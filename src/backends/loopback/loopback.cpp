@@ -225,7 +225,7 @@ std::uint64_t Device::system_calls() const noexcept {
     return calls;
 }
 
-// What one queue's requests changed may be what another queue's parked ones wait for: an unlock, an INTERRUPT.
+// A request on one queue (an unlock, an INTERRUPT) may end the wait of a parked request on another.
 void Device::served(Port& port) noexcept {
     for (Port& other : ports_) {
         if (&other != &port) other.answer_parked();

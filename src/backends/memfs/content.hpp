@@ -10,7 +10,7 @@
 
 namespace vfsproto::backends {
 
-// How many blocks there may be, of all files together.
+// Bounds the number of blocks of all files together.
 struct Space {
     std::uint64_t limit = 0;
     std::uint64_t used = 0;

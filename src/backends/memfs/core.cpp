@@ -177,7 +177,7 @@ void MemfsCore::truncate(MemfsNode& node, u64 size) {
     touch(node);
 }
 
-// What Linux does to a file whose content or owner changes under a program's privileges.
+// Clears the privileges of a file whose content or owner changes, as Linux does.
 void MemfsCore::kill_privileges(MemfsNode& node) noexcept {
     if (!abi::is_regular(node.mode)) return;
     node.mode &= ~abi::kSIsuid;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What the handlers of memfs work on: nodes, handles, parked requests. All under one mutex.
+// The state the handlers of memfs work on: nodes, handles, parked requests. One mutex covers all of it.
 #pragma once
 
 #include "content.hpp"
@@ -78,10 +78,11 @@ class MemfsCore {
 public:
     explicit MemfsCore(MemfsOptions given);
 
-    // Nodes. nullptr or an error for what the client has no right to name.
+    // Returns nullptr or an error for a node that the client has no right to name.
     [[nodiscard]] MemfsNode* find_node(u64 nodeid);
     [[nodiscard]] Errno find_directory(u64 nodeid, MemfsNode*& to);
-    // The same, for a change in it: its name must be a fresh one, and the directory not removed.
+    // Finds a directory in which an entry is made or removed: its name must be a fresh one, and the directory must
+    // still be there.
     [[nodiscard]] Errno directory_for(u64 nodeid, wire::Name name, MemfsNode*& to);
     [[nodiscard]] MemfsNode& known(u64 ino) { return *nodes.at(ino); }
     MemfsNode& make_node(const wire::InHeader& caller, u32 mode, const MemfsNode& parent);
@@ -92,11 +93,11 @@ public:
 
     // Handles.
     u64 open(MemfsNode& node, u32 flags);
-    // nullptr when it is not this node's; counted as misuse.
+    // Returns nullptr for a handle of another node, which is counted as misuse.
     [[nodiscard]] const MemfsHandle* find_handle(u64 fh, u64 nodeid);
     [[nodiscard]] Errno close(u64 fh, u64 nodeid);
 
-    // What replies carry.
+    // These make the structs that replies carry.
     [[nodiscard]] wire::Attr attr(const MemfsNode& node) const;
     [[nodiscard]] wire::AttrOut attr_out(const MemfsNode& node) const;
     [[nodiscard]] wire::EntryOut entry(const MemfsNode& node) const;
@@ -110,7 +111,7 @@ public:
     void truncate(MemfsNode& node, u64 size);
     static void kill_privileges(MemfsNode& node) noexcept;
 
-    // Parked requests.
+    // These park requests and make them ready.
     [[nodiscard]] MemfsFault ask(const MemfsQuestion& question);
     void make_ready(MemfsParked& parked, Errno error);
     void retry_locks(u64 ino);
@@ -157,7 +158,7 @@ void hold(MemfsCore& core, const server::Request<Row>& request, server::Reply<Ro
     core.parked.push_back(std::move(parked));
 }
 
-// What every handler begins with: the test's faults, then the mutex.
+// Begins every handler: asks for the test's faults, then takes the mutex.
 template <class Row, class Body>
 void serve(MemfsCore& core, const server::Request<Row>& request, server::Reply<Row>& reply, Body&& body) {
     constexpr bool owed = Row::traits.reply == wire::ReplyOwed::always;

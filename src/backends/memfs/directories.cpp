@@ -80,7 +80,7 @@ void Memfs::handle(In<Op::readdirplus> request, Out<Op::readdirplus> reply) noex
         server::DirentWriter records(to, request.in.size);
         const auto add = [&](wire::Name name, MemfsNode& entry, u64 cookie) {
             if (!records.fits(name.size())) return false;
-            // "." and ".." are listed without a lookup.
+            // The names "." and ".." are listed without a lookup.
             const auto found = name.is_dot_or_dot_dot() ? wire::EntryOut{} : core_->counted_entry(entry);
             return records.add(record(name, entry, cookie), found);
         };

@@ -38,7 +38,7 @@ Errno remove_directory(MemfsCore& core, u64 nodeid, wire::Name name) {
     return Errno::none;
 }
 
-// Is `ino` the directory `below` or one above it?
+// True if `ino` is the directory `below` or one above it.
 bool is_above(MemfsCore& core, u64 ino, u64 below) {
     while (below != ino) {
         if (below == wire::kRootNodeId) return false;

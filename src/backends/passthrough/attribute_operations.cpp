@@ -105,7 +105,7 @@ void Passthrough::handle(const In<Opcode::access>& request, Out<Opcode::access>&
     if (state_->read_only() && (request.in.mask & abi::kWOk) != 0) return reply.error(wire::Errno::erofs);
     const ActingAs caller(state_->process, request.header, {});
     if (caller.error() != 0) return reply.error(to_errno(caller.error()));
-    // As the effective (file system) identity, which is the caller's now.
+    // The check is made with the effective (file system) ids, which are the caller's now.
     if (::syscall(SYS_faccessat2, inode->fd.get(), "", request.in.mask, AT_EMPTY_PATH | AT_EACCESS) != 0) {
         return reply.error(last_error());
     }

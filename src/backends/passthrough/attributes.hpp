@@ -10,7 +10,7 @@
 
 namespace vfsproto::backends {
 
-// What passthrough asks statx(2) for: all of an Attr, and what tells one inode from another.
+// The mask passthrough gives to statx(2): all of an Attr, and the fields that tell one inode from another.
 inline constexpr unsigned kStatxMask = STATX_BASIC_STATS | STATX_BTIME | 0x1000; // STATX_MNT_ID
 
 [[nodiscard]] wire::Attr attr_of(const struct stat& from) noexcept;

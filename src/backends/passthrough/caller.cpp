@@ -83,7 +83,7 @@ int ActingAs::set_groups(std::span<const std::byte> extensions) noexcept {
 
 ActingAs::~ActingAs() {
     if (ids_changed_) {
-        // Back to root first: only then may the rest be put back. Going on as somebody else would be worse than ending.
+        // Becomes root first: only root may put the rest back. Going on as somebody else would be worse than ending.
         if (set_fs_id(SYS_setfsuid, process_.uid) != 0 || set_fs_id(SYS_setfsgid, process_.gid) != 0) std::abort();
     }
     if (groups_changed_ && ::syscall(SYS_setgroups, process_.groups.size(), process_.groups.data()) != 0) std::abort();

@@ -12,7 +12,7 @@
 
 namespace vfsproto::backends {
 
-// What the process is, found out once.
+// The identity of this process, found out once.
 struct ProcessIdentity {
     bool may_act_as_others = false; // it is root
     uid_t uid = 0;

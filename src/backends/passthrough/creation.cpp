@@ -127,7 +127,7 @@ struct Opened {
     wire::Errno error = wire::Errno::none;
 };
 
-// What CREATE opens when the name is there already: a regular file, by its own descriptor.
+// Opens the file that CREATE finds under the name: a regular file, by its own descriptor.
 Opened open_existing(int directory, const char* name, const OpenFlags& flags) noexcept {
     const FileDescriptor found(::openat(directory, name, O_PATH | O_NOFOLLOW | O_CLOEXEC));
     if (!found) return {{}, false, last_error()};

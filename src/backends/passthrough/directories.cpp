@@ -86,7 +86,7 @@ void Passthrough::handle(const In<Opcode::opendir>& request, Out<Opcode::opendir
     if (!inode) return reply.error(wire::Errno::estale);
     if (inode->type != S_IFDIR) return reply.error(wire::Errno::enotdir);
     OpenFile file;
-    // By the descriptor's path: to open "." in it would take permission to search the directory.
+    // Opens by the descriptor's path: to open "." in the directory would take permission to search it.
     file.fd = FileDescriptor(::open(DescriptorPath(inode->fd.get()).text(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!file.fd) return reply.error(last_error());
     file.directory.reset(new (std::nothrow) DirectoryStream); // NOLINT: its buffer need not be cleared

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Which files the client knows, by which nodeid, and how often each was looked up.
+// The files the client knows: their node ids, and how often each was looked up.
 #pragma once
 
 #include "slab.hpp"
@@ -14,8 +14,8 @@
 
 namespace vfsproto::backends {
 
-// What makes two descriptors the same inode. The birth time (0 where the host has none) is no part of the key: it tells a
-// number that was given to a new file from the file that had it before.
+// Two descriptors with the same key are the same inode. The birth time (0 where the host has none) is no part of the
+// key: it tells a number that was given to a new file from the file that had it before.
 struct InodeKey {
     std::uint64_t device = 0;
     std::uint64_t ino = 0;
@@ -38,13 +38,14 @@ struct Inode {
     std::uint64_t lookups = 0; // under the table's mutex
 };
 
-// Any thread. A FORGET may pass a lookup on another queue: counts go up before their reply is published.
+// All calls are safe from any thread. A FORGET may pass a lookup on another queue, so counts go up before their reply
+// is published.
 class InodeTable {
 public:
     using Ref = Slab<Inode>::Ref;
     static constexpr std::uint64_t kRoot = 1;
 
-    // Once, first.
+    // Takes the root. Called once, before all else.
     [[nodiscard]] bool insert_root(FileDescriptor fd, const struct statx& from) noexcept;
 
     // Counts a lookup of an inode the table has. Its nodeid, or 0. While the table has it, its descriptor keeps the

@@ -87,7 +87,7 @@ void Passthrough::handle(const In<Opcode::rmdir>& request, Out<Opcode::rmdir>& r
 
 namespace {
 
-// Both forms of renaming. NONE, or why not.
+// Runs RENAME and RENAME2. Returns Errno::none, or why not.
 wire::Errno rename_entry(InodeTable& inodes, std::uint64_t from, wire::Name name, std::uint64_t to, wire::Name new_name,
                          wire::u32 flags) noexcept {
     namespace abi = wire::linux_abi;

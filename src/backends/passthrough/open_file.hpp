@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What a file handle of a client stands for.
+// The open file or directory that a handle of the client names.
 #pragma once
 
 #include "vfsproto/backends/file_descriptor.hpp"

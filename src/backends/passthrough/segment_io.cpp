@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t kVectors = IOV_MAX;
 
-// Where in the list of segments a transfer goes on.
+// The place in a list of segments where a transfer goes on.
 struct Position {
     std::size_t segment = 0;
     std::uint32_t offset = 0;

@@ -149,7 +149,7 @@ private:
         Slot* chunk = chunks_[place.chunk].load(std::memory_order_acquire);
         return chunk == nullptr ? nullptr : chunk + place.offset;
     }
-    // With the mutex held.
+    // Makes room for an index. The mutex is held.
     [[nodiscard]] Slot* grow(std::uint32_t index) noexcept {
         const Place place = place_of(index);
         if (place.chunk >= kChunks) return nullptr;

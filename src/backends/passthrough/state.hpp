@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What the families of operations share.
+// The state that all families of operations share.
 #pragma once
 
 #include "attributes.hpp"
@@ -32,7 +32,7 @@ private:
 
 // One plain component: not empty, no '/'.
 [[nodiscard]] inline bool is_component(wire::Name name) noexcept { return !name.empty() && !name.contains('/'); }
-// The same, and not "." or "..": something that can be made, removed or renamed.
+// True for a component that can be made, removed or renamed: not "." or "..".
 [[nodiscard]] inline bool is_entry_name(wire::Name name) noexcept {
     return is_component(name) && !name.is_dot_or_dot_dot();
 }
@@ -47,11 +47,11 @@ public:
     };
     // Looks one component up and counts it. 0 or an errno. `name` is_component() and not ".." (see ascend()).
     [[nodiscard]] int find(int directory, const char* name, Found& found) noexcept;
-    // The same for a name that was made just now, which is no inode the client knows.
+    // Finds a file that was made just now, which is no inode the client knows.
     [[nodiscard]] int find_new(int directory, const char* name, Found& found) noexcept;
     // The inode of a descriptor that is open for anything, counted. Takes its own O_PATH descriptor if it is new.
     [[nodiscard]] int find_open(int fd, Found& found) noexcept;
-    // ".." of a directory that is not the root, if that is the root or beneath it; ENOENT if not.
+    // Finds ".." of a directory that is not the root, if that is the root or beneath it. ENOENT if not.
     [[nodiscard]] int ascend(int directory, Found& found) noexcept;
 
     [[nodiscard]] wire::EntryOut entry_of(const Found& found) const noexcept;
@@ -83,8 +83,8 @@ private:
     [[nodiscard]] bool is_beneath_root(FileDescriptor at) const noexcept;
 
     InodeKey root_key_{};
-    // Were the last lookups of files the client knows already? Then one statx(2) by name will do; else openat(2) comes
-    // first. A guess: both ways are right.
+    // True if the last lookups were of files the client knows already. Then one statx(2) by name will do; else
+    // openat(2) comes first. A guess: both ways are right.
     std::atomic<bool> expect_known_{false};
 };
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What a device is to do wrong, and when. Deterministic: the same plan and the same requests give the same faults.
+// A plan of what a device does wrong, and when. Deterministic: the same plan and the same requests give the same
+// faults.
 #pragma once
 
 #include "vfsproto/transport/transport.hpp"
@@ -13,11 +14,11 @@ enum class FaultKind : std::uint8_t {
     drop,           // the completion never comes
     die,            // the device goes away before it takes this request
     reply_length,   // the reply header's len is one too much
-    reply_error,    // … its error is no error number
-    reply_unique,   // … its unique is of no request
+    reply_error,    // the reply's error is no error number
+    reply_unique,   // the reply's unique is of no request
     written_short,  // the used length is one byte less than was written
-    written_zero,   // … is 0
-    written_beyond, // … is one byte more than was writable
+    written_zero,   // the used length is 0
+    written_beyond, // the used length is one byte more than was writable
 };
 
 struct Fault {

@@ -68,7 +68,7 @@ private:
         Chain chain;
         std::uint32_t written;
     };
-    // Where a reply's header lies: the lane trims the chain's own segments while it writes the reply.
+    // The pieces of a reply's header. Kept because the lane trims the chain's own segments while it writes the reply.
     struct HeaderPlace {
         std::array<HostSegment, kHeaderSize> pieces{};
         std::size_t count = 0;
