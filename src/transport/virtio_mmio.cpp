@@ -78,9 +78,9 @@ FeatureSet VirtioMmio::supported_features() const noexcept {
 
 Errc VirtioMmio::accept_features(FeatureSet features) noexcept {
     registers_.write32(kDriverFeaturesSel, 0);
-    registers_.write32(kDriverFeatures, static_cast<std::uint32_t>(features.bits()));
+    registers_.write32(kDriverFeatures, features.low_word());
     registers_.write32(kDriverFeaturesSel, 1);
-    registers_.write32(kDriverFeatures, static_cast<std::uint32_t>(features.bits() >> 32));
+    registers_.write32(kDriverFeatures, features.high_word());
     accepted_ = features;
     return Errc::ok;
 }

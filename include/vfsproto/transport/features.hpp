@@ -2,6 +2,8 @@
 // Feature bits (virtio 1.2 §6) and the set they come in.
 #pragma once
 
+#include "vfsproto/base/flag_set.hpp"
+
 #include <cstdint>
 
 namespace vfsproto {
@@ -23,31 +25,7 @@ enum class Feature : std::uint8_t {
     suspend = 43,
 };
 
-class FeatureSet {
-public:
-    constexpr FeatureSet() noexcept = default;
-    constexpr explicit FeatureSet(std::uint64_t bits) noexcept : bits_(bits) {}
-    template <class... F> [[nodiscard]] static constexpr FeatureSet of(F... features) noexcept {
-        FeatureSet set;
-        (set.add(features), ...);
-        return set;
-    }
-
-    [[nodiscard]] constexpr std::uint64_t bits() const noexcept { return bits_; }
-    [[nodiscard]] constexpr bool has(Feature f) const noexcept { return (bits_ >> static_cast<unsigned>(f) & 1) != 0; }
-    constexpr void add(Feature f) noexcept { bits_ |= std::uint64_t{1} << static_cast<unsigned>(f); }
-    constexpr void remove(Feature f) noexcept { bits_ &= ~(std::uint64_t{1} << static_cast<unsigned>(f)); }
-    [[nodiscard]] friend constexpr FeatureSet operator&(FeatureSet a, FeatureSet b) noexcept {
-        return FeatureSet(a.bits_ & b.bits_);
-    }
-    [[nodiscard]] friend constexpr FeatureSet operator|(FeatureSet a, FeatureSet b) noexcept {
-        return FeatureSet(a.bits_ | b.bits_);
-    }
-    friend constexpr bool operator==(FeatureSet, FeatureSet) noexcept = default;
-
-private:
-    std::uint64_t bits_ = 0;
-};
+using FeatureSet = FlagSet<Feature>;
 
 // "EVENT_IDX" and so on, nullptr for a bit without a name. Static storage.
 [[nodiscard]] const char* feature_name(unsigned bit) noexcept;

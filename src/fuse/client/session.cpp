@@ -269,7 +269,7 @@ void Session::settle(const wire::InitOut& out) noexcept {
     SessionParams& p = params_;
     p.minor = smaller(out.minor, wire::kMinor);
     p.offered = wanted_.flags;
-    p.flags = wire::InitFlags::from_words(out.flags, out.flags2) & wanted_.flags;
+    p.flags = wire::init_flags_from_words(out.flags, out.flags2) & wanted_.flags;
     p.max_readahead = smaller(out.max_readahead, wanted_.max_readahead);
     p.max_pages = kDefaultMaxPages;
     if (p.flags.has(F::max_pages)) p.max_pages = out.max_pages == 0 ? std::uint16_t{1} : out.max_pages;

@@ -14,7 +14,7 @@ std::size_t reply_size(std::uint32_t minor) noexcept {
 }
 
 wire::InitFlags agree(const wire::InitIn& in, wire::InitFlags supported) noexcept {
-    wire::InitFlags both = wire::InitFlags::from_words(in.flags, in.flags2) & supported;
+    wire::InitFlags both = wire::init_flags_from_words(in.flags, in.flags2) & supported;
     // INIT_EXT says that flags2 means something; a reply without such flags does not say so.
     if (both.high_word() == 0) both.remove(wire::InitFlag::init_ext);
     return both;

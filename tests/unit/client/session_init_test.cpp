@@ -146,7 +146,7 @@ TEST_CASE("flags nobody offered are not taken") {
 
 TEST_CASE("the second word of flags counts only with INIT_EXT") {
     // Nothing of it is implemented yet: what the codec makes of the words is what the session uses.
-    CHECK(InitFlags::from_words(0, 0xff).bits() == 0);
+    CHECK(wire::init_flags_from_words(0, 0xff).bits() == 0);
     const Settled sneaky(with([](InitOut& out) {
         out.flags &= ~(1u << 30);
         out.flags2 = ~0u;

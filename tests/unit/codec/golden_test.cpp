@@ -180,7 +180,7 @@ TEST_CASE("the golden INIT replies say what the daemons are known to say", "[cod
     CHECK(c.max_pages == 256);
     const wire::InitOut rust = told("rust_virtiofsd");
     CHECK(rust.minor == 38);
-    const auto flags = wire::InitFlags::from_words(rust.flags, rust.flags2);
+    const auto flags = wire::init_flags_from_words(rust.flags, rust.flags2);
     CHECK(flags.has(wire::InitFlag::init_ext));
     CHECK(flags.has(wire::InitFlag::max_pages));
 }

@@ -65,8 +65,8 @@ TEST_CASE("every operation and INIT flag has a name") {
 
 TEST_CASE("the second word of INIT flags counts only with INIT_EXT") {
     const u32 ext = 1u << 30;
-    CHECK(InitFlags::from_words(ext | 1, 1).has(InitFlag::security_ctx));
-    CHECK_FALSE(InitFlags::from_words(1, 1).has(InitFlag::security_ctx));
+    CHECK(init_flags_from_words(ext | 1, 1).has(InitFlag::security_ctx));
+    CHECK_FALSE(init_flags_from_words(1, 1).has(InitFlag::security_ctx));
     const auto flags = InitFlags::of(InitFlag::init_ext, InitFlag::has_resend);
     CHECK(flags.low_word() == ext);
     CHECK(flags.high_word() == 1u << 7);

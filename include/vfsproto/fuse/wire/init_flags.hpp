@@ -2,6 +2,8 @@
 // The flags of FUSE_INIT (linux/fuse.h 7.45): two words on the wire, one set of 64 bits here.
 #pragma once
 
+#include "vfsproto/base/flag_set.hpp"
+
 #include <cstdint>
 
 namespace vfsproto::wire {
@@ -53,40 +55,15 @@ enum class InitFlag : std::uint8_t {
     request_timeout = 42,      // 7.43: InitOut::request_timeout is valid
 };
 
-class InitFlags {
-public:
-    constexpr InitFlags() noexcept = default;
-    constexpr explicit InitFlags(std::uint64_t bits) noexcept : bits_(bits) {}
-    // What a message says. The second word counts only when the first has INIT_EXT.
-    [[nodiscard]] static constexpr InitFlags from_words(std::uint32_t flags, std::uint32_t flags2) noexcept {
-        const InitFlags low{flags};
-        return low.has(InitFlag::init_ext) ? InitFlags{std::uint64_t{flags2} << 32 | flags} : low;
-    }
-    template <class... F> [[nodiscard]] static constexpr InitFlags of(F... flags) noexcept {
-        InitFlags set;
-        (set.add(flags), ...);
-        return set;
-    }
+// low_word() is InitIn::flags and InitOut::flags, high_word() is flags2. Whoever sets a bit of the second word sets init_ext
+// too.
+using InitFlags = FlagSet<InitFlag>;
 
-    [[nodiscard]] constexpr std::uint64_t bits() const noexcept { return bits_; }
-    // InitIn::flags and InitOut::flags. Whoever sets a bit of the second word sets init_ext too.
-    [[nodiscard]] constexpr std::uint32_t low_word() const noexcept { return static_cast<std::uint32_t>(bits_); }
-    // flags2 of the same structs.
-    [[nodiscard]] constexpr std::uint32_t high_word() const noexcept { return static_cast<std::uint32_t>(bits_ >> 32); }
-    [[nodiscard]] constexpr bool has(InitFlag f) const noexcept { return (bits_ >> static_cast<unsigned>(f) & 1) != 0; }
-    constexpr void add(InitFlag f) noexcept { bits_ |= std::uint64_t{1} << static_cast<unsigned>(f); }
-    constexpr void remove(InitFlag f) noexcept { bits_ &= ~(std::uint64_t{1} << static_cast<unsigned>(f)); }
-    [[nodiscard]] friend constexpr InitFlags operator&(InitFlags a, InitFlags b) noexcept {
-        return InitFlags(a.bits_ & b.bits_);
-    }
-    [[nodiscard]] friend constexpr InitFlags operator|(InitFlags a, InitFlags b) noexcept {
-        return InitFlags(a.bits_ | b.bits_);
-    }
-    friend constexpr bool operator==(InitFlags, InitFlags) noexcept = default;
-
-private:
-    std::uint64_t bits_ = 0;
-};
+// Returns the flags of a message. The second word counts only when the first has INIT_EXT.
+[[nodiscard]] constexpr InitFlags init_flags_from_words(std::uint32_t flags, std::uint32_t flags2) noexcept {
+    const InitFlags low{flags};
+    return low.has(InitFlag::init_ext) ? InitFlags{std::uint64_t{flags2} << 32 | flags} : low;
+}
 
 // "ASYNC_READ" and so on by bit number, nullptr for a bit without a name. Static storage. Any context.
 [[nodiscard]] const char* init_flag_name(unsigned bit) noexcept;
