@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 checks=(layers sizes names comments spelling shell documents opcode_switch bools freestanding reinterpret ifdefs paths temporary changelog once
-        conformance operations format headers symbols models tidy self)
+        conformance examples operations format headers symbols models tidy self)
 
 name=$1
 shift

@@ -36,6 +36,12 @@ CASES = {
     "sizes": [
         ("src/posix/a.cpp", "int x;\n" * 601, "601 lines"),
     ],
+    "examples": [
+        ("include/vfsproto/base/a.hpp", "// Example (src/a.cpp):\n//\n//     f();\n", "no file src/a.cpp"),
+        ("include/vfsproto/base/a.hpp", "// Example (include/vfsproto/base/a.hpp):\n//\n//     f(); // why\n\nf();\n", None),
+        ("include/vfsproto/base/a.hpp", "// Example (include/vfsproto/base/a.hpp):\n//\n//     f();\n//     g();\n\nf();\nh();\ng();\n",
+         "the example is not in"),
+    ],
     "conformance": [("docs/conformance.md", "| § | who | requirement | test |\n|---|---|---|---|\n| 2.1 | driver | MUST | `a test` |\n",
                      "no test is called: a test"),
                     ("docs/conformance.md", "| § | who | requirement | test |\n|---|---|---|---|\n| 2.1 | driver | MUST | `it \"holds\" (1 | 2)` |\n",

@@ -62,6 +62,15 @@ inline constexpr std::uint16_t kPackedRingShare = 32;
 
 // A model of RequestQueue. One owner at a time; every call is legal in interrupt context if the owner's lock is. No call
 // sleeps.
+//
+// Example (tests/unit/virtqueue/ring_examples_test.cpp):
+//
+//     const auto ring = PackedRing::in(ring_memory, kSize);
+//     PackedDriver driver;
+//     Errc errc = driver.init(*ring, driver_states, {.event_index = EventIndex::on});
+//     errc = driver.submit({&request, 1}, {&reply, 1}, Token{7}); // writes descriptor 1; 0 is held back
+//     errc = driver.submit({}, {&reply, 1}, Token{8});            // writes descriptor 2
+//     driver.kick();                                              // writes descriptor 0: all three are available
 class PackedDriver {
 public:
     PackedDriver() noexcept = default;
@@ -171,7 +180,7 @@ private:
     void latch(Errc why) noexcept;
     void reset_state() noexcept;
 
-    // Hot. submitted_, published_ and completed_ count chains and run freely.
+    // The fast paths use these. submitted_, published_ and completed_ count chains and run freely.
     PackedDesc* write_ = nullptr;     // where the next descriptor goes: burst_first_, or in the ring
     PackedDesc* write_end_ = nullptr; // when write_ comes here, write_on() says where it goes on
     std::uint64_t avail_word_ = 0;    // the flags that say "available" at write_

@@ -40,6 +40,17 @@ struct SplitDeviceOptions {
 };
 
 // A model of DeviceQueue. One owner at a time; no call sleeps.
+//
+// Example (tests/unit/virtqueue/ring_examples_test.cpp):
+//
+//     do {
+//         Chain chain{.storage = segments};
+//         while (device.pop(chain)) {
+//             const std::uint32_t written = answer(chain.readable(), chain.writable());
+//             if (device.push(chain, written) != Errc::ok) break;
+//         }
+//         if (device.wants_notification()) interrupt();
+//     } while (device.arm());
 class SplitDevice {
 public:
     SplitDevice() noexcept = default;
@@ -130,7 +141,7 @@ private:
         return static_cast<std::uint16_t>((next_avail_ - start_avail_) - (next_used_ - start_used_));
     }
 
-    // Hot. Indices run freely in whole words; the ring holds their low 16 bits. A head is a chain's id, which is the number
+    // The fast paths use these. Indices run freely in whole words; the ring holds their low 16 bits. A head is a chain's id, which is the number
     // of its first descriptor; with IN_ORDER it is the chain's place in the available ring.
     const SplitDesc* descriptors_ = nullptr;
     const Le16* avail_entries_ = nullptr;

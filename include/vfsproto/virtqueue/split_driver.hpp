@@ -40,7 +40,7 @@ static_assert(sizeof(SplitDriverState) == 16 && SplitDriverState::kNeverHead > k
 struct SplitDriverOptions {
     EventIndex event_index = EventIndex::off;
     Ordering ordering = Ordering::smp;
-    // With UseOrder::in_order a chain begins where the one before it ended, so that the ring prepares no chains.
+    // UseOrder::in_order: a chain begins where the one before it ended, so that the ring prepares no chains.
     UseOrder order = UseOrder::any;
     // The most segments of one chain, readable and writable together. A value above the ring size means the ring size:
     // a chain may not be longer, not even in an indirect table (virtio 1.2 §2.7.5.3.1). Without indirect tables each
@@ -49,7 +49,7 @@ struct SplitDriverOptions {
     // Room for one indirect table per descriptor: split_indirect_bytes() long, 16-byte aligned, reachable by the device,
     // owned by the caller. If empty, VIRTIO_F_INDIRECT_DESC is not negotiated and all chains are direct.
     Region indirect{};
-    // With indirect tables, chains of up to this many segments are direct all the same, and each chain owns that many
+    // Chains of up to this many segments are direct, even if there are indirect tables, and each chain owns that many
     // descriptors. A larger value saves the device a look-up and costs depth: max_inflight is the ring size divided by it.
     std::uint16_t direct_segments = 1;
     Doorbell doorbell{};
@@ -63,6 +63,23 @@ struct SplitDriverOptions {
 
 // A model of RequestQueue and PreparesChains. One owner at a time; every call is legal in interrupt context if the owner's
 // lock is. No call sleeps.
+//
+// Example (tests/unit/virtqueue/ring_examples_test.cpp):
+//
+//     const auto ring = SplitRing::in(ring_memory, kSize);
+//     SplitDriver driver;
+//     Errc errc = driver.init(*ring, driver_states, {.event_index = EventIndex::on, .doorbell = doorbell});
+//
+// Then the device is told where the ring is. For each request:
+//
+// Example (tests/unit/virtqueue/ring_examples_test.cpp):
+//
+//     errc = driver.submit({&request, 1}, {&reply, 1}, Token{7});
+//     driver.kick();
+//     Completion done[4];
+//     while (driver.poll(done) == 0) {
+//         if (!driver.arm(1)) wait_for_interrupt();
+//     }
 class SplitDriver {
 public:
     SplitDriver() noexcept = default;
@@ -201,7 +218,7 @@ private:
     [[nodiscard]] Errc classify(std::uint32_t id) const noexcept;
     void reset_state() noexcept;
 
-    // Hot. Indices run freely in whole words; the ring holds their low 16 bits.
+    // The fast paths use these. Indices run freely in whole words; the ring holds their low 16 bits.
     SplitDesc* descriptors_ = nullptr;
     Le16* avail_entries_ = nullptr;
     Le16* published_index_ = nullptr;
