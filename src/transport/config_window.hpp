@@ -9,10 +9,10 @@
 
 namespace vfsproto {
 
-// How often a space that changes while it is read is read again.
+// The most tries to read a configuration space that changes while it is read.
 inline constexpr unsigned kConfigTries = 32;
 
-// [offset, offset + out.size()) of the space that starts at `base`; the caller has bounded it.
+// Copies [offset, offset + out.size()) of the space that starts at `base`. The caller has bounded it.
 inline void copy_config(Registers& window, std::uint64_t base, std::uint32_t offset,
                         std::span<std::byte> out) noexcept {
     std::size_t done = 0;

@@ -32,7 +32,7 @@ constexpr std::uint8_t kCap64Size = 24;
 
 enum class Structure : std::uint8_t { common = 1, notify = 2, isr = 3, device = 4, shared_memory = 8 };
 
-// Up to and with queue_device: what follows came with features, and its lack is seen there.
+// The common structure up to and with queue_device. The fields behind it came with features, which check the size.
 constexpr std::uint64_t kCommonSize = 0x38;
 
 class Walk {
@@ -42,7 +42,7 @@ public:
 
     [[nodiscard]] Result<VirtioPciLayout> run() noexcept {
         const Errc why = follow_list();
-        // Asked last: a function that left on the way has answered all ones to all that came after.
+        // This comes last: a function that left on the way has answered all ones to everything after that.
         if (config_.read16(kVendorId) == kAllOnes) return Errc::device_gone;
         if (why != Errc::ok) return why;
         if (found_.common.length == 0 || found_.notify.length == 0 || found_.isr.length == 0)

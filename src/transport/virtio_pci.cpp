@@ -65,9 +65,9 @@ FeatureSet VirtioPci::supported_features() const noexcept {
 Errc VirtioPci::accept_features(FeatureSet features) noexcept {
     Registers& common = *windows_.common;
     common.write32(kDriverFeatureSelect, 0);
-    common.write32(kDriverFeature, static_cast<std::uint32_t>(features.bits()));
+    common.write32(kDriverFeature, features.low_word());
     common.write32(kDriverFeatureSelect, 1);
-    common.write32(kDriverFeature, static_cast<std::uint32_t>(features.bits() >> 32));
+    common.write32(kDriverFeature, features.high_word());
     accepted_ = features;
     return Errc::ok;
 }
@@ -167,8 +167,8 @@ Result<std::uint16_t> VirtioPci::take_queue_vector(QueueIndex index) noexcept {
     if (config_vector_ == kNoVector) {
         if (const Errc why = take_config_vector(); why != Errc::ok) return why;
     }
-    // Its own, the one of the first queue, the one of everything: a device that has no more of them says so when the
-    // vector is read back (virtio 1.2 §4.1.5.1.2).
+    // Tries a vector of its own, then the one of the first queue, then the one of everything. A device that has no more
+    // vectors says so when the vector is read back (virtio 1.2 §4.1.5.1.2).
     const std::uint32_t wishes[] = {kFirstQueueVector + static_cast<std::uint32_t>(index), kFirstQueueVector,
                                     kConfigVector};
     std::uint32_t refused = kNoVector;

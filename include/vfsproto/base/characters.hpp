@@ -7,7 +7,7 @@
 
 namespace vfsproto {
 
-// The same memory; no NUL is implied. Any context.
+// Returns the bytes as characters, without a copy. There need not be a NUL. Any context.
 [[nodiscard]] inline const char* characters(std::span<const std::byte> bytes) noexcept {
     return reinterpret_cast<const char*>(bytes.data());
 }

@@ -10,7 +10,7 @@
 
 namespace vfsproto {
 
-// How strong the barriers between driver and device must be (virtio 1.2 §6, VIRTIO_F_ORDER_PLATFORM).
+// The strength that barriers between driver and device must have (virtio 1.2 §6, VIRTIO_F_ORDER_PLATFORM).
 enum class Ordering : std::uint8_t {
     smp,      // the device is software on the same CPUs
     platform, // the device is hardware: DMA barriers
@@ -51,8 +51,8 @@ template <class T> inline void store_release(Le<T>& at, std::type_identity_t<T> 
     store_release(at.stored, little_endian(value));
 }
 
-// Asks for the cache line of what will be read soon: a hint, of any address. Where two CPUs hand requests to each other one
-// by one, a line costs more than all else.
+// Asks for the cache line of something that will be read soon. A hint: any address is legal. When two CPUs hand requests
+// to each other one by one, fetching a line costs more than all else.
 inline void prefetch(const void* at) noexcept { __builtin_prefetch(at); }
 
 // Orders an earlier store before a later load: between publishing an index and reading the other side's suppression
@@ -77,8 +77,8 @@ inline void platform_fence() noexcept {
 #endif
 }
 
-// Orders earlier stores before later loads, as strongly as the other side of a queue needs it: between publishing something
-// and looking whether that must be told, and between asking to be told and looking once more.
+// Orders earlier stores before later loads, as strongly as the other side of a queue needs it. It belongs between
+// publishing and the look at the other side's suppression, and between asking for a notification and the last look.
 inline void store_load_fence(Ordering ordering) noexcept {
     if (ordering == Ordering::platform) [[unlikely]] {
         platform_fence();
@@ -87,8 +87,8 @@ inline void store_load_fence(Ordering ordering) noexcept {
     }
 }
 
-// Between stores to memory that a device reads and a store to one of its registers: the device finds them when it hears of
-// the register. x86 keeps a store to uncached memory behind all earlier ones by itself.
+// Orders earlier stores to memory that a device reads before a later store to one of its registers. x86 keeps a store to
+// uncached memory behind all earlier ones by itself.
 inline void device_write_fence() noexcept {
 #if defined(__x86_64__) || defined(__i386__)
     __asm__ volatile("" ::: "memory");
@@ -101,7 +101,7 @@ inline void device_write_fence() noexcept {
 #endif
 }
 
-// Between a load of a device's register and loads of memory that the device wrote before.
+// Orders a load of a device's register before later loads of memory that the device wrote.
 inline void device_read_fence() noexcept {
 #if defined(__x86_64__) || defined(__i386__)
     __asm__ volatile("" ::: "memory");

@@ -10,7 +10,14 @@
 
 namespace vfsproto {
 
-// A contiguous range both sides can see. Does not own the memory. Any context.
+// A contiguous range of memory that both sides can see. Does not own the memory. Any context.
+//
+//   host 0x7f00'0000'0000, device 0x10'0000, size 0x4000
+//   contains(DeviceAddr{0x10'3ff0}, 0x10)    true: the last 16 bytes
+//   contains(DeviceAddr{0x10'3ff0}, 0x11)    false
+//   at(DeviceAddr{0x10'0800}, 4)             0x7f00'0000'0800
+//   segment(host + 0x800, 4)                 {0x10'0800, 4}
+//   part(0x1000, 0x1000)                     host 0x7f00'0000'1000, device 0x10'1000, size 0x1000
 class Region {
 public:
     constexpr Region() noexcept = default;
@@ -22,7 +29,7 @@ public:
     [[nodiscard]] constexpr std::size_t size() const noexcept { return size_; } // bytes
     [[nodiscard]] constexpr std::span<std::byte> bytes() const noexcept { return {host_, size_}; }
 
-    // Is all of [data, data + len) inside? Zero bytes inside or at the end count as inside.
+    // True if all of [data, data + len) is inside. Zero bytes inside or at the end count as inside.
     [[nodiscard]] bool contains(const std::byte* data, std::size_t len) const noexcept {
         const auto from = address_of(data);
         const auto start = address_of(host_);
@@ -34,7 +41,7 @@ public:
         return host_ != nullptr && from >= start && from - start <= size_ && len <= size_ - (from - start);
     }
 
-    // The caller has checked contains().
+    // Translate one way and the other. The caller has checked contains().
     [[nodiscard]] Segment segment(const std::byte* data, std::uint32_t len) const noexcept {
         VFSPROTO_ASSERT(contains(data, len));
         return {device_ + static_cast<std::uint64_t>(data - host_), len};
@@ -43,7 +50,7 @@ public:
         VFSPROTO_ASSERT(contains(addr, len));
         return host_ + (to_number(addr) - to_number(device_));
     }
-    // A part of this region. The caller has checked that it fits.
+    // Returns the part [offset, offset + len) of this region, in bytes. The caller has checked that it fits.
     [[nodiscard]] Region part(std::size_t offset, std::size_t len) const noexcept {
         VFSPROTO_ASSERT(offset <= size_ && len <= size_ - offset);
         return {host_ + offset, device_ + offset, len};
@@ -57,8 +64,8 @@ private:
     std::size_t size_ = 0;
 };
 
-// What a device side may touch: the regions its driver gave it. Translation remembers the last hit, because nearly every
-// descriptor of a chain lies in the same region. One owner at a time.
+// The regions that a driver gave its device: a device side may touch nothing else. Translation remembers the last hit,
+// because nearly every descriptor of a chain lies in one region. One owner at a time, also of const calls.
 class RegionTable {
 public:
     // Errors: no_memory when full, bad_argument when empty or overlapping in device addresses.
@@ -73,10 +80,10 @@ public:
         std::byte* const host = translate_recent(addr, len);
         return host != nullptr ? host : translate_slow(addr, len);
     }
-    // The same for what is not empty and lies in the region hit last; nullptr for all else.
+    // Fast path of translate(): knows the region hit last only. Returns nullptr for anything else, and for 0 bytes.
     [[nodiscard]] std::byte* translate_recent(DeviceAddr addr, std::uint64_t len) const noexcept {
-        // Of an address below the region the difference wraps to beyond its end; of an empty or a huge range the sum is
-        // not above the offset.
+        // Two comparisons cover all bad input: an address below the region wraps to a huge offset; an empty or
+        // overflowing range has end <= offset.
         const std::uint64_t offset = to_number(addr) - to_number(recent_.device());
         const std::uint64_t end = offset + len;
         if (end <= offset || end > recent_.size()) return nullptr;

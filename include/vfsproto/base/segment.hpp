@@ -8,7 +8,7 @@
 
 namespace vfsproto {
 
-// What the device dereferences (guest-physical address, IOVA, bus address); never a host pointer.
+// An address that the device dereferences: guest-physical, IOVA or bus address. Never a host pointer.
 enum class DeviceAddr : std::uint64_t {};
 
 [[nodiscard]] constexpr std::uint64_t to_number(DeviceAddr addr) noexcept { return static_cast<std::uint64_t>(addr); }
@@ -21,7 +21,7 @@ struct Segment {
     std::uint32_t len{}; // bytes
 };
 
-// The same, on the device's side of the seam: memory of the driver, already translated and bounds-checked.
+// A segment on the device's side of the seam: memory of the driver, translated and bounds-checked.
 struct HostSegment {
     std::byte* data{};
     std::uint32_t len{}; // bytes

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// std::min, without the header that has it: it is not of the freestanding part.
+// Stands for std::min, whose header is not freestanding.
 #pragma once
 
 namespace vfsproto {

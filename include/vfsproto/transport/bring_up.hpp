@@ -28,7 +28,7 @@ class BringUp {
 public:
     enum class State : std::uint8_t { down, negotiated, live, failed };
 
-    // What was being done, for messages to people: when an input failed, the step it failed in.
+    // The last step that was begun. When an input failed, this is where; it is for messages to people.
     enum class Step : std::uint8_t {
         none,
         reset,
@@ -58,7 +58,7 @@ public:
     // ok: the device touches nothing of that queue any more. Errors: not_negotiated (RING_RESET), which changes nothing;
     // what the transport says.
     [[nodiscard]] Errc reset_queue(QueueIndex index) noexcept;
-    // After reset_queue(); the size may be another. Errors: what the transport says.
+    // Enables a queue after reset_queue(); the size may be another. Errors: what the transport says.
     [[nodiscard]] Errc enable_again(QueueIndex index, const QueueAddresses& addresses) noexcept;
     // Legal in every state. ok or device_gone: nothing reaches the driver's memory any more, the state is `down`.
     // Any other error (reset_timeout): the memory must not be reused, the state is `failed`.
@@ -66,9 +66,9 @@ public:
 
     [[nodiscard]] State state() const noexcept { return state_; }
     [[nodiscard]] Step step() const noexcept { return step_; }
-    // What negotiate() accepted; empty while down.
+    // The features that negotiate() accepted; none while down.
     [[nodiscard]] FeatureSet features() const noexcept { return features_; }
-    // What the device offered at the last negotiate().
+    // The features that the device offered at the last negotiate().
     [[nodiscard]] FeatureSet offered() const noexcept { return offered_; }
 
 private:

@@ -9,7 +9,7 @@
 
 namespace vfsproto {
 
-// As the device shows it. It may be longer than this; nobody requires an exact size.
+// The configuration space as a device shows it. It may be longer than this; nobody requires an exact size.
 struct FsConfigLayout {
     std::byte tag[36]; // UTF-8, padded with NUL, without one when all 36 bytes are used
     Le32 num_request_queues;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Where in its BARs a virtio PCI device has put its structures (virtio 1.2 §4.1.4).
+// Finds the structures of a virtio PCI device in its BARs (virtio 1.2 §4.1.4).
 #pragma once
 
 #include "vfsproto/base/result.hpp"

@@ -9,7 +9,7 @@
 
 namespace vfsproto {
 
-// How wide the write is, and what it carries.
+// The width of the write, and what it carries.
 enum class DoorbellWrite : std::uint8_t {
     queue16,  // the queue, 16 bits (PCI)
     queue32,  // the queue, 32 bits (MMIO)

@@ -18,14 +18,14 @@ public:
     virtual void write8(std::uint64_t offset, std::uint8_t value) noexcept = 0;
     virtual void write16(std::uint64_t offset, std::uint16_t value) noexcept = 0;
     virtual void write32(std::uint64_t offset, std::uint32_t value) noexcept = 0;
-    // How many bytes the window has.
+    // The size of the window in bytes.
     [[nodiscard]] virtual std::uint64_t size() const noexcept = 0;
 
 protected:
     ~Registers() = default; // never deleted through the base
 };
 
-// How a transport waits for a device between two looks at a register: sleeping, pausing, counting, as the host likes.
+// Lets a transport wait for a device between two looks at a register. The host may sleep, pause or count.
 class Patience {
 public:
     // Waits a moment. False when it has been long enough: the transport gives up. `looks` counts from 0 in every wait.
@@ -41,7 +41,7 @@ public:
     // Vectors that may be given to queues and to configuration changes: MSI-X vectors that are enabled in the device
     // already. 0: one line shared by all (INTx, or virtio-mmio's).
     [[nodiscard]] virtual std::uint16_t vectors() const noexcept = 0;
-    // What to wait on for that vector; with vectors() == 0, vector 0 is the line. -1 where the host polls.
+    // Returns what to wait on for that vector; -1 where the host polls. If vectors() is 0, vector 0 is the line.
     [[nodiscard]] virtual int wait_handle(std::uint16_t vector) const noexcept = 0;
 
 protected:

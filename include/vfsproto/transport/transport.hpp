@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What a bus offers to reach one virtio device: the control plane. Nothing here is called per request, so plain virtual
-// functions are right. bring_up.hpp is the only legal order to call them in (virtio 1.2 §3.1.1).
+// The control plane of one virtio device, whatever its bus. Nothing here is called per request, so virtual functions are
+// right. bring_up.hpp is the only legal order to call them in (virtio 1.2 §3.1.1).
 #pragma once
 
 #include "vfsproto/base/region.hpp"
@@ -16,7 +16,7 @@ namespace vfsproto {
 
 enum class QueueIndex : std::uint16_t {};
 
-// Where a queue's three areas lie (virtio 1.2 §2.6: descriptor area, driver area, device area).
+// The three areas of a queue (virtio 1.2 §2.6: descriptor area, driver area, device area).
 struct QueueAddresses {
     std::uint16_t size{}; // entries
     Segment descriptors{};
@@ -24,7 +24,7 @@ struct QueueAddresses {
     Segment device{};
 };
 
-// What hosted code can wait on for a queue's interrupts: an eventfd, an interrupt cookie, or nothing (-1).
+// A handle that hosted code can wait on for a queue's interrupts: an eventfd, an interrupt cookie, or nothing (-1).
 struct WaitHandle {
     int fd = -1;
 };
@@ -55,7 +55,7 @@ struct SharedMemory {
     std::uint8_t bar = kNoBar;
 };
 
-// What an interrupt that is shared by all queues was raised for. Both may be set, or neither: not this device's.
+// The reasons of an interrupt that all queues share. Both may be set; if neither is, it was not this device's.
 struct InterruptCause {
     bool queues = false;        // used buffers, in any queue
     bool configuration = false; // the configuration space or the status changed
@@ -68,9 +68,9 @@ public:
     [[nodiscard]] virtual Result<FeatureSet> device_features() noexcept = 0;
     // Tells the device which of them are taken. FEATURES_OK and its read-back are the caller's, through status.
     [[nodiscard]] virtual Errc accept_features(FeatureSet) noexcept = 0;
-    // Of kTransportFeatures, the ones this transport can do …
+    // The features of kTransportFeatures that this transport can do.
     [[nodiscard]] virtual FeatureSet supported_features() const noexcept { return FeatureSet{}; }
-    // … and what it cannot do without: a device that does not offer it is refused.
+    // The features that this transport needs. A device that does not offer them is refused.
     [[nodiscard]] virtual FeatureSet required_features() const noexcept { return FeatureSet{}; }
     // Configuration space, consistent over one generation. Errors: config_invalid beyond its end, or when it does not
     // settle.
@@ -98,7 +98,7 @@ protected:
     ~Transport() = default; // never deleted through the base: no operator delete is needed
 };
 
-// Is the device still there, and does it work? To be asked after a configuration interrupt. Errors: device_gone,
+// Returns ok if the device is still there and works. To be called after a configuration interrupt. Errors: device_gone,
 // needs_reset, what the transport says.
 [[nodiscard]] inline Errc check_health(Transport& transport) noexcept {
     const Result<std::uint8_t> now = transport.status();

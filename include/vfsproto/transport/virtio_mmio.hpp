@@ -33,7 +33,7 @@ public:
     // registers); device_gone (nothing there).
     [[nodiscard]] Result<std::uint32_t> identify() noexcept;
 
-    // As for VirtioPci.
+    // Say what the host knows of its memory, as VirtioPci does.
     void require(FeatureSet features) noexcept { required_ = features; }
     void withhold(FeatureSet features) noexcept { withheld_ = features; }
 

@@ -21,7 +21,7 @@ struct VirtioPciWindows {
     Registers* isr = nullptr;
     Registers* device = nullptr; // may be nullptr
     std::uint32_t notify_multiplier = 0;
-    // As VirtioPciLayout says: told to whoever asks for shared memory.
+    // The windows of VirtioPciLayout, for shared_memory().
     std::array<SharedMemoryWindow, VirtioPciLayout::kMaxSharedMemory> shared{};
     std::size_t shared_count = 0;
 };
@@ -42,8 +42,8 @@ public:
     VirtioPci(const VirtioPci&) = delete;
     VirtioPci& operator=(const VirtioPci&) = delete;
 
-    // What the host knows of its memory: of a device that does not offer a required bit negotiation fails
-    // (features_refused), one that offers a withheld bit is not taken at it. Before bring-up.
+    // Say what the host knows of its memory, before bring-up. Negotiation fails (features_refused) if the device does not
+    // offer a required bit; a withheld bit is never accepted.
     void require(FeatureSet features) noexcept { required_ = features; }
     void withhold(FeatureSet features) noexcept { withheld_ = features; }
 
@@ -69,7 +69,8 @@ public:
     [[nodiscard]] WaitHandle wait_handle(QueueIndex index) noexcept override;
     [[nodiscard]] Result<SharedMemory> shared_memory(std::uint8_t id) noexcept override;
 
-    // Without MSI-X: reads what the line was raised for, which also lowers it (virtio 1.2 §4.1.4.5). Errors: device_gone.
+    // Reads the reasons of the line interrupt, which also lowers the line (virtio 1.2 §4.1.4.5). To be called without MSI-X.
+    // Errors: device_gone.
     [[nodiscard]] Result<InterruptCause> acknowledge_interrupt() noexcept;
     // The vector of an enabled queue, of configuration changes; kNoVector without MSI-X or when not enabled.
     [[nodiscard]] std::uint16_t queue_vector(QueueIndex index) const noexcept;
@@ -83,13 +84,13 @@ private:
     };
 
     [[nodiscard]] Queue* queue(QueueIndex index) noexcept;
-    // Its largest size; errors as for max_queue_size().
+    // Selects a queue and returns its largest size. Errors: as max_queue_size().
     [[nodiscard]] Result<std::uint16_t> select(QueueIndex index) noexcept;
     [[nodiscard]] Errc place_doorbell(QueueIndex index, RegisterDoorbell& bell) noexcept;
     [[nodiscard]] Errc take_config_vector() noexcept;
     [[nodiscard]] Result<std::uint16_t> take_queue_vector(QueueIndex index) noexcept;
     void write_address(std::uint64_t offset, DeviceAddr address) noexcept;
-    // device_gone when the device is not there any more, else what was found wrong.
+    // Returns device_gone when the device is not there any more, else `otherwise`.
     [[nodiscard]] Errc blame(Errc otherwise) noexcept;
 
     VirtioPciWindows windows_;

@@ -147,7 +147,7 @@ private:
     // Latches the queue. Returns that nothing was popped.
     Shape latch(Errc why) noexcept;
 
-    // Hot. A head is a chain's buffer id; with IN_ORDER it is where the chain begins in the ring.
+    // The fast paths use these. A head is a chain's buffer id; with IN_ORDER it is where the chain begins in the ring.
     PackedDesc* next_avail_ = &burst_first_; // where the next chain will be
     std::uint64_t avail_word_ = 0;           // the flags that say "available" there
     std::uint64_t single_top_ = 0;           // the flags of a chain for pop_single() there, as the upper half of a word

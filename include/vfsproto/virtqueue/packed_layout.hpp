@@ -2,6 +2,7 @@
 // A packed virtqueue in memory: its descriptors and its two event areas, byte for byte (virtio 1.2 §2.8.13, §2.8.14).
 #pragma once
 
+#include "vfsproto/base/bounds.hpp"
 #include "vfsproto/base/fence.hpp"
 #include "vfsproto/base/region.hpp"
 #include "vfsproto/base/result.hpp"
@@ -14,8 +15,10 @@ namespace vfsproto {
 
 inline constexpr std::uint16_t kPackedMaxSize = 32768; // descriptors, virtio 1.2 §2.8.10.1
 
-[[nodiscard]] constexpr bool is_packed_size(std::uint32_t size) noexcept { return size - 1 < kPackedMaxSize; }
-// The largest legal size that is not above an offer; 0 for an offer of 0.
+[[nodiscard]] constexpr bool is_packed_size(std::uint32_t size) noexcept {
+    return is_from_1_to<std::uint32_t>(size, kPackedMaxSize);
+}
+// Returns the largest legal size that is not above an offer; 0 for an offer of 0.
 [[nodiscard]] constexpr std::uint16_t packed_size_within(std::uint16_t offered) noexcept {
     return offered > kPackedMaxSize ? kPackedMaxSize : offered;
 }
@@ -36,8 +39,8 @@ inline constexpr std::uint16_t kDisable = 1;
 inline constexpr std::uint16_t kDescriptor = 2; // only with EVENT_IDX
 inline constexpr std::uint16_t kEventFlags = 3;
 
-// A place in the ring is said by a 15-bit offset and the wrap counter there as bit 15: in the event areas, as notification
-// data (virtio 1.2 §2.9) and as the base of a vhost ring.
+// A position in the ring is a 15-bit offset, and the wrap counter there as bit 15. So it is written in the event areas, in
+// notification data (virtio 1.2 §2.9) and as the base of a vhost ring.
 inline constexpr std::uint16_t kWrap = 0x8000;
 inline constexpr std::uint16_t kStart = kWrap; // offset 0, wrap counter 1
 
@@ -67,30 +70,30 @@ struct PackedDesc {
 };
 static_assert(sizeof(PackedDesc) == 16);
 
-// A place in the ring, as packed::kWrap says. `word`: any whose AVAIL flag is the wrap counter there.
+// Returns the position of this offset. `word`: any word whose AVAIL flag is the wrap counter there.
 [[nodiscard]] constexpr std::uint16_t packed_position(std::ptrdiff_t offset, std::uint64_t word) noexcept {
     const std::uint16_t wrap = (word & PackedDesc::flags(packed::kAvail)) != 0 ? packed::kWrap : std::uint16_t{0};
     return static_cast<std::uint16_t>(static_cast<std::uint16_t>(offset) | wrap);
 }
 
-// struct pvirtq_event_suppress: le16 place, le16 flags, read and written as one word, so that a flag never meets the
-// place of another time.
-[[nodiscard]] constexpr std::uint32_t packed_event(std::uint16_t place, std::uint16_t flags) noexcept {
-    return place | std::uint32_t{flags} << 16;
+// struct pvirtq_event_suppress: le16 position, le16 flags. It is read and written as one word, so that flags are never seen
+// with an older position.
+[[nodiscard]] constexpr std::uint32_t packed_event(std::uint16_t position, std::uint16_t flags) noexcept {
+    return position | std::uint32_t{flags} << 16;
 }
 
-// Did a step over `count` descriptors, at most the ring size, which ended before the place `next`, pass the one that
-// `event` names? (virtio 1.2 §2.8.10: the event is of this lap, or of the one before.)
+// True if a step over `count` descriptors, which ended before the position `next`, passed the one that `event` names.
+// `count` is at most the ring size. The event is of this lap, or of the one before (virtio 1.2 §2.8.10).
 [[nodiscard]] constexpr bool packed_event_due(std::uint16_t event, std::uint16_t next, std::uint32_t count,
                                               std::uint16_t size) noexcept {
-    // How far the event lies behind; less than the size from one lap to the next comes out as less than nothing.
+    // The distance from the event to `next`. If the event is ahead, this is a negative number, as an unsigned one: too large.
     std::uint32_t behind = (next & ~std::uint32_t{packed::kWrap}) - (event & ~std::uint32_t{packed::kWrap});
     if (((event ^ next) & packed::kWrap) != 0) behind += size;
-    return behind - 1 < count;
+    return is_from_1_to(behind, count);
 }
 
-// Where the three areas of a ring lie when one block of memory holds it: what the driver writes and what the device
-// writes share cache lines in the descriptors only. All in bytes.
+// Offsets of the three areas of a ring in one block of memory, in bytes. The driver and the device write to the same cache
+// lines only in the descriptors.
 struct PackedLayout {
     std::size_t descriptor_bytes{}; // at offset 0
     std::size_t driver_offset{};    // "driver event suppression"
@@ -116,7 +119,8 @@ inline constexpr std::size_t kPackedEventBytes = 4;
     return reinterpret_cast<PackedDesc*>(host);
 }
 
-// The place so many bytes of descriptors further, which is in the ring or not: pointer arithmetic would have to stay inside.
+// Returns the address that many bytes of descriptors further. It may lie outside the ring, where pointer arithmetic must
+// not go.
 [[nodiscard]] inline PackedDesc* packed_after(PackedDesc* at, std::size_t bytes) noexcept {
     // NOLINTNEXTLINE(performance-no-int-to-ptr)
     return reinterpret_cast<PackedDesc*>(reinterpret_cast<std::uintptr_t>(at) + bytes);
@@ -149,14 +153,14 @@ public:
     }
 
     [[nodiscard]] PackedDesc* descriptors() const noexcept { return packed_descriptors_at(descriptor_bytes()); }
-    // Written by the driver: which used buffers it wants to hear of.
+    // The driver writes here which used buffers it wants to hear of.
     [[nodiscard]] Le32* driver_event() const noexcept { return reinterpret_cast<Le32*>(driver_bytes()); }
-    // Written by the device: which available buffers it wants to hear of.
+    // The device writes here which available buffers it wants to hear of.
     [[nodiscard]] Le32* device_event() const noexcept { return reinterpret_cast<Le32*>(device_bytes()); }
 };
 
-// One entry of an indirect table, each word read exactly once, at an address the driver chose: the specification asks
-// for no alignment.
+// Reads one entry of an indirect table, each word exactly once, at an address the driver chose: the specification asks for
+// no alignment.
 [[nodiscard]] inline PackedDesc load_packed_at(const std::byte* at) noexcept {
     if (reinterpret_cast<std::uintptr_t>(at) % alignof(PackedDesc) == 0) {
         const auto& desc = *reinterpret_cast<const PackedDesc*>(at);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Prepared chains: a ring may leave the descriptors of a finished chain in its memory, and write only what differs when a
-// chain of the same form is submitted there again.
+// A prepared chain is a chain whose descriptors a ring leaves in its memory, so that only the segment that differs is
+// written when a chain of the same form is submitted there again.
 //
 //   chain of a READ      first time                     next time, if its descriptors are still there
 //   0  request header    address, length, flags, next   -

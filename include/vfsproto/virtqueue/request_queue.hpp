@@ -13,19 +13,19 @@
 
 namespace vfsproto {
 
-// Ours; the queue only carries it back.
+// Names a chain. It is chosen by the owner; the queue only carries it back.
 struct Token {
     std::uint16_t slot;
     friend constexpr bool operator==(Token, Token) noexcept = default;
 };
 
-// Without initialisers: an array of them is what a poll fills.
+// It has no initialisers, because poll() fills an array of them.
 struct Completion {
     Token token;
     std::uint32_t written; // bytes the device wrote, at most what was writable
 };
 
-// Is the written length of a completion what the device wrote? Not where IN_ORDER skips lengths (virtio 1.2 §2.7.9).
+// Tells whether Completion::written is what the device wrote. IN_ORDER skips lengths (virtio 1.2 §2.7.9).
 enum class WrittenLength : std::uint8_t { exact, upper_bound };
 
 struct QueueLimits {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What the rings of both kinds ask of a piece of memory they are laid out in, or find in one.
+// The three areas of a ring in memory, which split and packed rings share.
 #pragma once
 
 #include "vfsproto/base/fence.hpp"
@@ -7,12 +7,12 @@
 
 namespace vfsproto {
 
-// In the host's view and in the device's.
+// True if the area is aligned in the host's view and in the device's.
 [[nodiscard]] inline bool is_aligned(const Region& area, std::size_t align) noexcept {
     return reinterpret_cast<std::uintptr_t>(area.host()) % align == 0 && to_number(area.device()) % align == 0;
 }
 
-// How many bytes each area of a ring has, or what it must be a multiple of.
+// One number of bytes for each area of a ring: its size, or its alignment.
 struct RingAreaSizes {
     std::size_t descriptors{};
     std::size_t driver{};
@@ -24,7 +24,7 @@ class RingAreas {
 public:
     [[nodiscard]] constexpr std::uint16_t size() const noexcept { return size_; } // descriptors; 0 = no ring
 
-    // For telling the device where they are.
+    // The areas as the device is told of them.
     [[nodiscard]] Segment descriptor_area() const noexcept { return segment_of(descriptors_); }
     [[nodiscard]] Segment driver_area() const noexcept { return segment_of(driver_); }
     [[nodiscard]] Segment device_area() const noexcept { return segment_of(device_); }
@@ -72,7 +72,7 @@ private:
     std::uint16_t size_ = 0;
 };
 
-// The 16 bytes of an entry of an indirect table that is not aligned, each read exactly once.
+// An entry of an indirect table that is not aligned: 16 bytes, each read exactly once.
 struct UnalignedWords {
     std::uint64_t low = 0;
     std::uint64_t high = 0;

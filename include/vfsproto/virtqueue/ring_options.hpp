@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What the rings of both kinds are told when they are set up, and what they count.
+// Options and counters that split and packed rings share.
 #pragma once
 
 #include <cstddef>
@@ -7,14 +7,14 @@
 
 namespace vfsproto {
 
-// Is VIRTIO_F_INDIRECT_DESC negotiated?
+// Tells whether VIRTIO_F_INDIRECT_DESC is negotiated.
 enum class IndirectTables : std::uint8_t { refused, accepted };
 
-// Is VIRTIO_F_IN_ORDER negotiated (virtio 1.2 §2.7.9, §2.8.8)? Then a device uses buffers in the order they were made
-// available in, and may say so once for several of them: of the ones before the last, no length is told.
+// Tells whether VIRTIO_F_IN_ORDER is negotiated (virtio 1.2 §2.7.9, §2.8.8). With it a device uses buffers in the order in
+// which they were made available, and may say so once for several of them. Then only the last one's length is told.
 enum class UseOrder : std::uint8_t { any, in_order };
 
-// Plain words, written by the queue's owner.
+// The queue's owner counts, since init().
 struct RingDriverCounters {
     std::size_t completions{};
     std::size_t chains{};      // published

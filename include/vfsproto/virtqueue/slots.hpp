@@ -42,7 +42,7 @@ public:
         if (free_ == kNone) return Errc::no_slot;
         return take().token;
     }
-    // For who has asked has_free().
+    // The caller has asked has_free().
     struct Taken {
         Token token;
         Entry& entry;
@@ -57,13 +57,13 @@ public:
         return {Token{slot}, entry};
     }
 
-    // Of a token acquire() gave, once.
+    // Frees the slot of a token that acquire() gave. To be called once.
     void release(Token token) noexcept {
         Entry& entry = entries_[token.slot];
         VFSPROTO_ASSERT(entry.live != 0);
         release(token, entry);
     }
-    // The same for who has just found it.
+    // Frees a slot whose entry the caller has just found.
     void release(Token token, Entry& entry) noexcept {
         entry.live = 0;
         entry.next_free = free_;
@@ -71,7 +71,7 @@ public:
         --in_flight_;
     }
 
-    // nullptr when this token names no slot in use: a host's queue may be wrong.
+    // Returns nullptr when this token names no slot in use: a host's queue may be wrong.
     [[nodiscard]] State* find(Token token) noexcept {
         Entry* const entry = find_entry(token);
         return entry != nullptr ? &entry->state : nullptr;
@@ -80,7 +80,7 @@ public:
         if (token.slot >= entries_.size() || entries_[token.slot].live == 0) return nullptr;
         return &entries_[token.slot];
     }
-    // In use or not: the state outlives the request. The caller knows that the token is one of ours.
+    // Returns the state of a slot, in use or not: the state outlives the request. The caller knows that the slot exists.
     [[nodiscard]] State& at(Token token) noexcept {
         VFSPROTO_ASSERT(token.slot < entries_.size());
         return entries_[token.slot].state;

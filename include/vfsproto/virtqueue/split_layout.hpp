@@ -14,11 +14,12 @@ namespace vfsproto {
 
 inline constexpr std::uint16_t kSplitMaxSize = 32768; // entries, virtio 1.2 §2.7.1
 
-// Not by <bit>: where a machine has no instruction for it, its functions call the compiler's run-time library.
+// True for powers of two up to kSplitMaxSize. <bit> is not used: on a machine without an instruction for it, its functions
+// call the compiler's run-time library.
 [[nodiscard]] constexpr bool is_split_size(std::uint32_t size) noexcept {
     return size != 0 && size <= kSplitMaxSize && (size & (size - 1)) == 0;
 }
-// The largest legal size that is not above an offer; 0 for an offer of 0.
+// Returns the largest legal size that is not above an offer; 0 for an offer of 0.
 [[nodiscard]] constexpr std::uint16_t split_size_within(std::uint16_t offered) noexcept {
     std::uint16_t floor = kSplitMaxSize;
     while (floor > offered) floor = static_cast<std::uint16_t>(floor >> 1);
@@ -57,8 +58,7 @@ struct SplitUsed {
 };
 static_assert(sizeof(SplitUsed) == 8 && alignof(SplitUsed) == 4);
 
-// Where the three areas of a ring lie when one block of memory holds it: what the driver writes and what the device
-// writes never share a cache line. used_event and avail_event are always there, negotiated or not. All in bytes.
+// Offsets of the three areas of a ring in one block of memory. The driver and the device never write to one cache line. used_event and avail_event are always there, negotiated or not. All in bytes.
 struct SplitLayout {
     std::size_t descriptor_bytes{}; // at offset 0
     std::size_t driver_offset{};    // "available ring"
@@ -131,7 +131,7 @@ public:
 [[nodiscard]] inline SplitDesc load_descriptor(const SplitDesc& at) noexcept {
     return {load_relaxed(at.addr), load_relaxed(at.len), load_relaxed(at.link)};
 }
-// The same at an address the driver chose: the specification asks for no alignment of an indirect table.
+// Reads one entry of an indirect table, at an address the driver chose: the specification asks for no alignment.
 [[nodiscard]] inline SplitDesc load_descriptor_at(const std::byte* at) noexcept {
     if (reinterpret_cast<std::uintptr_t>(at) % alignof(SplitDesc) == 0) {
         return load_descriptor(*reinterpret_cast<const SplitDesc*>(at));
