@@ -161,6 +161,7 @@ TEST_CASE("what completed before a violation on a packed ring is returned first"
     CHECK(evacuate_all(pair) == 3);
 }
 
+// virtio 1.2 §2.6.1.2
 TEST_CASE("a latched packed queue works again after evacuate and restart", "[virtqueue][hostile]") {
     const auto order = GENERATE(UseOrder::any, UseOrder::in_order);
     PackedPair pair(ring_of_8(order));

@@ -131,6 +131,7 @@ TEST_CASE("a packed chain that goes round the ring latches the device side", "[v
     check_latched(pair, Errc::chain_too_long);
 }
 
+// virtio 1.2 §2.8.2
 TEST_CASE("a packed chain as long as the ring is fine", "[virtqueue][hostile]") {
     PackedPair pair(ring_of_8());
     for (std::uint16_t i = 0; i < 7; ++i) pair.forge_avail(pair.data_addr(), 8, 0, kN);

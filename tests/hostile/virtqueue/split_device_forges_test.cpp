@@ -196,6 +196,7 @@ TEST_CASE("what completed before a violation is returned first", "[virtqueue][ho
     CHECK(evacuate_all(pair) == 3);
 }
 
+// virtio 1.2 §2.6.1.2, §2.7.6.1
 TEST_CASE("a latched queue works again after evacuate and restart", "[virtqueue][hostile]") {
     const auto order = GENERATE(UseOrder::any, UseOrder::in_order);
     RingPair pair(ring_of_8(order));
@@ -265,6 +266,7 @@ TEST_CASE("what a device writes over descriptors that are left standing, only it
     CHECK(pair.driver.error() == Errc::ring_used_length);
 }
 
+// virtio 1.2 §2.7.10.1
 TEST_CASE("a device that rewrites the event fields costs a doorbell at most", "[virtqueue][hostile]") {
     const auto mode = GENERATE(EventIndex::off, EventIndex::on);
     const auto order = GENERATE(UseOrder::any, UseOrder::in_order);

@@ -283,6 +283,7 @@ TEST_CASE("an entry of an indirect table is checked like any descriptor", "[virt
     }
 }
 
+// virtio 1.2 §2.7.7.2
 TEST_CASE("a driver that rewrites the event fields costs an interrupt at most", "[virtqueue][hostile]") {
     const auto mode = GENERATE(EventIndex::off, EventIndex::on);
     RingPair pair({.size = 16, .event_index = mode});

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// How often each call touches the memory shared with the other side, fences counted in, and how many of them are fences for
-// hardware. More would mean that something is read twice, or that a usual chain takes the long way; less, that a fence or
-// a check after it is missing.
+// These tests count how often each call touches the memory shared with the other side, fences counted in, and how many of
+// them are fences for hardware. More would mean that something is read twice, or that a usual chain takes the slow path;
+// less, that a fence or a check after it is missing.
 #include "support/interleave.hpp"
 
 #include "support/catch.hpp"
@@ -177,7 +177,7 @@ TEST_CASE("with IN_ORDER a burst is one used descriptor, read once and written o
             pair.chain.head = static_cast<std::uint16_t>((lap * 3 + i) * 2 % 6); // where it begins
             CHECK(accesses([&] { REQUIRE(pair.device.push(pair.chain, 0) == Errc::ok); }) == Accesses{0, 0});
         }
-        // Put together in private, then written.
+        // Each word is put together in private, then written.
         CHECK(accesses([&] { pair.device.publish(); }) == Accesses{2, 0});
         CHECK(accesses([&] { CHECK(pair.poll() == 3); }) ==
               Accesses{lap == 0 ? 2u : 1u, 0}); // the first takes back zeroed flags

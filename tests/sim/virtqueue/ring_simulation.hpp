@@ -24,9 +24,9 @@ struct Schedule {
     UseOrder order = UseOrder::any;
 };
 
-// Of one configuration.
+// The steps of the simulation of one configuration.
 inline std::uint64_t simulation_steps() { return scaled({.least = 4'000, .usual = 200'000, .nightly = 10'000'000}); }
-// The same for the same configuration and VFSPROTO_SEED.
+// One configuration and one VFSPROTO_SEED always give one schedule.
 inline std::uint64_t simulation_seed(const Schedule& schedule) {
     std::uint64_t seed = run_seed();
     for (const std::uint64_t part :

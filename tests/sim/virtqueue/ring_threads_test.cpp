@@ -69,7 +69,7 @@ template <class Pair> struct Threads {
         Chain chain{.storage = storage};
         while (!is_done) {
             while (pair.device.pop(chain)) {
-                // What is asked stands in the first segment, also where it is the only one.
+                // The request is in the first segment, also where it is the only one.
                 std::uint64_t value = 0;
                 std::memcpy(&value, chain.storage[0].data, sizeof value);
                 value = value * 3 + 1;
@@ -124,7 +124,7 @@ template <class Pair> struct Threads {
 namespace {
 
 template <class Pair> void exchange(const RingPairOptions& options, std::uint16_t coalesce) {
-    // Of each of eight modes.
+    // The number of rounds in each of eight modes.
     const std::uint64_t requests = scaled({.least = 12'500, .usual = 12'500, .nightly = 1'250'000});
     Threads<Pair> threads(options, static_cast<std::uint32_t>(requests), coalesce);
     std::thread device([&] { threads.serve(); });
@@ -138,6 +138,7 @@ template <class Pair> void exchange(const RingPairOptions& options, std::uint16_
 
 } // namespace
 
+// virtio 1.2 §2.7.8.2, §2.7.13.3.1, §2.7.13.4.1, §2.8.21.1.1, §2.8.21.3.1
 TEMPLATE_TEST_CASE("two threads that block on their events exchange 200,000 requests", "[virtqueue][sim]", RingPair,
                    PackedPair) {
     RingPairOptions options;

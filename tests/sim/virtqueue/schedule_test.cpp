@@ -42,6 +42,8 @@ template <class Pair> Totals run_all(UseOrder order) {
 
 } // namespace
 
+// virtio 1.2 §2.7.4.1, §2.7.7.1, §2.7.10.2, §2.7.13.4.1, §2.7.14, §2.8.12, §2.8.15, §2.8.16, §2.8.17, §2.8.21.3.1,
+// §2.8.22
 TEMPLATE_TEST_CASE("random schedules lose no kick, no interrupt, no chain and no byte", "[virtqueue][sim]", RingPair,
                    PackedPair) {
     const Totals totals = run_all<TestType>(UseOrder::any);

@@ -25,6 +25,7 @@ const std::vector<std::string> kOrder = {"reset",     "status=1", "status=3", "f
 
 } // namespace
 
+// virtio 1.2 §2.1.1
 TEST_CASE("bring-up follows the order of virtio 1.2 3.1.1 and never clears a status bit", "[transport]") {
     ScriptedTransport transport;
     BringUp device(transport);
@@ -73,6 +74,7 @@ TEST_CASE("every bring-up step may fail once: FAILED is set, the error is named,
     }
 }
 
+// virtio 1.2 §6.1
 TEST_CASE("bring-up refuses a legacy device", "[transport]") {
     ScriptedTransport transport;
     transport.offered.remove(Feature::version_1);

@@ -69,6 +69,7 @@ private:
 
 } // namespace
 
+// virtio 1.2 §4.1.5.1.1.1
 TEST_CASE("the structures of a virtio function are found in its capability list", "[transport]") {
     ConfigSpace space;
     space.add({0, 0, 0, 0, 8}, 0x11); // MSI-X
@@ -86,6 +87,7 @@ TEST_CASE("the structures of a virtio function are found in its capability list"
     CHECK(space.bus.misuses == 0);
 }
 
+// virtio 1.2 §4.1.4.1
 TEST_CASE("of several structures of a type the first usable one counts", "[transport]") {
     ConfigSpace space;
     space.add({1, 6, 0x0});         // a reserved BAR
@@ -126,6 +128,7 @@ TEST_CASE("a structure that leaves its BAR is no structure, whatever the sums wr
     CHECK(layout->shared_count == 0);
 }
 
+// virtio 1.2 §4.1.4.7
 TEST_CASE("shared memory is found with all 64 bits, the first of each id", "[transport]") {
     ConfigSpace space;
     space.add({8, 2, 0x8'0000'0000, 0x10'0000'0000, 24, 0, 0});
@@ -152,6 +155,7 @@ TEST_CASE("more shared memory than there is room for is left out", "[transport]"
     CHECK(layout->shared_count == VirtioPciLayout::kMaxSharedMemory);
 }
 
+// virtio 1.2 §4.1.4.1
 TEST_CASE("capabilities of unknown kinds and larger sizes are passed over and accepted", "[transport]") {
     ConfigSpace space;
     space.add({9, 0xff});

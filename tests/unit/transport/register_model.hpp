@@ -12,7 +12,7 @@
 
 namespace vfsproto::test {
 
-// What all windows of one device share.
+// The state that all windows of one device share.
 class Bus {
 public:
     std::vector<std::string> log;

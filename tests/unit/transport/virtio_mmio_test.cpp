@@ -32,6 +32,7 @@ Errc bring_up(BringUp& device, VirtioMmio& transport) {
 
 } // namespace
 
+// virtio 1.2 §3.1.1, §4.2.2.2, §4.2.3.1.1
 TEST_CASE("virtio-mmio is brought up by 32-bit accesses in the order of the specification", "[transport]") {
     MmioModel model;
     VirtioMmio transport(model, model.interrupts, model.patience);
@@ -59,7 +60,7 @@ TEST_CASE("virtio-mmio is brought up by 32-bit accesses in the order of the spec
                                "mmio w32 20=1",        //
                                "mmio w32 70=b",        // FEATURES_OK
                                "mmio r32 70=b",        //
-                               "mmio r32 70=b",        // … kept
+                               "mmio r32 70=b",        // kept
                                "mmio w32 30=1",        // QueueSel
                                "mmio r32 34=80",       // QueueSizeMax
                                "mmio r32 44=0",        // QueueReady
@@ -81,6 +82,7 @@ TEST_CASE("virtio-mmio is brought up by 32-bit accesses in the order of the spec
     CHECK(transport.wait_handle(kQueue0).fd == -1);
 }
 
+// virtio 1.2 §4.2.2.2, §4.2.3.1.1
 TEST_CASE("virtio-mmio knows its registers by magic value and version", "[transport]") {
     MmioModel model;
     VirtioMmio transport(model, model.interrupts, model.patience);
@@ -113,6 +115,7 @@ TEST_CASE("virtio-mmio knows its registers by magic value and version", "[transp
     CHECK(transport.identify().error() == Errc::config_invalid);
 }
 
+// virtio 1.2 §4.2.2.2
 TEST_CASE("bring-up refuses a legacy virtio-mmio device before it touches it", "[transport]") {
     MmioModel model;
     model.version = 1;
@@ -122,6 +125,7 @@ TEST_CASE("bring-up refuses a legacy virtio-mmio device before it touches it", "
     CHECK(model.driver_features == 0);
 }
 
+// virtio 1.2 §2.9, §4.2.3.3
 TEST_CASE("virtio-mmio rings a doorbell by one 32-bit write", "[transport]") {
     for (const bool data : {false, true}) {
         MmioModel model;
@@ -136,6 +140,7 @@ TEST_CASE("virtio-mmio rings a doorbell by one 32-bit write", "[transport]") {
     }
 }
 
+// virtio 1.2 §4.2.2.2
 TEST_CASE("virtio-mmio acknowledges exactly what it saw", "[transport]") {
     MmioModel model;
     VirtioMmio transport(model, model.interrupts, model.patience);
@@ -152,6 +157,7 @@ TEST_CASE("virtio-mmio acknowledges exactly what it saw", "[transport]") {
     CHECK(transport.acknowledge_interrupt().error() == Errc::device_gone);
 }
 
+// virtio 1.2 §2.5.1, §4.2.2.2
 TEST_CASE("virtio-mmio reads the configuration space by the widths of its fields, in one generation", "[transport]") {
     MmioModel model;
     model.generation_moves = 2;
@@ -173,6 +179,7 @@ TEST_CASE("virtio-mmio reads the configuration space by the widths of its fields
     CHECK(transport.read_config(0xffffffff, out) == Errc::config_invalid);
 }
 
+// virtio 1.2 §2.4.2
 TEST_CASE("virtio-mmio waits until a reset is done, and not for ever", "[transport]") {
     MmioModel model;
     model.reset_looks = 3;
@@ -184,6 +191,7 @@ TEST_CASE("virtio-mmio waits until a reset is done, and not for ever", "[transpo
     CHECK(model.patience.waits < 20);
 }
 
+// virtio 1.2 §4.2.2.2
 TEST_CASE("virtio-mmio says which queues there are, and enables none wrongly", "[transport]") {
     MmioModel model;
     VirtioMmio transport(model, model.interrupts, model.patience);
@@ -204,6 +212,7 @@ TEST_CASE("virtio-mmio says which queues there are, and enables none wrongly", "
     CHECK(*transport.queue_count() == config::kMaxQueues);
 }
 
+// virtio 1.2 §2.6.1.1, §2.6.1.2, §4.2.2.2
 TEST_CASE("virtio-mmio resets a queue, waits until it is done and enables it again", "[transport]") {
     MmioModel model;
     VirtioMmio plain(model, model.interrupts, model.patience);

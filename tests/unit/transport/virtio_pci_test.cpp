@@ -38,6 +38,7 @@ std::vector<std::string> after(const PciModel& model, std::size_t from) {
 
 } // namespace
 
+// virtio 1.2 §3.1.1, §4.1.3.1, §4.1.4.3.2
 TEST_CASE("virtio-pci negotiates in two halves of 32 bits, by accesses of natural width", "[transport]") {
     PciModel model;
     model.offered = FeatureSet(0x0000'0105'3000'0001);
@@ -46,26 +47,27 @@ TEST_CASE("virtio-pci negotiates in two halves of 32 bits, by accesses of natura
     REQUIRE(device.negotiate(FeatureSet::of(Feature::event_idx)));
     CHECK(model.bus.log == std::vector<std::string>{
                                "common w8 14=0",         // reset
-                               "common r8 14=0",         // … done
+                               "common r8 14=0",         // done
                                "common w8 14=1",         // ACKNOWLEDGE
                                "common r8 14=1",         //
                                "common w8 14=3",         // DRIVER
                                "common r8 14=3",         //
                                "common w32 00=0",        // features, lower half
                                "common r32 04=30000001", //
-                               "common w32 00=1",        // … upper half
+                               "common w32 00=1",        // upper half
                                "common r32 04=105",      //
                                "common w32 08=0",        // accepted, lower half
                                "common w32 0c=20000000", // EVENT_IDX
-                               "common w32 08=1",        // … upper half
+                               "common w32 08=1",        // upper half
                                "common w32 0c=1",        // VERSION_1
                                "common w8 14=b",         // FEATURES_OK
                                "common r8 14=b",         //
-                               "common r8 14=b",         // … kept
+                               "common r8 14=b",         // kept
                            });
     CHECK(model.driver_features == 0x1'2000'0000);
 }
 
+// virtio 1.2 §4.1.3.1, §4.1.4.3.2, §4.1.4.5.2
 TEST_CASE("virtio-pci sets a queue up with its vector, its size and six half addresses", "[transport]") {
     PciModel model;
     VirtioPci transport(model.windows(), model.interrupts, model.patience);
@@ -80,9 +82,9 @@ TEST_CASE("virtio-pci sets a queue up with its vector, its size and six half add
                                       "common r16 1c=0",        // not enabled
                                       "common r16 1e=1",        // queue_notify_off
                                       "common w16 10=0",        // the vector of configuration changes
-                                      "common r16 10=0",        // … taken
+                                      "common r16 10=0",        // taken
                                       "common w16 1a=2",        // the queue's vector
-                                      "common r16 1a=2",        // … taken
+                                      "common r16 1a=2",        // taken
                                       "common w16 18=40",       //
                                       "common w32 20=23456000", //
                                       "common w32 24=1",        //
@@ -101,6 +103,7 @@ TEST_CASE("virtio-pci sets a queue up with its vector, its size and six half add
     CHECK(transport.doorbell(kQueue0).ring == nullptr);
 }
 
+// virtio 1.2 §4.1.4.4, §4.1.5.2
 TEST_CASE("virtio-pci rings a doorbell by one 16-bit write of the queue's number", "[transport]") {
     PciModel model;
     VirtioPci transport(model.windows(), model.interrupts, model.patience);
@@ -114,6 +117,7 @@ TEST_CASE("virtio-pci rings a doorbell by one 16-bit write of the queue's number
     CHECK(after(model, before) == std::vector<std::string>{"notify w16 00=0", "notify w16 04=1"});
 }
 
+// virtio 1.2 §2.9, §4.1.5.2
 TEST_CASE("virtio-pci's doorbell tells what NOTIFICATION_DATA and NOTIF_CONFIG_DATA ask for", "[transport]") {
     const auto ring = [](FeatureSet extra, std::uint32_t multiplier) {
         PciModel model;
@@ -134,6 +138,7 @@ TEST_CASE("virtio-pci's doorbell tells what NOTIFICATION_DATA and NOTIF_CONFIG_D
     CHECK(ring(FeatureSet{}, 0) == "notify w16 00=1");
 }
 
+// virtio 1.2 §4.1.4.4
 TEST_CASE("virtio-pci refuses a doorbell outside its window or not aligned", "[transport]") {
     const struct {
         FeatureSet extra;
@@ -166,6 +171,7 @@ TEST_CASE("virtio-pci refuses a doorbell outside its window or not aligned", "[t
     }
 }
 
+// virtio 1.2 §4.1.5.1.2.2
 TEST_CASE("virtio-pci goes on with fewer vectors when the device takes no more", "[transport]") {
     const struct {
         std::uint16_t wired;
@@ -187,6 +193,7 @@ TEST_CASE("virtio-pci goes on with fewer vectors when the device takes no more",
     }
 }
 
+// virtio 1.2 §4.1.5.1.2.2
 TEST_CASE("virtio-pci names a device that takes no vector at all", "[transport]") {
     for (const bool config : {true, false}) {
         PciModel model;
@@ -199,6 +206,7 @@ TEST_CASE("virtio-pci names a device that takes no vector at all", "[transport]"
     }
 }
 
+// virtio 1.2 §4.1.5.3
 TEST_CASE("virtio-pci without MSI-X writes no vector and reads the ISR to acknowledge", "[transport]") {
     PciModel model(0);
     VirtioPci transport(model.windows(), model.interrupts, model.patience);
@@ -222,6 +230,7 @@ TEST_CASE("virtio-pci without MSI-X writes no vector and reads the ISR to acknow
     CHECK(transport.acknowledge_interrupt().error() == Errc::device_gone);
 }
 
+// virtio 1.2 §2.5.1, §4.1.3.1
 TEST_CASE("virtio-pci reads the configuration space by the widths of its fields, in one generation", "[transport]") {
     PciModel model;
     model.generation_moves = 2; // before the first reading ends, and before the second does
@@ -248,6 +257,7 @@ TEST_CASE("virtio-pci gives up on a configuration space that never settles", "[t
     CHECK(model.bus.accesses < 200);
 }
 
+// virtio 1.2 §2.5.1
 TEST_CASE("virtio-pci reads nothing beyond the configuration space", "[transport]") {
     PciModel model;
     VirtioPciWindows windows = model.windows();
@@ -272,6 +282,7 @@ TEST_CASE("virtio-pci takes any generation, also one that reads all ones", "[tra
     CHECK(transport.read_config(36, out) == Errc::device_gone);
 }
 
+// virtio 1.2 §2.4.2
 TEST_CASE("virtio-pci waits until a reset is done, and not for ever", "[transport]") {
     PciModel model;
     model.reset_looks = 3;
@@ -312,6 +323,7 @@ TEST_CASE("virtio-pci says which queues there are", "[transport]") {
     CHECK(transport.enable_queue(kQueue1, addresses()) == Errc::queue_absent);
 }
 
+// virtio 1.2 §4.1.4.3.2
 TEST_CASE("virtio-pci writes no size a device does not have, and enables no queue twice", "[transport]") {
     PciModel model;
     VirtioPci transport(model.windows(), model.interrupts, model.patience);
@@ -324,6 +336,7 @@ TEST_CASE("virtio-pci writes no size a device does not have, and enables no queu
     CHECK(transport.doorbell(kQueue1).ring == nullptr);
 }
 
+// virtio 1.2 §2.6.1.1, §2.6.1.2, §4.1.4.3.2
 TEST_CASE("virtio-pci resets a queue, waits until it is done and enables it again", "[transport]") {
     PciModel model;
     model.offered.add(Feature::ring_reset);
@@ -360,6 +373,7 @@ TEST_CASE("a queue is reset only when that was negotiated", "[transport]") {
     CHECK(model.queues[0].resets == 0);
 }
 
+// virtio 1.2 §2.2.1, §6.1
 TEST_CASE("features of the transport are taken where it can do them", "[transport]") {
     PciModel model;
     model.offered = model.offered | kTransportFeatures;
@@ -423,6 +437,7 @@ TEST_CASE("features of a device that left are none", "[transport]") {
     CHECK(*transport.device_features() == model.offered);
 }
 
+// virtio 1.2 §4.1.4.7
 TEST_CASE("virtio-pci says where shared memory is", "[transport]") {
     PciModel model;
     VirtioPciWindows windows = model.windows();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What holds of rings of both kinds, whatever they look like in memory.
+// Tests that hold for split and for packed rings.
 #include "support/catch.hpp"
 #include "support/ring_pair.hpp"
 
@@ -48,6 +48,7 @@ TEMPLATE_TEST_CASE("a device refuses a ring it cannot serve", "[virtqueue]", Rin
     CHECK(device.init(pair.ring, pair.table, std::span(pair.heads).first(7), {}) == Errc::no_memory);
 }
 
+// virtio 1.2 §2.8
 TEMPLATE_TEST_CASE("completions come back in the device's order with token and written length", "[virtqueue]", RingPair,
                    PackedPair) {
     const auto size = GENERATE(std::uint16_t{6}, std::uint16_t{7}, std::uint16_t{16});
@@ -77,6 +78,7 @@ TEMPLATE_TEST_CASE("completions come back in the device's order with token and w
     CHECK(pair.driver.counters().empty_polls == 20);
 }
 
+// virtio 1.2 §2.8.10
 TEMPLATE_TEST_CASE("a polling owner gets no interrupt", "[virtqueue]", RingPair, PackedPair) {
     const auto mode = GENERATE(EventIndex::off, EventIndex::on);
     TestType pair({.size = 64, .event_index = mode});
@@ -100,6 +102,7 @@ TEMPLATE_TEST_CASE("a fresh driver hears of the first completion", "[virtqueue]"
     CHECK(pair.device.counters().notifications == 1);
 }
 
+// virtio 1.2 §2.8.10
 TEMPLATE_TEST_CASE("31 requests beside one that never completes are all seen, whatever its position", "[virtqueue]",
                    RingPair, PackedPair) {
     const auto size = GENERATE(std::uint16_t{64}, std::uint16_t{67});
@@ -139,6 +142,7 @@ TEMPLATE_TEST_CASE("31 requests beside one that never completes are all seen, wh
     }
 }
 
+// virtio 1.2 §2.7.6.1, §2.8.10
 TEMPLATE_TEST_CASE("indices wrap at 2^16 without a lost or an early notification", "[virtqueue]", RingPair,
                    PackedPair) {
     const auto mode = GENERATE(EventIndex::off, EventIndex::on);
@@ -159,12 +163,13 @@ TEMPLATE_TEST_CASE("indices wrap at 2^16 without a lost or an early notification
         }
         if (pair.poll() != 2) FAIL("a completion is missing in round " << i);
     }
-    // With event index the second of two is asked for; without it each one interrupts until poll() runs.
+    // Event index asks for the second of two. Without it each one interrupts until poll() runs.
     CHECK(interrupts == (mode == EventIndex::on ? rounds : 2 * rounds));
     CHECK(pair.driver.error() == Errc::ok);
     CHECK(pair.device.error() == Errc::ok);
 }
 
+// virtio 1.2 §2.8
 TEMPLATE_TEST_CASE("a ring of 32768 entries can be full on both sides", "[virtqueue]", RingPair, PackedPair) {
     const auto mode = GENERATE(EventIndex::off, EventIndex::on);
     TestType pair({.size = 32768, .event_index = mode, .max_segments = 1});
@@ -206,6 +211,7 @@ TEMPLATE_TEST_CASE("a ring ordered for hardware behaves the same", "[virtqueue]"
     CHECK(pair.doorbells >= 20);
 }
 
+// virtio 1.2 §2.6.1.1, §2.6.1.2, §2.7.10.1, §2.8.13
 TEMPLATE_TEST_CASE("evacuate hands every token back once, and restart starts the ring anew", "[virtqueue]", RingPair,
                    PackedPair) {
     const auto indirect = GENERATE(IndirectTables::refused, IndirectTables::accepted);

@@ -14,6 +14,7 @@ template <class Pair> RingPairOptions in_order(std::uint16_t size) {
 
 } // namespace
 
+// virtio 1.2 §2.7.9, §2.8.2, §2.8.8
 TEMPLATE_TEST_CASE("with IN_ORDER one used element tells of all chains of a burst", "[virtqueue]", RingPair,
                    PackedPair) {
     TestType pair(in_order<TestType>(16));
@@ -50,6 +51,7 @@ TEMPLATE_TEST_CASE("with IN_ORDER one used element tells of all chains of a burs
     CHECK(pair.driver.counters().descriptors == 10);
 }
 
+// virtio 1.2 §2.7.9, §2.8.8
 TEMPLATE_TEST_CASE("with IN_ORDER what is completed waits for what came before it", "[virtqueue]", RingPair,
                    PackedPair) {
     TestType pair(in_order<TestType>(16));
@@ -79,6 +81,7 @@ TEMPLATE_TEST_CASE("with IN_ORDER what is completed waits for what came before i
     CHECK(pair.done[0].written == 3);
 }
 
+// virtio 1.2 §2.7.9
 TEMPLATE_TEST_CASE("with IN_ORDER all of a ring may be completed backwards", "[virtqueue]", RingPair, PackedPair) {
     const auto size = GENERATE(std::uint16_t{1}, std::uint16_t{8}, std::uint16_t{13});
     TestType pair({.size = TestType::legal(size), .max_segments = 1, .order = UseOrder::in_order});
@@ -110,6 +113,7 @@ TEMPLATE_TEST_CASE("with IN_ORDER all of a ring may be completed backwards", "[v
     }
 }
 
+// virtio 1.2 §2.7.9, §2.8.8
 TEMPLATE_TEST_CASE("a batch is taken in as many polls as there is room for", "[virtqueue]", RingPair, PackedPair) {
     TestType pair(in_order<TestType>(17));
     for (int round = 0; round < 10; ++round) {
@@ -139,6 +143,7 @@ TEMPLATE_TEST_CASE("a batch is taken in as many polls as there is room for", "[v
     }
 }
 
+// virtio 1.2 §2.7.9, §2.8.8
 TEMPLATE_TEST_CASE("with IN_ORDER a device may also tell of each chain", "[virtqueue]", RingPair, PackedPair) {
     TestType pair(in_order<TestType>(5));
     for (std::uint16_t round = 0; round < 20; ++round) {
@@ -165,6 +170,7 @@ TEMPLATE_TEST_CASE("arm with IN_ORDER fires when the nth chain is used", "[virtq
     CHECK(pair.poll() == 10);
 }
 
+// virtio 1.2 §2.7.5.2
 TEST_CASE("with IN_ORDER descriptors of a split ring are taken in ring order, and round its end", "[virtqueue]") {
     RingPair pair({.size = 8, .max_segments = 3, .order = UseOrder::in_order});
     CHECK(pair.driver.limits().max_inflight == 2);

@@ -5,6 +5,7 @@
 
 using namespace vfsproto;
 
+// virtio 1.2 §2.7.7.2
 TEST_CASE("an event is due exactly when a step of the index passes it", "[virtqueue]") {
     // event, new, old: entries old … new-1 were written; is `event` one of them?
     CHECK_FALSE(need_event(0, 0, 0));
@@ -41,6 +42,7 @@ TEST_CASE("the event arithmetic equals a walk over the entries written", "[virtq
     }
 }
 
+// virtio 1.2 §2.9
 TEST_CASE("notification data is the queue below and the place to go on at above", "[virtqueue]") {
     CHECK(notification_data(0x1234, 0x8005) == 0x80051234);
     CHECK(notification_data(1, 0) == 1);

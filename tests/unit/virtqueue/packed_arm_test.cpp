@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// When a packed ring's driver hears of completions.
+// These tests show when a packed ring's driver hears of completions.
 #include "support/catch.hpp"
 #include "support/ring_pair.hpp"
 
@@ -83,6 +83,7 @@ TEST_CASE("chains of any lengths are heard of by the nth completion at the lates
     }
 }
 
+// virtio 1.2 §2.8.22
 TEST_CASE("arm on a packed ring says true when something completed already", "[virtqueue]") {
     const auto mode = GENERATE(EventIndex::off, EventIndex::on);
     PackedPair pair({.size = 64, .event_index = mode});
@@ -96,6 +97,7 @@ TEST_CASE("arm on a packed ring says true when something completed already", "[v
     CHECK_FALSE(pair.driver.arm(3));
 }
 
+// virtio 1.2 §2.8.10
 TEST_CASE("without event index a packed ring interrupts once for each arm", "[virtqueue]") {
     PackedPair pair({.size = 64});
     const auto event = [&] { return pair.ring.driver_event()->value(); };

@@ -13,6 +13,7 @@ constexpr std::uint16_t kI = packed::kIndirect;
 
 } // namespace
 
+// virtio 1.2 §2.8.18
 TEST_CASE("a packed chain is popped as translated readable and writable segments", "[virtqueue]") {
     const auto indirect = GENERATE(IndirectTables::refused, IndirectTables::accepted);
     const auto ordering = GENERATE(Ordering::smp, Ordering::platform);
@@ -60,6 +61,7 @@ TEST_CASE("a packed chain of one descriptor is readable or writable", "[virtqueu
     CHECK(pair.chain.writable()[0].len == 6);
 }
 
+// virtio 1.2 §2.8.7
 TEST_CASE("entries of a packed indirect table are used in order, and of their flags only WRITE counts", "[virtqueue]") {
     PackedPair pair({.size = 8, .max_segments = 8, .indirect = IndirectTables::accepted});
     const auto misalign = GENERATE(0u, 4u, 1u); // the specification asks for no alignment of a table
@@ -82,6 +84,7 @@ TEST_CASE("entries of a packed indirect table are used in order, and of their fl
     CHECK(pair.chain.descriptors == 1);
 }
 
+// virtio 1.2 §2.8.6
 TEST_CASE("the id of a packed chain is the one of its last descriptor", "[virtqueue]") {
     PackedPair pair({.size = 8});
     pair.forge_avail(pair.data_addr(), 8, 77, kN);
@@ -117,6 +120,7 @@ TEST_CASE("unknown flags of packed descriptors are ignored", "[virtqueue]") {
     CHECK(pair.chain.readable().size() == 1);
 }
 
+// virtio 1.2 §2.8.12, §2.8.15
 TEST_CASE("used descriptors become visible at publish and not before", "[virtqueue]") {
     PackedPair pair({.size = 5, .max_segments = 2});
     HostSegment storage[2][4];
@@ -140,6 +144,7 @@ TEST_CASE("used descriptors become visible at publish and not before", "[virtque
     CHECK(pair.device.counters().chains == 14);
 }
 
+// virtio 1.2 §2.8.1, §2.8.3
 TEST_CASE("a used descriptor has id, length, wrap and WRITE, at the place of the first chain", "[virtqueue]") {
     PackedPair pair({.size = 8});
     HostSegment storage[2][4];
@@ -158,6 +163,7 @@ TEST_CASE("a used descriptor has id, length, wrap and WRITE, at the place of the
     CHECK(pair.ring.descriptors()[0].addr.value() == address);
 }
 
+// virtio 1.2 §2.8.15
 TEST_CASE("the packed device side writes to used descriptors and its event area only", "[virtqueue]") {
     const auto mode = GENERATE(EventIndex::off, EventIndex::on);
     PackedPair pair({.size = 8, .event_index = mode, .indirect = IndirectTables::accepted});
@@ -197,6 +203,7 @@ TEST_CASE("a packed push refuses a chain that is not out", "[virtqueue]") {
     CHECK(pair.device.error() == Errc::ok);
 }
 
+// virtio 1.2 §2.8.10, §2.8.14
 TEST_CASE("the packed device asks for kicks only while it is armed", "[virtqueue]") {
     const auto mode = GENERATE(EventIndex::off, EventIndex::on);
     PackedPair pair({.size = 16, .event_index = mode});

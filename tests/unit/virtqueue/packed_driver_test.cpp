@@ -18,6 +18,7 @@ std::uint16_t flags_of(const PackedPair& pair, std::size_t at) {
 
 } // namespace
 
+// virtio 1.2 §2.8.1, §2.8.6, §2.8.17, §2.8.19
 TEST_CASE("submit writes packed descriptors, kick the first of them", "[virtqueue]") {
     PackedPair pair({.size = 8, .max_segments = 4});
     const Segment readable[] = {{DeviceAddr{0x1000}, 0x28}, {DeviceAddr{0x2000}, 0x18}};
@@ -41,6 +42,7 @@ TEST_CASE("submit writes packed descriptors, kick the first of them", "[virtqueu
     CHECK(pair.driver.next_position() == 0x8005);
 }
 
+// virtio 1.2 §2.8.1
 TEST_CASE("a chain may wrap, and its flags with it", "[virtqueue]") {
     PackedPair pair({.size = 5, .max_segments = 3});
     const Segment three[] = {pair.segment(0, 8), pair.segment(8, 8), pair.segment(16, 8)};
@@ -62,6 +64,7 @@ TEST_CASE("a chain may wrap, and its flags with it", "[virtqueue]") {
     CHECK(pair.device.next_used() == 0x0001);
 }
 
+// virtio 1.2 §2.8.7, §2.8.19
 TEST_CASE("a packed indirect chain takes one descriptor and a table of its own", "[virtqueue]") {
     PackedPair pair({.size = 4, .max_segments = 4, .indirect = IndirectTables::accepted});
     const Segment readable[] = {{DeviceAddr{0x1000}, 0x28}};
@@ -109,6 +112,7 @@ TEST_CASE("a chain is indirect only when it would take more than its share of th
     }
 }
 
+// virtio 1.2 §2.8, §2.8.16, §2.8.17, §2.8.19
 TEST_CASE("limits say what a packed ring of each size can take, and it does", "[virtqueue]") {
     struct Row {
         std::uint16_t size, asked;
@@ -173,6 +177,7 @@ TEST_CASE("init of a packed driver refuses what cannot work", "[virtqueue]") {
     CHECK(driver.init(pair.ring, pair.shadow, options) == Errc::bad_argument);
 }
 
+// virtio 1.2 §2.8.17
 TEST_CASE("a packed submit refuses empty, oversized and over-long chains and writes nothing", "[virtqueue]") {
     const auto indirect = GENERATE(IndirectTables::refused, IndirectTables::accepted);
     PackedPair pair({.size = 8, .max_segments = 4, .indirect = indirect});
@@ -200,6 +205,7 @@ TEST_CASE("a packed submit refuses empty, oversized and over-long chains and wri
     CHECK(pair.device.error() == Errc::ok);
 }
 
+// virtio 1.2 §2.8.4, §2.8.6
 TEST_CASE("a used length counts only with its WRITE flag", "[virtqueue]") {
     PackedPair pair({.size = 8});
     pair.submit_and_kick(1);
@@ -213,6 +219,7 @@ TEST_CASE("a used length counts only with its WRITE flag", "[virtqueue]") {
     CHECK(pair.driver.error() == Errc::ok);
 }
 
+// virtio 1.2 §2.8.15
 TEST_CASE("a packed kick publishes a burst at once and rings at most one doorbell", "[virtqueue]") {
     const auto mode = GENERATE(EventIndex::off, EventIndex::on);
     PackedPair pair({.size = 70, .event_index = mode});
@@ -232,6 +239,7 @@ TEST_CASE("a packed kick publishes a burst at once and rings at most one doorbel
     CHECK(pair.driver.counters().publications == 5);
 }
 
+// virtio 1.2 §2.8.10
 TEST_CASE("the doorbell of a packed ring is silent while the device says so", "[virtqueue]") {
     const auto mode = GENERATE(EventIndex::off, EventIndex::on);
     PackedPair pair({.size = 64, .event_index = mode});
@@ -247,6 +255,7 @@ TEST_CASE("the doorbell of a packed ring is silent while the device says so", "[
     CHECK(pair.driver.counters().doorbells == 1);
 }
 
+// virtio 1.2 §2.8.10
 TEST_CASE("without event index a descriptor event is no more than enabled", "[virtqueue]") {
     PackedPair pair({.size = 64});
     *pair.ring.device_event() = packed_event(0x8030, packed::kDescriptor);
@@ -264,6 +273,7 @@ TEST_CASE("without event index a descriptor event is no more than enabled", "[vi
     CHECK(pair.doorbells == 2);
 }
 
+// virtio 1.2 §2.8.10
 TEST_CASE("the doorbell rings when a burst passes the device's descriptor event, lap after lap", "[virtqueue]") {
     const auto size = GENERATE(std::uint16_t{5}, std::uint16_t{8}, std::uint16_t{1000});
     PackedPair pair({.size = size, .event_index = EventIndex::on, .max_segments = 2});
@@ -289,6 +299,7 @@ TEST_CASE("the doorbell rings when a burst passes the device's descriptor event,
     CHECK(pair.driver.next_position() == next);
 }
 
+// virtio 1.2 §2.8.16, §2.9
 TEST_CASE("a packed device that takes a burst is told where the driver goes on", "[virtqueue]") {
     PackedPair pair({.size = 5, .max_segments = 2});
     CHECK(notification_data(1, pair.driver.next_position()) == 0x80000001);

@@ -5,6 +5,7 @@
 using namespace vfsproto;
 using namespace vfsproto::test;
 
+// virtio 1.2 §2.8.10.1
 TEST_CASE("a packed ring's areas have the sizes and alignments of virtio 1.2 2.8", "[virtqueue]") {
     const auto size = GENERATE(std::uint16_t{1}, std::uint16_t{3}, std::uint16_t{1000}, std::uint16_t{32768});
     const PackedLayout layout = packed_layout(size);
@@ -16,6 +17,7 @@ TEST_CASE("a packed ring's areas have the sizes and alignments of virtio 1.2 2.8
     CHECK(layout.device_offset % 64 == 0);
 }
 
+// virtio 1.2 §2.8
 TEST_CASE("every size from 1 to 32768 is a packed ring size", "[virtqueue]") {
     for (const std::uint32_t size : {1, 2, 3, 5, 7, 1000, 32767, 32768}) CHECK(is_packed_size(size));
     for (const std::uint32_t size : {0, 32769, 65536}) CHECK_FALSE(is_packed_size(size));
@@ -24,6 +26,7 @@ TEST_CASE("every size from 1 to 32768 is a packed ring size", "[virtqueue]") {
     CHECK(packed_size_within(65535) == 32768);
 }
 
+// virtio 1.2 §2.8.11
 TEST_CASE("a packed ring refuses misaligned, short and oddly sized areas", "[virtqueue]") {
     Pages pages(8192);
     const Region memory = pages.at(DeviceAddr{0x1000});
@@ -57,6 +60,7 @@ TEST_CASE("the areas of a packed ring are told to the device by their device add
     CHECK(ring.device_area().len == 4);
 }
 
+// virtio 1.2 §2.8.13, §2.8.14
 TEST_CASE("packed descriptors and event areas have the bytes of the specification", "[virtqueue]") {
     Pages pages(4096);
     const Region memory = pages.at(DeviceAddr{0});

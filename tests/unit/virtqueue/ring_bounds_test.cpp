@@ -114,7 +114,7 @@ TEST_CASE("arm on a deep packed ring looks at 256 chains and takes the others fo
     pair.driver.kick();
     CHECK(asked(10) == 10); // 44 that may be short were not looked at
     CHECK(asked(44) == 44);
-    CHECK(asked(45) == 46); // … and one of two descriptors
+    CHECK(asked(45) == 46); // a chain of two descriptors
     CHECK(asked(100) == 44 + 2 * 56);
     for (std::uint16_t i = 256; i < 300; ++i) REQUIRE(pair.submit(i) == Errc::ok);
     pair.driver.kick();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What is left of a ring's earlier life when it is set up again: nothing but, after restart(), the driver's counters.
+// A ring that is set up again keeps nothing of its earlier life but, after restart(), the driver's counters.
 #include "support/catch.hpp"
 #include "support/ring_pair.hpp"
 
@@ -112,7 +112,7 @@ TEMPLATE_TEST_CASE("restart zeroes the ring, asks for interrupts as a fresh one 
     CHECK(pair.driver.counters().descriptors == descriptors);
     pair.start_device();
     const auto now = pair.ring_memory().bytes();
-    // Only the areas: the space between them is nobody's.
+    // The areas are zeroed; the space between them belongs to nobody.
     for (const Segment area : {pair.ring.descriptor_area(), pair.ring.driver_area(), pair.ring.device_area()}) {
         const auto at = static_cast<std::size_t>(to_number(area.addr) - to_number(TestType::kRingAddr));
         CHECK(std::equal(now.begin() + static_cast<std::ptrdiff_t>(at),

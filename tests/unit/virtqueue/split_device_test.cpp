@@ -5,6 +5,7 @@
 using namespace vfsproto;
 using namespace vfsproto::test;
 
+// virtio 1.2 §2.7.4.1
 TEST_CASE("a chain is popped as translated readable and writable segments", "[virtqueue]") {
     const auto indirect = GENERATE(IndirectTables::refused, IndirectTables::accepted);
     RingPair pair({.size = 8, .max_segments = 5, .indirect = indirect});
@@ -29,6 +30,7 @@ TEST_CASE("a chain is popped as translated readable and writable segments", "[vi
     CHECK(pair.device.error() == Errc::ok);
 }
 
+// virtio 1.2 §2.7.5.3.2
 TEST_CASE("normal descriptors before an indirect table make one chain", "[virtqueue]") {
     RingPair pair({.size = 8, .max_segments = 8, .indirect = IndirectTables::accepted});
     const auto misalign = GENERATE(0u, 4u, 1u); // the specification asks for no alignment of a table
@@ -78,6 +80,7 @@ TEST_CASE("unknown descriptor flags are ignored", "[virtqueue]") {
     CHECK(pair.chain.readable().size() == 1);
 }
 
+// virtio 1.2 §2.7.8.2
 TEST_CASE("used entries become visible at publish and not before", "[virtqueue]") {
     RingPair pair({.size = 8});
     HostSegment storage[2][4];
@@ -102,6 +105,7 @@ TEST_CASE("used entries become visible at publish and not before", "[virtqueue]"
     CHECK(pair.device.counters().chains == 2);
 }
 
+// virtio 1.2 §2.7.5.1
 TEST_CASE("the device side writes to the used ring only", "[virtqueue]") {
     const auto mode = GENERATE(EventIndex::off, EventIndex::on);
     RingPair pair({.size = 8, .event_index = mode, .indirect = IndirectTables::accepted});

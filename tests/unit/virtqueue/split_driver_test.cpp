@@ -17,6 +17,7 @@ std::uint16_t avail_flags(const RingPair& pair) { return pair.ring.avail()[Split
 
 } // namespace
 
+// virtio 1.2 §2.7.4.2, §2.7.5.3.1
 TEST_CASE("submit writes descriptors and the available entry, kick the index", "[virtqueue]") {
     RingPair pair({.size = 8, .max_segments = 4});
     const Segment readable[] = {{DeviceAddr{0x1000}, 0x28}, {DeviceAddr{0x2000}, 0x18}};
@@ -56,6 +57,7 @@ TEST_CASE("a chain of readable segments only has no WRITE flag", "[virtqueue]") 
     CHECK_FALSE(second.has(split::kNext | split::kWrite | split::kIndirect));
 }
 
+// virtio 1.2 §2.7.5.3.1
 TEST_CASE("an indirect chain takes one descriptor and a table of its own", "[virtqueue]") {
     RingPair pair({.size = 4, .max_segments = 4, .indirect = IndirectTables::accepted});
     const Segment readable[] = {{DeviceAddr{0x1000}, 0x28}};
@@ -89,6 +91,7 @@ TEST_CASE("chains of up to direct_segments stay direct beside indirect ones", "[
     }
 }
 
+// virtio 1.2 §2.7.4.2, §2.7.5.3.1
 TEST_CASE("limits say what a ring of each size can take, and it does", "[virtqueue]") {
     struct Row {
         std::uint16_t size, asked;
@@ -140,6 +143,7 @@ TEST_CASE("init refuses what cannot work", "[virtqueue]") {
     CHECK(driver.init(pair.ring, pair.shadow, options) == Errc::bad_argument);
 }
 
+// virtio 1.2 §2.7.5.2
 TEST_CASE("submit refuses empty, oversized and over-long chains and takes nothing", "[virtqueue]") {
     const auto indirect = GENERATE(IndirectTables::refused, IndirectTables::accepted);
     RingPair pair({.size = 8, .max_segments = 4, .indirect = indirect});
@@ -192,6 +196,7 @@ TEST_CASE("a kick publishes a burst at once and rings at most one doorbell", "[v
     CHECK(pair.driver.counters().publications == 1);
 }
 
+// virtio 1.2 §2.7.10.1, §2.7.10.2
 TEST_CASE("without event index the doorbell is silent while the device says so", "[virtqueue]") {
     RingPair pair({.size = 64});
     pair.device.disarm();
@@ -217,6 +222,7 @@ TEST_CASE("without event index only the lowest flag bits count", "[virtqueue]") 
     CHECK(pair.device.wants_notification());
 }
 
+// virtio 1.2 §2.7.10.1
 TEST_CASE("with event index the doorbell rings when the index passes the event, across the wrap", "[virtqueue]") {
     RingPair pair({.size = 4, .event_index = EventIndex::on});
     std::uint16_t expected = 0;
@@ -236,6 +242,7 @@ TEST_CASE("with event index the doorbell rings when the index passes the event, 
     CHECK(pair.ring.used()[SplitRing::kFlags].value() == 0);
 }
 
+// virtio 1.2 §2.9
 TEST_CASE("a split ring's doorbell is told the available index", "[virtqueue]") {
     RingPair pair({.size = 4});
     for (std::uint32_t i = 1; i <= 0x10002; ++i) {
@@ -247,6 +254,7 @@ TEST_CASE("a split ring's doorbell is told the available index", "[virtqueue]") 
     CHECK(notification_data(3, pair.rung_with) == 0x00020003);
 }
 
+// virtio 1.2 §2.7.7.1, §2.7.7.2, §2.7.10.1, §2.7.10.2
 TEST_CASE("the flags are ignored with event index, and stay zero", "[virtqueue]") {
     RingPair pair({.size = 8, .event_index = EventIndex::on});
     pair.ring.used()[SplitRing::kFlags] = split::kNoNotify; // "the low bit is ignored"
@@ -264,6 +272,7 @@ TEST_CASE("the flags are ignored with event index, and stay zero", "[virtqueue]"
     CHECK(pair.device.wants_notification());
 }
 
+// virtio 1.2 §2.7.10.1
 TEST_CASE("the kick decision counts from the last decision, not from the last chain", "[virtqueue]") {
     RingPair pair({.size = 64, .event_index = EventIndex::on});
     pair.submit_and_kick(0); // decision at 1
@@ -303,6 +312,7 @@ TEST_CASE("arm with nothing in flight waits for the next completion", "[virtqueu
     CHECK(pair.ring.used_event()->value() == 0);
 }
 
+// virtio 1.2 §2.7.14
 TEST_CASE("arm says true when that many completed already", "[virtqueue]") {
     const auto mode = GENERATE(EventIndex::off, EventIndex::on);
     RingPair pair({.size = 64, .event_index = mode});
@@ -318,6 +328,7 @@ TEST_CASE("arm says true when that many completed already", "[virtqueue]") {
     CHECK_FALSE(pair.driver.arm(3));
 }
 
+// virtio 1.2 §2.7.7.2
 TEST_CASE("the device interrupts when the completion asked for is there", "[virtqueue]") {
     RingPair pair({.size = 64, .event_index = EventIndex::on});
     for (std::uint16_t i = 0; i < 10; ++i) pair.submit_and_kick(i);
@@ -330,6 +341,7 @@ TEST_CASE("the device interrupts when the completion asked for is there", "[virt
     CHECK(pair.device.counters().notifications == 1);
 }
 
+// virtio 1.2 §2.7.7.1, §2.7.7.2
 TEST_CASE("without event index an interrupt comes once for each arm", "[virtqueue]") {
     RingPair pair({.size = 64});
     for (std::uint16_t i = 0; i < 8; ++i) pair.submit_and_kick(i);

@@ -5,6 +5,7 @@
 using namespace vfsproto;
 using namespace vfsproto::test;
 
+// virtio 1.2 §2.7
 TEST_CASE("a split ring's areas have the sizes and alignments of virtio 1.2 2.7", "[virtqueue]") {
     const auto size =
         GENERATE(std::uint16_t{1}, std::uint16_t{2}, std::uint16_t{128}, std::uint16_t{1024}, std::uint16_t{32768});
@@ -19,6 +20,7 @@ TEST_CASE("a split ring's areas have the sizes and alignments of virtio 1.2 2.7"
     CHECK(layout.device_offset % 64 == 0);
 }
 
+// virtio 1.2 §2.7
 TEST_CASE("only powers of two up to 32768 are split ring sizes, and an offer is rounded down", "[virtqueue]") {
     for (const std::uint32_t size : {1, 2, 4, 64, 128, 1024, 32768}) CHECK(is_split_size(size));
     for (const std::uint32_t size : {0, 3, 6, 100, 32767, 32769, 65536}) CHECK_FALSE(is_split_size(size));
@@ -29,6 +31,7 @@ TEST_CASE("only powers of two up to 32768 are split ring sizes, and an offer is 
     CHECK(split_size_within(65535) == 32768);
 }
 
+// virtio 1.2 §2.7.1
 TEST_CASE("a split ring refuses misaligned, short and oddly sized areas", "[virtqueue]") {
     Pages pages(8192);
     const Region memory = pages.at(DeviceAddr{0x1000});
@@ -63,6 +66,7 @@ TEST_CASE("the areas of a split ring are told to the device by their device addr
     CHECK(ring.device_area().len == 134);
 }
 
+// virtio 1.2 §2.7
 TEST_CASE("descriptors, available and used entries have the bytes of the specification", "[virtqueue]") {
     Pages pages(4096);
     const Region memory = pages.at(DeviceAddr{0});

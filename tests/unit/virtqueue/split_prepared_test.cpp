@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Prepared chains: the driver writes only the segment that differs (prepared_chain.hpp).
+// These tests show that a prepared chain is written only where it differs (prepared_chain.hpp).
 #include "support/catch.hpp"
 #include "support/ring_pair.hpp"
 
@@ -82,7 +82,7 @@ TEST_CASE("the segment that differs may be a readable one", "[virtqueue]") {
     expected[24] = 6;
     CHECK(chain_at(pair, 0) == expected);
     complete(pair, 0, 0x10);
-    // What the device may write did not grow with it.
+    // The bound of what the device may write did not grow with it.
     REQUIRE(submit_out(pair, id, {0x4400, 0x1000}) == Errc::ok);
     pair.driver.kick();
     pair.forge_used(0, 0x11);
@@ -103,7 +103,7 @@ TEST_CASE("prepared chains are told apart, and each head in the ring has its own
     second[30] = 5;
     CHECK(chain_at(pair, 3) == second);
     complete(pair, 3);
-    // Another id at the same head.
+    // Another id is submitted at the same head.
     scribble(pair);
     REQUIRE(submit(pair, first + 1, kPayload) == Errc::ok);
     CHECK(chain_at(pair, 3) == second);
@@ -215,7 +215,7 @@ TEST_CASE("a full or a latched ring refuses prepared chains as it refuses others
     CHECK(pair.driver.evacuate(pair.done) == 1);
     CHECK(submit(pair, id, kPayload, 4) == Errc::ring_id_not_live);
 
-    // After a restart nothing is left of what stood in the ring.
+    // Nothing of what was in the ring is left after a restart.
     REQUIRE(pair.driver.restart() == Errc::ok);
     scribble(pair);
     REQUIRE(submit(pair, id, kPayload) == Errc::ok);
