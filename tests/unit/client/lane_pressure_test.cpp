@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Back-pressure, failure of the whole lane, notifications asked for, and tracing.
+// The lane under pressure: it holds requests back, fails as a whole, asks for notifications, and shows requests to a
+// trace.
 #include "lane_fixture.hpp"
 
 #include <functional>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What a lane takes from its queue: each check of docs/architecture.md, "The client", and what its failure costs.
+// The replies a lane takes from its queue: each check of docs/architecture.md, "The client", and what its failure
+// costs.
 #include "lane_fixture.hpp"
 
 using namespace vfsproto;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What a lane puts on its queue.
+// The chains a lane puts on its queue.
 #include "lane_fixture.hpp"
 #include "support/message.hpp"
 
@@ -57,7 +57,7 @@ template <Opcode Op> struct FullRequest {
         }
     }
 
-    // The same, put together by hand; `in_size` bytes of the fixed struct.
+    // Puts the expected message together by hand, with `in_size` bytes of the fixed struct.
     [[nodiscard]] std::vector<std::byte> expected(std::uint64_t unique,
                                                   std::size_t in_size = wire::RowOf<Op>::in_size) const {
         Message message(Op, call.nodeid);
@@ -286,7 +286,7 @@ TEST_CASE("data both ways passes through one slot: IOCTL bounced in and out") {
     const ScriptedQueue::Sent& sent = f.queue.last();
     CHECK(sent.body(sizeof(wire::IoctlIn)) == in);
     CHECK(sent.capacity == 16 + sizeof(wire::IoctlOut) + 3000);
-    // Neither part may lie on the other.
+    // The two parts do not overlap.
     CHECK(to_number(sent.writable[0].addr) >= to_number(sent.readable[0].addr) + sent.readable[0].len);
     const auto reply = pattern(sizeof(wire::IoctlOut) + 3000, 6);
     f.queue.reply_bytes(0, reply.data(), reply.size());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What operations send, what they make of an answer's content, and which lookups a failure leaves behind.
+// The requests that operations send, what they make of an answer's content, and which lookups a failure leaves behind.
 #include "operations_fixture.hpp"
 #include "vfsproto/fuse/client/operations/attributes.hpp"
 #include "vfsproto/fuse/client/operations/data.hpp"
@@ -21,7 +21,7 @@ template <Opcode Op> void name_it(Single<Op>& operation) {
     if (wire::op_info(Op).in_tail == wire::InTail::name_pair) operation.call.name2 = text_span("second");
 }
 
-// What became of this entry as the answer of an operation.
+// The outcome of an operation whose answer has this entry.
 struct Outcome {
     Errc errc;
     Errno error;
@@ -390,7 +390,7 @@ TEST_CASE("LSEEK and COPY_FILE_RANGE refuse answers that cannot be") {
     f.next(Opcode::lseek);
     f.answer_error(Errno::enxio);
     CHECK(seek->error() == Errno::enxio);
-    // By GETATTR as well.
+    // The fallback asks for the end of the file by GETATTR as well.
     f.sticky.mark(Opcode::lseek);
     seek->start(f.client, kCaller, 5, {1, 100, kSeekHole, 0});
     f.next(Opcode::getattr);

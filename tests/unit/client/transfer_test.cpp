@@ -375,7 +375,7 @@ TEST_CASE("the device gone in the middle ends the transfer once, with every piec
     CHECK(f.transfer.finished == 1);
     CHECK(f.transfer->errc() == Errc::device_gone);
     CHECK(f.lane.idle());
-    // And a lane that is gone refuses it at once, without depth.
+    // A lane that is gone refuses the transfer at once; the calls do not nest.
     f.start();
     CHECK(f.transfer.finished == 2);
     CHECK(f.transfer->errc() == Errc::device_gone);

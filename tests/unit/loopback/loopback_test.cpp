@@ -305,7 +305,7 @@ TEST_CASE("memory comes and goes while queues run", "[loopback]") {
     REQUIRE(client.exchange(kRequests, init_request()).header().error == 0);
     for (int i = 0; i < 3; ++i) {
         std::vector<Region> regions;
-        // More than fits one arena, and more arenas than a device side can hold.
+        // This is more than fits one arena, and more arenas than a device side can hold.
         for (std::size_t n = 0; n < config::kMaxRegions - 1; ++n) {
             const auto region = device->allocate(std::size_t{65} << 20);
             REQUIRE(region);

@@ -92,7 +92,7 @@ TEST_CASE("names that last are listed exactly once while others come and go") {
         if (part.empty()) break;
         for (const Listed& entry : part) seen.insert(entry.name);
         offset = part.back().next;
-        // What was just listed goes, the continuation's own entry among it; odd ones ahead go; new ones come.
+        // Entries that were just listed go, the continuation's own among them; odd ones ahead go; new ones come.
         for (const Listed& entry : part) {
             if (entry.name[0] == 'd') client.call<Opcode::rmdir>(1, {}, {.name = entry.name});
         }

@@ -249,7 +249,7 @@ TEST_CASE("WRITE, truncation and OPEN take set-id bits away when the client says
     reset();
     CHECK(f.client.call<Opcode::open>(node, {O_RDWR | O_TRUNC, wire::kOpenKillSuidgid}).ok());
     CHECK(mode() == 0755);
-    // Without execute permission for the group, the bit means mandatory locking and stays.
+    // A set-group-id bit without execute permission for the group means mandatory locking, and stays.
     REQUIRE(::chmod(f.host("file").c_str(), 06645) == 0);
     CHECK(f.write(fh, 0, "x", wire::kWriteKillSuidgid).ok());
     CHECK(mode() == 02645);

@@ -190,7 +190,7 @@ TEST_CASE("a handle released while another thread reads through it stays whole u
             in.fh = shared;
             in.size = 7;
             const Answered answer = queue.send(Message(Opcode::read).fixed(in), {16, 7});
-            // Never another file's bytes, although descriptor numbers are reused all the time.
+            // The answer is never another file's bytes, although descriptor numbers are reused all the time.
             if (answer.ok() ? answer.text() != "content" : answer.error != Errno::ebadf) std::abort();
         }
     });

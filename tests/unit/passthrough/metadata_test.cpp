@@ -260,7 +260,7 @@ TEST_CASE("a directory is listed whole in pieces of any size, and from any cooki
     for (const Listed& one : all) names.insert(one.name);
     CHECK(all.size() == expected.size());
     CHECK(names == expected);
-    // From somewhere in the middle, then from the beginning.
+    // The listing goes on from somewhere in the middle, then from the beginning.
     const std::size_t middle = all.size() / 2;
     const auto again = records_of(f.read_directory<Opcode::readdir>(fh, all[middle].dirent.off, 4096).body, false);
     REQUIRE_FALSE(again.empty());
@@ -275,7 +275,7 @@ TEST_CASE("a rewound directory shows what has happened since", "[passthrough]") 
     CHECK(records_of(f.read_directory<Opcode::readdir>(fh, 0, 4096).body, false).size() == 2);
     f.write_host("new", "");
     CHECK(records_of(f.read_directory<Opcode::readdir>(fh, 0, 4096).body, false).size() == 3);
-    // Also when nothing of what was read ahead has been taken.
+    // A rewind works also when nothing of what was read ahead has been taken.
     CHECK(f.read_directory<Opcode::readdir>(fh, 0, 24).error == Errno::einval);
     f.write_host("newer", "");
     CHECK(records_of(f.read_directory<Opcode::readdir>(fh, 0, 4096).body, false).size() == 4);

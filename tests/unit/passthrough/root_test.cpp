@@ -161,7 +161,7 @@ TEST_CASE("a name that turns into a symlink at any moment never leads out", "[pa
         leaks += is_secret(f.read(fh, 0, 100).text());
         f.release(fh);
     };
-    // Until both have happened, so that the test has seen something.
+    // The loop ends when both have happened, so that the test has seen something.
     for (int round = 0; round < 1500 || ((opened == 0 || below == 0) && round < 1'000'000); ++round) {
         const Answered created = f.create(1, "name", O_RDWR);
         if (created.ok()) {

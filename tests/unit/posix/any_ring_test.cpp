@@ -52,7 +52,7 @@ template <class Lane, class Queue> struct Side {
         call.on_done = [](client::Request& request) noexcept { ++static_cast<Statfs*>(request.owner)->ended; };
         lane.enqueue(call);
     }
-    // What the device sees of everything published; it keeps the chains.
+    // Lets the device see everything that is published; it keeps the chains.
     void take() {
         lane.kick();
         for (;;) {
@@ -207,7 +207,7 @@ TEST_CASE("a second READ of a slot writes one descriptor", "[any_ring]") {
         ring.answer(0, len);
     };
     read(0, 100);
-    // What nobody writes again stays as it is, and is never read by us.
+    // A descriptor that nobody writes again stays as it is, and our side never reads it.
     SplitDesc* const descriptors = ring.pair.ring.descriptors();
     const SplitDesc message = descriptors[0];
     const SplitDesc payload = descriptors[2];

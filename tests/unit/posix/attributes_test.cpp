@@ -149,7 +149,7 @@ TEMPLATE_TEST_CASE("access is refused to those who have none", "[attributes]", O
     options.mount.channel.caller = {4321, 4321, 1};
     TestType over(options);
     {
-        // Made by the owner of all: on the host, or by a mount of another caller.
+        // The file's owner is everybody's: it is made on the host, or by a mount of another caller.
         if constexpr (std::is_same_v<TestType, OverDirectory>) {
             std::filesystem::permissions(over.directory.path(), std::filesystem::perms(0777));
         }

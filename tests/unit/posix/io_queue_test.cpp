@@ -160,7 +160,7 @@ TEST_CASE("a queue ends when the device goes", "[io_queue]") {
     while (const client::Operation* done = queue.next()) gone += done->errc() == Errc::device_gone;
     killer.join();
     CHECK(gone == 100);
-    // What is started afterwards ends at once.
+    // An operation that is started afterwards ends at once.
     GatedRead later(2);
     queue.start(later.operation, wire::kRootNodeId);
     CHECK(queue.next() == &later.operation);

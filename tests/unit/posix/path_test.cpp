@@ -185,7 +185,7 @@ TEST_CASE("a walk begins once more when something on its way was replaced", "[pa
         return fault;
     });
     CHECK(stat_error(*over, "/dir/sub/deep") == Errno::estale);
-    // Having begun to create, it does not.
+    // A walk that has begun to create does not start again.
     CHECK(error_of(over->open_file("/dir/sub/deep", kOCreat | kOWronly)) == Errno::estale);
     over.fs.set_faults({});
 }

@@ -13,7 +13,7 @@
 
 namespace vfsproto::test {
 
-// What the device writes for a request: the bytes behind the reply's header, and the header's own fields.
+// The reply the device writes for a request: the bytes behind the header, and the header's own fields.
 struct ScriptedReply {
     std::int32_t error = 0; // negative errno
     std::vector<std::byte> body{};

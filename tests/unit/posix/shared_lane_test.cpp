@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// How threads share a lane: who polls, who sleeps, who wakes whom, and what it costs.
+// Threads share a lane: who polls, who sleeps, who wakes whom, and what it costs.
 #include "unit/posix/gated_channel.hpp"
 
 #include "vfsproto/posix/io_queue.hpp"
@@ -35,7 +35,7 @@ struct Reader {
     ~Reader() {
         if (thread.joinable()) thread.join();
     }
-    // Blocked in a system call, as far as the system can tell.
+    // True if the thread is blocked in a system call, as far as the system can tell.
     [[nodiscard]] bool asleep() const {
         const int id = tid.load(std::memory_order_acquire);
         std::ifstream stat("/proc/self/task/" + std::to_string(id) + "/stat");
@@ -172,7 +172,7 @@ TEST_CASE("every sleeper returns when the device goes", "[shared_lane]") {
     over.loopback->fail("pulled out");
     for (Reader& reader : readers) until([&] { return reader.finished(); });
     for (Reader& reader : readers) CHECK(reader.read.operation.errc() == Errc::device_gone);
-    // So does whoever comes later, at once.
+    // A thread that comes later fails at once as well.
     GatedRead later(2);
     later.run(*over.channel);
     CHECK(later.operation.errc() == Errc::device_gone);
@@ -321,12 +321,12 @@ TEST_CASE("operations nobody waits for are polled by a thread of their own", "[s
         };
         over.channel->detached().start(call.read.operation, wire::kRootNodeId);
     };
-    // Again and again: the thread sleeps in between.
+    // The thread sleeps between the rounds.
     for (int round = 1; round <= 50; ++round) {
         for (std::uint64_t i = 10; i < 14; ++i) start(i);
         until([&] { return done.load(std::memory_order_acquire) == round * 4; });
     }
-    // Beside one that waits for itself.
+    // The detached operation runs beside a thread that waits for itself.
     start(1);
     GatedRead read(7);
     read.run(*over.channel);

@@ -40,7 +40,7 @@ struct World {
             return now;
         });
     }
-    // Of the next waits, how many spin, and how many yield?
+    // Counts how many of the next waits spin, and how many yield.
     struct Busy {
         std::uint64_t spins;
         std::uint64_t yields;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What lengths and errors a reply may have.
+// The lengths and errors that a reply may have.
 #include "support/catch.hpp"
 #include "vfsproto/fuse/wire/reply_check.hpp"
 

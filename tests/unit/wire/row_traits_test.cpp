@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What the rows of the op table say beside sizes and names.
+// The traits of rows in the op table, beside sizes and names.
 #include "support/catch.hpp"
 #include "vfsproto/fuse/wire/op_table.hpp"
 
@@ -49,7 +49,7 @@ TEST_CASE("a row that opens a handle names the one that closes it", "[wire]") {
 TEST_CASE("what may be repeated changes nothing, and what changes names may not be", "[wire]") {
     for (const OpInfo& op : kOpInfo) {
         INFO(op.name);
-        // What names something to be made or removed succeeds once.
+        // A request that names something to be made or removed succeeds once.
         if (op.in_tail == InTail::name_pair || op.traits.makes != MakesType::any) {
             CHECK(op.traits.repeat == Repeat::unsafe);
         }
