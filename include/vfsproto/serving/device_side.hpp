@@ -8,43 +8,45 @@
 #include "vfsproto/serving/device_side_ring.hpp"
 
 #include <memory>
+#include <mutex>
 #include <vector>
 
 namespace vfsproto::serving {
 
-// One owner at a time.
+// The device side of a queue. All calls need the lock of its Port; serve() lets go of it while a handler runs. Two threads
+// are never inside serve(), and none is while start() or stop() runs.
 class DeviceSide {
 public:
     virtual ~DeviceSide() = default;
 
-    // The ring and `memory` outlive the next stop(). Errors: what DeviceSideRing::start() says.
+    // Starts to serve a ring. The ring and `memory` outlive the next stop(). Errors: what DeviceSideRing::start() says.
     [[nodiscard]] virtual Errc start(const RingPlace& place, FeatureSet features,
                                      const RegionTable& memory) noexcept = 0;
-    // The queue was reset: nothing of the driver's memory is touched any more.
+    // Called when the queue was reset. Afterwards nothing of the driver's memory is touched.
     virtual void stop() noexcept = 0;
-    // Serves until the ring is empty and armed. Interrupts, where the driver asks for one, go to the eventfd `call`.
-    // Returns how many.
-    virtual std::size_t serve(int call) noexcept = 0;
-    // Answers what was parked and can be answered now. Returns as above.
+    // Serves until the ring is empty and armed. Interrupts that the driver asks for go to the eventfd `call`. The caller
+    // holds `lock`; handlers of the file system run without it. Returns the number of interrupts.
+    virtual std::size_t serve(int call, std::mutex& lock) noexcept = 0;
+    // Answers the parked requests that can be answered now; calls no handler. Returns the number of interrupts.
     virtual std::size_t answer_parked(int call) noexcept = 0;
-    // Gives back what a plan of faults holds back, unpublished: an answer_parked() follows.
+    // Gives back what a plan of faults holds back, unpublished: the caller calls answer_parked() next.
     virtual void release_held() noexcept = 0;
-    // Chains taken and not given back.
+    // Returns the number of chains taken and not given back.
     [[nodiscard]] virtual std::uint16_t outstanding() const noexcept = 0;
     [[nodiscard]] virtual Errc error() noexcept = 0;
 };
 
-// What a file system and its session are to the device.
+// A file system and its session, as the device sees them.
 class Served {
 public:
     virtual ~Served() = default;
-    // `size`: the most entries the queue may have.
+    // Makes the device side of one queue. `size` is the most entries that it may have.
     [[nodiscard]] virtual std::unique_ptr<DeviceSide> make_queue(server::LaneIdentity identity, std::uint16_t size) = 0;
-    // The device was reset. No queue runs.
+    // Called when the device was reset. No queue runs.
     virtual void end_session() noexcept = 0;
 };
 
-// The queue a lane is given: the ring itself.
+// The device side's queue without faults: the ring itself.
 class SoundQueue {
 public:
     using Queue = DeviceSideRing;
@@ -59,14 +61,40 @@ private:
     DeviceSideRing ring_;
 };
 
+// A queue whose lock a lane can let go of. It passes everything on. A model of DeviceQueue and of server::LockableQueue.
+template <DeviceQueue Inner> class SharedQueue {
+public:
+    // The inner queue is not owned.
+    explicit SharedQueue(Inner& inner) noexcept : inner_(inner) {}
+
+    // Tells which lock the caller of ServerLane::serve() holds.
+    void share(std::mutex& lock) noexcept { lock_ = &lock; }
+    void lock() noexcept { lock_->lock(); }
+    void unlock() noexcept { lock_->unlock(); }
+
+    [[nodiscard]] bool pop(Chain& chain) noexcept { return inner_.pop(chain); }
+    [[nodiscard]] Errc push(const Chain& done, std::uint32_t written) noexcept { return inner_.push(done, written); }
+    void publish() noexcept { inner_.publish(); }
+    [[nodiscard]] bool wants_notification() noexcept { return inner_.wants_notification(); }
+    [[nodiscard]] bool arm() noexcept { return inner_.arm(); }
+    void disarm() noexcept { inner_.disarm(); }
+    [[nodiscard]] Errc error() noexcept { return inner_.error(); }
+
+private:
+    Inner& inner_;
+    std::mutex* lock_ = nullptr;
+};
+
+// Serves a queue of either form, SoundQueue or one with faults, by a lane for one type of file system.
 template <server::FileSystem Fs, class Wrapped> class LaneSide final : public DeviceSide {
 public:
     template <class... Plan>
     LaneSide(Fs& fs, server::ServerSession& session, server::LaneIdentity identity, std::uint16_t size, Plan&&... plan)
         : wrapped_(size, std::forward<Plan>(plan)...),
+          queue_(wrapped_.queue()),
           segments_(size),
           scratch_(std::make_unique<server::RequestScratch>()),
-          lane_(wrapped_.queue(), fs, session, segments_, *scratch_, identity) {}
+          lane_(queue_, fs, session, segments_, *scratch_, identity) {}
 
     Errc start(const RingPlace& place, FeatureSet features, const RegionTable& memory) noexcept override {
         return wrapped_.ring().start(place, features, memory);
@@ -75,12 +103,13 @@ public:
         lane_.abandon();
         wrapped_.forget();
     }
-    std::size_t serve(int call) noexcept override {
+    std::size_t serve(int call, std::mutex& lock) noexcept override {
+        queue_.share(lock);
         std::size_t interrupts = 0;
         do {
             while (lane_.serve(kBudget) != 0) interrupts += notify(call);
-        } while (wrapped_.queue().arm());
-        // What the queue itself let go while it was armed.
+        } while (queue_.arm());
+        // A queue with faults lets completions go while it is armed.
         return interrupts + notify(call);
     }
     std::size_t answer_parked(int call) noexcept override {
@@ -92,21 +121,22 @@ public:
     Errc error() noexcept override { return wrapped_.queue().error(); }
 
 private:
-    static constexpr std::size_t kBudget = config::kDrainBatch; // requests between two looks at the driver's wishes
+    static constexpr std::size_t kBudget = config::kDrainBatch; // requests between two notifications
 
     std::size_t notify(int call) noexcept {
-        if (!wrapped_.queue().wants_notification()) return 0;
+        if (!queue_.wants_notification()) return 0;
         backends::signal_event(call);
         return 1;
     }
 
     Wrapped wrapped_;
+    SharedQueue<typename Wrapped::Queue> queue_;
     std::vector<HostSegment> segments_;
     std::unique_ptr<server::RequestScratch> scratch_; // too large to lie among the hot members
-    server::ServerLane<typename Wrapped::Queue, Fs> lane_;
+    server::ServerLane<SharedQueue<typename Wrapped::Queue>, Fs> lane_;
 };
 
-// Holds the session, and the file system as `Holder` does: a reference or an owning pointer.
+// Holds the session and the file system. `Holder` is a pointer to the file system, owning or not.
 template <server::FileSystem Fs, class Holder> class ServedBy : public Served {
 public:
     explicit ServedBy(Holder fs) : fs_(std::move(fs)) {}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// One queue of a device: its device side under its own lock, its events, its counters. The queues share no
-// lock: hiprio must not wait for a request queue (virtio 1.2 §5.11.6.3).
+// One queue of a device: its device side, its locks, its events, its counters. The queues share no lock: hiprio must not
+// wait for a request queue (virtio 1.2 §5.11.6.3).
 #pragma once
 
 #include "vfsproto/serving/device_side.hpp"
@@ -12,10 +12,14 @@
 
 namespace vfsproto::serving {
 
-// Its address stays the same for the life of the attachment: a doorbell points to it.
+// A queue as its device sees it. Doorbells point to it, so it is never moved.
+//
+// Two locks. serving_ is held by the thread that serves, through the handlers of the file system, and by calls that must
+// not meet a handler: set_up(), stop() and remove_memory() wait for file I/O. lock_ guards the ring and is free while a
+// handler runs: all other calls wait for the ring alone. Who takes both takes serving_ first.
 class Port {
 public:
-    // What a queue tells the device it belongs to. Called without the port's lock.
+    // Hears of the port what concerns the other queues. Called without a lock of the port.
     class Owner {
     public:
         virtual void served(Port& port) noexcept = 0;
@@ -31,22 +35,25 @@ public:
     Port& operator=(const Port&) = delete;
 
     [[nodiscard]] bool usable() const noexcept { return call_ && kick_; }
-    // From now on doorbells wake a thread. Throws std::system_error.
+    // Starts a thread, which doorbells wake from now on. Throws std::system_error.
     void start_thread();
     void end_thread() noexcept;
 
-    // The control plane: any of these excludes the queue's being served meanwhile.
+    // The control plane. Any thread, but not from inside a handler.
     [[nodiscard]] Errc add_memory(const Region& region) noexcept;
     void remove_memory(const Region& region) noexcept;
     [[nodiscard]] Errc set_up(const RingPlace& place, FeatureSet features) noexcept;
     void go_live() noexcept; // no chain is taken before that
+    // Ends serving. When it returns, nobody touches the ring or the buffers of its chains.
     void stop() noexcept;
     [[nodiscard]] bool is_set_up() noexcept;
 
+    // Serves the queue, or wakes the thread that does. Any thread. Never waits for a handler that another thread runs: that
+    // thread serves this doorbell too.
     void ring_doorbell() noexcept;
-    // Answers what was parked and can be answered now. Any thread; a port with nothing out costs one load.
+    // Answers the parked requests that can be answered now. Any thread. Costs one load when nothing is parked.
     void answer_parked() noexcept;
-    // The same for what a plan of faults holds back besides.
+    // Lets go what a plan of faults holds back, then does as answer_parked(). Any thread.
     void complete() noexcept;
 
     [[nodiscard]] int call() const noexcept { return call_.get(); }
@@ -58,19 +65,22 @@ public:
     [[nodiscard]] std::uint64_t interrupts() const noexcept { return interrupts_.load(std::memory_order_relaxed); }
 
 private:
-    void serve() noexcept;
     void run() noexcept;
+    void serve() noexcept;
+    void serve_once() noexcept;
     void settle_outstanding() noexcept;
-    void add(std::atomic<std::uint64_t>& counter, std::uint64_t n) noexcept;
+    void answer_parked_locked() noexcept;
 
     Owner& owner_;
     std::unique_ptr<DeviceSide> side_;
-    std::mutex mutex_; // side_, memory_, live_, set_up_
+    std::mutex serving_;
+    std::mutex lock_; // side_, memory_, live_, set_up_
     RegionTable memory_;
     bool live_ = false;
     bool set_up_ = false;
-    // So that others need not take the lock to see that nothing waits here.
+    // Chains taken and not given back, as of the last look, so that others see without the lock that nothing is parked.
     std::atomic<std::uint16_t> outstanding_{0};
+    std::atomic<std::uint32_t> rung_{0}; // doorbells not served to the end; who raises it from 0 serves
     std::atomic<std::uint64_t> doorbells_{0};
     std::atomic<std::uint64_t> interrupts_{0};
     backends::FileDescriptor call_ = backends::FileDescriptor::blocking_event();

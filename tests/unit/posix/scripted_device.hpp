@@ -34,7 +34,7 @@ public:
         return ring_.start(place, features, memory);
     }
     void stop() noexcept override {}
-    std::size_t serve(int call) noexcept override {
+    std::size_t serve(int call, std::mutex&) noexcept override {
         std::size_t interrupts = 0;
         do {
             Chain chain;

@@ -16,7 +16,15 @@ struct LaneIdentity {
     std::uint16_t id = 0; // the host's own number for it; requests and parked requests carry it
 };
 
-// Written by the lane's owner with relaxed stores; anyone may read them so.
+// A queue that several threads push to has unlock() and lock() besides. The lane's owner calls serve() with the queue
+// locked; it is unlocked while a handler runs, so that others need not wait for file I/O.
+template <class Queue>
+concept LockableQueue = requires(Queue& queue) {
+    { queue.lock() } noexcept;
+    { queue.unlock() } noexcept;
+};
+
+// Counts what a lane has done. The lane's owner writes with relaxed stores; anyone may read likewise.
 struct LaneCounters {
     std::uint64_t served = 0;
     std::uint64_t malformed = 0; // refused for their form: EINVAL and the like, or 0 bytes
@@ -25,8 +33,9 @@ struct LaneCounters {
     std::uint64_t parked = 0;    // answered later or still waiting
 };
 
-// One owner at a time. No call blocks, unless the file system does. It only pushes: afterwards the owner asks the queue
-// whether to notify (wants_notification() publishes too). Its serving loop:
+// Serves one queue. serve() has one owner at a time; the other calls are its owner's too, or anybody's who holds the lock
+// of a LockableQueue. No call blocks, unless the file system does. A lane only pushes: afterwards the owner asks the queue
+// whether to notify (wants_notification() publishes too). The owner's loop:
 //
 //   for (;;) {
 //       while (lane.serve(budget) != 0) if (queue.wants_notification()) notify();
@@ -113,7 +122,9 @@ private:
             static_cast<void>(queue_.push(chain, writer.finish_swapped()));
             return;
         }
+        if constexpr (LockableQueue<Queue>) queue_.unlock();
         answer(view, writer);
+        if constexpr (LockableQueue<Queue>) queue_.lock();
         if (writer.parked()) return count(counters_.parked);
         // The queue latches what goes wrong here; the next pop() says so.
         static_cast<void>(queue_.push(chain, writer.finish()));
