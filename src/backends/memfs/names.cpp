@@ -111,19 +111,19 @@ Errno do_move(MemfsCore& core, const Move& move, const wire::InHeader& caller) {
     return Errno::none;
 }
 
-Errno move_name(MemfsCore& core, const wire::InHeader& caller, u64 newdir, wire::Name old_name, wire::Name new_name,
-                u32 flags) {
+// Runs RENAME and RENAME2.
+template <class Request> Errno move_name(MemfsCore& core, const Request& request, u32 flags) {
     constexpr u32 known = abi::kRenameNoreplace | abi::kRenameExchange | abi::kRenameWhiteout;
     const bool exchange = (flags & abi::kRenameExchange) != 0;
     if ((flags & ~known) != 0 || (exchange && flags != abi::kRenameExchange)) return Errno::einval;
-    Move move{nullptr, nullptr, old_name, new_name, flags};
-    if (const Errno error = core.find_directory(caller.nodeid, move.from); error != Errno::none) return error;
-    if (const Errno error = core.find_directory(newdir, move.to); error != Errno::none) return error;
-    if (const Errno error = check_name(old_name); error != Errno::none) return error;
-    if (const Errno error = check_name(new_name); error != Errno::none) return error;
-    if (old_name.is_dot_or_dot_dot()) return Errno::ebusy;
-    if (new_name.is_dot_or_dot_dot()) return (flags & abi::kRenameNoreplace) != 0 ? Errno::eexist : Errno::ebusy;
-    return do_move(core, move, caller);
+    Move move{nullptr, nullptr, request.name, request.second_name, flags};
+    if (const Errno error = core.find_directory(request.header.nodeid, move.from); error != Errno::none) return error;
+    if (const Errno error = core.find_directory(request.in.newdir, move.to); error != Errno::none) return error;
+    if (const Errno error = check_name(move.old_name); error != Errno::none) return error;
+    if (const Errno error = check_name(move.new_name); error != Errno::none) return error;
+    if (move.old_name.is_dot_or_dot_dot()) return Errno::ebusy;
+    if (move.new_name.is_dot_or_dot_dot()) return (flags & abi::kRenameNoreplace) != 0 ? Errno::eexist : Errno::ebusy;
+    return do_move(core, move, request.header);
 }
 
 bool may_be_made(u32 mode) noexcept {
@@ -253,15 +253,14 @@ void Memfs::handle(In<Op::rmdir> request, Out<Op::rmdir> reply) noexcept {
 
 void Memfs::handle(In<Op::rename> request, Out<Op::rename> reply) noexcept {
     serve(*core_, request, reply, [&](auto& to) {
-        const Errno error = move_name(*core_, request.header, request.in.newdir, request.name, request.second_name, 0);
+        const Errno error = move_name(*core_, request, 0);
         error == Errno::none ? to.ok() : to.error(error);
     });
 }
 
 void Memfs::handle(In<Op::rename2> request, Out<Op::rename2> reply) noexcept {
     serve(*core_, request, reply, [&](auto& to) {
-        const Errno error =
-            move_name(*core_, request.header, request.in.newdir, request.name, request.second_name, request.in.flags);
+        const Errno error = move_name(*core_, request, request.in.flags);
         error == Errno::none ? to.ok() : to.error(error);
     });
 }

@@ -25,15 +25,22 @@ mode_t wanted_mode(const server::ServerSession& session, int directory, wire::u3
     return static_cast<mode_t>(mode);
 }
 
-// The host's umask is the process' own business, and not what the client asked for: gives back what it took away. Only a
-// file of the caller's is touched: somebody may have put another one in its place.
-int undo_host_umask(const ProcessIdentity& process, int directory, const DescriptorPath& made, mode_t wanted,
-                    const wire::InHeader& caller, struct statx& status) noexcept {
-    const mode_t taken = wanted & process.umask & 0777;
+// A file that was made just now, with the mode it should have.
+struct MadeFile {
+    int directory;
+    const DescriptorPath& path;
+    mode_t wanted;
+};
+
+// Gives back the bits that the host's umask took away: it is the process' own business, and not what the client asked for.
+// Only a file of the caller's is touched, because somebody may have put another one in its place.
+int undo_host_umask(const ProcessIdentity& process, const MadeFile& made, const wire::InHeader& caller,
+                    struct statx& status) noexcept {
+    const mode_t taken = made.wanted & process.umask & 0777;
     const uid_t owner = process.may_act_as_others ? caller.uid : process.uid;
-    if (taken == 0 || status.stx_uid != owner || has_default_acl(directory)) return 0;
+    if (taken == 0 || status.stx_uid != owner || has_default_acl(made.directory)) return 0;
     const auto mode = static_cast<mode_t>(status.stx_mode | taken);
-    if (::chmod(made.text(), mode & 07777) != 0) return errno;
+    if (::chmod(made.path.text(), mode & 07777) != 0) return errno;
     status.stx_mode = static_cast<__u16>(mode);
     return 0;
 }
@@ -83,8 +90,8 @@ void Passthrough::handle(const In<Opcode::mknod>& request, Out<Opcode::mknod>& r
     if (error != 0) return reply.error(to_errno(error));
     const InodeTable::Ref made = state_->inodes.acquire(found.nodeid);
     if (made && made->type != S_IFLNK) { // a link would mean that somebody put one in its place
-        error = undo_host_umask(state_->process, parent->fd.get(), DescriptorPath(made->fd.get()), mode, request.header,
-                                found.status);
+        error = undo_host_umask(state_->process, {parent->fd.get(), DescriptorPath(made->fd.get()), mode},
+                                request.header, found.status);
     }
     if (error != 0) {
         state_->inodes.forget(found.nodeid, 1);
@@ -109,8 +116,8 @@ void Passthrough::handle(const In<Opcode::mkdir>& request, Out<Opcode::mkdir>& r
     if (error != 0) return reply.error(to_errno(error));
     const InodeTable::Ref made = state_->inodes.acquire(found.nodeid);
     if (made && made->type == S_IFDIR) {
-        error = undo_host_umask(state_->process, parent->fd.get(), DescriptorPath(made->fd.get()), mode, request.header,
-                                found.status);
+        error = undo_host_umask(state_->process, {parent->fd.get(), DescriptorPath(made->fd.get()), mode},
+                                request.header, found.status);
     }
     if (error != 0) {
         state_->inodes.forget(found.nodeid, 1);
@@ -182,7 +189,7 @@ void Passthrough::handle(const In<Opcode::create>& request, Out<Opcode::create>&
     const DescriptorPath path(opened.fd.get());
     int error = state_->find_open(opened.fd.get(), found);
     if (error != 0) return reply.error(to_errno(error));
-    if (opened.made) error = undo_host_umask(state_->process, directory, path, mode, request.header, found.status);
+    if (opened.made) error = undo_host_umask(state_->process, {directory, path, mode}, request.header, found.status);
     const std::uint64_t fh = error == 0 ? state_->add_handle(std::move(opened.fd), flags.writes) : 0;
     if (fh == 0) {
         state_->inodes.forget(found.nodeid, 1);
@@ -211,7 +218,7 @@ void Passthrough::handle(const In<Opcode::tmpfile>& request, Out<Opcode::tmpfile
     const DescriptorPath path(fd.get());
     int error = state_->find_open(fd.get(), found);
     if (error != 0) return reply.error(to_errno(error));
-    error = undo_host_umask(state_->process, directory, path, mode, request.header, found.status);
+    error = undo_host_umask(state_->process, {directory, path, mode}, request.header, found.status);
     const std::uint64_t fh = error == 0 ? state_->add_handle(std::move(fd), true) : 0;
     if (fh == 0) {
         state_->inodes.forget(found.nodeid, 1);

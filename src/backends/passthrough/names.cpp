@@ -88,16 +88,17 @@ void Passthrough::handle(const In<Opcode::rmdir>& request, Out<Opcode::rmdir>& r
 namespace {
 
 // Runs RENAME and RENAME2. Returns Errno::none, or why not.
-wire::Errno rename_entry(InodeTable& inodes, std::uint64_t from, wire::Name name, std::uint64_t to, wire::Name new_name,
-                         wire::u32 flags) noexcept {
+template <class Request>
+wire::Errno rename_entry(InodeTable& inodes, const Request& request, wire::u32 flags) noexcept {
     namespace abi = wire::linux_abi;
     static_assert(abi::kRenameNoreplace == RENAME_NOREPLACE && abi::kRenameExchange == RENAME_EXCHANGE &&
                   abi::kRenameWhiteout == RENAME_WHITEOUT);
     constexpr wire::u32 kKnown = abi::kRenameNoreplace | abi::kRenameExchange | abi::kRenameWhiteout;
+    const wire::Name name = request.name, new_name = request.second_name;
     if (!is_component(name) || !is_component(new_name) || (flags & ~kKnown) != 0) return wire::Errno::einval;
     if (name.is_dot_or_dot_dot() || new_name.is_dot_or_dot_dot()) return wire::Errno::ebusy;
-    const InodeTable::Ref parent = inodes.acquire(from);
-    const InodeTable::Ref new_parent = inodes.acquire(to);
+    const InodeTable::Ref parent = inodes.acquire(request.header.nodeid);
+    const InodeTable::Ref new_parent = inodes.acquire(request.in.newdir);
     if (!parent || !new_parent) return wire::Errno::estale;
     const int done = ::renameat2(parent->fd.get(), name.data(), new_parent->fd.get(), new_name.data(), flags);
     return done == 0 ? wire::Errno::none : last_error();
@@ -107,16 +108,14 @@ wire::Errno rename_entry(InodeTable& inodes, std::uint64_t from, wire::Name name
 
 void Passthrough::handle(const In<Opcode::rename>& request, Out<Opcode::rename>& reply) noexcept {
     if (state_->read_only()) return reply.error(wire::Errno::erofs);
-    const wire::Errno error =
-        rename_entry(state_->inodes, request.header.nodeid, request.name, request.in.newdir, request.second_name, 0);
+    const wire::Errno error = rename_entry(state_->inodes, request, 0);
     if (error != wire::Errno::none) return reply.error(error);
     return reply.ok();
 }
 
 void Passthrough::handle(const In<Opcode::rename2>& request, Out<Opcode::rename2>& reply) noexcept {
     if (state_->read_only()) return reply.error(wire::Errno::erofs);
-    const wire::Errno error = rename_entry(state_->inodes, request.header.nodeid, request.name, request.in.newdir,
-                                           request.second_name, request.in.flags);
+    const wire::Errno error = rename_entry(state_->inodes, request, request.in.flags);
     if (error != wire::Errno::none) return reply.error(error);
     return reply.ok();
 }
