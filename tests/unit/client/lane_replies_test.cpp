@@ -3,6 +3,8 @@
 // costs.
 #include "lane_fixture.hpp"
 
+#include <cerrno>
+
 using namespace vfsproto;
 using namespace vfsproto::test;
 using client::Lane;
@@ -170,9 +172,10 @@ TEST_CASE("an error must be a negative number above -512 and have nothing behind
         INFO(error);
         CHECK(verdict<Opcode::statfs>({.error = error}) == Errc::protocol_violation);
     }
-    CHECK(verdict<Opcode::statfs>({.len = 96, .error = -2, .written = 96, .body = 80}) == Errc::protocol_violation);
-    CHECK(verdict<Opcode::statfs>({.len = 17, .error = -2, .written = 17}) == Errc::protocol_violation);
-    for (const std::int32_t error : {-1, -2, -38, -511}) {
+    CHECK(verdict<Opcode::statfs>({.len = 96, .error = -ENOENT, .written = 96, .body = 80}) ==
+          Errc::protocol_violation);
+    CHECK(verdict<Opcode::statfs>({.len = 17, .error = -ENOENT, .written = 17}) == Errc::protocol_violation);
+    for (const std::int32_t error : {-EPERM, -ENOENT, -ENOSYS, -511}) {
         LaneFixture f;
         CountedCall<Opcode::statfs> call;
         exchange(f, call, {.error = error});
@@ -268,7 +271,7 @@ TEST_CASE("the size of an attribute comes as a struct when its size was asked fo
 TEST_CASE("what owes no reply ends well with 0 bytes, also in a slot whose last answer was an error") {
     LaneFixture f({.max_inflight = 64, .max_segments = 4}, 1);
     CountedCall<Opcode::statfs> before;
-    exchange(f, before, {.error = -2});
+    exchange(f, before, {.error = -ENOENT});
     CHECK(before.error == Errno::enoent);
     CountedCall<Opcode::notify_reply> reply;
     exchange(f, reply, {.written = 0});
@@ -288,7 +291,7 @@ TEST_CASE("what owes no reply and gets one is a violation") {
 }
 
 TEST_CASE("what owes no reply ends badly even when the device forges one in memory it was not given for that") {
-    for (const std::int32_t error : {0, -2}) {
+    for (const std::int32_t error : {0, -ENOENT}) {
         LaneFixture f({.max_inflight = 64, .max_segments = 4}, 1);
         CountedCall<Opcode::forget> forget;
         f.lane.enqueue(forget);
@@ -308,7 +311,7 @@ TEST_CASE("INTERRUPT is answered only when it fails") {
     exchange(f, taken, {.written = 0});
     CHECK(taken.succeeded());
     CountedCall<Opcode::interrupt> again;
-    exchange(f, again, {.error = -11});
+    exchange(f, again, {.error = -EAGAIN});
     CHECK(again.errc == Errc::ok);
     CHECK(again.error == Errno::eagain);
 }

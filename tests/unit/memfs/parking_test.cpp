@@ -2,6 +2,8 @@
 // Requests answered later: waits for locks, and what a test's fault holds.
 #include "direct_calls.hpp"
 
+#include <cerrno>
+
 using namespace vfsproto;
 using namespace vfsproto::test;
 namespace abi = vfsproto::wire::linux_abi;
@@ -118,7 +120,7 @@ TEST_CASE("INTERRUPT ends a wait for a lock and knows nothing of others") {
     file.fs.handle(request, reply);
     CHECK(writer.owes_nothing());
     CHECK(file.fs.answer_parked(file.lane) == 1);
-    CHECK(file.answered().error == -4);
+    CHECK(file.answered().error == -EINTR);
     CHECK(file.set(file.lock_of(1, 0, 9, abi::kLockUnlock)) == Errno::none);
     CHECK(file.set(file.lock_of(3, 0, 9, abi::kLockWrite)) == Errno::none);
 }
@@ -130,7 +132,7 @@ TEST_CASE("a wait ends when its session, its lane or its file does") {
         CHECK(file.wait(file.lock_of(2, 0, 9, abi::kLockWrite), 12));
         file.fs.on_destroy();
         CHECK(file.fs.answer_parked(file.lane) == 1);
-        CHECK(file.answered().error == -107);
+        CHECK(file.answered().error == -ENOTCONN);
     }
     SECTION("the lane") {
         Locked file;
@@ -148,7 +150,7 @@ TEST_CASE("a wait ends when its session, its lane or its file does") {
         CHECK(file.client.release(file.node, file.made.open.fh) == Errno::none);
         file.client.forget(file.node, 1);
         CHECK(file.fs.answer_parked(file.lane) == 1);
-        CHECK(file.answered().error == -9);
+        CHECK(file.answered().error == -EBADF);
     }
 }
 
@@ -192,6 +194,6 @@ TEST_CASE("a held request that fails is answered with its error") {
     CHECK(file.client.call<Opcode::lookup>(1, {}, with).parked);
     file.fs.release_held();
     CHECK(file.fs.answer_parked(file.lane) == 1);
-    CHECK(file.answered().error == -2);
+    CHECK(file.answered().error == -ENOENT);
     CHECK(file.answered().len == 16);
 }

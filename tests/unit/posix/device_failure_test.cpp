@@ -6,6 +6,7 @@
 #include "unit/posix/stubborn_device.hpp"
 
 #include <atomic>
+#include <cerrno>
 #include <optional>
 #include <thread>
 
@@ -85,7 +86,7 @@ TEST_CASE("an answer to INIT that is none fails the mount", "[device]") {
 }
 
 TEST_CASE("a good answer to INIT is all it takes, and what DESTROY says does not matter", "[device]") {
-    const std::int32_t error = GENERATE(0, -5);
+    const std::int32_t error = GENERATE(0, -EIO);
     auto mount = Mount::open(test::scripted_device([error](wire::Opcode op) {
         return op == wire::Opcode::init ? ScriptedReply{0, test::body_of(good_init())} : ScriptedReply{error, {}};
     }));

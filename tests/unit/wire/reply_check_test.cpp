@@ -3,6 +3,7 @@
 #include "support/catch.hpp"
 #include "vfsproto/fuse/wire/reply_check.hpp"
 
+#include <cerrno>
 #include <limits>
 
 using namespace vfsproto;
@@ -68,7 +69,7 @@ TEST_CASE("an error number no server may send is a violation, and so is a body b
     CHECK(error_of(-512) == Errc::protocol_violation);
     CHECK(error_of(2) == Errc::protocol_violation);
     CHECK(error_of(std::numeric_limits<i32>::min()) == Errc::protocol_violation);
-    CHECK(error_of(-2, 1) == Errc::protocol_violation);
+    CHECK(error_of(-ENOENT, 1) == Errc::protocol_violation);
 }
 
 TEST_CASE("lengths that differ are a violation, and another unique a mismatch", "[wire]") {
