@@ -6,7 +6,7 @@
 
 #include "vfsproto/base/fence.hpp"
 #include "vfsproto/base/region.hpp"
-#include "vfsproto/transport/registers.hpp"
+#include "vfsproto/transport/mapped_registers.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -23,38 +23,10 @@ void print_number(std::uint64_t number) noexcept;
 void print_hex(std::uint32_t number) noexcept; // eight digits
 [[noreturn]] void fail(const char* what, const char* why) noexcept;
 
-// Registers at an address.
-class MappedRegisters final : public vfsproto::Registers {
-public:
-    MappedRegisters() noexcept = default;
-    MappedRegisters(std::uintptr_t base, std::uint64_t size) noexcept : base_(base), size_(size) {}
-
-    std::uint8_t read8(std::uint64_t offset) noexcept override { return read<std::uint8_t>(offset); }
-    std::uint16_t read16(std::uint64_t offset) noexcept override { return read<std::uint16_t>(offset); }
-    std::uint32_t read32(std::uint64_t offset) noexcept override { return read<std::uint32_t>(offset); }
-    void write8(std::uint64_t offset, std::uint8_t value) noexcept override { write(offset, value); }
-    void write16(std::uint64_t offset, std::uint16_t value) noexcept override { write(offset, value); }
-    void write32(std::uint64_t offset, std::uint32_t value) noexcept override { write(offset, value); }
-    std::uint64_t size() const noexcept override { return size_; }
-
-private:
-    template <class T> volatile T& at(std::uint64_t offset) const noexcept {
-        return *reinterpret_cast<volatile T*>(base_ + offset);
-    }
-    // What was stored to memory before is there when a doorbell rings, and nothing is looked at before its register was.
-    template <class T> T read(std::uint64_t offset) const noexcept {
-        const T value = vfsproto::little_endian(T{at<T>(offset)});
-        vfsproto::platform_fence();
-        return value;
-    }
-    template <class T> void write(std::uint64_t offset, T value) noexcept {
-        vfsproto::platform_fence();
-        at<T>(offset) = vfsproto::little_endian(value);
-    }
-
-    std::uintptr_t base_ = 0;
-    std::uint64_t size_ = 0;
-};
+// Returns the registers at an address.
+[[nodiscard]] inline vfsproto::MappedRegisters registers_at(std::uintptr_t base, std::uint64_t size) noexcept {
+    return {reinterpret_cast<std::byte*>(base), size}; // NOLINT(performance-no-int-to-ptr)
+}
 
 // A second, whatever one look costs.
 class Second final : public vfsproto::Patience {

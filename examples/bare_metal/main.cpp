@@ -137,7 +137,7 @@ extern "C" [[noreturn]] void run() noexcept {
     const char* why = "no device";
     for (unsigned slot = 0; slot < machine::kMmioSlots.count; ++slot) {
         const machine::MmioSlots& slots = machine::kMmioSlots;
-        host::MappedRegisters registers(slots.first + slot * slots.stride, slots.size);
+        MappedRegisters registers = host::registers_at(slots.first + slot * slots.stride, slots.size);
         VirtioMmio transport(registers, interrupts, patience);
         const auto id = transport.identify();
         if (id.error() == Errc::no_version_1) why = "no device, unless one of the legacy devices is it";

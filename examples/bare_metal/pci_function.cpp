@@ -20,7 +20,7 @@ constexpr std::uint32_t kBarBits = 15;
 bool PciFunction::find(std::uint16_t vendor, std::uint16_t device) noexcept {
     if (machine::kPciBridge.ecam == 0) return false;
     for (unsigned i = 0; i < kFunctions; ++i) {
-        config_ = MappedRegisters(machine::kPciBridge.ecam + i * kFunctionBytes, kFunctionBytes);
+        config_ = registers_at(machine::kPciBridge.ecam + i * kFunctionBytes, kFunctionBytes);
         if (config_.read16(0) != vendor || config_.read16(2) != device) continue;
         place_bars();
         config_.write16(kCommand, kMemoryAndMaster);
@@ -46,9 +46,10 @@ void PciFunction::place_bars() noexcept {
     }
 }
 
-vfsproto::Registers* PciFunction::window(MappedRegisters& registers, const vfsproto::BarWindow& where) const noexcept {
+vfsproto::Registers* PciFunction::window(vfsproto::MappedRegisters& registers,
+                                         const vfsproto::BarWindow& where) const noexcept {
     if (where.length == 0) return nullptr;
-    registers = MappedRegisters(places_[where.bar] + where.offset, where.length);
+    registers = registers_at(places_[where.bar] + where.offset, where.length);
     return &registers;
 }
 

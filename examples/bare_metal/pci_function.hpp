@@ -19,13 +19,13 @@ public:
 
 private:
     void place_bars() noexcept;
-    [[nodiscard]] vfsproto::Registers* window(MappedRegisters& registers,
+    [[nodiscard]] vfsproto::Registers* window(vfsproto::MappedRegisters& registers,
                                               const vfsproto::BarWindow& where) const noexcept;
 
-    MappedRegisters config_;
+    vfsproto::MappedRegisters config_;
     std::array<std::uint64_t, 6> sizes_{};
     std::array<std::uintptr_t, 6> places_{};
-    MappedRegisters common_, notify_, isr_, device_;
+    vfsproto::MappedRegisters common_, notify_, isr_, device_;
 };
 
 } // namespace host

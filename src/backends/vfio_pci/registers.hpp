@@ -1,44 +1,16 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Registers behind a mapping, and registers behind system calls.
+// Registers behind system calls; those of a mapped BAR are MappedRegisters.
 #pragma once
 
 #include "calls.hpp"
 
 #include "vfsproto/base/endian.hpp"
 #include "vfsproto/base/fence.hpp"
-#include "vfsproto/transport/registers.hpp"
+#include "vfsproto/transport/mapped_registers.hpp"
 
 #include <atomic>
 
 namespace vfsproto::backends::vfio_pci {
-
-// A part of a mapped BAR. Offsets are the caller's to bound.
-class MappedRegisters final : public Registers {
-public:
-    MappedRegisters(std::byte* at, std::uint64_t size) noexcept : at_(at), size_(size) {}
-
-    std::uint8_t read8(std::uint64_t offset) noexcept override { return read<std::uint8_t>(offset); }
-    std::uint16_t read16(std::uint64_t offset) noexcept override { return read<std::uint16_t>(offset); }
-    std::uint32_t read32(std::uint64_t offset) noexcept override { return read<std::uint32_t>(offset); }
-    void write8(std::uint64_t offset, std::uint8_t value) noexcept override { write(offset, value); }
-    void write16(std::uint64_t offset, std::uint16_t value) noexcept override { write(offset, value); }
-    void write32(std::uint64_t offset, std::uint32_t value) noexcept override { write(offset, value); }
-    std::uint64_t size() const noexcept override { return size_; }
-
-private:
-    template <class T> [[nodiscard]] T read(std::uint64_t offset) noexcept {
-        const T value = *static_cast<const volatile T*>(static_cast<void*>(at_ + offset));
-        device_read_fence();
-        return little_endian(value);
-    }
-    template <class T> void write(std::uint64_t offset, T value) noexcept {
-        device_write_fence();
-        *static_cast<volatile T*>(static_cast<void*>(at_ + offset)) = little_endian(value);
-    }
-
-    std::byte* at_;
-    std::uint64_t size_;
-};
 
 // A part of a region that the kernel reads and writes for us: configuration space, or a BAR that cannot be mapped.
 class FileRegisters final : public Registers {

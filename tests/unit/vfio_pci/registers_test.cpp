@@ -8,7 +8,6 @@
 using namespace vfsproto;
 using namespace vfsproto::test;
 using backends::vfio_pci::FileRegisters;
-using backends::vfio_pci::MappedRegisters;
 
 namespace {
 
