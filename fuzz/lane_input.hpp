@@ -26,7 +26,7 @@ class LaneReply {
 public:
     explicit LaneReply(std::span<const std::byte> bytes) : input_(bytes) {}
 
-    // nullptr, or what the lane did that no caller may see.
+    // Returns nullptr, or what the lane did that no caller may see.
     [[nodiscard]] const char* run() {
         const std::uint8_t row = input_.byte();
         if (row == kNotification) return problem_of_notification(input_.rest());
@@ -217,7 +217,7 @@ private:
     client::Lane lane_;
 };
 
-// nullptr when the lane kept the rules.
+// Returns nullptr when the lane kept the rules.
 [[nodiscard]] inline const char* broken_lane_rule(std::span<const std::byte> input) { return LaneReply(input).run(); }
 
 } // namespace vfsproto::fuzz

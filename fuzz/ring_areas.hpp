@@ -18,7 +18,7 @@ private:
     std::uint64_t device_;
 };
 
-// Which areas only one side writes, and how large they are.
+// These are the areas that only one side writes, with their sizes.
 struct SplitAreas : test::SplitParts {
     static constexpr bool kIsPacked = false;
     static std::uint16_t size_of(std::uint8_t choice) {
@@ -56,7 +56,7 @@ template <class Areas> struct RingAreas {
     RingAreas(const RingAreas&) = delete;
     RingAreas& operator=(const RingAreas&) = delete;
 
-    // What a peer may write to: everything shared but the data, which no ring looks at.
+    // Returns an area a peer may write to: everything shared but the data, which no ring looks at.
     [[nodiscard]] std::span<std::byte> shared(unsigned choice) {
         Block* const blocks[] = {&descriptors, &driver, &device, &tables};
         return blocks[choice % 4]->bytes();

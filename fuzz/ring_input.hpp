@@ -8,7 +8,7 @@ namespace vfsproto::fuzz {
 
 enum class RingTarget : std::uint8_t { split_driver, packed_driver, split_device, packed_device };
 
-// What did not hold of any bytes; nullptr when everything did.
+// Returns the rule that any bytes broke; nullptr when everything held.
 [[nodiscard]] inline const char* broken_rule(RingTarget target, std::span<const std::byte> input) {
     switch (target) {
     case RingTarget::split_driver: return RingSession<SplitAreas>(input, Side::device).run();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What must be true of a ring's two sides after any step, whatever is written over the memory between them.
+// The model of a ring's two sides: what must be true after any step, whatever is written over the memory between them.
 #pragma once
 
 #include "ring_areas.hpp"
@@ -8,7 +8,7 @@
 
 namespace vfsproto::fuzz {
 
-// What the driver's owner knows.
+// The knowledge of the driver's owner.
 class DriverModel {
 public:
     struct Request {
@@ -33,7 +33,7 @@ public:
         requests_[token] = {true, writable, 0};
         ++out_;
     }
-    // Of what poll() or evacuate() said; what is wrong with it, or nullptr.
+    // Takes a completion of poll() or evacuate(). Returns what is wrong with it, or nullptr.
     const char* completed(const Completion& completion) {
         if (completion.token.slot >= requests_.size()) return "a token that was never given";
         Request& request = requests_[completion.token.slot];
@@ -49,7 +49,7 @@ private:
     std::size_t out_ = 0;
 };
 
-// What the device's owner knows.
+// The knowledge of the device's owner.
 class DeviceModel {
 public:
     struct Held {
@@ -69,7 +69,7 @@ public:
     void pushed(std::size_t number) { held_.erase(held_.begin() + static_cast<std::ptrdiff_t>(number)); }
     void forget() { held_.clear(); }
 
-    // Of a chain that was popped; what is wrong with it, or nullptr.
+    // Checks a chain that was popped. Returns what is wrong with it, or nullptr.
     [[nodiscard]] const char* check(const Chain& chain, std::uint16_t size, const RegionTable& table) const {
         const std::size_t segments = std::size_t{chain.readable_count} + chain.writable_count;
         if (chain.head >= size) return "a head outside the ring";

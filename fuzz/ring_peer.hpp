@@ -11,7 +11,7 @@ template <class Areas> class RingPeer {
 public:
     explicit RingPeer(RingAreas<Areas>& areas) : areas_(areas) {}
 
-    // Where the honest ones go on: a forged entry is found only there.
+    // Follows where the honest sides go on, because a forged entry is found only there.
     void follow_used(std::uint16_t place) { used_place_ = place; }
     void follow_avail(std::uint16_t place) { avail_place_ = place; }
 
@@ -73,7 +73,7 @@ private:
         constexpr std::uint32_t extremes[] = {0xffffffff, 0xfffffffe, 0x80000000, 0x10000, 0xffff0, 0x100, 0x200, 0x11};
         return byte < 0xf8 ? byte : extremes[byte & 7];
     }
-    // In the data, or at an edge of something.
+    // Returns an address in the data, or at an edge of something.
     [[nodiscard]] std::uint64_t address_of(std::uint8_t byte) {
         const Region data = areas_.data.region();
         const std::uint64_t start = to_number(data.device());

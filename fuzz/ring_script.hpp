@@ -23,7 +23,7 @@ public:
         for (unsigned i = 0; i < bytes; ++i) value |= std::uint64_t{byte()} << 8 * i;
         return value;
     }
-    // Of so many bytes, or what is left.
+    // Takes a script of `size` bytes off, or of all that are left.
     Script part(std::size_t size) noexcept {
         const std::size_t left = bytes_.size() - at_;
         const Script result(bytes_.subspan(at_, size < left ? size : left));
@@ -36,7 +36,7 @@ private:
     std::size_t at_ = 0;
 };
 
-// What the first byte of a step asks for, modulo kSteps.
+// The first byte of a step selects one of these, modulo kSteps.
 enum class Step : std::uint8_t {
     submit,          // readable and writable segments in the two halves of a byte, then a byte for their lengths
     submit_prepared, // by id, on a ring that has them: a byte for the length
@@ -69,7 +69,7 @@ inline constexpr std::uint8_t kPlatform = 8;   // fences for hardware
 inline constexpr std::uint8_t kStrangers = 16; // the two sides negotiated different things
 } // namespace chosen
 
-// Of a session that follows the rules, as far as steps and their arguments go.
+// Writes the script of a session that follows the rules, as far as steps and their arguments go.
 class ScriptWriter {
 public:
     ScriptWriter(std::uint8_t options, std::uint8_t size, std::uint8_t shape) { bytes(options, size, shape); }

@@ -8,7 +8,7 @@ namespace vfsproto::fuzz {
 
 inline constexpr std::uint64_t kSeeds = 256; // of each target
 
-// The same for the same number.
+// Returns a script made from a number; the same script for the same number.
 [[nodiscard]] inline std::vector<std::byte> ring_seed(std::uint64_t number) {
     test::Random random(number);
     const auto options = static_cast<std::uint8_t>(number % 16);

@@ -17,7 +17,7 @@ template <class Areas> class RingSession {
 public:
     RingSession(std::span<const std::byte> input, Side hostile) : RingSession(Script(input), hostile) {}
 
-    // What did not hold; nullptr when everything did.
+    // Returns what did not hold; nullptr when everything did.
     const char* run() {
         while (!script_.is_over() && problem_ == nullptr) step(script_);
         ambushes_.clear();
@@ -367,7 +367,7 @@ private:
             }
         }
     }
-    // … and leaves nothing behind: the ring takes as much as a new one.
+    // Nothing is left behind: the ring takes as much as a new one.
     void fill() {
         const std::vector<Segment> longest(driver_.limits().max_segments, {areas_.data.region().device(), 1});
         for (std::size_t i = 0; i < model_.tokens(); ++i) {

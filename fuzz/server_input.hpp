@@ -32,7 +32,7 @@ public:
     ServerSession(const ServerSession&) = delete;
     ServerSession& operator=(const ServerSession&) = delete;
 
-    // nullptr, or what the server did that no driver may see.
+    // Returns nullptr, or what the server did that no driver may see.
     [[nodiscard]] const char* run(std::span<const std::byte> bytes) {
         InputReader input(bytes);
         for (bool is_first = true; !input.empty(); is_first = false) {
@@ -159,7 +159,7 @@ private:
     std::vector<Expected> sent_;
 };
 
-// nullptr when the server kept the rules.
+// Returns nullptr when the server kept the rules.
 [[nodiscard]] inline const char* broken_server_rule(std::span<const std::byte> input) {
     return ServerSession().run(input);
 }

@@ -243,7 +243,7 @@ TEST_CASE("random bytes all over a packed ring never crash the driver nor invent
         for (int step = 0; step < 30 && pair.driver.error() == Errc::ok; ++step) {
             if (pair.submit(token) == Errc::ok) out.insert(token++);
             if (random.one_in(2)) pair.driver.kick();
-            // garbage somewhere, plausible now and then
+            // The driver writes garbage somewhere, plausible now and then.
             const Region ring = pair.ring_memory();
             for (int i = 0; i < 4; ++i) ring.host()[random.below(ring.size())] = static_cast<std::byte>(random.next());
             for (int i = 0; i < 3; ++i) {

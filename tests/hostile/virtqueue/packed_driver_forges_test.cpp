@@ -307,7 +307,7 @@ TEST_CASE("random packed descriptors never crash the device side nor lead out of
                                        pair.tables().contains(segment.data, segment.len);
                 if (!is_inside || segment.len == 0) FAIL("a segment outside the memory given");
             }
-            // not published: a used descriptor would end the run of available ones
+            // The used descriptor is not published: it would end the run of available ones.
             if (random.one_in(2)) REQUIRE(pair.device.push(pair.chain, 0) == Errc::ok);
         }
         popped += static_cast<std::size_t>(pops);

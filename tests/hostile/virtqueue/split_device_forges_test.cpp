@@ -226,7 +226,7 @@ TEST_CASE("the driver never believes the descriptor table or the available ring"
             chains[i].storage = storage[i];
             REQUIRE(pair.device.pop(chains[i]));
         }
-        // all that the driver wrote is overwritten, except the index
+        // Everything that the driver wrote is overwritten, except the index.
         std::memset(static_cast<void*>(pair.ring.descriptors()), static_cast<int>(round * 37 + 255), 16 * 16);
         std::memset(static_cast<void*>(pair.ring.avail_entries()), static_cast<int>(round * 91 + 255), 2 * 16);
         std::memset(pair.tables().host(), 0xff, pair.tables().size());
@@ -297,7 +297,7 @@ TEST_CASE("random bytes all over the ring never crash the driver nor invent a co
         for (int step = 0; step < 30 && pair.driver.error() == Errc::ok; ++step) {
             if (pair.submit(token) == Errc::ok) out.insert(token++);
             if (random.one_in(2)) pair.driver.kick();
-            // garbage somewhere, plausible now and then
+            // The driver writes garbage somewhere, plausible now and then.
             const Region ring = pair.ring_memory();
             for (int i = 0; i < 4; ++i) ring.host()[random.below(ring.size())] = static_cast<std::byte>(random.next());
             if (random.one_in(2)) pair.ring.used()[SplitRing::kIndex] = static_cast<std::uint16_t>(random.below(4));

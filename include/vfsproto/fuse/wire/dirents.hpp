@@ -13,7 +13,7 @@ namespace vfsproto::wire {
 // The longest name accepted in a record, in bytes: what Linux accepts, longer than any file system it has.
 inline constexpr std::size_t kDirentNameMax = 1024;
 
-// What a record takes: struct and name, padded to 8.
+// Returns the bytes of a record: struct and name, padded to 8.
 [[nodiscard]] constexpr std::size_t dirent_size(std::size_t name) noexcept {
     return (sizeof(Dirent) + name + 7) & ~std::size_t{7};
 }
@@ -57,7 +57,8 @@ private:
     char name_[kDirentNameMax];
 };
 
-// The same for READDIRPLUS. Every entry with a nodeid other than 0, "." and ".." apart, has taken a lookup reference.
+// Reads the records of READDIRPLUS. Every entry with a nodeid other than 0, except "." and "..", has taken a lookup
+// reference.
 class DirentplusReader {
 public:
     explicit DirentplusReader(std::span<const std::byte> records) noexcept : records_(records) {}
@@ -90,7 +91,7 @@ class DirentplusWriter {
 public:
     explicit DirentplusWriter(std::span<std::byte> room) noexcept : room_(room) {}
 
-    // Would a record of this name fit? To be asked before a lookup reference is taken for it.
+    // True if a record of this name fits. Ask before a lookup reference is taken for it.
     [[nodiscard]] bool fits(Name name) const noexcept { return direntplus_size(name.size()) <= room_.size() - used_; }
     // False: it does not fit, and nothing was written.
     [[nodiscard]] bool add(const DirEntryPlus& entry) noexcept;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What may follow the last name of a request that creates: security contexts (7.36) and supplementary groups (7.38).
-// A client sends them only if negotiated.
+// Extensions behind the last name of a request that creates: security contexts (7.36) and supplementary groups (7.38).
+// A client sends them only if they are negotiated.
 #pragma once
 
 #include "vfsproto/base/errc.hpp"

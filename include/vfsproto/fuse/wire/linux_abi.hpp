@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What FUSE messages take from abi/, under the names of this room.
+// The names of abi/ that FUSE messages use, under the name of this room.
 #pragma once
 
 #include "vfsproto/abi/errno.hpp"

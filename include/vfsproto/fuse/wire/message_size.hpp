@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// How long messages are, derived from the op table: for slot sizes, for writable room, and for every check.
+// The lengths of messages, derived from the op table: for slot sizes, for writable room, and for every check.
 #pragma once
 
 #include "vfsproto/fuse/wire/init_flags.hpp"
@@ -24,7 +24,7 @@ namespace vfsproto::wire {
     return op.traits.compat == Compat::short_reply ? kInitOutCompat22Size : op.out_size;
 }
 
-// What a name takes in a message: itself and its NUL.
+// Returns the bytes of a name in a message: itself and its NUL.
 [[nodiscard]] constexpr std::size_t name_size(Name name) noexcept { return name.size() + 1; }
 
 // Header, fixed struct and `tail` bytes of whatever follows (InHeader::len).

@@ -17,7 +17,7 @@ namespace vfsproto::wire {
 
 using abi::Caller;
 
-// What the header of a request says beside its lengths.
+// The fields of a request's header, except its lengths.
 struct RequestHead {
     Opcode opcode{};
     u64 unique = 0;

@@ -17,7 +17,7 @@ public:
     constexpr Name(const char* data, std::size_t size) noexcept : data_(data), size_(size) {}
     template <std::size_t N> constexpr Name(const char (&literal)[N]) noexcept
         : data_(literal), size_(N - 1) {} // NOLINT
-    // From a string_view or a string of the host.
+    // Refers to a string_view or a string of the host.
     template <class S>
         requires requires(const S& text) {
             { text.data() } -> std::convertible_to<const char*>;
@@ -43,7 +43,7 @@ public:
         }
         return false;
     }
-    // "." and "..", which no file can be called.
+    // True for "." and "..", which no file can be called.
     [[nodiscard]] constexpr bool is_dot_or_dot_dot() const noexcept {
         return (size_ == 1 && data_[0] == '.') || (size_ == 2 && data_[0] == '.' && data_[1] == '.');
     }

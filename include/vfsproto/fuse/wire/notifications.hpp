@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What a server says unasked: an OutHeader with unique 0 and the code in its error field (virtio 1.2 §5.11.6.4).
+// Notifications are messages that a server sends unasked: an OutHeader with unique 0 and the code in its error field
+// (virtio 1.2 §5.11.6.4).
 #pragma once
 
 #include "vfsproto/base/errc.hpp"

@@ -14,7 +14,7 @@
 
 namespace vfsproto::wire {
 
-// What follows the fixed struct of a request.
+// The bytes that follow the fixed struct of a request.
 enum class InTail : std::uint8_t {
     none,
     name,      // one NUL-terminated name
@@ -23,7 +23,7 @@ enum class InTail : std::uint8_t {
     data,      // bytes, as many as a size field says
     array,     // records, as many as a count field says
 };
-// What follows the fixed struct of a reply.
+// The bytes that follow the fixed struct of a reply.
 enum class OutTail : std::uint8_t {
     none,
     data,         // bytes, at most what was asked for
@@ -48,9 +48,9 @@ enum class Compat : std::uint8_t {
     short_request, // the request's struct ends early unless an INIT flag is negotiated (SETXATTR)
     short_reply,   // the reply's struct may end early, by the server's minor, and so may the request's (INIT)
 };
-// What silence means where a reply is owed.
+// Says what silence means where a reply is owed.
 enum class Silence : std::uint8_t { violation, seen }; // seen: one server leaves it out (client::Quirks)
-// What the server's ENOSYS means for an operation that is a single request (Linux fs/fuse).
+// Says what the server's ENOSYS means for an operation that is a single request (Linux fs/fuse).
 enum class Remember : std::uint8_t { no, yes };
 struct EnosysRule {
     abi::Errno becomes = abi::Errno::enosys; // what the caller sees; none = success without effect
@@ -71,7 +71,7 @@ enum class MakesType : std::uint8_t {
 enum class Repeat : std::uint8_t { unsafe, safe, unless_appending };
 // Says whether a server may run the request on another thread than the one that took it off its queue.
 enum class Offload : std::uint8_t { allowed, never };
-// How a request uses the span of a file that its `offset` and `size` (FALLOCATE: `length`) name.
+// Says how a request uses the span of a file that its `offset` and `size` (FALLOCATE: `length`) name.
 enum class FileSpan : std::uint8_t { none, read, written };
 
 struct Traits {
@@ -116,8 +116,8 @@ template <class In, InTail Tail> consteval TailField tail_field() noexcept {
         return {offsetof(In, size), 1};
 }
 
-// What a good reply makes the server keep for the client until it is given back: lookups of nodes (FORGET), a handle
-// (Traits::gives_back).
+// A good reply makes the server keep these for the client until they are given back: lookups of nodes (FORGET), a
+// handle (Traits::gives_back).
 struct Grants {
     static constexpr std::uint16_t kNone = 0xffff;
     enum class Lookups : std::uint8_t { none, one, each_record } lookups = Lookups::none;

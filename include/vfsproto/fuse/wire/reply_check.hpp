@@ -16,7 +16,8 @@ namespace vfsproto::wire {
 // The least error number a server may not send: from here on they are internal to Linux (ERESTARTSYS and so on).
 inline constexpr i32 kErrnoLimit = 512;
 
-// How many bytes the body of a good reply may have, without its header. least > most: no reply is owed, so none is good.
+// The bytes that the body of a good reply may have, without its header. least > most: no reply is owed, so none is
+// good.
 struct ExpectedReply {
     u32 most = 0;
     u16 least = 1;

@@ -485,7 +485,7 @@ struct NotifyPruneOut {
     u32 padding;
     u64 spare;
 };
-// What NOTIFY_REPLY carries before the data; overlays ReadIn/WriteIn in the kernel.
+// Precedes the data of NOTIFY_REPLY; overlays ReadIn and WriteIn in the kernel.
 struct NotifyRetrieveIn {
     u64 dummy1;
     u64 offset;

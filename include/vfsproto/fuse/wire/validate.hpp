@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What no server may say of a file, or of what it did, whatever its size on the wire.
+// Checks of contents that no server may send, whatever the size of the message.
 #pragma once
 
 #include "vfsproto/base/errc.hpp"
@@ -31,7 +31,7 @@ namespace vfsproto::wire {
     return entry.nodeid <= kRootNodeId ? Errc::protocol_violation : check_attr(entry.attr);
 }
 
-// The same, with the type that was asked for: a directory from MKDIR, a regular file from CREATE.
+// Checks the entry and its type as well: a directory from MKDIR, a regular file from CREATE.
 [[nodiscard]] constexpr Errc check_new_entry(const EntryOut& entry, u32 wanted_type) noexcept {
     const Errc errc = check_new_entry(entry);
     if (errc != Errc::ok) return errc;
@@ -43,7 +43,7 @@ namespace vfsproto::wire {
     return entry.nodeid == 0 ? Errc::ok : check_attr(entry.attr);
 }
 
-// Of a WRITE of so many bytes: no more than those were taken.
+// Checks the reply to a WRITE of `sent` bytes: it took no more than those.
 [[nodiscard]] constexpr Errc check_written(const WriteOut& reply, u32 sent) noexcept {
     return reply.size <= sent ? Errc::ok : Errc::protocol_violation;
 }
