@@ -33,7 +33,7 @@ public:
         path_ = fmt::format("/.vfsproto-bench.{}", ::getpid());
         made_ = true;
         if (!needs_directory(options_.op)) return make_file();
-        if (auto failure = mount_.mkdir(path_, 0755); failure.happened()) return failure;
+        if (auto failure = mount_.mkdir(path_, 0755)) return failure;
         if (options_.op != BenchOp::readdir) return {};
         for (unsigned i = 0; i < kListedFiles; ++i) {
             auto file = mount_.open_file(fmt::format("{}/f{}", path_, i), kOCreat | kOWronly, 0644);

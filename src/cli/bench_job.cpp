@@ -150,7 +150,7 @@ template <wire::Opcode Op> void BenchJob::transfer_blocking() {
 bool BenchJob::create_blocking() {
     auto file = mount_.open_file(target_.path + '/' + next_name(), kOCreat | kOExcl | kOWronly, 0644);
     if (!file) return fail(file.failure());
-    if (auto failure = mount_.close(*std::move(file)); failure.happened()) return fail(failure);
+    if (auto failure = mount_.close(*std::move(file))) return fail(failure);
     ++operations_;
     return true;
 }

@@ -11,8 +11,8 @@
 
 namespace vfsproto::cli {
 
+using posix::Expected;
 using posix::Failure;
-using posix::Outcome;
 using wire::Errno;
 using Side = CopyResult::Side;
 namespace abi = wire::linux_abi;
@@ -27,7 +27,7 @@ Failure RemoteContents::write(std::span<const std::byte> from, std::uint64_t off
     return {};
 }
 
-Outcome<std::uint64_t> LocalContents::read(std::span<std::byte> into, std::uint64_t offset) {
+Expected<std::uint64_t> LocalContents::read(std::span<std::byte> into, std::uint64_t offset) {
     for (;;) {
         const ssize_t count = in_order_ ? ::read(fd_, into.data(), into.size())
                                         : ::pread(fd_, into.data(), into.size(), static_cast<off_t>(offset));
@@ -56,7 +56,7 @@ Failure LocalContents::write(std::span<const std::byte> from, std::uint64_t offs
     return {};
 }
 
-Outcome<std::uint64_t> LocalContents::seek(std::uint64_t offset, std::uint32_t whence) {
+Expected<std::uint64_t> LocalContents::seek(std::uint64_t offset, std::uint32_t whence) {
     const off_t at = ::lseek(fd_, static_cast<off_t>(offset), static_cast<int>(whence));
     if (at < 0) return local_failure(errno);
     return static_cast<std::uint64_t>(at);
@@ -86,7 +86,7 @@ public:
             const auto count = from_.read(piece, at);
             if (!count) return {Side::from, count.failure()};
             if (*count == 0) return {};
-            if (const Failure failure = to_.write(piece.first(*count), at); failure.happened()) {
+            if (const Failure failure = to_.write(piece.first(*count), at)) {
                 return {Side::to, failure};
             }
             at += *count;

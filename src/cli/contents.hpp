@@ -15,11 +15,11 @@ class Contents {
 public:
     virtual ~Contents() = default;
     // 0 = the end.
-    [[nodiscard]] virtual posix::Outcome<std::uint64_t> read(std::span<std::byte> into, std::uint64_t offset) = 0;
+    [[nodiscard]] virtual posix::Expected<std::uint64_t> read(std::span<std::byte> into, std::uint64_t offset) = 0;
     // All of it, or a failure.
     [[nodiscard]] virtual posix::Failure write(std::span<const std::byte> from, std::uint64_t offset) = 0;
     // SEEK_DATA or SEEK_HOLE; ENXIO where there is no data any more.
-    [[nodiscard]] virtual posix::Outcome<std::uint64_t> seek(std::uint64_t offset, std::uint32_t whence) = 0;
+    [[nodiscard]] virtual posix::Expected<std::uint64_t> seek(std::uint64_t offset, std::uint32_t whence) = 0;
     [[nodiscard]] virtual posix::Failure truncate(std::uint64_t size) = 0;
 };
 
@@ -27,11 +27,11 @@ class RemoteContents final : public Contents {
 public:
     // Both must outlive it.
     RemoteContents(posix::Mount& mount, const posix::File& file) : mount_(mount), file_(file) {}
-    posix::Outcome<std::uint64_t> read(std::span<std::byte> into, std::uint64_t offset) override {
+    posix::Expected<std::uint64_t> read(std::span<std::byte> into, std::uint64_t offset) override {
         return mount_.read(file_, into, offset);
     }
     posix::Failure write(std::span<const std::byte> from, std::uint64_t offset) override;
-    posix::Outcome<std::uint64_t> seek(std::uint64_t offset, std::uint32_t whence) override {
+    posix::Expected<std::uint64_t> seek(std::uint64_t offset, std::uint32_t whence) override {
         return mount_.seek(file_, offset, whence);
     }
     posix::Failure truncate(std::uint64_t size) override { return mount_.truncate(file_, size); }
@@ -45,9 +45,9 @@ class LocalContents final : public Contents {
 public:
     // The descriptor stays the caller's. A pipe, which cannot seek, is read and written in order.
     explicit LocalContents(int fd) : fd_(fd) {}
-    posix::Outcome<std::uint64_t> read(std::span<std::byte> into, std::uint64_t offset) override;
+    posix::Expected<std::uint64_t> read(std::span<std::byte> into, std::uint64_t offset) override;
     posix::Failure write(std::span<const std::byte> from, std::uint64_t offset) override;
-    posix::Outcome<std::uint64_t> seek(std::uint64_t offset, std::uint32_t whence) override;
+    posix::Expected<std::uint64_t> seek(std::uint64_t offset, std::uint32_t whence) override;
     posix::Failure truncate(std::uint64_t size) override;
 
 private:

@@ -50,7 +50,7 @@ public:
         if (failure.happened()) fail(path, failure);
         return !failure.happened();
     }
-    template <class T> bool note(const std::string& path, const posix::Outcome<T>& outcome) {
+    template <class T> bool note(const std::string& path, const posix::Expected<T>& outcome) {
         return note(path, outcome ? posix::Failure() : outcome.failure());
     }
     // Copies everything; true when it did.

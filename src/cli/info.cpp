@@ -64,6 +64,7 @@ Json quirks_part(const client::Quirks& quirks) {
     part.set("request_queues_used", quirks.max_request_queues == 0 ? Json("all") : Json(quirks.max_request_queues));
     part.set("interrupts", quirks.interrupts == client::InterruptUse::allowed ? "allowed" : "never");
     part.set("reply_to_destroy", quirks.destroy_reply == client::DestroyReply::always ? "always" : "may be missing");
+    part.set("create_of_existing", quirks.create_existing == client::CreateExisting::allowed ? "allowed" : "never");
     return part;
 }
 

@@ -14,8 +14,8 @@
 
 namespace vfsproto::cli {
 
+using posix::Expected;
 using posix::Failure;
-using posix::Outcome;
 using wire::Errno;
 namespace abi = wire::linux_abi;
 
@@ -43,7 +43,7 @@ std::array<timespec, 2> times_of(const posix::Attributes& a) noexcept {
 }
 
 // Walks down without following anything.
-Outcome<FileDescriptor> open_below(int root, std::string_view directory) {
+Expected<FileDescriptor> open_below(int root, std::string_view directory) {
     FileDescriptor at(::fcntl(root, F_DUPFD_CLOEXEC, 0));
     if (!at) return local_failure(errno);
     while (!directory.empty()) {
@@ -59,7 +59,7 @@ Outcome<FileDescriptor> open_below(int root, std::string_view directory) {
 
 } // namespace
 
-Outcome<FileDescriptor> make_directory(int parent, const std::string& name) {
+Expected<FileDescriptor> make_directory(int parent, const std::string& name) {
     if (!is_plain_name(name)) return Errno::einval;
     if (::mkdirat(parent, name.c_str(), 0700) != 0 && errno != EEXIST) return local_failure(errno);
     FileDescriptor made(::openat(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
@@ -67,7 +67,7 @@ Outcome<FileDescriptor> make_directory(int parent, const std::string& name) {
     return made;
 }
 
-Outcome<FileDescriptor> make_file(int parent, const std::string& name) {
+Expected<FileDescriptor> make_file(int parent, const std::string& name) {
     FileDescriptor made;
     const Failure failure = make_anew(parent, name, Replaces::files_and_links, [&] {
         made =

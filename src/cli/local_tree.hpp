@@ -27,9 +27,9 @@ using backends::FileDescriptor;
 // as well; anything else is EEXIST. Names that are not plain are EINVAL.
 
 // A directory that is there already will do.
-[[nodiscard]] posix::Outcome<FileDescriptor> make_directory(int parent, const std::string& name);
+[[nodiscard]] posix::Expected<FileDescriptor> make_directory(int parent, const std::string& name);
 // Empty, to be written, for nobody else to read yet.
-[[nodiscard]] posix::Outcome<FileDescriptor> make_file(int parent, const std::string& name);
+[[nodiscard]] posix::Expected<FileDescriptor> make_file(int parent, const std::string& name);
 [[nodiscard]] posix::Failure make_symlink(int parent, const std::string& name, const std::string& target);
 // Makes a special file with the mode that the umask leaves.
 [[nodiscard]] posix::Failure make_node(int parent, const std::string& name, const posix::Attributes& attributes);

@@ -73,7 +73,7 @@ public:
         check();
         return !failure.happened();
     }
-    template <class T> [[nodiscard]] bool succeeded(std::string_view subject, const posix::Outcome<T>& outcome) {
+    template <class T> [[nodiscard]] bool succeeded(std::string_view subject, const posix::Expected<T>& outcome) {
         return succeeded(subject, outcome ? posix::Failure() : outcome.failure());
     }
 

@@ -3,8 +3,8 @@
 
 namespace vfsproto::cli {
 
+using posix::Expected;
 using posix::Failure;
-using posix::Outcome;
 using wire::Errno;
 namespace abi = wire::linux_abi;
 
@@ -21,7 +21,7 @@ Failure clear_way(posix::Mount& mount, const std::string& path, Replaces replace
 template <class Make> Failure make_anew(posix::Mount& mount, const std::string& path, Replaces replaces, Make&& make) {
     const Failure failure = make();
     if (failure.error != Errno::eexist) return failure;
-    if (const Failure stuck = clear_way(mount, path, replaces); stuck.happened()) return stuck;
+    if (const Failure stuck = clear_way(mount, path, replaces)) return stuck;
     return make();
 }
 
@@ -49,7 +49,7 @@ template <class Set> Failure set_in_order(const posix::Attributes& a, KeepOwner 
     return failure;
 }
 
-template <class T> Failure failure_in(const Outcome<T>& outcome) { return outcome ? Failure() : outcome.failure(); }
+template <class T> Failure failure_in(const Expected<T>& outcome) { return outcome ? Failure() : outcome.failure(); }
 
 } // namespace
 
@@ -61,11 +61,11 @@ Failure make_remote_directory(posix::Mount& mount, const std::string& path) {
     return posix::is_directory(there->mode) ? Failure() : Failure(Errno::enotdir);
 }
 
-Outcome<posix::File> make_remote_file(posix::Mount& mount, const std::string& path) {
+Expected<posix::File> make_remote_file(posix::Mount& mount, const std::string& path) {
     constexpr std::uint32_t kFlags = abi::kOWronly | abi::kOCreat | abi::kOExcl | abi::kONofollow;
     auto made = mount.open_file(path, kFlags, 0600);
     if (made || made.failure().error != Errno::eexist) return made;
-    if (const Failure stuck = clear_way(mount, path, Replaces::files_and_links); stuck.happened()) return stuck;
+    if (const Failure stuck = clear_way(mount, path, Replaces::files_and_links)) return stuck;
     return mount.open_file(path, kFlags, 0600);
 }
 

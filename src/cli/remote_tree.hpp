@@ -14,7 +14,7 @@ namespace vfsproto::cli {
 // A directory that is there already will do.
 [[nodiscard]] posix::Failure make_remote_directory(posix::Mount& mount, const std::string& path);
 // Empty, to be written.
-[[nodiscard]] posix::Outcome<posix::File> make_remote_file(posix::Mount& mount, const std::string& path);
+[[nodiscard]] posix::Expected<posix::File> make_remote_file(posix::Mount& mount, const std::string& path);
 [[nodiscard]] posix::Failure make_remote_symlink(posix::Mount& mount, const std::string& path,
                                                  const std::string& target);
 [[nodiscard]] posix::Failure make_remote_node(posix::Mount& mount, const std::string& path,

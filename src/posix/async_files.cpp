@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // AsyncMount: open files and directories.
-#include "vfsproto/posix/async_mount.hpp"
-
+#include "async_steps.hpp"
+#include "file_steps.hpp"
 #include "open_handles.hpp"
 
-#include "vfsproto/fuse/client/operations/attributes.hpp"
-#include "vfsproto/fuse/client/operations/names.hpp"
+#include <functional>
 
 namespace vfsproto::posix {
 
@@ -19,23 +18,32 @@ template <class Op> AsyncMount::Steps<void> AsyncMount::release(OpenHandle& hand
     co_await run(release, handle.node.nodeid());
 }
 
-AsyncMount::Steps<Answer<File>> AsyncMount::open_steps(std::string path, std::uint32_t flags, std::uint32_t mode) {
-    OpenSteps steps(mount_.cache_);
+AsyncMount::Steps<Expected<File>> AsyncMount::open_steps(std::string path, std::uint32_t flags, std::uint32_t mode) {
+    OpenSteps steps(mount_.cache_, create_form_of(mount_.channel()));
     steps.begin(path, flags);
-    Answer<File> answer;
-    while (!answer.value) {
+    for (;;) {
         switch (steps.want()) {
         case OpenSteps::Want::walk: {
             const Failure failure = co_await walk(steps.path());
             steps.handle_walked(failure);
             break;
         }
-        case OpenSteps::Want::create: answer.value = co_await create(steps, mode); break;
-        case OpenSteps::Want::open: answer.value = co_await open(steps); break;
-        case OpenSteps::Want::failed: answer.failure = steps.failure(); co_return answer;
+        case OpenSteps::Want::create:
+            if (File file = co_await create(steps, mode)) co_return file;
+            break;
+        case OpenSteps::Want::open:
+            if (File file = co_await open(steps)) co_return file;
+            break;
+        case OpenSteps::Want::failed: co_return steps.failure();
         }
     }
-    co_return answer;
+}
+
+AsyncMount::Steps<Expected<File>> AsyncMount::temporary_steps(std::string directory, std::uint32_t flags,
+                                                              std::uint32_t mode) {
+    auto handle = co_await ask<TemporarySteps>(std::move(directory), flags, mode);
+    if (!handle) co_return handle.failure();
+    co_return File(*std::move(handle));
 }
 
 AsyncMount::Steps<File> AsyncMount::create(OpenSteps& steps, std::uint32_t mode) {
@@ -76,78 +84,83 @@ AsyncMount::Steps<Failure> AsyncMount::close_steps(File file) {
     co_return failure;
 }
 
-AsyncMount::Steps<Failure> AsyncMount::flush_steps(const File& file) {
-    client::Flush flush;
-    flush.call.args.fh = file.fh();
-    co_await run(flush, file.nodeid());
-    co_return failure_of(flush);
-}
+AsyncMount::Steps<Failure> AsyncMount::flush_steps(const File& file) { return perform<FlushSteps>(std::cref(file)); }
 
 AsyncMount::Steps<Failure> AsyncMount::fsync_steps(const File& file, std::uint32_t flags) {
-    client::SyncFile sync;
-    sync.call.args.fh = file.fh();
-    sync.call.args.fsync_flags = flags;
-    co_await run(sync, file.nodeid());
-    co_return failure_of(sync);
+    return perform<SyncFileSteps>(std::cref(file), flags);
 }
 
-AsyncMount::Steps<Failure> AsyncMount::set_size(std::uint64_t nodeid, wire::SetattrIn what) {
-    client::SetAttributes set;
-    what.valid |= wire::kSetattrSize;
-    set.call.args = what;
-    co_await run(set, nodeid);
-    co_return failure_of(set);
-}
+AsyncMount::Steps<Failure> AsyncMount::sync_steps() { return perform<SyncSteps>(); }
 
 AsyncMount::Steps<Failure> AsyncMount::truncate_steps(const File& file, std::uint64_t size) {
-    wire::SetattrIn in{};
-    in.valid = wire::kSetattrFh;
-    in.fh = file.fh();
-    in.size = size;
-    const Failure failure = co_await set_size(file.nodeid(), in);
-    co_return failure;
+    return perform<SetFileAttributesSteps>(std::cref(file), size_in(size));
 }
 
-AsyncMount::Steps<Answer<Attributes>> AsyncMount::stat_steps(const File& file) {
-    client::GetAttributes get;
-    get.call.args.getattr_flags = wire::kGetattrFh;
-    get.call.args.fh = file.fh();
-    co_await run(get, file.nodeid());
-    Answer<Attributes> answer;
-    answer.failure = failure_of(get);
-    if (get.succeeded()) answer.value = get.call.reply.attr;
-    co_return answer;
+AsyncMount::Steps<Failure> AsyncMount::set_times_steps(const File& file, SetTime atime, SetTime mtime) {
+    return perform<SetFileAttributesSteps>(std::cref(file), times_in(atime, mtime));
 }
 
-AsyncMount::Steps<Answer<std::vector<DirectoryEntry>>> AsyncMount::list_steps(std::string path,
-                                                                              client::DirectoryFormat format) {
-    Answer<std::vector<DirectoryEntry>> answer;
+AsyncMount::Steps<Expected<Attributes>> AsyncMount::set_attributes_steps(const File& file, wire::SetattrIn what) {
+    return ask<SetFileAttributesSteps>(std::cref(file), what);
+}
+
+AsyncMount::Steps<Expected<Attributes>> AsyncMount::stat_steps(const File& file) {
+    return ask<FileStatSteps>(std::cref(file));
+}
+
+AsyncMount::Steps<Failure> AsyncMount::fallocate_steps(const File& file, std::uint32_t mode, std::uint64_t offset,
+                                                       std::uint64_t length) {
+    return perform<AllocateSteps>(std::cref(file), AllocateSteps::Range{mode, offset, length});
+}
+
+AsyncMount::Steps<Expected<std::uint64_t>> AsyncMount::seek_steps(const File& file, std::uint64_t offset,
+                                                                  std::uint32_t whence) {
+    return ask<SeekSteps>(std::cref(file), offset, whence);
+}
+
+AsyncMount::Steps<Expected<std::uint64_t>> AsyncMount::copy_range_steps(const FileRange& from, const FileRange& to) {
+    using Place = CopyRangeSteps::Place;
+    return ask<CopyRangeSteps>(Place{from.file, from.offset}, Place{to.file, to.offset}, from.length);
+}
+
+AsyncMount::Steps<Expected<std::uint32_t>> AsyncMount::poll_steps(const File& file, std::uint32_t events) {
+    return ask<PollSteps>(std::cref(file), events);
+}
+
+AsyncMount::Steps<Expected<std::int32_t>> AsyncMount::ioctl_steps(const File& file, std::uint32_t command,
+                                                                  std::span<const std::byte> in,
+                                                                  std::span<std::byte> out) {
+    return ask<ControlSteps>(std::cref(file), command, in, out);
+}
+
+AsyncMount::Steps<Expected<std::vector<DirectoryEntry>>> AsyncMount::list_steps(std::string path,
+                                                                                client::DirectoryFormat format) {
     PathSteps at(mount_.cache_);
     at.to_file(path, LastLink::follow);
-    answer.failure = co_await walk(at);
-    if (!answer.failure.happened() && !is_directory(at.attributes().mode)) answer.failure = Errno::enotdir;
-    if (answer.failure.happened()) co_return answer;
+    Failure failure = co_await walk(at);
+    if (!failure && !is_directory(at.attributes().mode)) failure = Errno::enotdir;
+    if (failure) co_return failure;
     client::OpenDirectory open;
     co_await run(open, at.node().nodeid(), kORdonly);
     if (!open.succeeded() && mount_.cache_.make_room(failure_of(open))) {
         co_await run(open, at.node().nodeid(), kORdonly);
     }
-    answer.failure = failure_of(open);
-    if (answer.failure.happened()) co_return answer;
+    if (!open.succeeded()) co_return failure_of(open);
     Directory directory(handle_of(mount_.channel(), std::move(at.node()), open, kORdonly, wire::Opcode::releasedir),
                         mount_.cache_, format);
     OpenHandle& handle = *directory.handle_;
+    std::vector<DirectoryEntry> all;
     for (;;) {
         client::ReadDirectory read;
         co_await run(read, handle.node.nodeid(), handle.fh, directory.cookie_, directory.room(), directory.format_);
         auto some = directory.take(read);
-        answer.failure = some.failure();
+        failure = some.failure();
         if (!some || some->empty()) break;
-        append_names(*some, answer.value);
+        append_names(*some, all);
     }
-    if (answer.failure.happened()) answer.value.clear();
     co_await release<client::ReleaseDirectory>(handle);
-    co_return answer;
+    if (failure) co_return failure;
+    co_return all;
 }
 
 } // namespace vfsproto::posix

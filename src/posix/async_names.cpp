@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // AsyncMount: walks, and what is done with where they lead.
-#include "vfsproto/posix/async_mount.hpp"
-
-#include "name_requests.hpp"
+#include "async_steps.hpp"
+#include "attribute_steps.hpp"
 #include "path_requests.hpp"
 
 namespace vfsproto::posix {
 
-using wire::Errno;
+NameContext AsyncMount::names() noexcept { return {mount_.channel(), mount_.cache_, mount_.umask_}; }
 
 AsyncMount::Steps<Failure> AsyncMount::walk(PathSteps& steps) {
     for (;;) {
@@ -37,151 +36,112 @@ AsyncMount::Steps<Failure> AsyncMount::walk(PathSteps& steps) {
     }
 }
 
-AsyncMount::Steps<Answer<Attributes>> AsyncMount::stat_steps(std::string path, LastLink last) {
-    PathSteps at(mount_.cache_);
-    at.to_file(path, last);
-    Answer<Attributes> answer;
-    answer.failure = co_await walk(at);
-    if (!answer.failure.happened()) answer.value = at.attributes();
-    co_return answer;
+AsyncMount::Steps<void> AsyncMount::run_steps(NameSteps& steps) {
+    for (;;) {
+        switch (steps.want()) {
+        case NameSteps::Want::walk: {
+            const Failure failure = co_await walk(steps.path());
+            steps.handle_walked(failure);
+            break;
+        }
+        case NameSteps::Want::request: {
+            WantedRequest request = steps.request();
+            co_await run(request);
+            steps.handle_answered();
+            break;
+        }
+        case NameSteps::Want::finished: co_return;
+        }
+    }
 }
 
-AsyncMount::Steps<Answer<std::string>> AsyncMount::readlink_steps(std::string path) {
-    PathSteps at(mount_.cache_);
-    at.to_file(path, LastLink::keep);
-    Answer<std::string> answer;
-    answer.failure = co_await walk(at);
-    if (!answer.failure.happened() && !at.found_link()) answer.failure = Errno::einval;
-    if (answer.failure.happened()) co_return answer;
-    ReadTarget read;
-    co_await run(read.operation, at.node().nodeid());
-    answer.failure = failure_of(read.operation);
-    if (!answer.failure.happened()) answer.value = read.target();
-    co_return answer;
+AsyncMount::Steps<Expected<Attributes>> AsyncMount::stat_steps(std::string path, LastLink last) {
+    return ask<StatSteps>(std::move(path), last);
 }
 
-AsyncMount::Steps<Answer<wire::Kstatfs>> AsyncMount::statfs_steps(std::string path) {
-    PathSteps at(mount_.cache_);
-    at.to_file(path, LastLink::follow);
-    Answer<wire::Kstatfs> answer;
-    answer.failure = co_await walk(at);
-    if (answer.failure.happened()) co_return answer;
-    client::FileSystemStatus status;
-    co_await run(status, at.node().nodeid());
-    answer.failure = failure_of(status);
-    if (!answer.failure.happened()) answer.value = status.call.reply;
-    co_return answer;
+AsyncMount::Steps<Expected<wire::Statx>> AsyncMount::statx_steps(std::string path, LastLink last) {
+    return ask<StatxSteps>(std::move(path), last);
+}
+
+AsyncMount::Steps<Failure> AsyncMount::access_steps(std::string path, std::uint32_t mask) {
+    return perform<AccessSteps>(std::move(path), mask);
+}
+
+AsyncMount::Steps<Expected<std::string>> AsyncMount::readlink_steps(std::string path) {
+    return ask<ReadLinkSteps>(std::move(path));
+}
+
+AsyncMount::Steps<Expected<wire::Kstatfs>> AsyncMount::statfs_steps(std::string path) {
+    return ask<StatfsSteps>(std::move(path));
 }
 
 AsyncMount::Steps<Failure> AsyncMount::mkdir_steps(std::string path, std::uint32_t mode) {
-    PathSteps at(mount_.cache_);
-    at.to_parent(path);
-    Failure failure = co_await walk(at);
-    if (!failure.happened()) failure = check_makeable(at);
-    if (failure.happened()) co_return failure;
-    client::MakeDirectory make;
-    prepare(make, mount_.channel().params(), at.name(), mode, mount_.umask_);
-    co_await run(make, at.parent().nodeid());
-    if (make.succeeded()) mount_.cache_.count(make.call.reply);
-    co_return failure_of(make);
+    return perform<MakeDirectorySteps>(std::move(path), mode);
+}
+
+AsyncMount::Steps<Failure> AsyncMount::mknod_steps(std::string path, std::uint32_t mode, std::uint32_t rdev) {
+    return perform<MakeNodeSteps>(std::move(path), mode, rdev);
 }
 
 AsyncMount::Steps<Failure> AsyncMount::symlink_steps(std::string target, std::string path) {
-    Failure failure = check_target(target);
-    if (failure.happened()) co_return failure;
-    PathSteps at(mount_.cache_);
-    at.to_parent(path);
-    failure = co_await walk(at);
-    if (!failure.happened()) failure = check_makeable(at);
-    if (failure.happened()) co_return failure;
-    if (at.must_be_directory()) {
-        at.look_up_last();
-        failure = co_await walk(at);
-        co_return why_not_with_slash(failure);
-    }
-    client::MakeSymlink make;
-    prepare(make, at.name(), target);
-    co_await run(make, at.parent().nodeid());
-    if (make.succeeded()) mount_.cache_.count(make.call.reply);
-    co_return failure_of(make);
+    return perform<MakeSymlinkSteps>(std::move(target), std::move(path));
+}
+
+AsyncMount::Steps<Failure> AsyncMount::link_steps(std::string existing, std::string path) {
+    return perform<MakeLinkSteps>(std::move(existing), std::move(path));
 }
 
 AsyncMount::Steps<Failure> AsyncMount::rmdir_steps(std::string path) {
-    PathSteps at(mount_.cache_);
-    at.to_parent(path);
-    Failure failure = co_await walk(at);
-    if (!failure.happened()) failure = check_directory_removable(at);
-    if (failure.happened()) co_return failure;
-    at.look_up_last();
-    failure = co_await walk(at);
-    if (failure.happened()) co_return failure;
-    client::RemoveDirectory remove;
-    remove.call.name = at.name();
-    co_await run(remove, at.parent().nodeid());
-    co_return failure_of(remove);
+    return perform<RemoveDirectorySteps>(std::move(path));
 }
 
-// Looked up first: see Mount::unlink().
 AsyncMount::Steps<Failure> AsyncMount::unlink_steps(std::string path) {
-    PathSteps at(mount_.cache_);
-    at.to_parent(path);
-    Failure failure = co_await walk(at);
-    if (!failure.happened()) failure = check_unlinkable(at);
-    if (failure.happened()) co_return failure;
-    at.look_up_last();
-    failure = co_await walk(at);
-    if (!failure.happened()) failure = check_found_unlinkable(at);
-    if (failure.happened()) co_return failure;
-    client::RemoveFile remove;
-    remove.call.name = at.name();
-    co_await run(remove, at.parent().nodeid());
-    if (remove.succeeded() && at.attributes().nlink <= 1) at.node().reset_unlinked();
-    co_return failure_of(remove);
+    return perform<RemoveFileSteps>(std::move(path));
 }
 
 AsyncMount::Steps<Failure> AsyncMount::rename_steps(std::string from, std::string to, std::uint32_t flags) {
-    PathSteps source(mount_.cache_);
-    source.to_parent(from);
-    Failure failure = co_await walk(source);
-    if (failure.happened()) co_return failure;
-    PathSteps target(mount_.cache_);
-    target.to_parent(to);
-    failure = co_await walk(target);
-    if (!failure.happened()) failure = check_renameable(source);
-    if (!failure.happened()) failure = check_rename_target(target, flags);
-    if (failure.happened()) co_return failure;
-    source.look_up_last();
-    failure = co_await walk(source);
-    if (failure.happened()) co_return failure;
-    Failure looked;
-    if (is_target_looked_up(source, target, flags)) {
-        target.look_up_last();
-        looked = co_await walk(target);
-    }
-    failure = check_found_renameable(source, target, flags, looked);
-    if (failure.happened()) co_return failure;
-    if (flags == 0) {
-        client::Rename rename;
-        prepare(rename, source, target);
-        co_await run(rename, source.parent().nodeid());
-        co_return failure_of(rename);
-    }
-    client::RenameWithFlags rename;
-    prepare(rename, source, target, flags);
-    co_await run(rename, source.parent().nodeid());
-    co_return failure_of(rename);
+    return perform<RenameSteps>(std::move(from), std::move(to), flags);
+}
+
+AsyncMount::Steps<Failure> AsyncMount::chmod_steps(std::string path, std::uint32_t mode) {
+    return perform<ChangeModeSteps>(std::move(path), mode);
+}
+
+AsyncMount::Steps<Failure> AsyncMount::chown_steps(std::string path, std::optional<std::uint32_t> uid,
+                                                   std::optional<std::uint32_t> gid, LastLink last) {
+    return perform<SetAttributesSteps>(std::move(path), owner_in(uid, gid), last);
 }
 
 AsyncMount::Steps<Failure> AsyncMount::truncate_steps(std::string path, std::uint64_t size) {
-    PathSteps at(mount_.cache_);
-    at.to_file(path, LastLink::follow);
-    Failure failure = co_await walk(at);
-    if (!failure.happened() && wire::linux_abi::is_directory(at.attributes().mode)) failure = Errno::eisdir;
-    if (failure.happened()) co_return failure;
-    wire::SetattrIn in{};
-    in.size = size;
-    failure = co_await set_size(at.node().nodeid(), in);
-    co_return failure;
+    return perform<SetAttributesSteps>(std::move(path), size_in(size), LastLink::follow);
+}
+
+AsyncMount::Steps<Failure> AsyncMount::set_times_steps(std::string path, SetTime atime, SetTime mtime, LastLink last) {
+    return perform<SetAttributesSteps>(std::move(path), times_in(atime, mtime), last);
+}
+
+AsyncMount::Steps<Expected<Attributes>> AsyncMount::set_attributes_steps(std::string path, wire::SetattrIn what,
+                                                                         LastLink last) {
+    return ask<SetAttributesSteps>(std::move(path), what, last);
+}
+
+AsyncMount::Steps<Expected<std::vector<std::byte>>> AsyncMount::get_xattr_steps(std::string path, std::string name,
+                                                                                LastLink last) {
+    return ask<GetXattrSteps>(std::move(path), std::move(name), last);
+}
+
+AsyncMount::Steps<Failure> AsyncMount::set_xattr_steps(std::string path, XattrValue value, LastLink last) {
+    SetXattrSteps steps(names(), path, {value.name, value.bytes, value.space}, last);
+    co_await run_steps(steps);
+    co_return steps.failure();
+}
+
+AsyncMount::Steps<Expected<std::vector<std::string>>> AsyncMount::list_xattrs_steps(std::string path, LastLink last) {
+    return ask<ListXattrsSteps>(std::move(path), last);
+}
+
+AsyncMount::Steps<Failure> AsyncMount::remove_xattr_steps(std::string path, std::string name, LastLink last) {
+    return perform<RemoveXattrSteps>(std::move(path), std::move(name), last);
 }
 
 } // namespace vfsproto::posix

@@ -16,10 +16,10 @@ Channel::Channel(std::unique_ptr<backends::Attachment> attachment, const Channel
       attachment_(std::move(attachment)),
       shared_lane_({&Channel::after_drain, this}, options.caller, options.waiting) {}
 
-Outcome<std::unique_ptr<Channel>> Channel::open(std::unique_ptr<backends::Attachment> attachment,
-                                                const ChannelOptions& options) {
+Expected<std::unique_ptr<Channel>> Channel::open(std::unique_ptr<backends::Attachment> attachment,
+                                                 const ChannelOptions& options) {
     std::unique_ptr<Channel> channel(new Channel(std::move(attachment), options));
-    if (const Failure failure = channel->start(); failure.happened()) return failure;
+    if (const Failure failure = channel->start()) return failure;
     return channel;
 }
 
@@ -59,8 +59,8 @@ Failure Channel::start() {
     connection_.set_trace(options_.trace);
     const Errc errc = connection_.init(session_memory_, session, rings_->hiprio(), rings_->request_queue());
     if (errc != Errc::ok) return errc;
-    if (const Failure failure = make_lane(); failure.happened()) return failure;
-    if (const Failure failure = open_session(); failure.happened()) return failure;
+    if (const Failure failure = make_lane()) return failure;
+    if (const Failure failure = open_session()) return failure;
     watch_for_silence();
     return {};
 }

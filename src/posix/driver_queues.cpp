@@ -10,8 +10,8 @@ constexpr std::uint16_t kEnoughDirectChains = 32;
 
 } // namespace
 
-Outcome<std::unique_ptr<DriverQueues>> DriverQueues::bring_up(backends::Attachment& attachment,
-                                                              const RingOptions& options) {
+Expected<std::unique_ptr<DriverQueues>> DriverQueues::bring_up(backends::Attachment& attachment,
+                                                               const RingOptions& options) {
     std::unique_ptr<DriverQueues> rings(new DriverQueues(attachment));
     if (const Errc errc = rings->start(options); errc != Errc::ok) return errc;
     return rings;

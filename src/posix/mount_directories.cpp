@@ -20,9 +20,9 @@ constexpr std::size_t kReadSize = 64 * 1024;
 
 } // namespace
 
-Outcome<Directory> Mount::open_directory(std::string_view path, client::DirectoryFormat format) {
+Expected<Directory> Mount::open_directory(std::string_view path, client::DirectoryFormat format) {
     PathWalk at = new_walk();
-    if (Failure failure = at.to_file(path, LastLink::follow); failure.happened()) return failure;
+    if (Failure failure = at.to_file(path, LastLink::follow)) return failure;
     if (!is_directory(at.attributes().mode)) return Errno::enotdir;
     client::OpenDirectory open;
     channel_->run(open, at.node().nodeid(), kORdonly);
@@ -34,7 +34,7 @@ Outcome<Directory> Mount::open_directory(std::string_view path, client::Director
     return Directory(std::move(handle), cache_, format);
 }
 
-Outcome<std::vector<DirectoryEntry>> Mount::list(std::string_view path, client::DirectoryFormat format) {
+Expected<std::vector<DirectoryEntry>> Mount::list(std::string_view path, client::DirectoryFormat format) {
     auto directory = open_directory(path, format);
     if (!directory) return directory.failure();
     std::vector<DirectoryEntry> all;
@@ -59,7 +59,7 @@ void append_names(std::vector<DirectoryEntry>& some, std::vector<DirectoryEntry>
     }
 }
 
-Outcome<std::vector<DirectoryEntry>> Directory::read() {
+Expected<std::vector<DirectoryEntry>> Directory::read() {
     client::ReadDirectory read;
     handle_->channel.run(read, handle_->node.nodeid(), handle_->fh, cookie_, room(), format_);
     return take(read);
@@ -70,14 +70,14 @@ std::span<std::byte> Directory::room() {
     return buffer_;
 }
 
-Outcome<std::vector<DirectoryEntry>> Directory::take(const client::ReadDirectory& read) {
+Expected<std::vector<DirectoryEntry>> Directory::take(const client::ReadDirectory& read) {
     if (!read.succeeded()) return failure_of(read);
     format_ = read.format();
     const auto records = std::span<const std::byte>(buffer_).first(read.bytes());
     std::vector<DirectoryEntry> entries;
     const Failure failure = format_ == client::DirectoryFormat::direntpluses ? take_entries(records, entries)
                                                                              : take_names(records, entries);
-    if (failure.happened()) return failure;
+    if (failure) return failure;
     // Bytes, but not one whole record: asking again would bring the same.
     if (entries.empty() && !records.empty()) return Errc::protocol_violation;
     return entries;

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Mount: open files.
-#include "vfsproto/posix/mount.hpp"
-
+#include "file_steps.hpp"
+#include "mount_steps.hpp"
 #include "open_handles.hpp"
 
-#include "vfsproto/fuse/client/operations/attributes.hpp"
 #include "vfsproto/fuse/client/operations/directories.hpp"
 #include "vfsproto/fuse/client/operations/names.hpp"
 
@@ -40,8 +39,8 @@ OpenHandle::~OpenHandle() {
     }
 }
 
-Outcome<File> Mount::open_file(std::string_view path, std::uint32_t flags, std::uint32_t mode) {
-    OpenSteps steps(cache_);
+Expected<File> Mount::open_file(std::string_view path, std::uint32_t flags, std::uint32_t mode) {
+    OpenSteps steps(cache_, create_form_of(*channel_));
     steps.begin(path, flags);
     for (;;) {
         switch (steps.want()) {
@@ -81,23 +80,10 @@ File Mount::open(OpenSteps& steps) {
     return {};
 }
 
-Outcome<File> Mount::open_temporary(std::string_view directory, std::uint32_t flags, std::uint32_t mode) {
-    PathWalk at = new_walk();
-    if (Failure failure = at.to_file(directory, LastLink::follow); failure.happened()) return failure;
-    if (!is_directory(at.attributes().mode)) return Errno::enotdir;
-    client::MakeTemporary make;
-    make.call.args.flags = (flags & ~kOCreat) | kOTmpfile | kOLargefile;
-    make.call.args.mode = client::mode_to_send(channel_->params(), (mode & kSIallugo) | kSIfreg, umask_);
-    make.call.args.umask = umask_;
-    make.call.name = std::string_view("#tmpfile"); // there must be one; it means nothing
-    channel_->run(make, at.node().nodeid());
-    if (!make.succeeded()) return failure_of(make);
-    auto handle = std::make_unique<OpenHandle>(*channel_, cache_.count(make.call.reply.entry), wire::Opcode::release);
-    handle->fh = make.call.reply.open.fh;
-    handle->open_flags = make.call.reply.open.open_flags;
-    handle->flags = flags;
-    handle->owes_release = true;
-    return File(std::move(handle));
+Expected<File> Mount::open_temporary(std::string_view directory, std::uint32_t flags, std::uint32_t mode) {
+    auto handle = ask<TemporarySteps>(directory, flags, mode);
+    if (!handle) return handle.failure();
+    return File(*std::move(handle));
 }
 
 Failure Mount::close(File file) {
@@ -106,74 +92,32 @@ Failure Mount::close(File file) {
     return flush(file);
 }
 
-Failure Mount::flush(const File& file) {
-    client::Flush flush;
-    flush.call.args.fh = file.fh();
-    channel_->run(flush, file.nodeid());
-    return failure_of(flush);
-}
+Failure Mount::flush(const File& file) { return perform<FlushSteps>(file); }
 
-Failure Mount::fsync(const File& file, std::uint32_t flags) {
-    client::SyncFile sync;
-    sync.call.args = {file.fh(), flags, 0};
-    channel_->run(sync, file.nodeid());
-    return failure_of(sync);
-}
+Failure Mount::fsync(const File& file, std::uint32_t flags) { return perform<SyncFileSteps>(file, flags); }
 
 Failure Mount::fallocate(const File& file, std::uint32_t mode, std::uint64_t offset, std::uint64_t length) {
-    client::Allocate allocate;
-    allocate.call.args = {file.fh(), offset, length, mode, 0};
-    channel_->run(allocate, file.nodeid());
-    return failure_of(allocate);
+    return perform<AllocateSteps>(file, AllocateSteps::Range{mode, offset, length});
 }
 
-Outcome<std::uint64_t> Mount::seek(const File& file, std::uint64_t offset, std::uint32_t whence) {
-    client::SeekFile seek;
-    channel_->run(seek, file.nodeid(), wire::LseekIn{file.fh(), offset, whence, 0});
-    if (!seek.succeeded()) return failure_of(seek);
-    return seek.offset();
+Expected<std::uint64_t> Mount::seek(const File& file, std::uint64_t offset, std::uint32_t whence) {
+    return ask<SeekSteps>(file, offset, whence);
 }
 
-Outcome<std::uint64_t> Mount::copy_range(const File& from, std::uint64_t from_offset, const File& to,
-                                         std::uint64_t to_offset, std::uint64_t length) {
-    client::CopyRange copy;
-    const wire::CopyFileRangeIn wanted{.fh_in = from.fh(),
-                                       .off_in = from_offset,
-                                       .nodeid_out = to.nodeid(),
-                                       .fh_out = to.fh(),
-                                       .off_out = to_offset,
-                                       .len = length,
-                                       .flags = 0};
-    channel_->run(copy, from.nodeid(), wanted);
-    if (!copy.succeeded()) return failure_of(copy);
-    return copy.copied();
+Expected<std::uint64_t> Mount::copy_range(const File& from, std::uint64_t from_offset, const File& to,
+                                          std::uint64_t to_offset, std::uint64_t length) {
+    using Place = CopyRangeSteps::Place;
+    return ask<CopyRangeSteps>(Place{from, from_offset}, Place{to, to_offset}, length);
 }
 
-Outcome<std::uint32_t> Mount::poll(const File& file, std::uint32_t events) {
-    client::PollFile poll;
-    poll.call.args = {file.fh(), 0, 0, events};
-    poll.call.reply.revents = events; // a server that cannot tell: ready, as every regular file is
-    channel_->run(poll, file.nodeid());
-    if (!poll.succeeded()) return failure_of(poll);
-    return poll.call.reply.revents & (events | kPollErr | kPollHup | kPollNval);
+Expected<std::uint32_t> Mount::poll(const File& file, std::uint32_t events) { return ask<PollSteps>(file, events); }
+
+Expected<std::int32_t> Mount::ioctl(const File& file, std::uint32_t command, std::span<const std::byte> in,
+                                    std::span<std::byte> out) {
+    return ask<ControlSteps>(file, command, in, out);
 }
 
-Outcome<std::int32_t> Mount::ioctl(const File& file, std::uint32_t command, std::span<const std::byte> in,
-                                   std::span<std::byte> out) {
-    if (in.size() > client::kPageSize || out.size() > client::kPageSize) return Errno::einval;
-    client::Control control;
-    control.call.args.fh = file.fh();
-    control.call.args.cmd = command;
-    control.call.args.in_size = static_cast<std::uint32_t>(in.size());
-    control.call.args.out_size = static_cast<std::uint32_t>(out.size());
-    control.call.data_in = {in.data(), control.call.args.in_size, {}};
-    control.call.data_out = {out.data(), control.call.args.out_size, {}};
-    channel_->run(control, file.nodeid());
-    if (!control.succeeded()) return failure_of(control);
-    return control.call.reply.result;
-}
-
-Outcome<Buffer> Mount::allocate(std::size_t bytes) {
+Expected<Buffer> Mount::allocate(std::size_t bytes) {
     const auto region = channel_->allocate(bytes);
     if (!region) return region.error();
     return Buffer(*channel_, *region);

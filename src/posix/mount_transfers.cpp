@@ -41,14 +41,14 @@ template <wire::Opcode Op> [[nodiscard]] bool bounces(Channel& channel, std::spa
 }
 
 // How much of a write was done, whichever way: nothing at all is neither progress nor an error.
-Outcome<std::uint64_t> written(std::uint64_t taken, std::size_t wanted) {
+Expected<std::uint64_t> written(std::uint64_t taken, std::size_t wanted) {
     if (taken == 0 && wanted != 0) return Errc::protocol_violation;
     return taken;
 }
 
 } // namespace
 
-[[gnu::hot]] Outcome<std::uint64_t> Mount::read(const File& file, std::span<std::byte> into, std::uint64_t offset) {
+[[gnu::hot]] Expected<std::uint64_t> Mount::read(const File& file, std::span<std::byte> into, std::uint64_t offset) {
     PlainRun run;
     if (!run_plain<wire::Opcode::read>(*channel_, run, file, into, offset)) [[unlikely]]
         return read_generally(file, into, offset);
@@ -57,8 +57,8 @@ Outcome<std::uint64_t> written(std::uint64_t taken, std::size_t wanted) {
     return std::uint64_t{run.bytes};
 }
 
-[[gnu::hot]] Outcome<std::uint64_t> Mount::write(const File& file, std::span<const std::byte> from,
-                                                 std::uint64_t offset) {
+[[gnu::hot]] Expected<std::uint64_t> Mount::write(const File& file, std::span<const std::byte> from,
+                                                  std::uint64_t offset) {
     PlainRun run;
     if (!run_plain<wire::Opcode::write>(*channel_, run, file, from, offset)) [[unlikely]]
         return write_generally(file, from, offset);
@@ -79,7 +79,7 @@ client::TransferSpan Mount::span_of(const File& file, std::byte* data, std::size
     return span;
 }
 
-Outcome<std::uint64_t> Mount::read_generally(const File& file, std::span<std::byte> into, std::uint64_t offset) {
+Expected<std::uint64_t> Mount::read_generally(const File& file, std::span<std::byte> into, std::uint64_t offset) {
     if (bounces<wire::Opcode::read>(*channel_, into)) {
         client::ReadOnce once;
         once.call.data_out = {into.data(), static_cast<std::uint32_t>(into.size()), {}};
@@ -93,7 +93,8 @@ Outcome<std::uint64_t> Mount::read_generally(const File& file, std::span<std::by
     return read.done();
 }
 
-Outcome<std::uint64_t> Mount::write_generally(const File& file, std::span<const std::byte> from, std::uint64_t offset) {
+Expected<std::uint64_t> Mount::write_generally(const File& file, std::span<const std::byte> from,
+                                               std::uint64_t offset) {
     if (bounces<wire::Opcode::write>(*channel_, from)) {
         client::WriteOnce once;
         once.call.data_in = {from.data(), static_cast<std::uint32_t>(from.size()), {}};

@@ -46,7 +46,7 @@ client::Node& NodeCache::count_locked(const wire::EntryOut& entry) {
     const std::uint32_t type = entry.attr.mode & wire::linux_abi::kSIfmt;
     client::Node& node = table_.count_lookup(entry.nodeid, entry.generation, type, *spare_);
     if (&node == spare_) spare_ = nullptr;
-    node.unlinked = false; // it has a name, after all
+    node.unlinked = entry.attr.nlink == 0; // O_TMPFILE; or it has a name, after all
     return node;
 }
 

@@ -8,8 +8,8 @@ using namespace wire::linux_abi;
 
 namespace {
 
-// CREATE is sent with O_EXCL whoever asked for it, because one server dies of a CREATE of a file that is there. Not
-// every server says alike that it is, and a read-only one says so first: look.
+// True if the name may exist after CREATE said this: it is looked up then. Servers do not agree on the error for a name
+// that exists, and a read-only one says so first.
 bool may_be_there(Errno error) noexcept {
     return error == Errno::eexist || error == Errno::eloop || error == Errno::einval || error == Errno::ebadf ||
            error == Errno::erofs || error == Errno::eacces;
@@ -19,7 +19,9 @@ constexpr int kMostOvertaken = 16;
 
 } // namespace
 
-std::uint32_t OpenSteps::flags_to_create() const noexcept { return flags_ | kOExcl | kOLargefile; }
+std::uint32_t OpenSteps::flags_to_create() const noexcept {
+    return flags_ | kOLargefile | (form_ == CreateForm::exclusive ? kOExcl : 0);
+}
 std::uint32_t OpenSteps::flags_to_open() const noexcept { return (flags_ & ~(kOCreat | kOExcl)) | kOLargefile; }
 std::uint32_t OpenSteps::flags_to_keep() const noexcept { return flags_ & ~(kOCreat | kOExcl | kOTrunc); }
 
@@ -36,7 +38,7 @@ void OpenSteps::begin(std::string_view path, std::uint32_t flags) {
 }
 
 void OpenSteps::handle_walked(const Failure& why) {
-    if (why.happened()) {
+    if (why) {
         const bool absent = walking_ == Walking::to_last && why.error == Errno::enoent;
         if (!absent) return fail(why);
         // Not there: then CREATE meant what it said, or it was there and somebody removed it meanwhile.
@@ -87,6 +89,12 @@ void OpenSteps::handle_uncreated(const Failure& why) {
     walking_ = Walking::to_last;
     want_ = Want::walk;
     path_.look_up_last();
+}
+
+OpenSteps::CreateForm create_form_of(Channel& channel) noexcept {
+    const bool allowed = channel.attachment().quirks().create_existing == client::CreateExisting::allowed;
+    const bool truncates = channel.params().flags.has(wire::InitFlag::atomic_o_trunc);
+    return allowed && truncates ? OpenSteps::CreateForm::as_called : OpenSteps::CreateForm::exclusive;
 }
 
 void OpenSteps::fail(const Failure& why) noexcept {

@@ -28,7 +28,8 @@ struct LoopbackOptions {
     FeatureSet offered = FeatureSet::of(Feature::version_1, Feature::event_idx, Feature::indirect_desc);
     LoopbackService service = LoopbackService::inline_in_doorbell;
     std::string description = "in this process"; // of what is served, for people
-    client::Quirks quirks = {"vfsproto", 0, client::InterruptUse::allowed, client::DestroyReply::always};
+    client::Quirks quirks = {"vfsproto", 0, client::InterruptUse::allowed, client::DestroyReply::always,
+                             client::CreateExisting::allowed};
 };
 
 class Loopback : public Attachment {

@@ -15,6 +15,7 @@
 
 #include <cstdint>
 #include <exception>
+#include <optional>
 #include <span>
 #include <string>
 #include <thread>
@@ -24,11 +25,21 @@
 
 namespace vfsproto::posix {
 
-// A failure, or a value.
-template <class T> struct Answer {
-    Failure failure{};
-    T value{};
+// An extended attribute to set. `bytes` stay until the handler runs.
+struct XattrValue {
+    std::string name;
+    std::span<const std::byte> bytes;
+    XattrSpace space = XattrSpace::create_or_replace;
 };
+
+// A part of an open file, in bytes. The file stays until the handler runs.
+struct FileRange {
+    const File& file;
+    std::uint64_t offset;
+    std::uint64_t length = 0;
+};
+
+class NameSteps;
 
 class AsyncMount {
 public:
@@ -74,18 +85,52 @@ public:
     template <class Token> auto close(File file, Token&& token) {
         return launch(close_steps(std::move(file)), std::forward<Token>(token));
     }
+    template <class Token> auto set_times(const File& file, const SetTime& atime, const SetTime& mtime, Token&& token) {
+        return launch(set_times_steps(file, atime, mtime), std::forward<Token>(token));
+    }
+    template <class Token>
+    auto fallocate(const File& file, std::uint32_t mode, std::uint64_t offset, std::uint64_t length, Token&& token) {
+        return launch(fallocate_steps(file, mode, offset, length), std::forward<Token>(token));
+    }
     // void(Failure, Attributes)
     template <class Token> auto stat(const File& file, Token&& token) {
         return launch(stat_steps(file), std::forward<Token>(token));
+    }
+    template <class Token> auto set_attributes(const File& file, const wire::SetattrIn& what, Token&& token) {
+        return launch(set_attributes_steps(file, what), std::forward<Token>(token));
+    }
+    // void(Failure, std::uint64_t): where data or a hole is; how many bytes were copied (from.length at most).
+    template <class Token> auto seek(const File& file, std::uint64_t offset, std::uint32_t whence, Token&& token) {
+        return launch(seek_steps(file, offset, whence), std::forward<Token>(token));
+    }
+    template <class Token> auto copy_range(const FileRange& from, const FileRange& to, Token&& token) {
+        return launch(copy_range_steps(from, to), std::forward<Token>(token));
+    }
+    // void(Failure, std::uint32_t): the poll bits that are ready now.
+    template <class Token> auto poll(const File& file, std::uint32_t events, Token&& token) {
+        return launch(poll_steps(file, events), std::forward<Token>(token));
+    }
+    // void(Failure, std::int32_t): the driver's result.
+    template <class Token> auto ioctl(const File& file, std::uint32_t command, std::span<const std::byte> in,
+                                      std::span<std::byte> out, Token&& token) {
+        return launch(ioctl_steps(file, command, in, out), std::forward<Token>(token));
     }
 
     // Paths. void(Failure, Attributes)
     template <class Token> auto stat(std::string path, LastLink last, Token&& token) {
         return launch(stat_steps(std::move(path), last), std::forward<Token>(token));
     }
+    // void(Failure, wire::Statx)
+    template <class Token> auto statx(std::string path, LastLink last, Token&& token) {
+        return launch(statx_steps(std::move(path), last), std::forward<Token>(token));
+    }
     // void(Failure, File)
     template <class Token> auto open_file(std::string path, std::uint32_t flags, std::uint32_t mode, Token&& token) {
         return launch(open_steps(std::move(path), flags, mode), std::forward<Token>(token));
+    }
+    template <class Token>
+    auto open_temporary(std::string directory, std::uint32_t flags, std::uint32_t mode, Token&& token) {
+        return launch(temporary_steps(std::move(directory), flags, mode), std::forward<Token>(token));
     }
     // void(Failure, std::vector<DirectoryEntry>): everything, without "." and "..".
     template <class Token> auto list(std::string path, Token&& token) {
@@ -115,8 +160,50 @@ public:
     template <class Token> auto symlink(std::string target, std::string path, Token&& token) {
         return launch(symlink_steps(std::move(target), std::move(path)), std::forward<Token>(token));
     }
+    template <class Token> auto link(std::string existing, std::string path, Token&& token) {
+        return launch(link_steps(std::move(existing), std::move(path)), std::forward<Token>(token));
+    }
+    template <class Token> auto mknod(std::string path, std::uint32_t mode, std::uint32_t rdev, Token&& token) {
+        return launch(mknod_steps(std::move(path), mode, rdev), std::forward<Token>(token));
+    }
+    template <class Token> auto access(std::string path, std::uint32_t mask, Token&& token) {
+        return launch(access_steps(std::move(path), mask), std::forward<Token>(token));
+    }
+    template <class Token> auto chmod(std::string path, std::uint32_t mode, Token&& token) {
+        return launch(chmod_steps(std::move(path), mode), std::forward<Token>(token));
+    }
+    template <class Token> auto chown(std::string path, std::optional<std::uint32_t> uid,
+                                      std::optional<std::uint32_t> gid, LastLink last, Token&& token) {
+        return launch(chown_steps(std::move(path), uid, gid, last), std::forward<Token>(token));
+    }
     template <class Token> auto truncate(std::string path, std::uint64_t size, Token&& token) {
         return launch(truncate_steps(std::move(path), size), std::forward<Token>(token));
+    }
+    template <class Token>
+    auto set_times(std::string path, const SetTime& atime, const SetTime& mtime, LastLink last, Token&& token) {
+        return launch(set_times_steps(std::move(path), atime, mtime, last), std::forward<Token>(token));
+    }
+    template <class Token> auto sync(Token&& token) { return launch(sync_steps(), std::forward<Token>(token)); }
+    // void(Failure, Attributes)
+    template <class Token>
+    auto set_attributes(std::string path, const wire::SetattrIn& what, LastLink last, Token&& token) {
+        return launch(set_attributes_steps(std::move(path), what, last), std::forward<Token>(token));
+    }
+
+    // Extended attributes. void(Failure, std::vector<std::byte>)
+    template <class Token> auto get_xattr(std::string path, std::string name, LastLink last, Token&& token) {
+        return launch(get_xattr_steps(std::move(path), std::move(name), last), std::forward<Token>(token));
+    }
+    // void(Failure, std::vector<std::string>)
+    template <class Token> auto list_xattrs(std::string path, LastLink last, Token&& token) {
+        return launch(list_xattrs_steps(std::move(path), last), std::forward<Token>(token));
+    }
+    // void(Failure)
+    template <class Token> auto set_xattr(std::string path, XattrValue value, LastLink last, Token&& token) {
+        return launch(set_xattr_steps(std::move(path), std::move(value), last), std::forward<Token>(token));
+    }
+    template <class Token> auto remove_xattr(std::string path, std::string name, LastLink last, Token&& token) {
+        return launch(remove_xattr_steps(std::move(path), std::move(name), last), std::forward<Token>(token));
     }
 
 private:
@@ -155,11 +242,13 @@ private:
             },
             token, std::move(steps));
     }
-    template <class T, class Token> auto launch(Steps<Answer<T>> steps, Token&& token) {
+    template <class T, class Token> auto launch(Steps<Expected<T>> steps, Token&& token) {
         return boost::asio::async_initiate<Token, void(Failure, T)>(
-            [this](auto&& handler, Steps<Answer<T>> given) {
+            [this](auto&& handler, Steps<Expected<T>> given) {
                 this->spawn(std::move(given), std::forward<decltype(handler)>(handler),
-                            [](auto& to, Answer<T> answer) { std::move(to)(answer.failure, std::move(answer.value)); });
+                            [](auto& to, Expected<T> answer) {
+                                std::move(to)(answer.failure(), answer ? *std::move(answer) : T{});
+                            });
             },
             token, std::move(steps));
     }
@@ -187,28 +276,55 @@ private:
             boost::asio::use_awaitable, &op, args...);
     }
 
+    // Run the steps S to their end; ask() returns their result. The arguments are kept meanwhile.
+    template <class S, class... Args> Steps<Failure> perform(Args... args);
+    template <class S, class... Args> Steps<Expected<typename S::Result>> ask(Args... args);
+    Steps<void> run_steps(NameSteps& steps);
     Steps<Failure> walk(PathSteps& steps);
+    [[nodiscard]] NameContext names() noexcept;
     Steps<File> create(OpenSteps& steps, std::uint32_t mode);
     Steps<File> open(OpenSteps& steps);
-    Steps<Failure> set_size(std::uint64_t nodeid, wire::SetattrIn what);
     template <class Op> Steps<void> release(OpenHandle& handle);
 
     Steps<Failure> flush_steps(const File& file);
     Steps<Failure> fsync_steps(const File& file, std::uint32_t flags);
+    Steps<Failure> sync_steps();
     Steps<Failure> truncate_steps(const File& file, std::uint64_t size);
+    Steps<Failure> set_times_steps(const File& file, SetTime atime, SetTime mtime);
+    Steps<Expected<Attributes>> set_attributes_steps(const File& file, wire::SetattrIn what);
+    Steps<Failure> fallocate_steps(const File& file, std::uint32_t mode, std::uint64_t offset, std::uint64_t length);
+    Steps<Expected<std::uint64_t>> seek_steps(const File& file, std::uint64_t offset, std::uint32_t whence);
+    Steps<Expected<std::uint64_t>> copy_range_steps(const FileRange& from, const FileRange& to);
+    Steps<Expected<std::uint32_t>> poll_steps(const File& file, std::uint32_t events);
+    Steps<Expected<std::int32_t>> ioctl_steps(const File& file, std::uint32_t command, std::span<const std::byte> in,
+                                              std::span<std::byte> out);
     Steps<Failure> close_steps(File file);
-    Steps<Answer<Attributes>> stat_steps(const File& file);
-    Steps<Answer<Attributes>> stat_steps(std::string path, LastLink last);
-    Steps<Answer<File>> open_steps(std::string path, std::uint32_t flags, std::uint32_t mode);
-    Steps<Answer<std::vector<DirectoryEntry>>> list_steps(std::string path, client::DirectoryFormat format);
-    Steps<Answer<std::string>> readlink_steps(std::string path);
-    Steps<Answer<wire::Kstatfs>> statfs_steps(std::string path);
+    Steps<Expected<Attributes>> stat_steps(const File& file);
+    Steps<Expected<Attributes>> stat_steps(std::string path, LastLink last);
+    Steps<Expected<wire::Statx>> statx_steps(std::string path, LastLink last);
+    Steps<Failure> access_steps(std::string path, std::uint32_t mask);
+    Steps<Expected<File>> open_steps(std::string path, std::uint32_t flags, std::uint32_t mode);
+    Steps<Expected<File>> temporary_steps(std::string directory, std::uint32_t flags, std::uint32_t mode);
+    Steps<Expected<std::vector<DirectoryEntry>>> list_steps(std::string path, client::DirectoryFormat format);
+    Steps<Expected<std::string>> readlink_steps(std::string path);
+    Steps<Expected<wire::Kstatfs>> statfs_steps(std::string path);
     Steps<Failure> mkdir_steps(std::string path, std::uint32_t mode);
+    Steps<Failure> mknod_steps(std::string path, std::uint32_t mode, std::uint32_t rdev);
     Steps<Failure> unlink_steps(std::string path);
     Steps<Failure> rmdir_steps(std::string path);
     Steps<Failure> rename_steps(std::string from, std::string to, std::uint32_t flags);
     Steps<Failure> symlink_steps(std::string target, std::string path);
+    Steps<Failure> link_steps(std::string existing, std::string path);
+    Steps<Failure> chmod_steps(std::string path, std::uint32_t mode);
+    Steps<Failure> chown_steps(std::string path, std::optional<std::uint32_t> uid, std::optional<std::uint32_t> gid,
+                               LastLink last);
     Steps<Failure> truncate_steps(std::string path, std::uint64_t size);
+    Steps<Failure> set_times_steps(std::string path, SetTime atime, SetTime mtime, LastLink last);
+    Steps<Expected<Attributes>> set_attributes_steps(std::string path, wire::SetattrIn what, LastLink last);
+    Steps<Expected<std::vector<std::byte>>> get_xattr_steps(std::string path, std::string name, LastLink last);
+    Steps<Failure> set_xattr_steps(std::string path, XattrValue value, LastLink last);
+    Steps<Expected<std::vector<std::string>>> list_xattrs_steps(std::string path, LastLink last);
+    Steps<Failure> remove_xattr_steps(std::string path, std::string name, LastLink last);
 
     Mount& mount_;
     Executor executor_;

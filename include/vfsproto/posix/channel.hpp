@@ -56,8 +56,8 @@ class Channel {
 public:
     // Brings the device up and opens the FUSE session. Failures: what the transport says; version_unsupported;
     // init_refused (with the server's error); transport_failed when the server does not answer in time.
-    [[nodiscard]] static Outcome<std::unique_ptr<Channel>> open(std::unique_ptr<backends::Attachment> attachment,
-                                                                const ChannelOptions& options);
+    [[nodiscard]] static Expected<std::unique_ptr<Channel>> open(std::unique_ptr<backends::Attachment> attachment,
+                                                                 const ChannelOptions& options);
     // Ends the session (DESTROY) and stops the device. No operation may be under way.
     ~Channel();
     Channel(const Channel&) = delete;

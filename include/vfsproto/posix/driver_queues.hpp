@@ -35,8 +35,8 @@ class DriverQueues {
 public:
     // hiprio and one request queue (every known server has just one). The attachment outlives the rings.
     // Errors: bad_argument (max_segments is 0); what the transport and the rings say.
-    [[nodiscard]] static Outcome<std::unique_ptr<DriverQueues>> bring_up(backends::Attachment& attachment,
-                                                                         const RingOptions& options);
+    [[nodiscard]] static Expected<std::unique_ptr<DriverQueues>> bring_up(backends::Attachment& attachment,
+                                                                          const RingOptions& options);
     ~DriverQueues();
     DriverQueues(const DriverQueues&) = delete;
     DriverQueues& operator=(const DriverQueues&) = delete;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Why a hosted call did not work: the engine's reason or the server's, never both; and a value-or-failure.
+// Failure says why a hosted call did not work: the engine's reason or the server's, never both. Expected is a value, or a
+// Failure.
 #pragma once
 
 #include "vfsproto/base/errc.hpp"
@@ -11,6 +12,7 @@
 
 namespace vfsproto::posix {
 
+// True in a condition if something failed:  if (Failure failure = mount.mkdir("/a")) return failure;
 struct Failure {
     Errc errc = Errc::ok;
     wire::Errno error = wire::Errno::none;
@@ -20,28 +22,33 @@ struct Failure {
     Failure(wire::Errno why) : error(why) {} // NOLINT
     Failure(Errc e, wire::Errno n) : errc(e), error(n) {}
 
+    [[nodiscard]] explicit operator bool() const noexcept { return happened(); }
     [[nodiscard]] bool happened() const noexcept { return errc != Errc::ok || error != wire::Errno::none; }
-    // Did the device or the protocol fail, rather than one operation?
+    // True if the device or the protocol failed, rather than one operation.
     [[nodiscard]] bool is_fatal() const noexcept;
-    // The number a system call would set: the server's, or ENOTCONN, EIO … for the engine's own.
+    // Returns the number a system call would set: the server's, or one for the engine's reason (ENOTCONN, EIO …).
     [[nodiscard]] wire::Errno as_errno() const noexcept;
-    // "No such file or directory (ENOENT)".
+    // Returns text such as "No such file or directory (ENOENT)".
     [[nodiscard]] std::string text() const;
 };
 
-// What a finished client::Operation says.
+// Returns what a finished client::Operation says.
 template <class Op> [[nodiscard]] Failure failure_of(const Op& operation) {
     return {operation.errc(), operation.error()};
 }
 
-template <class T> class [[nodiscard]] Outcome {
+// A value, or why there is none. Default-constructed it has neither a value nor a reason (wrong_state).
+template <class T> class [[nodiscard]] Expected {
 public:
-    Outcome(T value) : value_(std::move(value)) {} // NOLINT: implicit by design
-    Outcome(Failure why) : failure_(why) {}        // NOLINT
-    Outcome(Errc why) : failure_(why) {}           // NOLINT
-    Outcome(wire::Errno why) : failure_(why) {}    // NOLINT
+    Expected() : failure_(Errc::wrong_state) {}
+    Expected(T value) : value_(std::move(value)) {} // NOLINT: implicit by design
+    Expected(Failure why) : failure_(why) {}        // NOLINT
+    Expected(Errc why) : failure_(why) {}           // NOLINT
+    Expected(wire::Errno why) : failure_(why) {}    // NOLINT
 
+    // True if there is a value: then, and only then, it may be looked at.
     [[nodiscard]] explicit operator bool() const noexcept { return value_.has_value(); }
+    // Why there is none; none happened if there is one.
     [[nodiscard]] const Failure& failure() const noexcept { return failure_; }
     [[nodiscard]] T& operator*() & noexcept { return *value_; }
     [[nodiscard]] const T& operator*() const& noexcept { return *value_; }

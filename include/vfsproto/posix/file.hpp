@@ -75,7 +75,7 @@ void append_names(std::vector<DirectoryEntry>& some, std::vector<DirectoryEntry>
 class Directory {
 public:
     // The next entries in the server's order, "." and ".." included; none = the end.
-    [[nodiscard]] Outcome<std::vector<DirectoryEntry>> read();
+    [[nodiscard]] Expected<std::vector<DirectoryEntry>> read();
     // From the start again.
     void rewind() noexcept { cookie_ = 0; }
     [[nodiscard]] std::uint64_t nodeid() const noexcept { return handle_->node.nodeid(); }
@@ -88,7 +88,7 @@ private:
         : handle_(std::move(handle)), cache_(&cache), format_(format) {}
     // Where the records of one READDIR go, and what they say.
     [[nodiscard]] std::span<std::byte> room();
-    [[nodiscard]] Outcome<std::vector<DirectoryEntry>> take(const client::ReadDirectory& read);
+    [[nodiscard]] Expected<std::vector<DirectoryEntry>> take(const client::ReadDirectory& read);
     [[nodiscard]] Failure take_names(std::span<const std::byte> records, std::vector<DirectoryEntry>& out);
     [[nodiscard]] Failure take_entries(std::span<const std::byte> records, std::vector<DirectoryEntry>& out);
 

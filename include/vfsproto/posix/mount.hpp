@@ -38,18 +38,20 @@ struct SetTime {
 
 enum class XattrSpace : std::uint8_t { create_or_replace, create, replace };
 
+struct NameContext;
+
 class Mount {
 public:
-    [[nodiscard]] static Outcome<std::unique_ptr<Mount>> open(std::unique_ptr<backends::Attachment> attachment,
-                                                              const MountOptions& options = {});
+    [[nodiscard]] static Expected<std::unique_ptr<Mount>> open(std::unique_ptr<backends::Attachment> attachment,
+                                                               const MountOptions& options = {});
     // Every File, Directory and Buffer must be gone, and every asynchronous call be over.
     ~Mount() = default;
     Mount(const Mount&) = delete;
     Mount& operator=(const Mount&) = delete;
 
     // Names. Failures are the server's errno, or the engine's reason.
-    [[nodiscard]] Outcome<Attributes> stat(std::string_view path, LastLink last = LastLink::follow);
-    [[nodiscard]] Outcome<wire::Statx> statx(std::string_view path, LastLink last = LastLink::follow);
+    [[nodiscard]] Expected<Attributes> stat(std::string_view path, LastLink last = LastLink::follow);
+    [[nodiscard]] Expected<wire::Statx> statx(std::string_view path, LastLink last = LastLink::follow);
     [[nodiscard]] Failure access(std::string_view path, std::uint32_t mask);
     [[nodiscard]] Failure mkdir(std::string_view path, std::uint32_t mode = 0777);
     [[nodiscard]] Failure rmdir(std::string_view path);
@@ -59,7 +61,7 @@ public:
     [[nodiscard]] Failure link(std::string_view existing, std::string_view path);
     [[nodiscard]] Failure symlink(std::string_view target, std::string_view path);
     [[nodiscard]] Failure mknod(std::string_view path, std::uint32_t mode, std::uint32_t rdev);
-    [[nodiscard]] Outcome<std::string> readlink(std::string_view path);
+    [[nodiscard]] Expected<std::string> readlink(std::string_view path);
 
     // Attributes.
     [[nodiscard]] Failure chmod(std::string_view path, std::uint32_t mode);
@@ -69,34 +71,34 @@ public:
     [[nodiscard]] Failure truncate(std::string_view path, std::uint64_t size);
     [[nodiscard]] Failure set_times(std::string_view path, const SetTime& atime, const SetTime& mtime,
                                     LastLink last = LastLink::follow);
-    [[nodiscard]] Outcome<Attributes> set_attributes(std::string_view path, const wire::SetattrIn& what,
-                                                     LastLink last = LastLink::follow);
-    [[nodiscard]] Outcome<wire::Kstatfs> statfs(std::string_view path = "/");
+    [[nodiscard]] Expected<Attributes> set_attributes(std::string_view path, const wire::SetattrIn& what,
+                                                      LastLink last = LastLink::follow);
+    [[nodiscard]] Expected<wire::Kstatfs> statfs(std::string_view path = "/");
     [[nodiscard]] Failure sync();
 
     // Extended attributes. They are of the file itself, not of what a link points to, when `last` says so.
-    [[nodiscard]] Outcome<std::vector<std::byte>> get_xattr(std::string_view path, std::string_view name,
-                                                            LastLink last = LastLink::follow);
+    [[nodiscard]] Expected<std::vector<std::byte>> get_xattr(std::string_view path, std::string_view name,
+                                                             LastLink last = LastLink::follow);
     [[nodiscard]] Failure set_xattr(std::string_view path, std::string_view name, std::span<const std::byte> value,
                                     XattrSpace space = XattrSpace::create_or_replace, LastLink last = LastLink::follow);
-    [[nodiscard]] Outcome<std::vector<std::string>> list_xattrs(std::string_view path,
-                                                                LastLink last = LastLink::follow);
+    [[nodiscard]] Expected<std::vector<std::string>> list_xattrs(std::string_view path,
+                                                                 LastLink last = LastLink::follow);
     [[nodiscard]] Failure remove_xattr(std::string_view path, std::string_view name, LastLink last = LastLink::follow);
 
     // Directories.
-    [[nodiscard]] Outcome<Directory>
+    [[nodiscard]] Expected<Directory>
     open_directory(std::string_view path, client::DirectoryFormat format = client::DirectoryFormat::direntpluses);
     // Everything at once, without "." and "..".
-    [[nodiscard]] Outcome<std::vector<DirectoryEntry>>
+    [[nodiscard]] Expected<std::vector<DirectoryEntry>>
     list(std::string_view path, client::DirectoryFormat format = client::DirectoryFormat::direntpluses);
     [[nodiscard]] Failure sync_directory(const Directory& directory);
 
     // Files. `flags`: O_RDONLY …, with O_CREAT, O_EXCL, O_TRUNC, O_APPEND, O_NOFOLLOW as open(2) has them; a directory is
     // EISDIR, whatever the flags.
-    [[nodiscard]] Outcome<File> open_file(std::string_view path, std::uint32_t flags, std::uint32_t mode = 0666);
+    [[nodiscard]] Expected<File> open_file(std::string_view path, std::uint32_t flags, std::uint32_t mode = 0666);
     // A file without a name in this directory (O_TMPFILE).
-    [[nodiscard]] Outcome<File> open_temporary(std::string_view directory, std::uint32_t flags,
-                                               std::uint32_t mode = 0600);
+    [[nodiscard]] Expected<File> open_temporary(std::string_view directory, std::uint32_t flags,
+                                                std::uint32_t mode = 0600);
     // FLUSH, whose failure close(2) would report, then RELEASE.
     [[nodiscard]] Failure close(File file);
 
@@ -104,10 +106,11 @@ public:
     // moved. Then bytes behind the count may have been written as well, unless the file is open with O_APPEND. Bytes are
     // not copied when the span lies in a Buffer of this mount, and copied once otherwise. Errors beside the server's: EINVAL
     // for an offset beyond INT64_MAX, EFBIG (a read: EINVAL) for a span that ends beyond it; then nothing was sent.
-    [[nodiscard]] Outcome<std::uint64_t> read(const File& file, std::span<std::byte> into, std::uint64_t offset);
-    [[nodiscard]] Outcome<std::uint64_t> write(const File& file, std::span<const std::byte> from, std::uint64_t offset);
-    [[nodiscard]] Outcome<Attributes> stat(const File& file);
-    [[nodiscard]] Outcome<Attributes> set_attributes(const File& file, const wire::SetattrIn& what);
+    [[nodiscard]] Expected<std::uint64_t> read(const File& file, std::span<std::byte> into, std::uint64_t offset);
+    [[nodiscard]] Expected<std::uint64_t> write(const File& file, std::span<const std::byte> from,
+                                                std::uint64_t offset);
+    [[nodiscard]] Expected<Attributes> stat(const File& file);
+    [[nodiscard]] Expected<Attributes> set_attributes(const File& file, const wire::SetattrIn& what);
     [[nodiscard]] Failure truncate(const File& file, std::uint64_t size);
     [[nodiscard]] Failure set_times(const File& file, const SetTime& atime, const SetTime& mtime);
     [[nodiscard]] Failure flush(const File& file);
@@ -115,17 +118,17 @@ public:
     [[nodiscard]] Failure fsync(const File& file, std::uint32_t flags = 0);
     [[nodiscard]] Failure fallocate(const File& file, std::uint32_t mode, std::uint64_t offset, std::uint64_t length);
     // SEEK_DATA or SEEK_HOLE: the others need no server.
-    [[nodiscard]] Outcome<std::uint64_t> seek(const File& file, std::uint64_t offset, std::uint32_t whence);
-    [[nodiscard]] Outcome<std::uint64_t> copy_range(const File& from, std::uint64_t from_offset, const File& to,
-                                                    std::uint64_t to_offset, std::uint64_t length);
+    [[nodiscard]] Expected<std::uint64_t> seek(const File& file, std::uint64_t offset, std::uint32_t whence);
+    [[nodiscard]] Expected<std::uint64_t> copy_range(const File& from, std::uint64_t from_offset, const File& to,
+                                                     std::uint64_t to_offset, std::uint64_t length);
     // Poll bits that are ready now.
-    [[nodiscard]] Outcome<std::uint32_t> poll(const File& file, std::uint32_t events);
+    [[nodiscard]] Expected<std::uint32_t> poll(const File& file, std::uint32_t events);
     // The driver's result; `out` is filled with what came.
-    [[nodiscard]] Outcome<std::int32_t> ioctl(const File& file, std::uint32_t command, std::span<const std::byte> in,
-                                              std::span<std::byte> out);
+    [[nodiscard]] Expected<std::int32_t> ioctl(const File& file, std::uint32_t command, std::span<const std::byte> in,
+                                               std::span<std::byte> out);
 
     // Zeroed memory for transfers without a copy.
-    [[nodiscard]] Outcome<Buffer> allocate(std::size_t bytes);
+    [[nodiscard]] Expected<Buffer> allocate(std::size_t bytes);
     // Gives the server back every file nobody uses.
     void prune() { cache_.prune(); }
 
@@ -140,11 +143,14 @@ private:
     // No file: the steps were told why.
     [[nodiscard]] File open(OpenSteps& steps);
     [[nodiscard]] File create(OpenSteps& steps, std::uint32_t mode);
-    [[nodiscard]] Outcome<Attributes> set_attributes(std::uint64_t nodeid, const wire::SetattrIn& what);
-    [[nodiscard]] Outcome<std::uint64_t> read_generally(const File& file, std::span<std::byte> into,
-                                                        std::uint64_t offset);
-    [[nodiscard]] Outcome<std::uint64_t> write_generally(const File& file, std::span<const std::byte> from,
+    // Run the steps S to their end; ask() returns their result.
+    template <class S, class... Args> [[nodiscard]] Failure perform(const Args&... args);
+    template <class S, class... Args> [[nodiscard]] Expected<typename S::Result> ask(const Args&... args);
+    [[nodiscard]] NameContext names() noexcept;
+    [[nodiscard]] Expected<std::uint64_t> read_generally(const File& file, std::span<std::byte> into,
                                                          std::uint64_t offset);
+    [[nodiscard]] Expected<std::uint64_t> write_generally(const File& file, std::span<const std::byte> from,
+                                                          std::uint64_t offset);
     [[nodiscard]] client::TransferSpan span_of(const File& file, std::byte* data, std::size_t len,
                                                std::uint64_t offset);
 

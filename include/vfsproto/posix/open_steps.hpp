@@ -19,7 +19,11 @@ public:
         failed, // see failure()
     };
 
-    explicit OpenSteps(NodeCache& cache) : cache_(cache), path_(cache) {}
+    // How CREATE is sent: as open(2) was called; or always with O_EXCL, and then what is there already is looked up and
+    // opened (three requests).
+    enum class CreateForm : std::uint8_t { as_called, exclusive };
+
+    OpenSteps(NodeCache& cache, CreateForm form) : cache_(cache), path_(cache), form_(form) {}
 
     // `flags`: Linux O_….
     void begin(std::string_view path, std::uint32_t flags);
@@ -51,7 +55,12 @@ private:
     std::uint32_t flags_ = 0;
     Want want_ = Want::failed;
     enum class Walking : std::uint8_t { to_file, to_parent, to_last } walking_ = Walking::to_file;
+    CreateForm form_;
     bool made_room_ = false;
 };
+
+// Returns the form for this server. A file that is there must also be truncated: a server that was not asked to do that
+// itself (ATOMIC_O_TRUNC) is sent the exclusive form.
+[[nodiscard]] OpenSteps::CreateForm create_form_of(Channel& channel) noexcept;
 
 } // namespace vfsproto::posix

@@ -6,6 +6,7 @@
 namespace vfsproto::backends::vhost_user {
 namespace {
 
+using client::CreateExisting;
 using client::DestroyReply;
 using client::InterruptUse;
 using client::Quirks;
@@ -23,18 +24,19 @@ constexpr std::uint64_t kLogAll = std::uint64_t{1} << 26;
 
 // Only what these two have in common with no other is looked at, so that a new release is still recognised.
 constexpr Row kRows[] = {
-    // Exits when a third ring starts; INTERRUPT corrupts its memory; DESTROY is answered.
+    // Exits when a third ring starts; INTERRUPT corrupts its memory; DESTROY is answered; aborts on a
+    // CREATE without O_EXCL of a name that exists.
     {kNotifyOnEmpty | kLogAll,
      kNotifyOnEmpty | kLogAll,
      protocol::kMq | protocol::kBackendReq | protocol::kHostNotifier | protocol::kDeviceState,
      protocol::kMq | protocol::kBackendReq | protocol::kHostNotifier,
-     {"C virtiofsd (QEMU)", 1, InterruptUse::never, DestroyReply::always}},
+     {"C virtiofsd (QEMU)", 1, InterruptUse::never, DestroyReply::always, CreateExisting::never}},
     // Refuses ring numbers from 2 on; ignores INTERRUPT; marks DESTROY used without a byte.
     {kNotifyOnEmpty | kLogAll,
      kLogAll,
      protocol::kMq | protocol::kBackendReq | protocol::kHostNotifier | protocol::kConfigureMemSlots,
      protocol::kMq | protocol::kBackendReq | protocol::kConfigureMemSlots,
-     {"virtiofsd (Rust)", 1, InterruptUse::never, DestroyReply::may_be_missing}},
+     {"virtiofsd (Rust)", 1, InterruptUse::never, DestroyReply::may_be_missing, CreateExisting::allowed}},
 };
 
 } // namespace

@@ -90,7 +90,7 @@ std::string MountSubject::on_attributes(const Operation& operation) {
     case Kind::set_times: {
         const SetTime atime{SetTime::Kind::at, static_cast<std::int64_t>(operation.offset), 5};
         const SetTime mtime{SetTime::Kind::at, static_cast<std::int64_t>(operation.length), 7};
-        if (const Failure failure = mount_.set_times(operation.path, atime, mtime); failure.happened()) {
+        if (const Failure failure = mount_.set_times(operation.path, atime, mtime)) {
             return outcome(failure);
         }
         const auto attributes = mount_.stat(operation.path);
@@ -180,7 +180,7 @@ void MountSubject::add_tree(const std::string& path, std::string& out) {
         if (is_regular(attributes->mode)) {
             auto file = mount_.open_file(child, kORdonly);
             std::vector<std::byte> data(attributes->size);
-            const auto count = file ? mount_.read(*file, data, 0) : Outcome<std::uint64_t>(file.failure());
+            const auto count = file ? mount_.read(*file, data, 0) : Expected<std::uint64_t>(file.failure());
             out += ' ' + (count ? digest(data.data(), *count) : outcome(count.failure()));
         }
         if (is_symlink(attributes->mode)) {

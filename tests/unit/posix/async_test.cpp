@@ -10,6 +10,7 @@
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_future.hpp>
 
+#include <algorithm>
 #include <future>
 #include <optional>
 #include <thread>
@@ -17,7 +18,6 @@
 namespace asio = boost::asio;
 using namespace vfsproto;
 using namespace vfsproto::wire::linux_abi;
-using posix::Answer;
 using posix::AsyncMount;
 using posix::Attributes;
 using posix::Failure;
@@ -285,6 +285,144 @@ TEST_CASE("many calls are under way at once, from many threads", "[async]") {
         CHECK(good == 200);
     }
     succeeds(over->close(std::move(file)));
+}
+
+TEMPLATE_TEST_CASE("a coroutine changes attributes, names and extended attributes as a thread does", "[async]",
+                   OverMemfs, OverDirectory) {
+    TestType over;
+    test::put(*over, "/file", "content");
+    asio::io_context io;
+    AsyncMount files(*over, io.get_executor());
+    bool ended = false;
+    const auto steps = [&]() -> asio::awaitable<void> {
+        const auto token = asio::use_awaitable;
+        constexpr std::uint32_t kReadable = 4;
+        Failure said = co_await files.access("/file", kReadable, token);
+        CHECK_FALSE(said);
+        said = co_await files.access("/absent", kReadable, token);
+        CHECK(said.error == Errno::enoent);
+        said = co_await files.link("/file", "/second", token);
+        CHECK_FALSE(said);
+        said = co_await files.link("/absent", "/third", token);
+        CHECK(said.error == Errno::enoent);
+        said = co_await files.mknod("/fifo", kSIfifo | 0600, 0, token);
+        CHECK_FALSE(said);
+        said = co_await files.mknod("/fifo/", kSIfreg | 0600, 0, token);
+        CHECK(said.error == Errno::eexist);
+        said = co_await files.chmod("/file", 0640, token);
+        CHECK_FALSE(said);
+        said = co_await files.chown("/file", std::nullopt, std::nullopt, LastLink::follow, token);
+        CHECK_FALSE(said);
+        constexpr std::int64_t kThen = 1'000'000;
+        const posix::SetTime then{posix::SetTime::Kind::at, kThen, 0};
+        said = co_await files.set_times("/second", then, then, LastLink::follow, token);
+        CHECK_FALSE(said);
+        {
+            auto [failure, status] = co_await files.statx("/file", LastLink::follow, token);
+            CHECK_FALSE(failure);
+            CHECK((status.mode & kSIallugo) == 0640);
+            CHECK(status.nlink == 2);
+            CHECK(status.mtime.tv_sec == kThen);
+        }
+        {
+            wire::SetattrIn shorter{};
+            shorter.valid = wire::kSetattrSize;
+            shorter.size = 3;
+            auto [failure, attributes] = co_await files.set_attributes("/file", shorter, LastLink::follow, token);
+            CHECK_FALSE(failure);
+            CHECK(attributes.size == 3);
+        }
+        said = co_await files.sync(token);
+        CHECK_FALSE(said);
+        const auto value = test::bytes_of("a value");
+        said = co_await files.set_xattr("/file", {"user.one", value}, LastLink::follow, token);
+        if (said.error != Errno::eopnotsupp) { // the host's file system may have none
+            CHECK_FALSE(said);
+            auto [failure, read] = co_await files.get_xattr("/second", "user.one", LastLink::follow, token);
+            CHECK_FALSE(failure);
+            CHECK(read == value);
+            auto [list_failure, names] = co_await files.list_xattrs("/file", LastLink::follow, token);
+            CHECK_FALSE(list_failure);
+            CHECK(std::count(names.begin(), names.end(), "user.one") == 1);
+            said = co_await files.set_xattr("/file", {"user.one", value, posix::XattrSpace::create}, LastLink::follow,
+                                            token);
+            CHECK(said.error == Errno::eexist);
+            said = co_await files.remove_xattr("/file", "user.one", LastLink::follow, token);
+            CHECK_FALSE(said);
+            auto [gone, nothing] = co_await files.get_xattr("/file", "user.one", LastLink::follow, token);
+            CHECK(gone.error == Errno::enodata);
+            CHECK(nothing.empty());
+        }
+        ended = true;
+    };
+    asio::co_spawn(io, steps, asio::detached);
+    io.run();
+    CHECK(ended);
+}
+
+TEMPLATE_TEST_CASE("a coroutine does with an open file what a thread does", "[async]", OverMemfs, OverDirectory) {
+    TestType over;
+    asio::io_context io;
+    AsyncMount files(*over, io.get_executor());
+    bool ended = false;
+    const auto steps = [&]() -> asio::awaitable<void> {
+        const auto token = asio::use_awaitable;
+        auto [failure, file] = co_await files.open_file("/file", kOCreat | kORdwr, 0600, token);
+        CHECK_FALSE(failure);
+        constexpr std::uint64_t kAllocated = 8192;
+        Failure said = co_await files.fallocate(file, 0, 0, kAllocated, token);
+        if (said.error != Errno::eopnotsupp) {
+            CHECK_FALSE(said);
+            auto [stat_failure, attributes] = co_await files.stat(file, token);
+            CHECK_FALSE(stat_failure);
+            CHECK(attributes.size == kAllocated);
+        }
+        const auto data = test::bytes_of("some bytes");
+        auto [write_failure, count] = co_await files.write(file, data, 0, token);
+        CHECK_FALSE(write_failure);
+        CHECK(count == data.size());
+        auto [seek_failure, place] = co_await files.seek(file, 0, kSeekData, token);
+        CHECK_FALSE(seek_failure);
+        CHECK(place == 0);
+        auto [poll_failure, ready] = co_await files.poll(file, kPollIn, token);
+        CHECK_FALSE(poll_failure);
+        CHECK(ready == kPollIn);
+        wire::SetattrIn mode{};
+        mode.valid = wire::kSetattrMode;
+        mode.mode = kSIfreg | 0600;
+        auto [set_failure, set] = co_await files.set_attributes(file, mode, token);
+        CHECK_FALSE(set_failure);
+        CHECK((set.mode & kSIallugo) == 0600);
+        constexpr std::int64_t kThen = 1'000'000;
+        const posix::SetTime then{posix::SetTime::Kind::at, kThen, 0};
+        said = co_await files.set_times(file, then, then, token);
+        CHECK_FALSE(said);
+        auto [copy_open_failure, copy] = co_await files.open_file("/copy", kOCreat | kORdwr, 0600, token);
+        CHECK_FALSE(copy_open_failure);
+        auto [copy_failure, copied] = co_await files.copy_range({file, 0, data.size()}, {copy, 0}, token);
+        if (copy_failure.error != Errno::eopnotsupp && copy_failure.error != Errno::enosys) {
+            CHECK_FALSE(copy_failure);
+            CHECK(copied == data.size());
+        }
+        constexpr std::uint32_t kNoSuchCommand = 0x1234;
+        auto [ioctl_failure, result] = co_await files.ioctl(file, kNoSuchCommand, {}, {}, token);
+        CHECK(ioctl_failure);
+        CHECK(result == 0);
+        said = co_await files.close(std::move(copy), token);
+        CHECK_FALSE(said);
+        said = co_await files.close(std::move(file), token);
+        CHECK_FALSE(said);
+        auto [temporary_failure, temporary] = co_await files.open_temporary("/", kORdwr, 0600, token);
+        if (temporary_failure.error != Errno::eopnotsupp) {
+            CHECK_FALSE(temporary_failure);
+            said = co_await files.close(std::move(temporary), token);
+            CHECK_FALSE(said);
+        }
+        ended = true;
+    };
+    asio::co_spawn(io, steps, asio::detached);
+    io.run();
+    CHECK(ended);
 }
 
 TEST_CASE("blocking and asynchronous calls share the lane", "[async]") {

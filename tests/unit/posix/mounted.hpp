@@ -45,11 +45,11 @@ using wire::Errno;
     if (failure.errc != Errc::ok) FAIL("the engine failed: " << failure.text());
     return failure.error;
 }
-template <class T> [[nodiscard]] Errno error_of(const posix::Outcome<T>& outcome) {
+template <class T> [[nodiscard]] Errno error_of(const posix::Expected<T>& outcome) {
     return outcome ? Errno::none : error_of(outcome.failure());
 }
 
-template <class T> [[nodiscard]] T value_of(posix::Outcome<T> outcome) {
+template <class T> [[nodiscard]] T value_of(posix::Expected<T> outcome) {
     if (!outcome) FAIL("failed: " << outcome.failure().text());
     return *std::move(outcome);
 }

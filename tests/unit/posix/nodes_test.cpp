@@ -4,6 +4,8 @@
 #include "unit/posix/mounted.hpp"
 
 #include <atomic>
+#include <filesystem>
+#include <string>
 #include <thread>
 
 using namespace vfsproto;
@@ -59,6 +61,96 @@ TEST_CASE("idle nodes are bounded, the oldest go first", "[nodes]") {
     CHECK(over.fs.lookups() == over->nodes().size());
     const auto last = value_of(over->stat("/n999")).ino;
     CHECK(over.fs.lookups_of(last) != 0);
+}
+
+namespace {
+
+// How many files without a name this process, and so the server in it, keeps alive by descriptors.
+std::size_t deleted_files_held(const test::ScratchDirectory& directory) {
+    const std::string below = std::filesystem::canonical(directory.path()).string() + "/";
+    const std::string deleted = " (deleted)";
+    std::size_t count = 0;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+        std::error_code gone;
+        const std::string target = std::filesystem::read_symlink(entry.path(), gone).string();
+        count += target.starts_with(below) && target.ends_with(deleted) ? 1 : 0;
+    }
+    return count;
+}
+
+constexpr std::size_t kSize = 100'000;
+constexpr int kRounds = 20;
+
+} // namespace
+
+TEST_CASE("a file that a rename replaces goes back at once, and its space with it", "[nodes]") {
+    OverMemfs over;
+    const std::string content(kSize, 'x');
+    test::put(*over, "/file", content);
+    const auto used = over.fs.used_bytes();
+    for (int i = 0; i < kRounds; ++i) {
+        test::put(*over, "/new", content);
+        succeeds(over->rename("/new", "/file"));
+        CHECK(over->nodes().size() == 1);
+        CHECK(over.fs.used_bytes() == used);
+    }
+    succeeds(over->mkdir("/directory"));
+    succeeds(over->mkdir("/empty"));
+    succeeds(over->rename("/directory", "/empty"));
+    CHECK(over->nodes().size() == 2);
+}
+
+TEST_CASE("a server of a directory keeps no descriptor of replaced, removed and temporary files", "[nodes]") {
+    OverDirectory over;
+    constexpr std::uint64_t kRoot = 1;
+    for (int i = 0; i < kRounds; ++i) {
+        test::put(*over, "/new", "content");
+        succeeds(over->rename("/new", "/file"));
+        succeeds(over->mkdir("/directory"));
+        succeeds(over->rmdir("/directory"));
+        if (auto temporary = over->open_temporary("/", kORdwr)) succeeds(over->close(*std::move(temporary)));
+    }
+    CHECK(deleted_files_held(over.directory) == 0);
+    constexpr std::uint64_t kFile = 1;
+    CHECK(over.fs.counters().inodes == kRoot + kFile);
+}
+
+TEST_CASE("a temporary file goes back when it is closed, and its space with it", "[nodes]") {
+    OverMemfs over;
+    File file = value_of(over->open_temporary("/", kORdwr));
+    CHECK(value_of(over->write(file, test::noise(kSize), 0)) == kSize);
+    CHECK(over.fs.used_bytes() != 0);
+    succeeds(over->close(std::move(file)));
+    CHECK(over->nodes().size() == 0);
+    CHECK(over.fs.used_bytes() == 0);
+}
+
+TEMPLATE_TEST_CASE("a replaced file that is open, exchanged or has another name is kept", "[nodes]", OverMemfs,
+                   OverDirectory) {
+    TestType over;
+    test::put(*over, "/file", "old");
+    test::put(*over, "/new", "new");
+    File file = value_of(over->open_file("/file", kORdonly));
+    succeeds(over->rename("/new", "/file"));
+    CHECK(over->nodes().size() == 2);
+    CHECK(value_of(over->stat(file)).size == 3);
+    succeeds(over->close(std::move(file)));
+    CHECK(over->nodes().size() == 1);
+
+    test::put(*over, "/other", "other");
+    const auto exchanged = over->rename("/other", "/file", kRenameExchange);
+    if (!exchanged) CHECK(test::get(*over, "/other") == "new");
+    CHECK(over->nodes().size() == 2);
+
+    succeeds(over->link("/file", "/second"));
+    test::put(*over, "/new", "new");
+    succeeds(over->rename("/new", "/file"));
+    CHECK(over->nodes().size() == 3);
+    // Two names of one file: nothing is renamed.
+    succeeds(over->link("/file", "/third"));
+    succeeds(over->rename("/third", "/file"));
+    CHECK(over->nodes().size() == 3);
+    CHECK(test::get(*over, "/third") == "new");
 }
 
 TEMPLATE_TEST_CASE("an unlinked file goes back at once", "[nodes]", OverMemfs, OverDirectory) {

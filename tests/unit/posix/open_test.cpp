@@ -40,6 +40,22 @@ TEMPLATE_TEST_CASE("O_CREAT, O_EXCL and O_TRUNC do what they say", "[open]", Ove
     CHECK(open_error(*over, "", kOCreat | kORdwr) == Errno::enoent);
 }
 
+TEST_CASE("opening a file that is there with O_CREAT is one request, unless the server aborts on that", "[open]") {
+    test::MountedOptions options;
+    options.device.quirks.create_existing = GENERATE(client::CreateExisting::allowed, client::CreateExisting::never);
+    const bool is_allowed = options.device.quirks.create_existing == client::CreateExisting::allowed;
+    OverMemfs over(options);
+    test::put(*over, "/f", "content");
+    const auto before = over->channel().stats().requests;
+    File file = value_of(over->open_file("/f", kOCreat | kORdwr));
+    constexpr std::uint64_t kCreate = 1;
+    constexpr std::uint64_t kCreateLookupOpen = 3;
+    CHECK(over->channel().stats().requests - before == (is_allowed ? kCreate : kCreateLookupOpen));
+    CHECK(value_of(over->stat(file)).size == 7);
+    succeeds(over->close(std::move(file)));
+    CHECK(open_error(*over, "/f", kOCreat | kOExcl | kORdwr) == Errno::eexist);
+}
+
 TEMPLATE_TEST_CASE("the mode of a new file is what was asked for without the umask", "[open]", OverMemfs,
                    OverDirectory) {
     TestType over;

@@ -180,7 +180,7 @@ TEMPLATE_TEST_CASE("the server copies ranges itself", "[data]", OverMemfs, OverD
     while (copied < 200'000) {
         const auto some = over->copy_range(from, 1000 + copied, to, 50 + copied, 200'000 - copied);
         if (!some && some.failure().error == Errno::eopnotsupp) return; // the file system of the host has none
-        const std::uint64_t now = value_of(posix::Outcome<std::uint64_t>(some));
+        const std::uint64_t now = value_of(posix::Expected<std::uint64_t>(some));
         REQUIRE(now != 0);
         copied += now;
     }

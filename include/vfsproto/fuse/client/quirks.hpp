@@ -9,12 +9,15 @@ namespace vfsproto::client {
 
 enum class InterruptUse : std::uint8_t { never, allowed };
 enum class DestroyReply : std::uint8_t { always, may_be_missing };
+// Whether the server may be sent a CREATE without O_EXCL of a name that exists. One aborts.
+enum class CreateExisting : std::uint8_t { never, allowed };
 
 struct Quirks {
     const char* peer = "unknown server";
     std::uint16_t max_request_queues = 0; // 0 = as many as it offers
     InterruptUse interrupts = InterruptUse::never;
     DestroyReply destroy_reply = DestroyReply::may_be_missing;
+    CreateExisting create_existing = CreateExisting::never;
 };
 
 } // namespace vfsproto::client

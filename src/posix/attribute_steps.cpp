@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "attribute_steps.hpp"
+
+#include <utility>
+
+namespace vfsproto::posix {
+
+using wire::Errno;
+using namespace wire::linux_abi;
+
+namespace {
+
+// Returns how many bytes to ask for: at most what one reply can bring.
+std::uint32_t room(const Channel& channel, std::size_t wanted) {
+    const std::uint32_t most = channel.max_bounced();
+    return wanted < most ? static_cast<std::uint32_t>(wanted) : most;
+}
+
+} // namespace
+
+wire::SetattrIn times_in(const SetTime& atime, const SetTime& mtime) noexcept {
+    wire::SetattrIn in{};
+    if (atime.kind != SetTime::Kind::keep) {
+        in.valid |= wire::kSetattrAtime | (atime.kind == SetTime::Kind::now ? wire::kSetattrAtimeNow : 0);
+        in.atime = static_cast<std::uint64_t>(atime.seconds);
+        in.atimensec = atime.nanoseconds;
+    }
+    if (mtime.kind != SetTime::Kind::keep) {
+        in.valid |= wire::kSetattrMtime | (mtime.kind == SetTime::Kind::now ? wire::kSetattrMtimeNow : 0);
+        in.mtime = static_cast<std::uint64_t>(mtime.seconds);
+        in.mtimensec = mtime.nanoseconds;
+    }
+    return in;
+}
+
+wire::SetattrIn size_in(std::uint64_t size) noexcept {
+    wire::SetattrIn in{};
+    in.valid = wire::kSetattrSize;
+    in.size = size;
+    return in;
+}
+
+wire::SetattrIn owner_in(std::optional<std::uint32_t> uid, std::optional<std::uint32_t> gid) noexcept {
+    wire::SetattrIn in{};
+    if (uid) in.valid |= wire::kSetattrUid, in.uid = *uid;
+    if (gid) in.valid |= wire::kSetattrGid, in.gid = *gid;
+    return in;
+}
+
+StatSteps::StatSteps(const NameContext& context, std::string_view path, LastLink last)
+    : NameSteps(context), at_(context.cache) {
+    at_.to_file(path, last);
+    want_walk(at_);
+}
+
+StatxSteps::StatxSteps(const NameContext& context, std::string_view path, LastLink last)
+    : AttributeSteps(
+          context, path, last,
+          wire::StatxIn{
+              .getattr_flags = 0, .reserved = 0, .fh = 0, .sx_flags = 0, .sx_mask = kStatxBasicStats | kStatxBtime}) {}
+
+AccessSteps::AccessSteps(const NameContext& context, std::string_view path, std::uint32_t mask)
+    : AttributeSteps(context, path, LastLink::follow) {
+    request_.call.args = {mask, 0};
+}
+
+StatfsSteps::StatfsSteps(const NameContext& context, std::string_view path)
+    : AttributeSteps(context, path, LastLink::follow) {}
+
+ReadLinkSteps::ReadLinkSteps(const NameContext& context, std::string_view path)
+    : AttributeSteps(context, path, LastLink::keep) {
+    request_.call.data_out = {target_, sizeof target_, {}};
+}
+
+Failure ReadLinkSteps::check() { return at_.found_link() ? Failure() : Failure(Errno::einval); }
+
+Expected<std::string> ReadLinkSteps::result() {
+    return std::string(reinterpret_cast<const char*>(target_), request_.call.bytes);
+}
+
+SetAttributesSteps::SetAttributesSteps(const NameContext& context, std::string_view path, const wire::SetattrIn& what,
+                                       LastLink last)
+    : AttributeSteps(context, path, last) {
+    request_.call.args = what;
+}
+
+Failure SetAttributesSteps::check() {
+    const bool sets_size = (request_.call.args.valid & wire::kSetattrSize) != 0;
+    return sets_size && is_directory(at_.attributes().mode) ? Failure(Errno::eisdir) : Failure();
+}
+
+ChangeModeSteps::ChangeModeSteps(const NameContext& context, std::string_view path, std::uint32_t mode)
+    : AttributeSteps(context, path, LastLink::follow) {
+    request_.call.args.valid = wire::kSetattrMode;
+    request_.call.args.mode = mode & kSIallugo;
+}
+
+Failure ChangeModeSteps::check() {
+    request_.call.args.mode |= at_.attributes().mode & kSIfmt;
+    return {};
+}
+
+GetXattrSteps::GetXattrSteps(const NameContext& context, std::string_view path, std::string_view name, LastLink last)
+    : AttributeSteps(context, path, last), value_(room(context.channel, kXattrSizeMax)) {
+    const auto size = static_cast<std::uint32_t>(value_.size());
+    request_.call.args = {size, 0};
+    request_.call.name = name;
+    request_.call.data_out = {value_.data(), size, {}};
+}
+
+Expected<std::vector<std::byte>> GetXattrSteps::result() {
+    value_.resize(request_.call.bytes);
+    return std::move(value_);
+}
+
+ListXattrsSteps::ListXattrsSteps(const NameContext& context, std::string_view path, LastLink last)
+    : AttributeSteps(context, path, last), list_(room(context.channel, kXattrListMax), '\0') {
+    const auto size = static_cast<std::uint32_t>(list_.size());
+    request_.call.args = {size, 0};
+    request_.call.data_out = {reinterpret_cast<std::byte*>(list_.data()), size, {}};
+}
+
+Expected<std::vector<std::string>> ListXattrsSteps::result() {
+    list_.resize(request_.call.bytes);
+    std::vector<std::string> names;
+    for (std::size_t from = 0; from < list_.size();) {
+        const std::size_t end = list_.find('\0', from);
+        if (end == std::string::npos) return Errc::protocol_violation;
+        names.push_back(list_.substr(from, end - from));
+        from = end + 1;
+    }
+    return names;
+}
+
+SetXattrSteps::SetXattrSteps(const NameContext& context, std::string_view path, const Value& value, LastLink last)
+    : AttributeSteps(context, path, last) {
+    if (value.bytes.size() > kXattrSizeMax) {
+        finish(Errno::e2big);
+        return;
+    }
+    std::uint32_t flags = 0;
+    if (value.space == XattrSpace::create) flags = kXattrCreate;
+    if (value.space == XattrSpace::replace) flags = kXattrReplace;
+    client::prepare_setxattr(request_, context.channel.params(), value.name, value.bytes, flags);
+}
+
+RemoveXattrSteps::RemoveXattrSteps(const NameContext& context, std::string_view path, std::string_view name,
+                                   LastLink last)
+    : AttributeSteps(context, path, last) {
+    request_.call.name = name;
+}
+
+TemporarySteps::TemporarySteps(const NameContext& context, std::string_view directory, std::uint32_t flags,
+                               std::uint32_t mode)
+    : AttributeSteps(context, directory, LastLink::follow), flags_(flags) {
+    auto& call = request_.call;
+    call.args.flags = (flags & ~kOCreat) | kOTmpfile | kOLargefile;
+    call.args.mode = client::mode_to_send(context.channel.params(), (mode & kSIallugo) | kSIfreg, context.umask);
+    call.args.umask = context.umask;
+    call.name = std::string_view("#tmpfile"); // there must be one; it means nothing
+}
+
+Failure TemporarySteps::check() { return is_directory(at_.attributes().mode) ? Failure() : Failure(Errno::enotdir); }
+
+Expected<std::unique_ptr<OpenHandle>> TemporarySteps::result() {
+    const wire::CreateOut& made = request_.call.reply;
+    auto handle =
+        std::make_unique<OpenHandle>(context_.channel, context_.cache.count(made.entry), wire::Opcode::release);
+    handle->fh = made.open.fh;
+    handle->open_flags = made.open.open_flags;
+    handle->flags = flags_;
+    handle->owes_release = true;
+    return handle;
+}
+
+} // namespace vfsproto::posix

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Operations on the file a path leads to, as steps: attributes, extended attributes, and the file system as a whole.
+#pragma once
+
+#include "name_steps.hpp"
+#include "path_requests.hpp"
+
+#include "vfsproto/fuse/client/operations/attributes.hpp"
+#include "vfsproto/fuse/client/operations/xattrs.hpp"
+#include "vfsproto/posix/mount.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <vector>
+
+namespace vfsproto::posix {
+
+[[nodiscard]] wire::SetattrIn times_in(const SetTime& atime, const SetTime& mtime) noexcept;
+[[nodiscard]] wire::SetattrIn size_in(std::uint64_t size) noexcept;
+[[nodiscard]] wire::SetattrIn owner_in(std::optional<std::uint32_t> uid, std::optional<std::uint32_t> gid) noexcept;
+
+// Walks to a file and makes one request of it. A derived class sets the arguments in its constructor, or in check().
+// `More` are what the operation is started with besides a node.
+template <class Op, class... More> class AttributeSteps : public NameSteps {
+protected:
+    AttributeSteps(const NameContext& context, std::string_view path, LastLink last, const More&... more)
+        : NameSteps(context), at_(context.cache), more_(more...) {
+        at_.to_file(path, last);
+        want_walk(at_);
+    }
+    ~AttributeSteps() = default;
+
+    Op request_;
+    PathSteps at_;
+
+private:
+    // Called at the file: says why the request is not made.
+    [[nodiscard]] virtual Failure check() { return {}; }
+    void walked() final {
+        if (Failure why = check()) return finish(why);
+        want_request(request_);
+    }
+    void start(client::Client& client, const client::Caller& caller) final {
+        std::apply([&](const More&... each) { request_.start(client, caller, at_.node().nodeid(), each...); }, more_);
+    }
+
+    std::tuple<More...> more_;
+};
+
+// stat() asks for nothing: what the walk brought is the answer.
+class StatSteps final : public NameSteps {
+public:
+    using Result = Attributes;
+    StatSteps(const NameContext& context, std::string_view path, LastLink last);
+    [[nodiscard]] Expected<Attributes> result() { return at_.attributes(); }
+
+private:
+    void walked() override { finish({}); }
+    void start(client::Client&, const client::Caller&) override {}
+
+    PathSteps at_;
+};
+
+class StatxSteps final : public AttributeSteps<client::ExtendedStatus, wire::StatxIn> {
+public:
+    using Result = wire::Statx;
+    StatxSteps(const NameContext& context, std::string_view path, LastLink last);
+    [[nodiscard]] Expected<wire::Statx> result() { return request_.result().stat; }
+};
+
+class AccessSteps final : public AttributeSteps<client::CheckAccess> {
+public:
+    AccessSteps(const NameContext& context, std::string_view path, std::uint32_t mask);
+};
+
+class StatfsSteps final : public AttributeSteps<client::FileSystemStatus> {
+public:
+    using Result = wire::Kstatfs;
+    StatfsSteps(const NameContext& context, std::string_view path);
+    [[nodiscard]] Expected<wire::Kstatfs> result() { return request_.call.reply; }
+};
+
+class ReadLinkSteps final : public AttributeSteps<client::ReadLink> {
+public:
+    using Result = std::string;
+    ReadLinkSteps(const NameContext& context, std::string_view path);
+    [[nodiscard]] Expected<std::string> result();
+
+private:
+    [[nodiscard]] Failure check() override;
+
+    std::byte target_[wire::linux_abi::kPathMax + 1];
+};
+
+// SETATTR; what is not marked in `what.valid` is left as it is. A directory has no size to set.
+class SetAttributesSteps final : public AttributeSteps<client::SetAttributes> {
+public:
+    using Result = Attributes;
+    SetAttributesSteps(const NameContext& context, std::string_view path, const wire::SetattrIn& what, LastLink last);
+    [[nodiscard]] Expected<Attributes> result() { return request_.call.reply.attr; }
+
+private:
+    [[nodiscard]] Failure check() override;
+};
+
+// chmod(2): the mode that is sent has the type of the file that is there.
+class ChangeModeSteps final : public AttributeSteps<client::SetAttributes> {
+public:
+    ChangeModeSteps(const NameContext& context, std::string_view path, std::uint32_t mode);
+
+private:
+    [[nodiscard]] Failure check() override;
+};
+
+// A value or a list that one reply cannot bring is ERANGE.
+class GetXattrSteps final : public AttributeSteps<client::GetXattr> {
+public:
+    using Result = std::vector<std::byte>;
+    GetXattrSteps(const NameContext& context, std::string_view path, std::string_view name, LastLink last);
+    [[nodiscard]] Expected<std::vector<std::byte>> result();
+
+private:
+    std::vector<std::byte> value_;
+};
+
+class ListXattrsSteps final : public AttributeSteps<client::ListXattr> {
+public:
+    using Result = std::vector<std::string>;
+    ListXattrsSteps(const NameContext& context, std::string_view path, LastLink last);
+    [[nodiscard]] Expected<std::vector<std::string>> result();
+
+private:
+    std::string list_; // names, each with a NUL at its end
+};
+
+class SetXattrSteps final : public AttributeSteps<client::SetXattr> {
+public:
+    struct Value {
+        std::string_view name;
+        std::span<const std::byte> bytes;
+        XattrSpace space;
+    };
+    SetXattrSteps(const NameContext& context, std::string_view path, const Value& value, LastLink last);
+};
+
+class RemoveXattrSteps final : public AttributeSteps<client::RemoveXattr> {
+public:
+    RemoveXattrSteps(const NameContext& context, std::string_view path, std::string_view name, LastLink last);
+};
+
+// TMPFILE: makes and opens a file without a name, in the directory the path leads to.
+class TemporarySteps final : public AttributeSteps<client::MakeTemporary> {
+public:
+    using Result = std::unique_ptr<OpenHandle>;
+    TemporarySteps(const NameContext& context, std::string_view directory, std::uint32_t flags, std::uint32_t mode);
+    // Counts the lookup, so it is called once.
+    [[nodiscard]] Expected<std::unique_ptr<OpenHandle>> result();
+
+private:
+    [[nodiscard]] Failure check() override;
+
+    std::uint32_t flags_;
+};
+
+} // namespace vfsproto::posix

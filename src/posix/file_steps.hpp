@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Operations on open files that are one request without data, as steps: they walk nowhere. The file stays open until the
+// operation is finished.
+#pragma once
+
+#include "attribute_steps.hpp"
+
+#include "vfsproto/fuse/client/operations/data.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <tuple>
+
+namespace vfsproto::posix {
+
+// A derived class sets the arguments in its constructor. `More` are what the operation is started with besides a node.
+template <class Op, class... More> class FileSteps : public NameSteps {
+protected:
+    FileSteps(const NameContext& context, std::uint64_t nodeid, const More&... more)
+        : NameSteps(context), nodeid_(nodeid), more_(more...) {
+        want_request(request_);
+    }
+    ~FileSteps() = default;
+
+    Op request_;
+
+private:
+    void start(client::Client& client, const client::Caller& caller) final {
+        std::apply([&](const More&... each) { request_.start(client, caller, nodeid_, each...); }, more_);
+    }
+
+    std::uint64_t nodeid_;
+    std::tuple<More...> more_;
+};
+
+class FlushSteps final : public FileSteps<client::Flush> {
+public:
+    FlushSteps(const NameContext& context, const File& file) : FileSteps(context, file.nodeid()) {
+        request_.call.args.fh = file.fh();
+    }
+};
+
+class SyncFileSteps final : public FileSteps<client::SyncFile> {
+public:
+    SyncFileSteps(const NameContext& context, const File& file, std::uint32_t flags)
+        : FileSteps(context, file.nodeid()) {
+        request_.call.args = {file.fh(), flags, 0};
+    }
+};
+
+// SYNCFS of the whole share.
+class SyncSteps final : public FileSteps<client::SyncFileSystem> {
+public:
+    explicit SyncSteps(const NameContext& context) : FileSteps(context, wire::kRootNodeId) {}
+};
+
+class FileStatSteps final : public FileSteps<client::GetAttributes> {
+public:
+    using Result = Attributes;
+    FileStatSteps(const NameContext& context, const File& file) : FileSteps(context, file.nodeid()) {
+        request_.call.args = {wire::kGetattrFh, 0, file.fh()};
+    }
+    [[nodiscard]] Expected<Attributes> result() { return request_.call.reply.attr; }
+};
+
+class SetFileAttributesSteps final : public FileSteps<client::SetAttributes> {
+public:
+    using Result = Attributes;
+    SetFileAttributesSteps(const NameContext& context, const File& file, const wire::SetattrIn& what)
+        : FileSteps(context, file.nodeid()) {
+        request_.call.args = what;
+        request_.call.args.valid |= wire::kSetattrFh;
+        request_.call.args.fh = file.fh();
+    }
+    [[nodiscard]] Expected<Attributes> result() { return request_.call.reply.attr; }
+};
+
+class AllocateSteps final : public FileSteps<client::Allocate> {
+public:
+    // `offset` and `length` in bytes; `mode`: FALLOC_FL_….
+    struct Range {
+        std::uint32_t mode;
+        std::uint64_t offset;
+        std::uint64_t length;
+    };
+    AllocateSteps(const NameContext& context, const File& file, const Range& range)
+        : FileSteps(context, file.nodeid()) {
+        request_.call.args = {file.fh(), range.offset, range.length, range.mode, 0};
+    }
+};
+
+class SeekSteps final : public FileSteps<client::SeekFile, wire::LseekIn> {
+public:
+    using Result = std::uint64_t;
+    SeekSteps(const NameContext& context, const File& file, std::uint64_t offset, std::uint32_t whence)
+        : FileSteps(context, file.nodeid(), wire::LseekIn{file.fh(), offset, whence, 0}) {}
+    [[nodiscard]] Expected<std::uint64_t> result() { return request_.offset(); }
+};
+
+class CopyRangeSteps final : public FileSteps<client::CopyRange, wire::CopyFileRangeIn> {
+public:
+    using Result = std::uint64_t;
+    struct Place {
+        const File& file;
+        std::uint64_t offset;
+    };
+    CopyRangeSteps(const NameContext& context, const Place& from, const Place& to, std::uint64_t length)
+        : FileSteps(context, from.file.nodeid(),
+                    wire::CopyFileRangeIn{.fh_in = from.file.fh(),
+                                          .off_in = from.offset,
+                                          .nodeid_out = to.file.nodeid(),
+                                          .fh_out = to.file.fh(),
+                                          .off_out = to.offset,
+                                          .len = length,
+                                          .flags = 0}) {}
+    [[nodiscard]] Expected<std::uint64_t> result() { return request_.copied(); }
+};
+
+class PollSteps final : public FileSteps<client::PollFile> {
+public:
+    using Result = std::uint32_t;
+    PollSteps(const NameContext& context, const File& file, std::uint32_t events)
+        : FileSteps(context, file.nodeid()), events_(events) {
+        request_.call.args = {file.fh(), 0, 0, events};
+    }
+    [[nodiscard]] Expected<std::uint32_t> result() {
+        using namespace wire::linux_abi;
+        return request_.call.reply.revents & (events_ | kPollErr | kPollHup | kPollNval);
+    }
+
+private:
+    std::uint32_t events_;
+};
+
+class ControlSteps final : public FileSteps<client::Control> {
+public:
+    using Result = std::int32_t;
+    ControlSteps(const NameContext& context, const File& file, std::uint32_t command, std::span<const std::byte> in,
+                 std::span<std::byte> out)
+        : FileSteps(context, file.nodeid()) {
+        if (in.size() > client::kPageSize || out.size() > client::kPageSize) {
+            finish(wire::Errno::einval);
+            return;
+        }
+        wire::IoctlIn& args = request_.call.args;
+        args.fh = file.fh();
+        args.cmd = command;
+        args.in_size = static_cast<std::uint32_t>(in.size());
+        args.out_size = static_cast<std::uint32_t>(out.size());
+        request_.call.data_in = {in.data(), args.in_size, {}};
+        request_.call.data_out = {out.data(), args.out_size, {}};
+    }
+    [[nodiscard]] Expected<std::int32_t> result() { return request_.call.reply.result; }
+};
+
+} // namespace vfsproto::posix

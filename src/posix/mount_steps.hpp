@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// How a Mount runs steps: to their end, on the calling thread.
+#pragma once
+
+#include "name_steps.hpp"
+
+#include "vfsproto/posix/mount.hpp"
+
+namespace vfsproto::posix {
+
+template <class S, class... Args> Failure Mount::perform(const Args&... args) {
+    S steps(names(), args...);
+    return run(*channel_, steps);
+}
+template <class S, class... Args> Expected<typename S::Result> Mount::ask(const Args&... args) {
+    S steps(names(), args...);
+    if (Failure failure = run(*channel_, steps)) return failure;
+    return steps.result();
+}
+inline NameContext Mount::names() noexcept { return {*channel_, cache_, umask_}; }
+
+} // namespace vfsproto::posix

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "name_steps.hpp"
+
+#include "vfsproto/posix/path_walk.hpp"
+
+#include <type_traits>
+
+namespace vfsproto::posix {
+
+using wire::Errno;
+using namespace wire::linux_abi;
+
+namespace {
+
+using Ending = PathSteps::Ending;
+
+// The errors are those of Linux fs/namei.c for paths that end in no name.
+Failure check_makeable(const PathSteps& at) { return at.ending() == Ending::name ? Failure() : Failure(Errno::eexist); }
+Failure check_removable(const PathSteps& at, const client::RemoveFile&) {
+    return at.ending() == Ending::name ? Failure() : Failure(Errno::eisdir);
+}
+Failure check_removable(const PathSteps& at, const client::RemoveDirectory&) {
+    switch (at.ending()) {
+    case Ending::name: return {};
+    case Ending::dot: return Errno::einval;
+    case Ending::dot_dot: return Errno::enotempty;
+    case Ending::root: return Errno::ebusy;
+    }
+    return {};
+}
+Failure check_target(std::string_view target) {
+    if (target.empty()) return Errno::enoent;
+    if (target.size() > kPathMax) return Errno::enametoolong;
+    return {};
+}
+
+// True if no name is left when this one is gone.
+bool is_last_name(const wire::Attr& attributes) noexcept {
+    return is_directory(attributes.mode) || attributes.nlink <= 1;
+}
+
+} // namespace
+
+Failure run(Channel& channel, NameSteps& steps) {
+    for (;;) {
+        switch (steps.want()) {
+        case NameSteps::Want::walk: steps.handle_walked(walk(channel, steps.path())); break;
+        case NameSteps::Want::request: {
+            WantedRequest request = steps.request();
+            channel.run(request);
+            steps.handle_answered();
+            break;
+        }
+        case NameSteps::Want::finished: return steps.failure();
+        }
+    }
+}
+
+template <class Op> void MakeSteps<Op>::walked() {
+    if (looks_) return finish(Errno::eexist);
+    if (Failure why = check_makeable(at_)) return finish(why);
+    if (at_.must_be_directory() && !std::is_same_v<Op, client::MakeDirectory>) {
+        // "new/" can only be a directory: ENOENT, unless there is something already.
+        looks_ = true;
+        at_.look_up_last();
+        return want_walk(at_);
+    }
+    make_.call.name = at_.name();
+    want_request(make_);
+}
+
+template <class Op> void MakeSteps<Op>::answered(const Failure& why) {
+    if (!why) context_.cache.count(make_.call.reply);
+    finish(why);
+}
+
+MakeDirectorySteps::MakeDirectorySteps(const NameContext& context, std::string_view path, std::uint32_t mode)
+    : MakeSteps(context) {
+    make_.call.args = {client::mode_to_send(context.channel.params(), mode & kSIallugo, context.umask), context.umask};
+    begin(path);
+}
+
+MakeNodeSteps::MakeNodeSteps(const NameContext& context, std::string_view path, std::uint32_t mode, std::uint32_t rdev)
+    : MakeSteps(context) {
+    const std::uint32_t type = mode & kSIfmt;
+    const std::uint32_t full_mode = (mode & kSIallugo) | (type != 0 ? type : kSIfreg);
+    make_.call.args.mode = client::mode_to_send(context.channel.params(), full_mode, context.umask);
+    make_.call.args.rdev = rdev;
+    make_.call.args.umask = context.umask;
+    begin(path);
+}
+
+MakeSymlinkSteps::MakeSymlinkSteps(const NameContext& context, std::string_view target, std::string_view path)
+    : MakeSteps(context) {
+    if (Failure why = check_target(target)) {
+        finish(why);
+        return;
+    }
+    make_.call.name2 = target;
+    begin(path);
+}
+
+MakeLinkSteps::MakeLinkSteps(const NameContext& context, std::string_view existing, std::string_view path)
+    : MakeSteps(context), existing_(context.cache), new_path_(path) {
+    existing_.to_file(existing, LastLink::keep);
+    want_walk(existing_);
+}
+
+void MakeLinkSteps::walked() {
+    if (found_) return MakeSteps::walked();
+    found_ = true;
+    make_.call.args = {existing_.node().nodeid()};
+    begin(new_path_);
+}
+
+template <class Op> RemoveSteps<Op>::RemoveSteps(const NameContext& context, std::string_view path)
+    : NameSteps(context), at_(context.cache) {
+    at_.to_parent(path);
+    want_walk(at_);
+}
+
+template <class Op> void RemoveSteps<Op>::walked() {
+    if (!looked_up_) {
+        if (Failure why = check_removable(at_, remove_)) return finish(why);
+        looked_up_ = true;
+        at_.look_up_last();
+        return want_walk(at_);
+    }
+    // With a slash behind it, only a directory can be meant.
+    if (at_.must_be_directory() && !is_directory(at_.attributes().mode)) return finish(Errno::enotdir);
+    remove_.call.name = at_.name();
+    want_request(remove_);
+}
+
+template <class Op> void RemoveSteps<Op>::answered(const Failure& why) {
+    if (!why && is_last_name(at_.attributes())) at_.node().reset_unlinked();
+    finish(why);
+}
+
+template class RemoveSteps<client::RemoveFile>;
+template class RemoveSteps<client::RemoveDirectory>;
+
+RenameSteps::RenameSteps(const NameContext& context, std::string_view from, std::string_view to, std::uint32_t flags)
+    : NameSteps(context), source_(context.cache), target_(context.cache), to_(to), flags_(flags) {
+    source_.to_parent(from);
+    want_walk(source_);
+}
+
+bool RenameSteps::replaces() const noexcept { return (flags_ & (kRenameNoreplace | kRenameExchange)) == 0; }
+
+// The server sees no slashes behind names: where there are some, it must be known what the new name is.
+bool RenameSteps::looks_at_target() const noexcept {
+    return replaces() || source_.must_be_directory() || target_.must_be_directory();
+}
+
+void RenameSteps::walked() {
+    switch (stage_) {
+    case Stage::source_parent:
+        stage_ = Stage::target_parent;
+        target_.to_parent(to_);
+        return want_walk(target_);
+    case Stage::target_parent: return reach_parents();
+    case Stage::source: return reach_source();
+    case Stage::target: no_target_ = Failure(); return want_rename();
+    }
+}
+
+void RenameSteps::walk_failed(const Failure& why) {
+    if (stage_ != Stage::target) return finish(why);
+    no_target_ = why; // the server judges, if it must be there
+    want_rename();
+}
+
+void RenameSteps::reach_parents() {
+    if (source_.ending() != Ending::name) return finish(Errno::ebusy);
+    if (target_.ending() != Ending::name) {
+        // With RENAME_NOREPLACE it counts first that there is something.
+        return finish((flags_ & kRenameNoreplace) != 0 ? Errno::eexist : Errno::ebusy);
+    }
+    stage_ = Stage::source;
+    source_.look_up_last();
+    want_walk(source_);
+}
+
+void RenameSteps::reach_source() {
+    if (!looks_at_target()) return want_rename();
+    stage_ = Stage::target;
+    target_.look_up_last();
+    want_walk(target_);
+}
+
+// What Linux fs/namei.c makes of slashes behind the names, in its order; then the request.
+void RenameSteps::want_rename() {
+    const bool exchange = (flags_ & kRenameExchange) != 0;
+    if (source_.must_be_directory() || target_.must_be_directory()) {
+        if ((flags_ & kRenameNoreplace) != 0 && !no_target_) return finish(Errno::eexist);
+        if (exchange && no_target_) return finish(no_target_);
+        if (exchange && target_.must_be_directory() && !is_directory(target_.attributes().mode)) {
+            return finish(Errno::enotdir);
+        }
+        const bool source_must_be = source_.must_be_directory() || !exchange;
+        if (source_must_be && !is_directory(source_.attributes().mode)) return finish(Errno::enotdir);
+    }
+    // Without flags always the plain form: servers on some file systems know no other.
+    flags_ == 0 ? want_request(rename_) : want_request(rename_with_flags_);
+}
+
+void RenameSteps::start(client::Client& client, const client::Caller& caller) {
+    const std::uint64_t new_parent = target_.parent().nodeid();
+    if (flags_ == 0) {
+        rename_.call.args = {new_parent};
+        rename_.call.name = source_.name();
+        rename_.call.name2 = target_.name();
+        return rename_.start(client, caller, source_.parent().nodeid());
+    }
+    rename_with_flags_.call.args = {new_parent, flags_, 0};
+    rename_with_flags_.call.name = source_.name();
+    rename_with_flags_.call.name2 = target_.name();
+    rename_with_flags_.start(client, caller, source_.parent().nodeid());
+}
+
+void RenameSteps::answered(const Failure& why) {
+    // Two names of one file: rename(2) does nothing.
+    const bool replaced = !why && replaces() && !no_target_ && target_.node().nodeid() != source_.node().nodeid();
+    if (replaced && is_last_name(target_.attributes())) target_.node().reset_unlinked();
+    finish(why);
+}
+
+template class MakeSteps<client::MakeDirectory>;
+template class MakeSteps<client::MakeNode>;
+template class MakeSteps<client::MakeSymlink>;
+template class MakeSteps<client::MakeLink>;
+
+} // namespace vfsproto::posix

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// An operation of a mount as steps without I/O: walks, and the requests at their ends. It says what it wants next and is
+// told the answer. Mount runs the steps and waits for each answer; AsyncMount runs the same steps in a coroutine. This
+// file has the base, and the operations that make, remove or move a name; attribute_steps.hpp and file_steps.hpp have the
+// rest.
+//
+//   while (steps.want() != NameSteps::Want::finished) …
+//     walk: walk steps.path(), then handle_walked();  request: run steps.request(), then handle_answered()
+#pragma once
+
+#include "vfsproto/fuse/client/operations/names.hpp"
+#include "vfsproto/posix/path_steps.hpp"
+
+#include <cstdint>
+#include <string_view>
+
+namespace vfsproto::posix {
+
+// What operations need to know of their mount.
+struct NameContext {
+    Channel& channel;
+    NodeCache& cache;
+    std::uint32_t umask;
+};
+
+class NameSteps;
+
+// The request that steps want, in the shape of an operation: a shared lane runs it like any other.
+class WantedRequest {
+public:
+    explicit WantedRequest(NameSteps& steps) noexcept;
+
+    void start(client::Client& client, const client::Caller& caller);
+    [[nodiscard]] std::uint64_t surplus_lookup() const noexcept { return operation_.surplus_lookup(); }
+
+private:
+    NameSteps& steps_;
+    client::Operation& operation_;
+
+public:
+    void (*&on_finish)(client::Operation&) noexcept;
+    void*& user;
+};
+
+// One operation, one thread at a time. What constructors are given by reference lives until the operation is finished.
+class NameSteps {
+public:
+    enum class Want : std::uint8_t {
+        walk,     // path() wants something
+        request,  // request() is to be run
+        finished, // see failure()
+    };
+
+    NameSteps(const NameSteps&) = delete;
+    NameSteps& operator=(const NameSteps&) = delete;
+
+    [[nodiscard]] Want want() const noexcept { return want_; }
+    [[nodiscard]] PathSteps& path() noexcept { return *path_; }
+    // The operation to be run, and how to start it with all its arguments.
+    [[nodiscard]] client::Operation& operation() noexcept { return *request_; }
+    void start_request(client::Client& client, const client::Caller& caller) { start(client, caller); }
+    [[nodiscard]] WantedRequest request() noexcept { return WantedRequest(*this); }
+    // Once finished: why the operation failed, if it did.
+    [[nodiscard]] const Failure& failure() const noexcept { return failure_; }
+
+    // Takes the end of the walk: path() arrived, or failed with `why`.
+    void handle_walked(const Failure& why) { why ? walk_failed(why) : walked(); }
+    // Takes the end of the request.
+    void handle_answered() { answered(failure_of(*request_)); }
+
+protected:
+    explicit NameSteps(const NameContext& context) noexcept : context_(context) {}
+    ~NameSteps() = default;
+
+    void want_walk(PathSteps& path) noexcept {
+        path_ = &path;
+        want_ = Want::walk;
+    }
+    void want_request(client::Operation& request) noexcept {
+        request_ = &request;
+        want_ = Want::request;
+    }
+    void finish(const Failure& why) noexcept {
+        failure_ = why;
+        want_ = Want::finished;
+    }
+
+    NameContext context_;
+
+private:
+    // What comes after a walk, or after a request.
+    virtual void walked() {}
+    virtual void walk_failed(const Failure& why) { finish(why); }
+    virtual void answered(const Failure& why) { finish(why); }
+    virtual void start(client::Client& client, const client::Caller& caller) = 0;
+
+    PathSteps* path_ = nullptr;
+    client::Operation* request_ = nullptr;
+    Failure failure_{};
+    Want want_ = Want::finished;
+};
+
+inline WantedRequest::WantedRequest(NameSteps& steps) noexcept
+    : steps_(steps), operation_(steps.operation()), on_finish(operation_.on_finish), user(operation_.user) {}
+inline void WantedRequest::start(client::Client& client, const client::Caller& caller) {
+    steps_.start_request(client, caller);
+}
+
+// Makes every request the steps want and waits for each answer. Returns the steps' failure().
+[[nodiscard]] Failure run(Channel& channel, NameSteps& steps);
+
+// Makes a new name: mkdir, mknod, symlink, link.
+template <class Op> class MakeSteps : public NameSteps {
+protected:
+    explicit MakeSteps(const NameContext& context) : NameSteps(context), at_(context.cache) {}
+    ~MakeSteps() = default;
+    void begin(std::string_view path) {
+        at_.to_parent(path);
+        want_walk(at_);
+    }
+    void walked() override;
+
+    Op make_;
+
+private:
+    void answered(const Failure& why) override;
+    void start(client::Client& client, const client::Caller& caller) override {
+        make_.start(client, caller, at_.parent().nodeid());
+    }
+
+    PathSteps at_;
+    bool looks_ = false; // at what is there already
+};
+
+class MakeDirectorySteps final : public MakeSteps<client::MakeDirectory> {
+public:
+    MakeDirectorySteps(const NameContext& context, std::string_view path, std::uint32_t mode);
+};
+class MakeNodeSteps final : public MakeSteps<client::MakeNode> {
+public:
+    MakeNodeSteps(const NameContext& context, std::string_view path, std::uint32_t mode, std::uint32_t rdev);
+};
+class MakeSymlinkSteps final : public MakeSteps<client::MakeSymlink> {
+public:
+    MakeSymlinkSteps(const NameContext& context, std::string_view target, std::string_view path);
+};
+class MakeLinkSteps final : public MakeSteps<client::MakeLink> {
+public:
+    MakeLinkSteps(const NameContext& context, std::string_view existing, std::string_view path);
+
+private:
+    void walked() override;
+
+    PathSteps existing_;
+    std::string_view new_path_;
+    bool found_ = false; // existing_ arrived
+};
+
+// Removes a name: unlink, rmdir. The node is looked up first, so that its lookups go back at once when the last name is
+// gone, and the server can free the space. Servers count on it, as Linux looks up whatever it removes or renames: one of
+// them answers EIO for a name it was never asked about.
+template <class Op> class RemoveSteps final : public NameSteps {
+public:
+    RemoveSteps(const NameContext& context, std::string_view path);
+
+private:
+    void walked() override;
+    void answered(const Failure& why) override;
+    void start(client::Client& client, const client::Caller& caller) override {
+        remove_.start(client, caller, at_.parent().nodeid());
+    }
+
+    PathSteps at_;
+    Op remove_;
+    bool looked_up_ = false;
+};
+using RemoveFileSteps = RemoveSteps<client::RemoveFile>;
+using RemoveDirectorySteps = RemoveSteps<client::RemoveDirectory>;
+
+// Renames, with RENAME_… flags. A file that is replaced is looked up first, for the reasons of RemoveSteps.
+class RenameSteps final : public NameSteps {
+public:
+    RenameSteps(const NameContext& context, std::string_view from, std::string_view to, std::uint32_t flags);
+
+private:
+    enum class Stage : std::uint8_t { source_parent, target_parent, source, target };
+
+    void walked() override;
+    void walk_failed(const Failure& why) override;
+    void answered(const Failure& why) override;
+    void start(client::Client& client, const client::Caller& caller) override;
+    void reach_parents();
+    void reach_source();
+    void want_rename();
+    [[nodiscard]] bool replaces() const noexcept;
+    [[nodiscard]] bool looks_at_target() const noexcept;
+
+    PathSteps source_;
+    PathSteps target_;
+    std::string_view to_;
+    std::uint32_t flags_;
+    Stage stage_ = Stage::source_parent;
+    Failure no_target_ = wire::Errno::enoent; // none once the new name was found
+    client::Rename rename_;
+    client::RenameWithFlags rename_with_flags_;
+};
+
+} // namespace vfsproto::posix
