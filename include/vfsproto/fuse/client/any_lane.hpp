@@ -15,7 +15,7 @@ public:
     AnyLane(const AnyLane&) = delete;
     AnyLane& operator=(const AnyLane&) = delete;
 
-    // As BasicLane::enqueue().
+    // Starts a request, or lets it wait for a slot (BasicLane::enqueue()).
     void enqueue(Request& request) noexcept { enqueue_(*this, request); }
 
     // The most data one request can carry by way of the bounce area, in bytes, and can it as registered memory?

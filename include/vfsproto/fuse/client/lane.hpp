@@ -36,7 +36,7 @@ inline constexpr std::size_t kMaxPayloadSegments = 16;
 inline constexpr std::uint32_t kMaxPayload = 1u << 30;
 
 static_assert(sizeof(wire::OutHeader) + wire::kMaxOutSize <= kReplyArea);
-// Where the reply to a request of so many bytes stands that is as long as its row says.
+// Returns the place of a reply behind a request of `length` bytes, for replies that are as long as their row says.
 [[nodiscard]] constexpr std::uint32_t reply_behind(std::uint32_t length) noexcept {
     return (kReplyArea + length + 15u) & ~15u;
 }
@@ -44,7 +44,7 @@ static_assert(reply_behind(sizeof(wire::InHeader) + wire::kMaxInSize) + sizeof(w
               kBounceAt + 512);
 static_assert(sizeof(wire::InHeader) + wire::kMaxInSize <= kBounceAt - kReplyArea - sizeof(wire::OutHeader));
 
-// What a slot remembers of its request, and where its own memory is.
+// The state of a slot: its request, and where its own memory is.
 struct LaneSlot {
     std::byte* block = nullptr;
     DeviceAddr device{};
@@ -60,7 +60,7 @@ struct LaneSlot {
     // Is it one of BasicLane::held_back_?
     enum class Wait : std::uint8_t { foreseen, held_back } wait = Wait::foreseen;
     enum class Silence : std::uint8_t { forbidden, allowed } silence = Silence::forbidden; // no bytes at all
-    // Of the last request in this slot. What plain transfers of a kind have in common stays in the block, and here.
+    // Kind of the last request in this slot. A READ after a READ rewrites only the fields that differ.
     enum class Kind : std::uint8_t { request, plain_read, plain_write } kind = Kind::request;
 };
 static_assert(sizeof(Slots<LaneSlot>::Entry) <= 64); // a cache line
@@ -76,7 +76,7 @@ struct LaneOptions {
     TraceHook trace{};
 };
 
-// For the lane's owner to read.
+// The lane's owner reads these.
 struct LaneCounters {
     std::uintptr_t started = 0;
     std::uintptr_t finished = 0;
@@ -127,14 +127,15 @@ public:
     // Takes up to kDrainBatch completions, checks each reply, frees its slot, calls on_done, then starts requests that
     // waited. Returns how many were taken. The caller kicks afterwards.
     std::size_t drain() noexcept;
-    // The same two, compiled into their caller: for a few places where each instruction counts, which have lane_body.hpp.
+    // Twins of the two above that are compiled into their caller: for a few places where each instruction counts, which
+    // include lane_body.hpp.
     template <wire::Opcode Op> [[gnu::always_inline, nodiscard]] bool start_plain_here(const PlainTransfer& transfer,
                                                                                        PlainAnswer& answer) noexcept;
     [[gnu::always_inline]] std::size_t drain_here() noexcept;
 
     // Asks for a notification once every request that can be waited for has finished; see ArmOutcome.
     [[nodiscard]] ArmOutcome arm_burst() noexcept;
-    // … after the next completion.
+    // Asks for a notification after the next completion.
     [[nodiscard]] ArmOutcome arm_each() noexcept;
     // A bounded sleep ran out: what is in flight now is waited for no more, whatever holds it back must not hold back the
     // news of the others.
@@ -170,7 +171,7 @@ private:
         return (std::size_t{kBounceAt} + bounce + 63) & ~std::size_t{63};
     }
 
-    // Where the parts of a request go.
+    // The places of the parts of a request.
     struct Plan {
         std::span<const Segment> data_in{};  // registered
         std::span<const Segment> data_out{}; // registered
@@ -234,7 +235,7 @@ private:
     Completion batch_[config::kDrainBatch]{}; // scratch of drain(), which never runs inside itself
 };
 
-// What the library compiles once; who knows his queue's type may instantiate his own from lane_body.hpp.
+// The library compiles this one; a host that knows its queue's type may instantiate its own from lane_body.hpp.
 using Lane = BasicLane<QueueRef>;
 extern template class BasicLane<QueueRef>;
 extern template bool Lane::start_plain<wire::Opcode::read>(const PlainTransfer&, PlainAnswer&) noexcept;

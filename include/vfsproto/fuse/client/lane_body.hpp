@@ -188,7 +188,7 @@ Errc BasicLane<Q>::submit_whole(const LaneSlot& slot, Token token, Segment paylo
     }
 }
 
-// What is the same for all of a kind, in the block and of the slot.
+// Writes the fields that all transfers of a kind share, in the block and in the slot.
 template <RequestQueue Q> template <wire::Opcode Op>
 void BasicLane<Q>::prepare_plain(LaneSlot& slot, Token token) noexcept {
     constexpr bool kReads = Op == wire::Opcode::read;
@@ -294,7 +294,7 @@ template <RequestQueue Q> Errc BasicLane<Q>::start(Request& request) noexcept {
     const wire::OpInfo& op = *request.op;
     const std::uint64_t data_len = std::uint64_t{detail::data_in_of(op, request)} + detail::data_out_of(op, request);
     if (data_len > kMaxPayload) return Errc::too_large;
-    // What is above the bound by itself goes alone; what carries no data never waits for it.
+    // A request that is above the bound by itself goes alone; one that carries no data never waits for the bound.
     if (data_in_flight_ != 0 && data_len != 0 && data_in_flight_ + data_len > options_.max_data_in_flight) {
         return Errc::no_slot;
     }
@@ -394,7 +394,7 @@ template <RequestQueue Q> void BasicLane<Q>::finish_odd(Token token, Entry& entr
     }
 }
 
-// Of an error, and of a reply that is no good, the header says that no data came.
+// The header says that no data came when the reply is an error or is no good.
 template <RequestQueue Q> inline void BasicLane<Q>::finish_plain(const LaneSlot& slot, Errc errc, std::uint32_t len,
                                                                  std::int32_t error) noexcept {
     PlainAnswer& answer = *slot.answer;
@@ -404,7 +404,7 @@ template <RequestQueue Q> inline void BasicLane<Q>::finish_plain(const LaneSlot&
     answer.on_done(answer);
 }
 
-// As if the header counted what was taken, as that of a READ does.
+// Turns WriteOut::size into the length a READ's header would have, so that finish_plain() serves both.
 template <RequestQueue Q>
 void BasicLane<Q>::finish_write(const LaneSlot& slot, Errc errc, std::uint32_t len, std::int32_t error) noexcept {
     if (len != kOutHeader) {

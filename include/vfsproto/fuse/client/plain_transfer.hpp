@@ -10,7 +10,7 @@
 
 namespace vfsproto::client {
 
-// What is wanted. Needed only while the transfer is started.
+// The transfer that is wanted. Needed only while it is started.
 struct PlainTransfer {
     std::uint64_t nodeid;
     std::uint64_t fh;
@@ -20,7 +20,7 @@ struct PlainTransfer {
     std::uint32_t open_flags; // the file's O_… flags
 };
 
-// What came of it, in storage of the caller that stays in place until on_done was called.
+// The outcome, in storage of the caller that stays in place until on_done was called.
 struct PlainAnswer : Verdict {
     void (*on_done)(PlainAnswer&) noexcept; // set by the caller; called once, by the lane's owner
     std::uint32_t bytes;                    // read, or taken as the server says: no more than was asked for

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Where a host may watch requests go by. The core reads no clock: time is the watcher's.
+// A host watches requests go by through this hook. The core reads no clock: time is the watcher's.
 #pragma once
 
 #include "vfsproto/base/errc.hpp"

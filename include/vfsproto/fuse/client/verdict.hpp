@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Whether something succeeded, and whose failure it was. One word, copied as one.
+// Says whether something succeeded, and whose failure it was. One word, copied as one.
 #pragma once
 
 #include "vfsproto/base/errc.hpp"
@@ -13,7 +13,7 @@ struct Verdict {
     Errc errc;         // the engine's or the protocol's failure
     wire::Errno error; // the server's
 
-    // Both at once: one branch.
+    // True if neither has anything to say. Both are compared at once: one branch.
     [[nodiscard]] bool succeeded() const noexcept {
         static_assert(Errc::ok == Errc{0} && wire::Errno::none == wire::Errno{0});
         return (static_cast<std::uint32_t>(errc) | static_cast<std::uint32_t>(error)) == 0;

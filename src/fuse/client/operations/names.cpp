@@ -10,7 +10,7 @@ using wire::Errno;
 using wire::InitFlag;
 using wire::Opcode;
 
-// What a server must not see in OPEN: one answers EINVAL to O_CREAT, and O_NOCTTY is the host's.
+// A server must not see these flags in OPEN: one answers EINVAL to O_CREAT, and O_NOCTTY is the host's.
 constexpr std::uint32_t kNotForOpen = kOCreat | kOExcl | kONoctty;
 
 } // namespace
@@ -102,7 +102,7 @@ void CreateFile::created() noexcept {
     if (noted_missing(create_)) return make_node();
     if (!create_.succeeded()) return finish(create_);
     owes_release_ = true;
-    // What CREATE opened must be a regular file (fs/fuse/dir.c: anything else is a broken server).
+    // The file that CREATE opened must be a regular one (fs/fuse/dir.c: anything else is a broken server).
     finish(check_entry(create_.reply.entry, kSIfreg), Errno::none);
 }
 

@@ -15,7 +15,7 @@ using MakeLink = Single<wire::Opcode::link>;           // args.oldnodeid; nodeid
 using RemoveFile = Single<wire::Opcode::unlink>;       // name
 using RemoveDirectory = Single<wire::Opcode::rmdir>;   // name
 using Rename = Single<wire::Opcode::rename>;           // args.newdir, name, name2
-using RenameWithFlags = Single<wire::Opcode::rename2>; // … args.flags; for flags == 0 use Rename
+using RenameWithFlags = Single<wire::Opcode::rename2>; // args.flags holds the flags; for flags == 0 use Rename
 using ReadLink = Single<wire::Opcode::readlink>;       // data_out; bytes = length of the target, no NUL
 using MakeTemporary = Single<wire::Opcode::tmpfile>;   // args, name (some name: meaningless)
 
@@ -43,7 +43,7 @@ private:
     bool owes_release_ = false;
 };
 
-// As OpenFile, for directories (NO_OPENDIR_SUPPORT, fuse.h 7.29).
+// Opens a directory as OpenFile opens a file (NO_OPENDIR_SUPPORT, fuse.h 7.29).
 class OpenDirectory final : public Operation {
 public:
     void start(Client& client, const Caller& caller, std::uint64_t nodeid, std::uint32_t flags) noexcept;

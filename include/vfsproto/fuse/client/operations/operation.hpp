@@ -15,7 +15,7 @@
 
 namespace vfsproto::client {
 
-// What operations run on. One owner at a time, the lane's.
+// Operations run on this. One owner at a time, the lane's.
 struct Client {
     AnyLane* lane = nullptr;
     const SessionParams* params = nullptr;
@@ -63,7 +63,7 @@ protected:
         on_finish(*this);
     }
     void finish(const Request& request) noexcept { finish(request.errc, request.error); }
-    // Is this an ENOSYS answer? Then it is remembered.
+    // True if this is an ENOSYS answer. It is remembered.
     [[nodiscard]] bool noted_missing(const Request& request) noexcept {
         if (request.errc != Errc::ok || request.error != wire::Errno::enosys) return false;
         client_->sticky->mark(request.op->opcode);
@@ -115,7 +115,7 @@ private:
         const Errc errc = check_content();
         finish(errc, verdict_.error);
     }
-    // What takes the place of an answer is no earlier one: block 0, always ready.
+    // The reply that takes the place of an answer is empty, not an earlier one: block 0, always ready.
     void finish_missing() noexcept {
         call.reply = {};
         if constexpr (Op == wire::Opcode::poll) call.reply.revents = kAlwaysReady;
@@ -124,7 +124,7 @@ private:
     [[nodiscard]] Errc check_content() noexcept {
         using Out = wire::OutOf<Op>;
         if constexpr (Op == wire::Opcode::lookup) {
-            // nodeid 0: the server says that the name does not exist, and for how long (a negative entry).
+            // With nodeid 0 the server says that the name does not exist, and for how long (a negative entry).
             if (call.reply.nodeid == 0) {
                 verdict_.error = wire::Errno::enoent;
                 return Errc::ok;
