@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Which calls of a port wait for a handler of the file system, and which do not.
+// Calls of a port while a handler of the file system runs: most must not wait for it.
 #include "support/catch.hpp"
 #include "support/watchdog.hpp"
 #include "unit/loopback/parking_file_system.hpp"

@@ -13,7 +13,7 @@ constexpr std::uint32_t kMsix = 2;
 constexpr std::uint32_t kError = 3;
 constexpr std::uint32_t kRequest = 4;
 
-// Both queues enabled, and what they wait on.
+// Enables both queues and keeps what they wait on.
 class Queues {
 public:
     explicit Queues(backends::Attachment& attachment) {
@@ -204,7 +204,7 @@ TEST_CASE("a change of the configuration alone is no reason to leave") {
     Farewell farewell(*device);
     const Queues queues(*device);
     kernel.raise(kMsix, 0);
-    // Whatever the watcher does after that it does later.
+    // This waits for an access that the watcher makes now. One that it makes later is not waited for.
     kernel.change([](PciModel&) {});
     CHECK(device->transport().status());
     CHECK(device->gone_reason().empty());

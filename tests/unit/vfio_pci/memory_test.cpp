@@ -18,7 +18,7 @@ bool lies_in(const std::vector<AddressRange>& usable, std::uint64_t start, std::
     });
 }
 
-// What was taken so far, to look for what must never be.
+// Keeps the ranges taken so far and refuses an overlap.
 class Taken {
 public:
     void add(std::uint64_t start, std::uint64_t size) {

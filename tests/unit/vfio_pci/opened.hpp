@@ -39,7 +39,7 @@ inline std::unique_ptr<backends::vfio_pci::Backend> open_scripted(ScriptedKernel
     return backend;
 }
 
-// What opening it says.
+// Returns the message with which opening the device fails.
 inline std::string refusal(ScriptedKernel& kernel, backends::PciDevice device = scripted_device(),
                            backends::VfioPciOptions options = scripted_options()) {
     backends::vfio_pci::Backend backend(kernel, std::move(device), std::move(options));

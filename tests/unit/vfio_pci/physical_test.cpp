@@ -22,7 +22,7 @@ std::vector<std::uint64_t> frames_from(std::uint64_t first, std::size_t count, s
     return frames;
 }
 
-// Is each byte of it where the device will look for it? The tests write each page's physical address into it.
+// Checks that the device will find each byte of the piece. The tests write each page's physical address into it.
 void check_place(const ScriptedKernel& kernel, const Region& piece) {
     for (const auto& [iova, mapping] : kernel.mapped) {
         if (to_number(piece.device()) < iova || to_number(piece.device()) >= iova + mapping.second) continue;

@@ -24,7 +24,7 @@ public:
     ScriptedKernel();
     ~ScriptedKernel();
 
-    // What it is like.
+    // These say what the kernel has. A test sets them.
     bool has_vfio = true;
     bool has_iommufd = false;
     bool has_iommu = true; // no: only VFIO without one
@@ -47,7 +47,7 @@ public:
     PciModel model;
     std::size_t fails_at = ~std::size_t{0}; // the call that fails, counted from 0
 
-    // What happened.
+    // These say what has happened.
     std::size_t calls = 0;
     std::vector<std::string> log;
     std::map<std::uint64_t, std::pair<std::byte*, std::uint64_t>> mapped; // by device address
@@ -57,7 +57,7 @@ public:
 
     [[nodiscard]] bool logged(const std::string& what) const;
     [[nodiscard]] std::size_t place(const std::string& what) const; // in the log; its size when it is not there
-    // Is everything closed, unmapped and given back?
+    // Says what is not closed, unmapped or given back; empty when nothing is.
     [[nodiscard]] std::string leaks() const;
     // Raises an interrupt as the device or the kernel would.
     void raise(std::uint32_t kind, std::uint32_t number = 0);

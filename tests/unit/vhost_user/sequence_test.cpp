@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What goes over the wire, in which order, byte for byte.
+// The front end's messages are compared with the protocol, in order and byte for byte.
 #include "support/catch.hpp"
 #include "unit/vhost_user/front_end.hpp"
 
@@ -52,7 +52,7 @@ TEST_CASE("the front end follows the sequence both known daemons take, in order"
                                            8,  10, 9,  14, 13, 12, // hiprio
                                            8,  10, 9,  14, 13, 12, // requests
                                            18, 18};                // enable, last
-    // Without acknowledgements: an answer to anything says that the rings are enabled, before a doorbell can be rung.
+    // A back end without acknowledgements is asked something: its answer says that the rings are enabled.
     if (!acks) expected.push_back(1);
     back_end.await(expected.size());
     CHECK(back_end.requests() == expected);
@@ -219,7 +219,7 @@ TEST_CASE("later memory is added region by region where the back end has slots",
 
     const auto second = opened.device->allocate(200 << 10);
     REQUIRE(second);
-    // Without an acknowledgement the answer to a later question says that the region is mapped.
+    // The answer to a later question says that the region is mapped, where there are no acknowledgements.
     CHECK(back_end.requests(up) == (acks ? std::vector<std::uint32_t>{37} : std::vector<std::uint32_t>{37, 1}));
     const Message added = back_end.log()[up];
     CHECK(added.payload ==
@@ -319,7 +319,7 @@ TEST_CASE("a stopped queue starts again where the back end left it, after a rese
     CHECK(*transport.status() == 0);
     REQUIRE(transport.enable_queue(QueueIndex{1}, ring) == Errc::ok);
     back_end.await(before + 8);
-    // Not live yet, so not enabled; and the base is zero again.
+    // The queue is not live yet, so it is not enabled; and its base is zero again.
     CHECK(back_end.requests(before + 2) == std::vector<std::uint32_t>{8, 10, 9, 14, 13, 12});
     CHECK(back_end.log()[before + 3].payload == words32(1, 0));
 }
