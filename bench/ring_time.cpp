@@ -286,7 +286,7 @@ void on_null_done(client::Request& request) noexcept {
 // The device's side of them.
 template <class Device> class NullServer {
 public:
-    explicit NullServer(Device& device) : device_(device), lane_(device, files_, session_, segments_, scratch_, {}) {}
+    explicit NullServer(Device& device) : device_(device), lane_(device, files_, session_, {segments_, scratch_}, {}) {}
     // Returns whether there was something to do.
     bool serve(std::size_t most) {
         const bool has_served = lane_.serve(most) != 0;

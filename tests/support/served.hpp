@@ -19,7 +19,7 @@ public:
         : Served(fs, std::make_shared<server::ServerSession>(), kind, id) {}
     // Makes another queue of the same device.
     Served(Fs& fs, std::shared_ptr<server::ServerSession> session, wire::QueueKind kind, std::uint16_t id)
-        : session_(std::move(session)), lane_(queue_, fs, *session_, segments_, *scratch_, {kind, id}) {}
+        : session_(std::move(session)), lane_(queue_, fs, *session_, {segments_, *scratch_}, {kind, id}) {}
 
     // Adds a chain and serves it. `writable` are the sizes of its writable segments.
     Answered send(const Message& message, const std::vector<std::size_t>& writable = {16, kRoom}) {

@@ -94,7 +94,7 @@ public:
           queue_(wrapped_.queue()),
           segments_(size),
           scratch_(std::make_unique<server::RequestScratch>()),
-          lane_(queue_, fs, session, segments_, *scratch_, identity) {}
+          lane_(queue_, fs, session, {segments_, *scratch_}, identity) {}
 
     Errc start(const RingPlace& place, FeatureSet features, const RegionTable& memory) noexcept override {
         return wrapped_.ring().start(place, features, memory);

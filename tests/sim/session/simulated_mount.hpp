@@ -42,9 +42,9 @@ public:
           hiprio_({.size = 4, .event_index = options.ring.event_index, .max_segments = 1}),
           faulty_requests_(requests_.device, plan(options), options.ring.size),
           faulty_hiprio_(hiprio_.device, {}, 4),
-          request_server_(faulty_requests_, fs, server_session_, request_segments_, *scratch_,
+          request_server_(faulty_requests_, fs, server_session_, {request_segments_, *scratch_},
                           {wire::QueueKind::request, 1}),
-          hiprio_server_(faulty_hiprio_, fs, server_session_, hiprio_segments_, *scratch_,
+          hiprio_server_(faulty_hiprio_, fs, server_session_, {hiprio_segments_, *scratch_},
                          {wire::QueueKind::hiprio, 0}),
           buckets_(16, nullptr),
           nodes(buckets_) {

@@ -24,6 +24,12 @@ concept LockableQueue = requires(Queue& queue) {
     { queue.unlock() } noexcept;
 };
 
+// Memory that a lane works in, for one request at a time.
+struct LaneStorage {
+    std::span<HostSegment> segments; // room for the longest chain that the queue can give
+    RequestScratch& scratch;
+};
+
 // Counts what a lane has done. The lane's owner writes with relaxed stores; anyone may read likewise.
 struct LaneCounters {
     std::uint64_t served = 0;
@@ -43,10 +49,14 @@ struct LaneCounters {
 //   }
 template <DeviceQueue Queue, FileSystem Fs> class ServerLane {
 public:
-    // `segments`: room for the longest chain the queue can give. Everything given outlives the lane.
-    ServerLane(Queue& queue, Fs& fs, ServerSession& session, std::span<HostSegment> segments, RequestScratch& scratch,
-               LaneIdentity identity) noexcept
-        : queue_(queue), fs_(fs), session_(session), segments_(segments), scratch_(scratch), identity_(identity) {}
+    // The lane owns nothing of what it is given; all of it outlives the lane.
+    ServerLane(Queue& queue, Fs& fs, ServerSession& session, const LaneStorage& storage, LaneIdentity identity) noexcept
+        : queue_(queue),
+          fs_(fs),
+          session_(session),
+          segments_(storage.segments),
+          scratch_(storage.scratch),
+          identity_(identity) {}
 
     // Takes and answers up to `budget` requests. Returns how many chains went back, parked ones that could be answered
     // included; 0 with nothing to do or a latched queue (see queue().error()).
@@ -73,7 +83,7 @@ public:
         if constexpr (ParksOn<Fs, ServerLane>) return fs_.answer_parked(*this);
         return 0;
     }
-    // The queue was reset: no chain of it is out any more.
+    // Called when the queue was reset: no chain of it is out any more.
     void abandon() noexcept {
         if constexpr (ParksOn<Fs, ServerLane>) fs_.abandon_parked(identity_.id);
     }
@@ -88,7 +98,7 @@ public:
         fill(reply);
         return queue_.push(parked.chain, writer.finish());
     }
-    // The same where only an error is to be said, whatever the operation was.
+    // Answers a parked request of any operation with an error. Errors: as complete().
     Errc complete_error(const ParkedRequest& parked, wire::Errno why) noexcept {
         if (parked.lane != identity_.id) return Errc::bad_argument;
         ReplyWriter writer(parked.chain.storage,
@@ -157,8 +167,8 @@ private:
         if (const wire::Errno error = view.template decode<Row>(request); error != wire::Errno::none) {
             return refuse(wire::op_info(Row::opcode), error, writer);
         }
-        // Asked before the file system does or counts something that the client would then not hear of. INIT's reply may be
-        // shorter than its struct.
+        // This is checked before the file system does or counts something that the client would then not hear of. INIT's
+        // reply may be shorter than its struct.
         if constexpr (Row::out_tail == wire::OutTail::none && Row::opcode != wire::Opcode::init) {
             if (!writer.fits(Row::out_size)) return refuse(wire::op_info(Row::opcode), wire::Errno::eio, writer);
         }
@@ -212,7 +222,7 @@ private:
     RequestScratch& scratch_;
     LaneIdentity identity_;
     LaneCounters counters_{};
-    // Requests come one by one: the next one most likely stands where the last one stood, and who polls fetches it while the
+    // The last round took one request. The next one most likely lies in the same buffer; serve() fetches that while the
     // client still publishes it.
     bool comes_alone_ = false;
 };
