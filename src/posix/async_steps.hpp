@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// How an AsyncMount runs steps: to their end, in a coroutine whose frame holds them and what they were given.
+// An AsyncMount runs steps to their end in a coroutine whose frame holds them and what they were given.
 #pragma once
 
 #include "name_steps.hpp"

@@ -15,7 +15,7 @@ using wire::linux_abi::kORdonly;
 
 namespace {
 
-// What one READDIR asks for: servers refuse more than 1 MiB, and answer "end" when not one record fits.
+// One READDIR asks for so many bytes: servers refuse more than 1 MiB, and answer "end" when not one record fits.
 constexpr std::size_t kReadSize = 64 * 1024;
 
 } // namespace
@@ -107,7 +107,8 @@ Failure Directory::take_entries(std::span<const std::byte> records, std::vector<
         entry.ino = from.dirent.ino;
         entry.type = from.dirent.type;
         cookie_ = from.dirent.next;
-        // nodeid 0: a name only, for example because the server ran out of descriptors. "." and ".." are not counted.
+        // A nodeid of 0 is a name only, for example because the server ran out of descriptors. "." and ".." are not
+        // counted.
         if (from.entry.nodeid != 0 && !from.dirent.name.is_dot_or_dot_dot()) {
             counted.push_back(from.entry);
             entry.has_attributes = wire::check_attr(from.entry.attr) == Errc::ok;
@@ -115,7 +116,7 @@ Failure Directory::take_entries(std::span<const std::byte> records, std::vector<
         }
         out.push_back(std::move(entry));
     }
-    // Counted even when a later record is broken: the server counted them.
+    // The entries are counted even when a later record is broken: the server counted them.
     cache_->count_idle(counted);
     return reader.error();
 }

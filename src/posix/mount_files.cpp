@@ -14,7 +14,7 @@ using namespace wire::linux_abi;
 
 namespace {
 
-// What an operation opened before it failed.
+// Releases a handle that an operation opened before it failed.
 template <class Op> void release_unwanted(Channel& channel, const Op& opened, std::uint64_t nodeid) {
     if (!opened.owes_release()) return;
     client::Release release;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// How a Mount runs steps: to their end, on the calling thread.
+// A Mount runs steps to their end on the calling thread.
 #pragma once
 
 #include "name_steps.hpp"

@@ -40,7 +40,7 @@ template <wire::Opcode Op> [[nodiscard]] bool bounces(Channel& channel, std::spa
            bytes.size() - 1 < channel.piece_limit<Op>(nullptr);
 }
 
-// How much of a write was done, whichever way: nothing at all is neither progress nor an error.
+// Returns how much of a write was done. Nothing at all is neither progress nor an error, so it becomes one.
 Expected<std::uint64_t> written(std::uint64_t taken, std::size_t wanted) {
     if (taken == 0 && wanted != 0) return Errc::protocol_violation;
     return taken;

@@ -126,7 +126,7 @@ template <class Op> void RemoveSteps<Op>::walked() {
         at_.look_up_last();
         return want_walk(at_);
     }
-    // With a slash behind it, only a directory can be meant.
+    // A slash behind the name says that only a directory can be meant.
     if (at_.must_be_directory() && !is_directory(at_.attributes().mode)) return finish(Errno::enotdir);
     remove_.call.name = at_.name();
     want_request(remove_);
@@ -174,7 +174,7 @@ void RenameSteps::walk_failed(const Failure& why) {
 void RenameSteps::reach_parents() {
     if (source_.ending() != Ending::name) return finish(Errno::ebusy);
     if (target_.ending() != Ending::name) {
-        // With RENAME_NOREPLACE it counts first that there is something.
+        // RENAME_NOREPLACE says first that there is something.
         return finish((flags_ & kRenameNoreplace) != 0 ? Errno::eexist : Errno::ebusy);
     }
     stage_ = Stage::source;
@@ -189,7 +189,7 @@ void RenameSteps::reach_source() {
     want_walk(target_);
 }
 
-// What Linux fs/namei.c makes of slashes behind the names, in its order; then the request.
+// Checks slashes behind the names as Linux fs/namei.c does, in its order; then wants the request.
 void RenameSteps::want_rename() {
     const bool exchange = (flags_ & kRenameExchange) != 0;
     if (source_.must_be_directory() || target_.must_be_directory()) {
@@ -201,7 +201,7 @@ void RenameSteps::want_rename() {
         const bool source_must_be = source_.must_be_directory() || !exchange;
         if (source_must_be && !is_directory(source_.attributes().mode)) return finish(Errno::enotdir);
     }
-    // Without flags always the plain form: servers on some file systems know no other.
+    // A rename without flags always takes the older request: servers on some file systems know no other.
     flags_ == 0 ? want_request(rename_) : want_request(rename_with_flags_);
 }
 

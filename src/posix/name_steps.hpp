@@ -16,7 +16,7 @@
 
 namespace vfsproto::posix {
 
-// What operations need to know of their mount.
+// The parts of a mount that operations need.
 struct NameContext {
     Channel& channel;
     NodeCache& cache;
@@ -60,7 +60,7 @@ public:
     [[nodiscard]] client::Operation& operation() noexcept { return *request_; }
     void start_request(client::Client& client, const client::Caller& caller) { start(client, caller); }
     [[nodiscard]] WantedRequest request() noexcept { return WantedRequest(*this); }
-    // Once finished: why the operation failed, if it did.
+    // Returns why the operation failed, once it is finished; a Failure that did not happen if it succeeded.
     [[nodiscard]] const Failure& failure() const noexcept { return failure_; }
 
     // Takes the end of the walk: path() arrived, or failed with `why`.
@@ -88,7 +88,7 @@ protected:
     NameContext context_;
 
 private:
-    // What comes after a walk, or after a request.
+    // Called after a walk, or after a request.
     virtual void walked() {}
     virtual void walk_failed(const Failure& why) { finish(why); }
     virtual void answered(const Failure& why) { finish(why); }

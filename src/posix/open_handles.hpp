@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// From an operation that opened something to the handle that keeps it, and back.
+// Turns an operation that opened something into the handle that keeps it, and back.
 #pragma once
 
 #include "vfsproto/fuse/client/operations/data.hpp"

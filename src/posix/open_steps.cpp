@@ -41,7 +41,7 @@ void OpenSteps::handle_walked(const Failure& why) {
     if (why) {
         const bool absent = walking_ == Walking::to_last && why.error == Errno::enoent;
         if (!absent) return fail(why);
-        // Not there: then CREATE meant what it said, or it was there and somebody removed it meanwhile.
+        // The file is not there: CREATE meant what it said, or somebody removed the file meanwhile.
         if (uncreated_.error == Errno::eexist && ++overtaken_ < kMostOvertaken) return want_create();
         return fail(uncreated_.error == Errno::eexist ? why : uncreated_);
     }
@@ -74,7 +74,7 @@ void OpenSteps::want_open() {
 }
 
 void OpenSteps::handle_refused(const Failure& why) {
-    // With O_EXCL a CREATE that got half way would fail the second time, for another reason.
+    // A CREATE with O_EXCL that got half way would fail the second time, for another reason.
     const bool repeatable = want_ == Want::open || (flags_ & kOExcl) == 0;
     if (repeatable && !made_room_ && cache_.make_room(why)) {
         made_room_ = true;

@@ -32,7 +32,7 @@ void PathSteps::begin_again() {
     advance();
 }
 
-// On with rest_, from at_ and the directory on top of the stack.
+// Goes on with rest_, from at_ and the directory on top of the stack.
 void PathSteps::advance() {
     ending_ = Ending::root;
     name_.clear();

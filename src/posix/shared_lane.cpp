@@ -112,7 +112,7 @@ void SharedLane::wait_and_unlock(Waiter& waiter) noexcept {
 
 [[gnu::always_inline]] inline void SharedLane::serve_as_poller(Waiter& waiter) noexcept {
     polling_ = true;
-    // With one request in flight no poll is needed before arming: arm() reports a completion that is already there. Nobody
+    // No poll is needed before arming with one request in flight: arm() reports a completion that is already there. Nobody
     // comes here satisfied while something is in flight.
     if (lane_->in_flight() == 1 && policy_.waiting() == Waiting::event) sleep_for_one();
     while (!waiter.satisfied_) {

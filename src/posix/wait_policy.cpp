@@ -7,7 +7,7 @@ namespace vfsproto::posix {
 
 namespace {
 
-// Is the one cheaper by more than a share of the other?
+// True if `cost` is less than the other by more than 1/`share` of it.
 bool is_clearly_less(std::uint64_t cost, std::uint64_t other, std::uint64_t share) noexcept {
     return cost < other - other / share;
 }
@@ -21,7 +21,7 @@ void WaitPolicy::enter(Way way, std::uint32_t waits, std::uint64_t now) noexcept
     since_ = now;
 }
 
-// Settled -> a trial of what we do, then of the other ways -> settled with the best one.
+// Decides in turns: settled, a trial of the way in use, trials of the other ways, settled with the best one.
 void WaitPolicy::decide(std::uint64_t now) noexcept {
     if (!is_trial_) {
         if (way_ == Way::yield) next_left_out_ = 1; // for a whole period it was not crowded

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// How a device side collects a chain's segments, on rings of both kinds.
+// A device side collects a chain's segments here, on rings of both kinds.
 #pragma once
 
 #include "vfsproto/base/errc.hpp"

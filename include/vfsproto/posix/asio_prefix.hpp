@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What Boost.Asio 1.74 needs before its first header: std::exchange, which its coroutines use without including it, and
-// to be told that clang 14 has co_await.
+// Boost.Asio 1.74 needs this before its first header: std::exchange, which its coroutines use without including it, and
+// word that clang 14 has co_await.
 #pragma once
 
 #include <utility>

@@ -116,7 +116,7 @@ public:
         return launch(ioctl_steps(file, command, in, out), std::forward<Token>(token));
     }
 
-    // Paths. void(Failure, Attributes)
+    // Calls that take a path follow. void(Failure, Attributes)
     template <class Token> auto stat(std::string path, LastLink last, Token&& token) {
         return launch(stat_steps(std::move(path), last), std::forward<Token>(token));
     }
@@ -190,7 +190,7 @@ public:
         return launch(set_attributes_steps(std::move(path), what, last), std::forward<Token>(token));
     }
 
-    // Extended attributes. void(Failure, std::vector<std::byte>)
+    // Calls for extended attributes follow. void(Failure, std::vector<std::byte>)
     template <class Token> auto get_xattr(std::string path, std::string name, LastLink last, Token&& token) {
         return launch(get_xattr_steps(std::move(path), std::move(name), last), std::forward<Token>(token));
     }

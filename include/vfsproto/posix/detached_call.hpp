@@ -29,7 +29,7 @@ public:
     CallCount& operator=(CallCount&&) = delete;
     ~CallCount() { release(); }
     void release() noexcept {
-        // Whoever sees zero may take the mount apart.
+        // A thread that sees zero may take the mount apart.
         if (counts_ != nullptr) std::exchange(counts_, nullptr)->outstanding.fetch_sub(1, std::memory_order_release);
     }
     [[nodiscard]] CallCounts& counts() const noexcept { return *counts_; }
@@ -87,7 +87,7 @@ private:
           call_(std::forward<Args>(args)...) {}
     ~DetachedCall() = default;
 
-    // Under the lane's lock.
+    // Posts the handler. The lane's lock is held.
     void finished() noexcept {
         const HandlerExecutor executor = work_.get_executor();
         CallCounts& counts = count_.counts();

@@ -48,7 +48,7 @@ public:
 
     // True if there is a value: then, and only then, it may be looked at.
     [[nodiscard]] explicit operator bool() const noexcept { return value_.has_value(); }
-    // Why there is none; none happened if there is one.
+    // Returns why there is no value; a Failure that did not happen if there is one.
     [[nodiscard]] const Failure& failure() const noexcept { return failure_; }
     [[nodiscard]] T& operator*() & noexcept { return *value_; }
     [[nodiscard]] const T& operator*() const& noexcept { return *value_; }

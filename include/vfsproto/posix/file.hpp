@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What a mount hands out: open files, open directories, registered buffers, and what they tell.
+// The objects a mount hands out: open files, open directories, registered buffers, and what they tell.
 #pragma once
 
 #include "vfsproto/base/region.hpp"
@@ -21,7 +21,7 @@ using wire::linux_abi::is_directory;
 using wire::linux_abi::is_regular;
 using wire::linux_abi::is_symlink;
 
-// What the server was asked to open: released when it ends, whatever happened to it.
+// A handle that the server opened. It is released when this ends, whatever happened to it.
 class OpenHandle {
 public:
     // `release` is RELEASE or RELEASEDIR.
@@ -76,7 +76,7 @@ class Directory {
 public:
     // The next entries in the server's order, "." and ".." included; none = the end.
     [[nodiscard]] Expected<std::vector<DirectoryEntry>> read();
-    // From the start again.
+    // Starts the listing again.
     void rewind() noexcept { cookie_ = 0; }
     [[nodiscard]] std::uint64_t nodeid() const noexcept { return handle_->node.nodeid(); }
     [[nodiscard]] std::uint64_t fh() const noexcept { return handle_->fh; }
@@ -86,7 +86,7 @@ private:
     friend class AsyncMount;
     Directory(std::unique_ptr<OpenHandle> handle, NodeCache& cache, client::DirectoryFormat format)
         : handle_(std::move(handle)), cache_(&cache), format_(format) {}
-    // Where the records of one READDIR go, and what they say.
+    // Gives room for the records of one READDIR, and takes what they say.
     [[nodiscard]] std::span<std::byte> room();
     [[nodiscard]] Expected<std::vector<DirectoryEntry>> take(const client::ReadDirectory& read);
     [[nodiscard]] Failure take_names(std::span<const std::byte> records, std::vector<DirectoryEntry>& out);

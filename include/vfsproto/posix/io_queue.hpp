@@ -39,7 +39,7 @@ private:
 using QueuedRead = QueuedTransfer<wire::Opcode::read>;
 using QueuedWrite = QueuedTransfer<wire::Opcode::write>;
 
-// One thread. Operations stay in place until next() has returned them; the queue must be empty when it ends.
+// A queue of one thread. Operations stay in place until next() has returned them; the queue must be empty when it ends.
 class IoQueue {
 public:
     explicit IoQueue(Channel& channel) noexcept : channel_(channel) {}
@@ -61,8 +61,8 @@ public:
             channel_.shared_lane().start(op, std::forward<Args>(args)...);
         }
     }
-    // At most what one request may carry (Channel::piece_limit). Not copied when the span lies in a Buffer of the mount.
-    // Errors: too_large; then nothing was started.
+    // Starts a READ of at most what one request may carry (Channel::piece_limit). The data is not copied when the span
+    // lies in a Buffer of the mount. Errors: too_large; then nothing was started.
     [[gnu::always_inline, nodiscard]] Errc read(QueuedRead& slot, const File& file, std::span<std::byte> into,
                                                 std::uint64_t offset) {
         return transfer(slot, staged_reads_, file, into, offset);
@@ -83,7 +83,7 @@ public:
     void flush() noexcept { channel_.shared_lane().flush(take_staged()); }
 
     [[nodiscard]] std::size_t in_flight() const noexcept { return started_ - taken_; }
-    // Will next() answer without waiting for anybody?
+    // True if next() will answer without waiting for anybody.
     [[nodiscard]] bool has_finished() const noexcept { return mine_ != nullptr; }
 
     // The next finished operation, in the order they finished; nullptr when none is in flight.
@@ -113,7 +113,7 @@ private:
     [[gnu::always_inline, nodiscard]] Errc transfer(QueuedTransfer<Op>& slot, StagedList<Op>& staged, const File& file,
                                                     std::span<std::byte> bytes, std::uint64_t offset) {
         StagedTransfer<Op>& transfer = slot;
-        // The same bytes as last time, and no memory was given back since: what was found out about them holds.
+        // The last answer holds if the bytes are the same as last time and no memory was given back since.
         const std::uint64_t version = channel_.registered_memory().version();
         client::PlainTransfer& wanted = transfer.wanted;
         const bool known = transfer.host == bytes.data() && wanted.len == bytes.size() && slot.known_at_ == version;
@@ -155,7 +155,7 @@ private:
         return {staged_starts_, std::exchange(staged_count_, 0)};
     }
     [[nodiscard]] Staged take_staged() noexcept { return {staged_reads_.take(), staged_writes_.take(), take_starts()}; }
-    // Under the lock.
+    // Takes a finished operation. The lane's lock is held.
     void take(client::Operation& finished) noexcept {
         *done_end_ = &finished;
         done_end_ = &finished.link;
@@ -166,7 +166,7 @@ private:
     Waiter waiter_;
     std::size_t started_ = 0;
     std::size_t taken_ = 0; // by next()
-    // To be started with the next flush(), under one lock.
+    // The next flush() starts these under one lock.
     StagedList<wire::Opcode::read> staged_reads_;
     StagedList<wire::Opcode::write> staged_writes_;
     std::size_t staged_count_ = 0;

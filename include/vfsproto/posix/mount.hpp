@@ -76,7 +76,7 @@ public:
     [[nodiscard]] Expected<wire::Kstatfs> statfs(std::string_view path = "/");
     [[nodiscard]] Failure sync();
 
-    // Extended attributes. They are of the file itself, not of what a link points to, when `last` says so.
+    // Extended attributes are of the file itself, not of what a link points to, when `last` says so.
     [[nodiscard]] Expected<std::vector<std::byte>> get_xattr(std::string_view path, std::string_view name,
                                                              LastLink last = LastLink::follow);
     [[nodiscard]] Failure set_xattr(std::string_view path, std::string_view name, std::span<const std::byte> value,
@@ -127,7 +127,7 @@ public:
     [[nodiscard]] Expected<std::int32_t> ioctl(const File& file, std::uint32_t command, std::span<const std::byte> in,
                                                std::span<std::byte> out);
 
-    // Zeroed memory for transfers without a copy.
+    // Allocates zeroed memory for transfers without a copy.
     [[nodiscard]] Expected<Buffer> allocate(std::size_t bytes);
     // Gives the server back every file nobody uses.
     void prune() { cache_.prune(); }

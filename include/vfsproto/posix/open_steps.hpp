@@ -19,8 +19,8 @@ public:
         failed, // see failure()
     };
 
-    // How CREATE is sent: as open(2) was called; or always with O_EXCL, and then what is there already is looked up and
-    // opened (three requests).
+    // Says how CREATE is sent: as open(2) was called; or always with O_EXCL, and then a file that is there already is
+    // looked up and opened (three requests).
     enum class CreateForm : std::uint8_t { as_called, exclusive };
 
     OpenSteps(NodeCache& cache, CreateForm form) : cache_(cache), path_(cache), form_(form) {}
@@ -36,7 +36,7 @@ public:
     [[nodiscard]] Want want() const noexcept { return want_; }
     [[nodiscard]] const Failure& failure() const noexcept { return failure_; }
     [[nodiscard]] PathSteps& path() noexcept { return path_; }
-    // What to send, and what the open file keeps.
+    // Returns the flags to send. The open file keeps them.
     [[nodiscard]] std::uint32_t flags_to_create() const noexcept;
     [[nodiscard]] std::uint32_t flags_to_open() const noexcept;
     [[nodiscard]] std::uint32_t flags_to_keep() const noexcept;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// From a path to a node, as steps without I/O: it says which request it wants next and is told the answer. What POSIX says
-// of path resolution holds, limits included. One LOOKUP a component, symbolic links read and followed, ".." resolved here
-// (it never leaves the root, so that no server is asked for it).
+// Walks from a path to a node, as steps without I/O: it says which request it wants next and is told the answer. Paths are
+// resolved as POSIX says, limits included: one LOOKUP a component; symbolic links are read and followed; ".." is resolved
+// here and never leaves the root, so no server is asked for it.
 //
 //   steps.to_file("/a/b", LastLink::follow);
 //   while (want() is lookup, readlink or attributes) make that request of nodeid(), then handle_…() its answer
@@ -30,18 +30,19 @@ public:
         arrived,
         failed, // see failure()
     };
-    // What the path ended in; all but a name mean the directory parent() itself.
+    // The last component of a path; all but a name mean the directory parent() itself.
     enum class Ending : std::uint8_t { root, dot, dot_dot, name };
 
     explicit PathSteps(NodeCache& cache) : cache_(cache) {}
 
-    // To the directory that holds the last component; then parent() and name().
+    // Walks to the directory that holds the last component; then parent() and name() are valid.
     void to_parent(std::string_view path);
-    // To the file itself; then node() and attributes(). For "keep", a symbolic link as the last component is the file.
+    // Walks to the file itself; then node() and attributes() are valid. For "keep", a symbolic link as the last
+    // component is the file.
     void to_file(std::string_view path, LastLink last);
-    // Having arrived at the parent: looks the last name up, without following it.
+    // Looks the last name up, without following it. Call when the walk has arrived at the parent.
     void look_up_last();
-    // Having arrived at a symbolic link: on to the parent of what it points to.
+    // Walks on to the parent of what a symbolic link points to. Call when the walk has arrived at one.
     void follow_found_link();
 
     // The answer to what was wanted. ESTALE somewhere on the way starts the walk once more from the root (something was
@@ -60,7 +61,7 @@ public:
     [[nodiscard]] const std::string& name() const noexcept { return name_; }
     [[nodiscard]] const NodeRef& parent() const noexcept { return stack_.back(); }
     [[nodiscard]] Ending ending() const noexcept { return ending_; }
-    // Was there a slash behind the last name? Then it must be a directory.
+    // True if a slash stood behind the last name. Then it must be a directory.
     [[nodiscard]] bool must_be_directory() const noexcept { return must_be_directory_; }
     [[nodiscard]] NodeRef& node() noexcept { return node_; }
     [[nodiscard]] const wire::Attr& attributes() const noexcept { return attributes_; }

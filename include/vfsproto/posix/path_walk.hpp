@@ -29,7 +29,7 @@ public:
         return walk(channel_, *this);
     }
 
-    // Where it arrived.
+    // Returns the place it arrived at.
     [[nodiscard]] const PathSteps& place() const noexcept { return *this; }
     using PathSteps::attributes;
     using PathSteps::found_link;

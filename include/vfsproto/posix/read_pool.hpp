@@ -22,7 +22,7 @@ class PooledRead {
 public:
     QueuedRead transfer;
 
-    // What was read; the pool's, until give_back().
+    // Returns the bytes that were read; they are the pool's until give_back().
     [[nodiscard]] std::span<const std::byte> data() const noexcept { return {block_, transfer.bytes()}; }
 
 private:
@@ -38,8 +38,8 @@ private:
 // One thread: the queue's. Outlived by queue and memory.
 class ReadPool {
 public:
-    // As many blocks as `memory` has room for, at least one. It should lie in a Buffer of the mount: what is elsewhere is
-    // copied.
+    // Makes as many blocks as `memory` has room for, at least one. It should lie in a Buffer of the mount: other memory
+    // is copied.
     ReadPool(IoQueue& queue, std::span<std::byte> memory, std::size_t block_size) : queue_(queue) {
         VFSPROTO_ASSERT(block_size != 0 && block_size <= memory.size());
         most_ = std::min<std::size_t>(block_size, queue.most_read(memory.first(block_size)));
@@ -67,7 +67,7 @@ public:
         return Errc::ok;
     }
 
-    // Of a read that is done, whatever came of it: the block goes to the read that waited longest. As long as every block is
+    // Gives the block of a read that is done to the read that waited longest, also when it failed. While every block is
     // with the caller, IoQueue::next() returns nullptr.
     void give_back(PooledRead& slot) {
         free_.push_back(slot.block_);

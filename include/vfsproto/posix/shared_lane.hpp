@@ -52,7 +52,7 @@ class PlainRun : public client::PlainAnswer {
     Waiter waiter_;
 };
 
-// What the owner of a lane does after a drain, with the lock held: always when the lane has latched an error, and after
+// The owner of a lane is called after a drain, with the lock held: always when the lane has latched an error, and after
 // every drain while it has asked for that.
 struct AfterDrain {
     void (*call)(void* owner) noexcept;
@@ -209,7 +209,7 @@ private:
     void enlist(Waiter& waiter) noexcept VFSPROTO_REQUIRES(mutex_);
     void delist(Waiter& waiter) noexcept VFSPROTO_REQUIRES(mutex_);
 
-    // The poller's. Those that sleep or yield let go of the lock meanwhile.
+    // The poller calls these. Those that sleep or yield let go of the lock meanwhile.
     [[nodiscard]] std::size_t step() noexcept VFSPROTO_REQUIRES(mutex_);
     void idle(Waiter& waiter) noexcept VFSPROTO_REQUIRES(mutex_);
     [[nodiscard]] bool spin_as_measured(Waiter& waiter) noexcept VFSPROTO_REQUIRES(mutex_);

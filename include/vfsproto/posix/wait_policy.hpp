@@ -16,7 +16,7 @@ enum class Waiting : std::uint8_t {
     event, // sleep at once
 };
 
-// What spinning or yielding came to, in one wait. Crowded: somebody else than the server had the CPU, and long.
+// Result of one spin or yield. crowded: another process kept the CPU for more than kCrowded.
 enum class Spun : std::uint8_t { not_in_vain, in_vain, crowded };
 
 // Owned by the poller. The clock is the caller's, in nanoseconds, and asked for when a decision is due.
@@ -26,7 +26,7 @@ public:
         : waiting_(waiting), way_(waiting == Waiting::poll ? Way::spin : Way::sleep) {}
 
     [[nodiscard]] Waiting waiting() const noexcept { return waiting_; }
-    // How long the next wait may look again and again before it sleeps, ns; 0 = sleep at once, ~0 = for ever.
+    // Returns how long the next wait may poll before it sleeps, in nanoseconds; 0 = sleep at once, ~0 = for ever.
     [[nodiscard]] std::uint64_t spin_limit() const noexcept {
         if (waiting_ == Waiting::poll) return ~std::uint64_t{0};
         return way_ == Way::sleep ? 0 : kSpinLimit;
@@ -51,7 +51,8 @@ public:
 
 private:
     static constexpr std::uint32_t kTrialWaits = 32;
-    // With many requests on their way a wait that spins ends with few of them: more waits, to see them all go round often.
+    // A wait that spins with many requests in flight ends with few of them. So a trial takes more waits then, to see
+    // them all go round often.
     static constexpr std::uint32_t kTrialCompletions = 512;
     static constexpr std::uint32_t kLongestTrial = 128; // waits
     static constexpr std::uint32_t kVainInTrial = 2;    // waits in a row
@@ -64,7 +65,8 @@ private:
     static constexpr std::size_t kWays = 3;
 
     void decide(std::uint64_t now) noexcept;
-    // Who yields among others is served last, and does not see it in the short time of a trial.
+    // Stops yielding. A thread that yields among other processes is served last, and does not see it in the short time
+    // of a trial.
     void leave_crowd(std::uint64_t now) noexcept;
     void begin_trial() noexcept;
     void try_next(std::uint64_t now) noexcept;

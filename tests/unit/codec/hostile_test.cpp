@@ -97,7 +97,7 @@ TEST_CASE("a request cut off anywhere never reaches the file system", "[codec]")
         for (std::size_t length = 1; length < honest.size(); ++length) {
             Bytes cut(honest.begin(), honest.begin() + static_cast<std::ptrdiff_t>(length));
             static_cast<void>(server.serve(cut, kRoom));
-            // Once more with a length that agrees.
+            // The cut message is sent once more with a length that agrees.
             if (length >= sizeof(header)) wire::put_struct(cut.data(), static_cast<std::uint32_t>(length));
             if (header.opcode != static_cast<std::uint32_t>(wire::Opcode::init)) {
                 static_cast<void>(server.serve(cut, kRoom));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What the client's lane writes, the server's lane reads; what the server writes, the client's lane reads. For every row.
+// The server's lane reads what the client's lane writes, and the other way round. For every row.
 #include "client_side.hpp"
 #include "row_sample.hpp"
 #include "support/catch.hpp"
@@ -32,7 +32,8 @@ template <class R> void fill(AnyRequest& request, const RowSample<R>& sample) {
     if (R::out_tail != wire::OutTail::none) request.ask(sample.asked);
 }
 
-// What a server may answer: the fixed struct, then data; data alone where the request asked for some of it.
+// Returns a body that a server may answer: the fixed struct, then data; data alone where the request asked for some of
+// it.
 template <class R> Bytes body_of(const RowSample<R>& sample) {
     Bytes body;
     const auto out = wire::bytes_of(sample.out);

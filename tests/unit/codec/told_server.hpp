@@ -12,7 +12,7 @@
 namespace vfsproto::test {
 
 struct ToldFileSystem {
-    // What the last request said.
+    // The last request.
     wire::InHeader header{};
     Bytes in;
     std::string first;
@@ -20,7 +20,7 @@ struct ToldFileSystem {
     Bytes data;
     Bytes extensions;
     int asked = 0;
-    // What to answer: an error, or the bytes behind the header.
+    // The answer: an error, or the bytes behind the header.
     wire::Errno error = wire::Errno::none;
     Bytes body;
 

@@ -67,7 +67,7 @@ TEMPLATE_TEST_CASE("the mode of a new file is what was asked for without the uma
     CHECK((value_of(over->stat("/wide")).mode & kSIallugo) == 0755);
     succeeds(over->mkdir("/dir", 0777));
     CHECK((value_of(over->stat("/dir")).mode & kSIallugo) == 0755);
-    // That of one that is there stays.
+    // The mode of a file that is there stays.
     (void)value_of(over->open_file("/tight", kOCreat | kOWronly, 0777));
     CHECK((value_of(over->stat("/tight")).mode & kSIallugo) == 0600);
 }
@@ -175,7 +175,7 @@ TEST_CASE("a file that comes and goes while it is opened is created in the end",
     });
     CHECK(open_error(*over, "/f", kOCreat | kORdwr) == Errno::none);
     CHECK(lies == 3);
-    // Not for ever.
+    // The open is not tried for ever.
     over.fs.set_faults([](const backends::MemfsQuestion& question) {
         backends::MemfsFault fault;
         if (question.opcode == wire::Opcode::create) fault.error = Errno::eexist;

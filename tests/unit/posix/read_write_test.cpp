@@ -259,7 +259,7 @@ TEST_CASE("a server that takes or gives less than asked for ends a transfer ther
         if (question.opcode == wire::Opcode::write) fault.at_most = 0;
         return fault;
     });
-    // Neither progress nor an error would make callers go round for ever.
+    // A write of 0 bytes without an error is an error: callers would go round for ever.
     CHECK(over->write(file, {data.data(), 10}, 0).failure().as_errno() == Errno::eio);
     CHECK(over->write(file, data, 0).failure().as_errno() == Errno::eio);
     over.fs.set_faults({});

@@ -7,7 +7,8 @@ using namespace vfsproto;
 
 // virtio 1.2 §2.7.7.2
 TEST_CASE("an event is due exactly when a step of the index passes it", "[virtqueue]") {
-    // event, new, old: entries old … new-1 were written; is `event` one of them?
+    // The arguments are event, new, old: entries old to new-1 were written, and the result says whether `event` is one
+    // of them.
     CHECK_FALSE(need_event(0, 0, 0));
     CHECK(need_event(0, 1, 0));
     CHECK_FALSE(need_event(1, 1, 0));
@@ -16,7 +17,7 @@ TEST_CASE("an event is due exactly when a step of the index passes it", "[virtqu
     CHECK_FALSE(need_event(0, 2, 1));
     CHECK(need_event(4, 8, 0));
     CHECK_FALSE(need_event(8, 8, 0));
-    // across the wrap of 2^16
+    // These go across the wrap of 2^16.
     CHECK(need_event(0xffff, 0, 0xffff));
     CHECK(need_event(0xffff, 3, 0xfffe));
     CHECK(need_event(2, 3, 0xfffe));

@@ -264,7 +264,7 @@ TEST_CASE("without event index a descriptor event is no more than enabled", "[vi
     *pair.ring.driver_event() = packed_event(0x8030, packed::kDescriptor);
     REQUIRE(pair.serve());
     CHECK(pair.device.wants_notification());
-    // reserved values as well
+    // A reserved value asks for the doorbell as well.
     *pair.ring.device_event() = packed_event(0, 3);
     pair.submit_and_kick(1);
     CHECK(pair.doorbells == 2);

@@ -124,7 +124,7 @@ private:
     [[nodiscard]] Errc check_content() noexcept {
         using Out = wire::OutOf<Op>;
         if constexpr (Op == wire::Opcode::lookup) {
-            // With nodeid 0 the server says that the name does not exist, and for how long (a negative entry).
+            // A nodeid of 0 says that the name does not exist, and for how long (a negative entry).
             if (call.reply.nodeid == 0) {
                 verdict_.error = wire::Errno::enoent;
                 return Errc::ok;
