@@ -68,6 +68,7 @@ TEMPLATE_TEST_CASE("a directory has its entries once, with what they are", "[dir
 
 TEMPLATE_TEST_CASE("a huge directory is read in pieces, each entry once", "[directories]", OverMemfs, OverDirectory) {
     MountedOptions options;
+    options.scratch = test::Scratch::memory; // thousands of files
     options.mount.max_idle_nodes = 100;
     options.mount.channel.bounce = GENERATE(8192, 131072);
     TestType over(options);
@@ -85,6 +86,7 @@ TEMPLATE_TEST_CASE("a huge directory is read in pieces, each entry once", "[dire
 
 TEMPLATE_TEST_CASE("names may come and go while a directory is read", "[directories]", OverMemfs, OverDirectory) {
     MountedOptions options;
+    options.scratch = test::Scratch::memory; // a thousand files
     options.mount.channel.bounce = 8192;
     TestType over(options);
     const DirectoryFormat format = GENERATE(DirectoryFormat::dirents, DirectoryFormat::direntpluses);

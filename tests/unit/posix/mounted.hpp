@@ -104,6 +104,7 @@ struct MountedOptions {
     posix::MountOptions mount{};
     backends::LoopbackOptions device{};
     backends::MemfsOptions memfs{};
+    Scratch scratch = Scratch::disk; // of OverDirectory
 };
 
 class OverMemfs {
@@ -148,7 +149,8 @@ private:
 class OverDirectory {
 public:
     explicit OverDirectory(MountedOptions options = {})
-        : fs({directory.path().string()}),
+        : directory(options.scratch),
+          fs({directory.path().string()}),
           inline_(options.device.service == backends::LoopbackService::inline_in_doorbell) {
         auto device = backends::make_loopback(fs, std::move(options.device));
         loopback = device.get();

@@ -22,7 +22,14 @@ using test::Watchdog;
 
 namespace {
 
-// A bit of everything, from several threads at once.
+// use() makes 120 files, for each kind of ring.
+MountedOptions with_many_files() {
+    MountedOptions options;
+    options.scratch = test::Scratch::memory;
+    return options;
+}
+
+// Uses a bit of everything, from several threads at once.
 void use(Mount& mount) {
     std::atomic<int> failures{0};
     std::vector<std::thread> threads;
@@ -73,7 +80,7 @@ TEST_CASE("a ring whose requests may have no segment is refused", "[rings]") {
 
 TEMPLATE_TEST_CASE("a mount works over rings of any size", "[rings]", OverMemfs, OverDirectory) {
     const Watchdog watchdog("sizes of rings");
-    MountedOptions options;
+    MountedOptions options = with_many_files();
     options.device.queue_size = GENERATE(std::uint16_t{2}, std::uint16_t{3}, std::uint16_t{4}, std::uint16_t{64},
                                          std::uint16_t{100}, std::uint16_t{128}, std::uint16_t{1024});
     options.device.service = GENERATE(LoopbackService::inline_in_doorbell, LoopbackService::threads);
@@ -89,7 +96,7 @@ TEMPLATE_TEST_CASE("a mount works over rings of any size", "[rings]", OverMemfs,
 TEMPLATE_TEST_CASE("a mount works over packed rings of any size, in order or not", "[rings]", OverMemfs,
                    OverDirectory) {
     const Watchdog watchdog("sizes of packed rings");
-    MountedOptions options;
+    MountedOptions options = with_many_files();
     options.device.offered = options.device.offered | FeatureSet::of(Feature::ring_packed, Feature::in_order);
     options.device.queue_size =
         GENERATE(std::uint16_t{2}, std::uint16_t{3}, std::uint16_t{64}, std::uint16_t{100}, std::uint16_t{1000});
@@ -113,7 +120,7 @@ TEMPLATE_TEST_CASE("a mount works over packed rings of any size, in order or not
 
 TEMPLATE_TEST_CASE("a mount works over split rings in order", "[rings]", OverMemfs, OverDirectory) {
     const Watchdog watchdog("split rings in order");
-    MountedOptions options;
+    MountedOptions options = with_many_files();
     options.device.offered = options.device.offered | FeatureSet::of(Feature::in_order);
     options.device.queue_size = GENERATE(std::uint16_t{2}, std::uint16_t{64}, std::uint16_t{1024});
     options.device.service = GENERATE(LoopbackService::inline_in_doorbell, LoopbackService::threads);
