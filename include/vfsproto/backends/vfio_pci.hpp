@@ -10,7 +10,7 @@
 
 namespace vfsproto::backends {
 
-// Without an IOMMU the device can read and write all of the machine's memory, whatever it is told.
+// Says whether a device without an IOMMU may be opened. Such a device can read and write all of the machine's memory.
 enum class Unguarded : std::uint8_t { refused, allowed };
 
 struct VfioPciOptions {
@@ -20,10 +20,10 @@ struct VfioPciOptions {
     std::chrono::milliseconds reset_patience{5000}; // a device that needs longer for a reset has failed
 };
 
-// Which addresses the device uses is its own choice (virtio 1.2 §6.1, VIRTIO_F_ACCESS_PLATFORM), and decides what memory
-// it can be given. With the feature offered, the IOMMU translates them and any memory will do. Without it they are
+// The device chooses what addresses it uses (virtio 1.2 §6.1, VIRTIO_F_ACCESS_PLATFORM), and that decides what memory it
+// can be given. With the feature offered, the IOMMU translates them and any memory will do. Without it they are
 // physical addresses, past any IOMMU: then allocate() hands out huge pages at their physical addresses, and opening fails
-// where there are none. What it is shows in describe().
+// where there are none. describe() shows which it is.
 class VfioPci : public Attachment {
 public:
     struct Opened {

@@ -27,7 +27,7 @@ struct VhostUserOptions {
     std::uint16_t queues_per_count = 1;
     std::uint16_t queue_size = 256; // the most entries a queue is offered: 1 to 32768
 
-    // What is known of the back end. Without a value it is looked for among the file system servers, by what it offers.
+    // Quirks of the back end. Without a value they are found by the features it offers.
     std::optional<client::Quirks> quirks;
     std::string server_name = "virtiofsd"; // who is missing when nobody listens, for people
 
@@ -52,11 +52,12 @@ public:
     [[nodiscard]] static Opened open(VhostUserOptions options);
 
     // Stops one queue (GET_VRING_BASE). Returns the ring's base: the index of the next chain the back end would have taken,
-    // on a packed ring its place and that of the next used descriptor above it. Afterwards the back end touches neither
-    // the ring nor the buffers. enable_queue() starts the queue again from there; after a reset it starts anew. Errors: queue_absent, wrong_state when it does not run, transport_failed, device_gone.
+    // on a packed ring the position of that chain, and that of the next used descriptor in the upper half. Afterwards the
+    // back end touches neither the ring nor the buffers. enable_queue() starts the queue again from there; after a reset
+    // it starts anew. Errors: queue_absent, wrong_state when it does not run, transport_failed, device_gone.
     [[nodiscard]] virtual Result<std::uint32_t> stop_queue(QueueIndex index) noexcept = 0;
 
-    // How often the queue's doorbell was rung. Any thread.
+    // Returns how often the queue's doorbell was rung. Any thread.
     [[nodiscard]] virtual std::uint64_t doorbells(QueueIndex index) const noexcept = 0;
 };
 

@@ -55,7 +55,7 @@ Refusal Backend::open() {
         return {Errc::transport_failed, "the kernel does not let its configuration space be written"};
     }
     if (Refusal why = find_structures(); why.happened()) return why;
-    // Whatever it was doing has ended when it may reach memory again.
+    // The reset ends what the device was doing before it may reach memory again.
     if (const Errc why = pci_->reset(); why != Errc::ok) return {why, to_string(why)};
     if (Refusal why = choose_addresses(); why.happened()) return why;
     if (Refusal why = connect_interrupts(); why.happened()) return why;
@@ -125,7 +125,7 @@ Refusal Backend::choose_addresses() {
 Refusal Backend::connect_interrupts() {
     const std::size_t used = std::min<std::size_t>(queues_, config::kMaxQueues);
     if (Refusal why = wiring_.connect(function_, static_cast<std::uint16_t>(used + 1)); why.happened()) return why;
-    // Neither has to be there.
+    // A device may lack either of these two interrupts.
     const auto connect = [this](InterruptKind kind, FileDescriptor& event) {
         if (function_.interrupts(kind) == 0) return;
         event = FileDescriptor::event();
@@ -200,8 +200,8 @@ void Backend::leave(const std::string& why) {
     {
         const std::lock_guard lock(mutex_);
         if (gone_) return;
-        // When nobody may be told that memory is free before the device has left it alone. What does not stop by itself
-        // is cut off from memory.
+        // Nobody may be told that memory is free before the device has left it alone. A device that does not stop by
+        // itself is cut off from memory.
         if (!stop()) function_.reset();
         function_.disable(Function::kMaster);
         why_gone_ = why;

@@ -82,10 +82,10 @@ private:
     void take_line() noexcept;
     void check_health() noexcept;
 
-    // On the watcher's thread.
+    // Both run on the watcher's thread.
     void leave(const std::string& why);
     void tell();
-    // True: the device touches no memory any more.
+    // True if the device touches no memory any more.
     [[nodiscard]] bool stop() noexcept;
 
     // Does `call`, unless the device has gone.
@@ -96,9 +96,9 @@ private:
     VfioPciOptions options_;
     SleepingPatience patience_;
     std::unique_ptr<DmaSpace> space_;
-    std::optional<IovaSpace> iovas_; // only with translated addresses, as …
+    std::optional<IovaSpace> iovas_; // only with translated addresses
     std::unique_ptr<Memory> memory_;
-    std::unique_ptr<UserMemory> user_memory_; // … this
+    std::unique_ptr<UserMemory> user_memory_; // only with translated addresses
     Function function_;
     std::unique_ptr<Windows> windows_;
     Wiring wiring_;
@@ -109,7 +109,7 @@ private:
     FileDescriptor error_event_;
     FileDescriptor request_event_;
 
-    // Of queues that share an interrupt: what each waits for. The events stay until the end.
+    // Queues that share an interrupt wait for these, one each. The events stay until the end.
     std::array<FileDescriptor, config::kMaxQueues> own_events_{};
     FileDescriptor shared_event_; // of vector 1, when queues share that
     std::mutex shared_mutex_;

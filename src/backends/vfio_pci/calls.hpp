@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What this backend asks of the kernel, one call each: the system answers, or a script that plays one.
+// The system calls of this backend, one function each. The kernel answers them, or a test's script.
 #pragma once
 
 #include <sys/types.h>
@@ -11,7 +11,7 @@
 
 namespace vfsproto::backends::vfio_pci {
 
-// Any thread. What gives a number gives one that is not negative, or a negated errno.
+// Any thread may call these. A function that returns a number returns one that is not negative, or a negated errno.
 class Calls {
 public:
     [[nodiscard]] virtual int open(const std::string& path) noexcept = 0; // to read and write
@@ -23,13 +23,14 @@ public:
     [[nodiscard]] virtual ssize_t write_at(int fd, const void* data, std::size_t bytes,
                                            std::uint64_t offset) noexcept = 0;
 
-    // A shared mapping, at `place` if that is not nullptr. nullptr when it failed.
+    // Returns a shared mapping, at `place` if that is not nullptr. nullptr when it failed.
     [[nodiscard]] virtual std::byte* map_file(int fd, std::size_t bytes, std::uint64_t offset,
                                               std::byte* place) noexcept = 0;
-    // Zeroed memory of our own that a fork leaves alone, at an address that is a multiple of `alignment`. nullptr: none.
+    // Returns zeroed private memory that a child process does not inherit, aligned to `alignment` bytes. nullptr when it
+    // failed.
     [[nodiscard]] virtual std::byte* map_memory(std::size_t bytes, std::size_t alignment) noexcept = 0;
     virtual void unmap(std::byte* at, std::size_t bytes) noexcept = 0;
-    // A file of so many bytes in huge pages of 2 MiB, which it has.
+    // Returns a file of `bytes` bytes in huge pages of 2 MiB. The pages are allocated already.
     [[nodiscard]] virtual int huge_file(std::size_t bytes) noexcept = 0;
 
 protected:

@@ -18,7 +18,7 @@ public:
     AddressSpace(Handle iommu, std::uint32_t number, std::string name)
         : iommu_(std::move(iommu)), number_(number), name_(std::move(name)) {}
 
-    // Where mappings may lie; to be asked once the device is in it. Gives 0 or a negated errno.
+    // Asks where mappings may lie. Called once the device is in the address space. Returns 0 or a negated errno.
     [[nodiscard]] int ask_ranges();
 
     int map(std::byte* memory, std::size_t bytes, std::uint64_t iova) noexcept override {

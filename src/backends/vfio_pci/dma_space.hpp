@@ -12,7 +12,7 @@
 
 namespace vfsproto::backends::vfio_pci {
 
-// Why something could not be done, for people; one line.
+// Says why something could not be done: an error, and one line for people.
 struct Refusal {
     Errc error = Errc::ok;
     std::string message;
@@ -35,18 +35,18 @@ class DmaSpace {
 public:
     virtual ~DmaSpace() = default;
 
-    // Lets the device read and write this memory at `iova`, and pins it. All three are multiples of granule(). Gives 0 or
-    // a negated errno. Without an IOMMU there is nothing to be told and nothing is pinned.
+    // Lets the device read and write this memory at `iova`, and pins it. All three are multiples of granule(). Returns 0
+    // or a negated errno. Without an IOMMU there is nothing to be told and nothing is pinned.
     [[nodiscard]] virtual int map(std::byte* memory, std::size_t bytes, std::uint64_t iova) noexcept = 0;
     virtual void unmap(std::size_t bytes, std::uint64_t iova) noexcept = 0;
 
-    // Where map() may put something. Ascending.
+    // Returns the device addresses that map() accepts, ascending.
     [[nodiscard]] virtual const std::vector<AddressRange>& usable() const noexcept = 0;
     [[nodiscard]] virtual std::uint64_t granule() const noexcept = 0; // bytes, a power of two
-    // How many mappings there may be at a time.
+    // Returns how many mappings there may be at a time.
     [[nodiscard]] virtual std::size_t most_mappings() const noexcept = 0;
     [[nodiscard]] virtual Guard guard() const noexcept = 0;
-    // "group 12, IOMMU type 1" and so on.
+    // Returns the name for people: "group 12, IOMMU type 1".
     [[nodiscard]] virtual const std::string& name() const noexcept = 0;
 };
 

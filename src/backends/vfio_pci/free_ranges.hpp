@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Which parts of a number line are free: device addresses, or bytes of a run of memory. First fit, lowest first.
+// FreeRanges keeps the free parts of a number line: device addresses, or bytes of a run of memory. First fit.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +26,8 @@ public:
         free_.erase(at);
     }
 
-    // `size` of them from a multiple of `alignment` (a power of two) on; nothing when there is no room.
+    // Takes `size` numbers that start at a multiple of `alignment`, a power of two. Returns the first, or nothing when
+    // there is no room.
     [[nodiscard]] std::optional<std::uint64_t> take(std::uint64_t size, std::uint64_t alignment) {
         for (const auto& [start, room] : free_) {
             const std::uint64_t from = (start + (alignment - 1)) & ~(alignment - 1);
@@ -37,7 +38,7 @@ public:
         return std::nullopt;
     }
 
-    // Exactly these. False when some of them are not free.
+    // Takes exactly [from, from + size). Returns false when some of them are not free.
     [[nodiscard]] bool take_at(std::uint64_t from, std::uint64_t size) {
         auto at = free_.upper_bound(from);
         if (at == free_.begin()) return false;

@@ -49,16 +49,16 @@ public:
     bool enable(std::uint16_t command_bits) const noexcept;
     bool disable(std::uint16_t command_bits) const noexcept;
 
-    // How many interrupts of a kind there are; 0 also where they cannot be had by eventfd.
+    // Returns how many interrupts of a kind there are; 0 also if they cannot signal an eventfd.
     [[nodiscard]] std::uint32_t interrupts(InterruptKind kind) const noexcept;
-    // Signals these eventfds for the interrupts from `first` on. Gives 0, how many there are when that is fewer, or a
-    // negated errno.
+    // Signals these eventfds for the interrupts from `first` on. Returns 0, the number there are when that is fewer, or
+    // a negated errno.
     [[nodiscard]] int wire(InterruptKind kind, std::uint32_t first, std::span<const int> events) const noexcept;
     void unwire(InterruptKind kind) const noexcept;
     // A line is masked by the kernel when it was raised. Any thread.
     [[nodiscard]] bool unmask_line() const noexcept;
 
-    // Resets the function, if it can be. Gives 0 or a negated errno.
+    // Resets the function, if it can be reset. Returns 0 or a negated errno.
     int reset() const noexcept;
     void close() noexcept { device_.close(); }
 

@@ -26,7 +26,7 @@ public:
     Container(Handle container, Handle group, std::string name)
         : container_(std::move(container)), group_(std::move(group)), name_(std::move(name)) {}
 
-    // What the domain can do. Gives 0 or a negated errno.
+    // Asks what the domain can do. Returns 0 or a negated errno.
     [[nodiscard]] int ask_limits();
 
     int map(std::byte* memory, std::size_t bytes, std::uint64_t iova) noexcept override {
@@ -43,7 +43,7 @@ public:
         wish.argsz = sizeof wish;
         wish.iova = iova;
         wish.size = bytes;
-        // What fails here ends with the container at the latest.
+        // A mapping that stays after a failure ends with the container at the latest.
         static_cast<void>(container_.ask(VFIO_IOMMU_UNMAP_DMA, &wish));
     }
     const std::vector<AddressRange>& usable() const noexcept override { return usable_; }

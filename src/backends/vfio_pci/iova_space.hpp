@@ -9,9 +9,9 @@ namespace vfsproto::backends::vfio_pci {
 
 class IovaSpace {
 public:
-    // Addresses below are not used, so that a forgotten address or a small number reaches nothing.
+    // IovaSpace gives no lower address, so that a zero or a small number used as an address reaches nothing.
     static constexpr std::uint64_t kFirst = std::uint64_t{1} << 20;
-    // What lies behind each piece: an overrun of the device's hits nothing. A multiple of every page size in use.
+    // Bytes left unmapped behind each piece, so that a device that overruns it hits nothing. A multiple of every page size.
     static constexpr std::uint64_t kGap = std::uint64_t{2} << 20;
 
     // The ranges are ascending; what overlaps counts once.
@@ -26,7 +26,8 @@ public:
         }
     }
 
-    // `alignment` is a power of two. Nothing when there is no room.
+    // Takes `size` addresses that start at a multiple of `alignment`, a power of two. Returns nothing when there is no
+    // room.
     [[nodiscard]] std::optional<std::uint64_t> take(std::uint64_t size, std::uint64_t alignment) {
         return free_.take(size + kGap, alignment);
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What the C library's copy of the kernel headers may be too old for: VFIO character devices and IOMMUFD (Linux 6.6).
+// Kernel structs that the C library's copy of the kernel headers may lack: VFIO character devices and IOMMUFD (Linux 6.6).
 #pragma once
 
 #include <linux/ioctl.h>

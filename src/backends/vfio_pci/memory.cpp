@@ -52,7 +52,7 @@ void Memory::release(const Region& piece) noexcept {
         const std::uint64_t offset = to_number(piece.device()) - to_number(run->region.device());
         const auto taken = run->taken.find(offset);
         if (taken == run->taken.end()) return;
-        // What is handed out next reads as zero. Not by a hole in the file: the device would keep the old pages.
+        // Memory that is handed out reads as zero. Punching a hole would not do: the device would keep the old pages.
         std::memset(run->region.host() + offset, 0, taken->second);
         run->free.add(offset, taken->second);
         run->taken.erase(taken);

@@ -15,16 +15,16 @@
 
 namespace vfsproto::backends::vfio_pci {
 
-// Where runs come from: memory that is contiguous for both sides, and that the device can reach.
+// Provides runs: memory that is contiguous for the process and for the device, and that the device can reach.
 class RunSource {
 public:
     virtual ~RunSource() = default;
 
-    // More runs, one of at least `bytes` among them if that can be had. On an error there are none of them.
+    // Appends runs to `out`, at least one of `bytes` or more if possible. On an error it appends none.
     [[nodiscard]] virtual Refusal find_runs(std::size_t bytes, std::vector<Region>& out) = 0;
-    // The device is to reach it no more, and it goes back to the system. A run find_runs() gave.
+    // Takes a run of find_runs() away from the device and gives it back to the system.
     virtual void drop(const Region& run) noexcept = 0;
-    // For people: which addresses these are.
+    // Returns for people what kind of addresses these are.
     [[nodiscard]] virtual std::string describe() const = 0;
 };
 
@@ -38,7 +38,7 @@ public:
     Memory(const Memory&) = delete;
     Memory& operator=(const Memory&) = delete;
 
-    // Makes sure that so many bytes in one piece can be had.
+    // Makes sure that `bytes` bytes can be allocated in one piece.
     [[nodiscard]] Refusal prepare(std::size_t bytes);
     // Errors: bad_argument for no bytes, no_memory, transport_failed.
     [[nodiscard]] Result<Region> allocate(std::size_t bytes);
@@ -61,12 +61,12 @@ private:
     std::vector<Run> runs_;
 };
 
-// Any memory of the process', at device addresses of ours: for a device that goes through the IOMMU.
+// Returns a source of ordinary memory at device addresses of our choice, for a device behind the IOMMU.
 [[nodiscard]] std::unique_ptr<RunSource> make_mapped_runs(Calls& calls, DmaSpace& space, IovaSpace& addresses,
                                                           std::size_t run_size);
 
-// Huge pages at their physical addresses: for a device that reaches memory past the IOMMU, or where there is none. The
-// IOMMU, if there is one, is given the same addresses, which also pins the pages.
+// Returns a source of huge pages at their physical addresses, for a device that bypasses the IOMMU or a machine without
+// one. The IOMMU, if there is one, is given the same addresses, which also pins the pages.
 [[nodiscard]] std::unique_ptr<RunSource> make_physical_runs(Calls& calls, DmaSpace& space, std::size_t run_size);
 
 } // namespace vfsproto::backends::vfio_pci

@@ -22,7 +22,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kDriver = "vfio-pci";
-// What the kernel lets stay in a group that a process has.
+// Drivers that the kernel lets stay in a group that a process owns.
 constexpr std::array<std::string_view, 3> kHarmlessDrivers{"", "pci-stub", "pcieport"};
 
 // Returns the first line of a file of sysfs, whose files are one page at most; empty when it cannot be read. A std::ifstream
@@ -170,8 +170,7 @@ PciDevices::Change PciDevices::write(const std::string& path, std::string_view t
     return {Errc::transport_failed, vfio_pci::explain("cannot write " + path, error)};
 }
 
-// What the kernel is told: which driver may have it (a newline: whichever wants it), that the present one is to let go,
-// that drivers are to be asked.
+// Tells the kernel which driver may have the device (a newline: any), unbinds the present driver, and probes again.
 PciDevices::Change PciDevices::rebind(const PciDevice& device, std::string_view driver) const {
     const std::string at = folder(device.address);
     const std::string name = driver.empty() ? "\n" : std::string(driver);

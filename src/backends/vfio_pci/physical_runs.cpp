@@ -59,7 +59,7 @@ public:
     }
 
 private:
-    // So many pages; `why` says what went wrong when there are none.
+    // Returns runs of `count` huge pages in all, or none; then `why` says what went wrong.
     [[nodiscard]] std::vector<Region> grab(std::size_t count, Refusal& why);
     [[nodiscard]] std::vector<HugePage> sorted_pages(std::byte* at, std::size_t count) const;
     [[nodiscard]] std::byte* map_sorted(const Handle& file, const std::vector<HugePage>& pages);
@@ -101,7 +101,7 @@ std::vector<HugePage> PhysicalRuns::sorted_pages(std::byte* at, std::size_t coun
     return pages;
 }
 
-// The same pages, in the order of their physical addresses: neighbours there are neighbours here.
+// Maps the pages again in the order of their physical addresses: physical neighbours become neighbours here.
 std::byte* PhysicalRuns::map_sorted(const Handle& file, const std::vector<HugePage>& pages) {
     std::byte* const at = calls_.map_memory(pages.size() * kHuge, kHuge);
     if (at == nullptr) return nullptr;

@@ -52,7 +52,7 @@ public:
     int huge_file(std::size_t bytes) noexcept override {
         const int fd = or_error(::memfd_create("vfsproto", MFD_CLOEXEC | MFD_HUGETLB | MFD_HUGE_2MB));
         if (fd < 0) return fd;
-        // Taken now: a page that is not there when it is touched would kill us.
+        // Allocates the pages now. A page that is missing when it is touched would end the process by SIGBUS.
         if (::fallocate(fd, 0, 0, static_cast<off_t>(bytes)) == 0) return fd;
         const int error = -errno;
         ::close(fd);

@@ -18,7 +18,7 @@ std::vector<std::byte> fs_config_space(std::string_view tag, std::uint16_t num_r
     config.tag_length = static_cast<std::uint8_t>(std::min(tag.size(), FsConfig::kTagSize));
     std::memcpy(config.tag, tag.data(), config.tag_length);
     config.num_request_queues = num_request_queues;
-    // Without the notification buffer's size: nobody offers that feature here, and back ends answer for 40 bytes.
+    // The size of notification buffers is left out: no back end offers that feature, and they answer for 40 bytes.
     std::vector<std::byte> space(offsetof(FsConfigLayout, notify_buf_size));
     static_cast<void>(write_fs_config(config, 0, space));
     return space;
@@ -147,7 +147,7 @@ Errc Backend::open_events(Vring& ring, QueueIndex index) noexcept {
 }
 
 Errc Backend::enable(Vring& ring) noexcept {
-    // Without protocol features there is no such message and rings run at once.
+    // SET_VRING_ENABLE needs protocol features. Without them rings run at once.
     if (!peer_.offered.has(Feature::vhost_protocol_features)) return Errc::ok;
     return ring.enable(*connection_);
 }

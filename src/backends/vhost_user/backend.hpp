@@ -13,7 +13,7 @@
 
 namespace vfsproto::backends::vhost_user {
 
-// What the back end says of itself, once.
+// Describes the back end by its own answers, asked once.
 struct Peer {
     FeatureSet offered;           // as GET_FEATURES answered
     std::uint64_t protocol = 0;   // as GET_PROTOCOL_FEATURES answered

@@ -37,7 +37,7 @@ std::string describe_error(int error) { return std::strerror(error); }
 } // namespace
 
 Connection::~Connection() {
-    // Also ends copies of the socket that others watch.
+    // shutdown(2) also ends duplicates of the socket, which others watch.
     if (socket_) ::shutdown(socket_.get(), SHUT_RDWR);
 }
 

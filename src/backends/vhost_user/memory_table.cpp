@@ -41,7 +41,7 @@ Errc MemoryTable::announce(const Arena& arena) noexcept {
 
 void MemoryTable::withdraw(const Arena& arena) noexcept {
     if (!published_) return;
-    // Whatever becomes of it: our own mapping goes, and the back end's is its own business.
+    // The answer does not matter: our mapping goes in any case, and the back end keeps its own as long as it likes.
     if (changes_ == Changes::whole_table) {
         static_cast<void>(send_table(nullptr));
     } else {

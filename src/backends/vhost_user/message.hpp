@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What travels over a vhost-user socket: request numbers, flags, payload layouts (QEMU's "Vhost-user Protocol" page). All
-// of it is in the byte order of the machine.
+// Messages of a vhost-user socket: request numbers, flags, payload layouts (QEMU's "Vhost-user Protocol" page). All
+// numbers are in the byte order of the machine.
 #pragma once
 
 #include <cstddef>
@@ -103,7 +103,7 @@ struct MemoryRegion {
     std::uint64_t mmap_offset{};
 };
 
-// Back ends take at most eight descriptors with one message.
+// Carries the whole table (SET_MEM_TABLE). A message takes at most eight descriptors, so the table eight regions.
 struct MemoryTableMessage {
     static constexpr std::size_t kMaxRegions = 8;
 

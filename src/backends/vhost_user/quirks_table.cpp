@@ -12,8 +12,8 @@ using client::InterruptUse;
 using client::Quirks;
 
 struct Row {
-    std::uint64_t features_of_interest; // of the virtio features, these bits …
-    std::uint64_t features;             // … read like this
+    std::uint64_t features_of_interest; // bits of the virtio features that are compared
+    std::uint64_t features;             // their values
     std::uint64_t protocol_of_interest;
     std::uint64_t protocol;
     Quirks quirks;

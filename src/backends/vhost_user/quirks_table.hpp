@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Which back end is it? Nothing in the protocol says so; what it offers does.
+// Recognises a back end by the features it offers: nothing in the protocol names it.
 #pragma once
 
 #include "vfsproto/fuse/client/quirks.hpp"

@@ -24,7 +24,7 @@ struct VringPlace {
 // the low half of its base, the next used one in the high half (vhost-user, "Ring states").
 inline constexpr std::uint32_t kPackedFreshBase = 0x8000'8000;
 
-// Its address stays the same for the life of the attachment: a doorbell points to it.
+// A Vring keeps its address for the life of the attachment: a doorbell points to it.
 class Vring {
 public:
     explicit Vring(std::uint16_t index) noexcept : index_(index) {}

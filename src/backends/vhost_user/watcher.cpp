@@ -25,7 +25,7 @@ Watcher::~Watcher() {
 }
 
 void Watcher::wait_for_hangup() {
-    // Not for readable: answers are taken by whoever asked.
+    // This does not wait for readable: whoever asks takes the answer.
     socket_.async_wait(Descriptor::wait_error, [this](const boost::system::error_code& error) {
         if (error == boost::asio::error::operation_aborted) return;
         connection_.fail("the back end closed the connection");

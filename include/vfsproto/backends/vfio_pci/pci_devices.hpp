@@ -34,7 +34,7 @@ public:
     explicit PciDevices(std::string sysfs = "/sys", std::string dev = "/dev")
         : sysfs_(std::move(sysfs)), dev_(std::move(dev)) {}
 
-    // By address, ascending.
+    // Returns the virtio-fs devices of the machine by address, ascending.
     [[nodiscard]] std::vector<PciDevice> virtio_fs() const;
     [[nodiscard]] std::optional<PciDevice> find(const std::string& address) const;
 
