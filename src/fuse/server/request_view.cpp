@@ -5,7 +5,7 @@ namespace vfsproto::server {
 
 namespace {
 
-// Beside what a WRITE may carry: the largest xattr value and the largest BATCH_FORGET a client sends fit as well.
+// Every body may be as long as this, however small max_write is: the largest xattr value and the largest BATCH_FORGET fit.
 constexpr std::uint32_t kLeastBody = 1u << 20;  // bytes
 constexpr std::uint32_t kFixedParts = 4096 * 4; // headers, two names, extensions
 

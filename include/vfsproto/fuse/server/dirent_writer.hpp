@@ -10,28 +10,28 @@
 
 namespace vfsproto::server {
 
-// For READDIR and READDIRPLUS (fuse.h, FUSE_DIRENT_ALIGN: every record is padded to 8, the last one too). Records that
-// do not fit are the caller's to keep for the next request. End with reply.ok().
+// Writes the records of READDIR and READDIRPLUS (fuse.h, FUSE_DIRENT_ALIGN: every record is padded to 8 bytes, the last one
+// too). The caller keeps records that do not fit for the next request. Call reply.ok() at the end.
 template <class Row> class DirentWriter {
 public:
     static constexpr bool kPlus = Row::out_tail == wire::OutTail::direntpluses;
     static_assert(kPlus || Row::out_tail == wire::OutTail::dirents);
 
-    // At most `limit` bytes of records: the request's size.
+    // Takes at most `limit` bytes of records: the request's size.
     DirentWriter(Reply<Row>& reply, std::uint32_t limit) noexcept : writer_(reply.writer()) {
         static_cast<void>(writer_.data_area(limit));
     }
 
-    // To ask before a lookup is counted for the record.
+    // True if a record with such a name fits. Ask before a lookup is counted for the record.
     [[nodiscard]] bool fits(std::size_t name_size) const noexcept { return writer_.fits(record_size(name_size)); }
 
-    // False, and nothing written, when it does not fit.
+    // Returns false, and writes nothing, when the record does not fit.
     [[nodiscard]] bool add(const wire::DirEntry& entry) noexcept
         requires(!kPlus)
     {
         return fits(entry.name.size()) && put(entry);
     }
-    // `found.nodeid` 0: no lookup was done, none is counted.
+    // Adds a record with its entry. `found.nodeid` is 0 when no lookup was done; none is counted then.
     [[nodiscard]] bool add(const wire::DirEntry& entry, const wire::EntryOut& found) noexcept
         requires(kPlus)
     {

@@ -24,7 +24,7 @@
 
 namespace vfsproto::server {
 
-// Is there an overload for the row, of whatever form?
+// True if there is an overload for the row, of whatever form.
 template <class Fs, class Row>
 concept Handles = requires(Fs& fs, const Request<Row>& request, Reply<Row>& reply) { fs.handle(request, reply); };
 
@@ -37,7 +37,8 @@ template <class Fs, class Row> constexpr bool well_formed_handler() noexcept {
     return true;
 }
 
-//   options     what it brings to INIT
+// Every file system has these three:
+//   options     returns what it offers at INIT
 //   on_init     a session begins; the agreed parameters are in it
 //   on_destroy  it ended (DESTROY, or another INIT): nodes and handles are void. What is parked becomes answerable with
 //               ENOTCONN. Other lanes may still be inside a handler.
@@ -48,7 +49,7 @@ concept FileSystem = requires(Fs& fs, const ServerSession& session) {
     { fs.on_destroy() } noexcept;
 };
 
-// What a file system that parks requests has besides.
+// A file system that parks requests also has these two:
 //   answer_parked   completes, through lane.complete(), those of lane.id() that can be answered now; called by that
 //                   lane's owner, before and after it serves. Returns how many.
 //   abandon_parked  the lane's queue was reset: its chains are gone, nothing may be written to them any more

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// One reply: owns its header, writes straight into the driver's memory, cannot overrun it.
+// Writes one reply straight into the driver's memory. Owns the reply's header and cannot overrun the memory.
 #pragma once
 
 #include "vfsproto/fuse/server/segment_cursor.hpp"
@@ -14,7 +14,7 @@
 
 namespace vfsproto::server {
 
-// A request that is answered later: all that is needed for it. A value; its segments lie in the room the file system gave.
+// Holds all that is needed to answer a request later. A value; its segments lie in the room the file system gave.
 // It is answered exactly once, through ServerLane::complete() of the lane it names, by that lane's owner.
 struct ParkedRequest {
     Chain chain{};
@@ -23,7 +23,7 @@ struct ParkedRequest {
     std::uint16_t lane = 0;
 };
 
-// The rows' replies in one untyped form. Until something else is said, the reply is EIO: no request is left unanswered by
+// Writes the reply of any row, untyped. The reply is EIO until something else is said: no request is left unanswered by
 // mistake. One owner; lives as long as one request.
 class ReplyWriter {
 public:
@@ -48,34 +48,35 @@ public:
         capacity_ = total_length(std::span<const HostSegment>(area_));
     }
 
-    // Bytes that fit behind the header.
+    // Returns how many bytes fit behind the header.
     [[nodiscard]] std::uint64_t capacity() const noexcept { return capacity_; }
 
     // Exactly one of these decides the reply; a later one replaces an earlier one.
     void error(wire::Errno why) noexcept;
-    // Success; what was appended so far is the reply.
+    // Decides for success; what was appended so far is the reply.
     void succeed() noexcept { state_ = State::success; }
-    // Success with the first `bytes` of data_area(), which the caller has written there itself.
+    // Decides for success with the first `bytes` bytes of data_area(), which the caller has written there itself.
     void succeed_written(std::uint64_t bytes) noexcept;
-    // No reply is owed: the chain goes back with 0 bytes.
+    // Decides for no reply: none is owed, the chain goes back with 0 bytes.
     void none() noexcept { state_ = State::none; }
-    // Answered later. As many writable segments are kept as fit `room`, which must live until then: a reply that needs
-    // more is turned into EIO. One segment is enough for the error of a client that sends header and payload apart.
+    // Decides to answer later. Keeps as many writable segments as fit `room`, which must live until then: a reply that
+    // needs more becomes EIO. One segment is enough for an error to a client that sends header and payload apart.
     [[nodiscard]] ParkedRequest park(std::span<HostSegment> room) noexcept;
     [[nodiscard]] bool parked() const noexcept { return state_ == State::parked; }
     [[nodiscard]] bool owes_nothing() const noexcept { return state_ == State::none; }
 
-    // Copies to the end of the reply. False, and nothing written, when it does not fit.
+    // Copies `size` bytes to the end of the reply. Returns false, and writes nothing, when they do not fit.
     [[nodiscard]] bool append(const void* bytes, std::size_t size) noexcept;
     [[nodiscard]] bool fits(std::size_t size) const noexcept { return size <= capacity_ - appended_; }
 
-    // Where the payload goes, at most `limit` bytes: for preadv and the like. Lowers capacity() to what it returns.
+    // Returns the memory the payload goes to, at most `limit` bytes: for preadv and the like. Lowers capacity() to its
+    // size.
     [[nodiscard]] ByteView data_area(std::uint64_t limit) noexcept;
 
-    // Writes the header. Returns what Completion::written is to be, which equals OutHeader::len: 0 when no reply is
+    // Writes the header. Returns the number for DeviceQueue::push(), which equals OutHeader::len: 0 when no reply is
     // owed or the driver left no room for a header.
     [[nodiscard]] std::uint32_t finish() noexcept;
-    // The same for an INIT of the other byte order: EPROTO in that order (fuse.h, FUSE_INIT_BSWAP_RESERVED).
+    // Answers an INIT of the other byte order and returns as finish(): EPROTO in that order (fuse.h, FUSE_INIT_BSWAP_RESERVED).
     [[nodiscard]] std::uint32_t finish_swapped() noexcept;
 
 private:
@@ -102,7 +103,8 @@ private:
     HeaderPiece header_[kHeaderPieces]; // set as far as header_pieces_
 };
 
-// The typed form, handed to the file system's overload for its row. Each member decides the reply; say one.
+// Answers a request of one row: the typed form of ReplyWriter, handed to the file system's overload. Each member decides the
+// reply; call one.
 template <class Row_> class Reply {
 public:
     using Row = Row_;
@@ -113,25 +115,25 @@ public:
     explicit Reply(ReplyWriter& writer) noexcept : writer_(writer) {}
 
     void error(wire::Errno why) noexcept { writer_.error(why); }
-    // Success without a struct; for a row of data, 0 bytes of it.
+    // Decides for success without a struct; for a row with data, 0 bytes of it.
     void ok() noexcept
         requires(!kHasOut)
     {
         writer_.succeed();
     }
-    // Success with the fixed struct. EIO when the driver left too little room.
+    // Decides for success with the fixed struct, or for EIO when the driver left too little room.
     void ok(const Out& out) noexcept
         requires(kHasOut)
     {
         writer_.append(&out, sizeof(out)) ? writer_.succeed() : writer_.error(wire::Errno::eio);
     }
-    // Success with bytes (READLINK, GETXATTR of a size above 0, …). ERANGE when they do not fit.
+    // Decides for success with these bytes (READLINK, GETXATTR of a size above 0), or for ERANGE when they do not fit.
     void data(std::span<const std::byte> bytes) noexcept
         requires(kHasData)
     {
         writer_.append(bytes.data(), bytes.size()) ? writer_.succeed() : writer_.error(wire::Errno::erange);
     }
-    // The driver's own memory, at most `limit` bytes of it; then ok_written() with how many were put there.
+    // Returns the driver's own memory, at most `limit` bytes of it. Then call ok_written() with how many were put there.
     [[nodiscard]] ByteView data_area(std::uint64_t limit) noexcept
         requires(kHasData)
     {
@@ -142,7 +144,7 @@ public:
     {
         writer_.succeed_written(bytes);
     }
-    // For rows that owe none (FORGET), and for an INTERRUPT that was understood.
+    // Decides for no reply: rows that owe none (FORGET), and an INTERRUPT that was understood.
     void none() noexcept
         requires(Row::traits.reply != wire::ReplyOwed::always)
     {

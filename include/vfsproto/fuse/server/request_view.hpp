@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// One request of a driver nobody trusts: the header copied once, every length checked, names in bounded storage, data
-// left where it is.
+// Reads one request of a driver nobody trusts: copies the header once, checks every length, copies names to bounded
+// storage, leaves data where it is.
 #pragma once
 
 #include "vfsproto/fuse/server/segment_cursor.hpp"
@@ -17,7 +17,7 @@
 
 namespace vfsproto::server {
 
-// Room for what is copied out of one request; a lane uses one at a time.
+// Storage for what is copied out of one request; a lane uses one at a time.
 struct RequestScratch {
     static constexpr std::size_t kNameRoom = wire::linux_abi::kPathMax + 1; // bytes, with the NUL
     static constexpr std::size_t kExtensionRoom = 8192;                     // bytes
@@ -25,7 +25,7 @@ struct RequestScratch {
     alignas(8) std::byte extensions[kExtensionRoom];
 };
 
-// A typed request, handed to the file system's overload for its row. Valid until the handler returns.
+// Holds a typed request, handed to the file system's overload for its row. Valid until the handler returns.
 template <class Row_> struct Request {
     using Row = Row_;
     const wire::InHeader& header; // unique, nodeid, uid, gid, pid
@@ -40,7 +40,7 @@ template <class Row_> struct Request {
 };
 template <wire::Opcode Op> using RequestOf = Request<wire::RowOf<Op>>;
 
-// The records of a row with InTail::array.
+// Return the records of a row with InTail::array.
 [[nodiscard]] inline RecordReader<wire::ForgetOne>
 records(const RequestOf<wire::Opcode::batch_forget>& request) noexcept {
     return RecordReader<wire::ForgetOne>(request.data);
@@ -55,16 +55,16 @@ class RequestView {
 public:
     explicit RequestView(RequestScratch& scratch) noexcept : scratch_(scratch) {}
 
-    // Copies the header. False when there is not even that: no `unique` to answer to.
+    // Copies the header. Returns false when the chain is shorter than one: then there is no `unique` to answer to.
     [[nodiscard]] bool open(const Chain& chain) noexcept;
 
     [[nodiscard]] const wire::InHeader& header() const noexcept { return header_; }
-    // nullptr for an opcode nobody knows.
+    // Returns the row of the opcode, or nullptr for an unknown one.
     [[nodiscard]] const wire::OpInfo* op() const noexcept { return op_; }
-    // Does header.len fit the bytes that are there and what this session allows? EINVAL if not.
+    // Returns EINVAL if header.len does not fit the bytes that are there, or exceeds what this session allows.
     [[nodiscard]] wire::Errno check_length(const ServerSession& session) noexcept;
 
-    // The fixed struct, then the tail, as the row says. EINVAL, ENAMETOOLONG or E2BIG when they cannot be had.
+    // Reads the fixed struct, then the tail, as the row says. Errors: EINVAL, ENAMETOOLONG, E2BIG.
     template <class Row> [[nodiscard]] wire::Errno decode(Request<Row>& out) noexcept;
 
 private:
@@ -82,7 +82,7 @@ private:
 
 namespace detail {
 
-// How many bytes the fixed struct of a row with such a tail says will follow.
+// Returns how many bytes follow the fixed struct, by the field that announces them.
 template <class Row> [[nodiscard]] inline std::uint64_t announced_bytes(const typename Row::In& in) noexcept {
     constexpr wire::TailField field = wire::op_info(Row::opcode).tail_field;
     static_assert(field.unit != 0);

@@ -11,14 +11,14 @@
 
 namespace vfsproto::server {
 
-// Bytes that stay where the driver put them: for pwritev, preadv and the like. The sum of the segments' lengths is `size`.
+// Names bytes that stay where the driver put them: for pwritev, preadv and the like. The sum of the segments' lengths is `size`.
 // The memory can change while it is read; the list of segments cannot.
 struct ByteView {
     std::span<const HostSegment> segments{};
     std::uint64_t size = 0; // bytes
 };
 
-// A forward reader. The segments are the lane's own list (not memory of the driver): view() trims them in place, which
+// Reads forward. The segments are the lane's own list (not memory of the driver): view() trims them in place, which
 // costs no second list. One owner; lives as long as one request.
 class SegmentCursor {
 public:
@@ -30,7 +30,7 @@ public:
     // Forgets everything beyond the next `bytes`.
     void limit(std::uint64_t bytes) noexcept { remaining_ = bytes < remaining_ ? bytes : remaining_; }
 
-    // Copies the next `size` bytes. False, and nothing consumed, when there are fewer.
+    // Copies the next `size` bytes. Returns false, and consumes nothing, when there are fewer.
     [[nodiscard]] bool read(void* to, std::size_t size) noexcept {
         if (size > remaining_) return false;
         if (index_ < segments_.size() && size <= segments_[index_].len - offset_) {
@@ -47,7 +47,7 @@ public:
     // none within `room` (what was consumed then is unspecified).
     [[nodiscard]] std::size_t read_string(char* to, std::size_t room) noexcept;
 
-    // The next `size` bytes where they lie; the cursor is at its end afterwards. The caller has checked remaining().
+    // Returns the next `size` bytes where they lie; the cursor is at its end afterwards. The caller has checked remaining().
     [[nodiscard]] ByteView view(std::uint64_t size) noexcept;
 
 private:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What INIT agreed on, seen by the server. All queues of a device share one session (virtio 1.2 §5.11.5).
+// ServerSession holds what INIT agreed on, for the server. All queues of a device share one session (virtio 1.2 §5.11.5).
 #pragma once
 
 #include "vfsproto/base/fence.hpp"
@@ -12,7 +12,7 @@
 
 namespace vfsproto::server {
 
-// What a file system brings to INIT. Fixed for its lifetime.
+// Says what a file system offers at INIT. Fixed for its lifetime.
 struct ServerOptions {
     wire::InitFlags flags{};            // what it implements; the core adds kCoreInitFlags
     std::uint32_t max_write = 1u << 20; // bytes, at least 4096
@@ -24,20 +24,20 @@ struct ServerOptions {
     std::uint32_t time_gran = 1;     // nanoseconds
 };
 
-// What the request view and the reply writer implement for every file system.
+// Flags that the request view and the reply writer implement for every file system.
 inline constexpr wire::InitFlags kCoreInitFlags = wire::InitFlags::of(
     wire::InitFlag::init_ext, wire::InitFlag::max_pages, wire::InitFlag::big_writes, wire::InitFlag::setxattr_ext);
 
-// Written by the one lane that serves an INIT or DESTROY, read by all lanes at any time.
+// The one lane that serves an INIT or DESTROY writes it; all lanes read it at any time.
 class ServerSession {
 public:
     ServerSession() noexcept = default;
     ServerSession(const ServerSession&) = delete;
     ServerSession& operator=(const ServerSession&) = delete;
 
-    // Between a successful INIT and DESTROY.
+    // True between a successful INIT and DESTROY.
     [[nodiscard]] bool ready() const noexcept { return load_acquire(ready_) != 0; }
-    // The smaller of the two minors.
+    // Returns the smaller of the two minor versions.
     [[nodiscard]] std::uint32_t minor() const noexcept { return load_relaxed(minor_); }
     [[nodiscard]] wire::InitFlags flags() const noexcept { return wire::InitFlags(load_relaxed(flags_)); }
     [[nodiscard]] bool has(wire::InitFlag f) const noexcept { return flags().has(f); }
@@ -52,7 +52,7 @@ public:
     // differs: a higher one is told ours and may ask again, a lower one is refused. `in` is zero beyond what was sent.
     // The caller has ended the session before, if there was one.
     [[nodiscard]] InitAnswer init(const wire::InitIn& in, const ServerOptions& options) noexcept;
-    // DESTROY, a device reset, or another INIT.
+    // Ends the session: at DESTROY, at a device reset, and before another INIT.
     void end() noexcept { store_release(ready_, 0); }
 
 private:
