@@ -7,9 +7,9 @@ namespace vfsproto::posix {
 
 namespace {
 
-// True if `cost` is less than the other by more than 1/`share` of it.
-bool is_clearly_less(std::uint64_t cost, std::uint64_t other, std::uint64_t share) noexcept {
-    return cost < other - other / share;
+// True if `cost` is less than the other by more than 1/`part` of it.
+bool is_clearly_less(std::uint64_t cost, std::uint64_t other, std::uint64_t part) noexcept {
+    return cost < other - other / part;
 }
 
 } // namespace
