@@ -21,6 +21,10 @@ using test::options_for;
 using test::ScriptedBackEnd;
 using test::words32;
 using test::words64;
+using enum test::VhostUserRequest;
+using test::kIsReply;
+using test::kReply;
+using test::kVersion1;
 using Handled = ScriptedBackEnd::Handled;
 
 namespace {
@@ -65,20 +69,24 @@ TEST_CASE("a malformed answer ends the connection with its reason", "[vhost_user
         Bytes raw;
         const char* reason;
     };
-    const Case bad = GENERATE(
-        Case{"another request's id", joined(words32(2, 5, 8), words64(0)),
-             "an answer to request 2 instead of GET_QUEUE_NUM"},
-        Case{"not a reply", joined(words32(17, 1, 8), words64(2)), "wrong flags in the answer to GET_QUEUE_NUM"},
-        Case{"version 2", joined(words32(17, 6, 8), words64(2)), "wrong flags in the answer to GET_QUEUE_NUM"},
-        Case{"unknown flags", joined(words32(17, 0x105, 8), words64(2)), "wrong flags in the answer to GET_QUEUE_NUM"},
-        Case{"too long", joined(words32(17, 5, 4096), Bytes(4096)), "too long an answer to GET_QUEUE_NUM"},
-        Case{"4 GiB long", words32(17, 5, 0xffffffff), "too long an answer to GET_QUEUE_NUM"},
-        Case{"too short", words32(17, 5, 4, 2), "an answer of the wrong size to GET_QUEUE_NUM"},
-        Case{"empty", words32(17, 5, 0), "an answer of the wrong size to GET_QUEUE_NUM"},
-        Case{"no queue", joined(words32(17, 5, 8), words64(0)), "the back end has no queue"});
+    const Case bad =
+        GENERATE(Case{"another request's id", joined(words32(kSetFeatures, kReply, 8), words64(0)),
+                      "an answer to request 2 instead of GET_QUEUE_NUM"},
+                 Case{"not a reply", joined(words32(kGetQueueNum, kVersion1, 8), words64(2)),
+                      "wrong flags in the answer to GET_QUEUE_NUM"},
+                 Case{"version 2", joined(words32(kGetQueueNum, 2 | kIsReply, 8), words64(2)),
+                      "wrong flags in the answer to GET_QUEUE_NUM"},
+                 Case{"unknown flags", joined(words32(kGetQueueNum, 0x100 | kReply, 8), words64(2)),
+                      "wrong flags in the answer to GET_QUEUE_NUM"},
+                 Case{"too long", joined(words32(kGetQueueNum, kReply, 4096), Bytes(4096)),
+                      "too long an answer to GET_QUEUE_NUM"},
+                 Case{"4 GiB long", words32(kGetQueueNum, kReply, 0xffffffff), "too long an answer to GET_QUEUE_NUM"},
+                 Case{"too short", words32(kGetQueueNum, kReply, 4, 2), "an answer of the wrong size to GET_QUEUE_NUM"},
+                 Case{"empty", words32(kGetQueueNum, kReply, 0), "an answer of the wrong size to GET_QUEUE_NUM"},
+                 Case{"no queue", joined(words32(kGetQueueNum, kReply, 8), words64(0)), "the back end has no queue"});
     INFO(bad.what);
     ScriptedBackEnd back_end;
-    back_end.on_message = answering(17, bad.raw);
+    back_end.on_message = answering(kGetQueueNum, bad.raw);
     const auto opened = VhostUser::open(options_for(back_end));
     REQUIRE_FALSE(opened);
     CHECK(opened.error == (std::string(bad.what) == "no queue" ? Errc::queue_absent : Errc::transport_failed));
@@ -86,9 +94,10 @@ TEST_CASE("a malformed answer ends the connection with its reason", "[vhost_user
 }
 
 TEST_CASE("a silent back end is an error after the time given, not a hang", "[vhost_user]") {
-    const Bytes beginning = GENERATE(Bytes{}, words32(1), words32(1, 5, 8, 0)); // nothing, or truncated
+    const Bytes beginning =
+        GENERATE(Bytes{}, words32(kGetFeatures), words32(kGetFeatures, kReply, 8, 0)); // nothing, or truncated
     ScriptedBackEnd back_end;
-    back_end.on_message = answering(1, beginning);
+    back_end.on_message = answering(kGetFeatures, beginning);
     VhostUserOptions options = options_for(back_end);
     options.reply_timeout = std::chrono::milliseconds(30);
     const auto opened = VhostUser::open(std::move(options));
@@ -138,7 +147,7 @@ TEST_CASE("a refused message costs only itself", "[vhost_user]") {
         return Handled::yes;
     };
     SECTION("features") {
-        refused = 2;
+        refused = kSetFeatures;
         const auto opened = VhostUser::open(options_for(back_end));
         REQUIRE(opened);
         BringUp steps(opened.device->transport());
@@ -147,7 +156,7 @@ TEST_CASE("a refused message costs only itself", "[vhost_user]") {
         CHECK(steps.tear_down() == Errc::ok);
     }
     SECTION("a ring address") {
-        refused = 9;
+        refused = kSetVringAddr;
         const auto opened = VhostUser::open(options_for(back_end));
         REQUIRE(opened);
         BringUp steps(opened.device->transport());
@@ -158,7 +167,7 @@ TEST_CASE("a refused message costs only itself", "[vhost_user]") {
         CHECK(opened.device->gone_reason().empty());
     }
     SECTION("the owner") {
-        refused = 3;
+        refused = kSetOwner;
         const auto opened = VhostUser::open(options_for(back_end));
         REQUIRE_FALSE(opened);
         CHECK(opened.error == Errc::transport_failed);
@@ -166,9 +175,10 @@ TEST_CASE("a refused message costs only itself", "[vhost_user]") {
 }
 
 TEST_CASE("a malformed ring base ends the connection", "[vhost_user]") {
-    const Bytes raw = GENERATE(words32(11, 5, 8, 1, 0), words32(11, 5, 8, 0, 0x10000), words32(11, 5, 4, 0));
+    const Bytes raw = GENERATE(words32(kGetVringBase, kReply, 8, 1, 0), words32(kGetVringBase, kReply, 8, 0, 0x10000),
+                               words32(kGetVringBase, kReply, 4, 0));
     ScriptedBackEnd back_end;
-    back_end.on_message = answering(11, raw);
+    back_end.on_message = answering(kGetVringBase, raw);
     const auto opened = VhostUser::open(options_for(back_end));
     REQUIRE(opened);
     Transport& transport = opened.device->transport();
@@ -182,7 +192,7 @@ TEST_CASE("a malformed ring base ends the connection", "[vhost_user]") {
 TEST_CASE("a malformed configuration ends the connection", "[vhost_user]") {
     ScriptedBackEnd back_end;
     back_end.protocol |= 1u << 9;
-    back_end.on_message = answering(24, words32(24, 5, 16, 0, 40, 0, 0)); // shorter than it says
+    back_end.on_message = answering(kGetConfig, words32(kGetConfig, kReply, 16, 0, 40, 0, 0)); // shorter than it says
     const auto opened = VhostUser::open(options_for(back_end));
     REQUIRE_FALSE(opened);
     CHECK(opened.message == "vhost-user scripted: a malformed answer to GET_CONFIG");
@@ -217,7 +227,7 @@ TEST_CASE("the handler hears once that the device has gone, whoever finds out", 
         REQUIRE(memory);
         REQUIRE(transport.enable_queue(QueueIndex{1}, lay_out(*memory)) == Errc::ok);
         for (const Message& message : back_end.log()) {
-            if (message.request == 14) REQUIRE(::write(message.fds.at(0), "\1\0\0\0\0\0\0", 8) == 8);
+            if (message.request == kSetVringErr) REQUIRE(::write(message.fds.at(0), "\1\0\0\0\0\0\0", 8) == 8);
         }
         reason = "the back end gave up queue 1";
     }
@@ -243,7 +253,7 @@ TEST_CASE("the handler hears once that the device has gone, whoever finds out", 
 
 TEST_CASE("a time-out while the device runs tells the handler too", "[vhost_user]") {
     ScriptedBackEnd back_end;
-    back_end.on_message = answering(2, {});
+    back_end.on_message = answering(kSetFeatures, {});
     VhostUserOptions options = options_for(back_end);
     options.reply_timeout = std::chrono::milliseconds(30);
     const auto opened = VhostUser::open(std::move(options));

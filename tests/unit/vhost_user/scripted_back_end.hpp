@@ -15,6 +15,33 @@
 
 namespace vfsproto::test {
 
+// Request numbers of a front end, and flags of the header's second word ("Vhost-user Protocol", "Front-end message types").
+enum VhostUserRequest : std::uint32_t {
+    kGetFeatures = 1,
+    kSetFeatures = 2,
+    kSetOwner = 3,
+    kSetMemTable = 5,
+    kSetVringNum = 8,
+    kSetVringAddr = 9,
+    kSetVringBase = 10,
+    kGetVringBase = 11,
+    kSetVringKick = 12,
+    kSetVringCall = 13,
+    kSetVringErr = 14,
+    kGetProtocolFeatures = 15,
+    kSetProtocolFeatures = 16,
+    kGetQueueNum = 17,
+    kSetVringEnable = 18,
+    kGetConfig = 24,
+    kGetMaxMemSlots = 36,
+    kAddMemReg = 37,
+    kRemMemReg = 38,
+};
+inline constexpr std::uint32_t kVersion1 = 1;
+inline constexpr std::uint32_t kIsReply = 4;
+inline constexpr std::uint32_t kNeedsReply = 8;
+inline constexpr std::uint32_t kReply = kVersion1 | kIsReply;
+
 using Bytes = std::vector<unsigned char>;
 
 template <class... Words> Bytes words64(Words... words) {
@@ -100,7 +127,7 @@ public:
     void send_raw(const Bytes& bytes) const {
         static_cast<void>(!::send(ends_[0], bytes.data(), bytes.size(), MSG_NOSIGNAL));
     }
-    void reply(std::uint32_t request, const Bytes& payload, std::uint32_t flags = 5) const {
+    void reply(std::uint32_t request, const Bytes& payload, std::uint32_t flags = kReply) const {
         Bytes raw = words32(request, flags, payload.size());
         raw.insert(raw.end(), payload.begin(), payload.end());
         send_raw(raw);
@@ -143,21 +170,21 @@ private:
 
     void answer(const Message& message) const {
         switch (message.request) {
-        case 1: return reply(1, words64(features));
-        case 11: return reply(11, words32(message.word32(0), next_avail));
-        case 15: return reply(15, words64(protocol));
-        case 17: return reply(17, words64(queues));
-        case 24: return answer_config(message);
-        case 36: return reply(36, words64(slots));
+        case kGetFeatures: return reply(kGetFeatures, words64(features));
+        case kGetVringBase: return reply(kGetVringBase, words32(message.word32(0), next_avail));
+        case kGetProtocolFeatures: return reply(kGetProtocolFeatures, words64(protocol));
+        case kGetQueueNum: return reply(kGetQueueNum, words64(queues));
+        case kGetConfig: return answer_config(message);
+        case kGetMaxMemSlots: return reply(kGetMaxMemSlots, words64(slots));
         default:
-            if ((message.flags & 8) != 0) reply(message.request, words64(ack));
+            if ((message.flags & kNeedsReply) != 0) reply(message.request, words64(ack));
         }
     }
     void answer_config(const Message& message) const {
-        if (config.size() != message.word32(1)) return reply(24, {});
+        if (config.size() != message.word32(1)) return reply(kGetConfig, {});
         Bytes payload = words32(0, config.size(), 0);
         payload.insert(payload.end(), config.begin(), config.end());
-        reply(24, payload);
+        reply(kGetConfig, payload);
     }
 
     int ends_[2]{-1, -1};

@@ -18,6 +18,9 @@ using test::options_for;
 using test::ScriptedBackEnd;
 using test::words32;
 using test::words64;
+using enum test::VhostUserRequest;
+using test::kNeedsReply;
+using test::kVersion1;
 
 namespace {
 
@@ -25,6 +28,15 @@ const FeatureSet kWanted = FeatureSet::of(Feature::event_idx, Feature::ring_pack
 constexpr std::uint64_t kReplyAck = 1u << 3;
 constexpr std::uint64_t kConfig = 1u << 9;
 constexpr std::uint64_t kMemSlots = 1u << 15;
+
+using Requests = std::vector<std::uint32_t>;
+const Requests kStartRing = {kSetVringNum, kSetVringBase, kSetVringAddr, kSetVringErr, kSetVringCall, kSetVringKick};
+
+Requests joined(const std::vector<Requests>& parts) {
+    Requests all;
+    for (const Requests& part : parts) all.insert(all.end(), part.begin(), part.end());
+    return all;
+}
 
 // Everything up to DRIVER_OK, with both queues in one allocation.
 Region bring_up(VhostUser& device, BringUp& steps) {
@@ -47,22 +59,22 @@ TEST_CASE("the front end follows the sequence both known daemons take, in order"
     REQUIRE(opened);
     BringUp steps(opened.device->transport());
     bring_up(*opened.device, steps);
-    std::vector<std::uint32_t> expected = {1,  15, 16, 17, 36, 3,  // the interview
-                                           2,  5,                  // features, memory
-                                           8,  10, 9,  14, 13, 12, // hiprio
-                                           8,  10, 9,  14, 13, 12, // requests
-                                           18, 18};                // enable, last
+    Requests expected = joined({{kGetFeatures, kGetProtocolFeatures, kSetProtocolFeatures, kGetQueueNum},
+                                {kGetMaxMemSlots, kSetOwner, kSetFeatures, kSetMemTable},
+                                kStartRing, // hiprio
+                                kStartRing, // requests
+                                {kSetVringEnable, kSetVringEnable}});
     // A back end without acknowledgements is asked something: its answer says that the rings are enabled.
-    if (!acks) expected.push_back(1);
+    if (!acks) expected.push_back(kGetFeatures);
     back_end.await(expected.size());
     CHECK(back_end.requests() == expected);
     for (const Message& message : back_end.log()) {
         INFO("request " << message.request);
-        const bool has_reply =
-            message.request == 1 || message.request == 15 || message.request == 17 || message.request == 36;
+        const bool has_reply = message.request == kGetFeatures || message.request == kGetProtocolFeatures ||
+                               message.request == kGetQueueNum || message.request == kGetMaxMemSlots;
         // The acknowledgement is in force only after it was negotiated, hence not for SET_PROTOCOL_FEATURES itself.
-        const bool asks = acks && !has_reply && message.request != 16;
-        CHECK(message.flags == (asks ? 9u : 1u));
+        const bool asks = acks && !has_reply && message.request != kSetProtocolFeatures;
+        CHECK(message.flags == (asks ? kVersion1 | kNeedsReply : kVersion1));
     }
 }
 
@@ -162,7 +174,8 @@ TEST_CASE("without protocol features nothing of them is sent", "[vhost_user]") {
     REQUIRE(opened);
     BringUp steps(opened.device->transport());
     bring_up(*opened.device, steps);
-    const std::vector<std::uint32_t> expected = {1, 3, 2, 5, 8, 10, 9, 14, 13, 12, 8, 10, 9, 14, 13, 12, 1};
+    const Requests expected =
+        joined({{kGetFeatures, kSetOwner, kSetFeatures, kSetMemTable}, kStartRing, kStartRing, {kGetFeatures}});
     back_end.await(expected.size());
     CHECK(back_end.requests() == expected);
     CHECK(back_end.log()[2].payload == words64(0x120000000));
@@ -198,7 +211,7 @@ TEST_CASE("configuration comes from the back end if it has one and from the opti
     CHECK(config->num_request_queues == 1);
     if ((back_end.protocol & kConfig) != 0) {
         const Message question = back_end.log().back();
-        CHECK(question.request == 24);
+        CHECK(question.request == kGetConfig);
         CHECK(question.payload.size() == 12 + 40);
         CHECK(question.word32(1) == 40);
     }
@@ -220,7 +233,7 @@ TEST_CASE("later memory is added region by region where the back end has slots",
     const auto second = opened.device->allocate(200 << 10);
     REQUIRE(second);
     // The answer to a later question says that the region is mapped, where there are no acknowledgements.
-    CHECK(back_end.requests(up) == (acks ? std::vector<std::uint32_t>{37} : std::vector<std::uint32_t>{37, 1}));
+    CHECK(back_end.requests(up) == (acks ? Requests{kAddMemReg} : Requests{kAddMemReg, kGetFeatures}));
     const Message added = back_end.log()[up];
     CHECK(added.payload ==
           words64(0, to_number(second->device()), 200 << 10, reinterpret_cast<std::uint64_t>(second->host()), 0));
@@ -230,7 +243,7 @@ TEST_CASE("later memory is added region by region where the back end has slots",
     const std::size_t before = back_end.requests().size();
     opened.device->release(*second);
     back_end.await(before + 1);
-    CHECK(back_end.requests(before) == std::vector<std::uint32_t>{38});
+    CHECK(back_end.requests(before) == Requests{kRemMemReg});
     CHECK(back_end.log()[before].payload == added.payload);
 }
 
@@ -243,7 +256,7 @@ TEST_CASE("later memory is sent as a whole new table where the back end has no s
     bring_up(*opened.device, steps);
     const std::size_t before = back_end.requests().size();
     REQUIRE(opened.device->allocate(100 << 10));
-    CHECK(back_end.requests(before) == std::vector<std::uint32_t>{5});
+    CHECK(back_end.requests(before) == Requests{kSetMemTable});
     CHECK(back_end.log()[before].word32(0) == 2);
     CHECK(back_end.log()[before].fds.size() == 2);
     for (int i = 0; i < 6; ++i) REQUIRE(opened.device->allocate(100 << 10));
@@ -270,8 +283,8 @@ TEST_CASE("memory collected before the first queue goes over in one table, the n
     REQUIRE(steps.enable_queue(QueueIndex{0}, lay_out(regions[8])) == Errc::ok);
     const auto requests = back_end.requests(before);
     REQUIRE(requests.size() >= 2);
-    CHECK(requests[0] == 5);
-    CHECK(requests[1] == 37);
+    CHECK(requests[0] == kSetMemTable);
+    CHECK(requests[1] == kAddMemReg);
     CHECK(back_end.log()[before].fds.size() == 8);
 }
 
@@ -309,18 +322,18 @@ TEST_CASE("a stopped queue starts again where the back end left it, after a rese
     const QueueAddresses ring = lay_out(memory.part(4096, 4096));
     REQUIRE(transport.enable_queue(QueueIndex{1}, ring) == Errc::ok);
     back_end.await(before + 8);
-    CHECK(back_end.requests(before) == std::vector<std::uint32_t>{11, 8, 10, 9, 14, 13, 12, 18});
+    CHECK(back_end.requests(before) == joined({{kGetVringBase}, kStartRing, {kSetVringEnable}}));
     CHECK(back_end.log()[before + 2].payload == words32(1, 3));
     CHECK(back_end.log()[before + 6].fds.size() == 1);
 
     before += 8;
     REQUIRE(transport.reset() == Errc::ok);
-    CHECK(back_end.requests(before) == std::vector<std::uint32_t>{11, 11});
+    CHECK(back_end.requests(before) == Requests{kGetVringBase, kGetVringBase});
     CHECK(*transport.status() == 0);
     REQUIRE(transport.enable_queue(QueueIndex{1}, ring) == Errc::ok);
     back_end.await(before + 8);
     // The queue is not live yet, so it is not enabled; and its base is zero again.
-    CHECK(back_end.requests(before + 2) == std::vector<std::uint32_t>{8, 10, 9, 14, 13, 12});
+    CHECK(back_end.requests(before + 2) == kStartRing);
     CHECK(back_end.log()[before + 3].payload == words32(1, 0));
 }
 
