@@ -50,9 +50,11 @@ concept FileSystem = requires(Fs& fs, const ServerSession& session) {
 };
 
 // A file system that parks requests also has these two:
-//   answer_parked   completes, through lane.complete(), those of lane.id() that can be answered now; called by that
-//                   lane's owner, before and after it serves. Returns how many.
-//   abandon_parked  the lane's queue was reset: its chains are gone, nothing may be written to them any more
+//   answer_parked   completes, through lane.complete(), the requests of lane.id() that can be answered now. Called by the
+//                   lane's owner before and after it serves. Where threads share the queue (LockableQueue), others call
+//                   it too, with the queue locked and perhaps while a handler of this lane runs. Returns how many.
+//   abandon_parked  forgets the requests of this lane: its queue was reset and its chains are gone. Never called while
+//                   answer_parked() or a handler of this lane runs.
 template <class Fs, class Lane>
 concept ParksOn = requires(Fs& fs, Lane& lane, std::uint16_t id) {
     { fs.answer_parked(lane) } noexcept -> std::same_as<std::size_t>;
