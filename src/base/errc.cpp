@@ -13,6 +13,8 @@ const char* to_string(Errc errc) noexcept {
     case Errc::not_negotiated: return "needs a feature that was not negotiated";
     case Errc::wrong_state: return "not possible in this state";
     case Errc::no_memory: return "the storage given is used up";
+    case Errc::timed_out: return "the deadline passed";
+    case Errc::abandoned: return "abandoned by its caller";
     case Errc::device_gone: return "the device is gone";
     case Errc::needs_reset: return "the device asks to be reset";
     case Errc::reset_timeout: return "the device did not finish its reset in time";

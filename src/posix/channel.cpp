@@ -120,7 +120,6 @@ Failure Channel::make_lane() {
     options.bounce = options_.bounce;
     options.destroy_reply = attachment_->quirks().destroy_reply;
     options.lengths = limits.written; // whoever asked for IN_ORDER has chosen
-    options.plain_caller = options_.caller;
     options.trace = options_.trace;
     const SharedLane::Lock lock(shared_lane_);
     Errc errc = lane_.init(rings_->request_lane_queue(), lane_slots_, lane_memory_, options);

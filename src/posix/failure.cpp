@@ -15,6 +15,8 @@ bool Failure::is_fatal() const noexcept {
     case Errc::not_negotiated:
     case Errc::wrong_state:
     case Errc::no_memory:
+    case Errc::timed_out:
+    case Errc::abandoned:
     case Errc::protocol_violation: return false;
     default: return true;
     }

@@ -21,7 +21,8 @@ run_plain(Channel& channel, PlainRun& run, const File& file, std::span<const std
                                        .data = registered->device() +
                                                static_cast<std::uint64_t>(bytes.data() - registered->host()),
                                        .len = static_cast<std::uint32_t>(bytes.size()),
-                                       .open_flags = file.flags()};
+                                       .open_flags = file.flags(),
+                                       .caller = channel.shared_lane().caller()};
     return channel.shared_lane().run_plain<Op>(wanted, run);
 }
 

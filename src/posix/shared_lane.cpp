@@ -64,11 +64,17 @@ void SharedLane::start_generally(StagedTransfer<Op>& transfer, std::span<const S
     const client::PlainTransfer& wanted = transfer.wanted;
     client::Call<Op>& call = transfer.call;
     call.nodeid = wanted.nodeid;
-    call.caller = caller_;
+    call.caller = wanted.caller;
     call.args.fh = wanted.fh;
     call.args.offset = wanted.offset;
     call.args.size = wanted.len;
     call.args.flags = wanted.open_flags;
+    call.args.lock_owner = wanted.lock_owner;
+    if constexpr (Op == wire::Opcode::read) {
+        call.args.read_flags = wanted.transfer_flags;
+    } else {
+        call.args.write_flags = wanted.transfer_flags;
+    }
     if (const wire::Errno error = client::check_file_span<Op>(call.args); error != wire::Errno::none) {
         transfer.errc = Errc::ok;
         transfer.error = error;
@@ -214,7 +220,7 @@ void SharedLane::sleep() noexcept {
     if (woken) {
         ++counters_.interrupts;
     } else {
-        lane_->waited_in_vain();
+        lane_->note_slow();
     }
 }
 

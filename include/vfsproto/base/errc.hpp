@@ -18,6 +18,8 @@ enum class Errc : std::uint8_t {
     not_negotiated, // needs a feature the other side did not accept
     wrong_state,    // legal, but not now
     no_memory,      // the storage the caller gave is used up
+    timed_out,      // its deadline passed: the caller waits no more
+    abandoned,      // its caller waits no more, for a reason of its own
 
     // The device or the transport.
     device_gone,      // reset, unplugged, or its socket closed: every request fails with ENOTCONN

@@ -123,6 +123,7 @@ private:
             if (bytes.size() > channel_.piece_limit<Op>(registered)) return Errc::too_large;
             transfer.host = bytes.data();
             wanted.len = static_cast<std::uint32_t>(bytes.size());
+            wanted.caller = channel_.shared_lane().caller();
             bounces = registered == nullptr || bytes.empty();
             slot.known_at_ = bounces ? 0 : version;
             if (!bounces) wanted.data = registered->segment(bytes.data(), wanted.len).addr;

@@ -76,6 +76,10 @@ public:
         Entry* const entry = find_entry(token);
         return entry != nullptr ? &entry->state : nullptr;
     }
+    [[nodiscard]] const State* find(Token token) const noexcept {
+        const bool is_live = token.slot < entries_.size() && entries_[token.slot].live != 0;
+        return is_live ? &entries_[token.slot].state : nullptr;
+    }
     [[nodiscard]] Entry* find_entry(Token token) noexcept {
         if (token.slot >= entries_.size() || entries_[token.slot].live == 0) return nullptr;
         return &entries_[token.slot];

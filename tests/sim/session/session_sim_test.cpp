@@ -154,6 +154,40 @@ TEST_CASE("each request of a run fails once: the run goes on, and the counts sta
     }
 }
 
+// A caller that goes on before its request is answered, at every request of a run in turn: while it waits for a slot, on the
+// queue, with the server, answered and not yet taken. What the server granted in vain is given back.
+TEST_CASE("each request of a run is abandoned once: nothing that its late reply grants is kept") {
+    constexpr int kOperations = 60;
+    std::uint64_t abandoned = 0;
+    std::uint64_t came_late = 0;
+    const auto run = [&](std::uint64_t number, unsigned after) {
+        SimOptions options;
+        options.seed = 7;
+        SimulatedMount mount(options, MemfsOptions{});
+        mount.abandoning.abandon(number, after);
+        REQUIRE(mount.mount());
+        RandomUser user(mount);
+        user.act(kOperations, 5);
+        CHECK(user.running() == 0);
+        CHECK(user.violations() <= 1); // the one that was abandoned
+        mount.settle();
+        abandoned += mount.abandoning.abandoned();
+        came_late += mount.abandoning.came_late();
+        end_well(mount, user);
+        return mount.abandoning.passed();
+    };
+    const std::uint64_t requests = run(AbandoningLane::kNever, 0);
+    REQUIRE(requests > 50);
+    for (unsigned after = 0; after < 4; ++after) {
+        for (std::uint64_t number = 1; number <= requests; ++number) {
+            INFO("request " << number << " is abandoned after " << after << " turns");
+            run(number, after);
+        }
+    }
+    CHECK(abandoned > requests);     // some ended before
+    CHECK(came_late > requests / 2); // some waited for a slot still
+}
+
 namespace {
 
 constexpr std::uint64_t kNever = 1u << 30;

@@ -3,6 +3,7 @@
 // rings, whose device sides are server lanes with memfs behind them. Every step is chosen by a seed.
 #pragma once
 
+#include "abandoning_lane.hpp"
 #include "support/catch.hpp"
 #include "support/ring_pair.hpp"
 #include "vfsproto/backends/loopback/faulty_queue.hpp"
@@ -16,6 +17,7 @@
 #include <array>
 #include <map>
 #include <memory>
+#include <utility>
 #include <vector>
 
 namespace vfsproto::test {
@@ -65,7 +67,8 @@ public:
         registered = requests_.data.part(client::Session::kMemoryBytes + lane_bytes,
                                          requests_.data.size() - client::Session::kMemoryBytes - lane_bytes);
         REQUIRE(connection.add_lane(lane) == Errc::ok);
-        client = {&lane, &connection.params(), &connection.sticky()};
+        abandoning.start(options.bounce, make_queue_ref(requests_.driver).limits().max_segments);
+        client = {&abandoning, &connection.params(), &connection.sticky()};
     }
     SimulatedMount(const SimulatedMount&) = delete;
     SimulatedMount& operator=(const SimulatedMount&) = delete;
@@ -92,6 +95,7 @@ public:
     bool turn() {
         bool moved = false;
         if (gone()) return false;
+        abandoning.turn();
         if (!random.one_in(4)) moved |= pump();
         lane.kick();
         if (!random.one_in(3)) moved |= serve(request_server_, faulty_requests_, 1 + random.below(4));
@@ -147,6 +151,16 @@ public:
         ++links_out;
         connection.forget(node->forget);
     }
+    // The nodes that are known stay known until as many late replies have come: one may be named by a request on its way.
+    void keep_nodes() {
+        for (auto& [nodeid, node] : by_number_) {
+            nodes.use(*node);
+            kept_.push_back(node);
+        }
+    }
+    void let_go_of_nodes() {
+        for (client::Node* node : std::exchange(kept_, {})) drop(node);
+    }
     void free_links() {
         while (client::ForgetLink* link = connection.take_forgotten()) {
             --links_out;
@@ -170,6 +184,7 @@ public:
     backends::Memfs fs;
     client::Connection connection;
     client::Lane lane;
+    AbandoningLane abandoning{lane, *this};
     client::Client client{};
     Region registered; // what is left of the memory both sides reach
     std::size_t links_out = 0;
@@ -234,6 +249,7 @@ public:
 
 private:
     std::map<std::uint64_t, client::Node*> by_number_;
+    std::vector<client::Node*> kept_;
 };
 
 } // namespace vfsproto::test

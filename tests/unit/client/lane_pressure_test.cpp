@@ -355,7 +355,7 @@ TEST_CASE("what was waited for in vain counts no more, whatever its position") {
         for (std::size_t i = 0; i < 6; ++i) {
             if (i != slow) f.queue.reply(i, wire::Kstatfs{});
         }
-        f.lane.waited_in_vain();
+        f.lane.note_slow();
         f.drain();
         CHECK(f.lane.in_flight() == 1);
         CHECK(f.lane.arm_burst().completions == 1);

@@ -24,7 +24,10 @@ template <Opcode Op> struct Piece : client::PlainAnswer {
                   .offset = 0x99aabbccddee,
                   .data = segment.addr,
                   .len = size,
-                  .open_flags = 5};
+                  .open_flags = 5,
+                  .caller = {.uid = 7, .gid = 8, .pid = 9},
+                  .transfer_flags = 6,
+                  .lock_owner = 0x1234'5678'9abc'def0};
         on_done = [](client::PlainAnswer& answer) noexcept { ++static_cast<Piece&>(answer).ended; };
     }
     // The short way or, as a host does, the long one.
@@ -37,11 +40,17 @@ template <Opcode Op> struct Piece : client::PlainAnswer {
     }
     void send_long(LaneFixture& f) {
         call.nodeid = wanted.nodeid;
-        call.caller = f.options.plain_caller;
+        call.caller = wanted.caller;
         call.args.fh = wanted.fh;
         call.args.offset = wanted.offset;
         call.args.size = wanted.len;
         call.args.flags = wanted.open_flags;
+        call.args.lock_owner = wanted.lock_owner;
+        if constexpr (Op == Opcode::read) {
+            call.args.read_flags = wanted.transfer_flags;
+        } else {
+            call.args.write_flags = wanted.transfer_flags;
+        }
         segment = {wanted.data, wanted.len};
         if constexpr (Op == Opcode::read) {
             call.data_out = {memory.host() + 32, wanted.len, {&segment, 1}};
@@ -68,14 +77,8 @@ template <Opcode Op> struct Piece : client::PlainAnswer {
     int short_ways = 0;
 };
 
-LaneOptions somebody() {
-    LaneOptions options;
-    options.plain_caller = {.uid = 7, .gid = 8, .pid = 9};
-    return options;
-}
-
 template <Opcode Op> void check_same_bytes() {
-    LaneFixture f(kLimits, 4, somebody());
+    LaneFixture f(kLimits, 4, {});
     Piece<Op> any(f);
     Piece<Op> plain(f);
     any.send_long(f);
@@ -200,7 +203,7 @@ TEST_CASE("a transfer used again remembers nothing of its last answer") {
 }
 
 TEST_CASE("what one slot carries one after the other by either way is told apart") {
-    LaneFixture f(kLimits, 1, somebody());
+    LaneFixture f(kLimits, 1, {});
     Piece<Opcode::read> read(f);
     Piece<Opcode::write> write(f, 256);
     Ordered other;
@@ -241,7 +244,7 @@ TEST_CASE("what one slot carries one after the other by either way is told apart
 }
 
 TEST_CASE("after an init on other memory nothing is left of what the slots had prepared") {
-    LaneFixture f(kLimits, 1, somebody());
+    LaneFixture f(kLimits, 1, {});
     Piece<Opcode::read> read(f);
     read.send(f);
     f.kick();

@@ -36,14 +36,14 @@ template <class Lane, class Queue> struct Side {
         const Region memory = pair.data.part(at, Lane::memory_bytes(kSlots, kBounce));
         client::LaneOptions options;
         options.bounce = kBounce;
-        options.plain_caller = {.uid = 7, .gid = 8, .pid = 9};
         REQUIRE(lane.init(Queue(pair.driver), entries, memory, options) == Errc::ok);
     }
     template <Opcode Op> void send(const client::PlainTransfer& wanted) {
         Transfer& transfer = transfers.emplace_back();
         transfer.wanted = wanted;
+        transfer.wanted.caller = {.uid = 7, .gid = 8, .pid = 9};
         transfer.on_done = [](client::PlainAnswer& answer) noexcept { ++static_cast<Transfer&>(answer).ended; };
-        REQUIRE(lane.template start_plain_here<Op>(wanted, transfer));
+        REQUIRE(lane.template start_plain_here<Op>(transfer.wanted, transfer));
     }
     void send_other() {
         Statfs& call = others.emplace_back();

@@ -15,23 +15,35 @@ public:
     AnyLane(const AnyLane&) = delete;
     AnyLane& operator=(const AnyLane&) = delete;
 
-    // Starts a request, or lets it wait for a slot (BasicLane::enqueue()).
-    void enqueue(Request& request) noexcept { enqueue_(*this, request); }
+    // BasicLane has the contracts of these four.
+    void enqueue(Request& request) noexcept { table_.enqueue(*this, request); }
+    [[nodiscard]] Errc abandon(Request& request, LateReply& late, Errc why) noexcept {
+        return table_.abandon(*this, request, late, why);
+    }
+    [[nodiscard]] std::uint64_t unique_of(const Request& request) const noexcept {
+        return table_.unique_of(*this, request);
+    }
+    [[nodiscard]] std::uint64_t expire(std::uint64_t now) noexcept { return table_.expire(*this, now); }
 
     // The most data one request can carry by way of the bounce area, in bytes, and can it as registered memory?
     [[nodiscard]] std::uint32_t max_bounced() const noexcept { return bounce_; }
     [[nodiscard]] bool can_pass_registered() const noexcept { return max_segments_ >= 3; }
 
 protected:
-    using Enqueue = void (*)(AnyLane&, Request&) noexcept;
-    explicit AnyLane(Enqueue way_in) noexcept : enqueue_(way_in) {}
+    struct Table {
+        void (*enqueue)(AnyLane&, Request&) noexcept;
+        Errc (*abandon)(AnyLane&, Request&, LateReply&, Errc) noexcept;
+        std::uint64_t (*unique_of)(const AnyLane&, const Request&) noexcept;
+        std::uint64_t (*expire)(AnyLane&, std::uint64_t) noexcept;
+    };
+    explicit AnyLane(const Table& table) noexcept : table_(table) {}
     ~AnyLane() = default;
 
     std::uint32_t bounce_ = 0;
     std::uint16_t max_segments_ = 0; // of one chain
 
 private:
-    Enqueue enqueue_;
+    const Table& table_;
 };
 
 } // namespace vfsproto::client

@@ -16,6 +16,7 @@
 #include "vfsproto/fuse/client/any_lane.hpp"
 #include "vfsproto/fuse/client/plain_transfer.hpp"
 #include "vfsproto/fuse/client/quirks.hpp"
+#include "vfsproto/fuse/client/request_fifo.hpp"
 #include "vfsproto/fuse/client/trace_hook.hpp"
 #include "vfsproto/fuse/client/unique.hpp"
 #include "vfsproto/fuse/wire/reply_check.hpp"
@@ -51,17 +52,19 @@ struct LaneSlot {
     std::uint64_t unique = 0;
     union {
         Request* request = nullptr; // Kind::request
-        PlainAnswer* answer;        // else
+        LateReply* late;            // Kind::late
+        PlainAnswer* answer;        // Kind::plain_…
     };
     std::uint32_t data_len = 0;     // payload bytes in flight, both ways
     std::uint32_t out_at = 0;       // where in the block the reply header lies
     PreparedId prepared{};          // a plain transfer's chain, where the queue prepares chains
     wire::ExpectedReply expected{}; // settled at the start, so that a completion looks nothing up
-    // Is it one of BasicLane::held_back_?
-    enum class Wait : std::uint8_t { foreseen, held_back } wait = Wait::foreseen;
+    enum class Wait : std::uint8_t { expected, slow } wait = Wait::expected; // slow: counted in BasicLane::slow_
+    wire::Blocking blocking = wire::Blocking::never; // for_another: counted in BasicLane::blocking_
     enum class Silence : std::uint8_t { forbidden, allowed } silence = Silence::forbidden; // no bytes at all
-    // Kind of the last request in this slot. A READ after a READ rewrites only the fields that differ.
-    enum class Kind : std::uint8_t { request, plain_read, plain_write } kind = Kind::request;
+    // Kind of the last request in this slot. A READ after a READ rewrites only the fields that differ. late: the request was
+    // abandoned, and the device still has its chain.
+    enum class Kind : std::uint8_t { request, plain_read, plain_write, late } kind = Kind::request;
 };
 static_assert(sizeof(Slots<LaneSlot>::Entry) <= 64); // a cache line
 
@@ -72,7 +75,9 @@ struct LaneOptions {
     DestroyReply destroy_reply = DestroyReply::may_be_missing;
     // The least exact queue the lane takes. With upper bounds the length in the reply's header counts instead.
     WrittenLength lengths = WrittenLength::exact;
-    Caller plain_caller{}; // on whose behalf plain transfers are made
+    // How many requests that wait for another one (SETLKW, POLL) are in flight at once; the others wait in a line of their
+    // own, so that what ends them finds a slot. 0 = an eighth of the slots, and at least one of several, is kept free.
+    std::uint16_t max_blocking = 0;
     TraceHook trace{};
 };
 
@@ -83,6 +88,7 @@ struct LaneCounters {
     std::uintptr_t copies = 0;     // payloads that passed through a bounce area
     std::uintptr_t violations = 0; // replies that failed their one request
     std::uintptr_t waited = 0;     // requests that found no free slot
+    std::uintptr_t abandoned = 0;  // requests in flight whose caller went on
 };
 
 struct ArmOutcome {
@@ -94,8 +100,7 @@ template <RequestQueue Q> class BasicLane final : public AnyLane {
 public:
     using Entry = typename Slots<LaneSlot>::Entry;
 
-    BasicLane() noexcept
-        : AnyLane([](AnyLane& lane, Request& request) noexcept { static_cast<BasicLane&>(lane).enqueue(request); }) {}
+    BasicLane() noexcept : AnyLane(kTable) {}
 
     // Bytes of device-reachable memory for so many slots.
     [[nodiscard]] static constexpr std::size_t memory_bytes(std::size_t slots, std::uint32_t bounce) noexcept {
@@ -106,6 +111,11 @@ public:
     // Errors: bad_argument (memory too small, fewer than two segments a chain), not_negotiated (a queue whose lengths are
     // less exact than the options say), wrong_state (requests are under way).
     [[nodiscard]] Errc init(Q queue, std::span<Entry> entries, const Region& memory,
+                            const LaneOptions& options) noexcept {
+        return init(queue, entries, std::span(&memory, 1), options);
+    }
+    // Takes memory in several regions. A slot lies in one of them: each gives as many as it has room for.
+    [[nodiscard]] Errc init(Q queue, std::span<Entry> entries, std::span<const Region> memory,
                             const LaneOptions& options) noexcept;
 
     // Starts the request, or lets it wait for a slot in order. Calls on_done at once when it cannot be started at all, with
@@ -117,6 +127,19 @@ public:
     // general one, enqueue(), which knows how to wait and what to say; then nothing happened.
     template <wire::Opcode Op>
     [[nodiscard]] bool start_plain(const PlainTransfer& transfer, PlainAnswer& answer) noexcept;
+    // Lets go of a request: ends it with `why`, as if it had failed, by calling on_done before this returns. Its storage is
+    // the caller's again. One that waits is taken out of the line. One in flight leaves its slot to `late`, until the device
+    // gives the chain back. Registered payload is the device's until then: it has to stay, which LateReply::memory says.
+    // What a request names stays in use until its late reply: a FORGET of its node could overtake it. A RELEASE is better
+    // waited for: in the line it would never be sent.
+    // Errors, and then nothing happened: wrong_state (the request is neither in flight nor waiting; or its payload is
+    // registered and `late` keeps no memory: wait for it, or give `late` the memory).
+    [[nodiscard]] Errc abandon(Request& request, LateReply& late, Errc why) noexcept;
+    // Abandons every request whose deadline is `now` or earlier, with timed_out. Returns the next deadline, 0 for none.
+    [[nodiscard]] std::uint64_t expire(std::uint64_t now) noexcept;
+    // Returns the `unique` of a request in flight, for INTERRUPT; 0 while it waits.
+    [[nodiscard]] std::uint64_t unique_of(const Request& request) const noexcept;
+
     // Publishes what was started and rings the doorbell if the device wants it. Once per burst.
     void kick() noexcept {
         if (unkicked_ == 0) return;
@@ -137,9 +160,9 @@ public:
     [[nodiscard]] ArmOutcome arm_burst() noexcept;
     // Asks for a notification after the next completion.
     [[nodiscard]] ArmOutcome arm_each() noexcept;
-    // A bounded sleep ran out: what is in flight now is waited for no more, whatever holds it back must not hold back the
-    // news of the others.
-    void waited_in_vain() noexcept;
+    // Call when a bounded sleep timed out. arm_burst() then no longer counts the requests in flight now: one slow request
+    // must not delay notice of the others.
+    void note_slow() noexcept;
 
     // Refuses every later request with `why`, unless an error is latched already. What is in flight stays so: the device
     // may still write to its buffers.
@@ -151,7 +174,9 @@ public:
     void fail_all(Errc why) noexcept;
 
     [[nodiscard]] std::uint16_t in_flight() const noexcept { return slots_.in_flight(); }
-    [[nodiscard]] bool idle() const noexcept { return slots_.in_flight() == 0 && waiting_ == nullptr; }
+    [[nodiscard]] bool idle() const noexcept {
+        return slots_.in_flight() == 0 && waiting_.empty() && waiting_for_another_.empty();
+    }
     [[nodiscard]] Errc error() const noexcept { return error_; }
     [[nodiscard]] LaneCounters counters() const noexcept {
         LaneCounters counters = counters_;
@@ -166,6 +191,16 @@ public:
     [[nodiscard]] Q& queue() noexcept { return queue_; }
 
 private:
+    static constexpr Table kTable{
+        .enqueue = [](AnyLane& lane, Request& request) noexcept { static_cast<BasicLane&>(lane).enqueue(request); },
+        .abandon = [](AnyLane& lane, Request& request, LateReply& late,
+                      Errc why) noexcept { return static_cast<BasicLane&>(lane).abandon(request, late, why); },
+        .unique_of =
+            [](const AnyLane& lane, const Request& request) noexcept {
+                return static_cast<const BasicLane&>(lane).unique_of(request);
+            },
+        .expire = [](AnyLane& lane, std::uint64_t now) noexcept { return static_cast<BasicLane&>(lane).expire(now); },
+    };
     static constexpr std::uint32_t kOutHeader = sizeof(wire::OutHeader);
     static constexpr std::size_t stride_of(std::uint32_t bounce) noexcept {
         return (std::size_t{kBounceAt} + bounce + 63) & ~std::size_t{63};
@@ -209,7 +244,12 @@ private:
     void finish_request(Token token, const LaneSlot& slot, Errc errc, std::uint32_t len, std::int32_t error) noexcept;
     static void accept(const LaneSlot& slot, std::uint32_t len, std::int32_t error) noexcept;
     void fail(Token token, LaneSlot& slot, Errc why) noexcept;
+    [[nodiscard]] RequestFifo& line_of(const Request& request) noexcept;
     void start_waiting() noexcept;
+    void start_from(RequestFifo& line) noexcept;
+    void fail_line(RequestFifo& line, Errc why) noexcept;
+    [[nodiscard]] const LaneSlot* slot_of(const Request& request) const noexcept;
+    void finish_late(const LaneSlot& slot, Errc errc, std::uint32_t len, std::int32_t error) noexcept;
     void settle_plain_limit() noexcept;
     void latch(Errc why) noexcept;
     void trace_started(Token token, const Request& request, std::uint32_t bytes) noexcept;
@@ -224,13 +264,15 @@ private:
     std::uint64_t data_in_flight_ = 0;
     WrittenLength lengths_ = WrittenLength::exact;
     Errc error_ = Errc::ok;
-    std::uint16_t held_back_ = 0; // in flight, waited for in vain or such as can block at the server
+    std::uint16_t slow_ = 0;     // in flight, and such as can block at the server or slow already
+    std::uint16_t blocking_ = 0; // in flight, and waiting for another request
+    std::uint16_t max_blocking_ = 0;
     bool plain_possible_ = false;
     std::uint64_t plain_limit_ = 0; // the most data in flight while start_plain() is possible and nobody waits, else 0
     PreparedId prepared_{};         // the first of the plain chains' ids, two a slot
     std::uint32_t unkicked_ = 0;
-    Request* waiting_ = nullptr; // FIFO
-    Request* waiting_last_ = nullptr;
+    RequestFifo waiting_{};
+    RequestFifo waiting_for_another_{}; // such as would take the last slots
     LaneCounters counters_{};
     Completion batch_[config::kDrainBatch]{}; // scratch of drain(), which never runs inside itself
 };

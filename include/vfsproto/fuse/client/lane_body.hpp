@@ -3,6 +3,7 @@
 #pragma once
 
 #include "vfsproto/fuse/client/lane.hpp"
+#include "vfsproto/fuse/client/lane_abandon.hpp"
 #include "vfsproto/fuse/client/lane_message.hpp"
 #include "vfsproto/fuse/wire/message_writer.hpp"
 #include "vfsproto/fuse/wire/validate.hpp"
@@ -11,26 +12,31 @@
 
 namespace vfsproto::client {
 
-template <RequestQueue Q>
-Errc BasicLane<Q>::init(Q queue, std::span<Entry> entries, const Region& memory, const LaneOptions& options) noexcept {
+template <RequestQueue Q> Errc BasicLane<Q>::init(Q queue, std::span<Entry> entries, std::span<const Region> memory,
+                                                  const LaneOptions& options) noexcept {
     const QueueLimits limits = queue.limits();
     if (limits.max_segments < 2 || limits.max_inflight == 0 || options.index == kSessionLane) return Errc::bad_argument;
     if (options.bounce < 8192 || options.bounce > (64u << 20)) return Errc::bad_argument;
     if (limits.written != WrittenLength::exact && options.lengths == WrittenLength::exact) return Errc::not_negotiated;
     if (!idle()) return Errc::wrong_state;
     stride_ = stride_of(options.bounce);
-    std::size_t count = memory.size() / stride_;
+    std::size_t count = 0;
+    for (const Region& region : memory) count += region.size() / stride_;
     if (count > entries.size()) count = entries.size();
     if (count > limits.max_inflight) count = limits.max_inflight;
     if (count == 0) return Errc::bad_argument;
     queue_ = queue;
     slots_ = Slots<LaneSlot>(entries.first(count));
-    for (std::size_t i = 0; i < count; ++i) {
-        LaneSlot& slot = slots_.at(Token{static_cast<std::uint16_t>(i)});
-        slot.block = memory.host() + i * stride_;
-        slot.device = memory.device() + i * stride_;
-        slot.kind = LaneSlot::Kind::request; // nothing is prepared in this memory
-        slot.wait = LaneSlot::Wait::foreseen;
+    std::size_t next = 0;
+    for (const Region& region : memory) {
+        for (std::size_t at = 0; at + stride_ <= region.size() && next < count; at += stride_) {
+            LaneSlot& slot = slots_.at(Token{static_cast<std::uint16_t>(next++)});
+            slot.block = region.host() + at;
+            slot.device = region.device() + at;
+            slot.kind = LaneSlot::Kind::request; // nothing is prepared in this memory
+            slot.wait = LaneSlot::Wait::expected;
+            slot.blocking = wire::Blocking::never;
+        }
     }
     options_ = options;
     bounce_ = options.bounce;
@@ -41,14 +47,16 @@ Errc BasicLane<Q>::init(Q queue, std::span<Entry> entries, const Region& memory,
     plain_possible_ = can_pass_registered() && options.trace.started == nullptr && options.trace.finished == nullptr;
     lengths_ = limits.written;
     error_ = Errc::ok;
-    held_back_ = 0;
+    slow_ = blocking_ = 0;
+    const auto reserved = static_cast<std::uint16_t>(count < 2 ? 0 : count < 16 ? 1 : count / 8);
+    max_blocking_ = options.max_blocking != 0 ? options.max_blocking : static_cast<std::uint16_t>(count - reserved);
     settle_plain_limit();
     return Errc::ok;
 }
 
 template <RequestQueue Q> void BasicLane<Q>::settle_plain_limit() noexcept {
     const std::uint32_t limit = options_.max_data_in_flight < kMaxPayload ? options_.max_data_in_flight : kMaxPayload;
-    plain_limit_ = plain_possible_ && waiting_ == nullptr && error_ == Errc::ok ? limit : 0;
+    plain_limit_ = plain_possible_ && waiting_.empty() && error_ == Errc::ok ? limit : 0;
 }
 
 // First the short way of what most requests are that carry no data: the sizes are the row's, and there is nothing to be
@@ -73,6 +81,7 @@ template <RequestQueue Q> void BasicLane<Q>::enqueue(Request& request) noexcept 
     if (const Errc errc = queue_.submit(readable, writable, token); errc != Errc::ok) [[unlikely]]
         return wait_or_refuse(request, refused(token, errc));
     slot.request = &request;
+    request.slot = token;
     slot.data_len = 0;
     slot.out_at = out_at;
     expect(slot, op, {.most = op.out_size, .least = op.out_size, .fixed = op.out_size});
@@ -81,7 +90,7 @@ template <RequestQueue Q> void BasicLane<Q>::enqueue(Request& request) noexcept 
 
 template <RequestQueue Q> void BasicLane<Q>::enqueue_generally(Request& request) noexcept {
     Errc errc = detail::check_form(*request.op, request);
-    if (errc == Errc::ok) errc = waiting_ == nullptr ? start(request) : Errc::no_slot;
+    if (errc == Errc::ok) errc = line_of(request).empty() ? start(request) : Errc::no_slot;
     if (errc != Errc::ok) wait_or_refuse(request, errc);
 }
 
@@ -93,9 +102,7 @@ template <RequestQueue Q> Errc BasicLane<Q>::refused(Token token, Errc errc) noe
 
 template <RequestQueue Q> void BasicLane<Q>::wait_or_refuse(Request& request, Errc errc) noexcept {
     if (errc == Errc::no_slot) {
-        request.next = nullptr;
-        (waiting_ == nullptr ? waiting_ : waiting_last_->next) = &request;
-        waiting_last_ = &request;
+        line_of(request).push(request);
         ++counters_.waited;
         return settle_plain_limit();
     }
@@ -149,7 +156,11 @@ inline Errc BasicLane<Q>::submit_plain(LaneSlot& slot, Token token, const PlainT
     // Two that stand side by side there as here.
     static_assert(offsetof(In, offset) == offsetof(In, fh) + 8);
     wire::detail::put_field(in + offsetof(In, fh), std::array{transfer.fh, transfer.offset});
+    wire::detail::put_field(header + offsetof(wire::InHeader, uid), transfer.caller);
+    static_assert(sizeof(Caller) == 12 && offsetof(wire::InHeader, pid) == offsetof(wire::InHeader, uid) + 8);
     wire::detail::put_field(in + offsetof(In, size), transfer.len);
+    wire::detail::put_field(in + offsetof(In, size) + 4, transfer.transfer_flags);
+    wire::detail::put_field(in + offsetof(In, lock_owner), transfer.lock_owner);
     wire::detail::put_field(in + offsetof(In, flags), transfer.open_flags);
     // A header the device leaves alone must not look like an answer.
     __builtin_memset(block + reply_behind(kLength), 0, kOutHeader);
@@ -197,7 +208,7 @@ void BasicLane<Q>::prepare_plain(LaneSlot& slot, Token token) noexcept {
     wire::MessageWriter writer(header);
     const In in{};
     writer.fixed(&in, sizeof(in));
-    static_cast<void>(writer.finish({.opcode = Op, .caller = options_.plain_caller}));
+    static_cast<void>(writer.finish({.opcode = Op}));
     // Two prepared chains a slot: one for a READ, one for a WRITE.
     slot.prepared = prepared_ + 2u * token.slot + (kReads ? 0 : 1);
     slot.out_at = reply_behind(sizeof(wire::InHeader) + sizeof(In));
@@ -270,6 +281,8 @@ template <RequestQueue Q> void BasicLane<Q>::remember(LaneSlot& slot, Request& r
     const std::uint32_t data_out = detail::data_out_of(op, request);
     slot.request = &request;
     slot.out_at = plan.out_at;
+    slot.blocking = op.traits.blocking;
+    if (op.traits.blocking == wire::Blocking::for_another) ++blocking_;
     slot.data_len = detail::data_in_of(op, request) + data_out;
     expect(slot, op, wire::expected_reply(op, data_out));
     data_in_flight_ += slot.data_len;
@@ -284,8 +297,8 @@ inline void BasicLane<Q>::expect(LaneSlot& slot, const wire::OpInfo& op, const w
         (op.traits.silence == wire::Silence::seen && options_.destroy_reply == DestroyReply::may_be_missing);
     slot.silence = silent ? LaneSlot::Silence::allowed : LaneSlot::Silence::forbidden;
     if (op.traits.blocking != wire::Blocking::never) {
-        slot.wait = LaneSlot::Wait::held_back;
-        ++held_back_;
+        slot.wait = LaneSlot::Wait::slow;
+        ++slow_;
     }
 }
 
@@ -298,6 +311,8 @@ template <RequestQueue Q> Errc BasicLane<Q>::start(Request& request) noexcept {
     if (data_in_flight_ != 0 && data_len != 0 && data_in_flight_ + data_len > options_.max_data_in_flight) {
         return Errc::no_slot;
     }
+
+    if (op.traits.blocking == wire::Blocking::for_another && blocking_ >= max_blocking_) return Errc::no_slot;
 
     Plan plan;
     if (const Errc errc = make_plan(request, plan); errc != Errc::ok) return errc;
@@ -322,6 +337,7 @@ template <RequestQueue Q> Errc BasicLane<Q>::start(Request& request) noexcept {
     if (errc != Errc::ok) [[unlikely]]
         return refused(token, errc);
     slot.unique = unique;
+    request.slot = token;
     remember(slot, request, plan);
     ++unkicked_;
     if (plan.bounced) ++counters_.copies;
@@ -336,7 +352,8 @@ template <RequestQueue Q> inline std::size_t BasicLane<Q>::drain_here() noexcept
     for (std::size_t i = 0; i < taken; ++i) finish(batch_[i].token, batch_[i].written);
     if (const Errc errc = queue_.error(); errc != Errc::ok && error_ == Errc::ok) [[unlikely]]
         latch(errc);
-    if (taken != 0 && waiting_ != nullptr) start_waiting();
+    if (taken != 0 && !(waiting_.empty() && waiting_for_another_.empty())) [[unlikely]]
+        start_waiting();
     return taken;
 }
 
@@ -360,9 +377,11 @@ template <RequestQueue Q> inline void BasicLane<Q>::finish(Token token, std::uin
 
 // The slot's content stays as it is until somebody starts a request.
 template <RequestQueue Q> inline void BasicLane<Q>::leave_slot(Token token, Entry& entry) noexcept {
-    if (entry.state.wait != LaneSlot::Wait::foreseen) [[unlikely]] {
-        entry.state.wait = LaneSlot::Wait::foreseen;
-        --held_back_;
+    if (entry.state.wait != LaneSlot::Wait::expected) [[unlikely]] {
+        entry.state.wait = LaneSlot::Wait::expected;
+        --slow_;
+        if (entry.state.blocking == wire::Blocking::for_another) --blocking_;
+        entry.state.blocking = wire::Blocking::never;
     }
     data_in_flight_ -= entry.state.data_len;
     slots_.release(token, entry);
@@ -390,7 +409,8 @@ template <RequestQueue Q> void BasicLane<Q>::finish_odd(Token token, Entry& entr
     switch (slot.kind) {
     case LaneSlot::Kind::plain_read: return finish_plain(slot, errc, header.len, header.error);
     case LaneSlot::Kind::plain_write: return finish_write(slot, errc, header.len, header.error);
-    case LaneSlot::Kind::request: return finish_request(token, slot, errc, header.len, header.error);
+    case LaneSlot::Kind::request:
+    case LaneSlot::Kind::late: return finish_request(token, slot, errc, header.len, header.error);
     }
 }
 
@@ -418,6 +438,8 @@ void BasicLane<Q>::finish_write(const LaneSlot& slot, Errc errc, std::uint32_t l
 
 template <RequestQueue Q> void BasicLane<Q>::finish_request(Token token, const LaneSlot& slot, Errc errc,
                                                             std::uint32_t len, std::int32_t error) noexcept {
+    if (slot.kind == LaneSlot::Kind::late) [[unlikely]]
+        return finish_late(slot, errc, len, error);
     Request& request = *slot.request;
     request.errc = errc;
     accept(slot, len, error);
@@ -443,13 +465,20 @@ void BasicLane<Q>::accept(const LaneSlot& slot, std::uint32_t len, std::int32_t 
     if (slot.out_at != 0 && body != 0) __builtin_memcpy(request.data_out.host, at, body);
 }
 
+template <RequestQueue Q> RequestFifo& BasicLane<Q>::line_of(const Request& request) noexcept {
+    return request.op->traits.blocking == wire::Blocking::for_another ? waiting_for_another_ : waiting_;
+}
+
 template <RequestQueue Q> void BasicLane<Q>::start_waiting() noexcept {
-    while (waiting_ != nullptr) {
-        Request& request = *waiting_;
-        const Errc errc = start(request);
+    start_from(waiting_);
+    start_from(waiting_for_another_);
+}
+
+template <RequestQueue Q> void BasicLane<Q>::start_from(RequestFifo& line) noexcept {
+    while (!line.empty()) {
+        const Errc errc = start(*line.first());
         if (errc == Errc::no_slot) return;
-        waiting_ = request.next;
-        request.next = nullptr;
+        Request& request = line.pop();
         settle_plain_limit();
         if (errc == Errc::ok) continue;
         request.errc = errc;
@@ -457,27 +486,29 @@ template <RequestQueue Q> void BasicLane<Q>::start_waiting() noexcept {
     }
 }
 
-template <RequestQueue Q> void BasicLane<Q>::waited_in_vain() noexcept {
+template <RequestQueue Q> void BasicLane<Q>::note_slow() noexcept {
     for (std::size_t i = 0; i < slots_.capacity(); ++i) {
         if (LaneSlot* slot = slots_.find(Token{static_cast<std::uint16_t>(i)}); slot != nullptr) {
-            slot->wait = LaneSlot::Wait::held_back;
+            slot->wait = LaneSlot::Wait::slow;
         }
     }
-    held_back_ = slots_.in_flight();
+    slow_ = slots_.in_flight();
 }
 
 template <RequestQueue Q> bool BasicLane<Q>::awaits_prompt_reply() noexcept {
     for (std::size_t i = 0; i < slots_.capacity(); ++i) {
         const LaneSlot* slot = slots_.find(Token{static_cast<std::uint16_t>(i)});
         if (slot == nullptr) continue;
-        if (slot->kind != LaneSlot::Kind::request) return true; // a READ or a WRITE
-        if (slot->request->op->traits.blocking == wire::Blocking::never) return true;
+        const bool is_late = slot->kind == LaneSlot::Kind::late;
+        if (slot->kind != LaneSlot::Kind::request && !is_late) return true; // a READ or a WRITE
+        const wire::OpInfo& op = is_late ? *slot->late->op : *slot->request->op;
+        if (op.traits.blocking == wire::Blocking::never) return true;
     }
     return false;
 }
 
 template <RequestQueue Q> ArmOutcome BasicLane<Q>::arm_burst() noexcept {
-    const auto young = static_cast<std::uint16_t>(slots_.in_flight() - held_back_);
+    const auto young = static_cast<std::uint16_t>(slots_.in_flight() - slow_);
     const std::uint16_t completions = young > 1 ? young : std::uint16_t{1};
     const bool look = queue_.arm(completions);
     return {completions, look ? ArmOutcome::Next::look_again : ArmOutcome::Next::sleep};
@@ -503,19 +534,24 @@ template <RequestQueue Q> void BasicLane<Q>::fail_all(Errc why) noexcept {
         const Token token{static_cast<std::uint16_t>(i)};
         if (LaneSlot* slot = slots_.find(token); slot != nullptr) fail(token, *slot, why);
     }
-    held_back_ = 0;
-    while (waiting_ != nullptr) {
-        Request& request = *waiting_;
-        waiting_ = request.next;
-        request.next = nullptr;
+    slow_ = blocking_ = 0;
+    fail_line(waiting_, why);
+    fail_line(waiting_for_another_, why);
+}
+
+template <RequestQueue Q> void BasicLane<Q>::fail_line(RequestFifo& line, Errc why) noexcept {
+    while (!line.empty()) {
+        Request& request = line.pop();
         request.errc = why;
         request.on_done(request);
     }
 }
 
 template <RequestQueue Q> void BasicLane<Q>::fail(Token token, LaneSlot& slot, Errc why) noexcept {
-    slot.wait = LaneSlot::Wait::foreseen;
+    slot.wait = LaneSlot::Wait::expected;
+    slot.blocking = wire::Blocking::never;
     slots_.release(token);
+    if (slot.kind == LaneSlot::Kind::late) return finish_late(slot, why, kOutHeader, 0);
     if (slot.kind != LaneSlot::Kind::request) {
         PlainAnswer& answer = *slot.answer;
         answer.errc = why;

@@ -54,13 +54,18 @@ constexpr std::uint32_t name_count(wire::InTail tail) noexcept {
 
 // True if the request consists of fixed structs alone, so that its row gives both sizes.
 [[gnu::always_inline, nodiscard]] inline bool is_fixed(const wire::OpInfo& op, const Request& request) noexcept {
-    return wire::is_fixed(op) && request.in_size == op.in_size && (request.ext_len | request.data_in.len) == 0 &&
+    return wire::is_fixed(op) && op.traits.blocking != wire::Blocking::for_another && request.deadline == 0 &&
+           request.in_size == op.in_size && (request.ext_len | request.data_in.len) == 0 &&
            request.data_in.segments.empty() && request.data_out.segments.empty();
 }
 
 // Finds the sender's own mistakes: a server would read another name than was meant, or die of a size that is not true.
 // Errors: bad_argument.
 [[gnu::always_inline]] inline Errc check_form(const wire::OpInfo& op, const Request& request) noexcept {
+    const bool keeps =
+        request.late != nullptr && (request.late->memory == HeldMemory::until_late ||
+                                    (request.data_in.segments.empty() && request.data_out.segments.empty()));
+    if (request.deadline != 0 && !keeps) return Errc::bad_argument;
     std::uint64_t declared = 0;
     if (op.tail_field.unit != 0) {
         std::uint32_t field;

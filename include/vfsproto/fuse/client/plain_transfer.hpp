@@ -3,6 +3,7 @@
 // own through the lane (BasicLane::start_plain), and none of the fields that other requests need.
 #pragma once
 
+#include "vfsproto/abi/caller.hpp"
 #include "vfsproto/base/segment.hpp"
 #include "vfsproto/fuse/client/verdict.hpp"
 
@@ -10,14 +11,19 @@
 
 namespace vfsproto::client {
 
+using abi::Caller;
+
 // The transfer that is wanted. Needed only while it is started.
 struct PlainTransfer {
     std::uint64_t nodeid;
     std::uint64_t fh;
     std::uint64_t offset;
     DeviceAddr data;
-    std::uint32_t len;        // bytes, 1 to kMaxPayload
-    std::uint32_t open_flags; // the file's O_… flags
+    std::uint32_t len;                // bytes, 1 to kMaxPayload
+    std::uint32_t open_flags;         // the file's O_… flags
+    Caller caller{};                  // on whose behalf
+    std::uint32_t transfer_flags = 0; // ReadIn::read_flags or WriteIn::write_flags
+    std::uint64_t lock_owner = 0;     // counts with the LOCKOWNER flag
 };
 
 // The outcome, in storage of the caller that stays in place until on_done was called.

@@ -5,8 +5,10 @@
 #include "vfsproto/abi/caller.hpp"
 #include "vfsproto/base/errc.hpp"
 #include "vfsproto/base/segment.hpp"
+#include "vfsproto/fuse/client/late_reply.hpp"
 #include "vfsproto/fuse/wire/linux_abi.hpp"
 #include "vfsproto/fuse/wire/op_table.hpp"
+#include "vfsproto/virtqueue/request_queue.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -29,8 +31,8 @@ struct DataOut {
     std::span<const Segment> segments{};
 };
 
-// Fill in the upper part, hand it to Lane::enqueue(), keep it in place until on_done was called. Everything it points
-// to must live as long. What `in` says of sizes must be true: data_in.len bytes follow, data_out.len bytes are asked for
+// Fill in the upper part, hand it to Lane::enqueue(), keep it in place until on_done was called; Lane::abandon() calls it
+// early. Everything it points to must live as long. What `in` says of sizes must be true: data_in.len bytes follow, data_out.len bytes are asked for
 // (servers die of a reply that does not fit).
 struct Request {
     Request() noexcept = default;
@@ -53,13 +55,20 @@ struct Request {
     void (*on_done)(Request&) noexcept = nullptr; // called once, by the lane's owner
     void* owner = nullptr;                        // for on_done
 
+    // When BasicLane::expire() ends the request, by the clock of whoever calls it; 0 = never. Then `late` takes its place,
+    // and keeps the memory of registered payload.
+    std::uint64_t deadline = 0;
+    LateReply* late = nullptr;
+
     // The answer.
     Errc errc = Errc::ok;                  // the engine's or the protocol's failure
     wire::Errno error = wire::Errno::none; // the server's
     std::uint32_t bytes = 0;               // of the reply's data tail (data_out)
     std::uint32_t out_bytes = 0;           // of the reply's fixed struct
 
-    Request* next = nullptr; // the lane's, while it waits for a slot
+    // The lane's.
+    Request* next = nullptr; // while it waits for a slot
+    Token slot{0xffff};      // while it is in flight
 
     [[nodiscard]] bool succeeded() const noexcept { return errc == Errc::ok && error == wire::Errno::none; }
 };

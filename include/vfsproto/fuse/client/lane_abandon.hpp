@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// How a lane lets go of requests: for lane_body.hpp only.
+#pragma once
+
+#include "vfsproto/fuse/client/lane.hpp"
+
+namespace vfsproto::client {
+
+// Returns nullptr for a request that is not in flight on this lane.
+template <RequestQueue Q> const LaneSlot* BasicLane<Q>::slot_of(const Request& request) const noexcept {
+    const LaneSlot* slot = slots_.find(request.slot);
+    const bool is_its = slot != nullptr && slot->kind == LaneSlot::Kind::request && slot->request == &request;
+    return is_its ? slot : nullptr;
+}
+
+template <RequestQueue Q> std::uint64_t BasicLane<Q>::unique_of(const Request& request) const noexcept {
+    const LaneSlot* slot = slot_of(request);
+    return slot != nullptr ? slot->unique : 0;
+}
+
+template <RequestQueue Q> Errc BasicLane<Q>::abandon(Request& request, LateReply& late, Errc why) noexcept {
+    if (slot_of(request) == nullptr) {
+        if (!waiting_.remove(request) && !waiting_for_another_.remove(request)) return Errc::wrong_state;
+        settle_plain_limit();
+    } else {
+        const bool registered = !request.data_in.segments.empty() || !request.data_out.segments.empty();
+        if (registered && late.memory == HeldMemory::none) return Errc::wrong_state;
+        LaneSlot& slot = slots_.at(request.slot);
+        late.op = request.op;
+        late.nodeid = request.nodeid;
+        late.data = slot.out_at == 0 ? request.data_out.host : nullptr;
+        late.granted = {};
+        slot.late = &late;
+        slot.kind = LaneSlot::Kind::late;
+        ++counters_.abandoned;
+        request.errc = why;
+        if (options_.trace.finished != nullptr) trace_finished(request.slot, request, 0);
+    }
+    request.errc = why;
+    request.on_done(request);
+    return Errc::ok;
+}
+
+// A list or a slot may be another's after on_done, so that each one found starts the search anew.
+template <RequestQueue Q> std::uint64_t BasicLane<Q>::expire(std::uint64_t now) noexcept {
+    std::uint64_t next = 0;
+    const auto is_over = [&](Request& request) noexcept {
+        if (request.deadline == 0) return false;
+        if (request.deadline <= now) return abandon(request, *request.late, Errc::timed_out) == Errc::ok;
+        if (next == 0 || request.deadline < next) next = request.deadline;
+        return false;
+    };
+    for (RequestFifo* line : {&waiting_, &waiting_for_another_}) {
+        for (Request* at = line->first(); at != nullptr;) at = is_over(*at) ? line->first() : at->next;
+    }
+    for (std::size_t i = 0; i < slots_.capacity(); ++i) {
+        LaneSlot* slot = slots_.find(Token{static_cast<std::uint16_t>(i)});
+        if (slot != nullptr && slot->kind == LaneSlot::Kind::request) static_cast<void>(is_over(*slot->request));
+    }
+    return next;
+}
+
+template <RequestQueue Q>
+void BasicLane<Q>::finish_late(const LaneSlot& slot, Errc errc, std::uint32_t len, std::int32_t error) noexcept {
+    LateReply& late = *slot.late;
+    late.verdict = {errc, static_cast<wire::Errno>(-error)};
+    const std::uint32_t body = len - kOutHeader;
+    if (late.verdict.succeeded() && body >= slot.expected.fixed) {
+        const std::byte* const out = slot.block + slot.out_at + kOutHeader;
+        late.granted = granted_by(*late.op, late.nodeid, out);
+        if (late.op->grants.lookups == wire::Grants::Lookups::each_record) {
+            late.granted.records = {late.data != nullptr ? late.data : out + slot.expected.fixed,
+                                    body - slot.expected.fixed};
+        }
+    }
+    late.on_late(late);
+}
+
+} // namespace vfsproto::client
