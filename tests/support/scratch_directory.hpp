@@ -9,7 +9,7 @@
 
 namespace vfsproto::test {
 
-// Where a scratch directory lies. In memory, making a file costs a tenth of the system time; on the disk there are
+// The place of a scratch directory. In memory, making a file costs a tenth of the system time; on the disk there are
 // extended attributes on every kernel.
 enum class Scratch { disk, memory };
 

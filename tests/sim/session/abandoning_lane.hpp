@@ -17,8 +17,8 @@ class AbandoningLane final : public client::AnyLane {
 public:
     static constexpr std::uint64_t kNever = 0;
 
-    // What the host does: `Host` has forget_surplus(nodeid), keep_nodes() and let_go_of_nodes(). A request that is abandoned
-    // names nodes that must not be forgotten before the server has seen it.
+    // The part of the host: `Host` has forget_surplus(nodeid), keep_nodes() and let_go_of_nodes(). A request that is
+    // abandoned names nodes that must not be forgotten before the server has seen it.
     template <class Host> AbandoningLane(client::Lane& lane, Host& host) noexcept
         : AnyLane(kTable),
           lane_(lane),
@@ -41,7 +41,7 @@ public:
     [[nodiscard]] std::uint64_t abandoned() const noexcept { return abandoned_; }
     [[nodiscard]] std::uint64_t came_late() const noexcept { return came_late_; }
 
-    // Once a turn.
+    // Called once a turn.
     void turn() {
         if (target_ == nullptr) return;
         if (turns_ != 0) {
@@ -73,7 +73,7 @@ private:
     };
 
     void pass(client::Request& request) noexcept {
-        // Whoever abandons a RELEASE that waits for a slot keeps a handle for ever.
+        // A caller that abandons a RELEASE which waits for a slot keeps a handle for ever.
         const bool closes =
             request.op->opcode == wire::Opcode::release || request.op->opcode == wire::Opcode::releasedir;
         if (++passed_ == number_ && !closes) {

@@ -20,7 +20,7 @@ constexpr std::uint64_t kNode = 77;
 constexpr std::uint64_t kHandle = 0x1111'2222'3333'4444;
 constexpr std::uint64_t kParent = 5;
 
-// What has to be given back, as a host would collect it.
+// The things that have to be given back, as a host would collect them.
 struct Undone {
     void forget(std::uint64_t nodeid) { forgotten.push_back(nodeid); }
     void release(Opcode op, std::uint64_t nodeid, std::uint64_t fh) { released.push_back({op, nodeid, fh}); }

@@ -75,8 +75,8 @@ struct LaneOptions {
     DestroyReply destroy_reply = DestroyReply::may_be_missing;
     // The least exact queue the lane takes. With upper bounds the length in the reply's header counts instead.
     WrittenLength lengths = WrittenLength::exact;
-    // How many requests that wait for another one (SETLKW, POLL) are in flight at once; the others wait in a line of their
-    // own, so that what ends them finds a slot. 0 = an eighth of the slots, and at least one of several, is kept free.
+    // Bounds the requests in flight that wait for another one (SETLKW, POLL); more of them wait in a line of their own,
+    // so that what ends them finds a slot. 0 = an eighth of the slots, and at least one of several, is kept free.
     std::uint16_t max_blocking = 0;
     TraceHook trace{};
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// How a lane lets go of requests: for lane_body.hpp only.
+// A lane lets go of requests here: for lane_body.hpp only.
 #pragma once
 
 #include "vfsproto/fuse/client/lane.hpp"

@@ -28,7 +28,8 @@ struct Granted {
 // Says whether the registered payload of an abandoned request stays where it is, for the device to write to.
 enum class HeldMemory : std::uint8_t { none, until_late };
 
-// In storage of its owner that stays in place until on_late was called. A slot whose request was abandoned belongs to it.
+// A late reply, in storage of its owner that stays in place until on_late was called. A slot whose request was
+// abandoned belongs to it.
 struct LateReply {
     LateReply() noexcept = default;
     LateReply(const LateReply&) = delete;

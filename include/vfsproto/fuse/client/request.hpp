@@ -55,8 +55,8 @@ struct Request {
     void (*on_done)(Request&) noexcept = nullptr; // called once, by the lane's owner
     void* owner = nullptr;                        // for on_done
 
-    // When BasicLane::expire() ends the request, by the clock of whoever calls it; 0 = never. Then `late` takes its place,
-    // and keeps the memory of registered payload.
+    // The time at which BasicLane::expire() ends the request, by the clock of its caller; 0 = never. Then `late` takes
+    // its place, and keeps the memory of registered payload.
     std::uint64_t deadline = 0;
     LateReply* late = nullptr;
 
