@@ -17,7 +17,7 @@ import sys
 
 import source_tree as tree
 
-MOST = 130 # of include/ and src/; only ever lowered
+MOST = 45 # of include/ and src/; only ever lowered
 
 NOT_PROSE = re.compile(r".{1,40}\w   +\w|clang-format |NOLINT|IWYU |virtio 1\.\d|fuse\.h|struct |SPDX|\[\w+(\.\w+)+\]|[-=]{3,}")
 
