@@ -7,8 +7,8 @@ namespace vfsproto::posix {
 
 namespace {
 
-constexpr std::size_t kBuckets = 4096;
-// Evicted in one go, so that many lookups share one BATCH_FORGET.
+constexpr std::size_t kFirstBuckets = 4096; // doubled as nodes come
+// Nodes are evicted so many at once, and share one BATCH_FORGET.
 constexpr std::size_t kEvictionBatch = 128;
 
 } // namespace
@@ -31,7 +31,7 @@ void NodeRef::reset_unlinked() noexcept {
 }
 
 NodeCache::NodeCache(Channel& channel, std::size_t max_idle)
-    : channel_(channel), max_idle_(max_idle), buckets_(kBuckets), table_(buckets_) {
+    : channel_(channel), max_idle_(max_idle), buckets_(kFirstBuckets), table_(buckets_) {
     root_.forget.nodeid = wire::kRootNodeId;
 }
 
@@ -43,6 +43,7 @@ NodeCache::~NodeCache() {
 
 client::Node& NodeCache::count_locked(const wire::EntryOut& entry) {
     if (spare_ == nullptr) spare_ = Channel::new_node();
+    if (table_.is_crowded()) grow_locked();
     const std::uint32_t type = entry.attr.mode & wire::linux_abi::kSIfmt;
     client::Node& node = table_.count_lookup(entry.nodeid, entry.generation, type, *spare_);
     if (&node == spare_) spare_ = nullptr;
@@ -51,7 +52,7 @@ client::Node& NodeCache::count_locked(const wire::EntryOut& entry) {
 }
 
 NodeRef NodeCache::count(const wire::EntryOut& entry) {
-    // "..", and a server that hands the root out again: it has no count to give back.
+    // The root has no count to give back, whether ".." led to it or a server handed it out again.
     if (entry.nodeid == wire::kRootNodeId) return root();
     const MutexLock lock(mutex_);
     return NodeRef(*this, count_locked(entry));
@@ -74,7 +75,7 @@ void NodeCache::drop(client::Node& node, client::Linked linked) noexcept {
     if (&node == &root_) return;
     {
         const MutexLock lock(mutex_);
-        // Who dropped the name may not be the last to use the file.
+        // The thread that removed the name may not be the last to use the file.
         if (linked == client::Linked::no) node.unlinked = true;
         if (client::Node* unlinked = table_.drop(node, node.unlinked ? client::Linked::no : client::Linked::yes)) {
             evicted_.push_back(unlinked);
@@ -85,6 +86,12 @@ void NodeCache::drop(client::Node& node, client::Linked linked) noexcept {
         }
     }
     send_evicted();
+}
+
+void NodeCache::grow_locked() {
+    std::vector<client::Node*> larger(2 * buckets_.size());
+    static_cast<void>(table_.rehash(larger)); // these are buckets_
+    buckets_.swap(larger);
 }
 
 void NodeCache::evict_locked(std::size_t keep) {

@@ -54,11 +54,12 @@ public:
     [[nodiscard]] NodeRef root() noexcept { return NodeRef(*this, root_); }
     // A reply carried this entry: counts the lookup. Without a taker the node is idle at once.
     NodeRef count(const wire::EntryOut& entry);
-    // The same for many, none of which is used further (READDIRPLUS).
+    // Counts a lookup of each of these; none of them is used further (READDIRPLUS).
     void count_idle(const std::vector<wire::EntryOut>& entries);
     // Gives back all that is idle.
     void prune();
-    // The same, if `why` is that the server has no descriptors left, of which we hold some. True: ask it once more.
+    // Gives back all that is idle if `why` says that the server has no descriptors left. True if that may have helped: ask once
+    // more.
     [[nodiscard]] bool make_room(const Failure& why);
     [[nodiscard]] std::size_t idle() const;
     [[nodiscard]] std::size_t size() const;
@@ -67,6 +68,7 @@ private:
     friend class NodeRef;
     [[nodiscard]] client::Node& count_locked(const wire::EntryOut& entry) VFSPROTO_REQUIRES(mutex_);
     void drop(client::Node& node, client::Linked linked) noexcept;
+    void grow_locked() VFSPROTO_REQUIRES(mutex_);
     void evict_locked(std::size_t keep) VFSPROTO_REQUIRES(mutex_);
     void send_evicted() VFSPROTO_EXCLUDES(mutex_);
 
@@ -76,8 +78,8 @@ private:
     std::vector<client::Node*> buckets_;
     client::NodeTable table_ VFSPROTO_GUARDED_BY(mutex_);
     client::Node root_;
-    client::Node* spare_ VFSPROTO_GUARDED_BY(mutex_) = nullptr; // for the next new node
-    std::vector<client::Node*> evicted_ VFSPROTO_GUARDED_BY(mutex_);
+    client::Node* spare_ VFSPROTO_GUARDED_BY(mutex_) = nullptr;      // for the next new node
+    std::vector<client::Node*> evicted_ VFSPROTO_GUARDED_BY(mutex_); // out of the table, not sent yet
 };
 
 } // namespace vfsproto::posix

@@ -6,9 +6,11 @@
 namespace vfsproto::client {
 
 Node*& NodeTable::bucket_of(std::uint64_t nodeid) const noexcept {
-    // Servers count nodeids up or hand out addresses: multiply to spread both (Fibonacci hashing).
-    const std::uint64_t hash = nodeid * 0x9e3779b97f4a7c15u;
-    return buckets_[static_cast<std::size_t>(hash >> 32) & (buckets_.size() - 1)];
+    // Servers count nodeids up or hand out addresses. One multiplication spreads neither of all strides: the second one is fed
+    // the bits the first one moved, and its top bits choose the bucket.
+    std::uint64_t hash = nodeid * 0x9e3779b97f4a7c15u;
+    hash = (hash ^ hash >> 32) * 0xd6e8feb86659fd93u;
+    return buckets_[static_cast<std::size_t>(((hash >> 32) * buckets_.size()) >> 32)];
 }
 
 Node* NodeTable::find(std::uint64_t nodeid) const noexcept {
@@ -38,6 +40,21 @@ Node& NodeTable::count_lookup(std::uint64_t nodeid, std::uint64_t generation, st
     ++node->forget.nlookup;
     ++node->uses;
     return *node;
+}
+
+std::span<Node*> NodeTable::rehash(std::span<Node*> buckets) noexcept {
+    const std::span<Node*> left = buckets_;
+    buckets_ = buckets;
+    for (Node*& head : left) {
+        while (head != nullptr) {
+            Node* const node = head;
+            head = node->hash_next;
+            Node*& bucket = bucket_of(node->nodeid());
+            node->hash_next = bucket;
+            bucket = node;
+        }
+    }
+    return left;
 }
 
 void NodeTable::use(Node& node) noexcept {

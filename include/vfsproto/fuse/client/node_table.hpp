@@ -11,7 +11,7 @@
 
 namespace vfsproto::client {
 
-// In storage of the host, in place while it is in a table or on its way to be forgotten.
+// A node lies in storage of the host, and stays in place while it is in a table or on its way to be forgotten.
 struct Node {
     ForgetLink forget{}; // forget.nodeid is the node's number, forget.nlookup what the server counts
     std::uint64_t generation = 0;
@@ -25,28 +25,35 @@ struct Node {
     [[nodiscard]] std::uint64_t nodeid() const noexcept { return forget.nodeid; }
 };
 
-// Is a node still named somewhere? An unlinked one is given back at once, so that the server can free its space.
+// Tells whether a node still has a name. One without is given back when its last use ends, so that the server can free its
+// space.
 enum class Linked : std::uint8_t { yes, no };
 
 class NodeTable {
 public:
     NodeTable() noexcept = default;
-    // Buckets: a power of two of them, all nullptr, the host's.
+    // Takes buckets: at least one and fewer than 2^32 of them, all nullptr, the host's.
     explicit NodeTable(std::span<Node*> buckets) noexcept : buckets_(buckets) {}
 
-    // nullptr when this client holds no lookup of it. Never the root, which nobody looks up.
+    // Returns nullptr when this client holds no lookup of it, and always for the root, which nobody looks up.
     [[nodiscard]] Node* find(std::uint64_t nodeid) const noexcept;
-    // A reply carried an entry: one more lookup of this node, and one local use. `fresh` is a node the host has ready;
-    // it is taken only when the nodeid is not here yet (the return value tells).
+    // Counts one lookup and one local use of this node: a reply carried its entry. `fresh` is a node the host has ready. It is
+    // taken only when the nodeid is not here yet; the return value tells.
     [[nodiscard]] Node& count_lookup(std::uint64_t nodeid, std::uint64_t generation, std::uint32_t type,
                                      Node& fresh) noexcept;
-    // One more local use of a node that is in the table. As long as there is one, it is neither evicted nor given back.
+    // Counts one more local use of a node that is in the table. While there is one, it is neither evicted nor given back.
     void use(Node& node) noexcept;
     // Drops one local use. A node nobody uses stays, idle, until it is evicted; an unlinked one is taken out and
     // returned, for the host to pass to Session::forget().
     [[nodiscard]] Node* drop(Node& node, Linked linked) noexcept;
     // Takes the least recently used idle node out while more than `keep` idle ones are here; nullptr when there is none.
     [[nodiscard]] Node* evict(std::size_t keep) noexcept;
+
+    // Moves every node to these buckets, given as to the constructor. Returns the buckets left, which hold
+    // nothing. Takes time in proportion to the nodes; nodes stay where they are.
+    [[nodiscard]] std::span<Node*> rehash(std::span<Node*> buckets) noexcept;
+    // True if there are more nodes than buckets: with twice as many, a lookup walks as far as in a small table.
+    [[nodiscard]] bool is_crowded() const noexcept { return size_ > buckets_.size(); }
 
     [[nodiscard]] std::size_t size() const noexcept { return size_; } // nodes, used and idle
     [[nodiscard]] std::size_t idle() const noexcept { return idle_; } // of them, those nobody uses
