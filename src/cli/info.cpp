@@ -32,12 +32,13 @@ template <class NameOf> Json names_of(std::uint64_t bits, NameOf&& name_of) {
 Json device_part(posix::Channel& channel) {
     Json device;
     for (const auto& [key, value] : channel.attachment().describe()) device.set(with_underscores(key), value);
-    const posix::DriverQueues& rings = channel.rings();
-    device.set("tag", rings.config().tag);
-    device.set("request_queues", rings.config().num_request_queues);
-    device.set("queue_size", rings.request_ring().size());
-    device.set("features_offered", names_of(rings.offered().bits(), feature_name));
-    device.set("features_used", names_of(rings.features().bits(), feature_name));
+    device.set("tag", channel.queues().config().tag);
+    device.set("request_queues", channel.queues().config().num_request_queues);
+    const posix::DriverQueues* const rings = channel.rings();
+    if (rings == nullptr) return device;
+    device.set("queue_size", rings->request_ring().size());
+    device.set("features_offered", names_of(rings->offered().bits(), feature_name));
+    device.set("features_used", names_of(rings->features().bits(), feature_name));
     return device;
 }
 

@@ -83,7 +83,7 @@ posix::Mount& Program::mount() {
     const auto& params = mount_->channel().params();
     log_.write(backends::LogLevel::info,
                fmt::format("session open: FUSE 7.{}, features {:#x}, flags {:#x}, max_write {}", params.minor,
-                           mount_->channel().rings().features().bits(), params.flags.bits(), params.max_write));
+                           mount_->channel().queues().features().bits(), params.flags.bits(), params.max_write));
     return *mount_;
 }
 

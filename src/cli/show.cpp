@@ -140,7 +140,7 @@ void run_df(Program& program, const SpaceOptions& options) {
     for (const std::string& path : options.paths) {
         const auto status = program.mount().statfs(path);
         if (!program.succeeded(path, status)) continue;
-        const std::string tag = program.mount().channel().rings().config().tag;
+        const std::string tag = program.mount().channel().queues().config().tag;
         if (program.wants_json()) {
             all.push_back(json_of(path, *status, tag));
             continue;

@@ -26,15 +26,15 @@ Expected<std::unique_ptr<Channel>> Channel::open(std::unique_ptr<backends::Attac
 Channel::~Channel() {
     silence_.reset();
     finish_probe();
-    if (rings_ != nullptr && connection_.session().state() == SessionState::ready) close_session();
-    std::unique_ptr<DriverQueues> rings;
+    if (queues_ != nullptr && connection_.session().state() == SessionState::ready) close_session();
+    std::unique_ptr<backends::QueueSet> queues;
     {
         // device_gone() may come as long as there is an attachment.
         const SharedLane::Lock lock(shared_lane_);
-        rings = std::move(rings_);
+        queues = std::move(queues_);
     }
-    if (rings != nullptr) note_end(rings->stop());
-    rings.reset();
+    if (queues != nullptr) note_end(queues->stop());
+    queues.reset();
     // A device that stopped touches nothing: what it could reach may go. Else the memory is left to the attachment.
     if (end_ == DeviceEnd::stopped) {
         if (lane_memory_.size() != 0) attachment_->release(lane_memory_);
@@ -46,22 +46,33 @@ Channel::~Channel() {
 
 Failure Channel::start() {
     attachment_->on_gone([this] { device_gone(); });
-    auto rings = DriverQueues::bring_up(*attachment_, options_.rings);
-    if (!rings) return rings.failure();
-    {
-        const SharedLane::Lock lock(shared_lane_);
-        rings_ = std::move(*rings);
-    }
+    if (Failure failure = connect(); failure.happened()) return failure;
     const auto memory = attachment_->allocate(client::Session::kMemoryBytes);
     if (!memory) return memory.error();
     session_memory_ = *memory;
-    const client::SessionOptions session{attachment_->quirks(), rings_->request_queue().limits().written};
+    QueueRef control = queues_->request_queue(0).queue;
+    const client::SessionOptions session{attachment_->quirks(), control.limits().written};
     connection_.set_trace(options_.trace);
-    const Errc errc = connection_.init(session_memory_, session, rings_->hiprio(), rings_->request_queue());
+    const Errc errc = connection_.init(session_memory_, session, queues_->hiprio().queue, control);
     if (errc != Errc::ok) return errc;
     if (const Failure failure = make_lane()) return failure;
     if (const Failure failure = open_session()) return failure;
     watch_for_silence();
+    return {};
+}
+
+Failure Channel::connect() {
+    auto [queues, why] = attachment_->own_queues();
+    if (why != Errc::ok) return why;
+    if (queues == nullptr) {
+        auto rings = DriverQueues::bring_up(*attachment_, options_.rings);
+        if (!rings) return rings.failure();
+        rings_ = rings->get();
+        queues = *std::move(rings);
+    }
+    // device_gone() may come from now on.
+    const SharedLane::Lock lock(shared_lane_);
+    queues_ = std::move(queues);
     return {};
 }
 
@@ -95,7 +106,7 @@ std::optional<std::uint64_t> Channel::progress() {
     return finished;
 }
 
-// What the probe was sent beside is over, so nobody polls for it any more.
+// Polls for the probe: nobody else does once the requests it was sent beside are over.
 void Channel::finish_probe() noexcept {
     const auto until = Clock::now() + options_.patience;
     for (;;) {
@@ -110,7 +121,8 @@ void Channel::finish_probe() noexcept {
 }
 
 Failure Channel::make_lane() {
-    const QueueLimits limits = rings_->request_queue().limits();
+    AnyRing queue = rings_ != nullptr ? rings_->request_lane_queue(0) : AnyRing(queues_->request_queue(0).queue);
+    const QueueLimits limits = queue.limits();
     const std::size_t slots = limits.max_inflight < options_.slots ? limits.max_inflight : options_.slots;
     const auto memory = attachment_->allocate(Lane::memory_bytes(slots, options_.bounce));
     if (!memory) return memory.error();
@@ -122,10 +134,11 @@ Failure Channel::make_lane() {
     options.lengths = limits.written; // whoever asked for IN_ORDER has chosen
     options.trace = options_.trace;
     const SharedLane::Lock lock(shared_lane_);
-    Errc errc = lane_.init(rings_->request_lane_queue(), lane_slots_, lane_memory_, options);
+    Errc errc = lane_.init(queue, lane_slots_, lane_memory_, options);
     if (errc == Errc::ok) errc = connection_.add_lane(lane_);
     if (errc != Errc::ok) return errc;
-    if (!shared_lane_.attach({&lane_, &connection_.params(), &connection_.sticky()}, lane_, rings_->request_fd()))
+    if (!shared_lane_.attach({&lane_, &connection_.params(), &connection_.sticky()}, lane_,
+                             queues_->request_queue(0).wait_fd))
         return Errc::transport_failed;
     return {};
 }
@@ -182,8 +195,8 @@ template <class Done> bool Channel::pump_until(Done&& done) noexcept {
 bool Channel::wait_for_interrupt(client::SessionWaits waits, Clock::time_point until) noexcept {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now()).count();
     if (left <= 0) return false;
-    pollfd interests[] = {{waits.hiprio ? rings_->hiprio_fd() : -1, POLLIN, 0},
-                          {waits.control ? rings_->request_fd() : -1, POLLIN, 0}};
+    pollfd interests[] = {{waits.hiprio ? queues_->hiprio().wait_fd : -1, POLLIN, 0},
+                          {waits.control ? queues_->request_queue(0).wait_fd : -1, POLLIN, 0}};
     const int ready = ::poll(interests, std::size(interests), static_cast<int>(left));
     for (const pollfd& interest : interests) {
         if (interest.revents != 0) static_cast<void>(backends::take_event(interest.fd));
@@ -199,7 +212,7 @@ void Channel::after_drain(void* owner) noexcept {
 
 void Channel::lane_drained() noexcept {
     if (stopping_) {
-        // Another thread found the failure. It holds this lock until the device is stopped, then needs the lane's.
+        // The thread that found the failure holds this lock until the device is stopped, then needs the lane's.
         const SharedLane::Unlocked unlocked(shared_lane_);
         const MutexLock lock(attachment_mutex_);
     }
@@ -242,7 +255,7 @@ void Channel::await_forgets() {
                hiprio_used_when_stuck_ == connection_.counters().hiprio_used;
     });
     if (sent) return;
-    // What a stuck server does not take stays in line. Nobody waits for it again before it has taken something.
+    // The FORGETs stay in line. Nobody waits for this server again before it has used one.
     const SharedLane::Lock lock(shared_lane_);
     hiprio_used_when_stuck_ = connection_.counters().hiprio_used;
 }
@@ -272,7 +285,7 @@ void Channel::stop_device() noexcept {
     {
         const SharedLane::Unlocked unlocked(shared_lane_);
         const MutexLock lock(attachment_mutex_);
-        stopped = rings_->stop();
+        stopped = queues_->stop();
     }
     stopping_ = false;
     note_end(stopped);
@@ -283,10 +296,10 @@ void Channel::note_end(Errc stopped) noexcept {
     if (stopped != Errc::ok && stopped != Errc::device_gone) end_ = DeviceEnd::may_still_write;
 }
 
-// On a thread of the attachment's.
+// Is called on a thread of the attachment's.
 void Channel::device_gone() noexcept {
     const SharedLane::Lock lock(shared_lane_);
-    if (rings_ == nullptr || shared_lane_.client().lane == nullptr) {
+    if (queues_ == nullptr || shared_lane_.client().lane == nullptr) {
         failed_ = Errc::device_gone;
         return;
     }
@@ -302,7 +315,7 @@ void Channel::device_silent() noexcept {
 
 void Channel::wake_all() noexcept {
     shared_lane_.nudge();
-    backends::signal_unless_full(rings_->hiprio_fd());
+    backends::signal_unless_full(queues_->hiprio().wait_fd);
 }
 
 Result<Region> Channel::allocate(std::size_t bytes) {
@@ -322,7 +335,7 @@ void Channel::release(const Region& region) {
 
 ChannelStats Channel::stats() {
     const SharedLane::Lock lock(shared_lane_);
-    const auto& ring = rings_->request_ring().counters();
+    const RingDriverCounters ring = rings_ != nullptr ? rings_->request_ring().counters() : RingDriverCounters{};
     const auto& lane = lane_.counters();
     const auto& waits = shared_lane_.counters();
     ChannelStats stats;

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "vfsproto/posix/driver_queues.hpp"
 
+#include "vfsproto/config.hpp"
+
+#include <algorithm>
+
 namespace vfsproto::posix {
 
 namespace {
@@ -38,10 +42,22 @@ Errc DriverQueues::start(const RingOptions& options) {
     const auto config = read_fs_config(attachment_.transport(), bring_up_.features());
     if (!config) return config.error();
     config_ = *config;
-    if (const Errc errc = set_up(queues_[0], kHiprioQueue, options); errc != Errc::ok) return errc;
-    const QueueIndex request = request_queue_index(bring_up_.features(), 0);
-    if (const Errc errc = set_up(queues_[1], request, options); errc != Errc::ok) return errc;
+    if (const Errc errc = set_up(queues_.emplace_back(), kHiprioQueue, options); errc != Errc::ok) return errc;
+    const std::size_t count = usable_request_queues(options);
+    for (std::size_t i = 0; i < count; ++i) {
+        const QueueIndex index = request_queue_index(bring_up_.features(), static_cast<std::uint16_t>(i));
+        if (const Errc errc = set_up(queues_.emplace_back(), index, options); errc != Errc::ok) return errc;
+    }
     return bring_up_.go_live();
+}
+
+std::size_t DriverQueues::usable_request_queues(const RingOptions& options) const noexcept {
+    std::size_t count = std::min<std::size_t>(options.request_queues, config_.num_request_queues);
+    const std::uint16_t bearable = attachment_.quirks().max_request_queues; // 0: any number
+    if (bearable != 0) count = std::min<std::size_t>(count, bearable);
+    const auto first = static_cast<std::size_t>(request_queue_index(bring_up_.features(), 0));
+    count = std::min(count, config::kMaxQueues - first);
+    return std::max<std::size_t>(count, 1);
 }
 
 Errc DriverQueues::set_up(Queue& queue, QueueIndex index, const RingOptions& options) {

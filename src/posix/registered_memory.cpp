@@ -3,7 +3,7 @@
 
 namespace vfsproto::posix {
 
-// Who kept what one object said must not take it for another's, even if that one lies at the same place.
+// Versions are unique in the process: a cached answer of one object must not match a later object at the same address.
 std::uint64_t RegisteredMemory::next_version() noexcept {
     static std::atomic<std::uint64_t> last{0};
     return last.fetch_add(1, std::memory_order_relaxed) + 1;

@@ -101,7 +101,7 @@ TEST_CASE("virtiofsd serves rings of any size, down to two entries", "[integrati
         INFO(connected.trouble);
         REQUIRE(connected.mount);
         // A size that is no power of two is rounded down.
-        CHECK(connected.mount->channel().rings().request_ring().size() == (size == 100 ? 64 : size));
+        CHECK(connected.mount->channel().rings()->request_ring().size() == (size == 100 ? 64 : size));
         use(*connected.mount);
     }
     CHECK(daemon.wait() == 0);

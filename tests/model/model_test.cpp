@@ -105,7 +105,7 @@ TEST_CASE("random operations over packed rings, and over rings in order, equal p
             std::make_unique<backends::Passthrough>(backends::PassthroughOptions{.root = scratch.served()}), device),
         options);
     REQUIRE(mount);
-    REQUIRE((*mount)->channel().rings().request_ring().kind() == kind);
+    REQUIRE((*mount)->channel().rings()->request_ring().kind() == kind);
     model::MountSubject ours(**mount);
     model::PosixSubject reference(scratch.reference());
     run(ours, reference, from_environment("VFSPROTO_MODEL_STEPS", 20'000), is_order_of_names);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The hosted seam between the backends and the faces above them: one device, reachable, with memory both sides can see.
+// The hosted seam between the backends and the faces above them: one device, reachable, with memory both sides can see. Most
+// are virtio devices, whose queues are laid out over transport(); others bring queues of their own, by own_queues().
 #pragma once
 
+#include "vfsproto/backends/queue_set.hpp"
 #include "vfsproto/base/region.hpp"
 #include "vfsproto/base/result.hpp"
 #include "vfsproto/fuse/client/quirks.hpp"
@@ -10,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -25,7 +28,12 @@ public:
     Attachment& operator=(const Attachment&) = delete;
     virtual ~Attachment() = default;
 
-    [[nodiscard]] virtual Transport& transport() noexcept = 0;
+    // Returns the virtio device. An attachment with queues of its own has none: every call on what it returns is answered
+    // with transport_failed.
+    [[nodiscard]] virtual Transport& transport() noexcept { return no_transport(); }
+    // Returns the attachment's own queues, live, which the caller owns and destroys before the attachment. None for a virtio
+    // device: its queues are brought up over transport(). Called once. May sleep.
+    [[nodiscard]] virtual OwnQueues own_queues() { return {}; }
 
     // Memory the device can reach: zeroed, page aligned, owned by the attachment until release(). Legal at any time,
     // also while queues run. Errors: no_memory, transport_failed, device_gone.

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The request queue as a channel's lane uses it: the ring itself and not a table of functions, so that a request's way
-// into the ring and out of it is compiled in one piece with the lane's. Which kind of ring it
-// is, only this knows.
+// The request queue as a channel's lane uses it: a ring of either kind, compiled in one piece with the lane, or a host's own
+// queue behind its table. Only this knows which it is. The fast path is the split ring's; all others share its one branch.
 #pragma once
 
 #include "vfsproto/fuse/client/lane.hpp"
@@ -10,77 +9,97 @@
 
 namespace vfsproto::posix {
 
-// A model of RequestQueue. Does not own the ring it refers to.
+// A model of RequestQueue. Does not own the queue it refers to.
 class AnyRing {
 public:
     AnyRing() noexcept = default;
     explicit AnyRing(SplitDriver& ring) noexcept : split_(&ring) {}
     explicit AnyRing(PackedDriver& ring) noexcept : packed_(&ring) {}
+    explicit AnyRing(const QueueRef& queue) noexcept : own_(queue) {}
 
-    [[nodiscard]] QueueLimits limits() const noexcept { return is_packed() ? packed_->limits() : split_->limits(); }
+    [[nodiscard]] QueueLimits limits() const noexcept {
+        if (split_ != nullptr) return split_->limits();
+        return packed_ != nullptr ? packed_->limits() : QueueRef(own_).limits();
+    }
     [[nodiscard]] Errc submit(std::span<const Segment> readable, std::span<const Segment> writable,
                               Token token) noexcept {
-        return is_packed() ? packed_->submit(readable, writable, token) : split_->submit(readable, writable, token);
+        if (split_ != nullptr) return split_->submit(readable, writable, token);
+        return submit_elsewhere(readable, writable, token);
     }
     template <std::size_t R, std::size_t W> [[gnu::always_inline, nodiscard]] Errc
     submit(const Segment (&readable)[R], const Segment (&writable)[W], Token token) noexcept {
-        if (is_packed()) [[unlikely]]
-            return packed_->submit(readable, writable, token);
+        if (split_ == nullptr) [[unlikely]]
+            return submit_elsewhere(readable, writable, token);
         return split_->submit(readable, writable, token);
     }
-    // A packed ring prepares no chains: used descriptors overwrite them.
+    // Only a split ring prepares chains: on a packed one used descriptors overwrite them.
     template <std::size_t Varying, std::size_t R, std::size_t W> [[gnu::always_inline, nodiscard]] Errc
     submit_prepared(const Segment (&readable)[R], const Segment (&writable)[W], Token token, PreparedId id) noexcept {
-        if (is_packed()) [[unlikely]]
-            return packed_->submit(readable, writable, token);
+        if (split_ == nullptr) [[unlikely]]
+            return submit_elsewhere(readable, writable, token);
         return split_->submit_prepared<Varying>(readable, writable, token, id);
     }
     [[gnu::always_inline, nodiscard]] bool has_prepared(PreparedId id) const noexcept {
-        return !is_packed() && split_->has_prepared(id);
+        return split_ != nullptr && split_->has_prepared(id);
     }
     template <std::size_t Varying, std::size_t R, std::size_t W> [[gnu::always_inline, nodiscard]] Errc
     submit_prepared(Segment segment, PreparedLengths others, Token token) noexcept {
         return split_->submit_prepared<Varying, R, W>(segment, others, token);
     }
     [[nodiscard]] PreparedId reserve_prepared(std::uint32_t count) noexcept {
-        return is_packed() ? PreparedId::none : split_->reserve_prepared(count);
+        return split_ != nullptr ? split_->reserve_prepared(count) : PreparedId::none;
     }
     [[gnu::always_inline]] void kick() noexcept {
-        if (is_packed()) [[unlikely]]
-            return packed_->kick();
+        if (split_ == nullptr) [[unlikely]]
+            return packed_ != nullptr ? packed_->kick() : own_.kick();
         split_->kick();
     }
     [[gnu::always_inline, nodiscard]] std::size_t poll(std::span<Completion> out) noexcept {
-        if (is_packed()) [[unlikely]]
-            return packed_->poll(out);
+        if (split_ == nullptr) [[unlikely]]
+            return packed_ != nullptr ? packed_->poll(out) : own_.poll(out);
         return split_->poll(out);
     }
     [[gnu::always_inline, nodiscard]] bool arm(std::uint16_t completions) noexcept {
-        if (is_packed()) [[unlikely]]
-            return packed_->arm(completions);
+        if (split_ == nullptr) [[unlikely]]
+            return packed_ != nullptr ? packed_->arm(completions) : own_.arm(completions);
         return split_->arm(completions);
     }
-    void disarm() noexcept { is_packed() ? packed_->disarm() : split_->disarm(); }
+    // Does nothing on a host's own queue.
+    void disarm() noexcept {
+        if (split_ != nullptr) return split_->disarm();
+        if (packed_ != nullptr) packed_->disarm();
+    }
     [[gnu::always_inline, nodiscard]] Errc error() const noexcept {
-        if (is_packed()) [[unlikely]]
-            return packed_->error();
+        if (split_ == nullptr) [[unlikely]]
+            return packed_ != nullptr ? packed_->error() : QueueRef(own_).error();
         return split_->error();
     }
     [[nodiscard]] std::size_t evacuate(std::span<Completion> out) noexcept {
-        return is_packed() ? packed_->evacuate(out) : split_->evacuate(out);
+        if (split_ != nullptr) return split_->evacuate(out);
+        return packed_ != nullptr ? packed_->evacuate(out) : own_.evacuate(out);
     }
 
-    [[nodiscard]] std::uint16_t size() const noexcept { return is_packed() ? packed_->size() : split_->size(); }
+    // Entries of the ring, and what its driver counted; 0 and zeros for a host's own queue, which has no ring.
+    [[nodiscard]] std::uint16_t size() const noexcept {
+        if (split_ != nullptr) return split_->size();
+        return packed_ != nullptr ? packed_->size() : std::uint16_t{0};
+    }
     [[nodiscard]] RingDriverCounters counters() const noexcept {
-        return is_packed() ? packed_->counters() : split_->counters();
+        if (split_ != nullptr) return split_->counters();
+        return packed_ != nullptr ? packed_->counters() : RingDriverCounters{};
     }
 
 private:
-    // Asked of the pointer that a split ring needs anyway.
-    [[gnu::always_inline, nodiscard]] bool is_packed() const noexcept { return split_ == nullptr; }
+    template <class Readable, class Writable> [[gnu::always_inline, nodiscard]] Errc
+    submit_elsewhere(const Readable& readable, const Writable& writable, Token token) noexcept {
+        if (packed_ != nullptr) return packed_->submit(readable, writable, token);
+        return own_.submit(readable, writable, token);
+    }
 
+    // At most one of the three is there. split_ is asked first, because a split ring needs the pointer anyway.
     SplitDriver* split_ = nullptr;
     PackedDriver* packed_ = nullptr;
+    QueueRef own_;
 };
 
 static_assert(RequestQueue<AnyRing>);

@@ -39,13 +39,13 @@ struct ChannelOptions {
     std::chrono::milliseconds silence{0};
 };
 
-// What happened since the start, in plain numbers.
+// Counts since the start.
 struct ChannelStats {
     std::uint64_t requests = 0;
     std::uint64_t descriptors = 0; // on the request queue, as its doorbells
     std::uint64_t doorbells = 0;
     std::uint64_t sleeps = 0;     // waits for an interrupt
-    std::uint64_t interrupts = 0; // … that one ended
+    std::uint64_t interrupts = 0; // sleeps that an interrupt ended
     std::uint64_t copies = 0;     // payloads that were not registered memory
     std::uint64_t syscalls = 0;   // doorbells, sleeps, yields, futexes
     std::uint64_t waited_for_slot = 0;
@@ -78,7 +78,7 @@ public:
     // Gives the lookups of these nodes back to the server and frees them. Sleeps only while the server is behind with
     // earlier ones, on behalf of all threads in one of them, and not again until a server that was stuck has moved.
     void forget(const std::vector<client::Node*>& nodes);
-    // … one lookup of a node that is in no table.
+    // Gives back one lookup of a node that is in no table.
     void give_back(std::uint64_t nodeid);
 
     // Memory the device can reach: requests that carry it are not copied. Errors: no_memory and the transport's.
@@ -97,12 +97,14 @@ public:
     }
     [[nodiscard]] const client::SessionParams& params() const noexcept { return connection_.params(); }
     [[nodiscard]] backends::Attachment& attachment() noexcept { return *attachment_; }
-    [[nodiscard]] const DriverQueues& rings() const noexcept { return *rings_; }
+    [[nodiscard]] const backends::QueueSet& queues() const noexcept { return *queues_; }
+    // Returns queues() as rings; nullptr where the attachment brought queues of its own.
+    [[nodiscard]] const DriverQueues* rings() const noexcept { return rings_; }
     // Bytes one request or reply can carry of memory the device cannot reach.
     [[nodiscard]] std::uint32_t max_bounced() const noexcept { return lane_.max_bounced(); }
     [[nodiscard]] std::size_t slots() const noexcept { return lane_slots_.size(); }
     [[nodiscard]] ChannelStats stats();
-    // ok, or why nothing works any more.
+    // Returns ok, or why nothing works any more.
     [[nodiscard]] Errc failure();
 
 private:
@@ -114,6 +116,7 @@ private:
     };
 
     [[nodiscard]] Failure start();
+    [[nodiscard]] Failure connect();
     [[nodiscard]] Failure make_lane();
     [[nodiscard]] Failure open_session();
     void settle_limits() noexcept;
@@ -141,7 +144,8 @@ private:
     std::unique_ptr<backends::Attachment> attachment_;
     Mutex attachment_mutex_;   // its calls are made by one thread at a time
     std::mutex forgets_mutex_; // taken before the shared lane's lock
-    std::unique_ptr<DriverQueues> rings_;
+    std::unique_ptr<backends::QueueSet> queues_;
+    DriverQueues* rings_ = nullptr; // queues_, if they are a virtio device's
     RegisteredMemory memory_;
     Region lane_memory_{};
     Region session_memory_{};

@@ -55,7 +55,7 @@ public:
     [[nodiscard]] QueueLimits limits() const noexcept { return queue_.limits(); }
     [[nodiscard]] RingDriverCounters counters() const noexcept { return queue_.counters(); }
     [[nodiscard]] AnyRing& queue() noexcept { return queue_; }
-    // For telling the device where the areas are.
+    // Returns what the device must be told: where the areas are.
     [[nodiscard]] const QueueAddresses& addresses() const noexcept { return addresses_; }
     void set_doorbell(Doorbell doorbell) noexcept {
         packed_.set_doorbell(doorbell);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The rings of one attached device, brought up in order and torn down again.
+// The queues of an attached virtio device, as rings: brought up in order and torn down again.
 #pragma once
 
 #include "vfsproto/backends/attachment.hpp"
@@ -10,6 +10,7 @@
 #include "vfsproto/virtqueue/queue_ref.hpp"
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 
@@ -26,39 +27,40 @@ struct RingOptions {
     std::uint16_t max_segments = 4; // of one request
     UseIndirect indirect = UseIndirect::automatic;
     FeatureSet withheld{}; // features not to be taken although both sides have them
-    // In order: IN_ORDER is taken where it is offered; replies are then believed as to their length.
+    // in_order: IN_ORDER is taken where it is offered. The length in a reply's header then counts.
     UseOrder order = UseOrder::any;
+    // Request queues to bring up; the device, its quirks and config::kMaxQueues may allow fewer. At least one is.
+    std::uint16_t request_queues = 1;
 };
 
 // One owner at a time; every call may sleep.
-class DriverQueues {
+class DriverQueues final : public backends::QueueSet {
 public:
-    // hiprio and one request queue (every known server has just one). The attachment outlives the rings.
+    // Brings up the hiprio queue and the request queues. The attachment outlives them.
     // Errors: bad_argument (max_segments is 0); what the transport and the rings say.
     [[nodiscard]] static Expected<std::unique_ptr<DriverQueues>> bring_up(backends::Attachment& attachment,
                                                                           const RingOptions& options);
-    ~DriverQueues();
-    DriverQueues(const DriverQueues&) = delete;
-    DriverQueues& operator=(const DriverQueues&) = delete;
+    ~DriverQueues() override;
 
-    [[nodiscard]] QueueRef hiprio() noexcept { return make_queue_ref(queues_[0].ring.queue()); }
-    [[nodiscard]] QueueRef request_queue() noexcept { return make_queue_ref(queues_[1].ring.queue()); }
-    [[nodiscard]] AnyRing request_lane_queue() noexcept { return queues_[1].ring.queue(); }
-    [[nodiscard]] int hiprio_fd() const noexcept { return queues_[0].wait_fd; }
-    [[nodiscard]] int request_fd() const noexcept { return queues_[1].wait_fd; }
-    [[nodiscard]] const DriverQueue& hiprio_ring() const noexcept { return queues_[0].ring; }
-    [[nodiscard]] const DriverQueue& request_ring() const noexcept { return queues_[1].ring; }
-
-    [[nodiscard]] const FsConfig& config() const noexcept { return config_; }
-    [[nodiscard]] FeatureSet features() const noexcept { return bring_up_.features(); }
-    [[nodiscard]] FeatureSet offered() const noexcept { return bring_up_.offered(); }
-
-    // Stops the device, once; later calls return what the first did. With ok and device_gone it touches no memory of ours any
-    // more. Any other error: it may still write, and the memory must not be used for anything else.
-    [[nodiscard]] Errc stop() noexcept {
+    [[nodiscard]] backends::SetQueue hiprio() noexcept override { return set_queue(queues_.front()); }
+    [[nodiscard]] std::size_t request_queues() const noexcept override { return queues_.size() - 1; }
+    [[nodiscard]] backends::SetQueue request_queue(std::size_t number) noexcept override {
+        return set_queue(queues_[1 + number]);
+    }
+    [[nodiscard]] const FsConfig& config() const noexcept override { return config_; }
+    [[nodiscard]] FeatureSet features() const noexcept override { return bring_up_.features(); }
+    [[nodiscard]] Errc stop() noexcept override {
         if (!stopped_) stopped_ = bring_up_.tear_down();
         return *stopped_;
     }
+
+    // Returns a request queue as a ring, for a lane that is compiled in one piece with it.
+    [[nodiscard]] AnyRing request_lane_queue(std::size_t number) noexcept { return queues_[1 + number].ring.queue(); }
+    [[nodiscard]] const DriverQueue& hiprio_ring() const noexcept { return queues_.front().ring; }
+    [[nodiscard]] const DriverQueue& request_ring(std::size_t number = 0) const noexcept {
+        return queues_[1 + number].ring;
+    }
+    [[nodiscard]] FeatureSet offered() const noexcept { return bring_up_.offered(); }
 
 private:
     struct Queue {
@@ -72,12 +74,16 @@ private:
         : attachment_(attachment), bring_up_(attachment.transport()) {}
     [[nodiscard]] Errc start(const RingOptions& options);
     [[nodiscard]] Errc set_up(Queue& queue, QueueIndex index, const RingOptions& options);
+    [[nodiscard]] std::size_t usable_request_queues(const RingOptions& options) const noexcept;
+    [[nodiscard]] static backends::SetQueue set_queue(Queue& queue) noexcept {
+        return {make_queue_ref(queue.ring.queue()), queue.wait_fd};
+    }
 
     backends::Attachment& attachment_;
     BringUp bring_up_;
     FsConfig config_{};
     std::optional<Errc> stopped_;
-    Queue queues_[2];
+    std::deque<Queue> queues_; // never moved: hiprio, then the request queues
 };
 
 } // namespace vfsproto::posix

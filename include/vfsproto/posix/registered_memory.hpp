@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Which of the process's memory the device can reach. Asked for every transfer, so the question takes no lock.
+// Knows which of the process's memory the device can reach. find() is asked for every transfer and takes no lock.
 #pragma once
 
 #include "vfsproto/base/region.hpp"
@@ -35,8 +35,8 @@ public:
         return nullptr;
     }
 
-    // Another number after each removal, another for each object in the process, and never 0: what find() said at the same
-    // number still holds. Any thread.
+    // Returns a number that changes with each removal and is unique to this object in the process; never 0. An answer of find()
+    // holds as long as the number is the same. Any thread.
     [[nodiscard]] std::uint64_t version() const noexcept { return version_.load(std::memory_order_acquire); }
 
 private:

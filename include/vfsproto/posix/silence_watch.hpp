@@ -14,7 +14,7 @@ namespace vfsproto::posix {
 
 class SilenceWatch {
 public:
-    // How many answers there were so far; nothing while none is owed.
+    // Returns the number of answers so far; nothing while none is owed.
     using Progress = std::function<std::optional<std::uint64_t>()>;
 
     // `silent` is called once, when an answer was owed and none came for `limit`. Both are called by a thread of the

@@ -98,6 +98,9 @@ protected:
     ~Transport() = default; // never deleted through the base: no operator delete is needed
 };
 
+// Returns a transport with no device behind it: every call that may fail answers transport_failed.
+[[nodiscard]] Transport& no_transport() noexcept;
+
 // Returns ok if the device is still there and works. To be called after a configuration interrupt. Errors: device_gone,
 // needs_reset, what the transport says.
 [[nodiscard]] inline Errc check_health(Transport& transport) noexcept {

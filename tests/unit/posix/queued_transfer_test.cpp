@@ -91,7 +91,7 @@ TEST_CASE("transfers of registered memory pass beside other operations, more of 
     while (queue.next() != nullptr) {}
     for (const QueuedRead& read : reads) REQUIRE((read.succeeded() && read.bytes() == kPiece));
     CHECK(same(back.bytes(), data.bytes()));
-    const bool has_room = over->channel().rings().request_ring().limits().max_segments >= 3;
+    const bool has_room = over->channel().rings()->request_ring().limits().max_segments >= 3;
     CHECK((over->channel().stats().copies == before) == has_room);
     succeeds(over->close(std::move(file)));
 }

@@ -78,6 +78,24 @@ TEST_CASE("a ring whose requests may have no segment is refused", "[rings]") {
     CHECK(mount.failure().errc == Errc::bad_argument);
 }
 
+TEST_CASE("as many request queues are brought up as are asked for, offered, and borne", "[rings]") {
+    constexpr std::uint16_t kOffered = 4;
+    struct Case {
+        std::uint16_t wanted;
+        std::uint16_t borne; // 0: any number
+        std::size_t got;
+    };
+    const Case one = GENERATE(Case{0, 0, 1}, Case{1, 0, 1}, Case{3, 0, 3}, Case{9, 0, kOffered}, Case{9, 2, 2});
+    MountedOptions options;
+    options.device.num_request_queues = kOffered;
+    options.device.quirks.max_request_queues = one.borne;
+    options.mount.channel.rings.request_queues = one.wanted;
+    OverMemfs over(options);
+    CHECK(over->channel().queues().request_queues() == one.got);
+    test::put(*over, "/f", "x"); // by the first of them
+    CHECK(test::get(*over, "/f") == "x");
+}
+
 TEMPLATE_TEST_CASE("a mount works over rings of any size", "[rings]", OverMemfs, OverDirectory) {
     const Watchdog watchdog("sizes of rings");
     MountedOptions options = with_many_files();
@@ -87,7 +105,7 @@ TEMPLATE_TEST_CASE("a mount works over rings of any size", "[rings]", OverMemfs,
     options.mount.channel.rings.indirect = GENERATE(UseIndirect::never, UseIndirect::automatic, UseIndirect::always);
     INFO("size " << options.device.queue_size);
     TestType over(options);
-    const std::uint16_t size = over->channel().rings().request_ring().size();
+    const std::uint16_t size = over->channel().rings()->request_ring().size();
     CHECK(size == split_size_within(options.device.queue_size));
     CHECK(over->channel().slots() <= size);
     use(*over);
@@ -107,7 +125,7 @@ TEMPLATE_TEST_CASE("a mount works over packed rings of any size, in order or not
     if (!by_events) options.mount.channel.rings.withheld.add(Feature::event_idx);
     INFO("size " << options.device.queue_size);
     TestType over(options);
-    const posix::DriverQueues& rings = over->channel().rings();
+    const posix::DriverQueues& rings = *over->channel().rings();
     CHECK(rings.request_ring().kind() == posix::RingKind::packed);
     CHECK(rings.request_ring().size() == options.device.queue_size);
     const bool is_in_order = options.mount.channel.rings.order == UseOrder::in_order;
@@ -127,7 +145,7 @@ TEMPLATE_TEST_CASE("a mount works over split rings in order", "[rings]", OverMem
     options.mount.channel.rings.indirect = GENERATE(UseIndirect::never, UseIndirect::always);
     options.mount.channel.rings.order = UseOrder::in_order;
     TestType over(options);
-    const posix::DriverQueues& rings = over->channel().rings();
+    const posix::DriverQueues& rings = *over->channel().rings();
     CHECK(rings.request_ring().kind() == posix::RingKind::split);
     CHECK(rings.features().has(Feature::in_order));
     CHECK(rings.request_ring().limits().written == WrittenLength::upper_bound);
@@ -141,19 +159,19 @@ TEST_CASE("IN_ORDER is taken only by who wants it", "[rings]") {
     if (is_withheld) options.mount.channel.rings.withheld.add(Feature::in_order);
     options.mount.channel.rings.order = is_withheld ? UseOrder::in_order : UseOrder::any;
     OverMemfs over(options);
-    CHECK_FALSE(over->channel().rings().features().has(Feature::in_order));
+    CHECK_FALSE(over->channel().rings()->features().has(Feature::in_order));
     use(*over);
 }
 
 TEST_CASE("an offer that is no power of two is rounded down, and so is a wish", "[rings]") {
     MountedOptions options;
     options.device.queue_size = 100;
-    CHECK(OverMemfs(options)->channel().rings().request_ring().size() == 64);
+    CHECK(OverMemfs(options)->channel().rings()->request_ring().size() == 64);
     options.device.queue_size = 256;
     options.mount.channel.rings.queue_size = 100;
-    CHECK(OverMemfs(options)->channel().rings().request_ring().size() == 64);
+    CHECK(OverMemfs(options)->channel().rings()->request_ring().size() == 64);
     options.mount.channel.rings.queue_size = 512;
-    CHECK(OverMemfs(options)->channel().rings().request_ring().size() == 256);
+    CHECK(OverMemfs(options)->channel().rings()->request_ring().size() == 256);
 }
 
 TEST_CASE("a ring of one entry cannot be mounted", "[rings]") {
@@ -183,9 +201,9 @@ TEMPLATE_TEST_CASE("a mount works without event indices and without indirect des
     }
     TestType over(options);
     for (const Feature feature : {Feature::event_idx, Feature::indirect_desc}) {
-        CHECK(over->channel().rings().features().has(feature) != withheld.has(feature));
+        CHECK(over->channel().rings()->features().has(feature) != withheld.has(feature));
     }
-    CHECK(over->channel().rings().features().has(Feature::version_1));
+    CHECK(over->channel().rings()->features().has(Feature::version_1));
     use(*over);
 }
 
@@ -220,6 +238,6 @@ TEST_CASE("several request queues are offered, and one is used", "[rings]") {
     MountedOptions options;
     options.device.num_request_queues = 4;
     OverMemfs over(options);
-    CHECK(over->channel().rings().config().num_request_queues == 4);
+    CHECK(over->channel().rings()->config().num_request_queues == 4);
     use(*over);
 }
