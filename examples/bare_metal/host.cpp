@@ -29,7 +29,7 @@ int memcmp(const void* left, const void* right, std::size_t bytes) {
     }
     return 0;
 }
-// Of an abstract class' table, should the compiler keep one: nobody calls it.
+// The compiler may keep the table of an abstract class, which names this; nobody calls it.
 void __cxa_pure_virtual() { host::fail("a pure virtual function", "called"); } // NOLINT
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What the engine asks of any host, on top of machine.hpp: memory, registers, patience, interrupts, words for people.
+// The engine asks these of any host; machine.hpp lies below: memory, registers, patience, interrupts, words for people.
 #pragma once
 
 #include "machine.hpp"

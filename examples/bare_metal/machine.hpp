@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What differs from machine to machine. machine_NAME.cpp has the bodies, start_NAME.S what comes before run().
+// These differ from machine to machine. machine_NAME.cpp has the bodies, start_NAME.S the code before run().
 #pragma once
 
 #include <cstddef>
@@ -7,13 +7,13 @@
 
 namespace machine {
 
-// To the serial line.
+// Writes to the serial line.
 void put(char c) noexcept;
-// Since some time in the past.
+// Returns the time since some moment in the past.
 [[nodiscard]] std::uint64_t microseconds() noexcept;
 [[noreturn]] void power_off() noexcept;
 
-// Where virtio-mmio devices may be.
+// Tells where virtio-mmio devices may be.
 struct MmioSlots {
     std::uintptr_t first;
     std::size_t stride; // bytes from one to the next

@@ -14,7 +14,7 @@ class PciFunction {
 public:
     // Looks for it on bus 0, places its BARs, lets it answer and write to memory. False: there is none.
     [[nodiscard]] bool find(std::uint16_t vendor, std::uint16_t device) noexcept;
-    // Where its structures are. Errors: as find_virtio_structures().
+    // Finds its structures. Errors: as find_virtio_structures().
     [[nodiscard]] vfsproto::Errc map(vfsproto::VirtioPciWindows& windows) noexcept;
 
 private:

@@ -15,7 +15,7 @@
 
 #include <array>
 
-// Whatever goes wrong ends the run with words: there is nobody to hand an error to.
+// Any failure ends the run with words: there is nobody to hand an error to.
 class Share {
 public:
     explicit Share(vfsproto::Transport& transport) noexcept : bring_up_(transport), transport_(transport) {}

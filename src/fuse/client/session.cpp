@@ -11,7 +11,7 @@ namespace vfsproto::client {
 
 namespace {
 
-// In the control block: INIT or DESTROY, INTERRUPTs and their replies, the reply to INIT or DESTROY.
+// The control block holds INIT or DESTROY, then INTERRUPTs and their replies, then the reply to INIT or DESTROY.
 constexpr std::uint32_t kInterruptsAt = 1024;
 constexpr std::uint32_t kInterruptStride = 128; // bytes from one to the next
 constexpr std::uint32_t kInterruptReplyAt = 64; // in its own part
@@ -100,7 +100,7 @@ Errc Session::open(const InitOptions& wanted) noexcept {
     in.max_readahead = wanted_.max_readahead;
     in.flags = wanted_.flags.low_word();
     in.flags2 = wanted_.flags.high_word();
-    // Always 64 bytes: one server dies of INIT_EXT with the short form, and both take the long one without it.
+    // INIT is always 64 bytes long: one server dies of INIT_EXT with the short form, and both take the long one without it.
     prepare_control(wire::Opcode::init, &in, sizeof(in), sizeof(wire::InitOut));
     control_ = Control::init;
     return Errc::ok;
@@ -150,7 +150,7 @@ void Session::handle_completion(wire::QueueKind queue, Token token, std::uint32_
     if (queue == wire::QueueKind::hiprio) return handle_hiprio(token.slot, written);
     if (token.slot != kControlToken || control_progress_ != Progress::in_flight) return;
     control_progress_ = Progress::idle;
-    // Whatever DESTROY answers, the session is over.
+    // The session is over, whatever DESTROY was answered.
     if (control_ == Control::destroy) static_cast<void>(step(SessionInput::destroy_done));
     if (control_ == Control::init) handle_init(written);
 }

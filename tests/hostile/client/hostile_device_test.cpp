@@ -21,7 +21,7 @@ std::uint64_t seed_of_run() {
     return wanted != nullptr ? std::strtoull(wanted, nullptr, 10) : 20240612;
 }
 
-// What a hostile device makes of a request: mostly something that passes the first checks.
+// A hostile device answers so: mostly something that passes the first checks.
 struct Lie {
     std::vector<std::byte> bytes; // written into the writable part, as far as it fits
     std::uint32_t written = 0;

@@ -131,7 +131,7 @@ private:
         auto* task = named<Op>(place);
         task->op.start(mount_.client, kCaller, place.nodeid);
     }
-    // … whose answer is an entry.
+    // An operation whose answer is an entry.
     template <wire::Opcode Op> void start_entry(Task<client::Single<Op>>* task) {
         task->then = [this](auto& done) { mount_.drop(&mount_.count(done.op.call.reply)); };
         task->op.start(mount_.client, kCaller, task->place.nodeid);
@@ -275,7 +275,7 @@ private:
         if (Op == wire::Opcode::write) {
             for (std::uint64_t i = 0; i < span.len; ++i) span.host[i] = content(span.offset + i);
         }
-        // Back to the list however it ended.
+        // The file goes back to the list however that ended.
         task->op.on_finish = [](client::Operation& operation) noexcept {
             std::unique_ptr<Task<client::Transfer<Op>>> self(static_cast<Task<client::Transfer<Op>>*>(operation.user));
             RandomUser& user = self->owner;

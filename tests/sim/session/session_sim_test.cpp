@@ -17,7 +17,7 @@ using wire::Opcode;
 
 namespace {
 
-// How a run ends well: everything closed, everything forgotten, the session over.
+// A run ends well with everything closed, everything forgotten, the session over.
 void end_well(SimulatedMount& mount, RandomUser& user) {
     user.close_all();
     REQUIRE_FALSE(mount.gone());
@@ -128,7 +128,7 @@ TEST_CASE("a server that keeps requests to itself for a while changes nothing") 
     end_well(mount, user);
 }
 
-// Whatever a server may answer instead of doing it, at every request of a run in turn.
+// A server may answer an error to any request: each request of a run gets one in turn.
 TEST_CASE("each request of a run fails once: the run goes on, and the counts stay exact") {
     constexpr int kOperations = 60;
     const auto run = [&](std::uint64_t at, Errno error) {
@@ -232,7 +232,7 @@ Aftermath run_faulty(FaultKind kind, std::uint64_t at) {
     user.abandon();
     mount.evict(0);
     mount.settle();
-    // After a failure they are given back to nobody: a reset drops everything.
+    // Nobody is given them back after a failure: a reset drops everything.
     mount.free_links();
     CHECK(mount.links_out == 0);
     CHECK(mount.nodes.size() == 0);

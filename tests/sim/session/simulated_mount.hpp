@@ -76,13 +76,13 @@ public:
         for (auto& [nodeid, node] : by_number_) delete node;
     }
 
-    // INIT. False when the server or the device refused. Also after a failure or an unmount: the device is reset first.
+    // Sends INIT. False when the server or the device refused.
     bool mount(const client::InitOptions& wanted = {}) {
         REQUIRE(connection.open(wanted) == Errc::ok);
         run_session();
         return session().state() == client::SessionState::ready;
     }
-    // DESTROY, after everything else is over.
+    // Sends DESTROY, after everything else is over.
     bool unmount() {
         REQUIRE(lane.idle());
         REQUIRE(connection.close() == Errc::ok);
@@ -169,7 +169,7 @@ public:
     }
     [[nodiscard]] const std::map<std::uint64_t, client::Node*>& known() const { return by_number_; }
 
-    // At rest, what we count is what the server counts: node by node, and in all.
+    // Checks at rest that we count what the server counts, node by node and in all.
     void check_counts() {
         std::uint64_t sum = 0;
         for (const auto& [nodeid, node] : by_number_) {

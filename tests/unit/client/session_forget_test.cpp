@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::size_t kPerBatch = (Session::kBlock - sizeof(wire::InHeader) - sizeof(wire::BatchForgetIn)) / 16;
 
-// What a message gives back, in order.
+// Lists what a message gives back, in order.
 std::vector<wire::ForgetOne> parse(const SessionScript::Message& message) {
     CHECK(message.request.queue == wire::QueueKind::hiprio);
     CHECK(message.request.writable.len == 0);

@@ -43,7 +43,7 @@ struct SessionScript {
         REQUIRE(session.init(block, options) == Errc::ok);
     }
 
-    // What the session wants to send, without taking it.
+    // Returns what the session wants to send, without taking it.
     std::optional<Message> peek() {
         Message message;
         if (!session.peek_request(message.request)) return std::nullopt;

@@ -24,7 +24,7 @@
 
 namespace vfsproto::client {
 
-// The queues of which an interrupt is worth waking up for.
+// Names the queues whose interrupts the session waits for.
 struct SessionWaits {
     bool hiprio = false;
     bool control = false;
@@ -62,7 +62,7 @@ public:
     [[nodiscard]] const SessionParams& params() const noexcept { return session_.params(); }
     [[nodiscard]] StickyEnosys& sticky() noexcept { return sticky_; }
     [[nodiscard]] const ConnectionCounters& counters() const noexcept { return counters_; }
-    // ok, or what fail() was called with.
+    // Returns ok, or what fail() was called with.
     [[nodiscard]] Errc failure() const noexcept { return failed_; }
     // True if the session waits for nothing: it is neither being opened nor closed.
     [[nodiscard]] bool is_settled() const noexcept;
@@ -75,16 +75,18 @@ public:
     [[nodiscard]] Errc close() noexcept { return session_.close(); }
     void forget(ForgetLink& link) noexcept { session_.forget(link); }
     [[nodiscard]] ForgetLink* take_forgotten() noexcept { return session_.take_forgotten(); }
-    // As Session's. pump() sends it.
+    // Wants a request interrupted, as Session::interrupt(); pump() sends the message.
     [[nodiscard]] Errc interrupt(std::uint64_t unique) noexcept { return session_.interrupt(unique); }
     void end_interrupt(std::uint64_t unique) noexcept { session_.end_interrupt(unique); }
 
     // Takes what was used of the session's queues, and sends what the session wants to say until a queue is full. Returns ok,
     // or why nothing on this device can be believed any more: then the host stops it and calls fail().
     [[nodiscard]] Errc pump() noexcept;
-    // After a drain of a lane, under the lock: pump() if something is under way on hiprio; else looks at the lanes alone.
+    // Called after a drain of a lane, under the lock. Does what pump() does if the hiprio queue holds messages, else looks at
+    // the lanes alone.
     [[nodiscard]] Errc drained() noexcept;
-    // Which queues to wait for, and asks both for an interrupt. arm() is true if there is something to take already.
+    // next_wait() returns which queues to wait for; arm() asks those for an interrupt, and is true if there is something to
+    // take already.
     [[nodiscard]] SessionWaits next_wait() const noexcept;
     [[nodiscard]] bool arm() noexcept;
     // The device is gone, or was stopped: it touches no memory any more. Every request of every lane ends with `why`, and

@@ -20,15 +20,15 @@ struct ForgetLink {
 // One owner at a time.
 class ForgetBatch {
 public:
-    // nlookup must be what the server counts, never more: one server aborts on an over-forget. Nodes 0 and 1 and a
-    // count of 0 have nothing to give back and are passed on as written.
+    // Adds lookups to give back. nlookup must be what the server counts, never more: one server aborts on an over-forget. Nodes
+    // 0 and 1 and a count of 0 have nothing to give back and are passed on as written.
     void add(ForgetLink& link) noexcept;
     [[nodiscard]] bool empty() const noexcept { return first_ == nullptr; }
     // Encodes as many as fit behind one header (FORGET for one, BATCH_FORGET for more) and moves their links to the
     // written list. Returns the bytes of the message, 0 when there is nothing to send. `unique` as in InHeader. `message`
     // is at least 64 bytes.
     [[nodiscard]] std::uint32_t encode(std::span<std::byte> message, std::uint64_t unique) noexcept;
-    // A link whose lookups are on their way (or void): the caller may reuse or free it. nullptr when none.
+    // Returns a link whose lookups are on their way, or void: the caller may reuse or free it. nullptr when there is none.
     [[nodiscard]] ForgetLink* take_written() noexcept;
     // Nothing will be sent any more: every link goes to the written list.
     void drop_all() noexcept;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What is known of one particular server beyond what it negotiates. Data: a backend that recognises its peer fills one
-// in, and the client reads it; no code path names a server.
+// Holds what is known of one server beyond what it negotiates. A backend that recognises its peer fills it in, and the client
+// reads it; no code path names a server.
 #pragma once
 
 #include <cstdint>

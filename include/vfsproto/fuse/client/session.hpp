@@ -48,7 +48,7 @@ inline constexpr SessionTransition kSessionTransitions[] = {
 // The flags this client implements, and so may offer.
 [[nodiscard]] wire::InitFlags implemented_init_flags() noexcept;
 
-// What to ask for in INIT.
+// Asked for in INIT; the server may grant less.
 struct InitOptions {
     wire::InitFlags flags = implemented_init_flags(); // anything not implemented is left out
     std::uint32_t max_readahead = 1u << 20;           // bytes
@@ -66,7 +66,7 @@ struct SessionRequest {
 
 struct SessionOptions {
     Quirks quirks{};
-    // Of the request queue. With upper bounds the length in the reply's header counts instead.
+    // Tells how exact used lengths are on the control queue. With upper bounds the length in the reply's header counts.
     WrittenLength lengths = WrittenLength::exact;
 };
 
@@ -87,7 +87,7 @@ public:
     [[nodiscard]] SessionState state() const noexcept { return state_; }
     // Valid from `ready` on, immutable until the next open().
     [[nodiscard]] const SessionParams& params() const noexcept { return params_; }
-    // Why the state is `failed`; for init_refused, server_error() is what the server said.
+    // Returns why the state is `failed`; for init_refused, server_error() is what the server said.
     [[nodiscard]] Errc failure() const noexcept { return failure_; }
     [[nodiscard]] wire::Errno server_error() const noexcept { return server_error_; }
     // Counts the open() that succeeded; 0 before the first. A node, a handle or a request of another generation means nothing
@@ -105,7 +105,7 @@ public:
     void handle_completion(wire::QueueKind queue, Token token, std::uint32_t written) noexcept;
     // The message peek_request() showed is on its queue now.
     void handle_submitted(wire::QueueKind queue, Token token) noexcept;
-    // After close(): no lane has a request in flight any more, nor will have. Remembered while FORGETs are under way.
+    // Called after close(), when no lane has a request in flight nor will have one. Remembered while FORGETs are under way.
     void handle_lanes_idle() noexcept;
     // Nothing will be answered any more; `why` becomes failure(). Every link comes back through take_forgotten().
     void handle_device_gone(Errc why) noexcept;
@@ -139,7 +139,7 @@ private:
     enum class Control : std::uint8_t { none, init, destroy };
     enum class Progress : std::uint8_t { idle, prepared, in_flight };
 
-    // On the hiprio queue. `again`: answered with EAGAIN, and not yet wanted again.
+    // One request to be interrupted. `again`: the server said EAGAIN, and it is not wanted again yet.
     struct Interrupt {
         enum class Step : std::uint8_t { none, wanted, in_flight, again } step = Step::none;
         std::uint64_t target = 0; // 0: ended while in flight

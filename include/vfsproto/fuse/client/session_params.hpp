@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Settled by FUSE_INIT. Immutable while the session is ready, so lanes share it without locks.
+// FUSE_INIT settles these. They are immutable while the session is ready, so lanes share them without locks.
 #pragma once
 
 #include "vfsproto/fuse/wire/init_flags.hpp"
@@ -15,7 +15,7 @@ struct SessionParams {
     std::uint32_t generation = 0; // of the session: counts its open()s; 0 before the first
     std::uint32_t minor = 0;      // the effective one: the smaller of both sides'
     wire::InitFlags flags{};      // negotiated: offered by us and taken by the server
-    // Offered by us. Some flags only say what we bear (NO_OPEN_SUPPORT, NO_OPENDIR_SUPPORT); servers need not take them.
+    // We offered these. Some flags only say what we bear (NO_OPEN_SUPPORT, NO_OPENDIR_SUPPORT); servers need not take them.
     wire::InitFlags offered{};
     std::uint32_t max_readahead = 0;
     std::uint32_t max_write = kPageSize; // bytes of one WRITE, already clamped to max_pages and BIG_WRITES

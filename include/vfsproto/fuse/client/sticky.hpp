@@ -16,7 +16,7 @@ class StickyEnosys {
 public:
     // Any thread, as mark() is.
     [[nodiscard]] bool is_missing(wire::Opcode op) const noexcept { return (load_relaxed(bits_) & bit(op)) != 0; }
-    // Of two lanes that mark at once one may be lost: its operation is asked once more.
+    // Two lanes that mark at once may lose one mark: its operation is asked once more.
     void mark(wire::Opcode op) noexcept { store_relaxed(bits_, load_relaxed(bits_) | bit(op)); }
     void reset() noexcept { store_relaxed(bits_, 0); }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// How a request's `unique` is made: (sequence:38 | lane:8 | slot:16) << 1. No two requests of a session are alike, so a
+// Makes a request's `unique`: (sequence:38 | lane:8 | slot:16) << 1. No two requests of a session are alike, so a
 // late or forged reply fails a compare. Bit 0 stays free for INTERRUPT and bit 63 for RESEND (fuse.h 7.40).
 #pragma once
 
