@@ -10,6 +10,7 @@
 #include <future>
 
 using namespace vfsproto;
+using backends::Opened;
 using backends::VhostUser;
 using backends::VhostUserOptions;
 using test::Bytes;
@@ -33,7 +34,7 @@ std::unique_ptr<VhostUser> open(const Virtiofsd& daemon, std::uint64_t withheld 
     options.withheld_protocol_features = withheld;
     options.queue_size = queue_size;
     options.arena_size = std::size_t{1} << 20;
-    VhostUser::Opened opened = VhostUser::open(options);
+    Opened<VhostUser> opened = VhostUser::open(options);
     INFO(opened.message);
     REQUIRE(opened);
     return std::move(opened.device);

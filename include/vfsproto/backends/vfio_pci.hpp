@@ -3,9 +3,9 @@
 #pragma once
 
 #include "vfsproto/backends/attachment.hpp"
+#include "vfsproto/backends/opened.hpp"
 
 #include <chrono>
-#include <memory>
 #include <string>
 
 namespace vfsproto::backends {
@@ -26,17 +26,9 @@ struct VfioPciOptions {
 // where there are none. describe() shows which it is.
 class VfioPci : public Attachment {
 public:
-    struct Opened {
-        std::unique_ptr<VfioPci> device; // nullptr when it failed
-        Errc error = Errc::ok;
-        std::string message; // for people, one line; empty when it did not fail
-
-        [[nodiscard]] explicit operator bool() const noexcept { return device != nullptr; }
-    };
-
     // Takes the device, which vfio-pci must have, and resets it. By IOMMUFD where the kernel has it, else by groups.
     // Errors: bad_argument; device_gone (no such device); transport_failed; no_memory; config_invalid (no virtio device).
-    [[nodiscard]] static Opened open(VfioPciOptions options);
+    [[nodiscard]] static Opened<VfioPci> open(VfioPciOptions options);
 
     // Lets the device reach memory of the caller's, at addresses of the attachment's; `memory` starts and ends at pages,
     // and the caller keeps it, and leaves it to no child process, until unmap(). Errors: bad_argument; no_memory (also: not

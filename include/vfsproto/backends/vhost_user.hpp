@@ -4,9 +4,9 @@
 #pragma once
 
 #include "vfsproto/backends/attachment.hpp"
+#include "vfsproto/backends/opened.hpp"
 
 #include <chrono>
-#include <memory>
 #include <optional>
 #include <string_view>
 
@@ -39,17 +39,9 @@ struct VhostUserOptions {
 
 class VhostUser : public Attachment {
 public:
-    struct Opened {
-        std::unique_ptr<VhostUser> device; // nullptr when it failed
-        Errc error = Errc::ok;
-        std::string message; // for people, one line; empty when it did not fail
-
-        [[nodiscard]] explicit operator bool() const noexcept { return device != nullptr; }
-    };
-
     // Connects and asks everything that is asked once. May take connect_patience and, with a bad back end, several
     // reply_timeouts. Errors: bad_argument; transport_failed; device_gone; queue_absent.
-    [[nodiscard]] static Opened open(VhostUserOptions options);
+    [[nodiscard]] static Opened<VhostUser> open(VhostUserOptions options);
 
     // Stops one queue (GET_VRING_BASE). Returns the ring's base: the index of the next chain the back end would have taken,
     // on a packed ring the position of that chain, and that of the next used descriptor in the upper half. Afterwards the

@@ -8,13 +8,13 @@
 
 namespace vfsproto::backends {
 
-VfioPci::Opened VfioPci::open(VfioPciOptions options) {
+Opened<VfioPci> VfioPci::open(VfioPciOptions options) {
     return vfio_pci::open(vfio_pci::the_system(), PciDevices(), std::move(options));
 }
 
 namespace vfio_pci {
 
-VfioPci::Opened open(Calls& calls, const PciDevices& devices, VfioPciOptions options) {
+Opened<VfioPci> open(Calls& calls, const PciDevices& devices, VfioPciOptions options) {
     constexpr std::size_t kHuge = std::size_t{2} << 20;
     if (options.run_size == 0 || options.run_size % kHuge != 0) {
         return {nullptr, Errc::bad_argument, "memory is mapped in multiples of 2 MiB"};

@@ -9,6 +9,6 @@
 namespace vfsproto::backends::vfio_pci {
 
 // VfioPci::open() on this kernel, with these devices.
-[[nodiscard]] VfioPci::Opened open(Calls& calls, const PciDevices& devices, VfioPciOptions options);
+[[nodiscard]] Opened<VfioPci> open(Calls& calls, const PciDevices& devices, VfioPciOptions options);
 
 } // namespace vfsproto::backends::vfio_pci

@@ -24,7 +24,7 @@ std::vector<std::byte> fs_config_space(std::string_view tag, std::uint16_t num_r
     return space;
 }
 
-VhostUser::Opened VhostUser::open(VhostUserOptions options) {
+Opened<VhostUser> VhostUser::open(VhostUserOptions options) {
     using namespace vhost_user;
     FileDescriptor socket(std::exchange(options.connected_socket, -1));
     if (options.queue_size == 0 || options.queue_size > 32768) {
