@@ -42,6 +42,8 @@ CASES = {
         ("include/vfsproto/base/a.hpp", "// Example (include/vfsproto/base/a.hpp):\n//\n//     f();\n//     g();\n\nf();\nh();\ng();\n",
          "the example is not in"),
     ],
+    "comments": [("src/posix/a.cpp", "// Of the last request.\nint x;\n", "starts with 'Of'"),
+                 ("src/posix/b.cpp", "// The last request.\nint x;\n", None)],
     "conformance": [("docs/conformance.md", "| § | who | requirement | test |\n|---|---|---|---|\n| 2.1 | driver | MUST | `a test` |\n",
                      "no test is called: a test"),
                     ("docs/conformance.md", "| § | who | requirement | test |\n|---|---|---|---|\n| 2.1 | driver | MUST | `it \"holds\" (1 | 2)` |\n",

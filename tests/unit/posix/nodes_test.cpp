@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What the server holds for us: counted exactly, bounded, given back.
+// The nodes the server holds for us are counted exactly, bounded, and given back.
 #include "support/watchdog.hpp"
 #include "unit/posix/mounted.hpp"
 
@@ -65,7 +65,7 @@ TEST_CASE("idle nodes are bounded, the oldest go first", "[nodes]") {
 
 namespace {
 
-// How many files without a name this process, and so the server in it, keeps alive by descriptors.
+// Counts the files without a name that this process, and so the server in it, keeps alive by descriptors.
 std::size_t deleted_files_held(const test::ScratchDirectory& directory) {
     const std::string below = std::filesystem::canonical(directory.path()).string() + "/";
     const std::string deleted = " (deleted)";
@@ -159,7 +159,7 @@ TEMPLATE_TEST_CASE("an unlinked file goes back at once", "[nodes]", OverMemfs, O
     CHECK(over->nodes().size() == 1);
     succeeds(over->unlink("/f"));
     CHECK(over->nodes().size() == 0);
-    // Not while it has another name.
+    // The node is not given back while it has another name.
     test::put(*over, "/f", "x");
     succeeds(over->link("/f", "/g"));
     succeeds(over->unlink("/f"));

@@ -156,7 +156,7 @@ TEST_CASE("each transfer of a burst has its own outcome", "[io_queue]") {
     IoQueue queue(over->channel());
     std::deque<QueuedRead> reads(15);
     std::deque<QueuedWrite> writes(15);
-    // The same storage twice: nothing is left of the last outcome.
+    // The same storage is used twice: nothing is left of the last outcome.
     for (int round = 0; round < 2; ++round) {
         failed = cut = 0;
         for (std::size_t i = 0; i < 15; ++i) {

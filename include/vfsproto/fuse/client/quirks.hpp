@@ -9,7 +9,7 @@ namespace vfsproto::client {
 
 enum class InterruptUse : std::uint8_t { never, allowed };
 enum class DestroyReply : std::uint8_t { always, may_be_missing };
-// Whether the server may be sent a CREATE without O_EXCL of a name that exists. One aborts.
+// Says whether the server may be sent a CREATE without O_EXCL of a name that exists. One aborts.
 enum class CreateExisting : std::uint8_t { never, allowed };
 
 struct Quirks {

@@ -48,7 +48,7 @@ inline constexpr SessionTransition kSessionTransitions[] = {
 // The flags this client implements, and so may offer.
 [[nodiscard]] wire::InitFlags implemented_init_flags() noexcept;
 
-// Asked for in INIT; the server may grant less.
+// The options that INIT asks for; the server may grant less.
 struct InitOptions {
     wire::InitFlags flags = implemented_init_flags(); // anything not implemented is left out
     std::uint32_t max_readahead = 1u << 20;           // bytes
