@@ -20,7 +20,7 @@
 
 #include "vfsproto/fuse/client/lane.hpp"
 #include "vfsproto/fuse/server/server_lane.hpp"
-#include "vfsproto/posix/any_ring.hpp"
+#include "vfsproto/posix/detail/any_ring.hpp"
 
 #include <algorithm>
 #include <cstdio>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "vfsproto/posix/channel.hpp"
+#include "vfsproto/posix/detail/channel.hpp"
 
 #include "vfsproto/backends/file_descriptor.hpp"
 

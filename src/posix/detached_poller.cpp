@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "vfsproto/posix/detached_poller.hpp"
+#include "vfsproto/posix/detail/detached_poller.hpp"
 
 namespace vfsproto::posix {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "vfsproto/posix/driver_queues.hpp"
+#include "vfsproto/posix/detail/driver_queues.hpp"
 
 #include "vfsproto/config.hpp"
 

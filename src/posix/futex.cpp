@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "vfsproto/posix/futex.hpp"
+#include "vfsproto/posix/detail/futex.hpp"
 
 #include <linux/futex.h>
 #include <sys/syscall.h>

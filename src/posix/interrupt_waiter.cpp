@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "vfsproto/posix/interrupt_waiter.hpp"
+#include "vfsproto/posix/detail/interrupt_waiter.hpp"
 
 #include "clock.hpp"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "name_steps.hpp"
 
-#include "vfsproto/posix/path_walk.hpp"
+#include "vfsproto/posix/detail/path_walk.hpp"
 
 #include <type_traits>
 

@@ -9,7 +9,7 @@
 #pragma once
 
 #include "vfsproto/fuse/client/operations/names.hpp"
-#include "vfsproto/posix/path_steps.hpp"
+#include "vfsproto/posix/detail/path_steps.hpp"
 
 #include <cstdint>
 #include <string_view>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "vfsproto/posix/node_cache.hpp"
+#include "vfsproto/posix/detail/node_cache.hpp"
 
 #include "vfsproto/config.hpp"
 

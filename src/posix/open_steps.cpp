@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "vfsproto/posix/open_steps.hpp"
+#include "vfsproto/posix/detail/open_steps.hpp"
 
 namespace vfsproto::posix {
 

@@ -4,7 +4,7 @@
 
 #include "vfsproto/fuse/client/operations/attributes.hpp"
 #include "vfsproto/fuse/client/operations/names.hpp"
-#include "vfsproto/posix/path_steps.hpp"
+#include "vfsproto/posix/detail/path_steps.hpp"
 
 #include <cstddef>
 #include <string_view>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "vfsproto/posix/path_steps.hpp"
+#include "vfsproto/posix/detail/path_steps.hpp"
 
 namespace vfsproto::posix {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "vfsproto/posix/path_walk.hpp"
+#include "vfsproto/posix/detail/path_walk.hpp"
 
 #include "path_requests.hpp"
 

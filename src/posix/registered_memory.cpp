@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "vfsproto/posix/registered_memory.hpp"
+#include "vfsproto/posix/detail/registered_memory.hpp"
 
 namespace vfsproto::posix {
 

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "vfsproto/fuse/client/lane_body.hpp"
-#include "vfsproto/posix/shared_lane.hpp"
+#include "vfsproto/posix/detail/shared_lane.hpp"
 
 namespace vfsproto::posix {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "vfsproto/posix/shared_lane.hpp"
+#include "vfsproto/posix/detail/shared_lane.hpp"
 
 #include "clock.hpp"
 

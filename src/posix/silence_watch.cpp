@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "vfsproto/posix/silence_watch.hpp"
+#include "vfsproto/posix/detail/silence_watch.hpp"
 
 #include <utility>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "vfsproto/posix/wait_policy.hpp"
+#include "vfsproto/posix/detail/wait_policy.hpp"
 
 #include <initializer_list>
 

@@ -9,7 +9,7 @@
 
 #include "vfsproto/backends/file_descriptor.hpp"
 #include "vfsproto/backends/vhost_user.hpp"
-#include "vfsproto/posix/driver_queue.hpp"
+#include "vfsproto/posix/detail/driver_queue.hpp"
 #include "vfsproto/transport/bring_up.hpp"
 
 #include <poll.h>

@@ -6,7 +6,7 @@
 #include "support/message.hpp"
 
 #include "vfsproto/backends/attachment.hpp"
-#include "vfsproto/posix/driver_queue.hpp"
+#include "vfsproto/posix/detail/driver_queue.hpp"
 #include "vfsproto/transport/bring_up.hpp"
 
 #include <poll.h>

@@ -10,7 +10,7 @@
 // the bytes) must stay until its handler runs; so must this object, the mount and the execution context.
 #pragma once
 
-#include "vfsproto/posix/detached_call.hpp"
+#include "vfsproto/posix/detail/detached_call.hpp"
 #include "vfsproto/posix/mount.hpp"
 
 #include <cstdint>

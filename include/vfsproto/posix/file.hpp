@@ -4,7 +4,7 @@
 
 #include "vfsproto/base/region.hpp"
 #include "vfsproto/fuse/client/operations/directories.hpp"
-#include "vfsproto/posix/node_cache.hpp"
+#include "vfsproto/posix/detail/node_cache.hpp"
 
 #include <cstdint>
 #include <memory>

@@ -7,11 +7,11 @@
 #pragma once
 
 #include "vfsproto/fuse/client/operations/data.hpp"
-#include "vfsproto/posix/channel.hpp"
+#include "vfsproto/posix/detail/channel.hpp"
+#include "vfsproto/posix/detail/node_cache.hpp"
+#include "vfsproto/posix/detail/open_steps.hpp"
+#include "vfsproto/posix/detail/path_walk.hpp"
 #include "vfsproto/posix/file.hpp"
-#include "vfsproto/posix/node_cache.hpp"
-#include "vfsproto/posix/open_steps.hpp"
-#include "vfsproto/posix/path_walk.hpp"
 
 #include <cstdint>
 #include <memory>

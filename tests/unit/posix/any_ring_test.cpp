@@ -6,7 +6,7 @@
 
 #include "vfsproto/fuse/client/lane_body.hpp"
 #include "vfsproto/fuse/client/request.hpp"
-#include "vfsproto/posix/any_ring.hpp"
+#include "vfsproto/posix/detail/any_ring.hpp"
 
 #include <deque>
 #include <map>

@@ -8,7 +8,7 @@
 
 #include "vfsproto/backends/loopback.hpp"
 #include "vfsproto/fuse/client/operations/data.hpp"
-#include "vfsproto/posix/channel.hpp"
+#include "vfsproto/posix/detail/channel.hpp"
 
 #include <array>
 #include <memory>

@@ -3,7 +3,7 @@
 #include "support/watchdog.hpp"
 #include "unit/posix/mounted.hpp"
 
-#include "vfsproto/posix/driver_queues.hpp"
+#include "vfsproto/posix/detail/driver_queues.hpp"
 
 #include <atomic>
 #include <thread>

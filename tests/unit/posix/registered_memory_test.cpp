@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "support/catch.hpp"
 
-#include "vfsproto/posix/registered_memory.hpp"
+#include "vfsproto/posix/detail/registered_memory.hpp"
 
 #include <atomic>
 #include <memory>

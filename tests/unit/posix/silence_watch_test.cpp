@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "support/catch.hpp"
 
-#include "vfsproto/posix/silence_watch.hpp"
+#include "vfsproto/posix/detail/silence_watch.hpp"
 
 #include <atomic>
 #include <future>

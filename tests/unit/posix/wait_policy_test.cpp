@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "support/catch.hpp"
 
-#include "vfsproto/posix/wait_policy.hpp"
+#include "vfsproto/posix/detail/wait_policy.hpp"
 
 using namespace vfsproto;
 using posix::Spun;

@@ -8,7 +8,7 @@
 //   emulated_devices bring-ups ADDRESS COUNT        (a virtio-fs device: opened so often, with something done each time)
 #include "vfsproto/backends/file_descriptor.hpp"
 #include "vfsproto/backends/vfio_pci.hpp"
-#include "vfsproto/posix/driver_queue.hpp"
+#include "vfsproto/posix/detail/driver_queue.hpp"
 #include "vfsproto/posix/mount.hpp"
 #include "vfsproto/transport/bring_up.hpp"
 

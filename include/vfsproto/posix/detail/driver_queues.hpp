@@ -3,7 +3,7 @@
 #pragma once
 
 #include "vfsproto/backends/attachment.hpp"
-#include "vfsproto/posix/driver_queue.hpp"
+#include "vfsproto/posix/detail/driver_queue.hpp"
 #include "vfsproto/posix/failure.hpp"
 #include "vfsproto/transport/bring_up.hpp"
 #include "vfsproto/transport/fs_config.hpp"

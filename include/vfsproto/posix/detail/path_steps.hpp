@@ -7,7 +7,7 @@
 //   while (want() is lookup, readlink or attributes) make that request of nodeid(), then handle_…() its answer
 #pragma once
 
-#include "vfsproto/posix/node_cache.hpp"
+#include "vfsproto/posix/detail/node_cache.hpp"
 
 #include <cstdint>
 #include <string>

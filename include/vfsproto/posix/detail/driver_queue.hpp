@@ -2,7 +2,7 @@
 // The driver side of one queue, as a ring of the kind that was negotiated. Nothing above knows which it is.
 #pragma once
 
-#include "vfsproto/posix/any_ring.hpp"
+#include "vfsproto/posix/detail/any_ring.hpp"
 #include "vfsproto/transport/features.hpp"
 #include "vfsproto/transport/transport.hpp"
 

@@ -3,8 +3,8 @@
 // under the lane's lock on whatever thread polls; all that happens there is a post to the handler's executor.
 #pragma once
 
-#include "vfsproto/posix/asio_prefix.hpp"
-#include "vfsproto/posix/channel.hpp"
+#include "vfsproto/posix/detail/asio_prefix.hpp"
+#include "vfsproto/posix/detail/channel.hpp"
 
 #include <atomic>
 #include <cstddef>

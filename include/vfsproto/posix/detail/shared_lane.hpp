@@ -5,11 +5,11 @@
 #pragma once
 
 #include "vfsproto/fuse/client/operations/operation.hpp"
-#include "vfsproto/posix/any_ring.hpp"
-#include "vfsproto/posix/futex.hpp"
-#include "vfsproto/posix/interrupt_waiter.hpp"
-#include "vfsproto/posix/staged_transfer.hpp"
-#include "vfsproto/posix/wait_policy.hpp"
+#include "vfsproto/posix/detail/any_ring.hpp"
+#include "vfsproto/posix/detail/futex.hpp"
+#include "vfsproto/posix/detail/interrupt_waiter.hpp"
+#include "vfsproto/posix/detail/staged_transfer.hpp"
+#include "vfsproto/posix/detail/wait_policy.hpp"
 
 #include <atomic>
 #include <cstdint>

@@ -3,7 +3,7 @@
 // waiting thread, for as long as there are such operations; in between it sleeps.
 #pragma once
 
-#include "vfsproto/posix/shared_lane.hpp"
+#include "vfsproto/posix/detail/shared_lane.hpp"
 
 #include <atomic>
 #include <cstdint>

@@ -4,8 +4,8 @@
 #pragma once
 
 #include "vfsproto/fuse/client/node_table.hpp"
-#include "vfsproto/posix/channel.hpp"
-#include "vfsproto/posix/futex.hpp"
+#include "vfsproto/posix/detail/channel.hpp"
+#include "vfsproto/posix/detail/futex.hpp"
 
 #include <cstdint>
 #include <utility>

@@ -7,12 +7,12 @@
 #include "vfsproto/fuse/client/connection.hpp"
 #include "vfsproto/fuse/client/node_table.hpp"
 #include "vfsproto/fuse/client/operations/data.hpp"
-#include "vfsproto/posix/detached_poller.hpp"
-#include "vfsproto/posix/driver_queues.hpp"
+#include "vfsproto/posix/detail/detached_poller.hpp"
+#include "vfsproto/posix/detail/driver_queues.hpp"
+#include "vfsproto/posix/detail/registered_memory.hpp"
+#include "vfsproto/posix/detail/shared_lane.hpp"
+#include "vfsproto/posix/detail/silence_watch.hpp"
 #include "vfsproto/posix/failure.hpp"
-#include "vfsproto/posix/registered_memory.hpp"
-#include "vfsproto/posix/shared_lane.hpp"
-#include "vfsproto/posix/silence_watch.hpp"
 
 #include <chrono>
 #include <cstdint>

@@ -2,7 +2,7 @@
 // open(2) as steps without I/O: a walk, then OPEN or CREATE, and what to do when the server refuses one.
 #pragma once
 
-#include "vfsproto/posix/path_steps.hpp"
+#include "vfsproto/posix/detail/path_steps.hpp"
 
 #include <cstdint>
 #include <string_view>

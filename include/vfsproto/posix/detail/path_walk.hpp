@@ -2,7 +2,7 @@
 // PathSteps, walked by a thread that waits for each answer.
 #pragma once
 
-#include "vfsproto/posix/path_steps.hpp"
+#include "vfsproto/posix/detail/path_steps.hpp"
 
 #include <string_view>
 
