@@ -115,7 +115,7 @@ PackedDevice::Shape PackedDevice::pop_slow(std::span<HostSegment> storage) noexc
     if (!is_available(word)) return {};                   // [packed.device.pop_slow.again]
     if (ordering_ == Ordering::platform) platform_fence();
 
-    ChainWalk walk{.memory = *memory_, .storage = storage};
+    ChainWalk walk(*memory_, storage);
     PackedDesc* at = next_avail_;
     std::uint32_t count = 1;
     Errc why = Errc::ok; // [packed.device.pop_slow.why]
@@ -133,12 +133,12 @@ PackedDevice::Shape PackedDevice::pop_slow(std::span<HostSegment> storage) noexc
         }
     }
     if (why != Errc::ok) return latch(why);
-    if (walk.segments == 0) return latch(Errc::chain_empty);
+    if (walk.segments() == 0) return latch(Errc::chain_empty);
     const std::uint32_t id = PackedDesc::id_of(word);
     if (id >= size_ || (order_ == UseOrder::any && states_[id].bytes != 0)) return latch(Errc::avail_head_invalid);
-    return accept(id, {.readable = static_cast<std::uint16_t>(walk.segments - walk.writable),
-                       .writable = static_cast<std::uint16_t>(walk.writable),
-                       .descriptors = static_cast<std::uint16_t>(count)});
+    return accept(
+        id,
+        {.readable = walk.readable(), .writable = walk.writable(), .descriptors = static_cast<std::uint16_t>(count)});
 }
 
 // Adds all entries of a table, one after the other. WRITE is the only flag of an entry that means something, and it means

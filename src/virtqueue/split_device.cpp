@@ -90,7 +90,7 @@ void SplitDevice::prepare_publication() noexcept {
 
 // Takes any chain, legal or not: indirect, in several regions, with empty descriptors. Names the violation.
 SplitDevice::Shape SplitDevice::pop_slow(std::span<HostSegment> storage, std::uint32_t id, std::size_t head) noexcept {
-    ChainWalk walk{.memory = *memory_, .storage = storage};
+    ChainWalk walk(*memory_, storage);
     SplitDesc desc = load_descriptor(descriptors_[id]);
     std::uint32_t count = 1;
     for (;; ++count) {
@@ -102,11 +102,10 @@ SplitDevice::Shape SplitDevice::pop_slow(std::span<HostSegment> storage, std::ui
         if (count >= max_chain_) return latch(Errc::chain_too_long); // [split.device.pop_slow.bound]
         desc = load_descriptor(descriptors_[desc.next()]);
     }
-    if (walk.segments == 0) return latch(Errc::chain_empty);
-    return accept(id, head,
-                  {.readable = static_cast<std::uint16_t>(walk.segments - walk.writable),
-                   .writable = static_cast<std::uint16_t>(walk.writable),
-                   .descriptors = static_cast<std::uint16_t>(count)});
+    if (walk.segments() == 0) return latch(Errc::chain_empty);
+    return accept(
+        id, head,
+        {.readable = walk.readable(), .writable = walk.writable(), .descriptors = static_cast<std::uint16_t>(count)});
 }
 
 // A table is the last descriptor of its chain and no element of it; its own WRITE flag means nothing (virtio 1.2

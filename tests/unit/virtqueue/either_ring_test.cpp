@@ -35,6 +35,79 @@ TEMPLATE_TEST_CASE("a chain may lie in several regions, and regions may come and
     CHECK(pair.device.error() == Errc::chain_address);
 }
 
+TEMPLATE_TEST_CASE("a descriptor that spans regions which follow each other is one segment for each", "[virtqueue]",
+                   RingPair, PackedPair) {
+    TestType pair({.size = 8});
+    const std::uint64_t boundary = pair.data_addr(TestType::kDataBytes);
+    Pages middle(4096);
+    Pages last(4096);
+    const Region second = middle.at(DeviceAddr{boundary});
+    const Region third = last.at(DeviceAddr{boundary + second.size()});
+    REQUIRE(pair.table.add(third) == Errc::ok);
+    REQUIRE(pair.table.add(second) == Errc::ok);
+    constexpr std::uint32_t kBefore = 24;
+    constexpr std::uint32_t kBehind = 40;
+    const auto spanning = static_cast<std::uint32_t>(kBefore + second.size() + kBehind);
+    const Segment readable[] = {{DeviceAddr{boundary - kBefore}, 2 * kBefore}};
+    const Segment writable[] = {{DeviceAddr{boundary - kBefore}, spanning}};
+    REQUIRE(pair.driver.submit(readable, writable, Token{7}) == Errc::ok);
+    pair.driver.kick();
+    REQUIRE(pair.pop() >= 0);
+    std::byte* const end_of_first = pair.data.host() + TestType::kDataBytes;
+    REQUIRE(pair.chain.readable().size() == 2);
+    CHECK(pair.chain.readable()[0].data == end_of_first - kBefore);
+    CHECK(pair.chain.readable()[0].len == kBefore);
+    CHECK(pair.chain.readable()[1].data == second.host());
+    CHECK(pair.chain.readable()[1].len == kBefore);
+    REQUIRE(pair.chain.writable().size() == 3);
+    CHECK(pair.chain.writable()[0].data == end_of_first - kBefore);
+    CHECK(pair.chain.writable()[1].data == second.host());
+    CHECK(pair.chain.writable()[1].len == second.size());
+    CHECK(pair.chain.writable()[2].data == third.host());
+    CHECK(total_length(pair.chain.writable()) == spanning);
+    REQUIRE(pair.device.push(pair.chain, spanning) == Errc::ok);
+    pair.device.publish();
+    REQUIRE(pair.poll() == 1);
+    CHECK(pair.done[0].written == spanning);
+    // The ring goes on where it should: the chain took two descriptors, not five.
+    pair.submit_and_kick(1);
+    CHECK(pair.serve());
+    CHECK(pair.poll() == 1);
+}
+
+TEMPLATE_TEST_CASE("a descriptor that leaves the last of several regions, or wraps, latches the device side",
+                   "[virtqueue][hostile]", RingPair, PackedPair) {
+    TestType pair({.size = 8});
+    const std::uint64_t boundary = pair.data_addr(TestType::kDataBytes);
+    Pages middle(4096);
+    Pages lowest(4096);
+    Pages highest(4096);
+    REQUIRE(pair.table.add(middle.at(DeviceAddr{boundary})) == Errc::ok);
+    REQUIRE(pair.table.add(lowest.at(DeviceAddr{0})) == Errc::ok);
+    REQUIRE(pair.table.add(highest.at(DeviceAddr{0} + (std::uint64_t{0} - 4096))) == Errc::ok);
+    const Segment past_the_end{DeviceAddr{boundary - 8}, 4096 + 9};
+    const Segment wrapping{DeviceAddr{std::uint64_t{0} - 8}, 16};
+    const Segment wrong = GENERATE_COPY(past_the_end, wrapping);
+    REQUIRE(pair.driver.submit({}, {&wrong, 1}, Token{0}) == Errc::ok);
+    pair.driver.kick();
+    CHECK(pair.pop() == -1);
+    CHECK(pair.device.error() == Errc::chain_address);
+}
+
+TEMPLATE_TEST_CASE("a descriptor that spans more regions than there is room for segments latches the device side",
+                   "[virtqueue][hostile]", RingPair, PackedPair) {
+    TestType pair({.size = 8});
+    const std::uint64_t boundary = pair.data_addr(TestType::kDataBytes);
+    Pages middle(4096);
+    REQUIRE(pair.table.add(middle.at(DeviceAddr{boundary})) == Errc::ok);
+    pair.chain.storage = std::span(pair.storage).first(1);
+    const Segment spanning{DeviceAddr{boundary - 8}, 16};
+    REQUIRE(pair.driver.submit({}, {&spanning, 1}, Token{0}) == Errc::ok);
+    pair.driver.kick();
+    CHECK(pair.pop() == -1);
+    CHECK(pair.device.error() == Errc::chain_too_long);
+}
+
 TEMPLATE_TEST_CASE("a device refuses a ring it cannot serve", "[virtqueue]", RingPair, PackedPair) {
     TestType pair({.size = 8});
     typename TestType::Device device;
