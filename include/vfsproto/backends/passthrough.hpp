@@ -20,6 +20,9 @@ struct PassthroughOptions {
     std::chrono::nanoseconds entry_valid =
         std::chrono::seconds(1);                                   // how long a client may trust a name; 0 = not at all
     std::chrono::nanoseconds attr_valid = std::chrono::seconds(1); // the same for attributes
+    // The most descriptors a client may hold: one for each inode it knows, one for each open file or directory. More is
+    // EMFILE. At most, and if 0, seven eighths of the process' hard limit.
+    std::size_t max_descriptors = 0;
 };
 
 // A row passthrough does not answer, and why.
@@ -69,6 +72,7 @@ public:
         std::size_t inodes = 0;           // held by the client, the root included
         std::size_t handles = 0;          // open files and directories
         std::uint64_t over_forgotten = 0; // FORGETs of more than was looked up
+        std::size_t entry_buffers = 0;    // of 32 KiB, held by directories that are being read
     };
     [[nodiscard]] Counters counters() const noexcept;
 

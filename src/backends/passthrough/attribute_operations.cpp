@@ -49,9 +49,10 @@ int change_size(Slab<OpenFile>& files, int fd, const wire::SetattrIn& in) noexce
     if ((in.valid & wire::kSetattrFh) != 0) {
         const Slab<OpenFile>::Ref file = files.acquire(in.fh);
         if (!file || file->directory) return EBADF;
-        return ::ftruncate(file->fd.get(), size) == 0 ? 0 : errno;
+        return uninterrupted([&] { return ::ftruncate(file->fd.get(), size); }) == 0 ? 0 : errno;
     }
-    return ::truncate(DescriptorPath(fd).text(), size) == 0 ? 0 : errno;
+    const DescriptorPath path(fd);
+    return uninterrupted([&] { return ::truncate(path.text(), size); }) == 0 ? 0 : errno;
 }
 
 } // namespace

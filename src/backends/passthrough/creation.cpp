@@ -57,8 +57,10 @@ template <class Request> wire::Errno check_new(const Request& request, bool read
 void Passthrough::handle(const In<Opcode::symlink>& request, Out<Opcode::symlink>& reply) noexcept {
     const wire::Errno refused = check_new(request, state_->read_only());
     if (refused != wire::Errno::none) return reply.error(refused);
+    State::Found found(state_->inodes.session());
     const InodeTable::Ref parent = state_->inodes.acquire(request.header.nodeid);
     if (!parent) return reply.error(wire::Errno::estale);
+    if (!state_->can_make(1)) return reply.error(wire::Errno::emfile);
     {
         const ActingAs caller(state_->process, request.header, request.extensions);
         if (caller.error() != 0) return reply.error(to_errno(caller.error()));
@@ -66,7 +68,6 @@ void Passthrough::handle(const In<Opcode::symlink>& request, Out<Opcode::symlink
             return reply.error(last_error());
         }
     }
-    State::Found found;
     const int error = state_->find_new(parent->fd.get(), request.name.data(), found);
     if (error != 0) return reply.error(to_errno(error));
     return reply.ok(state_->entry_of(found));
@@ -76,8 +77,10 @@ void Passthrough::handle(const In<Opcode::mknod>& request, Out<Opcode::mknod>& r
     namespace abi = wire::linux_abi;
     const wire::Errno refused = check_new(request, state_->read_only());
     if (refused != wire::Errno::none) return reply.error(refused);
+    State::Found found(state_->inodes.session());
     const InodeTable::Ref parent = state_->inodes.acquire(request.header.nodeid);
     if (!parent) return reply.error(wire::Errno::estale);
+    if (!state_->can_make(1)) return reply.error(wire::Errno::emfile);
     const mode_t mode = wanted_mode(request.session, parent->fd.get(), request.in.mode, request.in.umask);
     {
         const ActingAs caller(state_->process, request.header, request.extensions);
@@ -85,7 +88,6 @@ void Passthrough::handle(const In<Opcode::mknod>& request, Out<Opcode::mknod>& r
         const dev_t device = makedev(abi::device_major(request.in.rdev), abi::device_minor(request.in.rdev));
         if (::mknodat(parent->fd.get(), request.name.data(), mode, device) != 0) return reply.error(last_error());
     }
-    State::Found found;
     int error = state_->find_new(parent->fd.get(), request.name.data(), found);
     if (error != 0) return reply.error(to_errno(error));
     const InodeTable::Ref made = state_->inodes.acquire(found.nodeid);
@@ -94,7 +96,7 @@ void Passthrough::handle(const In<Opcode::mknod>& request, Out<Opcode::mknod>& r
                                 request.header, found.status);
     }
     if (error != 0) {
-        state_->inodes.forget(found.nodeid, 1);
+        state_->uncount(found);
         return reply.error(to_errno(error));
     }
     return reply.ok(state_->entry_of(found));
@@ -103,15 +105,16 @@ void Passthrough::handle(const In<Opcode::mknod>& request, Out<Opcode::mknod>& r
 void Passthrough::handle(const In<Opcode::mkdir>& request, Out<Opcode::mkdir>& reply) noexcept {
     const wire::Errno refused = check_new(request, state_->read_only());
     if (refused != wire::Errno::none) return reply.error(refused);
+    State::Found found(state_->inodes.session());
     const InodeTable::Ref parent = state_->inodes.acquire(request.header.nodeid);
     if (!parent) return reply.error(wire::Errno::estale);
+    if (!state_->can_make(1)) return reply.error(wire::Errno::emfile);
     const mode_t mode = wanted_mode(request.session, parent->fd.get(), request.in.mode, request.in.umask) & 07777;
     {
         const ActingAs caller(state_->process, request.header, request.extensions);
         if (caller.error() != 0) return reply.error(to_errno(caller.error()));
         if (::mkdirat(parent->fd.get(), request.name.data(), mode) != 0) return reply.error(last_error());
     }
-    State::Found found;
     int error = state_->find_new(parent->fd.get(), request.name.data(), found);
     if (error != 0) return reply.error(to_errno(error));
     const InodeTable::Ref made = state_->inodes.acquire(found.nodeid);
@@ -120,7 +123,7 @@ void Passthrough::handle(const In<Opcode::mkdir>& request, Out<Opcode::mkdir>& r
                                 request.header, found.status);
     }
     if (error != 0) {
-        state_->inodes.forget(found.nodeid, 1);
+        state_->uncount(found);
         return reply.error(to_errno(error));
     }
     return reply.ok(state_->entry_of(found));
@@ -143,7 +146,8 @@ Opened open_existing(int directory, const char* name, const OpenFlags& flags) no
     if (S_ISDIR(status.st_mode)) return {{}, false, wire::Errno::eisdir};
     if (S_ISLNK(status.st_mode)) return {{}, false, wire::Errno::eloop};
     if (!S_ISREG(status.st_mode)) return {{}, false, wire::Errno::ebadf};
-    FileDescriptor fd(::open(DescriptorPath(found.get()).text(), flags.host));
+    const DescriptorPath path(found.get());
+    FileDescriptor fd(uninterrupted([&] { return ::open(path.text(), flags.host); }));
     if (!fd) return {{}, false, last_error()};
     return {std::move(fd), false, wire::Errno::none};
 }
@@ -175,9 +179,11 @@ template <class Request> Opened make_or_open(const ProcessIdentity& process, con
 void Passthrough::handle(const In<Opcode::create>& request, Out<Opcode::create>& reply) noexcept {
     const wire::Errno refused = check_new(request, state_->read_only());
     if (refused != wire::Errno::none) return reply.error(refused);
+    State::Found found(state_->inodes.session());
     const InodeTable::Ref parent = state_->inodes.acquire(request.header.nodeid);
     if (!parent) return reply.error(wire::Errno::estale);
     const int directory = parent->fd.get();
+    if (!state_->can_make(2)) return reply.error(wire::Errno::emfile);
     const OpenFlags flags = open_flags_of(request.in.flags);
     const mode_t mode = wanted_mode(request.session, directory, request.in.mode, request.in.umask) & 07777;
     Opened opened = make_or_open(state_->process, request, directory, flags, mode);
@@ -185,25 +191,27 @@ void Passthrough::handle(const In<Opcode::create>& request, Out<Opcode::create>&
     const bool strips = (request.in.open_flags & wire::kOpenKillSuidgid) != 0 && !opened.made;
     if (strips) static_cast<void>(State::strip_privileges(opened.fd.get()));
 
-    State::Found found;
     const DescriptorPath path(opened.fd.get());
     int error = state_->find_open(opened.fd.get(), found);
     if (error != 0) return reply.error(to_errno(error));
     if (opened.made) error = undo_host_umask(state_->process, {directory, path, mode}, request.header, found.status);
-    const std::uint64_t fh = error == 0 ? state_->add_handle(std::move(opened.fd), flags.writes) : 0;
-    if (fh == 0) {
-        state_->inodes.forget(found.nodeid, 1);
-        return reply.error(to_errno(error != 0 ? error : ENOMEM));
+    std::uint64_t fh = 0;
+    if (error == 0) error = state_->add_handle({std::move(opened.fd), nullptr, flags.writes}, found.session, fh);
+    if (error != 0) {
+        state_->uncount(found);
+        return reply.error(to_errno(error));
     }
     return reply.ok({state_->entry_of(found), {fh, 0, 0}});
 }
 
 void Passthrough::handle(const In<Opcode::tmpfile>& request, Out<Opcode::tmpfile>& reply) noexcept {
     if (state_->read_only()) return reply.error(wire::Errno::erofs);
+    State::Found found(state_->inodes.session());
     const InodeTable::Ref parent = state_->inodes.acquire(request.header.nodeid);
     if (!parent) return reply.error(wire::Errno::estale);
     if (parent->type != S_IFDIR) return reply.error(wire::Errno::enotdir);
     const int directory = parent->fd.get();
+    if (!state_->can_make(2)) return reply.error(wire::Errno::emfile);
     const OpenFlags flags = open_flags_of(request.in.flags);
     const int exclusive = (request.in.flags & wire::linux_abi::kOExcl) != 0 ? O_EXCL : 0; // never to be linked
     const mode_t mode = wanted_mode(request.session, directory, request.in.mode, request.in.umask) & 07777;
@@ -214,15 +222,15 @@ void Passthrough::handle(const In<Opcode::tmpfile>& request, Out<Opcode::tmpfile
         fd = FileDescriptor(::openat(directory, ".", (flags.host & ~O_TRUNC) | O_TMPFILE | exclusive, mode));
         if (!fd) return reply.error(last_error());
     }
-    State::Found found;
     const DescriptorPath path(fd.get());
     int error = state_->find_open(fd.get(), found);
     if (error != 0) return reply.error(to_errno(error));
     error = undo_host_umask(state_->process, {directory, path, mode}, request.header, found.status);
-    const std::uint64_t fh = error == 0 ? state_->add_handle(std::move(fd), true) : 0;
-    if (fh == 0) {
-        state_->inodes.forget(found.nodeid, 1);
-        return reply.error(to_errno(error != 0 ? error : ENOMEM));
+    std::uint64_t fh = 0;
+    if (error == 0) error = state_->add_handle({std::move(fd), nullptr, true}, found.session, fh);
+    if (error != 0) {
+        state_->uncount(found);
+        return reply.error(to_errno(error));
     }
     return reply.ok({state_->entry_of(found), {fh, 0, 0}});
 }

@@ -25,6 +25,7 @@ FileRef file_of(Slab<OpenFile>& files, std::uint64_t fh) noexcept {
 } // namespace
 
 void Passthrough::handle(const In<Opcode::open>& request, Out<Opcode::open>& reply) noexcept {
+    const SessionNumber session = state_->inodes.session();
     const InodeTable::Ref inode = state_->inodes.acquire(request.header.nodeid);
     if (!inode) return reply.error(wire::Errno::estale);
     if (inode->type == S_IFDIR) return reply.error(wire::Errno::eisdir);
@@ -32,14 +33,17 @@ void Passthrough::handle(const In<Opcode::open>& request, Out<Opcode::open>& rep
     if (inode->type != S_IFREG) return reply.error(wire::Errno::ebadf); // opening it could block, or reach a device
     const OpenFlags flags = open_flags_of(request.in.flags);
     if (flags.writes && state_->read_only()) return reply.error(wire::Errno::erofs);
-    FileDescriptor fd(::open(DescriptorPath(inode->fd.get()).text(), flags.host));
-    if (!fd) return reply.error(last_error());
+    if (!state_->has_room(1)) return reply.error(wire::Errno::emfile);
+    OpenFile file{state_->reopen(inode->fd.get(), flags.host), nullptr, flags.writes};
+    if (!file.fd) return reply.error(last_error());
     const bool truncated = (request.in.flags & wire::linux_abi::kOTrunc) != 0;
     if (truncated && (request.in.open_flags & wire::kOpenKillSuidgid) != 0) {
-        if (const int error = State::strip_privileges(fd.get()); error != 0) return reply.error(to_errno(error));
+        if (const int error = State::strip_privileges(file.fd.get()); error != 0) return reply.error(to_errno(error));
     }
-    const std::uint64_t fh = state_->add_handle(std::move(fd), flags.writes);
-    if (fh == 0) return reply.error(wire::Errno::enomem);
+    std::uint64_t fh = 0;
+    if (const int error = state_->add_handle(std::move(file), session, fh); error != 0) {
+        return reply.error(to_errno(error));
+    }
     return reply.ok({fh, 0, 0});
 }
 
@@ -85,11 +89,11 @@ void Passthrough::handle(const In<Opcode::release>& request, Out<Opcode::release
 void Passthrough::handle(const In<Opcode::fsync>& request, Out<Opcode::fsync>& reply) noexcept {
     const FileRef file = state_->files.acquire(request.in.fh);
     if (!file) return reply.error(wire::Errno::ebadf);
-    const bool data_only = (request.in.fsync_flags & wire::kFsyncDatasync) != 0;
-    if ((data_only ? ::fdatasync(file->fd.get()) : ::fsync(file->fd.get())) != 0) return reply.error(last_error());
+    if (sync_file(file->fd.get(), request.in.fsync_flags) != 0) return reply.error(last_error());
     return reply.ok();
 }
 
+// May answer EINTR, as fallocate(2) may: a file system that begins anew each time would never end if it were repeated.
 void Passthrough::handle(const In<Opcode::fallocate>& request, Out<Opcode::fallocate>& reply) noexcept {
     const FileRef file = file_of(state_->files, request.in.fh);
     if (!file) return reply.error(wire::Errno::ebadf);
@@ -121,8 +125,10 @@ Transferred copy_range(Slab<OpenFile>& files, const wire::CopyFileRangeIn& in, s
     auto from_offset = static_cast<off_t>(in.off_in);
     auto to_offset = static_cast<off_t>(in.off_out);
     const std::uint64_t length = in.len < most ? in.len : most;
-    const ssize_t done = ::copy_file_range(from->fd.get(), &from_offset, to->fd.get(), &to_offset, length,
-                                           static_cast<unsigned>(in.flags));
+    const ssize_t done = uninterrupted([&] {
+        return ::copy_file_range(from->fd.get(), &from_offset, to->fd.get(), &to_offset, length,
+                                 static_cast<unsigned>(in.flags));
+    });
     if (done < 0) return {0, errno};
     return {static_cast<std::uint64_t>(done), 0};
 }

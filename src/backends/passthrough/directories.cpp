@@ -44,23 +44,36 @@ int seek(int fd, DirectoryStream& stream, std::uint64_t offset) noexcept {
     return 0;
 }
 
-// Makes sure that there is an entry at stream.at; false at the end of the directory or with an error.
-bool refill(int fd, DirectoryStream& stream, int& error) noexcept {
+// Makes sure that there is an entry at stream.at. Returns false at the end of the directory or with an error.
+bool refill(const FileRef& file, EntryBuffers& buffers, int& error) noexcept {
+    DirectoryStream& stream = *file->directory;
     if (stream.at < stream.end) return true;
-    const long bytes = ::syscall(SYS_getdents64, fd, stream.entries, sizeof(stream.entries));
+    stream.at = stream.end = 0;
+    if (!stream.entries) stream.entries = buffers.lend();
+    if (!stream.entries) {
+        error = ENOMEM;
+        return false;
+    }
+    const long bytes = uninterrupted(
+        [&] { return ::syscall(SYS_getdents64, file->fd.get(), stream.entries.get(), EntryBuffers::kSize); });
     error = bytes < 0 ? errno : 0;
-    stream.at = 0;
-    stream.end = bytes > 0 ? static_cast<std::size_t>(bytes) : 0;
-    return bytes > 0;
+    if (bytes <= 0) {
+        stream.entries.reset();
+        return false;
+    }
+    stream.end = static_cast<std::size_t>(bytes);
+    return true;
 }
 
-// Gives `put` entry after entry, until it says that one does not fit. 0 or an errno.
-template <class Put> int walk(int fd, DirectoryStream& stream, std::uint64_t offset, Put&& put) noexcept {
-    int error = seek(fd, stream, offset);
+// Gives `put` entry after entry, until it says that one does not fit. Returns 0 or an errno. Called with the stream's mutex
+// held.
+template <class Put> int walk(const FileRef& file, EntryBuffers& buffers, std::uint64_t offset, Put&& put) noexcept {
+    DirectoryStream& stream = *file->directory;
+    int error = seek(file->fd.get(), stream, offset);
     if (error != 0) return error;
     bool any = false;
-    while (refill(fd, stream, error)) {
-        const std::byte* record = stream.entries + stream.at;
+    while (refill(file, buffers, error)) {
+        const std::byte* record = stream.entries.get() + stream.at;
         HostEntry entry; // NOLINT: copied over
         std::memcpy(&entry, record, kHostEntryName);
         const auto* name = static_cast<const char*>(static_cast<const void*>(record + kHostEntryName));
@@ -82,44 +95,47 @@ template <class Put> int walk(int fd, DirectoryStream& stream, std::uint64_t off
 } // namespace
 
 void Passthrough::handle(const In<Opcode::opendir>& request, Out<Opcode::opendir>& reply) noexcept {
+    const SessionNumber session = state_->inodes.session();
     const InodeTable::Ref inode = state_->inodes.acquire(request.header.nodeid);
     if (!inode) return reply.error(wire::Errno::estale);
     if (inode->type != S_IFDIR) return reply.error(wire::Errno::enotdir);
+    if (!state_->has_room(1)) return reply.error(wire::Errno::emfile);
     OpenFile file;
-    // Opens by the descriptor's path: to open "." in the directory would take permission to search it.
-    file.fd = FileDescriptor(::open(DescriptorPath(inode->fd.get()).text(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    // Opens by the descriptor's path: to open "." in it would take permission to search the directory.
+    file.fd = state_->reopen(inode->fd.get(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (!file.fd) return reply.error(last_error());
-    file.directory.reset(new (std::nothrow) DirectoryStream); // NOLINT: its buffer need not be cleared
+    file.directory.reset(new (std::nothrow) DirectoryStream);
     if (!file.directory) return reply.error(wire::Errno::enomem);
     if (request.header.nodeid == InodeTable::kRoot) file.directory->parent_ino = state_->root_ino;
-    const std::uint64_t fh = state_->files.insert(std::move(file));
-    if (fh == 0) return reply.error(wire::Errno::enomem);
+    std::uint64_t fh = 0;
+    if (const int error = state_->add_handle(std::move(file), session, fh); error != 0) {
+        return reply.error(to_errno(error));
+    }
     return reply.ok({fh, 0, 0});
 }
 
 void Passthrough::handle(const In<Opcode::readdir>& request, Out<Opcode::readdir>& reply) noexcept {
     const FileRef file = directory_of(state_->files, request.in.fh);
     if (!file) return reply.error(wire::Errno::ebadf);
-    DirectoryStream& stream = *file->directory;
-    const std::lock_guard lock(stream.mutex);
+    const std::lock_guard lock(file->directory->mutex);
     server::DirentWriter records(reply, request.in.size);
-    const int error = walk(file->fd.get(), stream, request.in.offset,
+    const int error = walk(file, state_->entry_buffers, request.in.offset,
                            [&](const wire::DirEntry& entry) { return records.add(entry); });
     if (error != 0) return reply.error(to_errno(error));
     return reply.ok();
 }
 
 void Passthrough::handle(const In<Opcode::readdirplus>& request, Out<Opcode::readdirplus>& reply) noexcept {
+    const SessionNumber session = state_->inodes.session();
     const FileRef file = directory_of(state_->files, request.in.fh);
     if (!file) return reply.error(wire::Errno::ebadf);
-    DirectoryStream& stream = *file->directory;
-    const std::lock_guard lock(stream.mutex);
+    const std::lock_guard lock(file->directory->mutex);
     server::DirentWriter records(reply, request.in.size);
     auto put = [&](wire::DirEntry& entry) {
         // Only what will be written is looked up, so that every count has a record.
         if (!records.fits(entry.name.size())) return false;
         wire::EntryOut found{};
-        State::Found one;
+        State::Found one(session);
         if (!entry.name.is_dot_or_dot_dot() && state_->find(file->fd.get(), entry.name.data(), one) == 0) {
             found = state_->entry_of(one);
             entry.ino = found.attr.ino;
@@ -130,7 +146,7 @@ void Passthrough::handle(const In<Opcode::readdirplus>& request, Out<Opcode::rea
         }
         return records.add(entry, found);
     };
-    const int error = walk(file->fd.get(), stream, request.in.offset, put);
+    const int error = walk(file, state_->entry_buffers, request.in.offset, put);
     if (error != 0) return reply.error(to_errno(error));
     return reply.ok();
 }
@@ -143,8 +159,7 @@ void Passthrough::handle(const In<Opcode::releasedir>& request, Out<Opcode::rele
 void Passthrough::handle(const In<Opcode::fsyncdir>& request, Out<Opcode::fsyncdir>& reply) noexcept {
     const FileRef file = directory_of(state_->files, request.in.fh);
     if (!file) return reply.error(wire::Errno::ebadf);
-    const bool data_only = (request.in.fsync_flags & wire::kFsyncDatasync) != 0;
-    if ((data_only ? ::fdatasync(file->fd.get()) : ::fsync(file->fd.get())) != 0) return reply.error(last_error());
+    if (sync_file(file->fd.get(), request.in.fsync_flags) != 0) return reply.error(last_error());
     return reply.ok();
 }
 

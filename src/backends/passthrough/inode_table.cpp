@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "inode_table.hpp"
 
+#include "attributes.hpp"
+
+#include <fcntl.h>
 #include <sys/sysmacros.h>
 
+#include <cerrno>
 #include <utility>
 
 namespace vfsproto::backends {
@@ -14,12 +18,20 @@ InodeIdentity::InodeIdentity(const struct statx& from) noexcept
 }
 
 bool InodeTable::insert_root(FileDescriptor fd, const struct statx& from) noexcept {
-    return count(std::move(fd), from).nodeid == kRoot;
+    begin_session();
+    return count(std::move(fd), from, session()).nodeid == kRoot;
 }
 
-std::uint64_t InodeTable::count_known(const struct statx& from) noexcept {
+void InodeTable::begin_session() noexcept {
+    const std::lock_guard lock(mutex_);
+    if (++last_session_ == kNoSession) ++last_session_;
+    session_.store(last_session_, std::memory_order_release);
+}
+
+std::uint64_t InodeTable::count_known(const struct statx& from, SessionNumber session) noexcept {
     const InodeIdentity identity(from);
     const std::lock_guard lock(mutex_);
+    if (!is_current(session)) return 0;
     const auto found = nodeids_.find(identity.key);
     if (found == nodeids_.end()) return 0;
     const Ref inode = slab_.acquire(found->second);
@@ -28,12 +40,28 @@ std::uint64_t InodeTable::count_known(const struct statx& from) noexcept {
     return found->second;
 }
 
-InodeTable::Counted InodeTable::count(FileDescriptor fd, const struct statx& from) noexcept {
+// A birth time that differs means that the host gave the number to another file, although our descriptor holds the first one:
+// some FUSE and network file systems do. Or the file's birth time itself changed, as overlayfs changes it when it copies a
+// file up: then our descriptor tells the new one as well.
+bool InodeTable::is_same(Inode& known, const InodeIdentity& found) noexcept {
+    if (known.identity.born == found.born) return true;
+    struct statx now{};
+    if (::statx(known.fd.get(), "", AT_EMPTY_PATH, kStatxMask, &now) != 0) return false;
+    if (InodeIdentity(now).born != found.born) return false;
+    known.identity.born = found.born;
+    return true;
+}
+
+InodeTable::Counted InodeTable::count(FileDescriptor fd, const struct statx& from, SessionNumber session) noexcept {
     const InodeIdentity identity(from);
     const std::lock_guard lock(mutex_);
+    if (!is_current(session)) return {0, false, ESTALE};
     if (const auto found = nodeids_.find(identity.key); found != nodeids_.end()) {
-        ++slab_.acquire(found->second)->lookups;
-        return {found->second, true};
+        const Ref known = slab_.acquire(found->second);
+        if (is_same(*known, identity)) {
+            ++known->lookups;
+            return {found->second, true, 0};
+        }
     }
     Inode inode;
     inode.fd = std::move(fd);
@@ -41,22 +69,14 @@ InodeTable::Counted InodeTable::count(FileDescriptor fd, const struct statx& fro
     inode.type = from.stx_mode & S_IFMT;
     inode.lookups = 1;
     const std::uint64_t nodeid = slab_.insert(std::move(inode));
-    if (nodeid == 0) return {};
+    if (nodeid == 0) return {0, false, ENOMEM};
     try {
-        nodeids_.emplace(identity.key, nodeid);
+        nodeids_.insert_or_assign(identity.key, nodeid);
     } catch (...) { // std::bad_alloc
         slab_.retire(nodeid);
-        return {};
+        return {0, false, ENOMEM};
     }
-    return {nodeid, false};
-}
-
-bool InodeTable::count(std::uint64_t nodeid) noexcept {
-    const std::lock_guard lock(mutex_);
-    const Ref inode = slab_.acquire(nodeid);
-    if (!inode) return false;
-    ++inode->lookups;
-    return true;
+    return {nodeid, false, 0};
 }
 
 void InodeTable::forget(std::uint64_t nodeid, std::uint64_t lookups) noexcept {
@@ -73,12 +93,14 @@ void InodeTable::forget(std::uint64_t nodeid, std::uint64_t lookups) noexcept {
     }
     inode->lookups -= lookups;
     if (inode->lookups != 0) return;
-    nodeids_.erase(inode->identity.key);
+    const auto at = nodeids_.find(inode->identity.key);
+    if (at != nodeids_.end() && at->second == nodeid) nodeids_.erase(at);
     slab_.retire(nodeid);
 }
 
-void InodeTable::clear() noexcept {
+void InodeTable::end_session() noexcept {
     const std::lock_guard lock(mutex_);
+    session_.store(kNoSession, std::memory_order_release);
     for (auto at = nodeids_.begin(); at != nodeids_.end();) {
         if (at->second == kRoot) {
             ++at;
@@ -88,6 +110,7 @@ void InodeTable::clear() noexcept {
         slab_.retire(at->second);
         at = nodeids_.erase(at);
     }
+    slab_.retire_all_but(kRoot); // files whose numbers now name others
 }
 
 std::uint64_t InodeTable::over_forgotten() const noexcept {

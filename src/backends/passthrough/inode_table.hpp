@@ -7,6 +7,7 @@
 
 #include <sys/stat.h>
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <mutex>
@@ -38,36 +39,41 @@ struct Inode {
     std::uint64_t lookups = 0; // under the table's mutex
 };
 
-// All calls are safe from any thread. A FORGET may pass a lookup on another queue, so counts go up before their reply
-// is published.
+// The number of a client's session, or kNoSession. A handler reads it before anything else. What it counts or opens later is
+// refused if that session has ended meanwhile: nobody would ever forget or release it.
+using SessionNumber = std::uint32_t;
+inline constexpr SessionNumber kNoSession = 0;
+
+// All calls are safe from any thread. A FORGET may pass a lookup on another queue, so counts go up before their reply is
+// published.
 class InodeTable {
 public:
     using Ref = Slab<Inode>::Ref;
     static constexpr std::uint64_t kRoot = 1;
 
-    // Takes the root. Called once, before all else.
+    // Called once, before all else. Begins the first session.
     [[nodiscard]] bool insert_root(FileDescriptor fd, const struct statx& from) noexcept;
 
-    // Counts a lookup of an inode the table has. Its nodeid, or 0. While the table has it, its descriptor keeps the
-    // inode number from being reused.
-    [[nodiscard]] std::uint64_t count_known(const struct statx& from) noexcept;
+    [[nodiscard]] SessionNumber session() const noexcept { return session_.load(std::memory_order_acquire); }
+    void begin_session() noexcept;
+    // Forgets all but the root, and refuses to count until the next session begins.
+    void end_session() noexcept;
+
+    // Counts a lookup of an inode the table has. Returns its nodeid, or 0.
+    [[nodiscard]] std::uint64_t count_known(const struct statx& from, SessionNumber session) noexcept;
 
     struct Counted {
-        std::uint64_t nodeid = 0; // 0: no memory
+        std::uint64_t nodeid = 0;
         bool was_known = false;
+        int error = 0; // ENOMEM, or ESTALE: the session has ended
     };
-    // Counts a lookup of the inode behind an O_PATH descriptor, which the table takes if the inode is new to it.
-    [[nodiscard]] Counted count(FileDescriptor fd, const struct statx& from) noexcept;
-    // Counts a lookup of an inode by its nodeid ("."). False when it is not there.
-    [[nodiscard]] bool count(std::uint64_t nodeid) noexcept;
+    // Counts a lookup of the inode behind an O_PATH descriptor. The table takes the descriptor if the inode is new to it.
+    [[nodiscard]] Counted count(FileDescriptor fd, const struct statx& from, SessionNumber session) noexcept;
 
     [[nodiscard]] Ref acquire(std::uint64_t nodeid) noexcept { return slab_.acquire(nodeid); }
 
     // Takes back lookups. More than there were count as all of them; the root stays.
     void forget(std::uint64_t nodeid, std::uint64_t lookups) noexcept;
-    // Forgets all but the root.
-    void clear() noexcept;
-
     [[nodiscard]] std::size_t size() const noexcept { return slab_.live(); }
     [[nodiscard]] std::uint64_t over_forgotten() const noexcept;
 
@@ -78,7 +84,14 @@ private:
         }
     };
 
-    mutable std::mutex mutex_;
+    [[nodiscard]] bool is_current(SessionNumber session) const noexcept {
+        return session != kNoSession && session == session_.load(std::memory_order_relaxed);
+    }
+    [[nodiscard]] static bool is_same(Inode& known, const InodeIdentity& found) noexcept;
+
+    std::atomic<SessionNumber> session_{kNoSession}; // written under the mutex
+    mutable std::mutex mutex_;                       // everything below, and each inode's lookups and identity
+    SessionNumber last_session_ = kNoSession;
     std::unordered_map<InodeKey, std::uint64_t, Hash> nodeids_;
     std::uint64_t over_forgotten_ = 0;
     Slab<Inode> slab_;

@@ -12,11 +12,11 @@ namespace vfsproto::backends {
 
 void Passthrough::handle(const In<Opcode::lookup>& request, Out<Opcode::lookup>& reply) noexcept {
     if (!is_component(request.name)) return reply.error(wire::Errno::einval);
+    State::Found found(state_->inodes.session());
     const std::uint64_t nodeid = request.header.nodeid;
     const InodeTable::Ref parent = state_->inodes.acquire(nodeid);
     if (!parent) return reply.error(wire::Errno::estale);
     const bool upwards = request.name == wire::Name("..");
-    State::Found found;
     int error = 0;
     if (upwards && nodeid != InodeTable::kRoot) {
         error = state_->ascend(parent->fd.get(), found);
@@ -53,15 +53,16 @@ void Passthrough::handle(const In<Opcode::link>& request, Out<Opcode::link>& rep
     if (!is_component(request.name)) return reply.error(wire::Errno::einval);
     if (request.name.is_dot_or_dot_dot()) return reply.error(wire::Errno::eexist);
     if (state_->read_only()) return reply.error(wire::Errno::erofs);
+    State::Found found(state_->inodes.session());
     const InodeTable::Ref parent = state_->inodes.acquire(request.header.nodeid);
     const InodeTable::Ref inode = state_->inodes.acquire(request.in.oldnodeid);
     if (!parent || !inode) return reply.error(wire::Errno::estale);
+    if (!state_->can_make(0)) return reply.error(wire::Errno::emfile);
     // The path of a descriptor leads to the inode itself, a symlink included: "following" stops there.
     if (::linkat(AT_FDCWD, DescriptorPath(inode->fd.get()).text(), parent->fd.get(), request.name.data(),
                  AT_SYMLINK_FOLLOW) != 0) {
         return reply.error(last_error());
     }
-    State::Found found;
     if (const int error = state_->find_open(inode->fd.get(), found); error != 0) return reply.error(to_errno(error));
     return reply.ok(state_->entry_of(found));
 }

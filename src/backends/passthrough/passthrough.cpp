@@ -22,15 +22,16 @@ server::ServerOptions Passthrough::options() noexcept {
     return options;
 }
 
-void Passthrough::on_init(const server::ServerSession&) noexcept {}
+void Passthrough::on_init(const server::ServerSession&) noexcept { state_->inodes.begin_session(); }
 
+// The order matters: see State::add_handle().
 void Passthrough::on_destroy() noexcept {
+    state_->inodes.end_session();
     state_->files.retire_all_but(0);
-    state_->inodes.clear();
 }
 
 Passthrough::Counters Passthrough::counters() const noexcept {
-    return {state_->inodes.size(), state_->files.live(), state_->inodes.over_forgotten()};
+    return {state_->inodes.size(), state_->files.live(), state_->inodes.over_forgotten(), state_->entry_buffers.lent()};
 }
 
 void Passthrough::handle(const In<Opcode::syncfs>& request, Out<Opcode::syncfs>& reply) noexcept {
@@ -38,7 +39,7 @@ void Passthrough::handle(const In<Opcode::syncfs>& request, Out<Opcode::syncfs>&
     if (!inode) return reply.error(wire::Errno::estale);
     if (inode->type != S_IFDIR) return reply.error(wire::Errno::enotdir);
     const FileDescriptor fd(::open(DescriptorPath(inode->fd.get()).text(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!fd || ::syncfs(fd.get()) != 0) return reply.error(last_error());
+    if (!fd || uninterrupted([&] { return ::syncfs(fd.get()); }) != 0) return reply.error(last_error());
     return reply.ok();
 }
 

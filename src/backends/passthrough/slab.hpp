@@ -69,7 +69,7 @@ public:
             if (slot == nullptr) return 0;
             ++next_;
         }
-        ++live_;
+        live_.fetch_add(1, std::memory_order_relaxed);
         slot->value = std::move(value);
         const std::uint64_t generation = slot->state.load(std::memory_order_relaxed) >> 32;
         slot->state.store(generation << 32 | kLive | 1, std::memory_order_release);
@@ -97,10 +97,7 @@ public:
         do {
             if (state >> 32 != id >> 32 || (state & kLive) == 0) return false;
         } while (!slot->state.compare_exchange_weak(state, state & ~kLive, std::memory_order_relaxed));
-        {
-            const std::lock_guard lock(mutex_);
-            --live_;
-        }
+        live_.fetch_sub(1, std::memory_order_relaxed);
         drop(*slot, index);
         return true;
     }
@@ -119,10 +116,8 @@ public:
         }
     }
 
-    [[nodiscard]] std::size_t live() const noexcept {
-        const std::lock_guard lock(mutex_);
-        return live_;
-    }
+    // Returns how many ids name an object. Takes no lock.
+    [[nodiscard]] std::size_t live() const noexcept { return live_.load(std::memory_order_relaxed); }
 
 private:
     static constexpr std::uint64_t kLive = 1u << 31;
@@ -170,11 +165,11 @@ private:
     }
 
     std::array<std::atomic<Slot*>, kChunks> chunks_{};
-    mutable std::mutex mutex_; // everything below
+    std::atomic<std::size_t> live_{0};
+    std::mutex mutex_; // everything below
     std::array<std::unique_ptr<Slot[]>, kChunks> owned_{};
     std::uint32_t next_ = 1;
     std::uint32_t free_ = 0;
-    std::size_t live_ = 0;
 };
 
 } // namespace vfsproto::backends

@@ -18,11 +18,19 @@ int status_of(int fd, struct statx& out) noexcept {
     return ::statx(fd, "", AT_EMPTY_PATH, kStatxMask, &out) == 0 ? 0 : errno;
 }
 
-void raise_file_limit() noexcept {
+// Returns the limit of descriptors that holds then.
+std::size_t raise_file_limit() noexcept {
     struct rlimit limit{};
-    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
-    limit.rlim_cur = limit.rlim_max;
-    static_cast<void>(::setrlimit(RLIMIT_NOFILE, &limit));
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
+    if (limit.rlim_cur == limit.rlim_max) return limit.rlim_cur;
+    const rlim_t before = std::exchange(limit.rlim_cur, limit.rlim_max);
+    return ::setrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_max : before;
+}
+
+// An eighth of the process' descriptors is left to the program that embeds the server, and to the server's own calls.
+std::size_t most_descriptors_of(const PassthroughOptions& options, std::size_t limit) noexcept {
+    const std::size_t most = limit - limit / 8;
+    return options.max_descriptors != 0 && options.max_descriptors < most ? options.max_descriptors : most;
 }
 
 } // namespace
@@ -52,40 +60,51 @@ Passthrough::State::State(const PassthroughOptions& options)
     }
     root_key_ = InodeIdentity(status).key;
     root_ino = status.stx_ino;
+    root_fd_ = root.get();
     if (!inodes.insert_root(std::move(root), status)) throw std::bad_alloc();
-    raise_file_limit();
+    most_descriptors = most_descriptors_of(options, raise_file_limit());
+    static_cast<void>(reserve_.fill(root_fd_)); // asked again before anything is made
 }
 
 int Passthrough::State::find(int directory, const char* name, Found& found) noexcept {
-    if (expect_known_.load(std::memory_order_relaxed)) {
+    const bool is_full = !has_room(1);
+    if (is_full || expect_known_.load(std::memory_order_relaxed)) {
         if (::statx(directory, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, kStatxMask, &found.status) != 0) {
             return errno;
         }
-        found.nodeid = inodes.count_known(found.status);
+        found.nodeid = inodes.count_known(found.status, found.session);
         if (found.nodeid != 0) return 0;
+        if (is_full) return EMFILE;
         expect_known_.store(false, std::memory_order_relaxed);
     }
-    return find_new(directory, name, found);
+    FileDescriptor fd(::openat(directory, name, O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    if (!fd) return errno;
+    return count(std::move(fd), found);
 }
 
 int Passthrough::State::find_new(int directory, const char* name, Found& found) noexcept {
-    FileDescriptor fd(::openat(directory, name, O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    FileDescriptor fd = reserve_.open([&] { return ::openat(directory, name, O_PATH | O_NOFOLLOW | O_CLOEXEC); });
     if (!fd) return errno;
+    return count(std::move(fd), found);
+}
+
+int Passthrough::State::count(FileDescriptor fd, Found& found) noexcept {
     if (const int error = status_of(fd.get(), found.status); error != 0) return error;
-    const InodeTable::Counted counted = inodes.count(std::move(fd), found.status);
+    const InodeTable::Counted counted = inodes.count(std::move(fd), found.status, found.session);
     found.nodeid = counted.nodeid;
     if (counted.was_known) expect_known_.store(true, std::memory_order_relaxed);
-    return counted.nodeid != 0 ? 0 : ENOMEM;
+    return counted.error;
 }
 
 int Passthrough::State::find_open(int fd, Found& found) noexcept {
     if (const int error = status_of(fd, found.status); error != 0) return error;
-    found.nodeid = inodes.count_known(found.status);
+    found.nodeid = inodes.count_known(found.status, found.session);
     if (found.nodeid != 0) return 0;
-    FileDescriptor handle(::open(DescriptorPath(fd).text(), O_PATH | O_CLOEXEC));
+    FileDescriptor handle = reserve_.open([&] { return ::open(DescriptorPath(fd).text(), O_PATH | O_CLOEXEC); });
     if (!handle) return errno;
-    found.nodeid = inodes.count(std::move(handle), found.status).nodeid;
-    return found.nodeid != 0 ? 0 : ENOMEM;
+    const InodeTable::Counted counted = inodes.count(std::move(handle), found.status, found.session);
+    found.nodeid = counted.nodeid;
+    return counted.error;
 }
 
 int Passthrough::State::ascend(int directory, Found& found) noexcept {
@@ -93,8 +112,12 @@ int Passthrough::State::ascend(int directory, Found& found) noexcept {
     if (!up) return errno;
     if (!is_beneath_root(FileDescriptor(::fcntl(up.get(), F_DUPFD_CLOEXEC, 0)))) return ENOENT;
     if (const int error = status_of(up.get(), found.status); error != 0) return error;
-    found.nodeid = inodes.count(std::move(up), found.status).nodeid;
-    return found.nodeid != 0 ? 0 : ENOMEM;
+    found.nodeid = inodes.count_known(found.status, found.session);
+    if (found.nodeid != 0) return 0;
+    if (!has_room(1)) return EMFILE;
+    const InodeTable::Counted counted = inodes.count(std::move(up), found.status, found.session);
+    found.nodeid = counted.nodeid;
+    return counted.error;
 }
 
 // A directory the host moved out of the root while the client held it has a ".." that leads astray.
@@ -125,11 +148,23 @@ wire::EntryOut Passthrough::State::entry_of(const Found& found) const noexcept {
     return out;
 }
 
-std::uint64_t Passthrough::State::add_handle(FileDescriptor fd, bool writable) noexcept {
-    OpenFile file;
-    file.fd = std::move(fd);
-    file.writable = writable;
-    return files.insert(std::move(file));
+FileDescriptor Passthrough::State::reopen(int fd, int flags) const noexcept {
+    const DescriptorPath path(fd);
+    if (read_only()) {
+        // The host refuses O_NOATIME with EPERM to whoever neither owns the file nor has CAP_FOWNER.
+        FileDescriptor quiet(uninterrupted([&] { return ::open(path.text(), flags | O_NOATIME); }));
+        if (quiet || errno != EPERM) return quiet;
+    }
+    return FileDescriptor(uninterrupted([&] { return ::open(path.text(), flags); }));
+}
+
+int Passthrough::State::add_handle(OpenFile&& file, SessionNumber session, std::uint64_t& fh) noexcept {
+    fh = files.insert(std::move(file));
+    if (fh == 0) return ENOMEM;
+    // on_destroy() ends the session before it retires the handles: it either finds this one, or this finds its end.
+    if (session != kNoSession && session == inodes.session()) return 0;
+    files.retire(fh);
+    return ESTALE;
 }
 
 int Passthrough::State::strip_privileges(int fd) noexcept {

@@ -4,13 +4,18 @@
 
 #include "attributes.hpp"
 #include "caller.hpp"
+#include "descriptor_reserve.hpp"
 #include "inode_table.hpp"
 #include "open_file.hpp"
 #include "slab.hpp"
+#include "system_call.hpp"
 #include "vfsproto/backends/passthrough.hpp"
+
+#include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
+#include <cstddef>
 #include <cstdint>
 
 namespace vfsproto::backends {
@@ -37,22 +42,36 @@ private:
     return is_component(name) && !name.is_dot_or_dot_dot();
 }
 
+// FSYNC and FSYNCDIR. Returns 0, or -1 with errno.
+[[nodiscard]] inline int sync_file(int fd, wire::u32 fsync_flags) noexcept {
+    const bool data_only = (fsync_flags & wire::kFsyncDatasync) != 0;
+    return uninterrupted([&] { return data_only ? ::fdatasync(fd) : ::fsync(fd); });
+}
+
 class Passthrough::State {
 public:
     explicit State(const PassthroughOptions& options); // throws std::system_error
 
     struct Found {
+        explicit Found(SessionNumber of) noexcept : session(of) {}
+        SessionNumber session; // the lookup is counted for
         std::uint64_t nodeid = 0;
         struct statx status{};
     };
     // Looks one component up and counts it. 0 or an errno. `name` is_component() and not ".." (see ascend()).
     [[nodiscard]] int find(int directory, const char* name, Found& found) noexcept;
-    // Finds a file that was made just now, which is no inode the client knows.
+    // Looks up and counts a name that was made just now, with a descriptor of the reserve if there is no other.
     [[nodiscard]] int find_new(int directory, const char* name, Found& found) noexcept;
-    // The inode of a descriptor that is open for anything, counted. Takes its own O_PATH descriptor if it is new.
+    // Counts a lookup of the inode of an open descriptor. If the inode is new, takes an O_PATH descriptor of its own, of the
+    // reserve if there is no other.
     [[nodiscard]] int find_open(int fd, Found& found) noexcept;
     // Finds ".." of a directory that is not the root, if that is the root or beneath it. ENOENT if not.
     [[nodiscard]] int ascend(int directory, Found& found) noexcept;
+
+    // Takes a lookup back that the client will not hear of. One of a session that has ended is gone already.
+    void uncount(const Found& found) noexcept {
+        if (found.session == inodes.session()) inodes.forget(found.nodeid, 1);
+    }
 
     [[nodiscard]] wire::EntryOut entry_of(const Found& found) const noexcept;
     template <class Status> [[nodiscard]] wire::AttrOut attributes_of(const Status& status) const noexcept {
@@ -63,16 +82,31 @@ public:
         return out;
     }
 
-    // A new handle; 0 when there is no memory.
-    [[nodiscard]] std::uint64_t add_handle(FileDescriptor fd, bool writable) noexcept;
+    // Opens the inode of a descriptor of any kind, without a change of its access time if the share is read-only. Empty with
+    // errno.
+    [[nodiscard]] FileDescriptor reopen(int fd, int flags) const noexcept;
+    // Makes a handle. Returns 0 or an errno: ENOMEM, or ESTALE if the session has ended.
+    [[nodiscard]] int add_handle(OpenFile&& file, SessionNumber session, std::uint64_t& fh) noexcept;
+
+    // True if the client may hold that many more descriptors. As many threads as serve may each exceed the limit by that.
+    [[nodiscard]] bool has_room(std::size_t descriptors) const noexcept {
+        return inodes.size() + files.live() + descriptors <= most_descriptors;
+    }
+    // Called before something is made that cannot be taken back. True if there will be a descriptor for it, and the client may
+    // hold that many more. Otherwise nothing may be made, and the client hears EMFILE.
+    [[nodiscard]] bool can_make(std::size_t descriptors) noexcept {
+        return has_room(descriptors) && reserve_.fill(root_fd_);
+    }
 
     // Clears set-user-id, and set-group-id of what the group may execute (fuse.h, KILL_SUIDGID). 0 or an errno.
     [[nodiscard]] static int strip_privileges(int fd) noexcept;
 
     [[nodiscard]] bool read_only() const noexcept { return access == PassthroughAccess::read_only; }
 
+    EntryBuffers entry_buffers; // outlives the files
     InodeTable inodes;
     Slab<OpenFile> files;
+    std::size_t most_descriptors = 0; // inodes and handles
     ProcessIdentity process;
     PassthroughAccess access = PassthroughAccess::read_write;
     Validity entry_valid;
@@ -81,7 +115,10 @@ public:
 
 private:
     [[nodiscard]] bool is_beneath_root(FileDescriptor at) const noexcept;
+    [[nodiscard]] int count(FileDescriptor fd, Found& found) noexcept;
 
+    DescriptorReserve reserve_;
+    int root_fd_ = -1; // of the root's inode, which stays
     InodeKey root_key_{};
     // True if the last lookups were of files the client knows already. Then one statx(2) by name will do; else
     // openat(2) comes first. A guess: both ways are right.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The host refuses something to the server: what the client hears of it.
+#include "../../../src/backends/passthrough/open_file.hpp"
 #include "passthrough_fixture.hpp"
 #include "support/catch.hpp"
 
@@ -68,4 +69,106 @@ TEST_CASE("FLUSH succeeds when the process has no descriptor to spare", "[passth
     REQUIRE(f.write(fh, 0, "abc").ok());
     const NoMoreDescriptors none;
     CHECK(f.client.send(Message(Opcode::flush).fixed(wire::FlushIn{fh, 0, 0, 0})).error == Errno::none);
+}
+
+TEST_CASE("what is made without a descriptor for it is not made at all", "[passthrough]") {
+    PassthroughFixture f;
+    struct Made {
+        Errno mkdir, mknod, symlink, create;
+    };
+    auto make_all = [&] {
+        return Made{f.client.call<Opcode::mkdir>(1, {0755, 0}, "dir").error,
+                    f.client.call<Opcode::mknod>(1, {S_IFIFO | 0644, 0, 0, 0}, "fifo").error,
+                    f.client.call<Opcode::symlink>(1, {}, "link", "target").error, f.create(1, "file").error};
+    };
+    // The server has a few descriptors laid by. Whatever it answers: what failed is not there, what succeeded is.
+    int failed = 0;
+    int succeeded = 0;
+    for (int round = 0; round < 64; ++round) {
+        Made made{};
+        {
+            const NoMoreDescriptors none;
+            made = make_all();
+        }
+        for (const auto& [error, name] : {std::pair(made.mkdir, "dir"), std::pair(made.mknod, "fifo"),
+                                          std::pair(made.symlink, "link"), std::pair(made.create, "file")}) {
+            INFO(name);
+            CHECK((error == Errno::none || error == Errno::emfile));
+            CHECK(fs::exists(fs::symlink_status(f.host(name))) == (error == Errno::none));
+            failed += error == Errno::emfile;
+            succeeded += error == Errno::none;
+            fs::remove(f.host(name));
+        }
+    }
+    CHECK(failed > 0);
+    CHECK(succeeded > 0);
+    CHECK(f.client.call<Opcode::mkdir>(1, {0755, 0}, "dir").ok()); // as soon as there are descriptors again
+}
+
+TEST_CASE("a client holds no more descriptors than it may, and gets more as it gives some back", "[passthrough]") {
+    constexpr std::size_t kMost = 4; // the root is one of them
+    TemporaryDirectory directory;
+    for (const char* name : {"a", "b", "c", "d"}) std::ofstream(directory.root() / name) << name;
+    backends::PassthroughOptions options;
+    options.root = directory.root().string();
+    options.max_descriptors = kMost;
+    backends::Passthrough served(options);
+    Served<backends::Passthrough> client(served);
+    client.init({});
+    auto lookup = [&](const char* name) { return client.call<Opcode::lookup>(1, {}, name); };
+    const std::uint64_t a = lookup("a").as<wire::EntryOut>().nodeid;
+    REQUIRE(lookup("b").ok());
+    const Answered opened = client.call<Opcode::open>(a, {O_RDONLY, 0});
+    REQUIRE(opened.ok());
+    CHECK(served.counters().inodes + served.counters().handles == kMost);
+
+    CHECK(lookup("c").error == Errno::emfile);
+    CHECK(lookup("nothing").error == Errno::enoent);
+    CHECK(client.call<Opcode::open>(a, {O_RDONLY, 0}).error == Errno::emfile);
+    CHECK(client.call<Opcode::opendir>(1).error == Errno::emfile);
+    CHECK(client.call<Opcode::mkdir>(1, {0755, 0}, "dir").error == Errno::emfile);
+    CHECK_FALSE(fs::exists(directory.root() / "dir"));
+    CHECK(lookup("a").ok()); // it is known: no descriptor is taken
+    client.call<Opcode::forget>(a, {1});
+
+    wire::ReleaseIn release{};
+    release.fh = opened.as<wire::OpenOut>().fh;
+    REQUIRE(client.call<Opcode::release>(a, release).ok());
+    CHECK(lookup("c").ok());
+    CHECK(served.counters().inodes == kMost);
+}
+
+TEST_CASE("an open directory takes memory for its entries only while it is read", "[passthrough]") {
+    PassthroughFixture f;
+    for (int i = 0; i < 10; ++i) f.write_host("file" + std::to_string(i), "x");
+    const std::uint64_t fh = f.directory_handle(1);
+    f.directory_handle(1);
+    CHECK(f.served.counters().entry_buffers == 0);
+    constexpr std::uint32_t kSomeEntries = 100; // bytes
+    const auto some = records_of(f.read_directory<Opcode::readdir>(fh, 0, kSomeEntries).body, false);
+    REQUIRE(!some.empty());
+    CHECK(f.served.counters().entry_buffers == 1);
+    const auto rest = records_of(f.read_directory<Opcode::readdir>(fh, some.back().dirent.off, 4096).body, false);
+    CHECK(some.size() + rest.size() == 12);
+    CHECK(f.read_directory<Opcode::readdir>(fh, rest.back().dirent.off, 4096).body.empty());
+    CHECK(f.served.counters().entry_buffers == 0);
+    // Read anew, and released in its middle.
+    CHECK_FALSE(f.read_directory<Opcode::readdir>(fh, 0, kSomeEntries).body.empty());
+    CHECK(f.served.counters().entry_buffers == 1);
+    wire::ReleaseIn release{};
+    release.fh = fh;
+    REQUIRE(f.client.call<Opcode::releasedir>(1, release).ok());
+    CHECK(f.served.counters().entry_buffers == 0);
+}
+
+TEST_CASE("no more than 4,096 directories are read at once", "[passthrough]") {
+    backends::EntryBuffers buffers;
+    std::vector<backends::EntryBuffers::Buffer> lent;
+    for (std::size_t i = 0; i < backends::EntryBuffers::kMost; ++i) lent.push_back(buffers.lend());
+    CHECK(lent.back() != nullptr);
+    CHECK(buffers.lend() == nullptr);
+    lent.pop_back();
+    CHECK(buffers.lend() != nullptr);
+    lent.clear();
+    CHECK(buffers.lent() == 0);
 }

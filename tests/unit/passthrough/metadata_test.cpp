@@ -2,6 +2,7 @@
 // Attributes, names, directories, xattrs and the caller's identity.
 #include "passthrough_fixture.hpp"
 #include "support/catch.hpp"
+#include "support/skip.hpp"
 
 #include <sys/fsuid.h>
 #include <sys/sysmacros.h>
@@ -416,4 +417,25 @@ TEST_CASE("as root, new files belong to the caller, and its rights count", "[pas
           Errno::eacces);
     CHECK(::setfsuid(static_cast<uid_t>(-1)) == 0);
     CHECK(::getgroups(0, nullptr) == 0);
+}
+
+TEST_CASE("reading a read-only share leaves the times of the host's files alone", "[passthrough]") {
+    const auto access = GENERATE(backends::PassthroughAccess::read_write, backends::PassthroughAccess::read_only);
+    PassthroughFixture f({}, access);
+    f.write_host("file", "abc");
+    fs::create_directory(f.host("dir"));
+    const struct timespec long_ago[2] = {{1000, 0}, {2000, 0}}; // read before it was written: relatime updates that
+    for (const char* name : {"file", "dir"}) {
+        REQUIRE(::utimensat(AT_FDCWD, f.host(name).c_str(), long_ago, 0) == 0);
+    }
+    CHECK(f.read(f.handle(f.node(1, "file"), O_RDONLY), 0, 3).text() == "abc");
+    f.read_directory<Opcode::readdir>(f.directory_handle(f.node(1, "dir")), 0, 4096);
+    const bool file_moved = f.stat_host("file").st_atim.tv_sec != 1000;
+    const bool dir_moved = f.stat_host("dir").st_atim.tv_sec != 1000;
+    if (access == backends::PassthroughAccess::read_only) {
+        CHECK_FALSE(file_moved);
+        CHECK_FALSE(dir_moved);
+    } else if (!file_moved || !dir_moved) {
+        skip("the host's file system is mounted with noatime: it proves nothing");
+    }
 }

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Descriptors laid by for what cannot be taken back.
+#pragma once
+
+#include "system_call.hpp"
+#include "vfsproto/backends/file_descriptor.hpp"
+
+#include <fcntl.h>
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <mutex>
+
+namespace vfsproto::backends {
+
+// A file that was just made needs an O_PATH descriptor before the client can be told of it. At the process' limit that open
+// would fail, and the client would hear EMFILE of a file that exists. The reserve gives one of its own descriptors up
+// then. Any thread.
+class DescriptorReserve {
+public:
+    // Makes sure that something is in reserve. False when the process has no descriptors left for it: then nothing may be
+    // made. `any` is a descriptor to duplicate. Costs one load while the reserve is full.
+    [[nodiscard]] bool fill(int any) noexcept {
+        if (held_.load(std::memory_order_relaxed) == kSize) return true;
+        const std::lock_guard lock(mutex_);
+        std::size_t held = held_.load(std::memory_order_relaxed);
+        for (; held < kSize; ++held) {
+            spare_[held] = FileDescriptor(::fcntl(any, F_DUPFD_CLOEXEC, 0));
+            if (!spare_[held]) break;
+        }
+        held_.store(held, std::memory_order_relaxed);
+        return held >= kEnough;
+    }
+
+    // Returns what `open`, which returns a descriptor or -1 with errno, opens. At the process' limit, gives up descriptors
+    // of the reserve until it succeeds.
+    template <class Open> [[nodiscard]] FileDescriptor open(Open&& open) noexcept {
+        FileDescriptor fd(uninterrupted(open));
+        if (fd || (errno != EMFILE && errno != ENFILE)) return fd;
+        const std::lock_guard lock(mutex_);
+        std::size_t held = held_.load(std::memory_order_relaxed);
+        while (!fd && held > 0 && (errno == EMFILE || errno == ENFILE)) {
+            spare_[--held].close();
+            fd = FileDescriptor(uninterrupted(open));
+        }
+        held_.store(held, std::memory_order_relaxed);
+        return fd;
+    }
+
+private:
+    static constexpr std::size_t kSize = 32;
+    static constexpr std::size_t kEnough = 16; // threads that may be between fill() and open() at the limit
+
+    std::mutex mutex_;
+    std::atomic<std::size_t> held_{0};          // written under the mutex
+    std::array<FileDescriptor, kSize> spare_{}; // under the mutex
+};
+
+} // namespace vfsproto::backends
