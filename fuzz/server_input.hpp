@@ -13,7 +13,7 @@
 #include "support/fake_device_queue.hpp"
 
 #include "vfsproto/backends/memfs.hpp"
-#include "vfsproto/fuse/server/device_lane.hpp"
+#include "vfsproto/fuse/server/server_lane.hpp"
 #include "vfsproto/fuse/wire/extensions.hpp"
 #include "vfsproto/fuse/wire/struct_bytes.hpp"
 
@@ -46,7 +46,7 @@ public:
 
 private:
     using Bytes = std::vector<std::byte>;
-    using Lane = server::DeviceLane<test::FakeDeviceQueue, backends::Memfs>;
+    using Lane = server::ServerLane<test::FakeDeviceQueue, backends::Memfs>;
     struct Expected {
         test::FakeDeviceQueue* queue;
         std::size_t number;
@@ -154,8 +154,8 @@ private:
     test::FakeDeviceQueue hiprio_queue_;
     std::array<HostSegment, 8> segments_[2]{};
     std::unique_ptr<server::RequestScratch[]> scratch_ = std::make_unique<server::RequestScratch[]>(2);
-    Lane request_lane_{request_queue_, fs_, session_, segments_[0], scratch_[0], {}};
-    Lane hiprio_lane_{hiprio_queue_, fs_, session_, segments_[1], scratch_[1], {wire::QueueKind::hiprio, 1}};
+    Lane request_lane_{request_queue_, fs_, session_, {segments_[0], scratch_[0]}, {}};
+    Lane hiprio_lane_{hiprio_queue_, fs_, session_, {segments_[1], scratch_[1]}, {wire::QueueKind::hiprio, 1}};
     std::vector<Expected> sent_;
 };
 

@@ -25,11 +25,15 @@
 
 namespace vfsproto::posix {
 
-// An extended attribute to set. `bytes` stay until the handler runs.
+// An extended attribute to set. `bytes` stay until the handler runs. It has a constructor because g++ 12 destroys an
+// aggregate twice that is written with braces in a co_await expression.
 struct XattrValue {
+    XattrValue(std::string called, std::span<const std::byte> content, XattrSpace where = XattrSpace::create_or_replace)
+        : name(std::move(called)), bytes(content), space(where) {}
+
     std::string name;
     std::span<const std::byte> bytes;
-    XattrSpace space = XattrSpace::create_or_replace;
+    XattrSpace space;
 };
 
 // A part of an open file, in bytes. The file stays until the handler runs.

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "support/message.hpp"
-#include "vfsproto/fuse/server/device_lane.hpp"
+#include "vfsproto/fuse/server/server_lane.hpp"
 
 #include <array>
 #include <memory>
@@ -83,7 +83,7 @@ private:
     server::ServerSession session_;
     std::array<HostSegment, 8> segments_{};
     std::unique_ptr<server::RequestScratch> scratch_ = std::make_unique<server::RequestScratch>();
-    server::DeviceLane<FakeDeviceQueue, ToldFileSystem> lane_{queue_, fs, session_, segments_, *scratch_, {}};
+    server::ServerLane<FakeDeviceQueue, ToldFileSystem> lane_{queue_, fs, session_, {segments_, *scratch_}, {}};
 };
 
 } // namespace vfsproto::test

@@ -181,7 +181,8 @@ TEST_CASE("a walk begins once more when something on its way was replaced", "[pa
     over.fs.set_faults([](const backends::MemfsQuestion& question) {
         backends::MemfsFault fault;
         const bool deep = std::string_view(question.name.data(), question.name.size()) == "deep";
-        if (question.opcode == wire::Opcode::lookup && deep) fault.error = Errno::estale;
+        const bool finds = question.opcode == wire::Opcode::lookup || question.opcode == wire::Opcode::create;
+        if (finds && deep) fault.error = Errno::estale;
         return fault;
     });
     CHECK(stat_error(*over, "/dir/sub/deep") == Errno::estale);
