@@ -9,7 +9,8 @@ namespace vfsproto::cli {
 
 namespace {
 
-constexpr std::size_t kBufferSize = std::size_t{4} << 20;
+constexpr std::size_t kBufferSize = std::size_t{4} << 20; // bytes
+constexpr std::size_t kLeastPiece = std::size_t{128} << 10;
 
 struct CatOptions {
     std::vector<std::string> paths;
@@ -37,9 +38,11 @@ private:
         collected_.clear();
         std::uint64_t at = 0;
         for (;;) {
-            // One byte more than there should be: then a short answer says that this was all.
-            const std::uint64_t expected = attributes->size >= at ? attributes->size - at + 1 : kBufferSize;
-            const auto piece = buffer().first(std::min<std::uint64_t>(kBufferSize, expected));
+            // One byte more than there should be: then a short answer says that this was all. Files of /proc tell a size
+            // of 0 and end with the first answer, so that it must have room for all of it.
+            const std::uint64_t rest = attributes->size >= at ? attributes->size - at + 1 : kBufferSize;
+            const std::uint64_t wanted = std::max<std::uint64_t>(rest, kLeastPiece);
+            const auto piece = buffer().first(std::min<std::uint64_t>(kBufferSize, wanted));
             const auto count = mount.read(*file, piece, at);
             if (!program_.succeeded(path, count)) break;
             take(piece.first(*count));

@@ -3,6 +3,7 @@
 
 #include "program.hpp"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -25,6 +26,11 @@ Failure RemoteContents::write(std::span<const std::byte> from, std::uint64_t off
         offset += *count;
     }
     return {};
+}
+
+LocalContents::LocalContents(int fd, Access access) noexcept : fd_(fd), in_order_(access == Access::in_order) {
+    struct stat info{};
+    if (!in_order_ && ::fstat(fd, &info) == 0 && S_ISREG(info.st_mode)) kind_ = Kind::regular;
 }
 
 Expected<std::uint64_t> LocalContents::read(std::span<std::byte> into, std::uint64_t offset) {
@@ -69,49 +75,62 @@ Failure LocalContents::truncate(std::uint64_t size) {
 
 namespace {
 
-constexpr std::uint64_t kToTheEnd = ~std::uint64_t{0};
+// One READ of a file whose size may be a lie: enough for every file of /proc and /sys that ends with one answer.
+constexpr std::uint64_t kLeastPiece = std::uint64_t{128} << 10; // bytes
+constexpr std::uint64_t kNoEnd = ~std::uint64_t{0};
 
 class Copy {
 public:
     Copy(Contents& from, Contents& to, std::span<std::byte> buffer, const std::function<bool(std::uint64_t)>& moved)
         : from_(from), to_(to), buffer_(buffer), moved_(moved) {}
 
-    // Copies up to `end`, or to the end of the file. `expected` is where the file probably ends.
+    // Copies [at, end) or up to the end of the file, and leaves in at_ where it stopped. A short answer that ends at
+    // `expected`, the size the source told, needs no second read to be the end.
     CopyResult range(std::uint64_t at, std::uint64_t end, std::uint64_t expected) {
-        for (;;) {
-            // One byte more than there should be: then a short answer says that this was all.
-            const std::uint64_t wanted = end != kToTheEnd ? end - at : expected >= at ? expected - at + 1 : kToTheEnd;
+        for (at_ = at; at_ < end;) {
+            // One byte more than the file should have: then a short answer says that this was all.
+            const std::uint64_t rest = expected >= at_ ? expected - at_ + 1 : kNoEnd;
+            const std::uint64_t wanted = std::min(end - at_, std::max(rest, kLeastPiece));
             const auto piece = buffer_.first(std::min<std::uint64_t>(buffer_.size(), wanted));
-            if (piece.empty()) return {};
-            const auto count = from_.read(piece, at);
+            const auto count = from_.read(piece, at_);
             if (!count) return {Side::from, count.failure()};
             if (*count == 0) return {};
-            if (const Failure failure = to_.write(piece.first(*count), at)) {
+            if (const Failure failure = to_.write(piece.first(*count), at_)) {
                 return {Side::to, failure};
             }
-            at += *count;
+            at_ += *count;
             if (!moved_(*count)) return {Side::from, Errno::eintr};
-            if (*count < piece.size() && expected == at) return {};
+            if (*count < piece.size() && expected == at_) return {};
         }
+        return {};
     }
 
+    CopyResult to_the_end(std::uint64_t at, std::uint64_t expected) { return range(at, kNoEnd, expected); }
+
+    // Copies only what SEEK_DATA names, as long as reads agree with it.
     CopyResult with_holes(std::uint64_t size) {
         for (std::uint64_t at = 0; at < size;) {
             const auto data = from_.seek(at, abi::kSeekData);
-            if (!data) {
-                if (data.failure().error == Errno::enxio) break; // a hole up to the end
-                if (at == 0 && cannot_seek(data.failure().error)) return range(0, kToTheEnd, size);
-                return {Side::from, data.failure()};
-            }
-            if (*data >= size) break;
-            const auto hole = from_.seek(*data, abi::kSeekHole);
+            if (!data && at == 0 && cannot_seek(data.failure().error)) return to_the_end(0, size);
+            if (!data && data.failure().error != Errno::enxio) return {Side::from, data.failure()};
+            const std::uint64_t begin = data && *data < size ? *data : size;
+            if (begin < at) return {Side::from, Errc::protocol_violation};
+            // The first hole and the one at the end are looked at; a server that is right there is believed elsewhere.
+            const bool doubted = begin > at && (!checked_ || begin == size);
+            if (doubted && !is_hole(at, begin)) return to_the_end(at, size);
+            if (begin == size) break;
+            const auto hole = from_.seek(begin, abi::kSeekHole);
             if (!hole) return {Side::from, hole.failure()};
-            if (*data < at || *hole <= *data) return {Side::from, Errc::protocol_violation};
-            if (CopyResult result = range(*data, *hole, size); result.side != Side::none) return result;
+            if (*hole <= begin) return {Side::from, Errc::protocol_violation};
+            if (CopyResult result = range(begin, *hole, size); result.side != Side::none) return result;
+            if (at_ < *hole) return {}; // the file ended here
             at = *hole;
         }
-        const Failure failure = to_.truncate(size);
-        return failure.happened() ? CopyResult{Side::to, failure} : CopyResult{};
+        if (at_ < size) {
+            if (const Failure failure = to_.truncate(size)) return {Side::to, failure};
+        }
+        // The file may have grown since its size was told.
+        return to_the_end(std::max(at_, size), size);
     }
 
 private:
@@ -119,10 +138,27 @@ private:
         return error == Errno::einval || error == Errno::eopnotsupp || error == Errno::espipe;
     }
 
+    // True if reads at both ends of a range agree that it is a hole: zeros, and as long as told. A server that answers
+    // SEEK_DATA without knowing its files is found by that.
+    bool is_hole(std::uint64_t begin, std::uint64_t end) {
+        const std::uint64_t length = std::min({end - begin, kLeastPiece, std::uint64_t{buffer_.size()}});
+        const std::uint64_t starts[] = {begin, end - length};
+        for (const std::uint64_t start : starts) {
+            const auto piece = buffer_.first(length);
+            const auto count = from_.read(piece, start);
+            if (!count || *count != length) return false;
+            if (std::any_of(piece.begin(), piece.end(), [](std::byte b) { return b != std::byte{0}; })) return false;
+        }
+        checked_ = true;
+        return true;
+    }
+
     Contents& from_;
     Contents& to_;
     std::span<std::byte> buffer_;
     const std::function<bool(std::uint64_t)>& moved_;
+    std::uint64_t at_ = 0;
+    bool checked_ = false;
 };
 
 } // namespace
@@ -130,7 +166,8 @@ private:
 CopyResult copy_contents(Contents& from, Contents& to, const ContentsSize& size, std::span<std::byte> buffer,
                          const std::function<bool(std::uint64_t)>& moved) {
     Copy copy(from, to, buffer, moved);
-    return size.has_holes() ? copy.with_holes(size.bytes) : copy.range(0, kToTheEnd, size.bytes);
+    const bool skips_holes = size.has_holes() && to.kind() == Kind::regular;
+    return skips_holes ? copy.with_holes(size.bytes) : copy.to_the_end(0, size.bytes);
 }
 
 } // namespace vfsproto::cli

@@ -5,7 +5,7 @@
 #include "commands.hpp"
 #include "json.hpp"
 
-#include <unistd.h>
+#include <utility>
 
 namespace vfsproto::cli {
 
@@ -13,7 +13,7 @@ CopyRun::CopyRun(Program& a_program, const CopyOptions& a_options)
     : program(a_program),
       options(a_options),
       mount(a_program.mount()),
-      owner(a_options.recursive && ::geteuid() == 0 ? KeepOwner::yes : KeepOwner::no),
+      keeping{a_options.preserve ? Preserve::all : Preserve::nothing, a_program.umask()},
       progress(a_program),
       workers(mount) {}
 
@@ -30,8 +30,43 @@ bool CopyRun::copy(Side from, Side to, const posix::Attributes& attributes, std:
                                           progress.moved(n);
                                           return !program.stopping();
                                       });
-    if (result.side == CopyResult::Side::none) return true;
-    fail(result, from.path, to.path);
+    if (result.side != CopyResult::Side::none) {
+        fail(result, from.path, to.path);
+        return false;
+    }
+    // A source that ended because the user stopped it is not whole.
+    if (program.stopping()) ++tally.failed;
+    return !program.stopping();
+}
+
+bool CopyRun::settle(const std::string& path, const posix::Failure& kept) {
+    if (!kept.happened()) return true;
+    if (!cannot_be_kept(kept)) {
+        fail(path, kept);
+        return false;
+    }
+    const std::lock_guard lock(warned_mutex);
+    if (!warned.insert(kept.error).second) return true;
+    const std::string why = kept.text() + ": attributes cannot be kept there; this is said once";
+    if (options.preserve) {
+        program.report(path, why);
+    } else {
+        program.warn(path, why);
+    }
+    return true;
+}
+
+void CopyRun::without_hard_links(const std::string& path, const posix::Failure& why) {
+    const std::lock_guard lock(warned_mutex);
+    if (std::exchange(warned_of_links, true)) return;
+    program.warn(path, why.text() + ": no hard links there, each name becomes a file; this is said once");
+}
+
+bool CopyRun::wants_node(const std::string& path, std::uint32_t mode) {
+    const std::uint32_t type = wire::linux_abi::file_type(mode);
+    if (options.devices || (type != wire::linux_abi::kSIfchr && type != wire::linux_abi::kSIfblk)) return true;
+    ++tally.failed;
+    program.report(path, "a device node: --devices copies those");
     return false;
 }
 
@@ -55,13 +90,23 @@ FileIdentity identity_of(const posix::Attributes& attributes, std::uint64_t spac
     return {attributes.ino, space, attributes.size, attributes.ctime, attributes.ctimensec};
 }
 
+namespace {
+
+void describe(Arguments& sub, CopyOptions& options) {
+    sub.add_flag("-r,--recursive", options.recursive, "directories with all below them");
+    sub.add_flag("-p,--preserve", options.preserve, "owner, mode with its set-id bits, and times of the originals");
+    sub.add_flag("--devices", options.devices, "make device nodes");
+}
+
+} // namespace
+
 void add_copying(Commands& commands) {
     commands.add<CopyOptions>(
         "get", "Copy files from the device to this host",
         [](Arguments& sub, CopyOptions& options) {
             sub.add_option("remote", options.from, "what to copy").required();
             sub.add_option("local", options.to, "where to; into it, if it is a directory").required();
-            sub.add_flag("-r,--recursive", options.recursive, "directories with all below them");
+            describe(sub, options);
         },
         run_get);
     commands.add<CopyOptions>(
@@ -69,7 +114,7 @@ void add_copying(Commands& commands) {
         [](Arguments& sub, CopyOptions& options) {
             sub.add_option("local", options.from, "what to copy").required();
             sub.add_option("remote", options.to, "where to; into it, if it is a directory").required();
-            sub.add_flag("-r,--recursive", options.recursive, "directories with all below them");
+            describe(sub, options);
         },
         run_put);
 }

@@ -10,6 +10,8 @@
 #include "workers.hpp"
 
 #include <atomic>
+#include <mutex>
+#include <set>
 #include <string>
 
 namespace vfsproto::cli {
@@ -18,6 +20,8 @@ struct CopyOptions {
     std::string from;
     std::string to;
     bool recursive = false;
+    bool preserve = false; // owner, mode with its set-id bits, times
+    bool devices = false;  // make device nodes
 };
 
 struct CopyTally {
@@ -45,6 +49,11 @@ public:
     void fail(const CopyResult& result, const std::string& from, const std::string& to) {
         fail(result.side == CopyResult::Side::from ? from : to, result.failure);
     }
+    // Says in one line why something is not copied at all. Any thread.
+    void refuse(const std::string& path, const std::string& why) {
+        ++tally.failed;
+        program.report(path, why);
+    }
     // True when nothing failed.
     bool note(const std::string& path, const posix::Failure& failure) {
         if (failure.happened()) fail(path, failure);
@@ -56,16 +65,27 @@ public:
     // Copies everything; true when it did.
     bool copy(Side from, Side to, const posix::Attributes& attributes, std::span<std::byte> buffer);
 
+    // True if the attributes were set, or cannot be kept where the copy is, which is said once for each reason. With
+    // --preserve the program leaves with 1 then, though the bytes are copied.
+    bool settle(const std::string& path, const posix::Failure& kept);
+    // Says once that files of several names become several files.
+    void without_hard_links(const std::string& path, const posix::Failure& why);
+    // False for a device node that was not asked for, which is said.
+    bool wants_node(const std::string& path, std::uint32_t mode);
+
     // All jobs done: prints the sums where JSON is wanted. Throws Leave as Program::check().
     void finish();
 
     Program& program;
     const CopyOptions& options;
     posix::Mount& mount;
-    KeepOwner owner; // for trees copied by root
+    const Keeping keeping;
     CopyTally tally;
     HardLinks links;
     Progress progress;
+    std::mutex warned_mutex;
+    std::set<wire::Errno> warned;
+    bool warned_of_links = false;
     Workers workers; // ends before what its jobs use
 };
 

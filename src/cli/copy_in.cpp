@@ -2,7 +2,9 @@
 // put: from this host to the device.
 #include "copy.hpp"
 #include "paths.hpp"
+#include "remote_target.hpp"
 #include "remote_tree.hpp"
+#include "same_place.hpp"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -46,7 +48,7 @@ struct Sent {
     Sent(CopyRun& on, std::shared_ptr<Sent> in) : run(on), parent(std::move(in)) {}
     ~Sent() {
         if (!has_attributes || run.program.stopping()) return;
-        run.note(remote, set_remote_attributes(run.mount, remote, attributes, run.owner));
+        run.settle(remote, finish_remote_directory(run.mount, remote, age, attributes, run.keeping));
     }
     Sent(const Sent&) = delete;
     Sent& operator=(const Sent&) = delete;
@@ -56,6 +58,7 @@ struct Sent {
     FileDescriptor fd;
     std::string local; // for messages
     std::string remote;
+    Age age = Age::old;
     bool has_attributes = false;
     posix::Attributes attributes{};
 };
@@ -103,9 +106,13 @@ private:
     void send_itself(const std::shared_ptr<Sent>& top, const std::string& remote) {
         struct stat info{};
         if (::fstat(top->fd.get(), &info) != 0) return run_.fail(top->local, local_failure(errno));
-        if (!run_.note(remote, make_remote_directory(run_.mount, remote))) return;
+        const auto made = make_remote_directory(run_.mount, remote);
+        if (!run_.note(remote, made)) return;
+        if (!note_target(remote)) return;
+        if (is_target(info, top->fd.get())) return say_same(top->local, remote);
         ++run_.tally.directories;
         top->remote = remote;
+        top->age = *made ? Age::fresh : Age::old;
         top->attributes = attributes_of(info);
         top->has_attributes = true;
         list(top);
@@ -159,47 +166,104 @@ private:
         constexpr int kFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
         sent->fd = FileDescriptor(::openat(found.parent->fd.get(), found.name.c_str(), kFlags));
         if (!sent->fd) return run_.fail(sent->local, local_failure(errno));
-        if (!run_.note(found.remote, make_remote_directory(run_.mount, found.remote))) return;
+        struct stat info{};
+        if (::fstat(sent->fd.get(), &info) != 0) return run_.fail(sent->local, local_failure(errno));
+        if (!target_.empty() && is_target(info, sent->fd.get())) {
+            return run_.refuse(sent->local, "cannot copy a directory into itself, " + target_);
+        }
+        const auto made = make_remote_directory(run_.mount, found.remote);
+        if (!run_.note(found.remote, made)) return;
+        if (target_.empty()) {
+            if (!note_target(found.remote)) return;
+            if (is_target(info, sent->fd.get())) return say_same(sent->local, found.remote);
+        }
         sent->remote = found.remote;
+        sent->age = *made ? Age::fresh : Age::old;
         sent->attributes = found.attributes;
         sent->has_attributes = true;
         ++run_.tally.directories;
         list(sent);
     }
 
+    // The remote directory that the tree becomes; false when it cannot be looked at, which is said.
+    bool note_target(const std::string& remote) {
+        const auto there = run_.mount.stat(remote);
+        if (!run_.note(remote, there)) return false;
+        target_ = remote;
+        target_attributes_ = *there;
+        return true;
+    }
+    bool is_target(const struct stat& here, int fd) {
+        return here.st_ino == target_attributes_.ino && shows_here(run_.mount, target_, target_attributes_, fd);
+    }
+    void say_same(const std::string& local, const std::string& remote) {
+        run_.refuse(local, "is the same directory as " + remote);
+    }
+
     void file(Found found) {
         const bool has_names = found.attributes.nlink > 1;
         const FileIdentity identity = identity_of(found.attributes, found.device);
         if (has_names) {
-            const auto place = run_.links.find(identity, found.attributes.nlink, found.remote);
-            if (place) return link(found, *place);
+            const auto first = run_.links.find(identity, found.attributes.nlink, {found.local(), found.remote});
+            if (first && link(found, first->copy)) return;
+            if (first) return copy_alone(std::move(found));
         }
         CopyRun& run = run_;
         run_.workers.give([&run, has_names, identity, found = std::move(found)](std::span<std::byte> buffer) {
-            if (!run.program.stopping()) copy_file(run, found, buffer);
-            if (has_names) run.links.copied(identity);
+            const bool copied = !run.program.stopping() && copy_file(run, found, buffer);
+            if (has_names) run.links.copied(identity, copied ? HardLinks::Copied::yes : HardLinks::Copied::failed);
         });
     }
 
-    static void copy_file(CopyRun& run, const Found& found, std::span<std::byte> buffer) {
+    void copy_alone(Found found) {
+        CopyRun& run = run_;
+        run_.workers.give([&run, found = std::move(found)](std::span<std::byte> buffer) {
+            if (!run.program.stopping()) copy_file(run, found, buffer);
+        });
+    }
+
+    static bool copy_file(CopyRun& run, const Found& found, std::span<std::byte> buffer) {
         const std::string local = found.local();
         // Should it have become a pipe meanwhile, nobody is to wait for it.
         constexpr int kFlags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
         const FileDescriptor fd(::openat(found.parent->fd.get(), found.name.c_str(), kFlags));
-        if (!fd) return run.fail(local, local_failure(errno));
-        auto made = make_remote_file(run.mount, found.remote);
-        if (!run.note(found.remote, made)) return;
+        if (!fd) {
+            run.fail(local, local_failure(errno));
+            return false;
+        }
+        auto target = RemoteTarget::open(run.mount, found.remote, RemoteTarget::Existing::replace);
+        if (!run.note(found.remote, target)) return false;
+        struct stat here{};
+        if (target->replaced() && ::fstat(fd.get(), &here) == 0 && is_same_file(*target->replaced(), here)) {
+            run.refuse(local, "is the same file as " + found.remote);
+            return false;
+        }
         LocalContents from(fd.get());
-        RemoteContents to(run.mount, *made);
-        if (!run.copy({from, local}, {to, found.remote}, found.attributes, buffer)) return;
-        if (!run.note(found.remote, set_remote_attributes(run.mount, *made, found.attributes, run.owner))) return;
-        if (!run.note(found.remote, run.mount.close(std::move(*made)))) return;
+        RemoteContents to(run.mount, target->file(), Kind::regular);
+        if (!run.copy({from, local}, {to, found.remote}, found.attributes, buffer)) return false;
+        const Failure kept =
+            finish_remote_file(run.mount, target->file(), found.attributes, run.keeping, target->replaced());
+        if (!run.settle(found.remote, kept)) return false;
+        if (!run.note(found.remote, target->commit())) return false;
         ++run.tally.files;
         run.progress.file_done();
+        return true;
     }
 
-    void link(const Found& found, const std::string& existing) {
-        if (run_.note(found.remote, make_remote_link(run_.mount, existing, found.remote))) ++run_.tally.hard_links;
+    // True if the second name became a link, or nothing can be made there. False: it is to be copied.
+    bool link(const Found& found, const std::string& existing) {
+        const Failure failure = make_remote_link(run_.mount, existing, found.remote);
+        if (failure.happened()) {
+            const bool in_the_way = failure.error == Errno::eisdir || failure.error == Errno::eexist;
+            if (in_the_way || failure.is_fatal()) {
+                run_.fail(found.remote, failure);
+                return true;
+            }
+            run_.without_hard_links(found.remote, failure);
+            return false;
+        }
+        ++run_.tally.hard_links;
+        return true;
     }
 
     void symlink(const Found& found) {
@@ -213,44 +277,65 @@ private:
     }
 
     void special(const Found& found) {
-        if (!run_.note(found.remote, make_remote_node(run_.mount, found.remote, found.attributes))) return;
+        if (!run_.wants_node(found.local(), found.attributes.mode)) return;
+        const std::uint32_t mode = node_mode(found.attributes.mode, run_.keeping);
+        if (!run_.note(found.remote, make_remote_node(run_.mount, found.remote, mode, found.attributes.rdev))) return;
         ++run_.tally.special_files;
         set_attributes_of(found);
     }
 
     void set_attributes_of(const Found& found) {
-        run_.note(found.remote, set_remote_attributes(run_.mount, found.remote, found.attributes, run_.owner));
+        run_.settle(found.remote, finish_remote_at(run_.mount, found.remote, found.attributes, run_.keeping));
     }
 
     CopyRun& run_;
     std::vector<Found> waiting_; // directories to be entered
+    std::string target_;         // the directory that the tree becomes, once it is there
+    posix::Attributes target_attributes_{};
 };
 
-// One file, or what comes out of a pipe, to where the user says.
-void put_file(CopyRun& run, const std::string& local, std::string remote) {
+// Copies what an open local file holds to a path of the share.
+void copy_from(CopyRun& run, int fd, const std::string& local, const std::string& remote, std::span<std::byte> buffer) {
     struct stat info{};
-    if (::stat(local.c_str(), &info) != 0) return run.fail(local, local_failure(errno));
-    if (S_ISDIR(info.st_mode)) {
-        run.program.report(local, Failure(Errno::eisdir).text() + ": put -r copies directories");
+    if (::fstat(fd, &info) != 0) return run.fail(local, local_failure(errno));
+    if (const auto there = run.mount.stat(remote); there && is_same_file(*there, info)) {
+        return run.refuse(local, "is the same file as " + remote);
+    }
+    auto target = RemoteTarget::open(run.mount, remote, RemoteTarget::Existing::follow);
+    if (!run.note(remote, target)) return;
+    LocalContents from(fd, local == "-" ? LocalContents::Access::in_order : LocalContents::Access::at_offsets);
+    RemoteContents to(run.mount, target->file(), target->is_regular() ? Kind::regular : Kind::other);
+    posix::Attributes attributes = attributes_of(info);
+    if (!S_ISREG(info.st_mode)) attributes.mode = abi::kSIfreg | 0666; // what comes out of a pipe has no mode
+    if (!run.copy({from, local}, {to, remote}, attributes, buffer)) return;
+    const Keeping keeping = S_ISREG(info.st_mode) ? run.keeping : Keeping{Preserve::nothing, run.keeping.umask};
+    if (target->is_regular() &&
+        !run.settle(remote, finish_remote_file(run.mount, target->file(), attributes, keeping, target->replaced()))) {
         return;
     }
+    if (!run.note(remote, target->commit())) return;
+    ++run.tally.files;
+}
+
+// Copies one file, or what comes out of a pipe, to where the user says.
+void put_file(CopyRun& run, const std::string& local, std::string remote) {
+    struct stat info{};
+    const bool standard_input = local == "-";
+    const int looked = standard_input ? ::fstat(STDIN_FILENO, &info) : ::stat(local.c_str(), &info);
+    if (looked != 0) return run.fail(local, local_failure(errno));
+    if (S_ISDIR(info.st_mode)) {
+        return run.refuse(local, Failure(Errno::eisdir).text() + ": put -r copies directories");
+    }
     const auto there = run.mount.stat(remote);
-    if (there && posix::is_directory(there->mode)) remote = join(remote, base_name(local));
-    run.workers.give([&run, local, remote, info](std::span<std::byte> buffer) {
-        const FileDescriptor fd(::open(local.c_str(), O_RDONLY | O_CLOEXEC));
+    if (there && posix::is_directory(there->mode)) {
+        if (base_name(local).empty() || standard_input) return run.fail(remote, Errno::eisdir);
+        remote = join(remote, base_name(local));
+    }
+    run.workers.give([&run, local, remote, standard_input](std::span<std::byte> buffer) {
+        FileDescriptor fd(standard_input ? ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1)
+                                         : ::open(local.c_str(), O_RDONLY | O_CLOEXEC));
         if (!fd) return run.fail(local, local_failure(errno));
-        auto made = run.mount.open_file(remote, abi::kOWronly | abi::kOCreat | abi::kOTrunc, 0666);
-        if (!run.note(remote, made)) return;
-        LocalContents from(fd.get());
-        RemoteContents to(run.mount, *made);
-        const posix::Attributes attributes = attributes_of(info);
-        if (!run.copy({from, local}, {to, remote}, attributes, buffer)) return;
-        if (S_ISREG(info.st_mode) &&
-            !run.note(remote, set_remote_attributes(run.mount, *made, attributes, run.owner))) {
-            return;
-        }
-        if (!run.note(remote, run.mount.close(std::move(*made)))) return;
-        ++run.tally.files;
+        copy_from(run, fd.get(), local, remote, buffer);
     });
 }
 

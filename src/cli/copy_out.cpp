@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // get: from the device to this host.
 #include "copy.hpp"
+#include "local_target.hpp"
 #include "paths.hpp"
+#include "same_place.hpp"
 
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <memory>
 #include <vector>
 
@@ -23,14 +26,14 @@ namespace {
 struct Filled {
     Filled(CopyRun& on, std::shared_ptr<Filled> in) : run(on), parent(std::move(in)) {}
     ~Filled() {
-        if (has_attributes) run.note(local, set_attributes(fd.get(), attributes, run.owner));
+        if (has_attributes) run.settle(local, finish_directory(made, attributes, run.keeping));
     }
     Filled(const Filled&) = delete;
     Filled& operator=(const Filled&) = delete;
 
     CopyRun& run;
     std::shared_ptr<Filled> parent;
-    FileDescriptor fd;
+    MadeDirectory made;
     std::string local;    // for messages
     std::string relative; // below the top
     bool has_attributes = false;
@@ -60,7 +63,11 @@ public:
         if (!find_place(first, local)) return;
         top_ = first.parent;
         if (first.name.empty()) {
-            list(top_, remote); // "/" has no name: what is in it goes straight into the directory
+            // "/" has no name: what is in it goes straight into the directory.
+            if (is_target(*attributes, remote, top_->made.fd.get())) return say_same(remote, top_->local);
+            target_ = top_->made.fd.get();
+            target_directory_ = top_;
+            list(top_, remote);
             top_->attributes = *attributes;
             top_->has_attributes = true;
         } else {
@@ -73,6 +80,7 @@ public:
         }
         waiting_.clear();
         run_.workers.finish();
+        target_directory_.reset();
         top_.reset();
     }
 
@@ -88,8 +96,8 @@ private:
         first.name = base_name(into ? std::string_view(first.remote) : std::string_view(local));
         Filled& place = *first.parent;
         place.local = into ? local : directory_name(local);
-        place.fd = FileDescriptor(::open(place.local.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-        if (place.fd) return true;
+        place.made = {FileDescriptor(::open(place.local.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)), false};
+        if (place.made.fd) return true;
         run_.fail(place.local, local_failure(errno));
         return false;
     }
@@ -124,98 +132,183 @@ private:
     }
 
     void enter(const Found& found) {
-        auto made = make_directory(found.parent->fd.get(), found.name);
+        if (target_ >= 0 && is_target(found.attributes, found.remote, target_)) {
+            return run_.refuse(found.remote, "cannot copy a directory into itself, " + target_directory_->local);
+        }
+        auto made = make_directory(found.parent->made.fd.get(), found.name);
         if (!run_.note(found.local(), made)) return;
+        if (target_ < 0) {
+            if (is_target(found.attributes, found.remote, made->fd.get())) return say_same(found.remote, found.local());
+            target_ = made->fd.get();
+        }
         auto filled = std::make_shared<Filled>(run_, found.parent);
-        filled->fd = std::move(*made);
+        filled->made = std::move(*made);
         filled->local = found.local();
         filled->relative = found.relative();
         filled->attributes = found.attributes;
         filled->has_attributes = true;
         ++run_.tally.directories;
+        if (target_directory_ == nullptr) target_directory_ = filled;
         list(filled, found.remote);
     }
 
+    // True if a directory of the share is the local one that `fd` is open on.
+    bool is_target(const posix::Attributes& there, const std::string& remote, int fd) {
+        return shows_there(run_.mount, remote, there, fd);
+    }
+    void say_same(const std::string& remote, const std::string& local) {
+        run_.refuse(remote, "is the same directory as " + local);
+    }
     void file(Found found) {
         const bool has_names = found.attributes.nlink > 1;
         const FileIdentity identity = identity_of(found.attributes, 0);
         if (has_names) {
-            const auto place = run_.links.find(identity, found.attributes.nlink, found.relative());
-            if (place) return link(found, *place);
+            const auto first = run_.links.find(identity, found.attributes.nlink, {found.remote, found.relative()});
+            if (first && link(found, *first)) return;
+            if (first) return copy_alone(std::move(found));
         }
         CopyRun& run = run_;
         run_.workers.give([&run, has_names, identity, found = std::move(found)](std::span<std::byte> buffer) {
-            if (!run.program.stopping()) copy_file(run, found, buffer);
-            if (has_names) run.links.copied(identity);
+            const bool copied = !run.program.stopping() && copy_file(run, found, buffer);
+            if (has_names) run.links.copied(identity, copied ? HardLinks::Copied::yes : HardLinks::Copied::failed);
         });
     }
 
-    static void copy_file(CopyRun& run, const Found& found, std::span<std::byte> buffer) {
-        const auto file = run.mount.open_file(found.remote, abi::kORdonly | abi::kONofollow);
-        if (!run.note(found.remote, file)) return;
-        const std::string local = found.local();
-        const auto made = make_file(found.parent->fd.get(), found.name);
-        if (!run.note(local, made)) return;
-        RemoteContents from(run.mount, *file);
-        LocalContents to(made->get());
-        if (!run.copy({from, found.remote}, {to, local}, found.attributes, buffer)) return;
-        if (!run.note(local, set_attributes(made->get(), found.attributes, run.owner))) return;
-        ++run.tally.files;
-        run.progress.file_done();
+    void copy_alone(Found found) {
+        CopyRun& run = run_;
+        run_.workers.give([&run, found = std::move(found)](std::span<std::byte> buffer) {
+            if (!run.program.stopping()) copy_file(run, found, buffer);
+        });
     }
 
-    void link(const Found& found, const std::string& existing) {
-        const Failure failure = make_link(top_->fd.get(), existing, found.parent->fd.get(), found.name);
-        if (run_.note(found.local(), failure)) ++run_.tally.hard_links;
+    static bool copy_file(CopyRun& run, const Found& found, std::span<std::byte> buffer) {
+        const auto file = run.mount.open_file(found.remote, abi::kORdonly | abi::kONofollow);
+        if (!run.note(found.remote, file)) return false;
+        const std::string local = found.local();
+        auto target = LocalTarget::open(found.parent->made.fd.get(), found.name, LocalTarget::Existing::replace);
+        if (!run.note(local, target)) return false;
+        if (target->replaced() && is_same_file(found.attributes, *target->replaced())) {
+            run.refuse(found.remote, "is the same file as " + local);
+            return false;
+        }
+        RemoteContents from(run.mount, *file, Kind::regular);
+        LocalContents to(target->fd());
+        if (!run.copy({from, found.remote}, {to, local}, found.attributes, buffer)) return false;
+        if (!run.settle(local, finish_file(target->fd(), found.attributes, run.keeping, target->replaced()))) {
+            return false;
+        }
+        if (!run.note(local, target->commit())) return false;
+        ++run.tally.files;
+        run.progress.file_done();
+        return true;
+    }
+
+    // True if the second name became a link. False: it is another file, or there can be no link; it is to be copied.
+    bool link(const Found& found, const HardLinks::First& first) {
+        if (!is_one_file(found.remote, first.source)) return false;
+        const int parent = found.parent->made.fd.get();
+        const Failure failure = make_link(top_->made.fd.get(), first.copy, parent, found.name);
+        if (failure.happened()) {
+            if (failure.error == Errno::eisdir || failure.error == Errno::eexist)
+                return run_.note(found.local(), failure);
+            run_.without_hard_links(found.local(), failure);
+            return false;
+        }
+        ++run_.tally.hard_links;
+        return true;
+    }
+
+    // Two files of two file systems below one share may have one inode number. While both are open, the server has one
+    // nodeid for one file.
+    bool is_one_file(const std::string& a, const std::string& b) {
+        const auto one = run_.mount.open_file(a, abi::kORdonly | abi::kONofollow);
+        const auto other = run_.mount.open_file(b, abi::kORdonly | abi::kONofollow);
+        return one && other && one->nodeid() == other->nodeid();
     }
 
     void symlink(const Found& found) {
         const auto target = run_.mount.readlink(found.remote);
         if (!run_.note(found.remote, target)) return;
-        const int parent = found.parent->fd.get();
+        const int parent = found.parent->made.fd.get();
         if (!run_.note(found.local(), make_symlink(parent, found.name, *target))) return;
         ++run_.tally.symlinks;
-        run_.note(found.local(), set_attributes_at(parent, found.name, found.attributes, run_.owner));
+        run_.settle(found.local(), finish_at(parent, found.name, found.attributes, run_.keeping));
     }
 
     void special(const Found& found) {
-        const int parent = found.parent->fd.get();
-        if (!run_.note(found.local(), make_node(parent, found.name, found.attributes))) return;
+        if (!run_.wants_node(found.remote, found.attributes.mode)) return;
+        const int parent = found.parent->made.fd.get();
+        const std::uint32_t mode = node_mode(found.attributes.mode, run_.keeping);
+        if (!run_.note(found.local(), make_node(parent, found.name, mode, found.attributes.rdev))) return;
         ++run_.tally.special_files;
-        run_.note(found.local(), set_attributes_at(parent, found.name, found.attributes, run_.owner));
+        run_.settle(found.local(), finish_at(parent, found.name, found.attributes, run_.keeping));
     }
 
     CopyRun& run_;
     std::shared_ptr<Filled> top_;
     std::vector<Found> waiting_; // directories to be entered
+    int target_ = -1;            // the directory that the tree becomes, once it is there
+    std::shared_ptr<Filled> target_directory_;
 };
 
-// One file, to where the user says, links followed on both sides.
+// Opens what the user named as the target of one file. Links are followed.
+posix::Expected<LocalTarget> open_target(FileDescriptor& directory, const std::string& local) {
+    struct stat there{};
+    struct stat out{};
+    const bool exists = ::stat(local.c_str(), &there) == 0;
+    if (local == "-") return LocalTarget::inherited(STDOUT_FILENO);
+    if (exists && ::fstat(STDOUT_FILENO, &out) == 0 && out.st_dev == there.st_dev && out.st_ino == there.st_ino) {
+        return LocalTarget::inherited(STDOUT_FILENO); // /dev/stdout: what was written before is not lost
+    }
+    if (exists && !S_ISREG(there.st_mode)) return LocalTarget::open_special(local);
+    std::string path = local;
+    if (struct stat link{}; ::lstat(local.c_str(), &link) == 0 && S_ISLNK(link.st_mode)) {
+        const std::unique_ptr<char, void (*)(void*)> real(::realpath(local.c_str(), nullptr), std::free);
+        if (real == nullptr) return local_failure(errno); // a link that leads nowhere is not written through
+        path = real.get();
+    }
+    if (base_name(path).empty() || path.back() == '/') return Errno::enoent;
+    directory = FileDescriptor(::open(directory_name(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!directory) return local_failure(errno);
+    return LocalTarget::open(directory.get(), std::string(base_name(path)), LocalTarget::Existing::follow);
+}
+
+void copy_to(CopyRun& run, const posix::Attributes& attributes, const std::string& remote, const std::string& local,
+             std::span<std::byte> buffer) {
+    const auto file = run.mount.open_file(remote, abi::kORdonly);
+    if (!run.note(remote, file)) return;
+    FileDescriptor directory;
+    auto target = open_target(directory, local);
+    if (!run.note(local, target)) return;
+    RemoteContents from(run.mount, *file, Kind::regular);
+    LocalContents to(target->fd(),
+                     target->is_in_order() ? LocalContents::Access::in_order : LocalContents::Access::at_offsets);
+    if (!run.copy({from, remote}, {to, local}, attributes, buffer)) return;
+    if (target->is_regular() &&
+        !run.settle(local, finish_file(target->fd(), attributes, run.keeping, target->replaced()))) {
+        return;
+    }
+    if (!run.note(local, target->commit())) return;
+    ++run.tally.files;
+}
+
+// Copies one file to where the user says, links followed on both sides.
 void get_file(CopyRun& run, const std::string& remote, std::string local) {
     const auto attributes = run.mount.stat(remote);
     if (!run.note(remote, attributes)) return;
     if (posix::is_directory(attributes->mode)) {
-        run.program.report(remote, Failure(Errno::eisdir).text() + ": get -r copies directories");
-        return;
+        return run.refuse(remote, Failure(Errno::eisdir).text() + ": get -r copies directories");
     }
-    if (!posix::is_regular(attributes->mode))
-        return run.program.report(remote, "not a regular file: get -r copies those");
+    if (!posix::is_regular(attributes->mode)) return run.refuse(remote, "not a regular file: get -r copies those");
     struct stat there{};
-    const bool exists = ::stat(local.c_str(), &there) == 0;
-    if (exists && S_ISDIR(there.st_mode)) local = join(local, base_name(remote));
+    bool exists = ::stat(local.c_str(), &there) == 0;
+    if (exists && S_ISDIR(there.st_mode)) {
+        local = join(local, base_name(remote));
+        exists = ::stat(local.c_str(), &there) == 0;
+    }
+    if (exists && is_same_file(*attributes, there)) return run.refuse(remote, "is the same file as " + local);
     run.workers.give([&run, remote, local, attributes = *attributes](std::span<std::byte> buffer) {
-        const auto file = run.mount.open_file(remote, abi::kORdonly);
-        if (!run.note(remote, file)) return;
-        const FileDescriptor made(::open(local.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
-        if (!made) return run.fail(local, local_failure(errno));
-        RemoteContents from(run.mount, *file);
-        LocalContents to(made.get());
-        if (!run.copy({from, remote}, {to, local}, attributes, buffer)) return;
-        struct stat written{};
-        // A pipe or a device keeps its own.
-        const bool regular = ::fstat(made.get(), &written) == 0 && S_ISREG(written.st_mode);
-        if (regular && !run.note(local, set_attributes(made.get(), attributes, run.owner))) return;
-        ++run.tally.files;
+        copy_to(run, attributes, remote, local, buffer);
     });
 }
 

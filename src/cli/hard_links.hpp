@@ -13,8 +13,8 @@
 
 namespace vfsproto::cli {
 
-// `space` keeps apart what only happens to have the same inode number: st_dev where it is known; a server does not tell,
-// but two files with the same number, size and time of change are one.
+// `space` is st_dev where it is known, and keeps apart files of equal inode number. A server tells none: whoever copies
+// from one must compare the files themselves before it links them.
 struct FileIdentity {
     std::uint64_t ino = 0;
     std::uint64_t space = 0;
@@ -26,33 +26,48 @@ struct FileIdentity {
 
 class HardLinks {
 public:
-    // Nothing: this is the first name, and the caller copies it to `place`, then says copied(). Otherwise the place of the
-    // copy, once it is there. One thread asks, any may answer.
-    [[nodiscard]] std::optional<std::string> find(const FileIdentity& file, std::uint32_t nlink, std::string place) {
+    // Says where the first name was found, and where its copy is.
+    struct First {
+        std::string source;
+        std::string copy;
+    };
+    enum class Copied : std::uint8_t { yes, failed };
+
+    // Returns nothing for the first name, and for the next one after a copy that failed: the caller copies the file, then
+    // calls copied(). Otherwise waits for the copy and returns it. One thread asks, any may answer.
+    [[nodiscard]] std::optional<First> find(const FileIdentity& file, std::uint32_t nlink, First first) {
         std::unique_lock lock(mutex_);
-        const auto [at, first] = known_.try_emplace(file, Copy{std::move(place), nlink - 1, false});
-        if (first) return std::nullopt;
-        copied_.wait(lock, [&copy = at->second] { return copy.done; });
-        std::string found = at->second.place;
-        if (--at->second.names_left == 0) known_.erase(at);
+        const auto [at, is_new] = known_.try_emplace(file, Known{first, nlink - 1, State::under_way});
+        Known& known = at->second;
+        if (is_new) return std::nullopt;
+        copied_.wait(lock, [&known] { return known.state != State::under_way; });
+        const bool last = --known.names_left == 0;
+        if (known.state == State::failed) {
+            known.first = std::move(first);
+            known.state = State::under_way;
+            return std::nullopt;
+        }
+        First found = known.first;
+        if (last) known_.erase(at);
         return found;
     }
-    void copied(const FileIdentity& file) {
+    void copied(const FileIdentity& file, Copied outcome) {
         const std::lock_guard lock(mutex_);
         const auto at = known_.find(file);
-        if (at != known_.end()) at->second.done = true;
+        if (at != known_.end()) at->second.state = outcome == Copied::yes ? State::done : State::failed;
         copied_.notify_all();
     }
 
 private:
-    struct Copy {
-        std::string place;
+    enum class State : std::uint8_t { under_way, done, failed };
+    struct Known {
+        First first;
         std::uint32_t names_left;
-        bool done;
+        State state;
     };
     std::mutex mutex_;
     std::condition_variable copied_;
-    std::map<FileIdentity, Copy> known_;
+    std::map<FileIdentity, Known> known_;
 };
 
 } // namespace vfsproto::cli

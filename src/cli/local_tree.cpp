@@ -59,22 +59,13 @@ Expected<FileDescriptor> open_below(int root, std::string_view directory) {
 
 } // namespace
 
-Expected<FileDescriptor> make_directory(int parent, const std::string& name) {
+Expected<MadeDirectory> make_directory(int parent, const std::string& name) {
     if (!is_plain_name(name)) return Errno::einval;
-    if (::mkdirat(parent, name.c_str(), 0700) != 0 && errno != EEXIST) return local_failure(errno);
-    FileDescriptor made(::openat(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-    if (!made) return local_failure(errno);
-    return made;
-}
-
-Expected<FileDescriptor> make_file(int parent, const std::string& name) {
-    FileDescriptor made;
-    const Failure failure = make_anew(parent, name, Replaces::files_and_links, [&] {
-        made =
-            FileDescriptor(::openat(parent, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-        return errno_of(made.get());
-    });
-    if (failure.happened()) return failure;
+    MadeDirectory made;
+    made.is_new = ::mkdirat(parent, name.c_str(), 0700) == 0;
+    if (!made.is_new && errno != EEXIST) return local_failure(errno);
+    made.fd = FileDescriptor(::openat(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!made.fd) return local_failure(errno);
     return made;
 }
 
@@ -83,10 +74,10 @@ Failure make_symlink(int parent, const std::string& name, const std::string& tar
                      [&] { return errno_of(::symlinkat(target.c_str(), parent, name.c_str())); });
 }
 
-Failure make_node(int parent, const std::string& name, const posix::Attributes& attributes) {
+Failure make_node(int parent, const std::string& name, std::uint32_t mode, std::uint32_t rdev) {
     return make_anew(parent, name, Replaces::special_files_too, [&] {
-        const dev_t device = makedev(abi::device_major(attributes.rdev), abi::device_minor(attributes.rdev));
-        return errno_of(::mknodat(parent, name.c_str(), attributes.mode, device));
+        const dev_t device = makedev(abi::device_major(rdev), abi::device_minor(rdev));
+        return errno_of(::mknodat(parent, name.c_str(), mode, device));
     });
 }
 
@@ -100,20 +91,68 @@ Failure make_link(int root, const std::string& existing, int parent, const std::
                      [&] { return errno_of(::linkat(directory->get(), first.c_str(), parent, name.c_str(), 0)); });
 }
 
-Failure set_attributes(int fd, const posix::Attributes& a, KeepOwner owner) {
-    if (owner == KeepOwner::yes && ::fchown(fd, a.uid, a.gid) != 0 && errno != EPERM) return local_failure(errno);
-    if (::fchmod(fd, a.mode & abi::kSIallugo) != 0) return local_failure(errno);
-    return ::futimens(fd, times_of(a).data()) == 0 ? Failure() : local_failure(errno);
+namespace {
+
+// Keeps the first failure of several steps, but lets one that matters replace one that only cannot be kept.
+class Steps {
+public:
+    void take(int result) {
+        if (result == 0) return;
+        const Failure failure = local_failure(errno);
+        if (!first_.happened() || (cannot_be_kept(first_) && !cannot_be_kept(failure))) first_ = failure;
+    }
+    [[nodiscard]] Failure first() const { return first_; }
+
+private:
+    Failure first_;
+};
+
+// Only root may give files away: for anybody else that is no failure, as cp -p has it.
+void take_owner(Steps& steps, int result) {
+    if (result != 0 && errno == EPERM && ::geteuid() != 0) return;
+    steps.take(result);
 }
 
-Failure set_attributes_at(int parent, const std::string& name, const posix::Attributes& a, KeepOwner owner) {
-    if (owner == KeepOwner::yes && ::fchownat(parent, name.c_str(), a.uid, a.gid, AT_SYMLINK_NOFOLLOW) != 0 &&
-        errno != EPERM) {
-        return local_failure(errno);
-    }
-    // No mode: a link has none, and a special file was made with its own.
-    const bool timed = ::utimensat(parent, name.c_str(), times_of(a).data(), AT_SYMLINK_NOFOLLOW) == 0;
-    return timed ? Failure() : local_failure(errno);
+Failure preserve_all(int fd, const posix::Attributes& a) {
+    Steps steps;
+    take_owner(steps, ::fchown(fd, a.uid, a.gid));
+    struct stat now{};
+    const bool owned = ::fstat(fd, &now) == 0 && now.st_uid == a.uid && now.st_gid == a.gid;
+    const std::uint32_t bits = owned ? abi::kSIallugo : abi::kSIallugo & ~(abi::kSIsuid | abi::kSIsgid);
+    steps.take(::fchmod(fd, a.mode & bits));
+    steps.take(::futimens(fd, times_of(a).data()));
+    return steps.first();
+}
+
+} // namespace
+
+bool cannot_be_kept(const Failure& failure) noexcept {
+    return failure.error == Errno::eperm || failure.error == Errno::eopnotsupp || failure.error == Errno::enosys;
+}
+
+Failure finish_file(int fd, const posix::Attributes& original, const Keeping& keeping,
+                    const std::optional<struct stat>& replaced) {
+    if (keeping.preserve == Preserve::all) return preserve_all(fd, original);
+    const mode_t mode = replaced ? replaced->st_mode & abi::kSIallugo : fresh_mode(original.mode, keeping);
+    return ::fchmod(fd, mode) == 0 ? Failure() : local_failure(errno);
+}
+
+Failure finish_directory(const MadeDirectory& made, const posix::Attributes& original, const Keeping& keeping) {
+    if (keeping.preserve == Preserve::all) return preserve_all(made.fd.get(), original);
+    struct stat now{};
+    if (!made.is_new || ::fstat(made.fd.get(), &now) != 0) return {};
+    // A directory inherits S_ISGID of its parent; chmod(2) would take it away.
+    const mode_t mode = fresh_mode(original.mode, keeping) | (now.st_mode & abi::kSIsgid);
+    return ::fchmod(made.fd.get(), mode) == 0 ? Failure() : local_failure(errno);
+}
+
+Failure finish_at(int parent, const std::string& name, const posix::Attributes& original, const Keeping& keeping) {
+    if (keeping.preserve == Preserve::nothing) return {};
+    Steps steps;
+    take_owner(steps, ::fchownat(parent, name.c_str(), original.uid, original.gid, AT_SYMLINK_NOFOLLOW));
+    // A link has no mode, and a special file was made with its own.
+    steps.take(::utimensat(parent, name.c_str(), times_of(original).data(), AT_SYMLINK_NOFOLLOW));
+    return steps.first();
 }
 
 } // namespace vfsproto::cli

@@ -7,12 +7,31 @@
 #include "vfsproto/posix/failure.hpp"
 #include "vfsproto/posix/file.hpp"
 
+#include <sys/stat.h>
+
+#include <optional>
 #include <string>
 
 namespace vfsproto::cli {
 
-// Only root may give files away.
-enum class KeepOwner : std::uint8_t { no, yes };
+// nothing: new files belong to the caller, have the original's permissions less the umask, no set-id bit, and the time of
+// the copy, as cp(1) does it. all: owner first, then mode, then times; no set-id bit where the owner could not be set.
+enum class Preserve : std::uint8_t { nothing, all };
+struct Keeping {
+    Preserve preserve = Preserve::nothing;
+    std::uint32_t umask = 022;
+};
+// True if a file system says by this failure that it has no such attribute, or not for us.
+[[nodiscard]] bool cannot_be_kept(const posix::Failure& failure) noexcept;
+// Returns the mode of a copy that preserves nothing.
+[[nodiscard]] constexpr std::uint32_t fresh_mode(std::uint32_t mode, const Keeping& keeping) noexcept {
+    return mode & 0777u & ~keeping.umask;
+}
+// Returns type and mode of a special file's copy. Its set-id bits mean nothing and are left out.
+[[nodiscard]] constexpr std::uint32_t node_mode(std::uint32_t mode, const Keeping& keeping) noexcept {
+    const bool all = keeping.preserve == Preserve::all;
+    return (mode & 0170000u) | (all ? mode & 01777u : fresh_mode(mode, keeping));
+}
 
 // Says which files a new file, link or node may replace. A device such as /dev/null is not lost to a regular file.
 enum class Replaces : std::uint8_t { files_and_links, special_files_too };
@@ -26,20 +45,26 @@ using backends::FileDescriptor;
 // Regular files and symbolic links that stand in the way are replaced, not written through; by a special file, special files
 // as well; anything else is EEXIST. Names that are not plain are EINVAL.
 
-// A directory that is there already will do.
-[[nodiscard]] posix::Expected<FileDescriptor> make_directory(int parent, const std::string& name);
-// Empty, to be written, for nobody else to read yet.
-[[nodiscard]] posix::Expected<FileDescriptor> make_file(int parent, const std::string& name);
+struct MadeDirectory {
+    FileDescriptor fd;
+    bool is_new = true;
+};
+// Makes a directory, or opens the one that is there.
+[[nodiscard]] posix::Expected<MadeDirectory> make_directory(int parent, const std::string& name);
 [[nodiscard]] posix::Failure make_symlink(int parent, const std::string& name, const std::string& target);
-// Makes a special file with the mode that the umask leaves.
-[[nodiscard]] posix::Failure make_node(int parent, const std::string& name, const posix::Attributes& attributes);
+// Makes a special file; the process' umask applies.
+[[nodiscard]] posix::Failure make_node(int parent, const std::string& name, std::uint32_t mode, std::uint32_t rdev);
 // `existing` is a relative path below `root`.
 [[nodiscard]] posix::Failure make_link(int root, const std::string& existing, int parent, const std::string& name);
 
-// Owner, mode and times, in the order in which they do not undo each other.
-[[nodiscard]] posix::Failure set_attributes(int fd, const posix::Attributes& attributes, KeepOwner owner);
-// Owner and times of what cannot be opened: symbolic links and special files.
-[[nodiscard]] posix::Failure set_attributes_at(int parent, const std::string& name, const posix::Attributes& attributes,
-                                               KeepOwner owner);
+// Gives an open file its attributes. `replaced` is the file whose name it takes: without preserving, the copy has its
+// mode. Goes on after what cannot be kept, and returns that failure last.
+[[nodiscard]] posix::Failure finish_file(int fd, const posix::Attributes& original, const Keeping& keeping,
+                                         const std::optional<struct stat>& replaced);
+[[nodiscard]] posix::Failure finish_directory(const MadeDirectory& made, const posix::Attributes& original,
+                                              const Keeping& keeping);
+// Gives owner and times to what cannot be opened: symbolic links and special files.
+[[nodiscard]] posix::Failure finish_at(int parent, const std::string& name, const posix::Attributes& original,
+                                       const Keeping& keeping);
 
 } // namespace vfsproto::cli

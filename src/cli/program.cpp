@@ -42,7 +42,7 @@ std::uint32_t current_umask() noexcept {
 
 posix::Failure local_failure(int error) noexcept { return static_cast<wire::Errno>(error); }
 
-Program::Program(GlobalOptions options) : options_(std::move(options)), log_(options_.log) {
+Program::Program(GlobalOptions options) : options_(std::move(options)), umask_(current_umask()), log_(options_.log) {
     if (options_.trace.empty() && options_.log != backends::LogLevel::trace) return;
     try {
         trace_ = std::make_unique<backends::RequestTrace>(options_.trace, &log_);
@@ -66,7 +66,7 @@ posix::Mount& Program::mount() {
     }
     if (opened.attachment == nullptr) cannot_use_device(opened.message);
     posix::MountOptions options;
-    options.umask = current_umask();
+    options.umask = umask_;
     options.channel.waiting = options_.waiting;
     options.channel.silence = std::chrono::milliseconds(static_cast<std::int64_t>(options_.silence * 1000));
     options.channel.rings.queue_size = options_.queue_size;
@@ -92,9 +92,13 @@ void Program::cannot_use_device(std::string_view why) {
     throw Leave{ExitCode::device};
 }
 
-void Program::say(std::string_view line) {
+void Program::say(std::string_view subject, std::string_view why) {
     if (clear_) clear_();
-    std::string text = printable(line);
+    std::string line = "vfsproto: ";
+    for (const std::string_view part : {std::string_view(command_), subject}) {
+        if (!part.empty()) line.append(part).append(": ");
+    }
+    std::string text = printable(line.append(why));
     text += '\n';
     [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, text.data(), text.size());
 }
@@ -102,11 +106,12 @@ void Program::say(std::string_view line) {
 void Program::report(std::string_view subject, std::string_view why) {
     const std::lock_guard lock(mutex_);
     failed_ = true;
-    std::string line = "vfsproto: ";
-    for (const std::string_view part : {std::string_view(command_), subject}) {
-        if (!part.empty()) line.append(part).append(": ");
-    }
-    say(line.append(why));
+    say(subject, why);
+}
+
+void Program::warn(std::string_view subject, std::string_view why) {
+    const std::lock_guard lock(mutex_);
+    say(subject, why);
 }
 
 void Program::report(std::string_view subject, const posix::Failure& failure) {

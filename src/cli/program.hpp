@@ -62,6 +62,10 @@ public:
     // which is said once. Any thread.
     void report(std::string_view subject, const posix::Failure& failure);
     void report(std::string_view subject, std::string_view why);
+    // Says something in one line that is no failure: the program may still leave with 0. Any thread.
+    void warn(std::string_view subject, std::string_view why);
+    // Returns the umask the program was started with.
+    [[nodiscard]] std::uint32_t umask() const noexcept { return umask_; }
     // True if going on makes no sense: the device failed, or the user wants to stop. Any thread.
     [[nodiscard]] bool stopping() const noexcept;
     // Throws Leave then. Main thread.
@@ -84,11 +88,12 @@ public:
     [[nodiscard]] ExitCode finish();
 
 private:
-    void say(std::string_view line); // with the lock
+    void say(std::string_view subject, std::string_view why); // with the lock
     [[nodiscard]] std::string what_ended_it() const;
     [[noreturn]] void cannot_use_device(std::string_view why);
 
     GlobalOptions options_;
+    std::uint32_t umask_;
     std::string command_;
     Output out_;
     backends::Log log_;

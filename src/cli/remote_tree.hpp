@@ -7,25 +7,31 @@
 
 #include "vfsproto/posix/mount.hpp"
 
+#include <optional>
 #include <string>
 
 namespace vfsproto::cli {
 
-// A directory that is there already will do.
-[[nodiscard]] posix::Failure make_remote_directory(posix::Mount& mount, const std::string& path);
-// Empty, to be written.
-[[nodiscard]] posix::Expected<posix::File> make_remote_file(posix::Mount& mount, const std::string& path);
+// Makes a directory. True: it is new. False: it was there already.
+[[nodiscard]] posix::Expected<bool> make_remote_directory(posix::Mount& mount, const std::string& path);
 [[nodiscard]] posix::Failure make_remote_symlink(posix::Mount& mount, const std::string& path,
                                                  const std::string& target);
-[[nodiscard]] posix::Failure make_remote_node(posix::Mount& mount, const std::string& path,
-                                              const posix::Attributes& attributes);
+[[nodiscard]] posix::Failure make_remote_node(posix::Mount& mount, const std::string& path, std::uint32_t mode,
+                                              std::uint32_t rdev);
 [[nodiscard]] posix::Failure make_remote_link(posix::Mount& mount, const std::string& existing,
                                               const std::string& path);
 
-// Owner, mode (but of symbolic links) and times.
-[[nodiscard]] posix::Failure set_remote_attributes(posix::Mount& mount, const std::string& path,
-                                                   const posix::Attributes& attributes, KeepOwner owner);
-[[nodiscard]] posix::Failure set_remote_attributes(posix::Mount& mount, const posix::File& file,
-                                                   const posix::Attributes& attributes, KeepOwner owner);
+// Gives an open file its attributes. `replaced` is the file whose name it takes: without preserving, the copy has its
+// mode. Goes on after what cannot be kept, and returns that failure last.
+[[nodiscard]] posix::Failure finish_remote_file(posix::Mount& mount, const posix::File& file,
+                                                const posix::Attributes& original, const Keeping& keeping,
+                                                const std::optional<posix::Attributes>& replaced);
+// Gives a directory that is `fresh` or one that was there its attributes.
+enum class Age : std::uint8_t { fresh, old };
+[[nodiscard]] posix::Failure finish_remote_directory(posix::Mount& mount, const std::string& path, Age age,
+                                                     const posix::Attributes& original, const Keeping& keeping);
+// Gives owner and times to symbolic links and special files.
+[[nodiscard]] posix::Failure finish_remote_at(posix::Mount& mount, const std::string& path,
+                                              const posix::Attributes& original, const Keeping& keeping);
 
 } // namespace vfsproto::cli

@@ -123,8 +123,8 @@ class Device(VmCase):
         self.bind()
         source, copy = (os.path.join(self.folder.name, name) for name in ("tree", "copy"))
         make_tree(source)
-        self.on("msix", "--event get -r /tree /tmp/tree")
-        self.on("line", "--poll put -r /tmp/tree /copy")
+        self.on("msix", "--event get -rp /tree /tmp/tree")
+        self.on("line", "--poll put -rp /tmp/tree /copy")
         self.vm.check("rm -rf /tmp/tree")
         self.assertEqual(facts(source), facts(copy))
 

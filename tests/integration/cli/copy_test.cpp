@@ -22,7 +22,7 @@ std::string pattern(std::size_t size) {
 
 } // namespace
 
-TEST_CASE("put and get carry one file with its mode and time", "[cli]") {
+TEST_CASE("put and get -p carry one file with its mode and time", "[cli]") {
     const Share share(GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust));
     if (share.missing()) return;
     const std::string content = pattern(5'000'001);
@@ -31,11 +31,11 @@ TEST_CASE("put and get carry one file with its mode and time", "[cli]") {
     REQUIRE(::chmod(source.c_str(), 0640) == 0);
     const timespec times[2] = {{1111, 22}, {1'000'000'000, 123'456'789}};
     REQUIRE(::utimensat(AT_FDCWD, source.c_str(), times, 0) == 0);
-    CHECK(share.output({"put", source.string(), "/copy"}) == "");
+    CHECK(share.output({"put", "-p", source.string(), "/copy"}) == "");
     CHECK((share.read("copy") == content));
     CHECK(describe(share.path() / "copy") == describe(source));
     const fs::path back = share.beside("back");
-    CHECK(share.output({"get", "copy", back.string()}) == "");
+    CHECK(share.output({"get", "-p", "copy", back.string()}) == "");
     CHECK((Share::contents(back) == content));
     CHECK(describe(back) == describe(source));
 }
@@ -88,18 +88,18 @@ TEST_CASE("trees keep modes, owners, times, holes, links of both kinds and speci
     const fs::path source = share.beside("source");
     make_tree(source, 200);
     const auto expected = describe_tree(source);
-    const Json put = Json::parse(share.output({"put", "-r", "--json", source.string(), "copy"}));
+    const Json put = Json::parse(share.output({"put", "-r", "-p", "--json", source.string(), "copy"}));
     CHECK(put["failed"] == 0);
     CHECK(put["hard_links"] == 2);
     CHECK(put["special_files"] == 1);
     CHECK(difference(expected, describe_tree(share.path() / "copy")) == "");
     const fs::path back = share.beside("back");
-    CHECK(share.output({"get", "-r", "copy", back.string()}) == "");
+    CHECK(share.output({"get", "-r", "-p", "copy", back.string()}) == "");
     CHECK(difference(expected, describe_tree(back)) == "");
     // A second copy replaces what is there.
-    CHECK(share.output({"get", "-r", "copy/.", back.string()}) == "");
+    CHECK(share.output({"get", "-r", "-p", "copy/.", back.string()}) == "");
     CHECK(difference(expected, describe_tree(back)) == "");
-    CHECK(share.output({"put", "-r", (source / ".").string(), "copy"}) == "");
+    CHECK(share.output({"put", "-r", "-p", (source / ".").string(), "copy"}) == "");
     CHECK(difference(expected, describe_tree(share.path() / "copy")) == "");
 }
 
@@ -178,10 +178,10 @@ TEST_CASE("a tree of 20,000 files goes in and out unchanged", "[cli][large][heav
     const fs::path source = share.beside("source");
     make_tree(source, 20'000);
     const auto expected = describe_tree(source);
-    CHECK(share.output({"put", "-r", source.string(), "copy"}) == "");
+    CHECK(share.output({"put", "-r", "-p", source.string(), "copy"}) == "");
     CHECK(difference(expected, describe_tree(share.path() / "copy")) == "");
     const fs::path back = share.beside("back");
-    CHECK(share.output({"get", "-r", "copy", back.string()}) == "");
+    CHECK(share.output({"get", "-r", "-p", "copy", back.string()}) == "");
     CHECK(difference(expected, describe_tree(back)) == "");
     CHECK(share.output({"rm", "-r", "copy"}) == "");
     CHECK_FALSE(share.exists("copy"));
