@@ -3,6 +3,7 @@
 #pragma once
 
 #include "vfsproto/fuse/client/operations/operation.hpp"
+#include "vfsproto/fuse/client/plain_transfer.hpp"
 
 #include <cstdint>
 #include <span>
