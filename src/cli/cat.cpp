@@ -54,7 +54,7 @@ private:
         add_name(object, "path", path);
         object.set("size", collected_.size());
         add_bytes(object, "data", collected_);
-        json_.push_back(std::move(object));
+        json_.push_back(object);
     }
 
     void take(std::span<const std::byte> bytes) {

@@ -109,22 +109,18 @@ public:
 
     // Copies only what SEEK_DATA names, as long as reads agree with it.
     CopyResult with_holes(std::uint64_t size) {
-        for (std::uint64_t at = 0; at < size;) {
-            const auto data = from_.seek(at, abi::kSeekData);
-            if (!data && at == 0 && cannot_seek(data.failure().error)) return to_the_end(0, size);
-            if (!data && data.failure().error != Errno::enxio) return {Side::from, data.failure()};
-            const std::uint64_t begin = data && *data < size ? *data : size;
-            if (begin < at) return {Side::from, Errc::protocol_violation};
+        for (std::uint64_t at = 0; at < size; at = at_) {
+            const auto data = next_data(at, size);
+            if (!data) {
+                const bool cannot = at == 0 && cannot_seek(data.failure().error);
+                return cannot ? to_the_end(0, size) : CopyResult{Side::from, data.failure()};
+            }
             // The first hole and the one at the end are looked at; a server that is right there is believed elsewhere.
-            const bool doubted = begin > at && (!checked_ || begin == size);
-            if (doubted && !is_hole(at, begin)) return to_the_end(at, size);
-            if (begin == size) break;
-            const auto hole = from_.seek(begin, abi::kSeekHole);
-            if (!hole) return {Side::from, hole.failure()};
-            if (*hole <= begin) return {Side::from, Errc::protocol_violation};
-            if (CopyResult result = range(begin, *hole, size); result.side != Side::none) return result;
-            if (at_ < *hole) return {}; // the file ended here
-            at = *hole;
+            const bool doubted = *data > at && (!checked_ || *data == size);
+            if (doubted && !is_hole(at, *data)) return to_the_end(at, size);
+            if (*data == size) break;
+            const CopyResult result = data_from(*data, size);
+            if (result.side != Side::none || ended_) return result;
         }
         if (at_ < size) {
             if (const Failure failure = to_.truncate(size)) return {Side::to, failure};
@@ -134,6 +130,25 @@ public:
     }
 
 private:
+    // Returns where data goes on: at `at` or behind it, `size` where only a hole follows.
+    Expected<std::uint64_t> next_data(std::uint64_t at, std::uint64_t size) {
+        const auto data = from_.seek(at, abi::kSeekData);
+        if (!data && data.failure().error == Errno::enxio) return size;
+        if (!data) return data.failure();
+        if (*data < at) return Errc::protocol_violation;
+        return std::min(*data, size);
+    }
+
+    // Copies up to the next hole, and notes in ended_ if the file ended before that.
+    CopyResult data_from(std::uint64_t begin, std::uint64_t size) {
+        const auto hole = from_.seek(begin, abi::kSeekHole);
+        if (!hole) return {Side::from, hole.failure()};
+        if (*hole <= begin) return {Side::from, Errc::protocol_violation};
+        CopyResult result = range(begin, *hole, size);
+        ended_ = at_ < *hole;
+        return result;
+    }
+
     static bool cannot_seek(Errno error) noexcept {
         return error == Errno::einval || error == Errno::eopnotsupp || error == Errno::espipe;
     }
@@ -159,6 +174,7 @@ private:
     const std::function<bool(std::uint64_t)>& moved_;
     std::uint64_t at_ = 0;
     bool checked_ = false;
+    bool ended_ = false;
 };
 
 } // namespace

@@ -73,7 +73,7 @@ void run_stat(Program& program, const StatOptions& options) {
             object.set("btime_nsec", status->born->tv_nsec);
         }
         if (!status->target.empty()) add_name(object, "target", status->target);
-        all.push_back(std::move(object));
+        all.push_back(object);
     }
     if (program.wants_json()) print_json(program, all);
 }
@@ -91,7 +91,7 @@ void run_readlink(Program& program, const PathsOptions& options) {
             Json object;
             add_name(object, "path", path);
             add_name(object, "target", *target);
-            all.push_back(std::move(object));
+            all.push_back(object);
         } else {
             program.out().print("{}\n", program.out().name(*target));
         }

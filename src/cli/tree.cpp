@@ -67,7 +67,7 @@ private:
             if (!entry.target.empty()) add_name(object, "target", entry.target);
             if (count(entry))
                 object.set("contents", goes_below(level) ? walk_json(entry.path, level + 1) : Json::array());
-            contents.push_back(std::move(object));
+            contents.push_back(object);
         }
         return contents;
     }

@@ -80,7 +80,7 @@ void run_ls(Program& program, const XattrOptions& options) {
         if (program.wants_json()) {
             Json object;
             add_name(object, "name", name);
-            all.push_back(std::move(object));
+            all.push_back(object);
         } else {
             program.out().print("{}\n", program.out().name(name));
         }
