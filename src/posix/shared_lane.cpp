@@ -173,22 +173,12 @@ bool SharedLane::spin(Waiter& waiter, std::uint64_t limit) noexcept {
     const bool yields = policy_.yields();
     const std::uint64_t start = endless ? 0 : now_ns();
     for (unsigned i = 1;; ++i) {
-        if (!yields) {
-            cpu_relax();
-        } else if (yield_cpu(waiter)) {
-            return true;
-        }
+        if (pause(waiter, yields ? Pause::yield : Pause::relax)) return true;
         if (lane_->drain() != 0) {
-            ++counters_.spins;
-            if (yields && now_ns() - start > WaitPolicy::kCrowded) spun_ = Spun::crowded;
+            count_spin(start);
             return true;
         }
-        if (mutex_.contended()) {
-            mutex_.unlock();
-            cpu_relax();
-            mutex_.lock();
-            if (waiter.satisfied_) return true;
-        }
+        if (mutex_.contended() && lend_lock(waiter)) return true;
         if (!yields && i % kSpinsPerClock != 0) continue;
         // A latched queue gives nothing more; after_drain_ finds out why.
         if (lane_->error() != Errc::ok) return true;
@@ -198,6 +188,25 @@ bool SharedLane::spin(Waiter& waiter, std::uint64_t limit) noexcept {
         spun_ = yields && spent > WaitPolicy::kCrowded ? Spun::crowded : Spun::in_vain;
         return false;
     }
+}
+
+void SharedLane::count_spin(std::uint64_t start) noexcept {
+    ++counters_.spins;
+    if (policy_.yields() && now_ns() - start > WaitPolicy::kCrowded) spun_ = Spun::crowded;
+}
+
+bool SharedLane::pause(Waiter& waiter, Pause how) noexcept {
+    if (how == Pause::yield) return yield_cpu(waiter);
+    cpu_relax();
+    return false;
+}
+
+// Lets one thread that wants the lock have it. True if the waiter was satisfied meanwhile.
+bool SharedLane::lend_lock(Waiter& waiter) noexcept {
+    mutex_.unlock();
+    cpu_relax();
+    mutex_.lock();
+    return waiter.satisfied_;
 }
 
 // True if the waiter was satisfied meanwhile.

@@ -214,6 +214,10 @@ private:
     void idle(Waiter& waiter) noexcept VFSPROTO_REQUIRES(mutex_);
     [[nodiscard]] bool spin_as_measured(Waiter& waiter) noexcept VFSPROTO_REQUIRES(mutex_);
     [[nodiscard]] bool spin(Waiter& waiter, std::uint64_t limit) noexcept VFSPROTO_REQUIRES(mutex_);
+    void count_spin(std::uint64_t start) noexcept VFSPROTO_REQUIRES(mutex_); // start: ns
+    enum class Pause : std::uint8_t { relax, yield };
+    [[nodiscard]] bool pause(Waiter& waiter, Pause how) noexcept VFSPROTO_REQUIRES(mutex_);
+    [[nodiscard]] bool lend_lock(Waiter& waiter) noexcept VFSPROTO_REQUIRES(mutex_);
     [[nodiscard]] bool yield_cpu(Waiter& waiter) noexcept VFSPROTO_REQUIRES(mutex_);
     void sleep() noexcept VFSPROTO_REQUIRES(mutex_);
     void sleep_for_one() noexcept VFSPROTO_REQUIRES(mutex_);
