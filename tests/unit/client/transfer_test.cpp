@@ -421,7 +421,7 @@ TEST_CASE("a transfer that its own end starts again does not nest") {
 TEMPLATE_TEST_CASE_SIG("a transfer that does not lie within the largest file sends nothing", "[transfer]",
                        ((Opcode Op), Op), Opcode::read, Opcode::write) {
     constexpr std::uint64_t kEnd = INT64_MAX;
-    constexpr std::size_t kLength = 4 * kPiece;
+    static constexpr std::size_t kLength = 4 * kPiece;
     const auto refused_with = [](std::uint64_t offset) {
         TransferFixture<Op> f(kLength);
         f.span.offset = offset;

@@ -225,11 +225,11 @@ struct SlowSync {
     // CREATE or what it takes, counted once.
     static std::uint64_t first_lost() {
         static const std::uint64_t number = [] {
-            backends::Memfs fs;
-            auto mount = test::mount_of(backends::make_loopback(fs));
-            File file = value_of(mount->open_file("/f", kOCreat | kORdwr));
-            const std::uint64_t requests = mount->channel().stats().requests;
-            succeeds(mount->close(std::move(file)));
+            backends::Memfs other;
+            auto counted = test::mount_of(backends::make_loopback(other));
+            File opened = value_of(counted->open_file("/f", kOCreat | kORdwr));
+            const std::uint64_t requests = counted->channel().stats().requests;
+            succeeds(counted->close(std::move(opened)));
             return requests + 2; // INIT before them, FSYNC behind
         }();
         return number;
