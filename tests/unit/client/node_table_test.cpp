@@ -330,12 +330,12 @@ TEST_CASE("a lookup among a million nodes walks as far as one among four thousan
 }
 
 TEST_CASE("moving to other buckets keeps every node, its counts, and the order of the idle ones") {
-    constexpr std::uint64_t kNodes = 100;
+    constexpr std::size_t kNodes = 100;
     std::vector<Node*> first(8);
     std::vector<Node*> second(64);
     std::deque<Node> nodes;
     NodeTable table(first);
-    for (std::uint64_t i = 0; i < kNodes; ++i) {
+    for (std::size_t i = 0; i < kNodes; ++i) {
         Node& node = table.count_lookup(2 + i, i, kFile, nodes.emplace_back());
         if (i % 2 == 0) CHECK(table.drop(node, Linked::yes) == nullptr);
     }
@@ -344,12 +344,12 @@ TEST_CASE("moving to other buckets keeps every node, its counts, and the order o
     for (const Node* head : first) CHECK(head == nullptr);
     CHECK(table.size() == kNodes);
     CHECK(table.idle() == kNodes / 2);
-    for (std::uint64_t i = 0; i < kNodes; ++i) {
+    for (std::size_t i = 0; i < kNodes; ++i) {
         REQUIRE(table.find(2 + i) == &nodes[i]);
         CHECK(nodes[i].forget.nlookup == 1);
         CHECK(nodes[i].generation == i);
     }
-    for (std::uint64_t i = 0; i < kNodes; i += 2) CHECK(table.evict(0) == &nodes[i]); // oldest first
+    for (std::size_t i = 0; i < kNodes; i += 2) CHECK(table.evict(0) == &nodes[i]); // oldest first
     CHECK(table.evict(0) == nullptr);
     CHECK(table.size() == kNodes / 2);
 }
