@@ -133,7 +133,7 @@ bool cannot_be_kept(const Failure& failure) noexcept {
 Failure finish_file(int fd, const posix::Attributes& original, const Keeping& keeping,
                     const std::optional<struct stat>& replaced) {
     if (keeping.preserve == Preserve::all) return preserve_all(fd, original);
-    const mode_t mode = replaced ? replaced->st_mode & abi::kSIallugo : fresh_mode(original.mode, keeping);
+    const mode_t mode = replaced ? without_set_id(replaced->st_mode) : fresh_mode(original.mode, keeping);
     return ::fchmod(fd, mode) == 0 ? Failure() : local_failure(errno);
 }
 

@@ -27,6 +27,8 @@ struct Keeping {
 [[nodiscard]] constexpr std::uint32_t fresh_mode(std::uint32_t mode, const Keeping& keeping) noexcept {
     return mode & 0777u & ~keeping.umask;
 }
+// Returns the mode that a copy takes over from the file it replaces: new bytes get no privilege of the old ones.
+[[nodiscard]] constexpr std::uint32_t without_set_id(std::uint32_t mode) noexcept { return mode & 01777u; }
 // Returns type and mode of a special file's copy. Its set-id bits mean nothing and are left out.
 [[nodiscard]] constexpr std::uint32_t node_mode(std::uint32_t mode, const Keeping& keeping) noexcept {
     const bool all = keeping.preserve == Preserve::all;

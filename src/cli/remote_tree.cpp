@@ -96,7 +96,7 @@ Failure set_mode(posix::Mount& mount, const posix::File& file, std::uint32_t mod
 Failure finish_remote_file(posix::Mount& mount, const posix::File& file, const posix::Attributes& original,
                            const Keeping& keeping, const std::optional<posix::Attributes>& replaced) {
     if (keeping.preserve == Preserve::nothing) {
-        const std::uint32_t mode = replaced ? replaced->mode & abi::kSIallugo : fresh_mode(original.mode, keeping);
+        const std::uint32_t mode = replaced ? without_set_id(replaced->mode) : fresh_mode(original.mode, keeping);
         return set_mode(mount, file, abi::kSIfreg | mode);
     }
     return preserve_all(original,

@@ -130,7 +130,7 @@ public:
     // Lets go of a request: ends it with `why`, as if it had failed, by calling on_done before this returns. Its storage is
     // the caller's again. One that waits is taken out of the line. One in flight leaves its slot to `late`, until the device
     // gives the chain back. Registered payload is the device's until then: it has to stay, which LateReply::memory says.
-    // What a request names stays in use until its late reply: a FORGET of its node could overtake it. A RELEASE is better
+    // Everything a request names stays in use until its late reply: a FORGET of its node could overtake it. A RELEASE is better
     // waited for: in the line it would never be sent.
     // Errors, and then nothing happened: wrong_state (the request is neither in flight nor waiting; or its payload is
     // registered and `late` keeps no memory: wait for it, or give `late` the memory).
