@@ -11,7 +11,6 @@ set(CMAKE_SYSTEM_PROCESSOR ${machine})
 set(CMAKE_C_COMPILER ${VFSPROTO_MACHINE}-gcc)
 set(CMAKE_CXX_COMPILER ${VFSPROTO_MACHINE}-g++)
 set(CMAKE_EXE_LINKER_FLAGS_INIT -static)
-# A 64-bit x86 kernel runs programs of its 32-bit kind by itself.
-if(NOT machine STREQUAL i686)
-  set(CMAKE_CROSSCOMPILING_EMULATOR qemu-${machine})
-endif()
+# Also for i686: a 64-bit x86 kernel may be built without the means to run 32-bit programs. QEMU calls that machine i386.
+string(REPLACE i686 i386 emulated "${machine}")
+set(CMAKE_CROSSCOMPILING_EMULATOR qemu-${emulated})

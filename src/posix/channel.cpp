@@ -172,7 +172,11 @@ void Channel::close_session() noexcept {
         const SharedLane::Lock lock(shared_lane_);
         if (connection_.close() != Errc::ok) return;
     }
-    static_cast<void>(pump_until([this] { return connection_.is_settled(); }));
+    const bool closed = pump_until([this] { return connection_.is_settled(); });
+    if (closed) return;
+    // The server is stuck. The FORGETs that still wait for it come back to be freed.
+    const SharedLane::Lock lock(shared_lane_);
+    fail(Errc::transport_failed);
 }
 
 // Moves the session's messages until `done`, which is asked with the lock held. False when that takes longer than the

@@ -120,20 +120,7 @@ private:
         return close;
     }
 
-    static constexpr Table kTable{
-        .enqueue = [](AnyLane& lane,
-                      client::Request& request) noexcept { static_cast<AbandoningLane&>(lane).pass(request); },
-        .abandon =
-            [](AnyLane& lane, client::Request& request, client::LateReply& late, Errc why) noexcept {
-                return static_cast<AbandoningLane&>(lane).lane_.abandon(request, late, why);
-            },
-        .unique_of =
-            [](const AnyLane& lane, const client::Request& request) noexcept {
-                return static_cast<const AbandoningLane&>(lane).lane_.unique_of(request);
-            },
-        .expire = [](AnyLane& lane,
-                     std::uint64_t now) noexcept { return static_cast<AbandoningLane&>(lane).lane_.expire(now); },
-    };
+    static const Table kTable;
 
     void* host_;
     void (*forget_)(void*, std::uint64_t);
@@ -149,6 +136,19 @@ private:
     static inline AbandoningLane* current_ = nullptr;
     std::vector<std::unique_ptr<Late>> lates_;
     std::vector<std::unique_ptr<Close>> closes_;
+};
+
+inline constexpr client::AnyLane::Table AbandoningLane::kTable{
+    .enqueue = [](client::AnyLane& lane,
+                  client::Request& request) noexcept { static_cast<AbandoningLane&>(lane).pass(request); },
+    .abandon = [](client::AnyLane& lane, client::Request& request, client::LateReply& late,
+                  Errc why) noexcept { return static_cast<AbandoningLane&>(lane).lane_.abandon(request, late, why); },
+    .unique_of =
+        [](const client::AnyLane& lane, const client::Request& request) noexcept {
+            return static_cast<const AbandoningLane&>(lane).lane_.unique_of(request);
+        },
+    .expire = [](client::AnyLane& lane,
+                 std::uint64_t now) noexcept { return static_cast<AbandoningLane&>(lane).lane_.expire(now); },
 };
 
 } // namespace vfsproto::test

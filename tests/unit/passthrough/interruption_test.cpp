@@ -6,6 +6,7 @@
 
 #include <sys/syscall.h>
 
+#include <cerrno>
 #include <csignal>
 #include <thread>
 
@@ -48,8 +49,10 @@ TEST_CASE("a signal that interrupts the server in open(2) is nothing the client 
     // The handler has no SA_RESTART, as that of a program that embeds the server may have none.
     struct sigaction give_back{};
     give_back.sa_handler = [](int) {
+        const int kept = errno;
         ++interruptions;
         interrupted_lease->give_back();
+        errno = kept;
     };
     struct sigaction before{};
     REQUIRE(::sigaction(SIGIO, &give_back, &before) == 0);

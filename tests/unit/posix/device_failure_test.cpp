@@ -277,13 +277,15 @@ TEST_CASE("calls do not wait for a device that is being stopped", "[device]") {
     test::StubbornDevice& stubborn = *device;
     auto mount = test::mount_of(std::move(device), impatient());
     stubborn.hold_stop();
-    std::thread breaks([&] { CHECK(mount->mkdir("/a").is_fatal()); });
+    bool broke = false;
+    std::thread breaks([&] { broke = mount->mkdir("/a").is_fatal(); });
     test::until([&] { return stubborn.is_stopping(); });
     // Each of these takes the lock that the thread which stops the device took before.
     CHECK(mount->stat("/").failure().is_fatal());
     CHECK(mount->channel().failure() != Errc::ok);
     stubborn.let_stop(Errc::ok);
     breaks.join();
+    CHECK(broke);
 }
 
 TEST_CASE("memory of a device that will not stop is used for nothing else", "[device]") {

@@ -100,7 +100,8 @@ TEST_CASE("files of sysfs are open for this process alone: a child it starts mea
     const fs::path vendor = machine.sysfs() / "bus/pci/devices/0000:00:03.0/vendor";
     fs::remove(vendor);
     REQUIRE(::mkfifo(vendor.c_str(), 0600) == 0);
-    std::thread reader([&] { CHECK(machine.devices().find("0000:00:03.0")->vendor == 0x1af4); });
+    unsigned read_vendor = 0;
+    std::thread reader([&] { read_vendor = machine.devices().find("0000:00:03.0")->vendor; });
     const int fd = ::open(vendor.c_str(), O_WRONLY | O_CLOEXEC); // returns once the reader has it open
     int inherited = 0;
     for (const auto& one : fs::directory_iterator("/proc/self/fd")) {
@@ -113,6 +114,7 @@ TEST_CASE("files of sysfs are open for this process alone: a child it starts mea
     CHECK(::write(fd, "0x1af4\n", 7) == 7);
     ::close(fd);
     reader.join();
+    CHECK(read_vendor == 0x1af4);
 }
 
 TEST_CASE("neighbours in a group, and a missing node, are named") {

@@ -87,7 +87,8 @@ TEMPLATE_TEST_CASE("a descriptor that leaves the last of several regions, or wra
     REQUIRE(pair.table.add(highest.at(DeviceAddr{0} + (std::uint64_t{0} - 4096))) == Errc::ok);
     const Segment past_the_end{DeviceAddr{boundary - 8}, 4096 + 9};
     const Segment wrapping{DeviceAddr{std::uint64_t{0} - 8}, 16};
-    const Segment wrong = GENERATE_COPY(past_the_end, wrapping);
+    const bool wraps = GENERATE(false, true);
+    const Segment wrong = wraps ? wrapping : past_the_end;
     REQUIRE(pair.driver.submit({}, {&wrong, 1}, Token{0}) == Errc::ok);
     pair.driver.kick();
     CHECK(pair.pop() == -1);
