@@ -235,6 +235,22 @@ TEST_CASE("copies have no set-id bit and obey the umask, unless -p gives them th
     ::umask(umask_before);
 }
 
+TEST_CASE("a copy takes no set-id bit from the file it replaces", "[cli]") {
+    const Share share(GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust));
+    if (share.missing()) return;
+    share.write("new", "new content");
+    REQUIRE(::chmod((share.path() / "new").c_str(), 0644) == 0);
+    share.write("there", "old content");
+    const fs::path here = share.beside("here");
+    std::ofstream(here) << "old content";
+    for (const fs::path& target : {share.path() / "there", here}) REQUIRE(::chmod(target.c_str(), 06754) == 0);
+    CHECK(share.output({"get", "new", here.string()}) == "");
+    CHECK(mode_of(here) == 0754);
+    CHECK(share.output({"put", here.string(), "there"}) == "");
+    CHECK(share.read("there") == "new content");
+    CHECK(mode_of(share.path() / "there") == 0754);
+}
+
 TEST_CASE("device nodes are copied only when they are asked for", "[cli]") {
     const Share share(GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust));
     if (share.missing()) return;
