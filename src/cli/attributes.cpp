@@ -120,7 +120,7 @@ void run_sync(Program& program) { static_cast<void>(program.succeeded("/", progr
 
 void add_attributes(Commands& commands) {
     commands.add<ModeOptions>(
-        "chmod", "Change modes",
+        {"chmod", "Change modes", Effect::changes},
         [](Arguments& sub, ModeOptions& options) {
             sub.add_option("mode", options.mode, "644, u+x, go-w,a+r … (one that begins with - stands behind --)")
                 .required();
@@ -128,7 +128,7 @@ void add_attributes(Commands& commands) {
         },
         run_chmod);
     commands.add<OwnerOptions>(
-        "chown", "Change owners",
+        {"chown", "Change owners", Effect::changes},
         [](Arguments& sub, OwnerOptions& options) {
             sub.add_option("owner", options.owner, "USER, USER:GROUP, :GROUP or USER:, by name or number").required();
             sub.add_option("path", options.paths, "files").required();
@@ -136,21 +136,21 @@ void add_attributes(Commands& commands) {
         },
         run_chown);
     commands.add<TouchOptions>(
-        "touch", "Set times to now; make files that are not there",
+        {"touch", "Set times to now; make files that are not there", Effect::changes},
         [](Arguments& sub, TouchOptions& options) {
             sub.add_option("path", options.paths, "files").required();
             sub.add_flag("-c,--no-create", options.no_create, "make none");
         },
         run_touch);
     commands.add<TruncateOptions>(
-        "truncate", "Set sizes; make files that are not there",
+        {"truncate", "Set sizes; make files that are not there", Effect::changes},
         [](Arguments& sub, TruncateOptions& options) {
             sub.add_option("-s,--size", options.size, "bytes, or with K, M, G … behind it").required();
             sub.add_option("path", options.paths, "files").required();
             sub.add_flag("-c,--no-create", options.no_create, "make none");
         },
         run_truncate);
-    commands.add("sync", "Make sure that everything is on the server's disk", run_sync);
+    commands.add({"sync", "Make sure that everything is on the server's disk"}, run_sync);
 }
 
 } // namespace vfsproto::cli

@@ -103,6 +103,8 @@ void describe(Arguments& sub, BenchOptions& options) {
 
 } // namespace
 
-void add_bench(Commands& commands) { commands.add<BenchOptions>("bench", "measure the device", describe, run); }
+void add_bench(Commands& commands) {
+    commands.add<BenchOptions>({"bench", "measure the device", Effect::changes}, describe, run);
+}
 
 } // namespace vfsproto::cli

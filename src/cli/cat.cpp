@@ -83,7 +83,7 @@ private:
 
 void add_cat(Commands& commands) {
     commands.add<CatOptions>(
-        "cat", "Write the contents of files to standard output",
+        {"cat", "Write the contents of files to standard output"},
         [](Arguments& sub, CatOptions& options) { sub.add_option("path", options.paths, "files").required(); },
         [](Program& program, const CatOptions& options) { Cat(program).run(options.paths); });
 }

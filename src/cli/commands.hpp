@@ -5,6 +5,7 @@
 #include "command_line.hpp"
 #include "program.hpp"
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -15,33 +16,44 @@ namespace vfsproto::cli {
 // The command that the command line names. Empty until it is parsed.
 using Chosen = std::function<void(Program&)>;
 
+// Says what a command does to the files of the device. One that changes them takes no device that was not named.
+enum class Effect : std::uint8_t { reads, changes };
+
+struct CommandName {
+    const char* name;
+    const char* help;
+    Effect effect = Effect::reads;
+};
+
 // Takes the commands of one level. `chosen` outlives the parsing.
 class Commands {
 public:
     Commands(CommandLevel level, Chosen& chosen) noexcept : level_(level), chosen_(chosen) {}
 
     // Adds a command. Its options live as long as the parser: `describe` adds them, `run` gets them.
-    template <class Options> void add(const char* name, const char* help, void (*describe)(Arguments&, Options&),
-                                      void (*run)(Program&, const Options&)) {
+    template <class Options>
+    void add(const CommandName& name, void (*describe)(Arguments&, Options&), void (*run)(Program&, const Options&)) {
         const auto options = std::make_shared<Options>();
-        Arguments arguments = add_command(name, help, [options, run](Program& program) { run(program, *options); });
+        Arguments arguments = add_command(name, [options, run](Program& program) { run(program, *options); });
         describe(arguments, *options);
     }
     // Adds a command without options.
-    void add(const char* name, const char* help, void (*run)(Program&)) { add_command(name, help, run); }
+    void add(const CommandName& name, void (*run)(Program&)) { add_command(name, run); }
     // Adds a command that needs one of its own commands after it.
     [[nodiscard]] Commands add_family(const char* name, const char* help) {
         return {level_.add_family(name, help), chosen_};
     }
 
 private:
-    Arguments add_command(const char* name, const char* help, Chosen run) {
-        return level_.add(name, help, [&chosen = chosen_, run = std::move(run)](const std::string& called) {
-            chosen = [run, called](Program& program) {
+    Arguments add_command(const CommandName& name, Chosen run) {
+        const auto choose = [&chosen = chosen_, effect = name.effect, run = std::move(run)](const std::string& called) {
+            chosen = [effect, run, called](Program& program) {
                 program.set_command(called);
+                if (effect == Effect::changes) program.require_named_device();
                 run(program);
             };
-        });
+        };
+        return level_.add(name.name, name.help, choose);
     }
 
     CommandLevel level_;

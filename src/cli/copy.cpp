@@ -102,7 +102,7 @@ void describe(Arguments& sub, CopyOptions& options) {
 
 void add_copying(Commands& commands) {
     commands.add<CopyOptions>(
-        "get", "Copy files from the device to this host",
+        {"get", "Copy files from the device to this host"},
         [](Arguments& sub, CopyOptions& options) {
             sub.add_option("remote", options.from, "what to copy").required();
             sub.add_option("local", options.to, "where to; into it, if it is a directory").required();
@@ -110,7 +110,7 @@ void add_copying(Commands& commands) {
         },
         run_get);
     commands.add<CopyOptions>(
-        "put", "Copy files from this host to the device",
+        {"put", "Copy files from this host to the device", Effect::changes},
         [](Arguments& sub, CopyOptions& options) {
             sub.add_option("local", options.from, "what to copy").required();
             sub.add_option("remote", options.to, "where to; into it, if it is a directory").required();

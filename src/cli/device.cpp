@@ -84,9 +84,9 @@ void describe_which(Arguments& sub, WhichOptions& options) {
 
 void add_device(Commands& commands) {
     Commands family = commands.add_family("device", "Virtio-fs devices on this machine's PCI buses");
-    family.add("list", "Show them, their drivers, and whether vfio:ADDRESS can use them", run_list);
-    family.add<WhichOptions>("bind", "Take one from the kernel, for vfio:ADDRESS", describe_which, run_bind);
-    family.add<WhichOptions>("unbind", "Give one back to the kernel", describe_which, run_unbind);
+    family.add({"list", "Show them, their drivers, and whether vfio:ADDRESS can use them"}, run_list);
+    family.add<WhichOptions>({"bind", "Take one from the kernel, for vfio:ADDRESS"}, describe_which, run_bind);
+    family.add<WhichOptions>({"unbind", "Give one back to the kernel"}, describe_which, run_unbind);
 }
 
 } // namespace vfsproto::cli

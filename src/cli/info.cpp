@@ -125,6 +125,6 @@ void run_info(Program& program) {
 
 } // namespace
 
-void add_info(Commands& commands) { commands.add("info", "Show what the device is and what it can do", run_info); }
+void add_info(Commands& commands) { commands.add({"info", "Show what the device is and what it can do"}, run_info); }
 
 } // namespace vfsproto::cli

@@ -190,7 +190,7 @@ void describe(Arguments& sub, ListOptions& options) {
 } // namespace
 
 void add_ls(Commands& commands) {
-    commands.add<ListOptions>("ls", "List files", describe,
+    commands.add<ListOptions>({"ls", "List files"}, describe,
                               [](Program& program, const ListOptions& options) { Listing(program, options).run(); });
 }
 

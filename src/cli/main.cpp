@@ -3,6 +3,7 @@
 #include "commands.hpp"
 #include "escape.hpp"
 #include "interrupt.hpp"
+#include "standard_descriptors.hpp"
 
 #include <cerrno>
 #include <cstdio>
@@ -15,7 +16,7 @@ constexpr void (*kFamilies[])(Commands&) = {add_info,  add_ls, add_tree,       a
                                             add_names, add_rm, add_attributes, add_xattrs,  add_bench, add_device};
 
 constexpr const char* kFooter =
-    "DEVICE is dir:PATH, a directory served in this process (dir:. by default),\n"
+    "DEVICE is dir:PATH, a directory served in this process (commands that only read take dir:. by default),\n"
     "vhost-user:SOCKET, where a virtiofsd listens, or vfio:ADDRESS, a PCI device of this machine\n"
     "('device list' shows them; vfio:auto is the only one). The variable VFSPROTO_DEVICE sets the default.\n"
     "Exit: 0 done, 1 an operation failed, 2 wrong usage, 3 the device or the protocol failed.";
@@ -100,6 +101,7 @@ ExitCode parse_and_run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
     using namespace vfsproto::cli;
+    fill_standard_descriptors();
     catch_interrupts();
     try {
         return static_cast<int>(parse_and_run(argc, argv));

@@ -115,7 +115,7 @@ void run_ln(Program& program, const MoveOptions& options) {
 
 void add_names(Commands& commands) {
     commands.add<MakeOptions>(
-        "mkdir", "Make directories",
+        {"mkdir", "Make directories", Effect::changes},
         [](Arguments& sub, MakeOptions& options) {
             sub.add_option("path", options.paths, "what to make").required();
             sub.add_flag("-p,--parents", options.parents, "those above too; what is there already will do");
@@ -123,13 +123,13 @@ void add_names(Commands& commands) {
         },
         run_mkdir);
     commands.add<PathsOptions>(
-        "rmdir", "Remove empty directories",
+        {"rmdir", "Remove empty directories", Effect::changes},
         [](Arguments& sub, PathsOptions& options) {
             sub.add_option("path", options.paths, "what to remove").required();
         },
         run_rmdir);
     commands.add<MoveOptions>(
-        "mv", "Rename files, or move them into a directory",
+        {"mv", "Rename files, or move them into a directory", Effect::changes},
         [](Arguments& sub, MoveOptions& options) {
             sub.add_option("path", options.paths, "what to move, then where to").required().two_or_more();
             const Argument keep =
@@ -138,7 +138,7 @@ void add_names(Commands& commands) {
         },
         run_mv);
     commands.add<MoveOptions>(
-        "ln", "Give files another name",
+        {"ln", "Give files another name", Effect::changes},
         [](Arguments& sub, MoveOptions& options) {
             sub.add_option("path", options.paths, "what to link to, then the new name or a directory for it")
                 .required()

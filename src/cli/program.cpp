@@ -54,8 +54,16 @@ Program::Program(GlobalOptions options) : options_(std::move(options)), umask_(c
 
 Program::~Program() = default;
 
+void Program::require_named_device() {
+    if (!options_.device.empty()) return;
+    report("",
+           "which device? Say --device URI or set VFSPROTO_DEVICE: only commands that read take dir:. by themselves");
+    throw Leave{ExitCode::usage};
+}
+
 posix::Mount& Program::mount() {
     if (mount_ != nullptr) return *mount_;
+    if (options_.device.empty()) options_.device = "dir:.";
     log_.write(backends::LogLevel::info, fmt::format("opening {}", options_.device));
     posix::DeviceOptions wanted;
     wanted.queue_size = options_.queue_size;

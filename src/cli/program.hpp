@@ -20,7 +20,7 @@ namespace vfsproto::cli {
 enum class Style : std::uint8_t { human, json };
 
 struct GlobalOptions {
-    std::string device = "dir:.";
+    std::string device; // empty: none was named
     Style style = Style::human;
     std::string trace; // a file; empty = none
     backends::LogLevel log = backends::LogLevel::warn;
@@ -52,7 +52,10 @@ public:
     [[nodiscard]] const GlobalOptions& options() const noexcept { return options_; }
     [[nodiscard]] bool wants_json() const noexcept { return options_.style == Style::json; }
     [[nodiscard]] Output& out() noexcept { return out_; }
-    // The device, opened when it is asked for first. Throws Leave when that fails.
+    // Throws Leave if the user named no device: nothing in the current directory is changed by an oversight.
+    void require_named_device();
+    // The device, opened when it is asked for first; the current directory where none was named. Throws Leave when that
+    // fails.
     [[nodiscard]] posix::Mount& mount();
 
     // The command that runs, for messages.

@@ -87,7 +87,7 @@ private:
 
 void add_rm(Commands& commands) {
     commands.add<RemoveOptions>(
-        "rm", "Remove files",
+        {"rm", "Remove files", Effect::changes},
         [](Arguments& sub, RemoveOptions& options) {
             sub.add_option("path", options.paths, "what to remove").required();
             sub.add_flag("-r,-R,--recursive", options.recursive, "directories with all below them");

@@ -167,20 +167,20 @@ void run_df(Program& program, const SpaceOptions& options) {
 
 void add_showing(Commands& commands) {
     commands.add<StatOptions>(
-        "stat", "Show what is known of files",
+        {"stat", "Show what is known of files"},
         [](Arguments& sub, StatOptions& options) {
             sub.add_option("path", options.paths, "files").required();
             sub.add_flag("-L,--follow", options.follow, "follow symbolic links");
         },
         run_stat);
     commands.add<PathsOptions>(
-        "readlink", "Show where symbolic links point",
+        {"readlink", "Show where symbolic links point"},
         [](Arguments& sub, PathsOptions& options) {
             sub.add_option("path", options.paths, "symbolic links").required();
         },
         run_readlink);
     commands.add<SpaceOptions>(
-        "df", "Show how much space there is",
+        {"df", "Show how much space there is"},
         [](Arguments& sub, SpaceOptions& options) {
             sub.add_option("path", options.paths, "files on the file systems in question (default: /)");
             sub.add_flag("-H,--human-readable", options.readable, "sizes in MiB, GiB and so on");

@@ -98,7 +98,7 @@ void describe(Arguments& sub, TreeOptions& options) {
 } // namespace
 
 void add_tree(Commands& commands) {
-    commands.add<TreeOptions>("tree", "Show a directory and all below it", describe,
+    commands.add<TreeOptions>({"tree", "Show a directory and all below it"}, describe,
                               [](Program& program, const TreeOptions& options) { Tree(program, options).run(); });
 }
 

@@ -107,9 +107,9 @@ void describe_one(Arguments& sub, XattrOptions& options) {
 
 void add_xattrs(Commands& commands) {
     Commands family = commands.add_family("xattr", "Extended attributes");
-    family.add<XattrOptions>("get", "Write a value to standard output", describe_one, run_get);
+    family.add<XattrOptions>({"get", "Write a value to standard output"}, describe_one, run_get);
     family.add<XattrOptions>(
-        "set", "Set a value",
+        {"set", "Set a value", Effect::changes},
         [](Arguments& sub, XattrOptions& options) {
             describe_one(sub, options);
             sub.add_word(
@@ -124,8 +124,8 @@ void add_xattrs(Commands& commands) {
             sub.add_flag("--replace", options.replace, "fail if there is none").excludes(create);
         },
         run_set);
-    family.add<XattrOptions>("ls", "List names", describe_file, run_ls);
-    family.add<XattrOptions>("rm", "Remove one", describe_one, run_rm);
+    family.add<XattrOptions>({"ls", "List names"}, describe_file, run_ls);
+    family.add<XattrOptions>({"rm", "Remove one", Effect::changes}, describe_one, run_rm);
 }
 
 } // namespace vfsproto::cli

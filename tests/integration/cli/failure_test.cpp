@@ -210,6 +210,68 @@ TEST_CASE("options stand before or after the command, and VFSPROTO_DEVICE is the
     CHECK(run_program({"get", "--help"}).status == 0);
 }
 
+TEST_CASE("a command that changes something wants a device that was named", "[cli]") {
+    const Share share(Server::embedded);
+    share.write("file", "x");
+    const fs::path before = fs::current_path();
+    fs::current_path(share.path());
+    const std::vector<std::vector<std::string>> changing = {
+        {"rm", "file"},
+        {"mkdir", "d"},
+        {"rmdir", "d"},
+        {"mv", "file", "f"},
+        {"ln", "file", "f"},
+        {"chmod", "0", "file"},
+        {"chown", "1", "file"},
+        {"touch", "new"},
+        {"truncate", "-s", "0", "file"},
+        {"put", "file", "f"},
+        {"bench"},
+        {"xattr", "set", "file", "user.a", "v"},
+        {"xattr", "rm", "file", "user.a"},
+    };
+    for (const auto& arguments : changing) {
+        const Ran ran = run_program(arguments);
+        INFO(arguments[0] << " said: " << ran.err);
+        CHECK(ran.status == 2);
+        CHECK(ran.err.find(": which device? Say --device URI or set VFSPROTO_DEVICE") != std::string::npos);
+    }
+    CHECK(run_program({"ls"}).out == "file\n");
+    CHECK(run_program({"cat", "file"}).out == "x");
+    fs::current_path(before);
+    CHECK(share.read("file") == "x");
+}
+
+TEST_CASE("a standard descriptor that is closed does not become a file of ours", "[cli]") {
+    const Watchdog watchdog("the program without standard descriptors");
+    const Server server = GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust);
+    const Share share(server);
+    if (share.missing()) return;
+    share.write("file", "content");
+    const std::string err = share.beside("err").string();
+    const auto run_without = [&](const std::string& arguments, const std::string& redirections) {
+        std::unique_ptr<Virtiofsd> daemon;
+        std::string device = "dir:" + share.path().string();
+        if (server != Server::embedded) {
+            const Daemon kind = server == Server::virtiofsd ? Daemon::c : Daemon::rust;
+            daemon = std::make_unique<Virtiofsd>(kind, std::vector<std::string>{}, share.path());
+            device = "vhost-user:" + daemon->socket();
+        }
+        const std::string line =
+            std::string(VFSPROTO_PROGRAM) + " --device " + device + " " + arguments + " " + redirections;
+        const int status = std::system(line.c_str());
+        return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    };
+    CHECK(run_without("ls /", ">&- 2>" + err) == 1);
+    CHECK(Share::contents(err) == "vfsproto: ls: standard output: Bad file descriptor (EBADF)\n");
+    CHECK(run_without("put - copy", "<&- >&- 2>" + err) == 1);
+    CHECK(Share::contents(err) == "vfsproto: put: -: Bad file descriptor (EBADF)\n");
+    CHECK(run_without("cat missing", "<&- >&- 2>&-") == 1);
+    CHECK(run_without("get file " + share.beside("got").string(), "<&- >&- 2>&-") == 0);
+    CHECK(Share::contents(share.beside("got")) == "content");
+    CHECK_FALSE(share.exists("copy"));
+}
+
 TEST_CASE("files may be called as commands are", "[cli]") {
     const Share share(Server::embedded);
     share.write("ls", "list\n");
