@@ -40,7 +40,7 @@ DEEPER = [
      "--op randread --bs 1048576 --iodepth 32 --buffers 32", None),
 ]
 # what, its --op, depth, at most, so many of them
-INSTRUCTIONS = [("4k READ", "randread", 1, 475, 3000), ("4k READ", "randread", 32, 250, 6400),
+INSTRUCTIONS = [("4k READ", "randread", 1, 500, 3000), ("4k READ", "randread", 32, 270, 6400),
                 ("null request", "null", 32, 400, 6400)]
 ADAPTIVE = [(placement, depth) for placement in ("same core", "cross core") for depth in (1, 8, 32)]
 

@@ -111,10 +111,10 @@ private:
             request.data_in = {sent_data.data(), static_cast<std::uint32_t>(sent_data.size()), {}};
         }
         const bool brings_data = row_->out_tail != wire::OutTail::none;
-        const Segment registered = data_.segment(data_.host(), asked_);
+        Segment registered[] = {{}, data_.segment(data_.host(), asked_)};
         if (brings_data && asked_ != 0) {
             request.data_out = {data_.host(), asked_, {}};
-            if (has(3)) request.data_out.segments = {&registered, 1};
+            if (has(3)) request.data_out.segments = registered;
         }
         request.owner = this;
         request.on_done = [](client::Request& done) noexcept { ++static_cast<LaneReply*>(done.owner)->ended_; };
@@ -168,19 +168,18 @@ private:
     }
 
     const char* run_fast() {
-        struct Ended : client::PlainAnswer {
+        struct Ended : client::Transfer {
             int count = 0;
         } ended;
-        ended.on_done = [](client::PlainAnswer& done) noexcept { ++static_cast<Ended&>(done).count; };
-        const client::PlainTransfer wanted{.nodeid = 1,
-                                           .fh = 2,
-                                           .offset = 3,
-                                           .data = data_.segment(data_.host(), asked_).addr,
-                                           .len = asked_,
-                                           .open_flags = 0};
-        const bool started = row_->opcode == wire::Opcode::read ? lane_.start_plain<wire::Opcode::read>(wanted, ended)
-                                                                : lane_.start_plain<wire::Opcode::write>(wanted, ended);
-        if (!started) return "the fast path is closed on an idle lane";
+        ended.on_done = [](client::Transfer& done) noexcept { ++static_cast<Ended&>(done).count; };
+        client::TransferSpan span{.nodeid = 1, .fh = 2, .offset = 3, .host = data_.host(), .len = asked_};
+        span.lies_in(data_);
+        if (row_->opcode == wire::Opcode::read) {
+            lane_.start<wire::Opcode::read>(ended, span, {});
+        } else {
+            lane_.start<wire::Opcode::write>(ended, span, {});
+        }
+        if (lane_.counters().slow_transfers != 0) return "the fast path is closed on an idle lane";
         answer();
         ended_ = ended.count;
         if (const char* problem = problem_of_end(ended)) return problem;

@@ -8,7 +8,7 @@ import re
 import source_tree as tree
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.M)
-FREESTANDING_HEADERS = {"cstdint", "cstddef", "span", "array", "concepts", "type_traits", "bit", "limits", "utility",
+FREESTANDING_HEADERS = {"cstdint", "cstddef", "span", "array", "concepts", "type_traits", "bit", "limits", "new", "utility",
                         "compare", "initializer_list"}
 C_HEADERS = {"stdint.h", "stddef.h", "stdbool.h"}  # for vfsproto.h
 QUEUE_SEAMS = {"virtqueue/request_queue.hpp", "virtqueue/device_queue.hpp", "virtqueue/queue_ref.hpp",

@@ -118,7 +118,7 @@ RULES = (
                ("src/posix/a.cpp", "auto p = reinterpret_cast<int*>(q);\n"))),
     Rule("freestanding", "The freestanding part has no exceptions, heap, RTTI, hosted types or floating point.",
          ((r"\b(?:throw|catch|try)\b", "'{}' below the line: exceptions"),
-          (r"\b(?:new|delete|malloc|calloc|realloc|free)\b(?!\s*\]?\s*\)?\s*noexcept\s*=)", "'{}' below the line: heap"),
+          (r"(?<![:<])\b(?:new|delete|malloc|calloc|realloc|free)\b(?!\s*\]?\s*\)?\s*noexcept\s*=)", "'{}' below the line: heap"),
           (r"\b(?:dynamic_cast|typeid)\b", "'{}' below the line: RTTI"),
           (r"\bstd::(?:function|string|string_view|vector|map|shared_ptr|unique_ptr|atomic\w*|mutex|thread)\b",
            "'{}' below the line: a hosted type"),
@@ -132,6 +132,7 @@ RULES = (
               ("src/base/d.cpp", "std::string s;\n", "a hosted type"),
               ("src/virtqueue/e.cpp", "__atomic_thread_fence(5);\n", "base/fence.hpp")),
          good=(("src/base/b.cpp", "struct S { S(const S&) = delete; };\n"),
+               ("src/base/h.cpp", "auto* p = ::new (&room) Request;\n"),
                ("src/base/f.cpp", "// throw new std::string\nconst char* s = \"throw\";\n"),
                ("src/posix/g.cpp", "std::string s;\n"))),
     # A blank, quote or bracket before the slash tells a path from a part of an address on the web or of another path.

@@ -87,8 +87,15 @@ void copy(Share& share, const Region& buffer) noexcept {
     require(share.run(to, kRoot, kOutput, kFlags, 0644u, 022u), to, "creating output");
 
     // The device reads and writes the buffer itself: nothing is copied on the way.
-    client::TransferSpan in{input.call.reply.nodeid, from.result().fh, 0, buffer.host(), buffer.size(), &buffer, 0};
-    client::TransferSpan out{to.entry().nodeid, to.result().fh, 0, buffer.host(), 0, &buffer, 0};
+    client::TransferSpan in;
+    in.nodeid = input.call.reply.nodeid;
+    in.fh = from.result().fh;
+    in.host = buffer.host();
+    in.len = buffer.size();
+    in.lies_in(buffer);
+    client::TransferSpan out = in;
+    out.nodeid = to.entry().nodeid;
+    out.fh = to.result().fh;
     Crc32 sum;
     for (;;) {
         client::ReadFile read;

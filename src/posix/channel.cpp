@@ -160,11 +160,13 @@ Failure Channel::open_session() {
 
 void Channel::settle_limits() noexcept {
     const client::Client& client = shared_lane_.client();
-    const Region registered{};
-    read_limits_ = {client::piece_limit(client, wire::Opcode::read, nullptr),
-                    client::piece_limit(client, wire::Opcode::read, &registered)};
-    write_limits_ = {client::piece_limit(client, wire::Opcode::write, nullptr),
-                     client::piece_limit(client, wire::Opcode::write, &registered)};
+    using client::Payload;
+    const auto limits_of = [&](wire::Opcode op) noexcept {
+        return PieceLimits{client::piece_limit(client, op, Payload::bounced),
+                           client::piece_limit(client, op, Payload::registered)};
+    };
+    read_limits_ = limits_of(wire::Opcode::read);
+    write_limits_ = limits_of(wire::Opcode::write);
 }
 
 void Channel::close_session() noexcept {

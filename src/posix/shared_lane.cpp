@@ -5,6 +5,7 @@
 
 #include "vfsproto/base/fence.hpp"
 #include "vfsproto/fuse/client/lane_body.hpp"
+#include "vfsproto/posix/io_queue.hpp"
 
 #include <sched.h>
 
@@ -40,65 +41,13 @@ void SharedLane::start_and_publish(const Staged& staged) noexcept {
     lane_->kick();
 }
 
-template <wire::Opcode Op> inline void SharedLane::start_all(StagedTransfer<Op>* first) noexcept {
+template <wire::Opcode Op> inline void SharedLane::start_all(QueuedTransfer<Op>* first) noexcept {
     Lane& lane = *lane_;
     do {
-        StagedTransfer<Op>& transfer = *first;
-        first = transfer.next_staged;
-        if (lane.start_plain_here<Op>(transfer.wanted, transfer)) [[likely]]
-            continue;
-        transfer.segment = {transfer.wanted.data, transfer.wanted.len};
-        start_generally(transfer, {&transfer.segment, 1});
+        QueuedTransfer<Op>& transfer = *first;
+        first = transfer.next_; // it may be started again as soon as it is done
+        lane.start_here<Op>(transfer, transfer.span_, caller_);
     } while (first != nullptr);
-}
-
-template <wire::Opcode Op> void SharedLane::start_bounced(StagedTransfer<Op>& transfer) noexcept {
-    const Lock lock(*this);
-    start_generally(transfer, {});
-}
-template void SharedLane::start_bounced(StagedTransfer<wire::Opcode::read>&) noexcept;
-template void SharedLane::start_bounced(StagedTransfer<wire::Opcode::write>&) noexcept;
-
-template <wire::Opcode Op>
-void SharedLane::start_generally(StagedTransfer<Op>& transfer, std::span<const Segment> registered) noexcept {
-    const client::PlainTransfer& wanted = transfer.wanted;
-    client::Call<Op>& call = transfer.call;
-    call.nodeid = wanted.nodeid;
-    call.caller = wanted.caller;
-    call.args.fh = wanted.fh;
-    call.args.offset = wanted.offset;
-    call.args.size = wanted.len;
-    call.args.flags = wanted.open_flags;
-    call.args.lock_owner = wanted.lock_owner;
-    if constexpr (Op == wire::Opcode::read) {
-        call.args.read_flags = wanted.transfer_flags;
-    } else {
-        call.args.write_flags = wanted.transfer_flags;
-    }
-    if (const wire::Errno error = client::check_file_span<Op>(call.args); error != wire::Errno::none) {
-        transfer.errc = Errc::ok;
-        transfer.error = error;
-        transfer.bytes = 0;
-        return transfer.on_done(transfer);
-    }
-    if constexpr (Op == wire::Opcode::read) {
-        call.data_out = {transfer.host, wanted.len, registered};
-    } else {
-        call.data_in = {transfer.host, wanted.len, registered};
-    }
-    call.owner = &transfer;
-    call.on_done = [](client::Request& request) noexcept {
-        auto& done = *static_cast<StagedTransfer<Op>*>(request.owner);
-        done.errc = request.errc;
-        done.error = request.error;
-        done.bytes = request.bytes;
-        if constexpr (Op == wire::Opcode::write) {
-            if (done.succeeded()) done.errc = wire::check_written(done.call.reply, done.wanted.len);
-            done.bytes = done.succeeded() ? done.call.reply.size : 0;
-        }
-        done.on_done(done);
-    };
-    lane_->enqueue(call);
 }
 
 void SharedLane::publish_and_wait(Waiter& waiter) noexcept {

@@ -222,7 +222,7 @@ private:
             return {failure_of(operation), operation.succeeded() ? operation.done() : 0};
         }
 
-        client::Transfer<Op> operation;
+        client::LongTransfer<Op> operation;
         client::TransferSpan span;
     };
 
@@ -234,7 +234,7 @@ private:
                 Call::start(mount_.channel(), CallCount(counts_), executor_, std::forward<decltype(handler)>(handler),
                             span);
             },
-            token, mount_.span_of(file, bytes.data(), bytes.size(), offset));
+            token, mount_.span_of(file, bytes, offset));
     }
 
     // Coroutines, whose frames hold the operations; what they say becomes what the handler is called with.

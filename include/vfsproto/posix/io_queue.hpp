@@ -16,9 +16,10 @@
 namespace vfsproto::posix {
 
 class IoQueue;
+template <wire::Opcode Op> class StagedList;
 
 // One READ or WRITE of an IoQueue, in storage of the caller; set `tag` to tell it from others.
-template <wire::Opcode Op> class QueuedTransfer final : private StagedTransfer<Op>, public client::Operation {
+template <wire::Opcode Op> class QueuedTransfer final : private client::Transfer, public client::Operation {
 public:
     QueuedTransfer() noexcept { this->on_done = &QueuedTransfer::done; }
 
@@ -27,17 +28,44 @@ public:
     using client::Operation::succeeded;
 
     // Bytes moved, when it is done.
-    [[nodiscard]] std::uint32_t bytes() const noexcept { return client::PlainAnswer::bytes; }
+    [[nodiscard]] std::uint32_t bytes() const noexcept { return client::Transfer::bytes; }
 
 private:
     friend class IoQueue;
-    static void done(client::PlainAnswer& answer) noexcept;
+    friend class SharedLane;
+    friend class StagedList<Op>;
+    static void done(client::Transfer& transfer) noexcept;
 
+    client::TransferSpan span_{};
+    QueuedTransfer* next_ = nullptr; // behind it in a StagedList
     IoQueue* queue_ = nullptr;
     std::uint64_t known_at_ = 0; // the version of registered memory at which data was found in it
 };
 using QueuedRead = QueuedTransfer<wire::Opcode::read>;
 using QueuedWrite = QueuedTransfer<wire::Opcode::write>;
+
+// The transfers of one kind that are to be started, first to last.
+template <wire::Opcode Op> class StagedList {
+public:
+    StagedList() noexcept = default;
+    StagedList(const StagedList&) = delete;
+    StagedList& operator=(const StagedList&) = delete;
+
+    void add(QueuedTransfer<Op>& transfer) noexcept {
+        *end_ = &transfer;
+        end_ = &transfer.next_;
+    }
+    // Returns the first of them, which links the others, and empties the list.
+    [[nodiscard]] QueuedTransfer<Op>* take() noexcept {
+        *end_ = nullptr;
+        end_ = &first_;
+        return std::exchange(first_, nullptr);
+    }
+
+private:
+    QueuedTransfer<Op>* first_ = nullptr;
+    QueuedTransfer<Op>** end_ = &first_;
+};
 
 // A queue of one thread. Operations stay in place until next() has returned them; the queue must be empty when it ends.
 class IoQueue {
@@ -112,33 +140,26 @@ private:
     template <wire::Opcode Op>
     [[gnu::always_inline, nodiscard]] Errc transfer(QueuedTransfer<Op>& slot, StagedList<Op>& staged, const File& file,
                                                     std::span<std::byte> bytes, std::uint64_t offset) {
-        StagedTransfer<Op>& transfer = slot;
         // The last answer holds if the bytes are the same as last time and no memory was given back since.
         const std::uint64_t version = channel_.registered_memory().version();
-        client::PlainTransfer& wanted = transfer.wanted;
-        const bool known = transfer.host == bytes.data() && wanted.len == bytes.size() && slot.known_at_ == version;
-        bool bounces = false;
+        client::TransferSpan& span = slot.span_;
+        const bool known = span.host == bytes.data() && span.len == bytes.size() && slot.known_at_ == version;
         if (!known) [[unlikely]] {
             const Region* registered = channel_.find_registered(bytes.data(), bytes.size());
             if (bytes.size() > channel_.piece_limit<Op>(registered)) return Errc::too_large;
-            transfer.host = bytes.data();
-            wanted.len = static_cast<std::uint32_t>(bytes.size());
-            wanted.caller = channel_.shared_lane().caller();
-            bounces = registered == nullptr || bytes.empty();
-            slot.known_at_ = bounces ? 0 : version;
-            if (!bounces) wanted.data = registered->segment(bytes.data(), wanted.len).addr;
+            span.host = bytes.data();
+            span.len = bytes.size();
+            span.payload = client::Payload::bounced;
+            slot.known_at_ = registered != nullptr ? version : 0;
+            if (registered != nullptr) span.lies_in(*registered);
         }
-        wanted.nodeid = file.nodeid();
-        wanted.fh = file.fh();
-        wanted.offset = offset;
-        wanted.open_flags = file.flags();
+        span.nodeid = file.nodeid();
+        span.fh = file.fh();
+        span.offset = offset;
+        span.open_flags = file.flags();
         slot.queue_ = this;
         ++started_;
-        if (bounces || !client::is_in_file(offset, bytes.size())) [[unlikely]] {
-            channel_.shared_lane().start_bounced(transfer);
-        } else {
-            staged.add(transfer);
-        }
+        staged.add(slot);
         return Errc::ok;
     }
     static constexpr std::size_t kMostStagedStarts = 32;
@@ -177,9 +198,9 @@ private:
     client::Operation** done_end_ = &done_; // "
 };
 
-template <wire::Opcode Op> void QueuedTransfer<Op>::done(client::PlainAnswer& answer) noexcept {
-    auto& self = static_cast<QueuedTransfer&>(answer);
-    self.verdict_ = static_cast<const client::Verdict&>(answer);
+template <wire::Opcode Op> void QueuedTransfer<Op>::done(client::Transfer& transfer) noexcept {
+    auto& self = static_cast<QueuedTransfer&>(transfer);
+    self.verdict_ = static_cast<const client::Verdict&>(transfer);
     self.queue_->take(self);
 }
 

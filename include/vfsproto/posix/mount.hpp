@@ -147,11 +147,7 @@ private:
     template <class S, class... Args> [[nodiscard]] Failure perform(const Args&... args);
     template <class S, class... Args> [[nodiscard]] Expected<typename S::Result> ask(const Args&... args);
     [[nodiscard]] NameContext names() noexcept;
-    [[nodiscard]] Expected<std::uint64_t> read_generally(const File& file, std::span<std::byte> into,
-                                                         std::uint64_t offset);
-    [[nodiscard]] Expected<std::uint64_t> write_generally(const File& file, std::span<const std::byte> from,
-                                                          std::uint64_t offset);
-    [[nodiscard]] client::TransferSpan span_of(const File& file, std::byte* data, std::size_t len,
+    [[nodiscard]] client::TransferSpan span_of(const File& file, std::span<const std::byte> bytes,
                                                std::uint64_t offset);
 
     std::unique_ptr<Channel> channel_;

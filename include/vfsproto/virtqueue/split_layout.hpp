@@ -139,7 +139,8 @@ public:
     const UnalignedWords words = load_unaligned_words(at);
     return {words.low, static_cast<std::uint32_t>(words.high), static_cast<std::uint32_t>(words.high >> 32)};
 }
-inline void store_descriptor(SplitDesc& at, const Segment& segment, std::uint32_t link) noexcept {
+[[gnu::always_inline]] inline void store_descriptor(SplitDesc& at, const Segment& segment,
+                                                    std::uint32_t link) noexcept {
     store_relaxed(at.addr, to_number(segment.addr));
     store_relaxed(at.len, segment.len);
     store_relaxed(at.link, link);

@@ -4,7 +4,7 @@
 namespace vfsproto::client {
 
 template class BasicLane<QueueRef>;
-template bool Lane::start_plain<wire::Opcode::read>(const PlainTransfer&, PlainAnswer&) noexcept;
-template bool Lane::start_plain<wire::Opcode::write>(const PlainTransfer&, PlainAnswer&) noexcept;
+template void Lane::start<wire::Opcode::read>(Transfer&, const TransferSpan&, const Caller&) noexcept;
+template void Lane::start<wire::Opcode::write>(Transfer&, const TransferSpan&, const Caller&) noexcept;
 
 } // namespace vfsproto::client

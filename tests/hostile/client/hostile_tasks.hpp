@@ -136,7 +136,7 @@ private:
         task->op.start(client, kCaller, node(), 1, random_.next(), {task->out.get(), task->out_size}, wanted);
     }
     template <wire::Opcode Op> void transfer(client::Client& client) {
-        auto* task = new Task<client::Transfer<Op>>(*this);
+        auto* task = new Task<client::LongTransfer<Op>>(*this);
         task->out_size = random_.below(60000);
         task->out = block(task->out_size);
         client::TransferSpan span;
@@ -144,9 +144,9 @@ private:
         span.host = task->out.get();
         span.len = task->out_size;
         if (random_.one_in(2)) {
-            span.registered = &registered_;
             span.host = registered_.host();
             if (span.len > registered_.size()) span.len = registered_.size();
+            span.lies_in(registered_);
         }
         span.offset = random_.next();
         span.open_flags = random_.below(1 << 12);

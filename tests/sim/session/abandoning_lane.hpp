@@ -43,7 +43,7 @@ public:
 
     // Called once a turn.
     void turn() {
-        if (target_ == nullptr) return;
+        if (target_ == nullptr && target_transfer_ == nullptr) return;
         if (turns_ != 0) {
             --turns_;
             return;
@@ -54,10 +54,12 @@ public:
         late->on_late = [](client::LateReply& reply) noexcept {
             static_cast<AbandoningLane*>(reply.owner)->came(reply);
         };
-        const bool in_flight = lane_.unique_of(*target_) != 0;
+        const bool in_flight =
+            (target_ != nullptr ? lane_.unique_of(*target_) : lane_.unique_of(*target_transfer_)) != 0;
         if (in_flight) keep_(host_);
-        client::Request& request = *target_;
-        if (lane_.abandon(request, *late, Errc::abandoned) != Errc::ok) throw std::logic_error("not to be abandoned");
+        const Errc errc = target_ != nullptr ? lane_.abandon(*target_, *late, Errc::abandoned)
+                                             : lane_.abandon(*target_transfer_, *late, Errc::abandoned);
+        if (errc != Errc::ok) throw std::logic_error("not to be abandoned");
         ++abandoned_;
         if (in_flight) lates_.push_back(std::move(late));
     }
@@ -87,6 +89,20 @@ private:
             };
         }
         lane_.enqueue(request);
+    }
+    template <wire::Opcode Op>
+    void pass(client::Transfer& transfer, const client::TransferSpan& span, const client::Caller& caller) noexcept {
+        if (++passed_ == number_) {
+            target_transfer_ = &transfer;
+            on_transfer_done_ = transfer.on_done;
+            current_ = this;
+            transfer.on_done = [](client::Transfer& done) noexcept {
+                done.on_done = current_->on_transfer_done_;
+                current_->target_transfer_ = nullptr;
+                done.on_done(done);
+            };
+        }
+        lane_.start<Op>(transfer, span, caller);
     }
     void came(client::LateReply& reply) noexcept {
         ++came_late_;
@@ -131,8 +147,10 @@ private:
     std::uint64_t passed_ = 0;
     std::uint64_t abandoned_ = 0;
     std::uint64_t came_late_ = 0;
-    client::Request* target_ = nullptr;
+    client::Request* target_ = nullptr; // one of these two is to be abandoned, and would have called this
+    client::Transfer* target_transfer_ = nullptr;
     void (*on_done_)(client::Request&) noexcept = nullptr;
+    void (*on_transfer_done_)(client::Transfer&) noexcept = nullptr;
     static inline AbandoningLane* current_ = nullptr;
     std::vector<std::unique_ptr<Late>> lates_;
     std::vector<std::unique_ptr<Close>> closes_;
@@ -141,11 +159,29 @@ private:
 inline constexpr client::AnyLane::Table AbandoningLane::kTable{
     .enqueue = [](client::AnyLane& lane,
                   client::Request& request) noexcept { static_cast<AbandoningLane&>(lane).pass(request); },
+    .start_read =
+        [](client::AnyLane& lane, client::Transfer& transfer, const client::TransferSpan& span,
+           const client::Caller& caller) noexcept {
+            static_cast<AbandoningLane&>(lane).pass<wire::Opcode::read>(transfer, span, caller);
+        },
+    .start_write =
+        [](client::AnyLane& lane, client::Transfer& transfer, const client::TransferSpan& span,
+           const client::Caller& caller) noexcept {
+            static_cast<AbandoningLane&>(lane).pass<wire::Opcode::write>(transfer, span, caller);
+        },
     .abandon = [](client::AnyLane& lane, client::Request& request, client::LateReply& late,
                   Errc why) noexcept { return static_cast<AbandoningLane&>(lane).lane_.abandon(request, late, why); },
+    .abandon_transfer =
+        [](client::AnyLane& lane, client::Transfer& transfer, client::LateReply& late, Errc why) noexcept {
+            return static_cast<AbandoningLane&>(lane).lane_.abandon(transfer, late, why);
+        },
     .unique_of =
         [](const client::AnyLane& lane, const client::Request& request) noexcept {
             return static_cast<const AbandoningLane&>(lane).lane_.unique_of(request);
+        },
+    .unique_of_transfer =
+        [](const client::AnyLane& lane, const client::Transfer& transfer) noexcept {
+            return static_cast<const AbandoningLane&>(lane).lane_.unique_of(transfer);
         },
     .expire = [](client::AnyLane& lane,
                  std::uint64_t now) noexcept { return static_cast<AbandoningLane&>(lane).lane_.expire(now); },

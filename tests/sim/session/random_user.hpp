@@ -257,7 +257,7 @@ private:
     }
     template <wire::Opcode Op> void transfer() {
         if (open_files_.empty()) return open_file();
-        auto* task = make<client::Transfer<Op>>();
+        auto* task = make<client::LongTransfer<Op>>();
         task->file = take_any(open_files_, mount_.random);
         task->bytes.resize(1 + mount_.random.below(40000));
         client::TransferSpan span;
@@ -270,21 +270,22 @@ private:
         if (mount_.random.one_in(3) && !registered_busy_) {
             registered_busy_ = true;
             span.host = mount_.registered.host();
-            span.registered = &mount_.registered;
+            span.lies_in(mount_.registered);
         }
         if (Op == wire::Opcode::write) {
             for (std::uint64_t i = 0; i < span.len; ++i) span.host[i] = content(span.offset + i);
         }
         // The file goes back to the list however that ended.
         task->op.on_finish = [](client::Operation& operation) noexcept {
-            std::unique_ptr<Task<client::Transfer<Op>>> self(static_cast<Task<client::Transfer<Op>>*>(operation.user));
+            std::unique_ptr<Task<client::LongTransfer<Op>>> self(
+                static_cast<Task<client::LongTransfer<Op>>*>(operation.user));
             RandomUser& user = self->owner;
             if (user.registered_task_ == self.get()) user.registered_task_ = nullptr, user.registered_busy_ = false;
             user.open_files_.push_back(self->file);
             if (Op == wire::Opcode::read && self->op.succeeded()) user.check_read(*self);
             user.finished(*self);
         };
-        if (span.registered != nullptr) registered_task_ = task;
+        if (span.payload == client::Payload::registered) registered_task_ = task;
         task->name.assign(reinterpret_cast<const char*>(&span), sizeof(span));
         task->op.start(mount_.client, kCaller, span);
     }

@@ -220,7 +220,7 @@ TEST_CASE("registered payload is the device's until the chain is back, and someb
     const Segment segment = memory.segment(memory.host(), 512);
     CountedCall<Opcode::read> call;
     call.args.size = 512;
-    call.data_out = {memory.host(), 512, {&segment, 1}};
+    call.data_out = {memory.host(), 512, f.list(segment)};
     f.lane.enqueue(call);
     f.kick();
     Late without;
@@ -344,4 +344,70 @@ TEST_CASE("slots lie in as many regions as are given, each whole in one", "[aban
     queue.reply(3, wire::Kstatfs{});
     lane.drain();
     for (auto& call : calls) CHECK(call.succeeded());
+}
+
+TEMPLATE_TEST_CASE_SIG(
+    "a transfer on the fast path can be let go, and its memory is the device's until the chain is back", "[abandon]",
+    ((Opcode Op), Op), Opcode::read, Opcode::write) {
+    LaneFixture f;
+    constexpr std::uint32_t kSize = 512;
+    const Region memory = f.memory.add(kSize);
+    struct Counted : client::Transfer {
+        int ended = 0;
+    } transfer;
+    transfer.on_done = [](client::Transfer& done) noexcept { ++static_cast<Counted&>(done).ended; };
+    client::TransferSpan span{.nodeid = 7, .host = memory.host(), .len = kSize};
+    span.lies_in(memory);
+    f.lane.start<Op>(transfer, span, {});
+    f.kick();
+    CHECK(f.lane.counters().slow_transfers == 0);
+    CHECK(f.lane.unique_of(transfer) == f.queue.last().header().unique);
+    Late without;
+    CHECK(f.lane.abandon(transfer, without, Errc::abandoned) == Errc::wrong_state);
+    CHECK(transfer.ended == 0);
+    Late late;
+    late.memory = client::HeldMemory::until_late;
+    CHECK(f.lane.abandon(transfer, late, Errc::timed_out) == Errc::ok);
+    CHECK(transfer.ended == 1);
+    CHECK(transfer.errc == Errc::timed_out);
+    CHECK(transfer.bytes == 0);
+    CHECK(f.lane.in_flight() == 1); // its slot is the late reply's
+    CHECK(f.lane.unique_of(transfer) == 0);
+    CHECK(f.lane.abandon(transfer, late, Errc::timed_out) == Errc::wrong_state);
+    if constexpr (Op == Opcode::read) {
+        f.queue.reply(0);
+    } else {
+        f.queue.reply(0, wire::WriteOut{kSize, 0});
+    }
+    CHECK(f.drain() == 1);
+    CHECK(late.came == 1);
+    CHECK(late.verdict.succeeded());
+    CHECK(late.granted.nodeid == 0);
+    CHECK(f.lane.idle());
+    CHECK(transfer.ended == 1);
+    // The slot carries the next one as if nothing had been.
+    f.lane.start<Op>(transfer, span, {});
+    CHECK(f.lane.unique_of(transfer) != 0);
+}
+
+TEST_CASE("a transfer that waits for a slot can be let go, with no late reply", "[abandon]") {
+    LaneFixture f({.max_inflight = 64, .max_segments = 4}, 1);
+    CountedCall<Opcode::statfs> first;
+    f.lane.enqueue(first);
+    struct Counted : client::Transfer {
+        int ended = 0;
+    } transfer;
+    transfer.on_done = [](client::Transfer& done) noexcept { ++static_cast<Counted&>(done).ended; };
+    std::byte bytes[64];
+    f.lane.start<Opcode::read>(transfer, {.nodeid = 7, .host = bytes, .len = sizeof(bytes)}, {});
+    CHECK(f.lane.unique_of(transfer) == 0);
+    Late late;
+    CHECK(f.lane.abandon(transfer, late, Errc::abandoned) == Errc::ok);
+    CHECK(transfer.ended == 1);
+    CHECK(transfer.errc == Errc::abandoned);
+    f.kick();
+    f.queue.reply(0, wire::Kstatfs{});
+    f.drain();
+    CHECK(f.queue.sent_count() == 1);
+    CHECK(late.came == 0);
 }

@@ -6,6 +6,7 @@
 #include "support/scripted_queue.hpp"
 #include "vfsproto/fuse/client/lane.hpp"
 
+#include <deque>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,6 +38,13 @@ struct LaneFixture {
     // Everything visible to the device, then everything it said taken.
     void kick() { lane.kick(); }
     std::size_t drain() { return lane.drain(); }
+    // The list of registered segments of a request, behind the one that is the lane's. It lives as long as the fixture.
+    std::span<Segment> list(std::span<const Segment> registered) {
+        std::vector<Segment>& list = lists.emplace_back(1);
+        list.insert(list.end(), registered.begin(), registered.end());
+        return list;
+    }
+    std::span<Segment> list(const Segment& registered) { return list({&registered, 1}); }
 
     SharedMemory memory;
     ScriptedQueue queue;
@@ -45,6 +53,7 @@ struct LaneFixture {
     Region block;
     client::Lane lane;
     Errc init_result = Errc::wrong_state;
+    std::deque<std::vector<Segment>> lists;
 };
 
 inline std::span<const char> text_span(std::string_view text) { return {text.data(), text.size()}; }

@@ -479,7 +479,7 @@ TEST_CASE("registered data is counted in what a trace says was sent, and one fun
     const Segment segment = registered.segment(registered.host(), 4096);
     CountedCall<Opcode::write> write;
     write.args.size = 4096;
-    write.data_in = {registered.host(), 4096, {&segment, 1}};
+    write.data_in = {registered.host(), 4096, f.list(segment)};
     f.lane.enqueue(write);
     f.kick();
     f.queue.reply(0, wire::WriteOut{4096, 0});

@@ -496,7 +496,7 @@ TEST_CASE("GETXATTR gives the size when it was asked for 0 bytes, and the value 
 TEST_CASE("WRITE that claims more than was sent is refused in its single form too") {
     OperationsFixture f;
     const auto data = pattern(100);
-    Counted<WriteOnce> write;
+    Counted<Single<Opcode::write>> write;
     write->call.args.size = 100;
     write->call.data_in = {data.data(), 100, {}};
     write->start(f.client, kCaller, 5);
@@ -562,12 +562,12 @@ TEST_CASE("what no file has room for is refused before it is sent: space, holes,
     CHECK(copy(0, kEnd, 4096) == Errno::efbig);
 
     // One READ or WRITE alone as well.
-    Counted<WriteOnce> write;
+    Counted<Single<Opcode::write>> write;
     write->call.args.offset = kNegative;
     write->call.args.size = 200;
     write->start(f.client, kCaller, 5);
     CHECK(write->error() == Errno::einval);
-    Counted<ReadOnce> read;
+    Counted<Single<Opcode::read>> read;
     read->call.args.offset = kEnd;
     read->call.args.size = 200;
     read->start(f.client, kCaller, 5);

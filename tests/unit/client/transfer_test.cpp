@@ -74,17 +74,17 @@ template <Opcode Op> struct TransferFixture : OperationsFixture {
     std::uint64_t length_;
     Region buffer;
     TransferSpan span{};
-    Counted<Transfer<Op>> transfer;
+    Counted<LongTransfer<Op>> transfer;
 };
 
-template <Opcode Op> void check_split(std::size_t length, const Region* registered_or_null) {
+template <Opcode Op> void check_split(std::size_t length, Payload payload) {
     TransferFixture<Op> f(length);
-    if (registered_or_null != nullptr) f.span.registered = &f.buffer;
+    if (payload == Payload::registered) f.span.lies_in(f.buffer);
     f.start();
     std::vector<std::uint32_t> sizes;
     std::uint64_t expected_offset = kStart;
     for (auto list = f.pieces(); !list.empty(); list = f.pieces()) {
-        CHECK(list.size() <= Transfer<Op>::kPieces);
+        CHECK(list.size() <= LongTransfer<Op>::kPieces);
         for (const std::size_t which : list) {
             const auto in = f.queue.sent(which).template args<wire::InOf<Op>>();
             CHECK(in.offset == expected_offset);
@@ -102,11 +102,9 @@ template <Opcode Op> void check_split(std::size_t length, const Region* register
     CHECK(expected_offset == kStart + length);
     CHECK(sizes.size() == (length + kPiece - 1) / kPiece);
     for (std::size_t i = 0; i + 1 < sizes.size(); ++i) CHECK(sizes[i] == kPiece);
-    CHECK(f.lane.counters().copies == (registered_or_null != nullptr ? 0 : sizes.size()));
+    CHECK(f.lane.counters().copies == (payload == Payload::registered ? 0 : sizes.size()));
     f.check_content(length);
 }
-
-const Region kAnyRegion{};
 
 } // namespace
 
@@ -117,10 +115,10 @@ TEST_CASE("transfers are split at what a request may carry, around every limit, 
           std::size_t{2 * kPiece + 1}, std::size_t{8 * kPiece}, std::size_t{8 * kPiece + 1},
           std::size_t{20 * kPiece + 77}}) {
         INFO(length);
-        check_split<Opcode::read>(length, nullptr);
-        check_split<Opcode::read>(length, &kAnyRegion);
-        check_split<Opcode::write>(length, nullptr);
-        check_split<Opcode::write>(length, &kAnyRegion);
+        check_split<Opcode::read>(length, Payload::bounced);
+        check_split<Opcode::read>(length, Payload::registered);
+        check_split<Opcode::write>(length, Payload::bounced);
+        check_split<Opcode::write>(length, Payload::registered);
     }
 }
 
@@ -135,19 +133,19 @@ TEST_CASE("nothing to transfer is done at once, without a request") {
 
 TEST_CASE("a piece is bound by the session, and by the bounce area where it has to pass through") {
     OperationsFixture f;
-    const Region registered = f.memory.add(64);
     f.params.max_read = 1u << 20;
     f.params.max_write = 256u << 10;
-    CHECK(piece_limit(f.client, Opcode::read, &registered) == 1u << 20);
-    CHECK(piece_limit(f.client, Opcode::write, &registered) == 256u << 10);
-    CHECK(piece_limit(f.client, Opcode::read, nullptr) == LaneFixture::kBounce);
+    CHECK(piece_limit(f.client, Opcode::read, Payload::registered) == 1u << 20);
+    CHECK(piece_limit(f.client, Opcode::write, Payload::registered) == 256u << 10);
+    CHECK(piece_limit(f.client, Opcode::read, Payload::bounced) == LaneFixture::kBounce);
     f.params.max_write = 4096;
-    CHECK(piece_limit(f.client, Opcode::write, nullptr) == 4096);
+    CHECK(piece_limit(f.client, Opcode::write, Payload::bounced) == 4096);
     LaneOptions odd;
     odd.bounce = 10000;
     OperationsFixture g({.max_inflight = 64, .max_segments = 2}, 4, odd);
     g.params.max_read = 1u << 20;
-    CHECK(piece_limit(g.client, Opcode::read, &registered) == 8192); // two segments: everything bounces, in whole pages
+    CHECK(piece_limit(g.client, Opcode::read, Payload::registered) ==
+          8192); // two segments: everything bounces, in whole pages
 }
 
 TEST_CASE("at most eight pieces are under way, and each that ends at the front makes room for one") {

@@ -21,8 +21,7 @@ constexpr std::uint32_t kBounce = 8192;
 constexpr std::size_t kSlots = 4;
 constexpr std::size_t kPayloadAt = std::size_t{512} << 10; // in the data region, behind the slots
 
-struct Transfer : client::PlainAnswer {
-    client::PlainTransfer wanted{};
+struct Transfer : client::Transfer {
     int ended = 0;
 };
 struct Statfs : client::Call<Opcode::statfs> {
@@ -38,12 +37,11 @@ template <class Lane, class Queue> struct Side {
         options.bounce = kBounce;
         REQUIRE(lane.init(Queue(pair.driver), entries, memory, options) == Errc::ok);
     }
-    template <Opcode Op> void send(const client::PlainTransfer& wanted) {
+    template <Opcode Op> void send(const client::TransferSpan& span) {
         Transfer& transfer = transfers.emplace_back();
-        transfer.wanted = wanted;
-        transfer.wanted.caller = {.uid = 7, .gid = 8, .pid = 9};
-        transfer.on_done = [](client::PlainAnswer& answer) noexcept { ++static_cast<Transfer&>(answer).ended; };
-        REQUIRE(lane.template start_plain_here<Op>(transfer.wanted, transfer));
+        transfer.on_done = [](client::Transfer& done) noexcept { ++static_cast<Transfer&>(done).ended; };
+        lane.template start_here<Op>(transfer, span, client::Caller{.uid = 7, .gid = 8, .pid = 9});
+        REQUIRE(lane.counters().slow_transfers == 0);
     }
     void send_other() {
         Statfs& call = others.emplace_back();
@@ -148,12 +146,13 @@ TEST_CASE("what the lane of a channel leaves unwritten stands there already", "[
             what(table);
         };
         const std::uint32_t len = random.between(1, 40'000);
-        const client::PlainTransfer wanted{.nodeid = random.next(),
-                                           .fh = random.next(),
-                                           .offset = random.next(),
-                                           .data = ring.pair.data.device() + kPayloadAt + random.below(8192),
-                                           .len = len,
-                                           .open_flags = random.below(0xffff)};
+        const client::TransferSpan wanted{.nodeid = random.next(),
+                                          .fh = random.next(),
+                                          .offset = random.next() >> 2,
+                                          .device = ring.pair.data.device() + kPayloadAt + random.below(8192),
+                                          .len = len,
+                                          .open_flags = random.below(0xffff),
+                                          .payload = client::Payload::registered};
         const bool has_room = ring.outstanding.size() < kSlots;
         const int kind = has_room ? static_cast<int>(random.below(40)) : 39;
         if (kind < 12) {
@@ -200,9 +199,9 @@ TEST_CASE("a second READ of a slot writes one descriptor", "[any_ring]") {
         ring.send<Opcode::read>({.nodeid = 1,
                                  .fh = 2,
                                  .offset = 3,
-                                 .data = ring.pair.data.device() + kPayloadAt + at,
+                                 .device = ring.pair.data.device() + kPayloadAt + at,
                                  .len = len,
-                                 .open_flags = 0});
+                                 .payload = client::Payload::registered});
         ring.take();
         ring.answer(0, len);
     };
@@ -227,9 +226,9 @@ TEST_CASE("a lane that begins anew on other memory takes nothing for its own tha
         ring.send<Opcode::read>({.nodeid = 1,
                                  .fh = 2,
                                  .offset = 3,
-                                 .data = ring.pair.data.device() + kPayloadAt,
+                                 .device = ring.pair.data.device() + kPayloadAt,
                                  .len = 100,
-                                 .open_flags = 0});
+                                 .payload = client::Payload::registered});
         ring.take();
         ring.answer(0, 100);
         const std::uint64_t block = to_number(ring.pair.data.device()) + at;

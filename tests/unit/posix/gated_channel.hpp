@@ -67,7 +67,7 @@ struct GatedRead {
         return true;
     }
 
-    client::ReadOnce operation;
+    client::Single<wire::Opcode::read> operation;
     std::uint64_t offset = 0;
     std::array<std::byte, kSize> bytes{};
 };

@@ -64,12 +64,12 @@ TEST_CASE("transfers of registered memory pass beside other operations, more of 
 
     IoQueue queue(over->channel());
     std::deque<QueuedWrite> writes(kPieces);
-    std::deque<client::ReadOnce> others(kPieces / 5);
+    std::deque<client::Single<wire::Opcode::read>> others(kPieces / 5);
     std::vector<std::byte> nothing(64);
     for (std::size_t i = 0; i < kPieces; ++i) {
         REQUIRE(queue.write(writes[i], file, piece(data, i), i * kPiece) == Errc::ok);
         if (i % 5 != 0) continue;
-        client::ReadOnce& other = others[i / 5];
+        client::Single<wire::Opcode::read>& other = others[i / 5];
         other.call.args.fh = file.fh();
         other.call.args.offset = std::uint64_t{1} << 40;
         other.call.args.size = 64;
@@ -124,7 +124,7 @@ TEST_CASE("each transfer of a burst has its own outcome", "[io_queue]") {
     const Watchdog watchdog("outcomes");
     MountedOptions options;
     const bool short_ways = GENERATE(true, false);
-    // Watched, the lane closes its short way.
+    // Watched by a trace, the lane takes no fast path.
     if (!short_ways) options.mount.channel.trace.finished = [](void*, const client::TraceEvent&) noexcept {};
     OverMemfs over(options);
     Buffer data = filled(over, 30);

@@ -186,7 +186,7 @@ TEST_CASE("a request the lane refuses ends at once, and leaves the others alone"
     Reader reader(over, 1);
     until_waiting(over, 1);
     std::vector<std::byte> large(1 << 20);
-    client::ReadOnce refused;
+    client::Single<wire::Opcode::read> refused;
     refused.call.args.size = static_cast<std::uint32_t>(large.size());
     refused.call.data_out = {large.data(), static_cast<std::uint32_t>(large.size()), {}};
     over.channel->run(refused, wire::kRootNodeId);

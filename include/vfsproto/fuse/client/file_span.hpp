@@ -10,9 +10,11 @@
 
 namespace vfsproto::client {
 
-// True if bytes `offset` to `offset + len` lie within the largest file, 0 to INT64_MAX. `len` at most INT64_MAX.
+// True if `offset` lies within the largest file, 0 to INT64_MAX.
+[[nodiscard]] constexpr bool is_in_file(std::uint64_t offset) noexcept { return offset >> 63 == 0; }
+// True if there are bytes from `offset` to `offset + len`, all of them within the largest file. Any `len`.
 [[nodiscard]] constexpr bool is_in_file(std::uint64_t offset, std::uint64_t len) noexcept {
-    return (offset | (offset + len)) >> 63 == 0;
+    return (offset | (len - 1) | (offset + len)) >> 63 == 0;
 }
 
 // Returns what Linux answers for such a span: EINVAL for an offset beyond INT64_MAX, EFBIG for a write that ends beyond

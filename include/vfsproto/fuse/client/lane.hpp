@@ -14,10 +14,10 @@
 #include "vfsproto/base/fence.hpp"
 #include "vfsproto/base/region.hpp"
 #include "vfsproto/fuse/client/any_lane.hpp"
-#include "vfsproto/fuse/client/plain_transfer.hpp"
 #include "vfsproto/fuse/client/quirks.hpp"
 #include "vfsproto/fuse/client/request_fifo.hpp"
 #include "vfsproto/fuse/client/trace_hook.hpp"
+#include "vfsproto/fuse/client/transfer.hpp"
 #include "vfsproto/fuse/client/unique.hpp"
 #include "vfsproto/fuse/wire/reply_check.hpp"
 #include "vfsproto/virtqueue/prepared_chain.hpp"
@@ -31,8 +31,6 @@ namespace vfsproto::client {
 
 inline constexpr std::uint32_t kReplyArea = 512;
 inline constexpr std::uint32_t kBounceAt = 1024;
-// Segments of registered payload one request may have.
-inline constexpr std::size_t kMaxPayloadSegments = 16;
 // Bytes of payload one request may have; what is above could overflow the 32 bits of its header.
 inline constexpr std::uint32_t kMaxPayload = 1u << 30;
 
@@ -53,18 +51,18 @@ struct LaneSlot {
     union {
         Request* request = nullptr; // Kind::request
         LateReply* late;            // Kind::late
-        PlainAnswer* answer;        // Kind::plain_…
+        Transfer* transfer;         // Kind::fast_read, fast_write
     };
     std::uint32_t data_len = 0;     // payload bytes in flight, both ways
     std::uint32_t out_at = 0;       // where in the block the reply header lies
-    PreparedId prepared{};          // a plain transfer's chain, where the queue prepares chains
+    PreparedId prepared{};          // a fast transfer's chain, where the queue prepares chains
     wire::ExpectedReply expected{}; // settled at the start, so that a completion looks nothing up
     enum class Wait : std::uint8_t { expected, slow } wait = Wait::expected; // slow: counted in BasicLane::slow_
     wire::Blocking blocking = wire::Blocking::never; // for_another: counted in BasicLane::blocking_
     enum class Silence : std::uint8_t { forbidden, allowed } silence = Silence::forbidden; // no bytes at all
     // Kind of the last request in this slot. A READ after a READ rewrites only the fields that differ. late: the request was
     // abandoned, and the device still has its chain.
-    enum class Kind : std::uint8_t { request, plain_read, plain_write, late } kind = Kind::request;
+    enum class Kind : std::uint8_t { request, fast_read, fast_write, late } kind = Kind::request;
 };
 static_assert(sizeof(Slots<LaneSlot>::Entry) <= 64); // a cache line
 
@@ -85,10 +83,11 @@ struct LaneOptions {
 struct LaneCounters {
     std::uintptr_t started = 0;
     std::uintptr_t finished = 0;
-    std::uintptr_t copies = 0;     // payloads that passed through a bounce area
-    std::uintptr_t violations = 0; // replies that failed their one request
-    std::uintptr_t waited = 0;     // requests that found no free slot
-    std::uintptr_t abandoned = 0;  // requests in flight whose caller went on
+    std::uintptr_t copies = 0;         // payloads that passed through a bounce area
+    std::uintptr_t violations = 0;     // replies that failed their one request
+    std::uintptr_t waited = 0;         // requests that found no free slot
+    std::uintptr_t abandoned = 0;      // requests in flight whose caller went on
+    std::uintptr_t slow_transfers = 0; // transfers that took the slow path
 };
 
 struct ArmOutcome {
@@ -123,10 +122,10 @@ public:
     // none), too_large (longer than slot or chain can hold), queue_full (never room for so many segments), or the error the
     // lane or its queue latched.
     void enqueue(Request& request) noexcept;
-    // Starts a READ or a WRITE (Op) of one registered segment by the shortest way there is. False: it has to be the
-    // general one, enqueue(), which knows how to wait and what to say; then nothing happened.
-    template <wire::Opcode Op>
-    [[nodiscard]] bool start_plain(const PlainTransfer& transfer, PlainAnswer& answer) noexcept;
+    // Starts a READ or a WRITE (Op) of this span, as enqueue() starts a request; too_large is more than kMaxPayload or, bounced,
+    // than a slot holds. A span that no file can have ends with the error Linux gives it. Takes the fast path for registered
+    // memory, unless others wait, no slot is free, or a trace wants to see every request.
+    template <wire::Opcode Op> void start(Transfer& transfer, const TransferSpan& span, const Caller& caller) noexcept;
     // Lets go of a request: ends it with `why`, as if it had failed, by calling on_done before this returns. Its storage is
     // the caller's again. One that waits is taken out of the line. One in flight leaves its slot to `late`, until the device
     // gives the chain back. Registered payload is the device's until then: it has to stay, which LateReply::memory says.
@@ -135,10 +134,12 @@ public:
     // Errors, and then nothing happened: wrong_state (the request is neither in flight nor waiting; or its payload is
     // registered and `late` keeps no memory: wait for it, or give `late` the memory).
     [[nodiscard]] Errc abandon(Request& request, LateReply& late, Errc why) noexcept;
+    [[nodiscard]] Errc abandon(Transfer& transfer, LateReply& late, Errc why) noexcept;
     // Abandons every request whose deadline is `now` or earlier, with timed_out. Returns the next deadline, 0 for none.
     [[nodiscard]] std::uint64_t expire(std::uint64_t now) noexcept;
     // Returns the `unique` of a request in flight, for INTERRUPT; 0 while it waits.
     [[nodiscard]] std::uint64_t unique_of(const Request& request) const noexcept;
+    [[nodiscard]] std::uint64_t unique_of(const Transfer& transfer) const noexcept;
 
     // Publishes what was started and rings the doorbell if the device wants it. Once per burst.
     void kick() noexcept {
@@ -150,10 +151,10 @@ public:
     // Takes up to kDrainBatch completions, checks each reply, frees its slot, calls on_done, then starts requests that
     // waited. Returns how many were taken. The caller kicks afterwards.
     std::size_t drain() noexcept;
-    // Twins of the two above that are compiled into their caller: for a few places where each instruction counts, which
-    // include lane_body.hpp.
-    template <wire::Opcode Op> [[gnu::always_inline, nodiscard]] bool start_plain_here(const PlainTransfer& transfer,
-                                                                                       PlainAnswer& answer) noexcept;
+    // Twins of start() and drain() that are compiled into their caller: for a few places where each instruction counts,
+    // which include lane_body.hpp.
+    template <wire::Opcode Op>
+    [[gnu::always_inline]] void start_here(Transfer& transfer, const TransferSpan& span, const Caller& caller) noexcept;
     [[gnu::always_inline]] std::size_t drain_here() noexcept;
 
     // Asks for a notification once every request that can be waited for has finished; see ArmOutcome.
@@ -191,16 +192,7 @@ public:
     [[nodiscard]] Q& queue() noexcept { return queue_; }
 
 private:
-    static constexpr Table kTable{
-        .enqueue = [](AnyLane& lane, Request& request) noexcept { static_cast<BasicLane&>(lane).enqueue(request); },
-        .abandon = [](AnyLane& lane, Request& request, LateReply& late,
-                      Errc why) noexcept { return static_cast<BasicLane&>(lane).abandon(request, late, why); },
-        .unique_of =
-            [](const AnyLane& lane, const Request& request) noexcept {
-                return static_cast<const BasicLane&>(lane).unique_of(request);
-            },
-        .expire = [](AnyLane& lane, std::uint64_t now) noexcept { return static_cast<BasicLane&>(lane).expire(now); },
-    };
+    static const Table kTable;
     static constexpr std::uint32_t kOutHeader = sizeof(wire::OutHeader);
     static constexpr std::size_t stride_of(std::uint32_t bounce) noexcept {
         return (std::size_t{kBounceAt} + bounce + 63) & ~std::size_t{63};
@@ -208,20 +200,32 @@ private:
 
     // The places of the parts of a request.
     struct Plan {
-        std::span<const Segment> data_in{};  // registered
-        std::span<const Segment> data_out{}; // registered
-        std::uint32_t in_registered = 0;     // bytes of data_in
-        std::uint32_t out_at = 0;            // of the reply header in the block
-        std::uint32_t out_len = 0;           // with the data, when that is bounced
-        bool bounced = false;                // some of the data passes through the block
+        std::span<Segment> data_in{};    // registered, behind a segment of the lane's
+        std::span<Segment> data_out{};   // registered, behind a segment of the lane's
+        std::uint32_t in_registered = 0; // bytes of data_in
+        std::uint32_t out_at = 0;        // of the reply header in the block
+        std::uint32_t out_len = 0;       // with the data, when that is bounced
+        bool bounced = false;            // some of the data passes through the block
     };
 
+    // The fast path: lane_fast.hpp.
+    template <wire::Opcode Op> [[gnu::always_inline, nodiscard]] bool
+    start_fast(Transfer& transfer, const TransferSpan& span, const Caller& caller) noexcept;
     template <wire::Opcode Op> [[gnu::always_inline, nodiscard]] Errc
-    submit_plain(LaneSlot& slot, Token token, const PlainTransfer& transfer) noexcept;
-    template <wire::Opcode Op> [[gnu::noinline]] void prepare_plain(LaneSlot& slot, Token token) noexcept;
+    submit_fast(LaneSlot& slot, Token token, const TransferSpan& span, const Caller& caller) noexcept;
+    template <wire::Opcode Op> [[gnu::noinline]] void prepare_fast(LaneSlot& slot, Token token) noexcept;
     template <wire::Opcode Op>
     [[gnu::noinline, nodiscard]] Errc submit_whole(const LaneSlot& slot, Token token, Segment payload) noexcept;
-    [[gnu::noinline]] void enqueue_generally(Request& request) noexcept;
+    void settle_fast_limit() noexcept;
+    [[gnu::always_inline]] static void finish_fast(const LaneSlot& slot, Errc errc, std::uint32_t len,
+                                                   std::int32_t error) noexcept;
+    static void finish_fast_write(const LaneSlot& slot, Errc errc, std::uint32_t len, std::int32_t error) noexcept;
+
+    // The slow path: lane_slow.hpp.
+    template <wire::Opcode Op>
+    [[gnu::noinline]] void start_slow(Transfer& transfer, const TransferSpan& span, const Caller& caller) noexcept;
+    template <wire::Opcode Op> static void finish_slow(Request& request) noexcept;
+    [[gnu::noinline]] void enqueue_slow(Request& request) noexcept;
     [[nodiscard]] Errc refused(Token token, Errc errc) noexcept;
     [[gnu::always_inline]] void expect(LaneSlot& slot, const wire::OpInfo& op,
                                        const wire::ExpectedReply& expected) noexcept;
@@ -232,25 +236,21 @@ private:
     [[nodiscard]] std::uint32_t write_request(const Request& request, std::byte* at, std::uint64_t unique,
                                               std::uint32_t registered) noexcept;
     void remember(LaneSlot& slot, Request& request, const Plan& plan) noexcept;
-    template <std::size_t Payload>
     [[nodiscard]] Errc submit(Segment message, Segment answer, const Plan& plan, Token token) noexcept;
     [[gnu::always_inline]] void finish(Token token, std::uint32_t written) noexcept;
     [[gnu::noinline]] void finish_odd(Token token, Entry& entry, std::uint32_t written, std::uint32_t len,
                                       std::int32_t error, std::uint64_t unique) noexcept;
     [[gnu::always_inline]] void leave_slot(Token token, Entry& entry) noexcept;
-    [[gnu::always_inline]] static void finish_plain(const LaneSlot& slot, Errc errc, std::uint32_t len,
-                                                    std::int32_t error) noexcept;
-    static void finish_write(const LaneSlot& slot, Errc errc, std::uint32_t len, std::int32_t error) noexcept;
     void finish_request(Token token, const LaneSlot& slot, Errc errc, std::uint32_t len, std::int32_t error) noexcept;
-    static void accept(const LaneSlot& slot, std::uint32_t len, std::int32_t error) noexcept;
+    [[gnu::always_inline]] static void accept(const LaneSlot& slot, std::uint32_t len, std::int32_t error) noexcept;
     void fail(Token token, LaneSlot& slot, Errc why) noexcept;
     [[nodiscard]] RequestFifo& line_of(const Request& request) noexcept;
     void start_waiting() noexcept;
     void start_from(RequestFifo& line) noexcept;
     void fail_line(RequestFifo& line, Errc why) noexcept;
     [[nodiscard]] const LaneSlot* slot_of(const Request& request) const noexcept;
+    [[nodiscard]] Token token_of(const Transfer& transfer) const noexcept;
     void finish_late(const LaneSlot& slot, Errc errc, std::uint32_t len, std::int32_t error) noexcept;
-    void settle_plain_limit() noexcept;
     void latch(Errc why) noexcept;
     void trace_started(Token token, const Request& request, std::uint32_t bytes) noexcept;
     void trace_finished(Token token, const Request& request, std::uint32_t bytes) noexcept;
@@ -267,9 +267,9 @@ private:
     std::uint16_t slow_ = 0;     // in flight, and such as can block at the server or slow already
     std::uint16_t blocking_ = 0; // in flight, and waiting for another request
     std::uint16_t max_blocking_ = 0;
-    bool plain_possible_ = false;
-    std::uint64_t plain_limit_ = 0; // the most data in flight while start_plain() is possible and nobody waits, else 0
-    PreparedId prepared_{};         // the first of the plain chains' ids, two a slot
+    bool fast_possible_ = false;
+    std::uint64_t fast_limit_ = 0; // the most data in flight while the fast path is possible and nobody waits, else 0
+    PreparedId prepared_{};        // the first of the prepared chains' ids, two a slot
     std::uint32_t unkicked_ = 0;
     RequestFifo waiting_{};
     RequestFifo waiting_for_another_{}; // such as would take the last slots
@@ -280,7 +280,7 @@ private:
 // The library compiles this one; a host that knows its queue's type may instantiate its own from lane_body.hpp.
 using Lane = BasicLane<QueueRef>;
 extern template class BasicLane<QueueRef>;
-extern template bool Lane::start_plain<wire::Opcode::read>(const PlainTransfer&, PlainAnswer&) noexcept;
-extern template bool Lane::start_plain<wire::Opcode::write>(const PlainTransfer&, PlainAnswer&) noexcept;
+extern template void Lane::start<wire::Opcode::read>(Transfer&, const TransferSpan&, const Caller&) noexcept;
+extern template void Lane::start<wire::Opcode::write>(Transfer&, const TransferSpan&, const Caller&) noexcept;
 
 } // namespace vfsproto::client

@@ -21,7 +21,7 @@ template <RequestQueue Q> std::uint64_t BasicLane<Q>::unique_of(const Request& r
 template <RequestQueue Q> Errc BasicLane<Q>::abandon(Request& request, LateReply& late, Errc why) noexcept {
     if (slot_of(request) == nullptr) {
         if (!waiting_.remove(request) && !waiting_for_another_.remove(request)) return Errc::wrong_state;
-        settle_plain_limit();
+        settle_fast_limit();
     } else {
         const bool registered = !request.data_in.segments.empty() || !request.data_out.segments.empty();
         if (registered && late.memory == HeldMemory::none) return Errc::wrong_state;
@@ -38,6 +38,45 @@ template <RequestQueue Q> Errc BasicLane<Q>::abandon(Request& request, LateReply
     }
     request.errc = why;
     request.on_done(request);
+    return Errc::ok;
+}
+
+// Returns kNoSlot for a transfer that is not on the fast path of this lane. A transfer does not know its slot, which would
+// cost each of them a store; letting go is rare, so it may search.
+template <RequestQueue Q> Token BasicLane<Q>::token_of(const Transfer& transfer) const noexcept {
+    for (std::size_t i = 0; i < slots_.capacity(); ++i) {
+        const Token token{static_cast<std::uint16_t>(i)};
+        const LaneSlot* slot = slots_.find(token);
+        const bool is_fast =
+            slot != nullptr && (slot->kind == LaneSlot::Kind::fast_read || slot->kind == LaneSlot::Kind::fast_write);
+        if (is_fast && slot->transfer == &transfer) return token;
+    }
+    return kNoSlot;
+}
+
+template <RequestQueue Q> std::uint64_t BasicLane<Q>::unique_of(const Transfer& transfer) const noexcept {
+    if (transfer.slow_ != nullptr) return unique_of(*transfer.slow_);
+    const LaneSlot* slot = slots_.find(token_of(transfer));
+    return slot != nullptr ? slot->unique : 0;
+}
+
+template <RequestQueue Q> Errc BasicLane<Q>::abandon(Transfer& transfer, LateReply& late, Errc why) noexcept {
+    if (transfer.slow_ != nullptr) return abandon(*transfer.slow_, late, why);
+    const Token token = token_of(transfer);
+    if (slots_.find(token) == nullptr || late.memory == HeldMemory::none) return Errc::wrong_state;
+    LaneSlot& slot = slots_.at(token);
+    const bool reads = slot.kind == LaneSlot::Kind::fast_read;
+    late.op = &wire::op_info(reads ? wire::Opcode::read : wire::Opcode::write);
+    late.nodeid = 0; // neither of the two grants anything
+    late.data = nullptr;
+    late.granted = {};
+    slot.late = &late;
+    slot.kind = LaneSlot::Kind::late;
+    ++counters_.abandoned;
+    transfer.errc = why;
+    transfer.error = wire::Errno::none;
+    transfer.bytes = 0;
+    transfer.on_done(transfer);
     return Errc::ok;
 }
 

@@ -47,9 +47,9 @@ constexpr std::uint32_t name_count(wire::InTail tail) noexcept {
     return op.out_tail != wire::OutTail::none ? request.data_out.len : 0;
 }
 
-// Registered memory says its length twice.
+// Registered memory says its length twice. The first segment is the lane's.
 [[gnu::always_inline]] inline bool same_length(std::span<const Segment> segments, std::uint32_t len) noexcept {
-    return segments.empty() || total_length(segments) == len;
+    return segments.empty() || total_length(segments.subspan(1)) == len;
 }
 
 // True if the request consists of fixed structs alone, so that its row gives both sizes.

@@ -19,17 +19,22 @@ namespace vfsproto::client {
 using abi::Caller;
 
 // Bytes that travel with a request, and where they are. With `segments` (memory the device can reach) they are not
-// copied; without, they pass through the slot's bounce area, one copy.
+// copied; without, they pass through the slot's bounce area, one copy. The first of the segments is the lane's: it puts there
+// what precedes the data in the chain, so that a list of any length is submitted as it stands. From the second one on they
+// are the same bytes as `host`. Empty: there is no such memory.
 struct DataIn {
     const std::byte* host = nullptr;
     std::uint32_t len = 0;
-    std::span<const Segment> segments{}; // the same bytes; empty = bounce
+    std::span<Segment> segments{};
 };
 struct DataOut {
     std::byte* host = nullptr;
     std::uint32_t len = 0; // the most the reply may carry
-    std::span<const Segment> segments{};
+    std::span<Segment> segments{};
 };
+
+// The slot of a request that is not in flight.
+inline constexpr Token kNoSlot{0xffff};
 
 // Fill in the upper part, hand it to Lane::enqueue(), keep it in place until on_done was called; Lane::abandon() calls it
 // early. Everything it points to must live as long. What `in` says of sizes must be true: data_in.len bytes follow, data_out.len bytes are asked for
@@ -68,7 +73,7 @@ struct Request {
 
     // The lane's.
     Request* next = nullptr; // while it waits for a slot
-    Token slot{0xffff};      // while it is in flight
+    Token slot = kNoSlot;    // while it is in flight
 
     [[nodiscard]] bool succeeded() const noexcept { return errc == Errc::ok && error == wire::Errno::none; }
 };

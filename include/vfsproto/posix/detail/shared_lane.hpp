@@ -8,7 +8,6 @@
 #include "vfsproto/posix/detail/any_ring.hpp"
 #include "vfsproto/posix/detail/futex.hpp"
 #include "vfsproto/posix/detail/interrupt_waiter.hpp"
-#include "vfsproto/posix/detail/staged_transfer.hpp"
 #include "vfsproto/posix/detail/wait_policy.hpp"
 
 #include <atomic>
@@ -19,6 +18,7 @@
 namespace vfsproto::posix {
 
 class SharedLane;
+template <wire::Opcode Op> class QueuedTransfer;
 
 // A thread that waits until satisfy() is called for it. On its stack.
 class Waiter {
@@ -45,11 +45,24 @@ private:
     Waiter* next_;
 };
 
-// One READ or WRITE that a thread waits for, of memory the device can reach. On its stack.
-class PlainRun : public client::PlainAnswer {
+// One READ or WRITE that a thread waits for. On its stack.
+class RunningTransfer : public client::Transfer {
     friend class SharedLane;
     SharedLane* lane_;
     Waiter waiter_;
+};
+
+// Names an operation to be started, whose only argument is a node. `start` knows its type.
+struct StagedStart {
+    client::Operation* operation;
+    std::uint64_t nodeid;
+    void (*start)(client::Operation&, client::Client&, const client::Caller&, std::uint64_t nodeid) noexcept;
+};
+// Lists what an IoQueue starts together, under one lock and with one doorbell. Transfers are linked, first to last.
+struct Staged {
+    QueuedTransfer<wire::Opcode::read>* reads = nullptr;
+    QueuedTransfer<wire::Opcode::write>* writes = nullptr;
+    std::span<const StagedStart> starts{};
 };
 
 // The owner of a lane is called after a drain, with the lock held: always when the lane has latched an error, and after
@@ -121,10 +134,10 @@ public:
         publish_and_wait(ended.waiter);
     }
 
-    // Runs one READ or WRITE (Op) of memory the device can reach; sets its caller and on_done. False when the lane refuses
-    // the fast path; then nothing happened. The body is inlined into its callers: src/posix/run_plain.hpp.
+    // Runs one READ or WRITE (Op) to its end, as run() does an operation; sets its on_done. `span` is at most what one request
+    // may carry. The body is inlined into its callers: src/posix/run_transfer.hpp.
     template <wire::Opcode Op>
-    [[gnu::always_inline, nodiscard]] bool run_plain(const client::PlainTransfer& wanted, PlainRun& run) noexcept
+    [[gnu::always_inline]] void run(RunningTransfer& transfer, const client::TransferSpan& span) noexcept
         VFSPROTO_EXCLUDES(mutex_);
 
     // Starts an operation of an owner of several. Its own on_finish is called with the lock held, by any thread. It is
@@ -140,8 +153,6 @@ public:
     template <class Op, class... Args> void start_locked(Op& op, Args&&... args) VFSPROTO_REQUIRES(mutex_) {
         op.start(client_, caller_, std::forward<Args>(args)...);
     }
-    // Starts a transfer of memory the device cannot reach. Other transfers are staged.
-    template <wire::Opcode Op> void start_bounced(StagedTransfer<Op>& transfer) noexcept VFSPROTO_EXCLUDES(mutex_);
     // Starts what is staged and publishes everything that was started.
     void flush(const Staged& staged = {}) noexcept VFSPROTO_EXCLUDES(mutex_) {
         const Lock lock(*this);
@@ -192,13 +203,10 @@ private:
     };
 
     void start_and_publish(const Staged& staged) noexcept VFSPROTO_REQUIRES(mutex_);
-    template <wire::Opcode Op> void start_all(StagedTransfer<Op>* first) noexcept VFSPROTO_REQUIRES(mutex_);
+    template <wire::Opcode Op> void start_all(QueuedTransfer<Op>* first) noexcept VFSPROTO_REQUIRES(mutex_);
     void start_all(std::span<const StagedStart> staged) noexcept VFSPROTO_REQUIRES(mutex_) {
         for (const StagedStart& each : staged) each.start(*each.operation, client_, caller_, each.nodeid);
     }
-    template <wire::Opcode Op>
-    void start_generally(StagedTransfer<Op>& transfer, std::span<const Segment> registered) noexcept
-        VFSPROTO_REQUIRES(mutex_);
     void publish_and_wait(Waiter& waiter) noexcept VFSPROTO_RELEASE(mutex_);
 
     // True if another poller satisfied it; false if it is the poller now, and then the caller takes the lock again.
@@ -238,8 +246,5 @@ private:
     Waiter* last_ VFSPROTO_GUARDED_BY(mutex_) = nullptr;
     SharedLaneCounters counters_ VFSPROTO_GUARDED_BY(mutex_){};
 };
-
-extern template void SharedLane::start_bounced(StagedTransfer<wire::Opcode::read>&) noexcept;
-extern template void SharedLane::start_bounced(StagedTransfer<wire::Opcode::write>&) noexcept;
 
 } // namespace vfsproto::posix

@@ -8,14 +8,15 @@ namespace vfsproto::client {
 using wire::Errno;
 using wire::Opcode;
 
-std::uint32_t piece_limit(const Client& client, Opcode op, const Region* registered) noexcept {
+std::uint32_t piece_limit(const Client& client, Opcode op, Payload payload) noexcept {
     const std::uint32_t by_session = op == Opcode::read ? client.params->max_read : client.params->max_write;
-    if (registered != nullptr && client.lane->can_pass_registered()) return by_session;
+    if (payload == Payload::registered && client.lane->can_pass_registered()) return by_session;
     const std::uint32_t by_bounce = client.lane->max_bounced() & ~(kPageSize - 1);
     return by_session < by_bounce ? by_session : by_bounce;
 }
 
-template <Opcode Op> void Transfer<Op>::start(Client& client, const Caller& caller, const TransferSpan& span) noexcept {
+template <Opcode Op>
+void LongTransfer<Op>::start(Client& client, const Caller& caller, const TransferSpan& span) noexcept {
     begin(client, caller);
     span_ = span;
     sent_ = done_ = 0;
@@ -23,7 +24,7 @@ template <Opcode Op> void Transfer<Op>::start(Client& client, const Caller& call
     stopped_ = sending_ = false;
     stop_errc_ = Errc::ok;
     stop_error_ = Errno::none;
-    limit_ = piece_limit(client, Op, span.registered);
+    limit_ = piece_limit(client, Op, span.payload);
     const bool in_order = Op == Opcode::read ? !client.has(wire::InitFlag::async_read)
                                              : (span.open_flags & wire::linux_abi::kOAppend) != 0;
     window_ = in_order ? 1 : kPieces;
@@ -34,7 +35,7 @@ template <Opcode Op> void Transfer<Op>::start(Client& client, const Caller& call
 }
 
 // A piece may be answered while it is being sent (the lane refuses at once): then the loop goes on, not the callback.
-template <Opcode Op> void Transfer<Op>::send_more() noexcept {
+template <Opcode Op> void LongTransfer<Op>::send_more() noexcept {
     if (sending_) return;
     sending_ = true;
     while (!stopped_ && count_ < window_ && sent_ < span_.len) {
@@ -50,49 +51,29 @@ template <Opcode Op> void Transfer<Op>::send_more() noexcept {
     finish(stop_errc_, stop_error_);
 }
 
-template <Opcode Op> void Transfer<Op>::send_piece(Piece& piece) noexcept {
+template <Opcode Op> void LongTransfer<Op>::send_piece(Piece& piece) noexcept {
     const std::uint64_t left = span_.len - sent_;
-    const auto len = static_cast<std::uint32_t>(left < limit_ ? left : limit_);
-    std::byte* host = span_.host + sent_;
+    piece.whole = this;
+    piece.len = static_cast<std::uint32_t>(left < limit_ ? left : limit_);
     piece.answered = false;
-    piece.args = {};
-    piece.args.fh = span_.fh;
-    piece.args.offset = span_.offset + sent_;
-    piece.args.size = len;
-    piece.args.flags = span_.open_flags;
-    std::span<const Segment> segments{};
-    if (span_.registered != nullptr) {
-        piece.segment = span_.registered->segment(host, len);
-        segments = {&piece.segment, 1};
-    }
-    if constexpr (Op == Opcode::read) {
-        piece.data_out = {host, len, segments};
-    } else {
-        piece.data_in = {host, len, segments};
-    }
-    sent_ += len;
-    send(piece, span_.nodeid, [](Request& request) noexcept {
-        static_cast<Transfer*>(request.owner)->answered(static_cast<Piece&>(request));
-    });
+    piece.on_done = [](Transfer& transfer) noexcept {
+        auto& done = static_cast<Piece&>(transfer);
+        done.whole->answered(done);
+    };
+    const TransferSpan part = span_.part(sent_, piece.len);
+    sent_ += piece.len;
+    client_->lane->start<Op>(piece, part, caller_);
 }
 
-template <Opcode Op> void Transfer<Op>::answered(Piece& piece) noexcept {
+template <Opcode Op> void LongTransfer<Op>::answered(Piece& piece) noexcept {
     piece.answered = true;
     if (sending_) return;
     settle();
     send_more();
 }
 
-template <Opcode Op> std::uint32_t Transfer<Op>::moved(const Piece& piece) noexcept {
-    if constexpr (Op == Opcode::read) {
-        return piece.bytes;
-    } else {
-        return piece.reply.size;
-    }
-}
-
 // Takes finished pieces off the front, in the order of the file.
-template <Opcode Op> void Transfer<Op>::settle() noexcept {
+template <Opcode Op> void LongTransfer<Op>::settle() noexcept {
     while (count_ != 0 && pieces_[first_].answered) {
         const Piece& piece = pieces_[first_];
         first_ = static_cast<std::uint8_t>((first_ + 1) % kPieces);
@@ -101,21 +82,16 @@ template <Opcode Op> void Transfer<Op>::settle() noexcept {
         stop_errc_ = piece.errc;
         stop_error_ = piece.error;
         if (piece.succeeded()) {
-            const std::uint32_t count = moved(piece);
-            if (count > piece.args.size) {
-                stop_errc_ = Errc::protocol_violation;
-            } else {
-                done_ += count;
-                if (count == piece.args.size) continue;
-                if (Op == Opcode::write && count == 0) stop_error_ = Errno::eio;
-            }
+            done_ += piece.bytes;
+            if (piece.bytes == piece.len) continue;
+            if (Op == Opcode::write && piece.bytes == 0) stop_error_ = Errno::eio;
         }
         stopped_ = true;
     }
 }
 
-template class Transfer<Opcode::read>;
-template class Transfer<Opcode::write>;
+template class LongTransfer<Opcode::read>;
+template class LongTransfer<Opcode::write>;
 
 void SeekFile::start(Client& client, const Caller& caller, std::uint64_t nodeid, const wire::LseekIn& wanted) noexcept {
     begin(client, caller);
@@ -123,7 +99,7 @@ void SeekFile::start(Client& client, const Caller& caller, std::uint64_t nodeid,
     seek_.args = wanted;
     seek_.reply = {};
     // lseek(2) finds an offset that no file has beyond the end of every file.
-    if (!is_in_file(wanted.offset, 0)) return finish(Errc::ok, Errno::enxio);
+    if (!is_in_file(wanted.offset)) return finish(Errc::ok, Errno::enxio);
     if (client.sticky->is_missing(Opcode::lseek)) return ask_size();
     send(seek_, nodeid, [](Request& request) noexcept { static_cast<SeekFile*>(request.owner)->answered(); });
 }

@@ -16,7 +16,7 @@ void ReadDirectory::start(Client& client, const Caller& caller, std::uint64_t no
     wire::ReadIn in{};
     in.fh = fh;
     in.offset = cookie;
-    const std::uint32_t limit = piece_limit(client, Opcode::read, nullptr);
+    const std::uint32_t limit = piece_limit(client, Opcode::read, Payload::bounced);
     in.size = buffer.size() < limit ? static_cast<std::uint32_t>(buffer.size()) : limit;
     plus_.args = names_.args = in;
     plus_.data_out = names_.data_out = {buffer.data(), in.size, {}};

@@ -7,8 +7,6 @@
 
 namespace vfsproto::client {
 
-using ReadOnce = Single<wire::Opcode::read>;   // data_out; call.bytes = what came
-using WriteOnce = Single<wire::Opcode::write>; // data_in; call.reply.size = what was taken
 using Flush = Single<wire::Opcode::flush>;
 using Release = Single<wire::Opcode::release>;
 using SyncFile = Single<wire::Opcode::fsync>;
@@ -17,28 +15,16 @@ using Control = Single<wire::Opcode::ioctl>;
 using PollFile = Single<wire::Opcode::poll>;
 using MapBlock = Single<wire::Opcode::bmap>;
 
-// A span of an open file and where its bytes are or go. `registered` says how the device sees the same bytes; without
-// it they are copied once.
-struct TransferSpan {
-    std::uint64_t nodeid = 0;
-    std::uint64_t fh = 0;
-    std::uint64_t offset = 0;
-    std::byte* host = nullptr; // not written to by a write
-    std::uint64_t len = 0;
-    const Region* registered = nullptr;
-    std::uint32_t open_flags = 0; // the file's O_… flags
-};
+// The most bytes one READ or WRITE may carry; registered memory is not bound by the bounce area.
+[[nodiscard]] std::uint32_t piece_limit(const Client& client, wire::Opcode op, Payload payload) noexcept;
 
-// The most bytes one READ or WRITE may carry; registered memory (not nullptr) is not bound by the bounce area.
-[[nodiscard]] std::uint32_t piece_limit(const Client& client, wire::Opcode op, const Region* registered) noexcept;
-
-// Reads or writes a span of any length. It is split at what one request may carry, and up to kPieces requests are under
-// way at once. Only one is where the server did not take ASYNC_READ, and with O_APPEND, where the server places each piece
-// at the end it finds. The transfer ends at the first short piece, as read(2) and write(2) do: done() counts the bytes up
+// Reads or writes a span of any length. It is split into transfers of what one request may carry, of which up to kPieces are
+// under way at once. Only one is where the server did not take ASYNC_READ, and with O_APPEND, where the server places each
+// piece at the end it finds. It ends at the first short piece, as read(2) and write(2) do: done() counts the bytes up
 // to there, and an error is reported only when nothing came before it. A write of which nothing was taken is EIO.
 // After a write that ended early, bytes behind done() may have been written as well: the pieces behind the short one were
 // under way. Whoever must know writes at most piece_limit() bytes a time, or with O_APPEND.
-template <wire::Opcode Op> class Transfer final : public Operation {
+template <wire::Opcode Op> class LongTransfer final : public Operation {
     static_assert(Op == wire::Opcode::read || Op == wire::Opcode::write);
 
 public:
@@ -48,8 +34,9 @@ public:
     [[nodiscard]] std::uint64_t done() const noexcept { return done_; }
 
 private:
-    struct Piece : Call<Op> {
-        Segment segment{};
+    struct Piece : Transfer {
+        LongTransfer* whole = nullptr;
+        std::uint32_t len = 0;
         bool answered = false;
     };
 
@@ -57,7 +44,6 @@ private:
     void send_piece(Piece& piece) noexcept;
     void answered(Piece& piece) noexcept;
     void settle() noexcept;
-    [[nodiscard]] static std::uint32_t moved(const Piece& piece) noexcept;
 
     Piece pieces_[kPieces];
     TransferSpan span_{};
@@ -72,10 +58,10 @@ private:
     Errc stop_errc_ = Errc::ok;
     wire::Errno stop_error_ = wire::Errno::none;
 };
-extern template class Transfer<wire::Opcode::read>;
-extern template class Transfer<wire::Opcode::write>;
-using ReadFile = Transfer<wire::Opcode::read>;
-using WriteFile = Transfer<wire::Opcode::write>;
+extern template class LongTransfer<wire::Opcode::read>;
+extern template class LongTransfer<wire::Opcode::write>;
+using ReadFile = LongTransfer<wire::Opcode::read>;
+using WriteFile = LongTransfer<wire::Opcode::write>;
 
 // LSEEK for SEEK_DATA and SEEK_HOLE; where the server has none, the file is one piece of data. ENXIO at its end.
 class SeekFile final : public Operation {
