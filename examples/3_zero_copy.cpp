@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Memory from Mount::allocate() is shared with the device: what it carries is not copied on the way. Writes and reads the
 // same data through such a buffer and through ordinary memory, and shows what was copied.
+#include "vfsproto/posix/channel_stats.hpp"
 #include "vfsproto/posix/mount.hpp"
 #include "vfsproto/posix/open_device.hpp"
 
@@ -21,7 +22,7 @@ int main() {
     if (!file || !buffer) return std::fprintf(stderr, "no file or no memory\n"), 1;
     std::memset(buffer->bytes().data(), 'z', buffer->bytes().size());
 
-    const auto copies = [&mount] { return static_cast<unsigned long long>(mount.channel().stats().copies); };
+    const auto copies = [&mount] { return static_cast<unsigned long long>(mount.stats().copies); };
     const auto written = mount.write(*file, buffer->bytes(), 0);
     if (!written) return std::fprintf(stderr, "%s\n", written.failure().text().c_str()), 1;
     std::printf("shared memory:   %llu bytes written, %llu payloads copied\n",

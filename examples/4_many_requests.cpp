@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Thirty-two reads on their way at once from one thread: an IoQueue publishes a burst with one doorbell and hands back
 // what is done, in the order it was done.
+#include "vfsproto/posix/channel_stats.hpp"
 #include "vfsproto/posix/io_queue.hpp"
 #include "vfsproto/posix/mount.hpp"
 #include "vfsproto/posix/open_device.hpp"
@@ -40,7 +41,7 @@ int main() {
         if (read.succeeded() && read.bytes() == kBlock) ++good;
         if (next < kBlocks && !start(read)) return 1;
     }
-    const posix::ChannelStats stats = mount.channel().stats();
+    const posix::ChannelStats stats = mount.stats();
     std::printf("%zu of %zu blocks read; %llu requests, %llu doorbells\n", good, kBlocks,
                 static_cast<unsigned long long>(stats.requests), static_cast<unsigned long long>(stats.doorbells));
     return good == kBlocks ? 0 : 1;

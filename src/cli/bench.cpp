@@ -129,11 +129,11 @@ BenchResult run_bench(posix::Mount& mount, const BenchOptions& given) {
 
     std::deque<BenchJob> jobs;
     for (unsigned i = 0; i < options.jobs; ++i) jobs.emplace_back(mount, options, target, i);
-    const posix::ChannelStats before = mount.channel().stats();
+    const posix::ChannelStats before = mount.stats();
     const auto begin = std::chrono::steady_clock::now();
     run_jobs(jobs);
     result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-    result.used = difference(mount.channel().stats(), before);
+    result.used = difference(mount.stats(), before);
     LatencyHistogram latencies;
     for (const BenchJob& job : jobs) {
         if (job.failure().happened()) result.failure = job.failure();

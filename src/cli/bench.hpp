@@ -2,6 +2,7 @@
 // `vfsproto bench`: how fast is this device through this client, and what does a request cost?
 #pragma once
 
+#include "vfsproto/posix/channel_stats.hpp"
 #include "vfsproto/posix/mount.hpp"
 
 #include <cstdint>

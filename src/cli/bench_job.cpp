@@ -3,6 +3,10 @@
 
 #include "interrupt.hpp"
 
+#include "vfsproto/posix/detail/channel.hpp"
+#include "vfsproto/posix/detail/node_cache.hpp"
+#include "vfsproto/posix/detail/path_walk.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>

@@ -4,6 +4,8 @@
 #include "json.hpp"
 #include "readable.hpp"
 
+#include "vfsproto/posix/detail/channel.hpp"
+
 #include <algorithm>
 
 namespace vfsproto::cli {

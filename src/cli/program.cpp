@@ -4,6 +4,7 @@
 #include "escape.hpp"
 #include "interrupt.hpp"
 
+#include "vfsproto/posix/detail/channel.hpp"
 #include "vfsproto/posix/open_device.hpp"
 
 #include <sys/stat.h>
@@ -151,7 +152,7 @@ void Program::on_message(std::function<void()> clear) {
 
 ExitCode Program::finish() {
     if (mount_ != nullptr) {
-        const posix::ChannelStats stats = mount_->channel().stats();
+        const posix::ChannelStats stats = mount_->stats();
         log_.write(backends::LogLevel::info,
                    fmt::format("{} requests, {} doorbells, {} interrupts, {} copies, {} malformed replies",
                                stats.requests, stats.doorbells, stats.interrupts, stats.copies, stats.violations));

@@ -6,6 +6,8 @@
 #include "owner.hpp"
 #include "readable.hpp"
 
+#include "vfsproto/posix/detail/channel.hpp"
+
 namespace vfsproto::cli {
 
 using namespace wire::linux_abi;

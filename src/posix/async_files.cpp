@@ -4,6 +4,9 @@
 #include "file_steps.hpp"
 #include "open_handles.hpp"
 
+#include "vfsproto/fuse/client/operations/directories.hpp"
+#include "vfsproto/posix/detail/open_steps.hpp"
+
 #include <functional>
 
 namespace vfsproto::posix {
@@ -15,11 +18,11 @@ template <class Op> AsyncMount::Steps<void> AsyncMount::release(OpenHandle& hand
     if (!std::exchange(handle.owes_release, false)) co_return;
     Op release;
     prepare(release, handle);
-    co_await run(release, handle.node.nodeid());
+    co_await run(release, handle.nodeid);
 }
 
 AsyncMount::Steps<Expected<File>> AsyncMount::open_steps(std::string path, std::uint32_t flags, std::uint32_t mode) {
-    OpenSteps steps(mount_.cache_, create_form_of(mount_.channel()));
+    OpenSteps steps(*mount_.cache_, create_form_of(mount_.channel()));
     steps.begin(path, flags);
     for (;;) {
         switch (steps.want()) {
@@ -52,8 +55,8 @@ AsyncMount::Steps<File> AsyncMount::create(OpenSteps& steps, std::uint32_t mode)
     const std::span<const char> name(at.name());
     co_await run(create, at.parent().nodeid(), name, steps.flags_to_create(), mode, mount_.umask_);
     NodeRef node;
-    if (create.succeeded()) node = mount_.cache_.count(create.entry());
-    auto handle = handle_of(mount_.channel(), std::move(node), create, steps.flags_to_keep(), wire::Opcode::release);
+    if (create.succeeded()) node = mount_.cache_->count(create.entry());
+    auto handle = handle_of(mount_.channel(), std::move(node), create, steps.flags_to_keep(), OpenHandle::Kind::file);
     if (create.succeeded()) co_return File(std::move(handle));
     if (std::exchange(handle->owes_release, false)) {
         client::Release release;
@@ -68,7 +71,7 @@ AsyncMount::Steps<File> AsyncMount::open(OpenSteps& steps) {
     client::OpenFile open;
     NodeRef& node = steps.path().node();
     co_await run(open, node.nodeid(), steps.flags_to_open());
-    auto handle = handle_of(mount_.channel(), node.clone(), open, steps.flags_to_keep(), wire::Opcode::release);
+    auto handle = handle_of(mount_.channel(), node.clone(), open, steps.flags_to_keep(), OpenHandle::Kind::file);
     if (open.succeeded()) co_return File(std::move(handle));
     co_await release<client::Release>(*handle);
     steps.handle_refused(failure_of(open));
@@ -135,24 +138,24 @@ AsyncMount::Steps<Expected<std::int32_t>> AsyncMount::ioctl_steps(const File& fi
 
 AsyncMount::Steps<Expected<std::vector<DirectoryEntry>>> AsyncMount::list_steps(std::string path,
                                                                                 client::DirectoryFormat format) {
-    PathSteps at(mount_.cache_);
+    PathSteps at(*mount_.cache_);
     at.to_file(path, LastLink::follow);
     Failure failure = co_await walk(at);
     if (!failure && !is_directory(at.attributes().mode)) failure = Errno::enotdir;
     if (failure) co_return failure;
     client::OpenDirectory open;
     co_await run(open, at.node().nodeid(), kORdonly);
-    if (!open.succeeded() && mount_.cache_.make_room(failure_of(open))) {
+    if (!open.succeeded() && mount_.cache_->make_room(failure_of(open))) {
         co_await run(open, at.node().nodeid(), kORdonly);
     }
     if (!open.succeeded()) co_return failure_of(open);
-    Directory directory(handle_of(mount_.channel(), std::move(at.node()), open, kORdonly, wire::Opcode::releasedir),
-                        mount_.cache_, format);
+    Directory directory(handle_of(mount_.channel(), std::move(at.node()), open, kORdonly, OpenHandle::Kind::directory),
+                        *mount_.cache_, format);
     OpenHandle& handle = *directory.handle_;
     std::vector<DirectoryEntry> all;
     for (;;) {
         client::ReadDirectory read;
-        co_await run(read, handle.node.nodeid(), handle.fh, directory.cookie_, directory.room(), directory.format_);
+        co_await run(read, handle.nodeid, handle.fh, directory.cookie_, directory.room(), directory.format_);
         auto some = directory.take(read);
         failure = some.failure();
         if (!some || some->empty()) break;

@@ -165,7 +165,7 @@ Failure TemporarySteps::check() { return is_directory(at_.attributes().mode) ? F
 Expected<std::unique_ptr<OpenHandle>> TemporarySteps::result() {
     const wire::CreateOut& made = request_.call.reply;
     auto handle =
-        std::make_unique<OpenHandle>(context_.channel, context_.cache.count(made.entry), wire::Opcode::release);
+        std::make_unique<OpenHandle>(context_.channel, context_.cache.count(made.entry), OpenHandle::Kind::file);
     handle->fh = made.open.fh;
     handle->open_flags = made.open.open_flags;
     handle->flags = flags_;

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Mount: directories.
+#include "vfsproto/fuse/client/operations/directories.hpp"
+#include "vfsproto/posix/detail/channel.hpp"
 #include "vfsproto/posix/mount.hpp"
 
 #include "open_handles.hpp"
+
+#include "vfsproto/posix/detail/path_walk.hpp"
 
 #include "vfsproto/fuse/client/operations/names.hpp"
 #include "vfsproto/fuse/wire/dirents.hpp"
@@ -21,17 +25,17 @@ constexpr std::size_t kReadSize = 64 * 1024;
 } // namespace
 
 Expected<Directory> Mount::open_directory(std::string_view path, client::DirectoryFormat format) {
-    PathWalk at = new_walk();
+    PathWalk at(*channel_, *cache_);
     if (Failure failure = at.to_file(path, LastLink::follow)) return failure;
     if (!is_directory(at.attributes().mode)) return Errno::enotdir;
     client::OpenDirectory open;
     channel_->run(open, at.node().nodeid(), kORdonly);
-    if (!open.succeeded() && cache_.make_room(failure_of(open))) {
+    if (!open.succeeded() && cache_->make_room(failure_of(open))) {
         channel_->run(open, at.node().nodeid(), kORdonly);
     }
     if (!open.succeeded()) return failure_of(open);
-    auto handle = handle_of(*channel_, std::move(at.node()), open, kORdonly, wire::Opcode::releasedir);
-    return Directory(std::move(handle), cache_, format);
+    auto handle = handle_of(*channel_, std::move(at.node()), open, kORdonly, OpenHandle::Kind::directory);
+    return Directory(std::move(handle), *cache_, format);
 }
 
 Expected<std::vector<DirectoryEntry>> Mount::list(std::string_view path, client::DirectoryFormat format) {
@@ -61,7 +65,7 @@ void append_names(std::vector<DirectoryEntry>& some, std::vector<DirectoryEntry>
 
 Expected<std::vector<DirectoryEntry>> Directory::read() {
     client::ReadDirectory read;
-    handle_->channel.run(read, handle_->node.nodeid(), handle_->fh, cookie_, room(), format_);
+    handle_->channel.run(read, handle_->nodeid, handle_->fh, cookie_, room(), format_);
     return take(read);
 }
 

@@ -6,6 +6,9 @@
 
 #include "vfsproto/fuse/client/operations/directories.hpp"
 #include "vfsproto/fuse/client/operations/names.hpp"
+#include "vfsproto/posix/detail/channel.hpp"
+#include "vfsproto/posix/detail/open_steps.hpp"
+#include "vfsproto/posix/detail/path_walk.hpp"
 
 namespace vfsproto::posix {
 
@@ -25,14 +28,14 @@ template <class Op> void release_unwanted(Channel& channel, const Op& opened, st
 template <class Op> void send_release(OpenHandle& handle) {
     Op release;
     prepare(release, handle);
-    handle.channel.run(release, handle.node.nodeid());
+    handle.channel.run(release, handle.nodeid);
 }
 
 } // namespace
 
 OpenHandle::~OpenHandle() {
     if (!owes_release) return;
-    if (release_op == wire::Opcode::releasedir) {
+    if (kind == Kind::directory) {
         send_release<client::ReleaseDirectory>(*this);
     } else {
         send_release<client::Release>(*this);
@@ -40,7 +43,7 @@ OpenHandle::~OpenHandle() {
 }
 
 Expected<File> Mount::open_file(std::string_view path, std::uint32_t flags, std::uint32_t mode) {
-    OpenSteps steps(cache_, create_form_of(*channel_));
+    OpenSteps steps(*cache_, create_form_of(*channel_));
     steps.begin(path, flags);
     for (;;) {
         switch (steps.want()) {
@@ -62,7 +65,7 @@ File Mount::create(OpenSteps& steps, std::uint32_t mode) {
     channel_->run(create, at.parent().nodeid(), at.name(), steps.flags_to_create(), mode, umask_);
     if (create.succeeded()) {
         return File(
-            handle_of(*channel_, cache_.count(create.entry()), create, steps.flags_to_keep(), wire::Opcode::release));
+            handle_of(*channel_, cache_->count(create.entry()), create, steps.flags_to_keep(), OpenHandle::Kind::file));
     }
     release_unwanted(*channel_, create, create.entry().nodeid);
     steps.handle_refused(failure_of(create));
@@ -74,7 +77,7 @@ File Mount::open(OpenSteps& steps) {
     NodeRef& node = steps.path().node();
     channel_->run(open, node.nodeid(), steps.flags_to_open());
     if (open.succeeded())
-        return File(handle_of(*channel_, std::move(node), open, steps.flags_to_keep(), wire::Opcode::release));
+        return File(handle_of(*channel_, std::move(node), open, steps.flags_to_keep(), OpenHandle::Kind::file));
     release_unwanted(*channel_, open, node.nodeid());
     steps.handle_refused(failure_of(open));
     return {};
@@ -115,6 +118,10 @@ Expected<std::uint32_t> Mount::poll(const File& file, std::uint32_t events) { re
 Expected<std::int32_t> Mount::ioctl(const File& file, std::uint32_t command, std::span<const std::byte> in,
                                     std::span<std::byte> out) {
     return ask<ControlSteps>(file, command, in, out);
+}
+
+Buffer::~Buffer() {
+    if (channel_ != nullptr) channel_->release(region_);
 }
 
 Expected<Buffer> Mount::allocate(std::size_t bytes) {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Mount: names.
+#include "vfsproto/posix/detail/channel.hpp"
+#include "vfsproto/posix/detail/node_cache.hpp"
 #include "vfsproto/posix/mount.hpp"
 
 #include "attribute_steps.hpp"
@@ -8,7 +10,15 @@
 namespace vfsproto::posix {
 
 Mount::Mount(std::unique_ptr<Channel> channel, const MountOptions& options)
-    : channel_(std::move(channel)), cache_(*channel_, options.max_idle_nodes), umask_(options.umask) {}
+    : channel_(std::move(channel)),
+      cache_(std::make_unique<NodeCache>(*channel_, options.max_idle_nodes)),
+      umask_(options.umask) {}
+
+Mount::~Mount() = default;
+
+void Mount::prune() { cache_->prune(); }
+
+ChannelStats Mount::stats() { return channel_->stats(); }
 
 Expected<std::unique_ptr<Mount>> Mount::open(std::unique_ptr<backends::Attachment> attachment,
                                              const MountOptions& options) {

@@ -4,6 +4,8 @@
 
 #include "name_steps.hpp"
 
+#include "vfsproto/posix/detail/channel.hpp"
+#include "vfsproto/posix/detail/node_cache.hpp"
 #include "vfsproto/posix/mount.hpp"
 
 namespace vfsproto::posix {
@@ -17,6 +19,6 @@ template <class S, class... Args> Expected<typename S::Result> Mount::ask(const 
     if (Failure failure = run(*channel_, steps)) return failure;
     return steps.result();
 }
-inline NameContext Mount::names() noexcept { return {*channel_, cache_, umask_}; }
+inline NameContext Mount::names() noexcept { return {*channel_, *cache_, umask_}; }
 
 } // namespace vfsproto::posix

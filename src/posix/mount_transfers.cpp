@@ -5,6 +5,9 @@
 #include "run_transfer.hpp"
 #include "transfer_span.hpp"
 
+#include "vfsproto/fuse/client/operations/data.hpp"
+#include "vfsproto/posix/detail/channel.hpp"
+
 namespace vfsproto::posix {
 
 namespace {

@@ -13,6 +13,8 @@ constexpr std::size_t kEvictionBatch = 128;
 
 } // namespace
 
+std::uint64_t NodeRef::nodeid() const noexcept { return node_->nodeid(); }
+
 NodeRef NodeRef::clone() const {
     if (node_ == nullptr) return {};
     if (node_ != &cache_->root_) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "vfsproto/fuse/client/operations/data.hpp"
+#include "vfsproto/posix/detail/channel.hpp"
 #include "vfsproto/posix/file.hpp"
 
 #include <cstdint>
@@ -11,10 +12,9 @@
 
 namespace vfsproto::posix {
 
-// `release`: RELEASE or RELEASEDIR.
 template <class Op> [[nodiscard]] std::unique_ptr<OpenHandle>
-handle_of(Channel& channel, NodeRef node, const Op& opened, std::uint32_t flags, wire::Opcode release) {
-    auto handle = std::make_unique<OpenHandle>(channel, std::move(node), release);
+handle_of(Channel& channel, NodeRef node, const Op& opened, std::uint32_t flags, OpenHandle::Kind kind) {
+    auto handle = std::make_unique<OpenHandle>(channel, std::move(node), kind);
     handle->fh = opened.result().fh;
     handle->open_flags = opened.result().open_flags;
     handle->flags = flags;

@@ -50,11 +50,11 @@ public:
     };
     // Returns the cost of `work`, which leaves nothing in flight.
     [[nodiscard]] Cost cost_of(const std::function<void()>& work) {
-        const posix::ChannelStats before = mount_->channel().stats();
+        const posix::ChannelStats before = mount_->stats();
         const std::uint64_t allocated = test::allocations();
         work();
         const std::uint64_t allocations = test::allocations() - allocated;
-        const posix::ChannelStats after = mount_->channel().stats();
+        const posix::ChannelStats after = mount_->stats();
         return {{after.requests - before.requests, after.descriptors - before.descriptors,
                  after.doorbells - before.doorbells, after.sleeps - before.sleeps, after.interrupts - before.interrupts,
                  after.copies - before.copies, after.syscalls - before.syscalls, 0, 0},

@@ -9,6 +9,7 @@
 #include "vfsproto/backends/loopback.hpp"
 #include "vfsproto/backends/memfs.hpp"
 #include "vfsproto/backends/passthrough.hpp"
+#include "vfsproto/posix/detail/channel.hpp"
 
 #include <sys/stat.h>
 #include <unistd.h>

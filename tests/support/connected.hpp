@@ -5,6 +5,8 @@
 #include "support/virtiofsd.hpp"
 
 #include "vfsproto/backends/vhost_user.hpp"
+#include "vfsproto/posix/detail/channel.hpp"
+#include "vfsproto/posix/detail/node_cache.hpp"
 #include "vfsproto/posix/mount.hpp"
 
 #include <cstdint>

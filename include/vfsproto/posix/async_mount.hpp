@@ -10,7 +10,10 @@
 // the bytes) must stay until its handler runs; so must this object, the mount and the execution context.
 #pragma once
 
+#include "vfsproto/fuse/client/operations/data.hpp"
+#include "vfsproto/posix/detail/channel.hpp"
 #include "vfsproto/posix/detail/detached_call.hpp"
+#include "vfsproto/posix/detail/path_steps.hpp"
 #include "vfsproto/posix/mount.hpp"
 
 #include <cstdint>

@@ -2,9 +2,12 @@
 // The objects a mount hands out: open files, open directories, registered buffers, and what they tell.
 #pragma once
 
+#include "vfsproto/abi/attributes.hpp"
 #include "vfsproto/base/region.hpp"
-#include "vfsproto/fuse/client/operations/directories.hpp"
-#include "vfsproto/posix/detail/node_cache.hpp"
+#include "vfsproto/fuse/client/operations/directory_format.hpp"
+#include "vfsproto/fuse/wire/linux_abi.hpp"
+#include "vfsproto/posix/detail/node_ref.hpp"
+#include "vfsproto/posix/failure.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -13,9 +16,15 @@
 #include <utility>
 #include <vector>
 
+namespace vfsproto::client {
+class ReadDirectory;
+}
+
 namespace vfsproto::posix {
 
 using abi::Attributes;
+
+class Channel;
 
 using wire::linux_abi::is_directory;
 using wire::linux_abi::is_regular;
@@ -24,20 +33,22 @@ using wire::linux_abi::is_symlink;
 // A handle that the server opened. It is released when this ends, whatever happened to it.
 class OpenHandle {
 public:
-    // `release` is RELEASE or RELEASEDIR.
-    OpenHandle(Channel& on, NodeRef of, wire::Opcode release) noexcept
-        : channel(on), node(std::move(of)), release_op(release) {}
+    enum class Kind : std::uint8_t { file, directory };
+
+    OpenHandle(Channel& on, NodeRef of, Kind what) noexcept
+        : nodeid(of ? of.nodeid() : 0), kind(what), channel(on), node(std::move(of)) {}
     ~OpenHandle();
     OpenHandle(const OpenHandle&) = delete;
     OpenHandle& operator=(const OpenHandle&) = delete;
 
-    Channel& channel;
-    NodeRef node;
+    std::uint64_t nodeid; // of the node
     std::uint64_t fh = 0;
     std::uint32_t flags = 0;
     std::uint32_t open_flags = 0;
-    wire::Opcode release_op;
+    Kind kind;
     bool owes_release = false;
+    Channel& channel;
+    NodeRef node;
 };
 
 // An open file. Its calls stand in Mount; any number of threads may use it at once. Mount::close() reports what FLUSH
@@ -47,7 +58,7 @@ public:
     File() = default;
 
     [[nodiscard]] explicit operator bool() const noexcept { return handle_ != nullptr; }
-    [[nodiscard]] std::uint64_t nodeid() const noexcept { return handle_->node.nodeid(); }
+    [[nodiscard]] std::uint64_t nodeid() const noexcept { return handle_->nodeid; }
     [[nodiscard]] std::uint64_t fh() const noexcept { return handle_->fh; }
     [[nodiscard]] std::uint32_t flags() const noexcept { return handle_->flags; } // Linux O_… it was opened with
     [[nodiscard]] std::uint32_t open_flags() const noexcept { return handle_->open_flags; } // FOPEN_… of the server
@@ -78,7 +89,7 @@ public:
     [[nodiscard]] Expected<std::vector<DirectoryEntry>> read();
     // Starts the listing again.
     void rewind() noexcept { cookie_ = 0; }
-    [[nodiscard]] std::uint64_t nodeid() const noexcept { return handle_->node.nodeid(); }
+    [[nodiscard]] std::uint64_t nodeid() const noexcept { return handle_->nodeid; }
     [[nodiscard]] std::uint64_t fh() const noexcept { return handle_->fh; }
 
 private:
@@ -110,9 +121,7 @@ public:
         std::swap(region_, other.region_);
         return *this;
     }
-    ~Buffer() {
-        if (channel_ != nullptr) channel_->release(region_);
-    }
+    ~Buffer();
 
     [[nodiscard]] std::span<std::byte> bytes() const noexcept { return region_.bytes(); }
 

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "vfsproto/fuse/client/operations/data.hpp"
+#include "vfsproto/posix/detail/channel.hpp"
 #include "vfsproto/posix/file.hpp"
 
 #include <cstddef>

@@ -6,12 +6,10 @@
 // (fuse/wire/linux_abi.hpp), whatever the host is.
 #pragma once
 
-#include "vfsproto/fuse/client/operations/data.hpp"
-#include "vfsproto/posix/detail/channel.hpp"
-#include "vfsproto/posix/detail/node_cache.hpp"
-#include "vfsproto/posix/detail/open_steps.hpp"
-#include "vfsproto/posix/detail/path_walk.hpp"
+#include "vfsproto/fuse/wire/structs.hpp"
+#include "vfsproto/posix/detail/last_link.hpp"
 #include "vfsproto/posix/file.hpp"
+#include "vfsproto/posix/mount_options.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -21,13 +19,14 @@
 #include <string_view>
 #include <vector>
 
-namespace vfsproto::posix {
+namespace vfsproto::backends {
+class Attachment;
+}
+namespace vfsproto::client {
+struct TransferSpan;
+}
 
-struct MountOptions {
-    ChannelOptions channel{};
-    std::size_t max_idle_nodes = 1024; // files looked up and not used that the server may still hold open for us
-    std::uint32_t umask = 022;
-};
+namespace vfsproto::posix {
 
 // A point in time to set; nothing = leave it as it is.
 struct SetTime {
@@ -38,14 +37,16 @@ struct SetTime {
 
 enum class XattrSpace : std::uint8_t { create_or_replace, create, replace };
 
+struct ChannelStats;
 struct NameContext;
+class OpenSteps;
 
 class Mount {
 public:
     [[nodiscard]] static Expected<std::unique_ptr<Mount>> open(std::unique_ptr<backends::Attachment> attachment,
                                                                const MountOptions& options = {});
     // Every File, Directory and Buffer must be gone, and every asynchronous call be over.
-    ~Mount() = default;
+    ~Mount();
     Mount(const Mount&) = delete;
     Mount& operator=(const Mount&) = delete;
 
@@ -130,16 +131,19 @@ public:
     // Allocates zeroed memory for transfers without a copy.
     [[nodiscard]] Expected<Buffer> allocate(std::size_t bytes);
     // Gives the server back every file nobody uses.
-    void prune() { cache_.prune(); }
+    void prune();
 
+    // Returns what the device was asked for so far; channel_stats.hpp has the type.
+    [[nodiscard]] ChannelStats stats();
+
+    // What this mount stands on: for tests and for tools of the engine's own.
     [[nodiscard]] Channel& channel() noexcept { return *channel_; }
-    [[nodiscard]] NodeCache& nodes() noexcept { return cache_; }
+    [[nodiscard]] NodeCache& nodes() noexcept { return *cache_; }
 
 private:
     friend class AsyncMount;
     Mount(std::unique_ptr<Channel> channel, const MountOptions& options);
 
-    [[nodiscard]] PathWalk new_walk() { return PathWalk(*channel_, cache_); }
     // No file: the steps were told why.
     [[nodiscard]] File open(OpenSteps& steps);
     [[nodiscard]] File create(OpenSteps& steps, std::uint32_t mode);
@@ -151,7 +155,7 @@ private:
                                                std::uint64_t offset);
 
     std::unique_ptr<Channel> channel_;
-    NodeCache cache_;
+    std::unique_ptr<NodeCache> cache_; // ends before the channel
     std::uint32_t umask_;
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "vfsproto/backends/logging.hpp"
 
+#include "vfsproto/fuse/client/trace_event.hpp"
 #include "vfsproto/fuse/wire/linux_abi.hpp"
 
 #include <fmt/format.h>

@@ -9,6 +9,9 @@
 #include "vfsproto/backends/loopback.hpp"
 #include "vfsproto/backends/memfs.hpp"
 #include "vfsproto/backends/passthrough.hpp"
+#include "vfsproto/posix/detail/channel.hpp"
+#include "vfsproto/posix/detail/node_cache.hpp"
+#include "vfsproto/posix/detail/path_walk.hpp"
 #include "vfsproto/posix/mount.hpp"
 
 #include <memory>

@@ -16,6 +16,7 @@
 #include "vfsproto/fuse/client/any_lane.hpp"
 #include "vfsproto/fuse/client/quirks.hpp"
 #include "vfsproto/fuse/client/request_fifo.hpp"
+#include "vfsproto/fuse/client/trace_event.hpp"
 #include "vfsproto/fuse/client/trace_hook.hpp"
 #include "vfsproto/fuse/client/transfer.hpp"
 #include "vfsproto/fuse/client/unique.hpp"

@@ -6,6 +6,7 @@
 #include "vfsproto/fuse/client/lane_abandon.hpp"
 #include "vfsproto/fuse/client/lane_fast.hpp"
 #include "vfsproto/fuse/client/lane_slow.hpp"
+#include "vfsproto/fuse/client/trace_event.hpp"
 
 namespace vfsproto::client {
 

@@ -10,6 +10,7 @@
 
 #include "vfsproto/base/region.hpp"
 #include "vfsproto/fuse/client/forget_batch.hpp"
+#include "vfsproto/fuse/client/init_options.hpp"
 #include "vfsproto/fuse/client/quirks.hpp"
 #include "vfsproto/fuse/client/session_params.hpp"
 #include "vfsproto/fuse/wire/linux_abi.hpp"
@@ -43,17 +44,6 @@ inline constexpr SessionTransition kSessionTransitions[] = {
     {SessionState::destroy_sent, SessionInput::gone, SessionState::failed},
     {SessionState::closed, SessionInput::open, SessionState::init_sent},
     {SessionState::failed, SessionInput::open, SessionState::init_sent},
-};
-
-// The flags this client implements, and so may offer.
-[[nodiscard]] wire::InitFlags implemented_init_flags() noexcept;
-
-// The options that INIT asks for; the server may grant less.
-struct InitOptions {
-    wire::InitFlags flags = implemented_init_flags(); // anything not implemented is left out
-    std::uint32_t max_readahead = 1u << 20;           // bytes
-    std::uint16_t max_pages = 256;                    // the most one request of ours may carry
-    std::uint32_t pid = 0;                            // of the process, for the header
 };
 
 // A message that wants to be submitted as one chain: one readable segment and at most one writable (len 0 = none).

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "vfsproto/fuse/client/session.hpp"
+#include "vfsproto/fuse/client/trace_event.hpp"
 #include "vfsproto/fuse/client/trace_hook.hpp"
 
 #include <cstddef>

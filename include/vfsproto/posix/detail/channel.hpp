@@ -7,12 +7,14 @@
 #include "vfsproto/fuse/client/connection.hpp"
 #include "vfsproto/fuse/client/node_table.hpp"
 #include "vfsproto/fuse/client/operations/data.hpp"
+#include "vfsproto/posix/channel_stats.hpp"
 #include "vfsproto/posix/detail/detached_poller.hpp"
 #include "vfsproto/posix/detail/driver_queues.hpp"
 #include "vfsproto/posix/detail/registered_memory.hpp"
 #include "vfsproto/posix/detail/shared_lane.hpp"
 #include "vfsproto/posix/detail/silence_watch.hpp"
 #include "vfsproto/posix/failure.hpp"
+#include "vfsproto/posix/mount_options.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -23,34 +25,6 @@
 #include <vector>
 
 namespace vfsproto::posix {
-
-struct ChannelOptions {
-    RingOptions rings{};
-    client::InitOptions init{};
-    Waiting waiting = Waiting::adaptive;
-    std::uint16_t slots = 64;          // requests in flight at most; the ring may allow fewer
-    std::uint32_t bounce = 128 * 1024; // bytes one request can carry of memory the device cannot reach
-    client::Caller caller{};           // on whose behalf requests are made
-    client::TraceHook trace{};
-    std::chrono::milliseconds patience{10'000}; // for the answers to INIT and DESTROY
-    // A device that owes answers and gives none for so long is given up, and every call fails (transport_failed). While it
-    // owes only answers it may take its time for (FSYNC, a lock), it is asked for a STATFS from time to time instead.
-    // 0: never where its end is told, after two minutes where it may be silent (Attachment::end()).
-    std::chrono::milliseconds silence{0};
-};
-
-// Counts since the start.
-struct ChannelStats {
-    std::uint64_t requests = 0;
-    std::uint64_t descriptors = 0; // on the request queue, as its doorbells
-    std::uint64_t doorbells = 0;
-    std::uint64_t sleeps = 0;     // waits for an interrupt
-    std::uint64_t interrupts = 0; // sleeps that an interrupt ended
-    std::uint64_t copies = 0;     // payloads that were not registered memory
-    std::uint64_t syscalls = 0;   // doorbells, sleeps, yields, futexes
-    std::uint64_t waited_for_slot = 0;
-    std::uint64_t violations = 0; // malformed replies
-};
 
 class Channel {
 public:

@@ -5,6 +5,7 @@
 #include "vfsproto/backends/attachment.hpp"
 #include "vfsproto/posix/detail/driver_queue.hpp"
 #include "vfsproto/posix/failure.hpp"
+#include "vfsproto/posix/mount_options.hpp"
 #include "vfsproto/transport/bring_up.hpp"
 #include "vfsproto/transport/fs_config.hpp"
 #include "vfsproto/virtqueue/queue_ref.hpp"
@@ -15,23 +16,6 @@
 #include <optional>
 
 namespace vfsproto::posix {
-
-enum class UseIndirect : std::uint8_t {
-    never,
-    automatic, // only on rings too small to hold enough direct chains
-    always,
-};
-
-struct RingOptions {
-    std::uint16_t queue_size = 0; // at most; 0 = what the device offers. On a split ring rounded down to a power of two
-    std::uint16_t max_segments = 4; // of one request
-    UseIndirect indirect = UseIndirect::automatic;
-    FeatureSet withheld{}; // features not to be taken although both sides have them
-    // in_order: IN_ORDER is taken where it is offered. The length in a reply's header then counts.
-    UseOrder order = UseOrder::any;
-    // Request queues to bring up; the device, its quirks and config::kMaxQueues may allow fewer. At least one is.
-    std::uint16_t request_queues = 1;
-};
 
 // One owner at a time; every call may sleep.
 class DriverQueues final : public backends::QueueSet {

@@ -6,41 +6,13 @@
 #include "vfsproto/fuse/client/node_table.hpp"
 #include "vfsproto/posix/detail/channel.hpp"
 #include "vfsproto/posix/detail/futex.hpp"
+#include "vfsproto/posix/detail/node_ref.hpp"
 
 #include <cstdint>
 #include <utility>
 #include <vector>
 
 namespace vfsproto::posix {
-
-class NodeCache;
-
-// One use of a node: while it lives the node is not forgotten. Movable, not shared between threads.
-class NodeRef {
-public:
-    NodeRef() = default;
-    NodeRef(NodeRef&& other) noexcept : cache_(other.cache_), node_(std::exchange(other.node_, nullptr)) {}
-    NodeRef& operator=(NodeRef&& other) noexcept {
-        std::swap(cache_, other.cache_);
-        std::swap(node_, other.node_);
-        return *this;
-    }
-    ~NodeRef() { reset(); }
-
-    [[nodiscard]] explicit operator bool() const noexcept { return node_ != nullptr; }
-    [[nodiscard]] std::uint64_t nodeid() const noexcept { return node_->nodeid(); }
-    [[nodiscard]] NodeRef clone() const;
-    void reset() noexcept;
-    // The file lost its last name: its lookups go back at once when the last use ends.
-    void reset_unlinked() noexcept;
-
-private:
-    friend class NodeCache;
-    NodeRef(NodeCache& cache, client::Node& node) noexcept : cache_(&cache), node_(&node) {}
-
-    NodeCache* cache_ = nullptr;
-    client::Node* node_ = nullptr;
-};
 
 // Any thread.
 class NodeCache {

@@ -7,6 +7,7 @@
 //   while (want() is lookup, readlink or attributes) make that request of nodeid(), then handle_…() its answer
 #pragma once
 
+#include "vfsproto/posix/detail/last_link.hpp"
 #include "vfsproto/posix/detail/node_cache.hpp"
 
 #include <cstdint>
@@ -15,8 +16,6 @@
 #include <vector>
 
 namespace vfsproto::posix {
-
-enum class LastLink : std::uint8_t { follow, keep };
 
 inline constexpr int kMaxLinks = 40; // symbolic links followed in one walk, then ELOOP
 

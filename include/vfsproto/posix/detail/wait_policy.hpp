@@ -14,16 +14,12 @@
 // left out of the next 1, 2, 4 … 64 trials: a trial is too short to notice that who yields among others is served last.
 #pragma once
 
+#include "vfsproto/posix/mount_options.hpp"
+
 #include <cstddef>
 #include <cstdint>
 
 namespace vfsproto::posix {
-
-enum class Waiting : std::uint8_t {
-    adaptive,
-    poll,  // spins until something comes
-    event, // sleeps at once
-};
 
 // Result of one spin or yield. in_vain: nothing came within kSpinLimit. crowded: another process kept the CPU for more
 // than kCrowded.

@@ -2,14 +2,13 @@
 // Reading directories.
 #pragma once
 
+#include "vfsproto/fuse/client/operations/directory_format.hpp"
 #include "vfsproto/fuse/client/operations/operation.hpp"
 
 namespace vfsproto::client {
 
 using ReleaseDirectory = Single<wire::Opcode::releasedir>;
 using SyncDirectory = Single<wire::Opcode::fsyncdir>;
-
-enum class DirectoryFormat : std::uint8_t { dirents, direntpluses };
 
 // One READDIRPLUS, or READDIR where the server has no other or the caller wants names alone. The records in the buffer
 // are the server's bytes: read them with wire/dirents.hpp. The host counts a lookup for each record of the plus form

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+
+#include <cstdint>
+
+namespace vfsproto::posix {
+
+// Counts since the start.
+struct ChannelStats {
+    std::uint64_t requests = 0;
+    std::uint64_t descriptors = 0; // on the request queue, as its doorbells
+    std::uint64_t doorbells = 0;
+    std::uint64_t sleeps = 0;     // waits for an interrupt
+    std::uint64_t interrupts = 0; // sleeps that an interrupt ended
+    std::uint64_t copies = 0;     // payloads that were not registered memory
+    std::uint64_t syscalls = 0;   // doorbells, sleeps, yields, futexes
+    std::uint64_t waited_for_slot = 0;
+    std::uint64_t violations = 0; // malformed replies
+};
+
+} // namespace vfsproto::posix

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The choices a Mount is opened with. Every default is right for most.
+#pragma once
+
+#include "vfsproto/abi/caller.hpp"
+#include "vfsproto/fuse/client/init_options.hpp"
+#include "vfsproto/fuse/client/trace_hook.hpp"
+#include "vfsproto/transport/features.hpp"
+#include "vfsproto/virtqueue/ring_options.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace vfsproto::posix {
+
+// Tells how a thread waits for an answer.
+enum class Waiting : std::uint8_t {
+    adaptive,
+    poll,  // spins until something comes
+    event, // sleeps at once
+};
+
+enum class UseIndirect : std::uint8_t {
+    never,
+    automatic, // only on rings too small to hold enough direct chains
+    always,
+};
+
+struct RingOptions {
+    std::uint16_t queue_size = 0; // at most; 0 = what the device offers. On a split ring rounded down to a power of two
+    std::uint16_t max_segments = 4; // of one request
+    UseIndirect indirect = UseIndirect::automatic;
+    FeatureSet withheld{}; // features not to be taken although both sides have them
+    // in_order: IN_ORDER is taken where it is offered. The length in a reply's header then counts.
+    UseOrder order = UseOrder::any;
+    // Request queues to bring up; the device, its quirks and config::kMaxQueues may allow fewer. At least one is.
+    std::uint16_t request_queues = 1;
+};
+
+struct ChannelOptions {
+    RingOptions rings{};
+    client::InitOptions init{};
+    Waiting waiting = Waiting::adaptive;
+    std::uint16_t slots = 64;          // requests in flight at most; the ring may allow fewer
+    std::uint32_t bounce = 128 * 1024; // bytes one request can carry of memory the device cannot reach
+    abi::Caller caller{};              // on whose behalf requests are made
+    client::TraceHook trace{};
+    std::chrono::milliseconds patience{10'000}; // for the answers to INIT and DESTROY
+    // A device that owes answers and gives none for so long is given up, and every call fails (transport_failed). While it
+    // owes only answers it may take its time for (FSYNC, a lock), it is asked for a STATFS from time to time instead.
+    // 0: never where its end is told, after two minutes where it may be silent (Attachment::end()).
+    std::chrono::milliseconds silence{0};
+};
+
+struct MountOptions {
+    ChannelOptions channel{};
+    std::size_t max_idle_nodes = 1024; // files looked up and not used that the server may still hold open for us
+    std::uint32_t umask = 022;
+};
+
+} // namespace vfsproto::posix
