@@ -136,7 +136,7 @@ public:
     // Returns what the device was asked for so far; channel_stats.hpp has the type.
     [[nodiscard]] ChannelStats stats();
 
-    // What this mount stands on: for tests and for tools of the engine's own.
+    // Returns what this mount stands on: for tests and for tools of the engine's own.
     [[nodiscard]] Channel& channel() noexcept { return *channel_; }
     [[nodiscard]] NodeCache& nodes() noexcept { return *cache_; }
 
