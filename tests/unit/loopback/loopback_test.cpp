@@ -103,6 +103,24 @@ TEST_CASE("threads serve where they are asked for", "[loopback]") {
     CHECK(fs.forgotten == 3);
 }
 
+TEST_CASE("a serving thread leaves signals to the program's own threads, but for its own faults", "[loopback]") {
+    ParkingFileSystem fs;
+    LoopbackOptions options;
+    options.service = LoopbackService::threads;
+    const auto device = make_loopback(fs, options);
+    RingClient client(*device, kAll);
+    REQUIRE(client.exchange(kRequests, init_request()).header().error == 0);
+    client.exchange(kRequests, getattr(1));
+    for (const int signal : {SIGINT, SIGTERM, SIGALRM, SIGCHLD, SIGUSR1}) {
+        INFO(signal);
+        CHECK(sigismember(&fs.blocked_signals, signal) == 1);
+    }
+    for (const int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGPROF}) {
+        INFO(signal);
+        CHECK(sigismember(&fs.blocked_signals, signal) == 0);
+    }
+}
+
 TEST_CASE("a parked request blocks nobody and is answered by what releases it", "[loopback]") {
     const LoopbackService service = GENERATE(LoopbackService::inline_in_doorbell, LoopbackService::threads);
     ParkingFileSystem fs;

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <atomic>
+#include <csignal>
 #include <list>
 #include <mutex>
 #include <thread>
@@ -22,7 +23,9 @@ public:
     std::atomic<int> begun{0};
     std::atomic<int> ended{0};
     std::atomic<std::uint64_t> forgotten{0};
-    std::thread::id last_server{}; // of a GETATTR
+    // The thread that served the last GETATTR, and the signals it blocks.
+    std::thread::id last_server{};
+    sigset_t blocked_signals{};
 
     server::ServerOptions options() noexcept { return {}; }
     void on_init(const server::ServerSession&) noexcept { ++begun; }
@@ -30,6 +33,7 @@ public:
 
     void handle(const In<Opcode::getattr>& request, Out<Opcode::getattr>& reply) noexcept {
         last_server = std::this_thread::get_id();
+        ::pthread_sigmask(SIG_SETMASK, nullptr, &blocked_signals);
         wire::AttrOut out{};
         out.attr.ino = request.header.nodeid;
         return reply.ok(out);
