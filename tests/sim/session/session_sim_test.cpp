@@ -308,6 +308,40 @@ TEST_CASE("a completion that never comes holds up its own request alone, until t
     }
 }
 
+TEST_CASE("a device that broke at any request is reset and mounted again, and the counts are exact") {
+    const std::uint64_t requests = requests_of_run();
+    std::uint64_t broken = 0;
+    for (const FaultKind kind : {FaultKind::drop, FaultKind::reply_unique, FaultKind::written_beyond}) {
+        for (std::uint64_t at = 1; at <= requests; ++at) {
+            INFO("fault " << static_cast<int>(kind) << " at " << at);
+            SimOptions options;
+            options.seed = 11;
+            options.faults = {{kind, at}};
+            SimulatedMount mount(options, MemfsOptions{});
+            RandomUser user(mount);
+            const bool mounted = mount.mount();
+            if (mounted) user.act(60, 5);
+            // A fault behind the last request of this life would meet the next one.
+            if (mounted && !mount.gone() && user.running() == 0) {
+                user.abandon();
+                break;
+            }
+            ++broken;
+            mount.fail(Errc::device_gone); // unless it is known already
+            CHECK(user.running() == 0);
+            user.abandon();
+            mount.evict(0);
+            mount.free_links();
+            mount.reset();
+            REQUIRE(mount.mount());
+            CHECK(mount.session().generation() == 2);
+            user.act(60, 5);
+            end_well(mount, user);
+        }
+    }
+    CHECK(broken > requests); // most of three times as many
+}
+
 TEST_CASE("INIT that goes wrong in any way fails the session and nothing else") {
     for (const FaultKind kind :
          {FaultKind::drop, FaultKind::die, FaultKind::reply_length, FaultKind::reply_error, FaultKind::reply_unique,

@@ -54,16 +54,15 @@ public:
         REQUIRE(hiprio_.table.remove(RingPair::kDataAddr));
         REQUIRE(hiprio_.table.add(requests_.data) == Errc::ok);
         const std::size_t lane_bytes = client::Lane::memory_bytes(options.slots, options.bounce);
+        lane_memory_ = requests_.data.part(client::Session::kMemoryBytes, lane_bytes);
         client::SessionOptions session_options;
         session_options.quirks.interrupts = client::InterruptUse::allowed;
         REQUIRE(connection.init(requests_.data.part(0, client::Session::kMemoryBytes), session_options,
                                 make_queue_ref(hiprio_.driver), make_queue_ref(requests_.driver)) == Errc::ok);
         entries_.resize(options.slots);
-        client::LaneOptions lane_options;
-        lane_options.bounce = options.bounce;
-        lane_options.max_data_in_flight = options.max_data_in_flight;
-        REQUIRE(lane.init(make_queue_ref(requests_.driver), entries_,
-                          requests_.data.part(client::Session::kMemoryBytes, lane_bytes), lane_options) == Errc::ok);
+        lane_options_.bounce = options.bounce;
+        lane_options_.max_data_in_flight = options.max_data_in_flight;
+        REQUIRE(lane.init(make_queue_ref(requests_.driver), entries_, lane_memory_, lane_options_) == Errc::ok);
         registered = requests_.data.part(client::Session::kMemoryBytes + lane_bytes,
                                          requests_.data.size() - client::Session::kMemoryBytes - lane_bytes);
         REQUIRE(connection.add_lane(lane) == Errc::ok);
@@ -124,6 +123,22 @@ public:
         free_links();
     }
     [[nodiscard]] bool gone() const { return connection.failure() != Errc::ok; }
+    // Resets a device that is gone, so that it can be mounted again. No node is known any more.
+    void reset() {
+        REQUIRE(gone());
+        REQUIRE(by_number_.empty());
+        request_server_.abandon();
+        hiprio_server_.abandon();
+        faulty_requests_.forget();
+        faulty_hiprio_.forget();
+        server_session_.end();
+        fs.on_destroy();
+        for (RingPair* ring : {&requests_, &hiprio_}) {
+            REQUIRE(ring->driver.restart() == Errc::ok);
+            ring->start_device(0);
+        }
+        REQUIRE(lane.init(make_queue_ref(requests_.driver), entries_, lane_memory_, lane_options_) == Errc::ok);
+    }
 
     // Node bookkeeping as a host does it.
     client::Node& count(const wire::EntryOut& entry) {
@@ -242,6 +257,8 @@ private:
     ServerLane request_server_;
     ServerLane hiprio_server_;
     std::vector<client::Lane::Entry> entries_;
+    Region lane_memory_{};
+    client::LaneOptions lane_options_{};
     std::vector<client::Node*> buckets_;
 
 public:
