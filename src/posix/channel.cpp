@@ -242,14 +242,15 @@ void Channel::free_forgotten() noexcept {
 }
 
 void Channel::forget(const std::vector<client::Node*>& nodes) {
-    if (nodes.empty()) return;
-    {
-        const SharedLane::Lock lock(shared_lane_);
-        for (client::Node* node : nodes) connection_.forget(node->forget);
-        pump();
-        if (!connection_.session().has_waiting_forgets()) return;
-    }
+    if (nodes.empty() || forget_now(nodes)) return;
     await_forgets();
+}
+
+bool Channel::forget_now(const std::vector<client::Node*>& nodes) {
+    const SharedLane::Lock lock(shared_lane_);
+    for (client::Node* node : nodes) connection_.forget(node->forget);
+    pump();
+    return !connection_.session().has_waiting_forgets();
 }
 
 // The server is behind with the FORGETs. If this was the last call for long, nobody would come by to send the rest.

@@ -3,6 +3,7 @@
 
 #include <linux/futex.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 namespace vfsproto::posix {
@@ -18,6 +19,14 @@ static_assert(sizeof(std::atomic<std::uint32_t>) == sizeof(std::uint32_t));
 void futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t expected) noexcept {
     calls.fetch_add(1, std::memory_order_relaxed);
     ::syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, expected, nullptr, nullptr, 0);
+}
+
+void futex_wait_for(std::atomic<std::uint32_t>& word, std::uint32_t expected, std::chrono::nanoseconds time) noexcept {
+    if (time.count() <= 0) return;
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(time);
+    const timespec timeout{static_cast<time_t>(seconds.count()), static_cast<long>((time - seconds).count())};
+    calls.fetch_add(1, std::memory_order_relaxed);
+    ::syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, expected, &timeout, nullptr, 0);
 }
 
 void futex_wake_one(std::atomic<std::uint32_t>& word) noexcept {

@@ -10,6 +10,11 @@ namespace {
 constexpr std::size_t kFirstBuckets = 4096; // doubled as nodes come
 // Nodes are evicted so many at once, and share one BATCH_FORGET.
 constexpr std::size_t kEvictionBatch = 128;
+// Unlinked nodes are sent when there are so many, or when none has followed for so long.
+constexpr std::size_t kUnlinkedBatch = 64;
+constexpr std::chrono::milliseconds kGatherTime{10};
+// The late call looks so often whether a server that is behind has made room: for 10 s.
+constexpr unsigned kLateLooks = 1000;
 
 } // namespace
 
@@ -38,6 +43,8 @@ NodeCache::NodeCache(Channel& channel, std::size_t max_idle)
 }
 
 NodeCache::~NodeCache() {
+    channel_.detached().end_late_call();
+    for (client::Node* node : evicted_) Channel::delete_node(node); // DESTROY gives them back
     while (client::Node* node = table_.evict(0)) Channel::delete_node(node);
     VFSPROTO_ASSERT(table_.size() == 0); // a File, Directory or call that outlived its mount
     if (spare_ != nullptr) Channel::delete_node(spare_);
@@ -75,19 +82,28 @@ void NodeCache::count_idle(const std::vector<wire::EntryOut>& entries) {
 
 void NodeCache::drop(client::Node& node, client::Linked linked) noexcept {
     if (&node == &root_) return;
+    bool gathers = false;
     {
         const MutexLock lock(mutex_);
         // The thread that removed the name may not be the last to use the file.
         if (linked == client::Linked::no) node.unlinked = true;
         if (client::Node* unlinked = table_.drop(node, node.unlinked ? client::Linked::no : client::Linked::yes)) {
             evicted_.push_back(unlinked);
+            gathers = may_gather_locked();
         } else if (table_.idle() > max_idle_ + kEvictionBatch) {
             evict_locked(max_idle_);
         } else {
             return;
         }
     }
+    if (gathers && channel_.detached().call_late(late_sending())) return;
     send_evicted();
+}
+
+bool NodeCache::may_gather_locked() noexcept {
+    const auto now = std::chrono::steady_clock::now();
+    const bool follows = now - std::exchange(last_unlinked_, now) < kGatherTime;
+    return follows && evicted_.size() < kUnlinkedBatch;
 }
 
 void NodeCache::grow_locked() {
@@ -100,14 +116,23 @@ void NodeCache::evict_locked(std::size_t keep) {
     while (client::Node* node = table_.evict(keep)) evicted_.push_back(node);
 }
 
+std::vector<client::Node*> NodeCache::take_evicted() noexcept {
+    const MutexLock lock(mutex_);
+    return std::exchange(evicted_, {});
+}
+
 // The channel's lock is never taken under ours.
-void NodeCache::send_evicted() {
-    std::vector<client::Node*> nodes;
-    {
-        const MutexLock lock(mutex_);
-        nodes.swap(evicted_);
-    }
-    channel_.forget(nodes);
+void NodeCache::send_evicted() { channel_.forget(take_evicted()); }
+
+LateCall NodeCache::late_sending() noexcept {
+    return {[](void* cache) noexcept { return static_cast<NodeCache*>(cache)->send_late(); }, this, kGatherTime};
+}
+
+LateCall::Next NodeCache::send_late() noexcept {
+    const std::vector<client::Node*> nodes = take_evicted();
+    late_looks_ = nodes.empty() ? late_looks_ + 1 : 0;
+    if (channel_.forget_now(nodes) || late_looks_ >= kLateLooks) return LateCall::Next::nothing;
+    return LateCall::Next::again;
 }
 
 void NodeCache::prune() {
@@ -115,6 +140,7 @@ void NodeCache::prune() {
         const MutexLock lock(mutex_);
         evict_locked(0);
     }
+    channel_.detached().end_late_call(); // what it has taken has been sent then
     send_evicted();
 }
 

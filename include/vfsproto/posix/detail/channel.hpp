@@ -52,6 +52,8 @@ public:
     // Gives the lookups of these nodes back to the server and frees them. Sleeps only while the server is behind with
     // earlier ones, on behalf of all threads in one of them, and not again until a server that was stuck has moved.
     void forget(const std::vector<client::Node*>& nodes);
+    // Does as forget() but never sleeps. False if the server is behind: some wait in line for a later call, which may bring none.
+    [[nodiscard]] bool forget_now(const std::vector<client::Node*>& nodes);
     // Gives back one lookup of a node that is in no table.
     void give_back(std::uint64_t nodeid);
 

@@ -6,12 +6,15 @@
 #include "vfsproto/base/thread_annotations.hpp"
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 
 namespace vfsproto::posix {
 
 // Sleeps while the word is `expected`; may also return early.
 void futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t expected) noexcept;
+// Does as futex_wait(), for `time` at most.
+void futex_wait_for(std::atomic<std::uint32_t>& word, std::uint32_t expected, std::chrono::nanoseconds time) noexcept;
 // Wakes one sleeper. The word may be gone already: only its address is used.
 void futex_wake_one(std::atomic<std::uint32_t>& word) noexcept;
 // Returns how many futex calls this process has made through these functions.

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The nodes a mount holds lookups of. A node nobody uses stays for a while, so that looking the same file up again does
 // not cost the server an entry and us a FORGET; how many may is bounded, because each costs the server a descriptor.
+//
+// Unlinked nodes go back in batches. A lone one is sent at once, so that the server frees the file's space. Those that follow
+// it closely are gathered, and sent when there are 64, or when none has followed for 10 ms.
 #pragma once
 
 #include "vfsproto/fuse/client/node_table.hpp"
@@ -8,6 +11,7 @@
 #include "vfsproto/posix/detail/futex.hpp"
 #include "vfsproto/posix/detail/node_ref.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -28,7 +32,7 @@ public:
     NodeRef count(const wire::EntryOut& entry);
     // Counts a lookup of each of these; none of them is used further (READDIRPLUS).
     void count_idle(const std::vector<wire::EntryOut>& entries);
-    // Gives back all that is idle.
+    // Gives back all that is idle, and returns when what was gathered before has been sent as well.
     void prune();
     // Gives back all that is idle if `why` says that the server has no descriptors left. True if that may have helped: ask once
     // more.
@@ -42,7 +46,11 @@ private:
     void drop(client::Node& node, client::Linked linked) noexcept;
     void grow_locked() VFSPROTO_REQUIRES(mutex_);
     void evict_locked(std::size_t keep) VFSPROTO_REQUIRES(mutex_);
+    [[nodiscard]] bool may_gather_locked() noexcept VFSPROTO_REQUIRES(mutex_);
+    [[nodiscard]] std::vector<client::Node*> take_evicted() noexcept VFSPROTO_EXCLUDES(mutex_);
     void send_evicted() VFSPROTO_EXCLUDES(mutex_);
+    [[nodiscard]] LateCall late_sending() noexcept;
+    [[nodiscard]] LateCall::Next send_late() noexcept VFSPROTO_EXCLUDES(mutex_);
 
     Channel& channel_;
     std::size_t max_idle_;
@@ -52,6 +60,8 @@ private:
     client::Node root_;
     client::Node* spare_ VFSPROTO_GUARDED_BY(mutex_) = nullptr;      // for the next new node
     std::vector<client::Node*> evicted_ VFSPROTO_GUARDED_BY(mutex_); // out of the table, not sent yet
+    std::chrono::steady_clock::time_point last_unlinked_ VFSPROTO_GUARDED_BY(mutex_){};
+    unsigned late_looks_ = 0; // at a server that is behind; the late call's
 };
 
 } // namespace vfsproto::posix
