@@ -144,6 +144,18 @@ SetXattrSteps::SetXattrSteps(const NameContext& context, std::string_view path, 
     client::prepare_setxattr(request_, context.channel.params(), value.name, value.bytes, flags);
 }
 
+// An access ACL set by somebody outside the file's group takes its set-group-id bit (Linux fs/fuse/acl.c, fuse_set_acl()).
+Failure SetXattrSteps::check() {
+    const client::SessionParams& params = context_.channel.params();
+    const auto& name = request_.call.name;
+    if (std::string_view(name.data(), name.size()) != "system.posix_acl_access") return {};
+    const client::Caller caller = context_.channel.shared_lane().caller();
+    const bool may_keep = caller.uid == 0 || caller.gid == at_.attributes().gid;
+    const bool agreed = params.flags.has(wire::InitFlag::posix_acl) && params.flags.has(wire::InitFlag::setxattr_ext);
+    if (agreed && !may_keep) request_.call.args.setxattr_flags = wire::kSetxattrAclKillSgid;
+    return {};
+}
+
 RemoveXattrSteps::RemoveXattrSteps(const NameContext& context, std::string_view path, std::string_view name,
                                    LastLink last)
     : AttributeSteps(context, path, last) {

@@ -147,6 +147,9 @@ public:
         XattrSpace space;
     };
     SetXattrSteps(const NameContext& context, std::string_view path, const Value& value, LastLink last);
+
+private:
+    [[nodiscard]] Failure check() override;
 };
 
 class RemoveXattrSteps final : public AttributeSteps<client::RemoveXattr> {

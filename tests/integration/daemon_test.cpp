@@ -89,6 +89,54 @@ TEST_CASE("virtiofsd serves a mount with every cache mode, and ends well", "[int
     CHECK(daemon.wait() == 0);
 }
 
+TEST_CASE("virtiofsd serves a mount with ACLs, security labels and killpriv v2", "[integration]") {
+    const Daemon kind = GENERATE(Daemon::c, Daemon::rust);
+    if (Virtiofsd::missing(kind)) return;
+    const auto options =
+        GENERATE(std::vector<std::string>{"xattr", "posix_acl"}, std::vector<std::string>{"xattr", "security_label"},
+                 std::vector<std::string>{"killpriv_v2"});
+    CAPTURE(options);
+    Virtiofsd daemon(kind, options);
+    {
+        const Connected connected = connect(daemon);
+        INFO(connected.trouble);
+        REQUIRE(connected.mount);
+        use(*connected.mount);
+        CHECK_FALSE(connected.mount->mknod("/fifo", kSIfifo | 0600, 0).happened());
+        CHECK(connected.mount->channel().stats().violations == 0);
+    }
+    CHECK(daemon.wait() == 0);
+}
+
+TEST_CASE("with killpriv v2 a change by somebody else than root takes the set-id bits", "[integration]") {
+    const Daemon kind = GENERATE(Daemon::c, Daemon::rust);
+    if (Virtiofsd::missing(kind)) return;
+    Virtiofsd daemon(kind, {"killpriv_v2"});
+    const std::filesystem::path tool = daemon.source() / "tool";
+    const std::string path = tool.string();
+    constexpr mode_t kMode = 04777;
+    std::ofstream(tool) << "content";
+    const auto mode_now = [&path] {
+        struct stat info{};
+        REQUIRE(::stat(path.c_str(), &info) == 0);
+        return info.st_mode & 07777;
+    };
+    posix::MountOptions options;
+    constexpr std::uint32_t kSomebody = 1000;
+    options.channel.caller = {.uid = kSomebody, .gid = kSomebody, .pid = 1};
+    const Connected connected = connect(daemon, options);
+    INFO(connected.trouble);
+    REQUIRE(connected.mount);
+    posix::Mount& mount = *connected.mount;
+    const auto restore = [&path] { REQUIRE(::chmod(path.c_str(), kMode) == 0); };
+    restore();
+    CHECK_FALSE(mount.truncate("/tool", 3).happened());
+    CHECK(mode_now() == 0777);
+    restore();
+    REQUIRE(mount.open_file("/tool", kOWronly | kOTrunc));
+    CHECK(mode_now() == 0777);
+}
+
 TEST_CASE("virtiofsd serves rings of any size, down to two entries", "[integration]") {
     const Daemon kind = GENERATE(Daemon::c, Daemon::rust);
     if (Virtiofsd::missing(kind)) return;

@@ -19,6 +19,15 @@ constexpr std::uint32_t kReplyAt = 2048;
 // The least of an InitOut that says anything: major and minor. A server of another major sends no more.
 constexpr std::uint16_t kVersionSize = 8;
 
+// Returns the flags of the answer. One server takes flags of the second word (7.36) and forgets to say INIT_EXT, then expects
+// what it took. It is believed if it takes nothing that was not offered.
+wire::InitFlags flags_taken(const wire::InitOut& out, wire::InitFlags offered) noexcept {
+    constexpr std::uint32_t kInitExt = 1u << static_cast<unsigned>(wire::InitFlag::init_ext);
+    const bool is_subset = (out.flags2 & ~offered.high_word()) == 0;
+    const bool said = is_subset && offered.has(wire::InitFlag::init_ext);
+    return wire::init_flags_from_words(out.flags | (said && out.flags2 != 0 ? kInitExt : 0), out.flags2);
+}
+
 static_assert(sizeof(wire::InHeader) + sizeof(wire::InterruptIn) <= kInterruptReplyAt);
 static_assert(kInterruptsAt + Session::kInterrupts * kInterruptStride <= kReplyAt);
 
@@ -28,7 +37,8 @@ wire::InitFlags implemented_init_flags() noexcept {
     using F = wire::InitFlag;
     return wire::InitFlags::of(F::async_read, F::atomic_o_trunc, F::big_writes, F::dont_mask, F::do_readdirplus,
                                F::async_dio, F::no_open_support, F::parallel_dirops, F::max_pages,
-                               F::no_opendir_support, F::setxattr_ext, F::init_ext);
+                               F::no_opendir_support, F::setxattr_ext, F::init_ext, F::posix_acl, F::handle_killpriv_v2,
+                               F::security_ctx);
 }
 
 Errc Session::init(const Region& memory, const SessionOptions& options) noexcept {
@@ -269,7 +279,7 @@ void Session::settle(const wire::InitOut& out) noexcept {
     SessionParams& p = params_;
     p.minor = smaller(out.minor, wire::kMinor);
     p.offered = wanted_.flags;
-    p.flags = wire::init_flags_from_words(out.flags, out.flags2) & wanted_.flags;
+    p.flags = flags_taken(out, wanted_.flags) & wanted_.flags;
     p.max_readahead = smaller(out.max_readahead, wanted_.max_readahead);
     p.max_pages = kDefaultMaxPages;
     if (p.flags.has(F::max_pages)) p.max_pages = out.max_pages == 0 ? std::uint16_t{1} : out.max_pages;

@@ -145,7 +145,6 @@ TEST_CASE("flags nobody offered are not taken") {
 }
 
 TEST_CASE("the second word of flags counts only with INIT_EXT") {
-    // Nothing of it is implemented yet: what the codec makes of the words is what the session uses.
     CHECK(wire::init_flags_from_words(0, 0xff).bits() == 0);
     const Settled sneaky(with([](InitOut& out) {
         out.flags &= ~(1u << 30);
@@ -154,6 +153,16 @@ TEST_CASE("the second word of flags counts only with INIT_EXT") {
     CHECK(sneaky.state() == SessionState::ready);
     CHECK(sneaky.params().flags.high_word() == 0);
     CHECK_FALSE(sneaky.params().flags.has(InitFlag::init_ext));
+}
+
+TEST_CASE("a server that takes an offered flag of the second word and forgets INIT_EXT is believed") {
+    const auto forgetful = with([](InitOut& out) {
+        out.flags &= ~(1u << 30);
+        out.flags2 = 1; // SECURITY_CTX
+    });
+    CHECK(Settled(forgetful).params().flags.has(InitFlag::security_ctx));
+    const Settled unasked(forgetful, sizeof(InitOut), without(InitFlag::security_ctx));
+    CHECK_FALSE(unasked.params().flags.has(InitFlag::security_ctx));
 }
 
 TEST_CASE("the effective minor is the smaller of both") {

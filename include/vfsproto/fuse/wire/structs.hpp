@@ -4,6 +4,8 @@
 
 #include "vfsproto/abi/attributes.hpp"
 
+#include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
@@ -232,6 +234,7 @@ struct SetxattrIn {
     u32 padding;
 };
 inline constexpr std::size_t kSetxattrInCompatSize = 8;
+inline constexpr u32 kSetxattrAclKillSgid = 1u << 0;
 struct GetxattrIn {
     u32 size;
     u32 padding;
@@ -501,6 +504,9 @@ struct ExtHeader {
     u32 type; // up to 31: a security context header's count; kExtGroups
 };
 inline constexpr u32 kMaxSecurityContexts = 31;
+// This extension says "no security contexts", which is not the same as saying nothing.
+inline constexpr auto kNoSecurityContexts =
+    std::bit_cast<std::array<std::byte, sizeof(ExtHeader)>>(ExtHeader{sizeof(ExtHeader), 0});
 inline constexpr u32 kExtGroups = 32;
 struct SecurityContext {
     u32 size;

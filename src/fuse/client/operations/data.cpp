@@ -60,7 +60,10 @@ template <Opcode Op> void LongTransfer<Op>::send_piece(Piece& piece) noexcept {
         auto& done = static_cast<Piece&>(transfer);
         done.whole->answered(done);
     };
-    const TransferSpan part = span_.part(sent_, piece.len);
+    TransferSpan part = span_.part(sent_, piece.len);
+    if constexpr (Op == Opcode::write) {
+        if (kills_privileges()) part.transfer_flags |= wire::kWriteKillSuidgid;
+    }
     sent_ += piece.len;
     client_->lane->start<Op>(piece, part, caller_);
 }

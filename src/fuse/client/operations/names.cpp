@@ -28,6 +28,7 @@ void OpenFile::start(Client& client, const Caller& caller, std::uint64_t nodeid,
     open_.reply = {};
     open_.args.flags = flags & ~kNotForOpen;
     if (!client.has(InitFlag::atomic_o_trunc)) open_.args.flags &= ~kOTrunc;
+    if ((open_.args.flags & kOTrunc) != 0 && kills_privileges()) open_.args.open_flags = wire::kOpenKillSuidgid;
     if (client.sticky->is_missing(Opcode::open)) {
         open_.reply.open_flags = wire::kFopenKeepCache;
         return truncate_if_needed();
@@ -50,7 +51,7 @@ void OpenFile::truncate_if_needed() noexcept {
     const bool server_truncates = owes_release_ && client_->has(InitFlag::atomic_o_trunc);
     if ((flags_ & kOTrunc) == 0 || server_truncates) return finish(Errc::ok, Errno::none);
     truncate_.args = {};
-    truncate_.args.valid = wire::kSetattrSize;
+    truncate_.args.valid = wire::kSetattrSize | (kills_privileges() ? wire::kSetattrKillSuidgid : 0);
     if (owes_release_) {
         truncate_.args.valid |= wire::kSetattrFh;
         truncate_.args.fh = open_.reply.fh;
@@ -93,7 +94,9 @@ void CreateFile::start(Client& client, const Caller& caller, std::uint64_t paren
     create_.args.flags = flags & ~kONoctty;
     create_.args.mode = mode_to_send(*client.params, (mode & kSIallugo) | kSIfreg, umask);
     create_.args.umask = umask;
+    if ((flags & kOTrunc) != 0 && kills_privileges()) create_.args.open_flags = wire::kOpenKillSuidgid;
     create_.name = name;
+    add_no_context(create_);
     if (client.sticky->is_missing(Opcode::create)) return make_node();
     send(create_, parent, [](Request& request) noexcept { static_cast<CreateFile*>(request.owner)->created(); });
 }
@@ -111,6 +114,7 @@ void CreateFile::make_node() noexcept {
     mknod_.args.mode = create_.args.mode;
     mknod_.args.umask = create_.args.umask;
     mknod_.name = create_.name;
+    add_no_context(mknod_);
     send(mknod_, parent_, [](Request& request) noexcept { static_cast<CreateFile*>(request.owner)->made_node(); });
 }
 

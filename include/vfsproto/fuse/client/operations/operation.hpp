@@ -63,6 +63,18 @@ protected:
         on_finish(*this);
     }
     void finish(const Request& request) noexcept { finish(request.errc, request.error); }
+    // Says in a request that makes something that it has no security context. A server that agreed on contexts (7.36) wants
+    // to be told, even if there is none.
+    void add_no_context(Request& request) noexcept {
+        if (request.ext_len != 0 || !client_->has(wire::InitFlag::security_ctx)) return;
+        request.ext = wire::kNoSecurityContexts.data();
+        request.ext_len = sizeof(wire::kNoSecurityContexts);
+    }
+    // True if the server is to take set-id bits away with this change of contents (HANDLE_KILLPRIV_V2, 7.33). Only user 0 keeps
+    // them, as if it had CAP_FSETID and nobody else had.
+    [[nodiscard]] bool kills_privileges() const noexcept {
+        return caller_.uid != 0 && client_->has(wire::InitFlag::handle_killpriv_v2);
+    }
     // True if this is an ENOSYS answer. It is remembered.
     [[nodiscard]] bool noted_missing(const Request& request) noexcept {
         if (request.errc != Errc::ok || request.error != wire::Errno::enosys) return false;
@@ -97,10 +109,23 @@ public:
         if constexpr (kMayBeMissing) {
             if (client.sticky->is_missing(Op)) return finish_missing();
         }
+        add_what_was_agreed();
         send(call, nodeid, [](Request& request) noexcept { static_cast<Single*>(request.owner)->answered(); });
     }
 
 private:
+    // Adds what the caller of start() need not know: INIT agreed on it.
+    void add_what_was_agreed() noexcept {
+        if constexpr (kTraits.extensions == wire::Extensions::allowed) add_no_context(call);
+        if constexpr (Op == wire::Opcode::write) {
+            if (kills_privileges()) call.args.write_flags |= wire::kWriteKillSuidgid;
+        }
+        if constexpr (Op == wire::Opcode::setattr) {
+            const bool cuts = (call.args.valid & wire::kSetattrSize) != 0;
+            if (cuts && kills_privileges()) call.args.valid |= wire::kSetattrKillSuidgid;
+        }
+    }
+
     static constexpr wire::Traits kTraits = wire::RowOf<Op>::traits;
     static constexpr bool kMayBeMissing = kTraits.enosys.applies();
 
