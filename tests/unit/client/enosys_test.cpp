@@ -418,6 +418,27 @@ TEST_CASE("READDIRPLUS: READDIR in its place, at once the second time, and where
     CHECK(plus->bytes() == 200);
 }
 
+TEST_CASE("READDIRPLUS that fails: the names alone, this once") {
+    OperationsFixture f;
+    std::vector<std::byte> buffer(4096);
+    const Errno error = GENERATE(Errno::enoent, Errno::estale, Errno::eio);
+    Counted<ReadDirectory> read;
+    read->start(f.client, kCaller, 5, 3, 17, buffer, DirectoryFormat::direntpluses);
+    f.next(Opcode::readdirplus);
+    f.answer_error(error);
+    CHECK(f.next(Opcode::readdir).args<wire::ReadIn>().offset == 17);
+    f.answer_data(pattern(100));
+    CHECK(read->succeeded());
+    CHECK(read->format() == DirectoryFormat::dirents);
+    Counted<ReadDirectory> other;
+    other->start(f.client, kCaller, 6, 4, 0, buffer, DirectoryFormat::direntpluses);
+    f.next(Opcode::readdirplus);
+    f.answer_error(error);
+    f.next(Opcode::readdir);
+    f.answer_error(Errno::ebadf);
+    CHECK(other->error() == Errno::ebadf);
+}
+
 TEST_CASE("a server too old for an operation is not asked for it") {
     OperationsFixture f;
     f.params.minor = 38;

@@ -84,6 +84,22 @@ TEMPLATE_TEST_CASE("a huge directory is read in pieces, each entry once", "[dire
     CHECK(over->nodes().idle() <= 100 + 128);
 }
 
+TEST_CASE("an entry that cannot be looked up hides none of the others", "[directories]") {
+    OverMemfs over;
+    for (const char* name : {"/a", "/gone", "/z"}) test::put(*over, name, "content");
+    over.fs.set_faults([](const backends::MemfsQuestion& question) {
+        const std::string_view name(question.name.data(), question.name.size());
+        const bool bad = question.opcode == wire::Opcode::readdirplus || name == "gone";
+        return backends::MemfsFault{.error = bad ? Errno::enoent : Errno::none};
+    });
+    const auto entries = value_of(over->list("/", DirectoryFormat::direntpluses));
+    CHECK(names_in(entries) == std::multiset<std::string>{"a", "gone", "z"});
+    for (const DirectoryEntry& entry : entries) CHECK_FALSE(entry.has_attributes);
+    CHECK(error_of(over->stat("/gone")) == Errno::enoent);
+    CHECK(value_of(over->stat("/a")).size == 7);
+    over.fs.set_faults({});
+}
+
 TEMPLATE_TEST_CASE("names may come and go while a directory is read", "[directories]", OverMemfs, OverDirectory) {
     MountedOptions options;
     options.scratch = test::Scratch::memory; // a thousand files
@@ -157,7 +173,8 @@ TEST_CASE("a failure in the middle of a directory is reported, and can be overco
     bool fail = true;
     over.fs.set_faults([&](const backends::MemfsQuestion& question) {
         backends::MemfsFault fault;
-        if (question.opcode == wire::Opcode::readdirplus && fail) fault.error = Errno::eio;
+        const bool reads = question.opcode == wire::Opcode::readdirplus || question.opcode == wire::Opcode::readdir;
+        if (reads && fail) fault.error = Errno::eio;
         return fault;
     });
     CHECK(error_of(directory.read()) == Errno::eio);

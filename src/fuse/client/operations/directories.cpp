@@ -27,7 +27,9 @@ void ReadDirectory::start(Client& client, const Caller& caller, std::uint64_t no
 }
 
 void ReadDirectory::answered_plus() noexcept {
-    if (noted_missing(plus_)) return ask_names();
+    // A server that cannot look one entry up fails the whole answer. The names alone tell which entry it is.
+    const bool refused = plus_.errc == Errc::ok && plus_.error != Errno::none;
+    if (noted_missing(plus_) || refused) return ask_names();
     format_ = DirectoryFormat::direntpluses;
     bytes_ = plus_.bytes;
     finish(plus_);
