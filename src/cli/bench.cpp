@@ -2,6 +2,7 @@
 #include "bench.hpp"
 
 #include "bench_job.hpp"
+#include "interrupt.hpp"
 
 #include <fmt/format.h>
 
@@ -36,6 +37,7 @@ public:
         if (auto failure = mount_.mkdir(path_, 0755)) return failure;
         if (options_.op != BenchOp::readdir) return {};
         for (unsigned i = 0; i < kListedFiles; ++i) {
+            if (interrupted()) return wire::Errno::eintr;
             auto file = mount_.open_file(fmt::format("{}/f{}", path_, i), kOCreat | kOWronly, 0644);
             if (!file) return file.failure();
         }
@@ -53,6 +55,7 @@ private:
         if (!buffer) return buffer.failure();
         for (std::size_t i = 0; i < kChunk; ++i) buffer->bytes()[i] = static_cast<std::byte>(i * 131 >> 3);
         for (std::uint64_t at = 0; at < options_.size; at += kChunk) {
+            if (interrupted()) return wire::Errno::eintr;
             const std::uint64_t len = std::min<std::uint64_t>(kChunk, options_.size - at);
             const auto count = mount_.write(*file, buffer->bytes().first(len), at);
             if (!count) return count.failure();
@@ -61,6 +64,7 @@ private:
     }
     void remove() noexcept {
         if (!made_) return;
+        const CleaningUp more_time;
         if (!needs_directory(options_.op)) {
             [[maybe_unused]] const auto failure = mount_.unlink(path_);
             return;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "contents.hpp"
 
+#include "interrupt.hpp"
 #include "program.hpp"
 
 #include <sys/stat.h>
@@ -34,19 +35,21 @@ LocalContents::LocalContents(int fd, Access access) noexcept : fd_(fd), in_order
 }
 
 Expected<std::uint64_t> LocalContents::read(std::span<std::byte> into, std::uint64_t offset) {
+    const LocalCall may_wait;
     for (;;) {
         const ssize_t count = in_order_ ? ::read(fd_, into.data(), into.size())
                                         : ::pread(fd_, into.data(), into.size(), static_cast<off_t>(offset));
         if (count >= 0) return static_cast<std::uint64_t>(count);
         if (errno == ESPIPE && !in_order_) {
             in_order_ = true;
-        } else if (errno != EINTR) {
+        } else if (errno != EINTR || interrupted()) {
             return local_failure(errno);
         }
     }
 }
 
 Failure LocalContents::write(std::span<const std::byte> from, std::uint64_t offset) {
+    const LocalCall may_wait;
     while (!from.empty()) {
         const ssize_t count = in_order_ ? ::write(fd_, from.data(), from.size())
                                         : ::pwrite(fd_, from.data(), from.size(), static_cast<off_t>(offset));
@@ -55,7 +58,7 @@ Failure LocalContents::write(std::span<const std::byte> from, std::uint64_t offs
             offset += static_cast<std::uint64_t>(count);
         } else if (errno == ESPIPE && !in_order_) {
             in_order_ = true;
-        } else if (errno != EINTR) {
+        } else if (errno != EINTR || interrupted()) {
             return local_failure(errno);
         }
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // put: from this host to the device.
 #include "copy.hpp"
+#include "interrupt.hpp"
 #include "paths.hpp"
 #include "remote_target.hpp"
 #include "remote_tree.hpp"
@@ -317,6 +318,14 @@ void copy_from(CopyRun& run, int fd, const std::string& local, const std::string
     ++run.tally.files;
 }
 
+FileDescriptor inherited_input() { return FileDescriptor(::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1)); }
+
+// Opening a FIFO waits until somebody writes to it.
+FileDescriptor open_source(const std::string& path) {
+    const LocalCall may_wait;
+    return FileDescriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+}
+
 // Copies one file, or what comes out of a pipe, to where the user says.
 void put_file(CopyRun& run, const std::string& local, std::string remote) {
     struct stat info{};
@@ -332,8 +341,7 @@ void put_file(CopyRun& run, const std::string& local, std::string remote) {
         remote = join(remote, base_name(local));
     }
     run.workers.give([&run, local, remote, standard_input](std::span<std::byte> buffer) {
-        FileDescriptor fd(standard_input ? ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1)
-                                         : ::open(local.c_str(), O_RDONLY | O_CLOEXEC));
+        const FileDescriptor fd = standard_input ? inherited_input() : open_source(local);
         if (!fd) return run.fail(local, local_failure(errno));
         copy_from(run, fd.get(), local, remote, buffer);
     });

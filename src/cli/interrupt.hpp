@@ -1,16 +1,53 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// SIGINT and SIGTERM: the first asks the program to end in order, the second ends it.
+// SIGINT, SIGTERM and SIGHUP end the program, with that signal's own exit status. They are blocked in every thread: Watch
+// takes them, and asks the program to end in order.
 #pragma once
 
 #include <atomic>
+#include <csignal>
 
 namespace vfsproto::cli {
 
-inline std::atomic<bool> interrupt_asked{false};
-static_assert(std::atomic<bool>::is_always_lock_free); // a signal sets it
+inline std::atomic<int> interrupt_signal{0}; // the first that came
 
-void catch_interrupts() noexcept;
-// True if the user pressed Ctrl-C. Any thread. Inline, because a benchmark asks between two requests.
-[[nodiscard]] inline bool interrupted() noexcept { return interrupt_asked.load(std::memory_order_relaxed); }
+// Blocks the three signals, and lets writing to a closed pipe say EPIPE. Called by main() before there is another thread.
+void block_interrupts() noexcept;
+// Returns the three, without those that whoever started the program had ignored.
+[[nodiscard]] sigset_t interrupt_signals() noexcept;
+
+// True if the program is to end. Any thread. Inline, because a benchmark asks between two requests.
+[[nodiscard]] inline bool interrupted() noexcept { return interrupt_signal.load(std::memory_order_relaxed) != 0; }
+
+// Lives around a call of this host's system that may wait for ever: reading a pipe, opening a FIFO. After an interrupt
+// the call fails with EINTR.
+class LocalCall {
+public:
+    LocalCall() noexcept;
+    ~LocalCall();
+    LocalCall(const LocalCall&) = delete;
+    LocalCall& operator=(const LocalCall&) = delete;
+
+    // True if a thread is in such a call.
+    [[nodiscard]] static bool any() noexcept;
+    // Interrupts every call under way. A call that begins at the same time is missed: say it again.
+    static void cut_all() noexcept;
+};
+
+// Lives while the program removes what it made: an interrupt then gives it more time.
+class CleaningUp {
+public:
+    CleaningUp() noexcept { ++count_; }
+    ~CleaningUp() { --count_; }
+    CleaningUp(const CleaningUp&) = delete;
+    CleaningUp& operator=(const CleaningUp&) = delete;
+
+    [[nodiscard]] static bool any() noexcept { return count_ != 0; }
+
+private:
+    static inline std::atomic<int> count_{0};
+};
+
+// Ends the process as this signal ends a program that does not catch it.
+[[noreturn]] void die_of(int signal) noexcept;
 
 } // namespace vfsproto::cli

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "local_target.hpp"
 
+#include "interrupt.hpp"
 #include "paths.hpp"
 #include "program.hpp"
+#include "temporaries.hpp"
 
 #include <fcntl.h>
 #include <sys/random.h>
@@ -44,7 +46,7 @@ LocalTarget::LocalTarget(LocalTarget&& other) noexcept
       in_order_(other.in_order_) {}
 
 LocalTarget::~LocalTarget() {
-    if (!temporary_.empty()) ::unlinkat(directory_, temporary_.c_str(), 0);
+    if (!temporary_.empty()) remove_temporary(directory_, temporary_);
 }
 
 Expected<LocalTarget> LocalTarget::open(int directory, const std::string& name, Existing existing) {
@@ -80,15 +82,14 @@ Failure LocalTarget::look_at(Existing existing) {
 
 Failure LocalTarget::make_temporary() {
     std::string temporary = temporary_name();
-    constexpr int kFlags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-    fd_ = FileDescriptor(::openat(directory_, temporary.c_str(), kFlags, 0600));
+    fd_ = FileDescriptor(make_temporary_file(directory_, temporary));
     if (!fd_) {
         if (replaced_ && directory_refuses(errno)) return open_in_place();
         return local_failure(errno);
     }
     temporary_ = std::move(temporary);
     if (keeps_owner()) return {};
-    ::unlinkat(directory_, temporary_.c_str(), 0);
+    remove_temporary(directory_, temporary_);
     temporary_.clear();
     return open_in_place();
 }
@@ -112,6 +113,7 @@ Failure LocalTarget::open_in_place() {
 Expected<LocalTarget> LocalTarget::open_special(const std::string& path) {
     LocalTarget target;
     target.regular_ = false;
+    const LocalCall may_wait; // for a reader of a FIFO
     target.fd_ = FileDescriptor(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
     if (!target.fd_) return local_failure(errno);
     return target;
@@ -129,7 +131,7 @@ Expected<LocalTarget> LocalTarget::inherited(int fd) {
 Failure LocalTarget::commit() {
     if (::close(fd_.release()) != 0 && errno != EINTR) return local_failure(errno);
     if (temporary_.empty()) return {};
-    if (::renameat(directory_, temporary_.c_str(), directory_, name_.c_str()) != 0) return local_failure(errno);
+    if (const int error = rename_temporary(directory_, temporary_, name_); error != 0) return local_failure(error);
     temporary_.clear();
     return {};
 }

@@ -4,6 +4,7 @@
 #include "escape.hpp"
 #include "interrupt.hpp"
 #include "standard_descriptors.hpp"
+#include "watch.hpp"
 
 #include <cerrno>
 #include <cstdio>
@@ -65,7 +66,7 @@ ExitCode run(Program& program, const Chosen& chosen) {
         left = leave.code;
     } catch (const OutputFailed& failed) {
         // A reader that has seen enough is no failure.
-        if (failed.error != EPIPE) program.report("standard output", local_failure(failed.error));
+        if (failed.error != EPIPE && !interrupted()) program.report("standard output", local_failure(failed.error));
     }
     if (left != ExitCode::done) {
         try {
@@ -76,7 +77,7 @@ ExitCode run(Program& program, const Chosen& chosen) {
     return left != ExitCode::done ? left : found;
 }
 
-ExitCode parse_and_run(int argc, char** argv) {
+ExitCode parse_and_run(int argc, char** argv, Watch& watch) {
     GlobalOptions options;
     Chosen chosen;
     CommandLine line("Files of a virtio-fs device, without a mount, a virtual machine or a kernel module.", kFooter);
@@ -90,6 +91,7 @@ ExitCode parse_and_run(int argc, char** argv) {
     }
     try {
         Program program(options);
+        const Watch::Attention attention(watch, program);
         return run(program, chosen);
     } catch (const Leave& leave) {
         return leave.code;
@@ -102,11 +104,14 @@ ExitCode parse_and_run(int argc, char** argv) {
 int main(int argc, char** argv) {
     using namespace vfsproto::cli;
     fill_standard_descriptors();
-    catch_interrupts();
+    block_interrupts();
+    ExitCode code = ExitCode::failed;
     try {
-        return static_cast<int>(parse_and_run(argc, argv));
+        Watch watch;
+        code = parse_and_run(argc, argv, watch);
     } catch (const std::exception& error) {
         complain(error.what());
-        return static_cast<int>(ExitCode::failed);
     }
+    if (interrupted()) die_of(interrupt_signal);
+    return static_cast<int>(code);
 }

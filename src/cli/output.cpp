@@ -2,6 +2,7 @@
 #include "output.hpp"
 
 #include "escape.hpp"
+#include "interrupt.hpp"
 
 #include <fmt/format.h>
 
@@ -15,9 +16,10 @@ namespace {
 
 void write_all(const char* data, std::size_t size) {
     while (size != 0) {
+        const LocalCall may_wait;
         const ssize_t count = ::write(STDOUT_FILENO, data, size);
         if (count < 0) {
-            if (errno == EINTR) continue;
+            if (errno == EINTR && !interrupted()) continue;
             throw OutputFailed{errno};
         }
         data += count;

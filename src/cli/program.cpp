@@ -43,7 +43,12 @@ std::uint32_t current_umask() noexcept {
 
 posix::Failure local_failure(int error) noexcept { return static_cast<wire::Errno>(error); }
 
-Program::Program(GlobalOptions options) : options_(std::move(options)), umask_(current_umask()), log_(options_.log) {
+Program::Program(GlobalOptions options)
+    : options_(std::move(options)),
+      device_was_named_(!options_.device.empty()),
+      umask_(current_umask()),
+      log_(options_.log) {
+    if (!device_was_named_) options_.device = "dir:.";
     if (options_.trace.empty() && options_.log != backends::LogLevel::trace) return;
     try {
         trace_ = std::make_unique<backends::RequestTrace>(options_.trace, &log_);
@@ -56,7 +61,7 @@ Program::Program(GlobalOptions options) : options_(std::move(options)), umask_(c
 Program::~Program() = default;
 
 void Program::require_named_device() {
-    if (!options_.device.empty()) return;
+    if (device_was_named_) return;
     report("",
            "which device? Say --device URI or set VFSPROTO_DEVICE: only commands that read take dir:. by themselves");
     throw Leave{ExitCode::usage};
@@ -64,10 +69,11 @@ void Program::require_named_device() {
 
 posix::Mount& Program::mount() {
     if (mount_ != nullptr) return *mount_;
-    if (options_.device.empty()) options_.device = "dir:.";
     log_.write(backends::LogLevel::info, fmt::format("opening {}", options_.device));
+    const std::chrono::milliseconds silence(static_cast<std::int64_t>(options_.silence * 1000));
     posix::DeviceOptions wanted;
     wanted.queue_size = options_.queue_size;
+    if (silence.count() != 0) wanted.reply_timeout = silence;
     posix::OpenedDevice opened = posix::open_device(options_.device, wanted);
     if (opened.trouble == posix::OpenedDevice::Trouble::usage) {
         report("", opened.message);
@@ -77,7 +83,8 @@ posix::Mount& Program::mount() {
     posix::MountOptions options;
     options.umask = umask_;
     options.channel.waiting = options_.waiting;
-    options.channel.silence = std::chrono::milliseconds(static_cast<std::int64_t>(options_.silence * 1000));
+    options.channel.silence = silence;
+    if (silence.count() != 0) options.channel.patience = silence;
     options.channel.rings.queue_size = options_.queue_size;
     options.channel.caller = {::geteuid(), ::getegid(), static_cast<std::uint32_t>(::getpid())};
     if (trace_ != nullptr) options.channel.trace = trace_->hook();
@@ -89,6 +96,10 @@ posix::Mount& Program::mount() {
         cannot_use_device(fmt::format("{}{}: {}", why.text(), answer, advice(why)));
     }
     mount_ = std::move(*mounted);
+    {
+        const std::lock_guard lock(watched_mutex_);
+        watched_ = mount_.get();
+    }
     const auto& params = mount_->channel().params();
     log_.write(backends::LogLevel::info,
                fmt::format("session open: FUSE 7.{}, features {:#x}, flags {:#x}, max_write {}", params.minor,
@@ -99,6 +110,31 @@ posix::Mount& Program::mount() {
 void Program::cannot_use_device(std::string_view why) {
     report("", fmt::format("{}: {}", options_.device, why));
     throw Leave{ExitCode::device};
+}
+
+std::uint64_t Program::answers() {
+    const std::lock_guard lock(watched_mutex_);
+    return watched_ == nullptr ? 0 : watched_->channel().stats().requests;
+}
+
+bool Program::has_given_up_device() {
+    const std::lock_guard lock(watched_mutex_);
+    return watched_ != nullptr && watched_->channel().failure() == Errc::transport_failed;
+}
+
+std::string Program::silence_text() const {
+    return fmt::format("{} has answered nothing for {} s (--silence)", options_.device, options_.silence);
+}
+
+void Program::say_waiting(std::chrono::seconds time) {
+    warn("", fmt::format("waiting for {}, which has answered nothing for {} s; Ctrl-C ends this", options_.device,
+                         time.count()));
+}
+
+void Program::leave_silent_device() {
+    if (!device_failed_.exchange(true)) report("", silence_text());
+    if (trace_ != nullptr) static_cast<void>(trace_->flush());
+    ::_exit(static_cast<int>(ExitCode::device));
 }
 
 void Program::say(std::string_view subject, std::string_view why) {
@@ -124,9 +160,13 @@ void Program::warn(std::string_view subject, std::string_view why) {
 }
 
 void Program::report(std::string_view subject, const posix::Failure& failure) {
-    if (!failure.is_fatal()) return report(subject, failure.text());
+    if (!failure.is_fatal()) {
+        // A call that fails because the program is to end is no news.
+        return interrupted() ? void() : report(subject, failure.text());
+    }
     // Everything else fails of it too; once is enough.
     if (device_failed_.exchange(true)) return;
+    if (options_.silence > 0 && failure.errc == Errc::transport_failed) return report(subject, silence_text());
     const std::string reason = what_ended_it();
     report(subject, fmt::format("{}: {}", failure.text(), reason.empty() ? advice(failure) : reason));
 }
@@ -156,6 +196,10 @@ ExitCode Program::finish() {
         log_.write(backends::LogLevel::info,
                    fmt::format("{} requests, {} doorbells, {} interrupts, {} copies, {} malformed replies",
                                stats.requests, stats.doorbells, stats.interrupts, stats.copies, stats.violations));
+        {
+            const std::lock_guard lock(watched_mutex_);
+            watched_ = nullptr;
+        }
         mount_.reset();
     }
     if (trace_ != nullptr) {

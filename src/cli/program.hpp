@@ -8,6 +8,7 @@
 #include "vfsproto/posix/mount.hpp"
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -33,8 +34,8 @@ enum class ExitCode : int {
     done = 0,
     failed = 1, // an operation
     usage = 2,
-    device = 3, // or the protocol
-    interrupted = 130,
+    device = 3,        // or the protocol
+    interrupted = 130, // never seen: the signal itself ends the process
 };
 
 // Thrown to end the program; what there was to say has been said.
@@ -84,6 +85,15 @@ public:
         return succeeded(subject, outcome ? posix::Failure() : outcome.failure());
     }
 
+    // Returns how many requests the device has answered; 0 without a session. Any thread, as the next three.
+    [[nodiscard]] std::uint64_t answers();
+    // True if the device was silent for too long and is not waited for any more.
+    [[nodiscard]] bool has_given_up_device();
+    // Says that the device has answered nothing for so long.
+    void say_waiting(std::chrono::seconds time);
+    // Ends the process because of that silence, without a word to the device.
+    [[noreturn]] void leave_silent_device();
+
     // Called before a line goes to stderr: whoever draws there takes it away.
     void on_message(std::function<void()> clear);
 
@@ -94,14 +104,18 @@ private:
     void say(std::string_view subject, std::string_view why); // with the lock
     [[nodiscard]] std::string what_ended_it() const;
     [[noreturn]] void cannot_use_device(std::string_view why);
+    [[nodiscard]] std::string silence_text() const;
 
     GlobalOptions options_;
+    bool device_was_named_;
     std::uint32_t umask_;
     std::string command_;
     Output out_;
     backends::Log log_;
     std::unique_ptr<backends::RequestTrace> trace_;
     std::unique_ptr<posix::Mount> mount_; // before trace_ ends
+    std::mutex watched_mutex_;
+    posix::Mount* watched_ = nullptr; // mount_, while other threads may look at it
     std::mutex mutex_;
     std::function<void()> clear_;
     std::atomic<bool> failed_{false};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "remote_target.hpp"
 
+#include "interrupt.hpp"
 #include "paths.hpp"
 
 #include <utility>
@@ -33,7 +34,9 @@ RemoteTarget::RemoteTarget(RemoteTarget&& other) noexcept
       regular_(other.regular_) {}
 
 RemoteTarget::~RemoteTarget() {
-    if (!temporary_.empty()) static_cast<void>(mount_->unlink(temporary_)); // nobody is left to hear of a failure
+    if (temporary_.empty()) return;
+    const CleaningUp more_time;
+    static_cast<void>(mount_->unlink(temporary_)); // nobody is left to hear of a failure
 }
 
 Expected<RemoteTarget> RemoteTarget::open(posix::Mount& mount, const std::string& path, Existing existing) {

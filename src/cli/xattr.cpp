@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The commands xattr get, set, ls and rm are here.
 #include "commands.hpp"
+#include "interrupt.hpp"
 #include "json.hpp"
 
 #include <unistd.h>
@@ -44,6 +45,7 @@ void run_get(Program& program, const XattrOptions& options) {
 std::vector<std::byte> read_standard_input(Program& program) {
     std::vector<std::byte> all;
     std::array<std::byte, 4096> piece{};
+    const LocalCall may_wait;
     for (;;) {
         const ssize_t count = ::read(STDIN_FILENO, piece.data(), piece.size());
         if (count < 0 && errno == EINTR && !program.stopping()) continue;

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The temporary files of this host that are not renamed yet, so that they can be removed in a hurry.
+#pragma once
+
+#include <string>
+
+namespace vfsproto::cli {
+
+// All functions may be called by any thread. `directory` stays open until remove() or keep() was called.
+
+// Makes a new file that only its owner may read; -1 and errno on failure, as open(2).
+[[nodiscard]] int make_temporary_file(int directory, const std::string& name) noexcept;
+// Removes the file.
+void remove_temporary(int directory, const std::string& name) noexcept;
+// Gives the file its name; an errno, or 0.
+[[nodiscard]] int rename_temporary(int directory, const std::string& name, const std::string& new_name) noexcept;
+// Removes all of them. No other is made or renamed after that: the process is about to end.
+void remove_all_temporaries() noexcept;
+
+} // namespace vfsproto::cli

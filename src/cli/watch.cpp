@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "watch.hpp"
+
+#include "interrupt.hpp"
+#include "program.hpp"
+#include "temporaries.hpp"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
+
+namespace vfsproto::cli {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr milliseconds kOrderlyEnd{500};
+constexpr seconds kCleanUp{5};
+constexpr milliseconds kCutEvery{20};
+constexpr milliseconds kLookEvery{200};
+constexpr milliseconds kStopping{300}; // for a device that was given up: one that is served here needs no longer
+constexpr seconds kPatience{10};
+
+bool wants_news(const Program& program) { return program.options().silence > 0 || ::isatty(STDERR_FILENO) != 0; }
+
+} // namespace
+
+Watch::Watch() {
+    const sigset_t set = interrupt_signals();
+    signals_ = backends::FileDescriptor(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+    ends_ = backends::FileDescriptor(::eventfd(0, EFD_CLOEXEC));
+    if (!signals_ || !ends_) throw std::system_error(errno, std::generic_category(), "signals");
+    thread_ = std::thread([this] { run(); });
+}
+
+Watch::~Watch() {
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const ssize_t written = ::write(ends_.get(), &one, sizeof one);
+    thread_.join();
+}
+
+void Watch::look_at(Program* program) {
+    const std::lock_guard lock(mutex_);
+    program_ = program;
+    answered_at_ = Clock::now();
+}
+
+void Watch::run() {
+    for (;;) {
+        pollfd waits[] = {{signals_.get(), POLLIN, 0}, {ends_.get(), POLLIN, 0}};
+        const milliseconds next_look = interrupted() ? kCutEvery : kLookEvery;
+        ::poll(waits, std::size(waits), static_cast<int>(next_look.count()));
+        if ((waits[1].revents & POLLIN) != 0) return;
+        if ((waits[0].revents & POLLIN) != 0) take_signal();
+        if (interrupted()) {
+            hurry();
+        } else {
+            look();
+        }
+    }
+}
+
+void Watch::take_signal() {
+    signalfd_siginfo info{};
+    if (::read(signals_.get(), &info, sizeof info) != sizeof info) return;
+    if (interrupted()) {
+        remove_all_temporaries();
+        die_of(interrupt_signal);
+    }
+    interrupted_at_ = Clock::now();
+    interrupt_signal = static_cast<int>(info.ssi_signo);
+}
+
+void Watch::hurry() {
+    LocalCall::cut_all();
+    const auto since = Clock::now() - interrupted_at_;
+    if (since < kOrderlyEnd || (CleaningUp::any() && since < kCleanUp)) return;
+    remove_all_temporaries();
+    die_of(interrupt_signal);
+}
+
+void Watch::look() {
+    const std::lock_guard lock(mutex_);
+    if (program_ == nullptr || !wants_news(*program_)) return;
+    look_for_silence(*program_);
+    look_for_answers(*program_);
+}
+
+// The channel gives a silent device up, and then stops it, which a device that is silent does not answer either.
+void Watch::look_for_silence(Program& program) {
+    if (program.options().silence <= 0 || !program.has_given_up_device()) return;
+    if (given_up_at_ == Clock::time_point{}) given_up_at_ = Clock::now();
+    if (Clock::now() - given_up_at_ < kStopping) return;
+    remove_all_temporaries();
+    program.leave_silent_device();
+}
+
+void Watch::look_for_answers(Program& program) {
+    const std::uint64_t answers = program.answers();
+    const Clock::time_point now = Clock::now();
+    if (answers != answers_ || LocalCall::any()) {
+        answers_ = answers;
+        answered_at_ = now;
+        has_said_ = false;
+    }
+    if (has_said_ || now - answered_at_ < kPatience || ::isatty(STDERR_FILENO) == 0) return;
+    has_said_ = true;
+    program.say_waiting(kPatience);
+}
+
+} // namespace vfsproto::cli
