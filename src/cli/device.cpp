@@ -20,9 +20,10 @@ struct WhichOptions {
 };
 
 PciDevices devices_of_this_machine() {
-    // VFSPROTO_SYSFS names the place of sysfs where it is not mounted at /sys.
+    // VFSPROTO_SYSFS names the place of sysfs where it is not mounted at /sys, VFSPROTO_MOUNTINFO another list of mounts.
     const char* const sysfs = std::getenv("VFSPROTO_SYSFS");
-    return sysfs == nullptr ? PciDevices() : PciDevices(sysfs);
+    const char* const mounts = std::getenv("VFSPROTO_MOUNTINFO");
+    return PciDevices(sysfs == nullptr ? "/sys" : sysfs, "/dev", mounts == nullptr ? "/proc/self/mountinfo" : mounts);
 }
 
 Json to_json(const PciDevice& device) {

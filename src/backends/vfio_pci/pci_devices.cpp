@@ -3,6 +3,7 @@
 
 #include "explain.hpp"
 #include "vfsproto/backends/file_descriptor.hpp"
+#include "virtiofs_mounts.hpp"
 
 #include <fmt/format.h>
 
@@ -107,6 +108,7 @@ std::vector<PciDevice> PciDevices::virtio_fs() const {
 }
 
 std::string PciDevices::find_obstacle(const PciDevice& device) const {
+    if (!device.is_virtio_fs()) return "it is no virtio-fs device";
     if (device.driver != kDriver) {
         const std::string owner = device.driver.empty() ? "has no driver" : "belongs to the driver " + device.driver;
         return fmt::format("it {}: run 'vfsproto device bind {}'", owner, device.address);
@@ -181,8 +183,39 @@ PciDevices::Change PciDevices::rebind(const PciDevice& device, std::string_view 
     return write(sysfs_ + "/bus/pci/drivers_probe", device.address);
 }
 
+// Returns the tag as the kernel's driver tells it, from Linux 6.9 on; else nothing.
+std::string PciDevices::tag_of(const PciDevice& device) const {
+    std::error_code none;
+    const fs::path pci = fs::canonical(folder(device.address), none);
+    for (const std::string& name : names_in(sysfs_ + "/fs/virtiofs")) {
+        const fs::path at = sysfs_ + "/fs/virtiofs/" + name;
+        const fs::path virtio = fs::canonical(at / "device", none);
+        if (!none && virtio.parent_path() == pci) return read_line(at / "tag");
+    }
+    return {};
+}
+
+// Says where the file system of the device is mounted; empty: it is not, as far as this kernel tells. An older one does not
+// tell whose a tag is: then as many mounted tags as there are devices it could be are taken for theirs.
+std::string PciDevices::find_mount(const PciDevice& device) const {
+    const auto mounts = vfio_pci::virtiofs_mounts(mounts_);
+    const std::string tag = tag_of(device);
+    for (const auto& mount : mounts) {
+        if (mount.tag == tag) return fmt::format("its file system '{}' is mounted at {}", tag, mount.place);
+    }
+    if (!tag.empty() || device.driver.empty()) return {};
+    std::size_t of_the_kernel = 0;
+    for (const PciDevice& other : virtio_fs()) of_the_kernel += other.driver.empty() || other.driver == kDriver ? 0 : 1;
+    if (mounts.empty() || mounts.size() < of_the_kernel) return {};
+    return fmt::format("its file system is mounted, as '{}' at {}", mounts.front().tag, mounts.front().place);
+}
+
 PciDevices::Change PciDevices::bind(const PciDevice& device) const {
+    if (!device.is_virtio_fs()) return {Errc::transport_failed, "this is no virtio-fs device"};
     if (device.driver == kDriver) return {};
+    if (const std::string mounted = find_mount(device); !mounted.empty()) {
+        return {Errc::transport_failed, mounted + ": unmount it first"};
+    }
     std::error_code none;
     if (!fs::exists(sysfs_ + "/bus/pci/drivers/vfio-pci", none)) {
         return {Errc::transport_failed, "the kernel module vfio-pci is not loaded: run 'modprobe vfio-pci'"};

@@ -3,6 +3,7 @@
 // makes of them.
 #include "support/catch.hpp"
 #include "support/program.hpp"
+#include "support/skip.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -18,8 +19,12 @@ public:
     Sysfs() {
         fs::create_directories(devices());
         ::setenv("VFSPROTO_SYSFS", scratch_.path().c_str(), 1);
+        ::setenv("VFSPROTO_MOUNTINFO", mounts().c_str(), 1);
     }
-    ~Sysfs() { ::unsetenv("VFSPROTO_SYSFS"); }
+    ~Sysfs() {
+        ::unsetenv("VFSPROTO_SYSFS");
+        ::unsetenv("VFSPROTO_MOUNTINFO");
+    }
     Sysfs(const Sysfs&) = delete;
     Sysfs& operator=(const Sysfs&) = delete;
 
@@ -28,8 +33,27 @@ public:
         std::ofstream(devices() / address / "vendor") << "0x1af4\n";
         std::ofstream(devices() / address / "device") << device << '\n';
     }
+    // The kernel's driver has the device.
+    void add_bound(const std::string& address) {
+        add(address, "0x105a");
+        fs::create_directories(scratch_.path() / "bus/pci/drivers/virtio-pci");
+        fs::create_directories(devices() / address / "virtio0");
+        fs::create_symlink(scratch_.path() / "bus/pci/drivers/virtio-pci", devices() / address / "driver");
+    }
+    // The driver tells the device's tag, as Linux does from 6.9 on.
+    void tell_tag(const std::string& address, const std::string& tag) {
+        const fs::path at = scratch_.path() / "fs/virtiofs" / address;
+        fs::create_directories(at);
+        std::ofstream(at / "tag") << tag << '\n';
+        fs::create_symlink(devices() / address / "virtio0", at / "device");
+    }
+    void mount(const std::string& tag, const std::string& place) {
+        std::ofstream(mounts(), std::ios::app) << "29 1 0:26 / / rw shared:1 - ext4 /dev/vda rw\n"
+                                               << "30 29 0:27 / " << place << " rw - virtiofs " << tag << " rw\n";
+    }
 
 private:
+    [[nodiscard]] fs::path mounts() const { return scratch_.path() / "mountinfo"; }
     [[nodiscard]] fs::path devices() const { return scratch_.path() / "bus/pci/devices"; }
     ScratchDirectory scratch_;
 };
@@ -67,6 +91,48 @@ TEST_CASE("binding what is not there, or no virtio-fs device, says so and leaves
     CHECK(ran.err ==
           "vfsproto: device bind: 0000:00:05.0: the kernel module vfio-pci is not loaded: run 'modprobe vfio-pci'\n");
     CHECK(run_program({"device", "unbind", "auto"}).status == 0);
+}
+
+TEST_CASE("a device whose file system is mounted is not taken from the kernel", "[cli]") {
+    Sysfs sysfs;
+    const auto bind = [](const std::string& address) { return run_program({"device", "bind", address}).err; };
+    const std::string said = "vfsproto: device bind: ";
+    sysfs.add_bound("0000:00:05.0");
+    CHECK(bind("auto").find("modprobe") != std::string::npos); // nothing is mounted: it would have gone on
+
+    SECTION("and the kernel does not tell whose the mounted file system is") {
+        sysfs.mount("share", "/mnt/the\\040share");
+        CHECK(bind("auto") == said +
+                                  "0000:00:05.0: its file system is mounted, as 'share' at /mnt/the share: unmount it "
+                                  "first\n");
+        sysfs.add_bound("0000:00:06.0"); // now it may be the other one's
+        CHECK(bind("0000:00:05.0").find("modprobe") != std::string::npos);
+    }
+    SECTION("and the kernel tells") {
+        sysfs.add_bound("0000:00:06.0");
+        sysfs.tell_tag("0000:00:05.0", "mine");
+        sysfs.tell_tag("0000:00:06.0", "other");
+        sysfs.mount("mine", "/mnt");
+        CHECK(bind("0000:00:05.0") ==
+              said + "0000:00:05.0: its file system 'mine' is mounted at /mnt: unmount it first\n");
+        CHECK(bind("0000:00:06.0").find("modprobe") != std::string::npos);
+    }
+}
+
+TEST_CASE("the advice to bind is given for virtio-fs devices alone", "[cli]") {
+    for (const auto& entry : fs::directory_iterator("/sys/bus/pci/devices")) {
+        const std::string address = entry.path().filename();
+        std::ifstream vendor(entry.path() / "vendor"), device(entry.path() / "device");
+        std::string numbers[2];
+        vendor >> numbers[0];
+        device >> numbers[1];
+        if (numbers[0] == "0x1af4" && numbers[1] == "0x105a") continue;
+        const Ran ran = run_program({"--device", "vfio:" + address, "ls"});
+        CHECK(ran.status == 3);
+        CHECK(ran.err == "vfsproto: ls: vfio:" + address + ": " + address + ": it is no virtio-fs device\n");
+        return;
+    }
+    skip("this machine has no PCI device");
 }
 
 TEST_CASE("a device that is no address is wrong usage, one that is not there a device that failed", "[cli]") {

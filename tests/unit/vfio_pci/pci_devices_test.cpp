@@ -55,7 +55,7 @@ public:
     }
     fs::path sysfs() const { return scratch_.path() / "sys"; }
     fs::path dev() const { return scratch_.path() / "dev"; }
-    PciDevices devices() const { return PciDevices(sysfs(), dev()); }
+    PciDevices devices() const { return PciDevices(sysfs(), dev(), sysfs() / "mountinfo"); }
 
 private:
     test::ScratchDirectory scratch_;

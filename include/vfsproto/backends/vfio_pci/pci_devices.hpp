@@ -28,11 +28,12 @@ struct PciDevice {
 // "0000:00:03.0" of that, of "00:03.0", of upper case; nothing when it is no address of a PCI function.
 [[nodiscard]] std::optional<std::string> pci_address(std::string_view text);
 
-// Any thread; nothing is kept. `sysfs` and `dev`: where they are mounted.
+// Any thread; nothing is kept. `sysfs` and `dev`: where they are mounted. `mounts`: a file as /proc/self/mountinfo.
 class PciDevices {
 public:
-    explicit PciDevices(std::string sysfs = "/sys", std::string dev = "/dev")
-        : sysfs_(std::move(sysfs)), dev_(std::move(dev)) {}
+    explicit PciDevices(std::string sysfs = "/sys", std::string dev = "/dev",
+                        std::string mounts = "/proc/self/mountinfo")
+        : sysfs_(std::move(sysfs)), dev_(std::move(dev)), mounts_(std::move(mounts)) {}
 
     // Returns the virtio-fs devices of the machine by address, ascending.
     [[nodiscard]] std::vector<PciDevice> virtio_fs() const;
@@ -52,7 +53,7 @@ public:
         std::string message;
     };
     // Takes the device from its driver and gives it to vfio-pci; nothing happens when that has it already. Errors:
-    // transport_failed.
+    // transport_failed, also where it is no virtio-fs device or its file system is mounted.
     [[nodiscard]] Change bind(const PciDevice& device) const;
     // The reverse: whichever driver of the kernel's wants it gets it. Sleeps while a process has it open.
     [[nodiscard]] Change unbind(const PciDevice& device) const;
@@ -60,12 +61,15 @@ public:
 private:
     [[nodiscard]] std::string folder(const std::string& address) const;
     [[nodiscard]] std::string find_obstacle(const PciDevice& device) const;
+    [[nodiscard]] std::string tag_of(const PciDevice& device) const;
+    [[nodiscard]] std::string find_mount(const PciDevice& device) const;
     [[nodiscard]] std::string held_back_by(const PciDevice& device) const;
     [[nodiscard]] Change rebind(const PciDevice& device, std::string_view driver) const;
     [[nodiscard]] Change write(const std::string& path, std::string_view text) const;
 
     std::string sysfs_;
     std::string dev_;
+    std::string mounts_;
 };
 
 } // namespace vfsproto::backends
