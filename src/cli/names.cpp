@@ -88,16 +88,30 @@ private:
     bool into_ = false;
 };
 
+// Renames without replacing anything. A file system that cannot do that in one step (EINVAL, ENOSYS) is asked first whether the
+// name is free, as mv(1) does it.
+Failure rename_no_clobber(posix::Mount& mount, const std::string& from, const std::string& to) {
+    const Failure failure = mount.rename(from, to, abi::kRenameNoreplace);
+    const bool cannot =
+        failure.error == Errno::einval || failure.error == Errno::enosys || failure.error == Errno::eopnotsupp;
+    if (!cannot) return failure;
+    const auto there = mount.stat(to, posix::LastLink::keep);
+    if (there) return Errno::eexist;
+    if (there.failure().error != Errno::enoent) return there.failure();
+    return mount.rename(from, to);
+}
+
 void run_mv(Program& program, const MoveOptions& options) {
     const Target target(program, options);
-    std::uint32_t flags = 0;
-    if (options.no_clobber) flags = abi::kRenameNoreplace;
-    if (options.exchange) flags = abi::kRenameExchange;
+    posix::Mount& mount = program.mount();
+    const std::uint32_t flags = options.exchange ? abi::kRenameExchange : 0;
     for (std::size_t i = 0; i + 1 < options.paths.size(); ++i) {
         const std::string& source = options.paths[i];
         const std::string to = target.of(source);
         // The message names both paths: only the error tells which of the two is missing or in the way.
-        static_cast<void>(program.succeeded(source + " to " + to, program.mount().rename(source, to, flags)));
+        const Failure failure =
+            options.no_clobber ? rename_no_clobber(mount, source, to) : mount.rename(source, to, flags);
+        static_cast<void>(program.succeeded(source + " to " + to, failure));
     }
 }
 

@@ -31,15 +31,20 @@ private:
             return;
         }
         const auto there = program_.mount().stat(path, posix::LastLink::keep);
-        if (!there && options_.force && there.failure().error == Errno::enoent) return;
-        if (!program_.succeeded(path, there)) return;
+        if (!there) return note(path, there.failure());
         if (!posix::is_directory(there->mode)) {
-            static_cast<void>(program_.succeeded(path, program_.mount().unlink(path)));
+            note(path, program_.mount().unlink(path));
         } else if (!options_.recursive) {
             program_.report(path, Failure(Errno::eisdir).text() + ": rm -r removes directories");
         } else {
             remove_all(path);
         }
+    }
+
+    // Reports a failure. With -f a file that is gone already, because somebody else removes the tree too, is none.
+    void note(const std::string& path, const Failure& failure) {
+        if (options_.force && failure.error == Errno::enoent) return program_.check();
+        static_cast<void>(program_.succeeded(path, failure));
     }
 
     // A directory on the stack was emptied if it is met again.
@@ -53,12 +58,13 @@ private:
             const std::string directory = stack.back().path;
             if (stack.back().emptied) {
                 stack.pop_back();
-                static_cast<void>(program_.succeeded(directory, program_.mount().rmdir(directory)));
+                note(directory, program_.mount().rmdir(directory));
                 continue;
             }
             stack.back().emptied = true;
             const auto entries = program_.mount().list(directory);
-            if (!program_.succeeded(directory, entries)) {
+            if (!entries) {
+                note(directory, entries.failure());
                 stack.pop_back();
                 continue;
             }
@@ -67,7 +73,7 @@ private:
                 if (is_directory(entry, inner)) {
                     stack.push_back({inner});
                 } else {
-                    static_cast<void>(program_.succeeded(inner, program_.mount().unlink(inner)));
+                    note(inner, program_.mount().unlink(inner));
                 }
             }
         }

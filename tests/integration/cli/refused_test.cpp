@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Copies and renames where the host lacks what they would like to use, and two programs at work in one place.
+#include "integration/cli/share.hpp"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+
+using namespace vfsproto::test;
+namespace fs = std::filesystem;
+
+namespace {
+
+// Preloads a library that lets these calls fail in programs started while it lives.
+class RefusingHost {
+public:
+    explicit RefusingHost(const std::string& calls) {
+        ::setenv("LD_PRELOAD", VFSPROTO_REFUSING_HOST, 1);
+        ::setenv("REFUSED_CALLS", calls.c_str(), 1);
+    }
+    ~RefusingHost() {
+        ::unsetenv("LD_PRELOAD");
+        ::unsetenv("REFUSED_CALLS");
+    }
+    RefusingHost(const RefusingHost&) = delete;
+    RefusingHost& operator=(const RefusingHost&) = delete;
+
+    [[nodiscard]] static bool missing() {
+        const bool none = std::string_view(VFSPROTO_REFUSING_HOST).empty();
+        if (none) skip("a sanitizer allows no preloaded library");
+        return none;
+    }
+};
+
+constexpr const char* kEperm = "1";
+constexpr const char* kEio = "5";
+constexpr const char* kEinval = "22";
+constexpr int kFiles = 5;
+
+std::string refuse(const std::string& call, const char* error) { return call + "=" + error; }
+
+int lines_of(const std::string& text) { return static_cast<int>(std::count(text.begin(), text.end(), '\n')); }
+
+// Makes a tree of a few files, each with two names if they are to be `linked`.
+enum class Names { single, linked };
+void make_files(const fs::path& tree, Names names) {
+    fs::create_directory(tree);
+    for (int i = 0; i < kFiles; ++i) {
+        const fs::path file = tree / std::to_string(i);
+        std::ofstream(file) << "content " << i;
+        if (names == Names::linked) fs::create_hard_link(file, tree / (std::to_string(i) + " again"));
+    }
+}
+void check_copy(const fs::path& copy, Names names) {
+    for (int i = 0; i < kFiles; ++i) {
+        CHECK(Share::contents(copy / std::to_string(i)) == "content " + std::to_string(i));
+        if (names == Names::single) continue;
+        CHECK(Share::contents(copy / (std::to_string(i) + " again")) == "content " + std::to_string(i));
+    }
+}
+
+} // namespace
+
+TEST_CASE("a file whose close(2) fails is not copied, and the old one stays", "[cli]") {
+    if (RefusingHost::missing()) return;
+    const Share share(Server::embedded);
+    share.write("file", "new");
+    const fs::path target = share.beside("target");
+    std::ofstream(target) << "old";
+    const RefusingHost host(refuse("close", kEio));
+    CHECK(share.complaint({"get", "file", target.string()}) ==
+          "vfsproto: get: " + target.string() + ": Input/output error (EIO)");
+    CHECK(Share::contents(target) == "old");
+    const fs::path tree = share.beside("tree");
+    CHECK(share.run({"get", "-r", "/", tree.string()}).status == 1);
+    CHECK(fs::is_empty(tree));
+}
+
+TEST_CASE("without hard links where it goes, every name becomes a file, with one warning", "[cli]") {
+    if (RefusingHost::missing()) return;
+    const Share share(Server::embedded);
+    const bool outwards = GENERATE(true, false);
+    const fs::path from = outwards ? share.path() / "tree" : share.beside("tree");
+    const fs::path to = outwards ? share.beside("copy") : share.path() / "copy";
+    make_files(from, Names::linked);
+    const RefusingHost host(refuse("linkat", kEperm));
+    const Ran ran =
+        outwards ? share.run({"get", "-r", "tree", to.string()}) : share.run({"put", "-r", from.string(), "copy"});
+    CHECK(ran.status == 0);
+    INFO(ran.err);
+    CHECK(lines_of(ran.err) == 1);
+    CHECK(ran.err.find("no hard links there") != std::string::npos);
+    check_copy(to, Names::linked);
+}
+
+TEST_CASE("without modes where it goes, files are copied with one warning", "[cli]") {
+    if (RefusingHost::missing()) return;
+    const Share share(Server::embedded);
+    make_files(share.path() / "tree", Names::single);
+    const fs::path copy = share.beside("copy");
+    const RefusingHost host(refuse("fchmod", kEperm));
+    const Ran ran = share.run({"get", "-r", "tree", copy.string()});
+    CHECK(ran.status == 0);
+    INFO(ran.err);
+    CHECK(lines_of(ran.err) == 1);
+    check_copy(copy, Names::single);
+}
+
+TEST_CASE("without times where it goes, -p copies the files and says once what is not kept", "[cli]") {
+    if (RefusingHost::missing()) return;
+    const Share share(Server::embedded);
+    make_files(share.path() / "tree", Names::single);
+    const fs::path copy = share.beside("copy");
+    const RefusingHost host(refuse("futimens", kEperm));
+    const Ran ran = share.run({"get", "-r", "-p", "tree", copy.string()});
+    CHECK(ran.status == 1); // it was asked to keep them
+    INFO(ran.err);
+    CHECK(lines_of(ran.err) == 1);
+    check_copy(copy, Names::single);
+}
+
+TEST_CASE("mv -n keeps what is there where the server's file system cannot do it in one step", "[cli]") {
+    if (RefusingHost::missing()) return;
+    const Share share(Server::embedded);
+    share.write("a", "a");
+    share.write("b", "b");
+    const RefusingHost host(refuse("renameat2", kEinval));
+    CHECK(share.complaint({"mv", "-n", "a", "b"}).find("File exists (EEXIST)") != std::string::npos);
+    CHECK(share.read("b") == "b");
+    CHECK(share.output({"mv", "-n", "a", "c"}) == "");
+    CHECK(share.read("c") == "a");
+    CHECK_FALSE(share.exists("a"));
+}
+
+TEST_CASE("rm -rf beside another rm -rf: what is gone already is no error", "[cli]") {
+    const Share share(Server::embedded);
+    constexpr int kDirectories = 40;
+    constexpr int kEach = 30;
+    for (int i = 0; i < kDirectories; ++i) {
+        const fs::path directory = share.path() / "tree" / std::to_string(i);
+        fs::create_directories(directory);
+        for (int k = 0; k < kEach; ++k) std::ofstream(directory / std::to_string(k)) << "x";
+    }
+    const std::string device = "dir:" + share.path().string();
+    RunningProgram one({"--device", device, "rm", "-rf", "tree"});
+    RunningProgram other({"--device", device, "rm", "-rf", "tree"});
+    for (RunningProgram* program : {&one, &other}) {
+        const Ran ran = program->wait();
+        CHECK(ran.status == 0);
+        CHECK(ran.err == "");
+    }
+    CHECK_FALSE(share.exists("tree"));
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// A library to be preloaded: system calls that a test names fail, as on a file system that lacks them. The variable
+// REFUSED_CALLS holds them with their errno, as "linkat=1 fchmod=95".
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+namespace {
+
+template <class Call> Call next_of(const char* name) { return reinterpret_cast<Call>(::dlsym(RTLD_NEXT, name)); }
+
+// True if the call is to fail; errno is set then.
+bool is_refused(const char* name) {
+    const char* const refused = std::getenv("REFUSED_CALLS");
+    if (refused == nullptr) return false;
+    const std::string key = ' ' + std::string(name) + '=';
+    const std::string all = ' ' + std::string(refused);
+    const std::size_t at = all.find(key);
+    if (at == std::string::npos) return false;
+    errno = std::atoi(all.c_str() + at + key.size());
+    return true;
+}
+
+bool is_written_file(int fd) {
+    struct stat info{};
+    return ::fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && (::fcntl(fd, F_GETFL) & O_ACCMODE) == O_WRONLY;
+}
+
+} // namespace
+
+extern "C" {
+
+int linkat(int from, const char* old_name, int to, const char* new_name, int flags) {
+    if (is_refused("linkat")) return -1;
+    return next_of<int (*)(int, const char*, int, const char*, int)>("linkat")(from, old_name, to, new_name, flags);
+}
+
+int fchmod(int fd, mode_t mode) {
+    if (is_refused("fchmod")) return -1;
+    return next_of<int (*)(int, mode_t)>("fchmod")(fd, mode);
+}
+
+int futimens(int fd, const timespec* times) {
+    if (is_refused("futimens")) return -1;
+    return next_of<int (*)(int, const timespec*)>("futimens")(fd, times);
+}
+
+int fsetxattr(int fd, const char* name, const void* value, size_t size, int flags) {
+    if (is_refused("fsetxattr")) return -1;
+    return next_of<int (*)(int, const char*, const void*, size_t, int)>("fsetxattr")(fd, name, value, size, flags);
+}
+
+int renameat2(int from, const char* old_name, int to, const char* new_name, unsigned flags) {
+    if (flags != 0 && is_refused("renameat2")) return -1;
+    return next_of<int (*)(int, const char*, int, const char*, unsigned)>("renameat2")(from, old_name, to, new_name,
+                                                                                       flags);
+}
+
+// Only what was written to a regular file can be lost by close(2).
+int close(int fd) {
+    const bool fails = is_written_file(fd) && is_refused("close");
+    const int error = errno;
+    const int closed = next_of<int (*)(int)>("close")(fd);
+    if (!fails) return closed;
+    errno = error;
+    return -1;
+}
+
+} // extern "C"
