@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What INIT agreed on adds to the requests of operations.
+// Flags that INIT agreed on add to the requests of operations.
 #include "operations_fixture.hpp"
 #include "vfsproto/fuse/client/operations/attributes.hpp"
 #include "vfsproto/fuse/client/operations/data.hpp"
