@@ -44,6 +44,16 @@ void block_interrupts() noexcept {
     ::sigaction(kCut, &cut, nullptr);
 }
 
+int latest_interrupt() noexcept {
+    if (interrupted()) return interrupt_signal;
+    sigset_t pending;
+    if (::sigpending(&pending) != 0) return 0;
+    for (const int number : kSignals) {
+        if (::sigismember(&pending, number) == 1) return number;
+    }
+    return interrupt_signal; // Watch takes a signal after it has stored it
+}
+
 LocalCall::LocalCall() noexcept {
     LocalCalls& calls = local_calls();
     const std::lock_guard lock(calls.mutex);

@@ -18,6 +18,10 @@ void block_interrupts() noexcept;
 // True if the program is to end. Any thread. Inline, because a benchmark asks between two requests.
 [[nodiscard]] inline bool interrupted() noexcept { return interrupt_signal.load(std::memory_order_relaxed) != 0; }
 
+// Returns the signal that ends the program, also one that came just now and that Watch has not taken yet; 0: none. A system
+// call, for where something becomes final.
+[[nodiscard]] int latest_interrupt() noexcept;
+
 // Lives around a call of this host's system that may wait for ever: reading a pipe, opening a FIFO. After an interrupt
 // the call fails with EINTR.
 class LocalCall {

@@ -112,6 +112,6 @@ int main(int argc, char** argv) {
     } catch (const std::exception& error) {
         complain(error.what());
     }
-    if (interrupted()) die_of(interrupt_signal);
+    if (const int signal = latest_interrupt(); signal != 0) die_of(signal);
     return static_cast<int>(code);
 }

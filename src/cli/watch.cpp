@@ -66,14 +66,14 @@ void Watch::run() {
 }
 
 void Watch::take_signal() {
-    signalfd_siginfo info{};
-    if (::read(signals_.get(), &info, sizeof info) != sizeof info) return;
     if (interrupted()) {
         remove_all_temporaries();
         die_of(interrupt_signal);
     }
     interrupted_at_ = Clock::now();
-    interrupt_signal = static_cast<int>(info.ssi_signo);
+    interrupt_signal = latest_interrupt();
+    signalfd_siginfo info{}; // the same signal, or one that came with it
+    [[maybe_unused]] const ssize_t taken = ::read(signals_.get(), &info, sizeof info);
 }
 
 void Watch::hurry() {
