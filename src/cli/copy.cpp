@@ -3,17 +3,27 @@
 #include "copy.hpp"
 
 #include "commands.hpp"
+#include "interrupt.hpp"
 #include "json.hpp"
 
 #include <utility>
 
 namespace vfsproto::cli {
 
+namespace {
+
+KeptXattrs kept_xattrs(const CopyOptions& options) noexcept {
+    if (options.xattrs) return KeptXattrs::all;
+    return options.preserve ? KeptXattrs::acls : KeptXattrs::none;
+}
+
+} // namespace
+
 CopyRun::CopyRun(Program& a_program, const CopyOptions& a_options)
     : program(a_program),
       options(a_options),
       mount(a_program.mount()),
-      keeping{a_options.preserve ? Preserve::all : Preserve::nothing, a_program.umask()},
+      keeping{a_options.preserve ? Preserve::all : Preserve::nothing, a_program.umask(), kept_xattrs(a_options)},
       progress(a_program),
       workers(mount) {}
 
@@ -35,8 +45,9 @@ bool CopyRun::copy(Side from, Side to, const posix::Attributes& attributes, std:
         return false;
     }
     // A source that ended because the user stopped it is not whole.
-    if (program.stopping()) ++tally.failed;
-    return !program.stopping();
+    const bool stopped = program.stopping() || latest_interrupt() != 0;
+    if (stopped) ++tally.failed;
+    return !stopped;
 }
 
 bool CopyRun::settle(const std::string& path, const posix::Failure& kept) {
@@ -48,12 +59,26 @@ bool CopyRun::settle(const std::string& path, const posix::Failure& kept) {
     const std::lock_guard lock(warned_mutex);
     if (!warned.insert(kept.error).second) return true;
     const std::string why = kept.text() + ": attributes cannot be kept there; this is said once";
-    if (options.preserve) {
+    if (options.preserve || options.xattrs) {
         program.report(path, why);
     } else {
         program.warn(path, why);
     }
     return true;
+}
+
+Xattrs CopyRun::xattrs_of(int fd, const std::string& path) {
+    auto xattrs = read_xattrs(fd, keeping.xattrs);
+    if (xattrs) return std::move(*xattrs);
+    settle(path, xattrs.failure());
+    return {};
+}
+
+Xattrs CopyRun::xattrs_of(const std::string& remote) {
+    auto xattrs = read_xattrs(mount, remote, keeping.xattrs);
+    if (xattrs) return std::move(*xattrs);
+    settle(remote, xattrs.failure());
+    return {};
 }
 
 void CopyRun::without_hard_links(const std::string& path, const posix::Failure& why) {
@@ -94,7 +119,9 @@ namespace {
 
 void describe(Arguments& sub, CopyOptions& options) {
     sub.add_flag("-r,--recursive", options.recursive, "directories with all below them");
-    sub.add_flag("-p,--preserve", options.preserve, "owner, mode with its set-id bits, and times of the originals");
+    sub.add_flag("-p,--preserve", options.preserve,
+                 "owner, mode with its set-id bits, access control lists, and times of the originals");
+    sub.add_flag("-X,--xattrs", options.xattrs, "extended attributes of files and directories too");
     sub.add_flag("--devices", options.devices, "make device nodes");
 }
 

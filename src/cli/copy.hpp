@@ -21,6 +21,7 @@ struct CopyOptions {
     std::string to;
     bool recursive = false;
     bool preserve = false; // owner, mode with its set-id bits, times
+    bool xattrs = false;   // extended attributes; access control lists are kept with `preserve` already
     bool devices = false;  // make device nodes
 };
 
@@ -68,6 +69,11 @@ public:
     // True if the attributes were set, or cannot be kept where the copy is, which is said once for each reason. With
     // --preserve the program leaves with 1 then, though the bytes are copied.
     bool settle(const std::string& path, const posix::Failure& kept);
+    // The extended attributes that are kept; none where they cannot be read, which is said as settle() says it. Of symbolic
+    // links and special files none are kept.
+    Xattrs xattrs_of(int fd, const std::string& path);
+    Xattrs xattrs_of(const std::string& remote);
+
     // Says once that files of several names become several files.
     void without_hard_links(const std::string& path, const posix::Failure& why);
     // False for a device node that was not asked for, which is said.

@@ -2,6 +2,7 @@
 // put: from this host to the device.
 #include "copy.hpp"
 #include "interrupt.hpp"
+#include "local_directory.hpp"
 #include "paths.hpp"
 #include "remote_target.hpp"
 #include "remote_tree.hpp"
@@ -49,14 +50,19 @@ struct Sent {
     Sent(CopyRun& on, std::shared_ptr<Sent> in) : run(on), parent(std::move(in)) {}
     ~Sent() {
         if (!has_attributes || run.program.stopping()) return;
+        const auto fd = directory->open();
+        if (!run.note(local, fd)) return;
+        const Xattrs xattrs = run.xattrs_of((*fd)->get(), local);
+        run.settle(remote, write_xattrs(run.mount, remote, xattrs, XattrStep::before_owner));
         run.settle(remote, finish_remote_directory(run.mount, remote, age, attributes, run.keeping));
+        run.settle(remote, write_xattrs(run.mount, remote, xattrs, XattrStep::after_owner));
     }
     Sent(const Sent&) = delete;
     Sent& operator=(const Sent&) = delete;
 
     CopyRun& run;
     std::shared_ptr<Sent> parent;
-    FileDescriptor fd;
+    std::shared_ptr<LocalDirectory> directory;
     std::string local; // for messages
     std::string remote;
     Age age = Age::old;
@@ -74,6 +80,24 @@ struct Found {
     [[nodiscard]] std::string local() const { return join(parent->local, name); }
 };
 
+struct Source {
+    int fd;
+    const std::string& local;
+    const posix::Attributes& attributes;
+};
+
+// Gives the copy its attributes; false when that failed, which is said.
+bool finish(CopyRun& run, const Source& source, const RemoteTarget& target, const std::string& remote) {
+    const Xattrs xattrs = run.xattrs_of(source.fd, source.local);
+    const auto write = [&](XattrStep step) {
+        return run.settle(remote, write_xattrs(run.mount, target.path(), xattrs, step));
+    };
+    return write(XattrStep::before_owner) &&
+           run.settle(remote, finish_remote_file(run.mount, target.file(), source.attributes, run.keeping,
+                                                 target.replaced())) &&
+           write(XattrStep::after_owner);
+}
+
 class CopyIn {
 public:
     explicit CopyIn(CopyRun& run) : run_(run) {}
@@ -85,8 +109,9 @@ public:
         // A path without a name of its own (".", "/") is opened itself, and its entries go straight into the copy.
         const bool nameless = base_name(local).empty();
         top->local = nameless ? local : directory_name(local);
-        top->fd = FileDescriptor(::open(top->local.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-        if (!top->fd) return run_.fail(top->local, local_failure(errno));
+        FileDescriptor fd(::open(top->local.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        if (!fd) return run_.fail(top->local, local_failure(errno));
+        top->directory = std::make_shared<LocalDirectory>(std::move(fd));
         if (nameless) {
             send_itself(top, remote);
         } else {
@@ -106,11 +131,13 @@ public:
 private:
     void send_itself(const std::shared_ptr<Sent>& top, const std::string& remote) {
         struct stat info{};
-        if (::fstat(top->fd.get(), &info) != 0) return run_.fail(top->local, local_failure(errno));
+        const auto fd = top->directory->open();
+        if (!run_.note(top->local, fd)) return;
+        if (::fstat((*fd)->get(), &info) != 0) return run_.fail(top->local, local_failure(errno));
         const auto made = make_remote_directory(run_.mount, remote);
         if (!run_.note(remote, made)) return;
         if (!note_target(remote)) return;
-        if (is_target(info, top->fd.get())) return say_same(top->local, remote);
+        if (is_target(info, (*fd)->get())) return say_same(top->local, remote);
         ++run_.tally.directories;
         top->remote = remote;
         top->age = *made ? Age::fresh : Age::old;
@@ -122,7 +149,9 @@ private:
     // Names alone, and all of them at once: the directory is not held open for reading while its files are sent.
     std::vector<std::string> names_in(const Sent& directory) {
         std::vector<std::string> names;
-        const int again = ::openat(directory.fd.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        const auto fd = directory.directory->open();
+        if (!run_.note(directory.local, fd)) return names;
+        const int again = ::openat((*fd)->get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         DIR* const stream = again < 0 ? nullptr : ::fdopendir(again);
         if (stream == nullptr) {
             run_.fail(directory.local, local_failure(errno));
@@ -148,7 +177,9 @@ private:
     void take(const std::shared_ptr<Sent>& parent, const std::string& name, std::string remote) {
         Found found{parent, name, std::move(remote)};
         struct stat info{};
-        if (::fstatat(parent->fd.get(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
+        const auto fd = parent->directory->open();
+        if (!run_.note(parent->local, fd)) return;
+        if (::fstatat((*fd)->get(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
             return run_.fail(found.local(), local_failure(errno));
         }
         found.attributes = attributes_of(info);
@@ -165,19 +196,21 @@ private:
         auto sent = std::make_shared<Sent>(run_, found.parent);
         sent->local = found.local();
         constexpr int kFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-        sent->fd = FileDescriptor(::openat(found.parent->fd.get(), found.name.c_str(), kFlags));
-        if (!sent->fd) return run_.fail(sent->local, local_failure(errno));
+        const auto parent = found.parent->directory->open();
+        if (!run_.note(found.parent->local, parent)) return;
+        FileDescriptor fd(::openat((*parent)->get(), found.name.c_str(), kFlags));
         struct stat info{};
-        if (::fstat(sent->fd.get(), &info) != 0) return run_.fail(sent->local, local_failure(errno));
-        if (!target_.empty() && is_target(info, sent->fd.get())) {
+        if (!fd || ::fstat(fd.get(), &info) != 0) return run_.fail(sent->local, local_failure(errno));
+        if (!target_.empty() && is_target(info, fd.get())) {
             return run_.refuse(sent->local, "cannot copy a directory into itself, " + target_);
         }
         const auto made = make_remote_directory(run_.mount, found.remote);
         if (!run_.note(found.remote, made)) return;
         if (target_.empty()) {
             if (!note_target(found.remote)) return;
-            if (is_target(info, sent->fd.get())) return say_same(sent->local, found.remote);
+            if (is_target(info, fd.get())) return say_same(sent->local, found.remote);
         }
+        sent->directory = std::make_shared<LocalDirectory>(found.parent->directory, found.name, std::move(fd));
         sent->remote = found.remote;
         sent->age = *made ? Age::fresh : Age::old;
         sent->attributes = found.attributes;
@@ -227,7 +260,9 @@ private:
         const std::string local = found.local();
         // Should it have become a pipe meanwhile, nobody is to wait for it.
         constexpr int kFlags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
-        const FileDescriptor fd(::openat(found.parent->fd.get(), found.name.c_str(), kFlags));
+        const auto parent = found.parent->directory->open();
+        if (!run.note(found.parent->local, parent)) return false;
+        const FileDescriptor fd(::openat((*parent)->get(), found.name.c_str(), kFlags));
         if (!fd) {
             run.fail(local, local_failure(errno));
             return false;
@@ -242,9 +277,8 @@ private:
         LocalContents from(fd.get());
         RemoteContents to(run.mount, target->file(), Kind::regular);
         if (!run.copy({from, local}, {to, found.remote}, found.attributes, buffer)) return false;
-        const Failure kept =
-            finish_remote_file(run.mount, target->file(), found.attributes, run.keeping, target->replaced());
-        if (!run.settle(found.remote, kept)) return false;
+        const Source source{fd.get(), local, found.attributes};
+        if (!finish(run, source, *target, found.remote)) return false;
         if (!run.note(found.remote, target->commit())) return false;
         ++run.tally.files;
         run.progress.file_done();
@@ -269,7 +303,9 @@ private:
 
     void symlink(const Found& found) {
         std::string target(abi::kPathMax + 1, '\0');
-        const ssize_t length = ::readlinkat(found.parent->fd.get(), found.name.c_str(), target.data(), target.size());
+        const auto parent = found.parent->directory->open();
+        if (!run_.note(found.parent->local, parent)) return;
+        const ssize_t length = ::readlinkat((*parent)->get(), found.name.c_str(), target.data(), target.size());
         if (length < 0) return run_.fail(found.local(), local_failure(errno));
         target.resize(static_cast<std::size_t>(length));
         if (!run_.note(found.remote, make_remote_symlink(run_.mount, found.remote, target))) return;
@@ -309,10 +345,13 @@ void copy_from(CopyRun& run, int fd, const std::string& local, const std::string
     posix::Attributes attributes = attributes_of(info);
     if (!S_ISREG(info.st_mode)) attributes.mode = abi::kSIfreg | 0666; // what comes out of a pipe has no mode
     if (!run.copy({from, local}, {to, remote}, attributes, buffer)) return;
-    const Keeping keeping = S_ISREG(info.st_mode) ? run.keeping : Keeping{Preserve::nothing, run.keeping.umask};
-    if (target->is_regular() &&
-        !run.settle(remote, finish_remote_file(run.mount, target->file(), attributes, keeping, target->replaced()))) {
-        return;
+    if (target->is_regular()) {
+        const Keeping fresh{Preserve::nothing, run.keeping.umask, KeptXattrs::none};
+        const bool finished = S_ISREG(info.st_mode)
+                                  ? finish(run, {fd, local, attributes}, *target, remote)
+                                  : run.settle(remote, finish_remote_file(run.mount, target->file(), attributes, fresh,
+                                                                          target->replaced()));
+        if (!finished) return;
     }
     if (!run.note(remote, target->commit())) return;
     ++run.tally.files;

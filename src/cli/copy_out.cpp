@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // get: from the device to this host.
 #include "copy.hpp"
+#include "local_directory.hpp"
 #include "local_target.hpp"
 #include "paths.hpp"
 #include "same_place.hpp"
@@ -26,14 +27,22 @@ namespace {
 struct Filled {
     Filled(CopyRun& on, std::shared_ptr<Filled> in) : run(on), parent(std::move(in)) {}
     ~Filled() {
-        if (has_attributes) run.settle(local, finish_directory(made, attributes, run.keeping));
+        if (!has_attributes) return;
+        const auto fd = directory->open();
+        if (!run.note(local, fd)) return;
+        const Xattrs xattrs = run.xattrs_of(remote);
+        run.settle(local, write_xattrs((*fd)->get(), xattrs, XattrStep::before_owner));
+        run.settle(local, finish_directory((*fd)->get(), age, attributes, run.keeping));
+        run.settle(local, write_xattrs((*fd)->get(), xattrs, XattrStep::after_owner));
     }
     Filled(const Filled&) = delete;
     Filled& operator=(const Filled&) = delete;
 
     CopyRun& run;
     std::shared_ptr<Filled> parent;
-    MadeDirectory made;
+    std::shared_ptr<LocalDirectory> directory;
+    Age age = Age::old;
+    std::string remote;
     std::string local;    // for messages
     std::string relative; // below the top
     bool has_attributes = false;
@@ -52,6 +61,19 @@ struct Found {
     }
 };
 
+struct Ways {
+    const std::string& remote;
+    const std::string& local;
+};
+
+// Gives the copy its attributes; false when that failed, which is said.
+bool finish(CopyRun& run, const Ways& ways, const LocalTarget& target, const posix::Attributes& attributes) {
+    const Xattrs xattrs = run.xattrs_of(ways.remote);
+    return run.settle(ways.local, write_xattrs(target.fd(), xattrs, XattrStep::before_owner)) &&
+           run.settle(ways.local, finish_file(target.fd(), attributes, run.keeping, target.replaced())) &&
+           run.settle(ways.local, write_xattrs(target.fd(), xattrs, XattrStep::after_owner));
+}
+
 class CopyOut {
 public:
     explicit CopyOut(CopyRun& run) : run_(run) {}
@@ -64,10 +86,13 @@ public:
         top_ = first.parent;
         if (first.name.empty()) {
             // "/" has no name: what is in it goes straight into the directory.
-            if (is_target(*attributes, remote, top_->made.fd.get())) return say_same(remote, top_->local);
-            target_ = top_->made.fd.get();
+            const auto fd = top_->directory->open();
+            if (!run_.note(top_->local, fd)) return;
+            if (is_target(*attributes, remote, (*fd)->get())) return say_same(remote, top_->local);
+            target_ = *fd;
             target_directory_ = top_;
             list(top_, remote);
+            top_->remote = remote;
             top_->attributes = *attributes;
             top_->has_attributes = true;
         } else {
@@ -96,10 +121,13 @@ private:
         first.name = base_name(into ? std::string_view(first.remote) : std::string_view(local));
         Filled& place = *first.parent;
         place.local = into ? local : directory_name(local);
-        place.made = {FileDescriptor(::open(place.local.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)), false};
-        if (place.made.fd) return true;
-        run_.fail(place.local, local_failure(errno));
-        return false;
+        FileDescriptor fd(::open(place.local.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        if (!fd) {
+            run_.fail(place.local, local_failure(errno));
+            return false;
+        }
+        place.directory = std::make_shared<LocalDirectory>(std::move(fd));
+        return true;
     }
 
     void list(const std::shared_ptr<Filled>& into, const std::string& remote) {
@@ -132,17 +160,26 @@ private:
     }
 
     void enter(const Found& found) {
-        if (target_ >= 0 && is_target(found.attributes, found.remote, target_)) {
+        if (target_ != nullptr && is_target(found.attributes, found.remote, target_->get())) {
             return run_.refuse(found.remote, "cannot copy a directory into itself, " + target_directory_->local);
         }
-        auto made = make_directory(found.parent->made.fd.get(), found.name);
+        const auto parent = found.parent->directory->open();
+        if (!run_.note(found.parent->local, parent)) return;
+        auto made = make_directory((*parent)->get(), found.name);
         if (!run_.note(found.local(), made)) return;
-        if (target_ < 0) {
-            if (is_target(found.attributes, found.remote, made->fd.get())) return say_same(found.remote, found.local());
-            target_ = made->fd.get();
+        const bool is_first = target_ == nullptr;
+        if (is_first && is_target(found.attributes, found.remote, made->fd.get())) {
+            return say_same(found.remote, found.local());
         }
         auto filled = std::make_shared<Filled>(run_, found.parent);
-        filled->made = std::move(*made);
+        filled->age = made->age;
+        filled->directory = std::make_shared<LocalDirectory>(found.parent->directory, found.name, std::move(made->fd));
+        if (is_first) {
+            const auto fd = filled->directory->open();
+            if (!run_.note(found.local(), fd)) return;
+            target_ = *fd;
+        }
+        filled->remote = found.remote;
         filled->local = found.local();
         filled->relative = found.relative();
         filled->attributes = found.attributes;
@@ -185,7 +222,9 @@ private:
         const auto file = run.mount.open_file(found.remote, abi::kORdonly | abi::kONofollow);
         if (!run.note(found.remote, file)) return false;
         const std::string local = found.local();
-        auto target = LocalTarget::open(found.parent->made.fd.get(), found.name, LocalTarget::Existing::replace);
+        const auto parent = found.parent->directory->open();
+        if (!run.note(found.parent->local, parent)) return false;
+        auto target = LocalTarget::open((*parent)->get(), found.name, LocalTarget::Existing::replace);
         if (!run.note(local, target)) return false;
         if (target->replaced() && is_same_file(found.attributes, *target->replaced())) {
             run.refuse(found.remote, "is the same file as " + local);
@@ -194,9 +233,7 @@ private:
         RemoteContents from(run.mount, *file, Kind::regular);
         LocalContents to(target->fd());
         if (!run.copy({from, found.remote}, {to, local}, found.attributes, buffer)) return false;
-        if (!run.settle(local, finish_file(target->fd(), found.attributes, run.keeping, target->replaced()))) {
-            return false;
-        }
+        if (!finish(run, {found.remote, local}, *target, found.attributes)) return false;
         if (!run.note(local, target->commit())) return false;
         ++run.tally.files;
         run.progress.file_done();
@@ -206,8 +243,10 @@ private:
     // True if the second name became a link. False: it is another file, or there can be no link; it is to be copied.
     bool link(const Found& found, const HardLinks::First& first) {
         if (!is_one_file(found.remote, first.source)) return false;
-        const int parent = found.parent->made.fd.get();
-        const Failure failure = make_link(top_->made.fd.get(), first.copy, parent, found.name);
+        const auto parent = found.parent->directory->open();
+        const auto top = top_->directory->open();
+        if (!run_.note(found.parent->local, parent) || !run_.note(top_->local, top)) return true;
+        const Failure failure = make_link((*top)->get(), first.copy, (*parent)->get(), found.name);
         if (failure.happened()) {
             if (failure.error == Errno::eisdir || failure.error == Errno::eexist)
                 return run_.note(found.local(), failure);
@@ -229,25 +268,28 @@ private:
     void symlink(const Found& found) {
         const auto target = run_.mount.readlink(found.remote);
         if (!run_.note(found.remote, target)) return;
-        const int parent = found.parent->made.fd.get();
-        if (!run_.note(found.local(), make_symlink(parent, found.name, *target))) return;
+        const auto parent = found.parent->directory->open();
+        if (!run_.note(found.parent->local, parent)) return;
+        if (!run_.note(found.local(), make_symlink((*parent)->get(), found.name, *target))) return;
         ++run_.tally.symlinks;
-        run_.settle(found.local(), finish_at(parent, found.name, found.attributes, run_.keeping));
+        run_.settle(found.local(), finish_at((*parent)->get(), found.name, found.attributes, run_.keeping));
     }
 
     void special(const Found& found) {
         if (!run_.wants_node(found.remote, found.attributes.mode)) return;
-        const int parent = found.parent->made.fd.get();
+        const auto parent = found.parent->directory->open();
+        if (!run_.note(found.parent->local, parent)) return;
         const std::uint32_t mode = node_mode(found.attributes.mode, run_.keeping);
-        if (!run_.note(found.local(), make_node(parent, found.name, mode, found.attributes.rdev))) return;
+        const Failure failure = make_node((*parent)->get(), found.name, mode, found.attributes.rdev);
+        if (!run_.note(found.local(), failure)) return;
         ++run_.tally.special_files;
-        run_.settle(found.local(), finish_at(parent, found.name, found.attributes, run_.keeping));
+        run_.settle(found.local(), finish_at((*parent)->get(), found.name, found.attributes, run_.keeping));
     }
 
     CopyRun& run_;
     std::shared_ptr<Filled> top_;
-    std::vector<Found> waiting_; // directories to be entered
-    int target_ = -1;            // the directory that the tree becomes, once it is there
+    std::vector<Found> waiting_;        // directories to be entered
+    LocalDirectory::Descriptor target_; // the directory that the tree becomes, once it is there
     std::shared_ptr<Filled> target_directory_;
 };
 
@@ -284,10 +326,7 @@ void copy_to(CopyRun& run, const posix::Attributes& attributes, const std::strin
     LocalContents to(target->fd(),
                      target->is_in_order() ? LocalContents::Access::in_order : LocalContents::Access::at_offsets);
     if (!run.copy({from, remote}, {to, local}, attributes, buffer)) return;
-    if (target->is_regular() &&
-        !run.settle(local, finish_file(target->fd(), attributes, run.keeping, target->replaced()))) {
-        return;
-    }
+    if (target->is_regular() && !finish(run, {remote, local}, *target, attributes)) return;
     if (!run.note(local, target->commit())) return;
     ++run.tally.files;
 }

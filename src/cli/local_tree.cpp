@@ -62,8 +62,8 @@ Expected<FileDescriptor> open_below(int root, std::string_view directory) {
 Expected<MadeDirectory> make_directory(int parent, const std::string& name) {
     if (!is_plain_name(name)) return Errno::einval;
     MadeDirectory made;
-    made.is_new = ::mkdirat(parent, name.c_str(), 0700) == 0;
-    if (!made.is_new && errno != EEXIST) return local_failure(errno);
+    made.age = ::mkdirat(parent, name.c_str(), 0700) == 0 ? Age::fresh : Age::old;
+    if (made.age == Age::old && errno != EEXIST) return local_failure(errno);
     made.fd = FileDescriptor(::openat(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (!made.fd) return local_failure(errno);
     return made;
@@ -137,13 +137,13 @@ Failure finish_file(int fd, const posix::Attributes& original, const Keeping& ke
     return ::fchmod(fd, mode) == 0 ? Failure() : local_failure(errno);
 }
 
-Failure finish_directory(const MadeDirectory& made, const posix::Attributes& original, const Keeping& keeping) {
-    if (keeping.preserve == Preserve::all) return preserve_all(made.fd.get(), original);
+Failure finish_directory(int fd, Age age, const posix::Attributes& original, const Keeping& keeping) {
+    if (keeping.preserve == Preserve::all) return preserve_all(fd, original);
     struct stat now{};
-    if (!made.is_new || ::fstat(made.fd.get(), &now) != 0) return {};
+    if (age == Age::old || ::fstat(fd, &now) != 0) return {};
     // A directory inherits S_ISGID of its parent; chmod(2) would take it away.
     const mode_t mode = fresh_mode(original.mode, keeping) | (now.st_mode & abi::kSIsgid);
-    return ::fchmod(made.fd.get(), mode) == 0 ? Failure() : local_failure(errno);
+    return ::fchmod(fd, mode) == 0 ? Failure() : local_failure(errno);
 }
 
 Failure finish_at(int parent, const std::string& name, const posix::Attributes& original, const Keeping& keeping) {

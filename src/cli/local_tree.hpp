@@ -3,6 +3,8 @@
 // server says its files are called, and what lies about in the directory already, cannot make us write elsewhere.
 #pragma once
 
+#include "xattr_copy.hpp"
+
 #include "vfsproto/backends/file_descriptor.hpp"
 #include "vfsproto/posix/failure.hpp"
 #include "vfsproto/posix/file.hpp"
@@ -20,6 +22,7 @@ enum class Preserve : std::uint8_t { nothing, all };
 struct Keeping {
     Preserve preserve = Preserve::nothing;
     std::uint32_t umask = 022;
+    KeptXattrs xattrs = KeptXattrs::none;
 };
 // True if a file system says by this failure that it has no such attribute, or not for us.
 [[nodiscard]] bool cannot_be_kept(const posix::Failure& failure) noexcept;
@@ -47,9 +50,11 @@ using backends::FileDescriptor;
 // Regular files and symbolic links that stand in the way are replaced, not written through; by a special file, special files
 // as well; anything else is EEXIST. Names that are not plain are EINVAL.
 
+// Says if a directory was made by the copy or was there before.
+enum class Age : std::uint8_t { fresh, old };
 struct MadeDirectory {
     FileDescriptor fd;
-    bool is_new = true;
+    Age age = Age::fresh;
 };
 // Makes a directory, or opens the one that is there.
 [[nodiscard]] posix::Expected<MadeDirectory> make_directory(int parent, const std::string& name);
@@ -63,7 +68,7 @@ struct MadeDirectory {
 // mode. Goes on after what cannot be kept, and returns that failure last.
 [[nodiscard]] posix::Failure finish_file(int fd, const posix::Attributes& original, const Keeping& keeping,
                                          const std::optional<struct stat>& replaced);
-[[nodiscard]] posix::Failure finish_directory(const MadeDirectory& made, const posix::Attributes& original,
+[[nodiscard]] posix::Failure finish_directory(int fd, Age age, const posix::Attributes& original,
                                               const Keeping& keeping);
 // Gives owner and times to what cannot be opened: symbolic links and special files.
 [[nodiscard]] posix::Failure finish_at(int parent, const std::string& name, const posix::Attributes& original,

@@ -28,6 +28,8 @@ public:
     ~RemoteTarget();
 
     [[nodiscard]] const posix::File& file() const noexcept { return file_; }
+    // Returns the name the file has until commit().
+    [[nodiscard]] const std::string& path() const noexcept { return temporary_.empty() ? path_ : temporary_; }
     [[nodiscard]] bool is_regular() const noexcept { return regular_; }
     // Returns the regular file that the copy replaces, if there is one.
     [[nodiscard]] const std::optional<posix::Attributes>& replaced() const noexcept { return replaced_; }

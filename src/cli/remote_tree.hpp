@@ -26,8 +26,7 @@ namespace vfsproto::cli {
 [[nodiscard]] posix::Failure finish_remote_file(posix::Mount& mount, const posix::File& file,
                                                 const posix::Attributes& original, const Keeping& keeping,
                                                 const std::optional<posix::Attributes>& replaced);
-// Gives a directory that is `fresh` or one that was there its attributes.
-enum class Age : std::uint8_t { fresh, old };
+// Gives a directory its attributes.
 [[nodiscard]] posix::Failure finish_remote_directory(posix::Mount& mount, const std::string& path, Age age,
                                                      const posix::Attributes& original, const Keeping& keeping);
 // Gives owner and times to symbolic links and special files.

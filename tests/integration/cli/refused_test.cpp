@@ -1,36 +1,19 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Copies and renames where the host lacks what they would like to use, and two programs at work in one place.
+#include "integration/cli/refusing_host.hpp"
 #include "integration/cli/share.hpp"
+#include "integration/cli/tree.hpp"
 
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <memory>
 
 using namespace vfsproto::test;
 namespace fs = std::filesystem;
 
 namespace {
-
-// Preloads a library that lets these calls fail in programs started while it lives.
-class RefusingHost {
-public:
-    explicit RefusingHost(const std::string& calls) {
-        ::setenv("LD_PRELOAD", VFSPROTO_REFUSING_HOST, 1);
-        ::setenv("REFUSED_CALLS", calls.c_str(), 1);
-    }
-    ~RefusingHost() {
-        ::unsetenv("LD_PRELOAD");
-        ::unsetenv("REFUSED_CALLS");
-    }
-    RefusingHost(const RefusingHost&) = delete;
-    RefusingHost& operator=(const RefusingHost&) = delete;
-
-    [[nodiscard]] static bool missing() {
-        const bool none = std::string_view(VFSPROTO_REFUSING_HOST).empty();
-        if (none) skip("a sanitizer allows no preloaded library");
-        return none;
-    }
-};
 
 constexpr const char* kEperm = "1";
 constexpr const char* kEio = "5";
@@ -150,4 +133,33 @@ TEST_CASE("rm -rf beside another rm -rf: what is gone already is no error", "[cl
         CHECK(ran.err == "");
     }
     CHECK_FALSE(share.exists("tree"));
+}
+
+TEST_CASE("a tree much deeper than there are descriptors is copied both ways and removed", "[cli]") {
+    const Daemon kind = GENERATE(Daemon::c, Daemon::rust);
+    if (Virtiofsd::missing(kind)) return;
+    const Share share(Server::embedded);
+    constexpr int kDepth = 150;
+    fs::path at = share.path() / "tree";
+    for (int i = 0; i < kDepth; ++i, at /= "d") {
+        fs::create_directory(at);
+        std::ofstream(at / "f") << i;
+    }
+    const auto run_with_64 = [&](const std::string& arguments) {
+        const Virtiofsd daemon(kind, {}, share.path()); // has a limit of its own
+        const std::string line = "ulimit -n 64; exec " + std::string(VFSPROTO_PROGRAM) +
+                                 " --device vhost-user:" + daemon.socket() + " " + arguments + " >" +
+                                 share.beside("out").string();
+        INFO(arguments);
+        CHECK(std::system(line.c_str()) == 0);
+    };
+    const fs::path copy = share.beside("copy");
+    run_with_64("get -r -p tree " + copy.string());
+    CHECK(difference(describe_tree(share.path() / "tree"), describe_tree(copy)) == "");
+    run_with_64("put -r -p " + copy.string() + " back");
+    CHECK(difference(describe_tree(copy), describe_tree(share.path() / "back")) == "");
+    run_with_64("ls -R back");
+    run_with_64("tree back");
+    run_with_64("rm -r back");
+    CHECK_FALSE(share.exists("back"));
 }

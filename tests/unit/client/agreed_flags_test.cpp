@@ -60,7 +60,7 @@ TEST_CASE("who is not user 0 has set-id bits taken away where the server does th
           (wire::kSetattrSize | (kills ? wire::kSetattrKillSuidgid : 0)));
     f.answer_error(Errno::eacces);
     const std::vector<std::byte> data(10);
-    Counted<client::WriteOnce> once;
+    Counted<client::Single<Opcode::write>> once;
     once->call.data_in = {data.data(), 10, {}};
     once->call.args.size = 10;
     once->start(f.client, caller, 5);

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "xattr_copy.hpp"
+
+#include "program.hpp"
+
+#include <sys/xattr.h>
+
+#include <cerrno>
+#include <string_view>
+
+namespace vfsproto::cli {
+
+using posix::Expected;
+using posix::Failure;
+using wire::Errno;
+namespace abi = wire::linux_abi;
+
+namespace {
+
+bool is_kept(std::string_view name, KeptXattrs kept) noexcept {
+    if (kept == KeptXattrs::all) return true;
+    return kept == KeptXattrs::acls && (name == "system.posix_acl_access" || name == "system.posix_acl_default");
+}
+
+Expected<std::vector<std::string>> list_xattrs(int fd) {
+    std::string list(abi::kXattrListMax, '\0');
+    const ssize_t size = ::flistxattr(fd, list.data(), list.size());
+    if (size < 0) return local_failure(errno);
+    list.resize(static_cast<std::size_t>(size));
+    std::vector<std::string> names;
+    for (std::size_t at = 0; at < list.size(); at += names.back().size() + 1) names.emplace_back(list.c_str() + at);
+    return names;
+}
+
+Expected<std::vector<std::byte>> get_xattr(int fd, const std::string& name) {
+    std::vector<std::byte> value(abi::kXattrSizeMax);
+    const ssize_t size = ::fgetxattr(fd, name.c_str(), value.data(), value.size());
+    if (size < 0) return local_failure(errno);
+    value.resize(static_cast<std::size_t>(size));
+    return value;
+}
+
+template <class Get>
+Expected<Xattrs> read_all(const Expected<std::vector<std::string>>& names, KeptXattrs kept, Get&& get) {
+    if (!names) {
+        const bool has_none = names.failure().error == Errno::eopnotsupp || names.failure().error == Errno::enosys;
+        if (has_none && kept == KeptXattrs::acls) return Xattrs{};
+        return names.failure();
+    }
+    Xattrs all;
+    for (const std::string& name : *names) {
+        if (!is_kept(name, kept)) continue;
+        auto value = get(name);
+        if (!value && value.failure().error == Errno::enodata) continue; // removed meanwhile
+        if (!value) return value.failure();
+        all.push_back({name, std::move(*value)});
+    }
+    return all;
+}
+
+template <class Set> Failure write_all(const Xattrs& xattrs, XattrStep step, Set&& set) {
+    Failure first;
+    for (const Xattr& xattr : xattrs) {
+        const XattrStep its_step =
+            xattr.name.starts_with("security.") ? XattrStep::after_owner : XattrStep::before_owner;
+        if (its_step != step) continue;
+        const Failure failure = set(xattr);
+        if (!first.happened()) first = failure;
+    }
+    return first;
+}
+
+} // namespace
+
+Expected<Xattrs> read_xattrs(int fd, KeptXattrs kept) {
+    if (kept == KeptXattrs::none) return Xattrs{};
+    return read_all(list_xattrs(fd), kept, [fd](const std::string& name) { return get_xattr(fd, name); });
+}
+
+Expected<Xattrs> read_xattrs(posix::Mount& mount, const std::string& path, KeptXattrs kept) {
+    if (kept == KeptXattrs::none) return Xattrs{};
+    return read_all(mount.list_xattrs(path, posix::LastLink::keep), kept,
+                    [&](const std::string& name) { return mount.get_xattr(path, name, posix::LastLink::keep); });
+}
+
+Failure write_xattrs(int fd, const Xattrs& xattrs, XattrStep step) {
+    return write_all(xattrs, step, [fd](const Xattr& xattr) {
+        const int done = ::fsetxattr(fd, xattr.name.c_str(), xattr.value.data(), xattr.value.size(), 0);
+        return done == 0 ? Failure() : local_failure(errno);
+    });
+}
+
+Failure write_xattrs(posix::Mount& mount, const std::string& path, const Xattrs& xattrs, XattrStep step) {
+    return write_all(xattrs, step, [&](const Xattr& xattr) {
+        return mount.set_xattr(path, xattr.name, xattr.value, posix::XattrSpace::create_or_replace,
+                               posix::LastLink::keep);
+    });
+}
+
+} // namespace vfsproto::cli
