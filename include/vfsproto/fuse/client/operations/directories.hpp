@@ -11,8 +11,8 @@ using ReleaseDirectory = Single<wire::Opcode::releasedir>;
 using SyncDirectory = Single<wire::Opcode::fsyncdir>;
 
 // One READDIRPLUS; or READDIR, where the server has no other, answers READDIRPLUS with an error, or the caller wants names
-// alone. The records in the buffer are the server's bytes: read them with wire/dirents.hpp. The host counts a lookup for each record of the plus form
-// with a nodeid other than 0 and a name other than "." and "..". 0 bytes = the end.
+// alone. The records in the buffer are the server's bytes: read them with wire/dirents.hpp. The host counts a lookup for each
+// record of the plus form with a nodeid other than 0 and a name other than "." and "..". 0 bytes = the end.
 class ReadDirectory final : public Operation {
 public:
     // `buffer` at least 4096 bytes: both known servers answer "end" when not one record fits. No more of it is used than
