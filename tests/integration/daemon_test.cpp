@@ -8,6 +8,7 @@
 #include "vfsproto/posix/io_queue.hpp"
 #include "vfsproto/posix/mount.hpp"
 
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <cstring>
@@ -135,6 +136,31 @@ TEST_CASE("with killpriv v2 a change by somebody else than root takes the set-id
     restore();
     REQUIRE(mount.open_file("/tool", kOWronly | kOTrunc));
     CHECK(mode_now() == 0777);
+}
+
+TEST_CASE("a daemon that cannot look up every entry of a directory still has it listed", "[integration]") {
+    const Daemon kind = GENERATE(Daemon::c, Daemon::rust);
+    if (Virtiofsd::missing(kind)) return;
+    constexpr int kFiles = 300;
+    constexpr rlim_t kDescriptors = 100; // fewer than one READDIRPLUS looks up
+    Virtiofsd daemon(kind);
+    std::set<std::string> expected;
+    for (int i = 0; i < kFiles; ++i) {
+        const std::string name = "file-" + std::to_string(i);
+        std::ofstream(daemon.source() / name) << "x";
+        expected.insert(name);
+    }
+    const Connected connected = connect(daemon);
+    INFO(connected.trouble);
+    REQUIRE(connected.mount);
+    REQUIRE(connected.mount->stat("/")); // a daemon that answers will not raise its limit any more
+    const rlimit limit{kDescriptors, kDescriptors};
+    REQUIRE(::prlimit(daemon.pid(), RLIMIT_NOFILE, &limit, nullptr) == 0);
+    const auto entries = connected.mount->list("/");
+    REQUIRE(entries);
+    std::set<std::string> found;
+    for (const auto& entry : *entries) found.insert(entry.name);
+    CHECK((found == expected));
 }
 
 TEST_CASE("virtiofsd serves rings of any size, down to two entries", "[integration]") {

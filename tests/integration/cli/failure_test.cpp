@@ -3,7 +3,6 @@
 #include "integration/cli/share.hpp"
 #include "support/watchdog.hpp"
 
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -277,28 +276,6 @@ TEST_CASE("a standard descriptor that is closed does not become a file of ours",
     CHECK(run_without("get file " + share.beside("got").string(), "<&- >&- 2>&-") == 0);
     CHECK(Share::contents(share.beside("got")) == "content");
     CHECK_FALSE(share.exists("copy"));
-}
-
-TEST_CASE("a daemon that cannot look up every entry of a directory still has it listed", "[cli]") {
-    const Daemon kind = GENERATE(Daemon::c, Daemon::rust);
-    if (Virtiofsd::missing(kind)) return;
-    const Watchdog watchdog("a listing by a daemon that is short of descriptors");
-    const Share share(Server::embedded);
-    constexpr int kFiles = 300;
-    constexpr rlim_t kDescriptors = 100; // fewer than one READDIRPLUS looks up
-    for (int i = 0; i < kFiles; ++i) share.write("file-" + std::to_string(i), "x");
-    Virtiofsd daemon(kind, {}, share.path());
-    const rlimit limit{kDescriptors, kDescriptors};
-    REQUIRE(::prlimit(daemon.pid(), RLIMIT_NOFILE, &limit, nullptr) == 0);
-    const Ran ran = run_program({"--device", "vhost-user:" + daemon.socket(), "ls", "-l"});
-    // A LOOKUP may come before the FORGETs that make room for it: such an entry is listed without its attributes, and named.
-    CHECK(std::count(ran.out.begin(), ran.out.end(), '\n') == kFiles);
-    CHECK(ran.status == (ran.err.empty() ? 0 : 1));
-    std::istringstream complaints(ran.err);
-    for (std::string line; std::getline(complaints, line);) {
-        CHECK(line.starts_with("vfsproto: ls: /file-"));
-        CHECK(line.ends_with("Too many open files (EMFILE)"));
-    }
 }
 
 TEST_CASE("files may be called as commands are", "[cli]") {
