@@ -22,7 +22,7 @@ struct Temporaries {
     std::mutex mutex;
     std::vector<Temporary> all;
 };
-Temporaries& temporaries() noexcept {
+Temporaries& temporaries() {
     static auto* const kept = new Temporaries; // never destroyed: threads may end after main()
     return *kept;
 }
