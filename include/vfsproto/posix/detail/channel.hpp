@@ -91,30 +91,40 @@ private:
         std::uint32_t registered = 0;
     };
 
+    // These lead from an attachment to an open session (channel_start.cpp).
     [[nodiscard]] Failure start();
     [[nodiscard]] Failure connect();
     [[nodiscard]] Failure make_lane();
     [[nodiscard]] Failure open_session();
     void settle_limits() noexcept;
-    void close_session() noexcept;
+    void watch_for_silence();
+
+    // The session's messages are moved, and waited for (channel.cpp, channel_waits.hpp).
     static void after_drain(void* owner) noexcept;
     void lane_drained() noexcept VFSPROTO_REQUIRES(shared_lane_.mutex());
     void pump() noexcept VFSPROTO_REQUIRES(shared_lane_.mutex());
     void after_pump() noexcept VFSPROTO_REQUIRES(shared_lane_.mutex());
-    template <class Done> [[nodiscard]] bool pump_until(Done&& done) noexcept;
-    void await_forgets();
-    void free_forgotten() noexcept;
+    template <class Done> [[nodiscard]] bool pump_until(Done&& done) noexcept VFSPROTO_EXCLUDES(shared_lane_.mutex());
+    [[nodiscard]] bool wait_for_interrupt(client::SessionWaits waits,
+                                          std::chrono::steady_clock::time_point until) noexcept
+        VFSPROTO_EXCLUDES(shared_lane_.mutex());
+
+    // Nodes go back to the server (channel_forgets.cpp).
+    void await_forgets() VFSPROTO_EXCLUDES(shared_lane_.mutex());
+    void free_forgotten() noexcept; // with the lock held, or when there is no other thread any more
+
+    // A slow request is told from a silent device (channel_probe.cpp).
+    [[nodiscard]] std::optional<std::uint64_t> progress() VFSPROTO_EXCLUDES(shared_lane_.mutex());
+    void finish_probe() noexcept VFSPROTO_EXCLUDES(shared_lane_.mutex());
+
+    // The device's end (channel_end.cpp).
+    void close_session() noexcept VFSPROTO_EXCLUDES(shared_lane_.mutex());
     void fail(Errc why) noexcept VFSPROTO_REQUIRES(shared_lane_.mutex());
     void stop_device() noexcept VFSPROTO_REQUIRES(shared_lane_.mutex());
-    void note_end(Errc stopped) noexcept; // what stopping the device said
-    [[nodiscard]] std::optional<std::uint64_t> progress();
-    void finish_probe() noexcept;
-    void device_gone() noexcept;
-    void watch_for_silence();
-    void device_silent() noexcept;
+    void note_end(Errc stopped) noexcept VFSPROTO_EXCLUDES(attachment_mutex_); // what stopping the device said
+    void device_gone() noexcept VFSPROTO_EXCLUDES(shared_lane_.mutex());
+    void device_silent() noexcept VFSPROTO_EXCLUDES(shared_lane_.mutex());
     void wake_all() noexcept VFSPROTO_REQUIRES(shared_lane_.mutex());
-    [[nodiscard]] bool wait_for_interrupt(client::SessionWaits waits,
-                                          std::chrono::steady_clock::time_point until) noexcept;
 
     ChannelOptions options_;
     std::unique_ptr<backends::Attachment> attachment_;
@@ -132,9 +142,12 @@ private:
     PieceLimits write_limits_{};
     Errc failed_ VFSPROTO_GUARDED_BY(shared_lane_.mutex()) = Errc::ok;
     // A device that would not stop may still write to memory of ours: none of it is used for anything else.
-    enum class DeviceEnd : std::uint8_t { stopped, may_still_write } end_ = DeviceEnd::stopped;
+    enum class DeviceEnd : std::uint8_t {
+        stopped,
+        may_still_write
+    } end_ VFSPROTO_GUARDED_BY(attachment_mutex_) = DeviceEnd::stopped;
     // Completions of the hiprio queue, when a wait for one was given up.
-    std::optional<std::uintptr_t> hiprio_used_when_stuck_;
+    std::optional<std::uintptr_t> hiprio_used_when_stuck_ VFSPROTO_GUARDED_BY(shared_lane_.mutex());
     client::Single<wire::Opcode::statfs> probe_;
     bool probing_ VFSPROTO_GUARDED_BY(shared_lane_.mutex()) = false;  // probe_ is under way
     bool stopping_ VFSPROTO_GUARDED_BY(shared_lane_.mutex()) = false; // a thread is in stop_device()

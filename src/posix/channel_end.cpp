@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Channel: the ends of a device. The session is closed, the device is gone, silent, or broke the rules and is stopped.
+#include "channel_waits.hpp"
+
+#include "vfsproto/backends/file_descriptor.hpp"
+
+namespace vfsproto::posix {
+
+using client::SessionState;
+
+Channel::~Channel() {
+    silence_.reset();
+    finish_probe();
+    if (queues_ != nullptr && connection_.session().state() == SessionState::ready) close_session();
+    std::unique_ptr<backends::QueueSet> queues;
+    {
+        // device_gone() may come as long as there is an attachment.
+        const SharedLane::Lock lock(shared_lane_);
+        queues = std::move(queues_);
+    }
+    if (queues != nullptr) note_end(queues->stop());
+    queues.reset();
+    // A device that stopped touches nothing: what it could reach may go. Else the memory is left to the attachment.
+    if (end_ == DeviceEnd::stopped) {
+        if (lane_memory_.size() != 0) attachment_->release(lane_memory_);
+        if (session_memory_.size() != 0) attachment_->release(session_memory_);
+    }
+    free_forgotten();
+    attachment_.reset();
+}
+
+void Channel::close_session() noexcept {
+    {
+        const SharedLane::Lock lock(shared_lane_);
+        if (connection_.close() != Errc::ok) return;
+    }
+    const bool closed = pump_until([this] { return connection_.is_settled(); });
+    if (closed) return;
+    // The server is stuck. The FORGETs that still wait for it come back to be freed.
+    const SharedLane::Lock lock(shared_lane_);
+    fail(Errc::transport_failed);
+}
+
+void Channel::fail(Errc why) noexcept {
+    if (failed_ != Errc::ok) return;
+    failed_ = why;
+    // A device that broke the rules may still write to buffers; it must be stopped before they are given back.
+    if (why != Errc::device_gone) stop_device();
+    connection_.fail(why);
+    free_forgotten();
+}
+
+// Stopping may take seconds: meanwhile new calls are refused, and no lock of the lane is held. The thread that found the
+// failure is the poller, or nobody is: what is in flight stays so until fail_all().
+void Channel::stop_device() noexcept {
+    lane_.refuse(failed_);
+    stopping_ = true;
+    Errc stopped = Errc::ok;
+    {
+        const SharedLane::Unlocked unlocked(shared_lane_);
+        const MutexLock lock(attachment_mutex_);
+        stopped = queues_->stop();
+    }
+    stopping_ = false;
+    note_end(stopped);
+}
+
+void Channel::note_end(Errc stopped) noexcept {
+    const MutexLock lock(attachment_mutex_);
+    if (stopped != Errc::ok && stopped != Errc::device_gone) end_ = DeviceEnd::may_still_write;
+}
+
+// Is called on a thread of the attachment's.
+void Channel::device_gone() noexcept {
+    const SharedLane::Lock lock(shared_lane_);
+    if (queues_ == nullptr || shared_lane_.client().lane == nullptr) {
+        failed_ = Errc::device_gone;
+        return;
+    }
+    fail(Errc::device_gone);
+    wake_all();
+}
+
+void Channel::device_silent() noexcept {
+    const SharedLane::Lock lock(shared_lane_);
+    fail(Errc::transport_failed);
+    wake_all();
+}
+
+void Channel::wake_all() noexcept {
+    shared_lane_.nudge();
+    backends::signal_unless_full(queues_->hiprio().wait_fd);
+}
+
+} // namespace vfsproto::posix

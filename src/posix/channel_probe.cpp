@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Channel: the STATFS that tells a slow request from a silent device.
+#include "vfsproto/posix/detail/channel.hpp"
+
+namespace vfsproto::posix {
+
+using Clock = std::chrono::steady_clock;
+
+// Returns what the silence watch compares. A server may rightly take minutes for an FSYNC or a lock: it is asked for a STATFS
+// beside them, and owes that answer.
+std::optional<std::uint64_t> Channel::progress() {
+    std::uint64_t finished = 0;
+    {
+        const SharedLane::Lock lock(shared_lane_);
+        if (lane_.in_flight() == 0) return std::nullopt;
+        finished = lane_.finished();
+        if (probing_ || failed_ != Errc::ok || lane_.awaits_prompt_reply()) return finished;
+        probing_ = true;
+    }
+    probe_.user = this;
+    probe_.on_finish = [](client::Operation& probe) noexcept {
+        auto& channel = *static_cast<Channel*>(probe.user);
+        channel.shared_lane_.mutex().assert_held();
+        channel.probing_ = false;
+    };
+    shared_lane_.start(probe_, wire::kRootNodeId);
+    shared_lane_.flush();
+    return finished;
+}
+
+// Polls for the probe: nobody else does once the requests it was sent beside are over.
+void Channel::finish_probe() noexcept {
+    const auto until = Clock::now() + options_.patience;
+    for (;;) {
+        {
+            const SharedLane::Lock lock(shared_lane_);
+            while (probing_ && failed_ == Errc::ok && lane_.drain() != 0) {}
+            if (!probing_ || failed_ != Errc::ok || lane_.error() != Errc::ok) return;
+            if (lane_.arm_each().next == client::ArmOutcome::Next::look_again) continue;
+        }
+        if (!wait_for_interrupt({.control = true}, until)) return;
+    }
+}
+
+} // namespace vfsproto::posix
