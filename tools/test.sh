@@ -77,7 +77,7 @@ elif [[ $scope == small ]]; then
     if build dev; then ctest_in dev; fi
     each_check
     part asan -L unit
-    part tsan -R '^(sim_|unit_(loopback|vhost_user|posix))'
+    part tsan -R '^(sim_|unit_(serving|loopback|vhost_user|posix))'
 else
     fuzz_seconds=5
     [[ $scope == nightly ]] && fuzz_seconds=600
@@ -87,7 +87,7 @@ else
     each_check
     # Each build is one for what it alone finds: ASan for all code, TSan for code with threads, clang for the whole product
     # (its warnings, its lock rules) and for the core's tests, two machines for byte order and word size. At night all of it.
-    threads='^(sim_|hostile_client|model|integration|peers|unit_(posix|loopback|passthrough|vhost_user|vfio_pci)$)'
+    threads='^(sim_|hostile_client|model|integration|peers|unit_(posix|serving|loopback|passthrough|vhost_user|vfio_pci)$)'
     core='^(sim_|hostile_virtqueue|unit_(base|virtqueue|transport|wire|client|server)$)'
     machines=(s390x i686)
     if [[ $scope == nightly ]]; then
