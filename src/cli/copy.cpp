@@ -67,18 +67,29 @@ bool CopyRun::settle(const std::string& path, const posix::Failure& kept) {
     return true;
 }
 
-Xattrs CopyRun::xattrs_of(int fd, const std::string& path) {
-    auto xattrs = read_xattrs(fd, keeping.xattrs);
+Xattrs CopyRun::usable(posix::Expected<Xattrs> xattrs, const std::string& path) {
     if (xattrs) return std::move(*xattrs);
     settle(path, xattrs.failure());
     return {};
 }
 
+Xattrs CopyRun::xattrs_of(int fd, const std::string& path) { return usable(read_xattrs(fd, keeping.xattrs), path); }
+
 Xattrs CopyRun::xattrs_of(const std::string& remote) {
-    auto xattrs = read_xattrs(mount, remote, keeping.xattrs);
-    if (xattrs) return std::move(*xattrs);
-    settle(remote, xattrs.failure());
-    return {};
+    return usable(read_xattrs(mount, remote, keeping.xattrs), remote);
+}
+
+// A symbolic link has no access control list.
+KeptXattrs CopyRun::kept_unopened(std::uint32_t mode) const noexcept {
+    return posix::is_symlink(mode) && keeping.xattrs != KeptXattrs::all ? KeptXattrs::none : keeping.xattrs;
+}
+
+Xattrs CopyRun::unopened_xattrs_of(int parent, const std::string& name, std::uint32_t mode, const std::string& path) {
+    return usable(read_xattrs_at(parent, name, kept_unopened(mode)), path);
+}
+
+Xattrs CopyRun::unopened_xattrs_of(const std::string& remote, std::uint32_t mode) {
+    return usable(read_xattrs(mount, remote, kept_unopened(mode)), remote);
 }
 
 void CopyRun::without_hard_links(const std::string& path, const posix::Failure& why) {
@@ -121,7 +132,7 @@ void describe(Arguments& sub, CopyOptions& options) {
     sub.add_flag("-r,--recursive", options.recursive, "directories with all below them");
     sub.add_flag("-p,--preserve", options.preserve,
                  "owner, mode with its set-id bits, access control lists, and times of the originals");
-    sub.add_flag("-X,--xattrs", options.xattrs, "extended attributes of files and directories too");
+    sub.add_flag("-X,--xattrs", options.xattrs, "extended attributes too");
     sub.add_flag("--devices", options.devices, "make device nodes");
 }
 

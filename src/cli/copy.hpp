@@ -69,10 +69,12 @@ public:
     // True if the attributes were set, or cannot be kept where the copy is, which is said once for each reason. With
     // --preserve the program leaves with 1 then, though the bytes are copied.
     bool settle(const std::string& path, const posix::Failure& kept);
-    // The extended attributes that are kept; none where they cannot be read, which is said as settle() says it. Of symbolic
-    // links and special files none are kept.
+    // The extended attributes that are kept; none where they cannot be read, which is said as settle() says it.
     Xattrs xattrs_of(int fd, const std::string& path);
     Xattrs xattrs_of(const std::string& remote);
+    // Those of a symbolic link or a special file, which is not opened: `name` in the directory `parent`, or at the server.
+    Xattrs unopened_xattrs_of(int parent, const std::string& name, std::uint32_t mode, const std::string& path);
+    Xattrs unopened_xattrs_of(const std::string& remote, std::uint32_t mode);
 
     // Says once that files of several names become several files.
     void without_hard_links(const std::string& path, const posix::Failure& why);
@@ -93,6 +95,10 @@ public:
     std::set<wire::Errno> warned;
     bool warned_of_links = false;
     Workers workers; // ends before what its jobs use
+
+private:
+    Xattrs usable(posix::Expected<Xattrs> xattrs, const std::string& path);
+    [[nodiscard]] KeptXattrs kept_unopened(std::uint32_t mode) const noexcept;
 };
 
 [[nodiscard]] FileIdentity identity_of(const posix::Attributes& attributes, std::uint64_t space) noexcept;

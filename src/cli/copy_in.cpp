@@ -310,19 +310,25 @@ private:
         target.resize(static_cast<std::size_t>(length));
         if (!run_.note(found.remote, make_remote_symlink(run_.mount, found.remote, target))) return;
         ++run_.tally.symlinks;
-        set_attributes_of(found);
+        set_attributes_of(found, (*parent)->get());
     }
 
     void special(const Found& found) {
         if (!run_.wants_node(found.local(), found.attributes.mode)) return;
+        const auto parent = found.parent->directory->open();
+        if (!run_.note(found.parent->local, parent)) return;
         const std::uint32_t mode = node_mode(found.attributes.mode, run_.keeping);
         if (!run_.note(found.remote, make_remote_node(run_.mount, found.remote, mode, found.attributes.rdev))) return;
         ++run_.tally.special_files;
-        set_attributes_of(found);
+        set_attributes_of(found, (*parent)->get());
     }
 
-    void set_attributes_of(const Found& found) {
-        run_.settle(found.remote, finish_remote_at(run_.mount, found.remote, found.attributes, run_.keeping));
+    void set_attributes_of(const Found& found, int parent) {
+        const std::string& remote = found.remote;
+        const Xattrs xattrs = run_.unopened_xattrs_of(parent, found.name, found.attributes.mode, found.local());
+        run_.settle(remote, write_xattrs(run_.mount, remote, xattrs, XattrStep::before_owner));
+        run_.settle(remote, finish_remote_at(run_.mount, remote, found.attributes, run_.keeping));
+        run_.settle(remote, write_xattrs(run_.mount, remote, xattrs, XattrStep::after_owner));
     }
 
     CopyRun& run_;

@@ -272,7 +272,7 @@ private:
         if (!run_.note(found.parent->local, parent)) return;
         if (!run_.note(found.local(), make_symlink((*parent)->get(), found.name, *target))) return;
         ++run_.tally.symlinks;
-        run_.settle(found.local(), finish_at((*parent)->get(), found.name, found.attributes, run_.keeping));
+        set_attributes_of(found, (*parent)->get());
     }
 
     void special(const Found& found) {
@@ -283,7 +283,15 @@ private:
         const Failure failure = make_node((*parent)->get(), found.name, mode, found.attributes.rdev);
         if (!run_.note(found.local(), failure)) return;
         ++run_.tally.special_files;
-        run_.settle(found.local(), finish_at((*parent)->get(), found.name, found.attributes, run_.keeping));
+        set_attributes_of(found, (*parent)->get());
+    }
+
+    void set_attributes_of(const Found& found, int parent) {
+        const std::string local = found.local();
+        const Xattrs xattrs = run_.unopened_xattrs_of(found.remote, found.attributes.mode);
+        run_.settle(local, write_xattrs_at(parent, found.name, xattrs, XattrStep::before_owner));
+        run_.settle(local, finish_at(parent, found.name, found.attributes, run_.keeping));
+        run_.settle(local, write_xattrs_at(parent, found.name, xattrs, XattrStep::after_owner));
     }
 
     CopyRun& run_;

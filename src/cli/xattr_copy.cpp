@@ -3,6 +3,8 @@
 
 #include "program.hpp"
 
+#include <fmt/format.h>
+
 #include <sys/xattr.h>
 
 #include <cerrno>
@@ -22,9 +24,13 @@ bool is_kept(std::string_view name, KeptXattrs kept) noexcept {
     return kept == KeptXattrs::acls && (name == "system.posix_acl_access" || name == "system.posix_acl_default");
 }
 
-Expected<std::vector<std::string>> list_xattrs(int fd) {
+// Returns a path to a name in an open directory. The calls that begin with l do not follow the name itself.
+std::string path_at(int parent, const std::string& name) { return fmt::format("/proc/self/fd/{}/{}", parent, name); }
+
+// Calls `list` with a buffer, which returns how much of it is filled, or -1 and errno.
+template <class List> Expected<std::vector<std::string>> list_xattrs(List&& call) {
     std::string list(abi::kXattrListMax, '\0');
-    const ssize_t size = ::flistxattr(fd, list.data(), list.size());
+    const ssize_t size = call(list.data(), list.size());
     if (size < 0) return local_failure(errno);
     list.resize(static_cast<std::size_t>(size));
     std::vector<std::string> names;
@@ -32,9 +38,9 @@ Expected<std::vector<std::string>> list_xattrs(int fd) {
     return names;
 }
 
-Expected<std::vector<std::byte>> get_xattr(int fd, const std::string& name) {
+template <class Get> Expected<std::vector<std::byte>> get_xattr(Get&& call) {
     std::vector<std::byte> value(abi::kXattrSizeMax);
-    const ssize_t size = ::fgetxattr(fd, name.c_str(), value.data(), value.size());
+    const ssize_t size = call(value.data(), value.size());
     if (size < 0) return local_failure(errno);
     value.resize(static_cast<std::size_t>(size));
     return value;
@@ -74,7 +80,20 @@ template <class Set> Failure write_all(const Xattrs& xattrs, XattrStep step, Set
 
 Expected<Xattrs> read_xattrs(int fd, KeptXattrs kept) {
     if (kept == KeptXattrs::none) return Xattrs{};
-    return read_all(list_xattrs(fd), kept, [fd](const std::string& name) { return get_xattr(fd, name); });
+    const auto names = list_xattrs([fd](char* to, std::size_t size) { return ::flistxattr(fd, to, size); });
+    return read_all(names, kept, [fd](const std::string& name) {
+        return get_xattr([&](void* to, std::size_t size) { return ::fgetxattr(fd, name.c_str(), to, size); });
+    });
+}
+
+Expected<Xattrs> read_xattrs_at(int parent, const std::string& name, KeptXattrs kept) {
+    if (kept == KeptXattrs::none) return Xattrs{};
+    const std::string path = path_at(parent, name);
+    const auto names = list_xattrs([&](char* to, std::size_t size) { return ::llistxattr(path.c_str(), to, size); });
+    return read_all(names, kept, [&](const std::string& xattr) {
+        return get_xattr(
+            [&](void* to, std::size_t size) { return ::lgetxattr(path.c_str(), xattr.c_str(), to, size); });
+    });
 }
 
 Expected<Xattrs> read_xattrs(posix::Mount& mount, const std::string& path, KeptXattrs kept) {
@@ -86,6 +105,14 @@ Expected<Xattrs> read_xattrs(posix::Mount& mount, const std::string& path, KeptX
 Failure write_xattrs(int fd, const Xattrs& xattrs, XattrStep step) {
     return write_all(xattrs, step, [fd](const Xattr& xattr) {
         const int done = ::fsetxattr(fd, xattr.name.c_str(), xattr.value.data(), xattr.value.size(), 0);
+        return done == 0 ? Failure() : local_failure(errno);
+    });
+}
+
+Failure write_xattrs_at(int parent, const std::string& name, const Xattrs& xattrs, XattrStep step) {
+    const std::string path = path_at(parent, name);
+    return write_all(xattrs, step, [&path](const Xattr& xattr) {
+        const int done = ::lsetxattr(path.c_str(), xattr.name.c_str(), xattr.value.data(), xattr.value.size(), 0);
         return done == 0 ? Failure() : local_failure(errno);
     });
 }

@@ -22,12 +22,15 @@ using Xattrs = std::vector<Xattr>;
 // Read what is to be kept of a file. A source without extended attributes has no lists either, which is no failure; all of
 // them cannot be read there, which is one (EOPNOTSUPP). Symbolic links are not followed.
 [[nodiscard]] posix::Expected<Xattrs> read_xattrs(int fd, KeptXattrs kept);
+// Does the same for a symbolic link or a special file, which cannot be opened: `name` in the directory `parent`.
+[[nodiscard]] posix::Expected<Xattrs> read_xattrs_at(int parent, const std::string& name, KeptXattrs kept);
 [[nodiscard]] posix::Expected<Xattrs> read_xattrs(posix::Mount& mount, const std::string& path, KeptXattrs kept);
 
 // before_owner: those that need permission to write. after_owner: those of "security.", which a new owner or mode takes away.
 enum class XattrStep : std::uint8_t { before_owner, after_owner };
 // Set them, and go on after a failure; return the first.
 [[nodiscard]] posix::Failure write_xattrs(int fd, const Xattrs& xattrs, XattrStep step);
+[[nodiscard]] posix::Failure write_xattrs_at(int parent, const std::string& name, const Xattrs& xattrs, XattrStep step);
 [[nodiscard]] posix::Failure write_xattrs(posix::Mount& mount, const std::string& path, const Xattrs& xattrs,
                                           XattrStep step);
 

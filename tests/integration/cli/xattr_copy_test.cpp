@@ -3,6 +3,7 @@
 #include "integration/cli/refusing_host.hpp"
 #include "integration/cli/share.hpp"
 
+#include <sys/stat.h>
 #include <sys/xattr.h>
 
 #include <algorithm>
@@ -38,6 +39,18 @@ std::string get(const fs::path& path, const char* name) {
     return value;
 }
 
+// The same for a file itself, which may be a symbolic link: Linux has no user attributes there.
+constexpr const char* kTrusted = "trusted.note";
+bool set_own(const fs::path& path, std::string_view value) {
+    return ::lsetxattr(path.c_str(), kTrusted, value.data(), value.size(), 0) == 0;
+}
+std::string get_own(const fs::path& path) {
+    std::string value(1024, '\0');
+    const ssize_t size = ::lgetxattr(path.c_str(), kTrusted, value.data(), value.size());
+    value.resize(size < 0 ? 0 : static_cast<std::size_t>(size));
+    return value;
+}
+
 // Makes a directory and a file in it, both with a note. False where this host's file system has no such attributes.
 bool make_noted(const fs::path& tree) {
     fs::create_directory(tree);
@@ -66,6 +79,35 @@ TEST_CASE("-X keeps extended attributes of files and directories, and without it
     const fs::path bare = share.beside("bare");
     CHECK(share.output({"get", "-p", "tree/file", bare.string()}) == "");
     CHECK(get(bare, kNote) == "");
+}
+
+TEST_CASE("-X keeps extended attributes of symbolic links and special files", "[cli]") {
+    const Share share(Server::embedded); // the daemons give up what a trusted attribute takes
+    const fs::path tree = share.path() / "tree";
+    fs::create_directory(tree);
+    fs::create_symlink("nowhere", tree / "link");
+    REQUIRE(::mkfifo((tree / "fifo").c_str(), 0600) == 0);
+    if (!set_own(tree / "link", "of the link") || !set_own(tree / "fifo", "of the FIFO")) {
+        return skip("only root has trusted attributes, and only where the file system has them");
+    }
+    const fs::path copy = share.beside("copy");
+    CHECK(share.output({"get", "-r", "-X", "tree", copy.string()}) == "");
+    CHECK(get_own(copy / "link") == "of the link");
+    CHECK(get_own(copy / "fifo") == "of the FIFO");
+    CHECK(share.output({"put", "-r", "-p", "-X", copy.string(), "back"}) == "");
+    CHECK(get_own(share.path() / "back/link") == "of the link");
+    CHECK(get_own(share.path() / "back/fifo") == "of the FIFO");
+    CHECK(share.output({"put", "-r", "-p", copy.string(), "bare"}) == "");
+    CHECK(get_own(share.path() / "bare/link") == "");
+
+    if (RefusingHost::missing()) return;
+    const RefusingHost host("lsetxattr=95"); // EOPNOTSUPP
+    const Ran ran = share.run({"get", "-r", "-X", "tree", share.beside("without").string()});
+    CHECK(ran.status == 1);
+    INFO(ran.err);
+    CHECK(std::count(ran.err.begin(), ran.err.end(), '\n') == 1);
+    CHECK(ran.err.find("cannot be kept") != std::string::npos);
+    CHECK(fs::is_symlink(share.beside("without") / "link"));
 }
 
 TEST_CASE("-p keeps access control lists", "[cli]") {

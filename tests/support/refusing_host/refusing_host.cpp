@@ -56,6 +56,12 @@ int fsetxattr(int fd, const char* name, const void* value, size_t size, int flag
     return next_of<int (*)(int, const char*, const void*, size_t, int)>("fsetxattr")(fd, name, value, size, flags);
 }
 
+int lsetxattr(const char* path, const char* name, const void* value, size_t size, int flags) {
+    if (is_refused("lsetxattr")) return -1;
+    return next_of<int (*)(const char*, const char*, const void*, size_t, int)>("lsetxattr")(path, name, value, size,
+                                                                                             flags);
+}
+
 int renameat2(int from, const char* old_name, int to, const char* new_name, unsigned flags) {
     if (flags != 0 && is_refused("renameat2")) return -1;
     return next_of<int (*)(int, const char*, int, const char*, unsigned)>("renameat2")(from, old_name, to, new_name,
