@@ -66,8 +66,7 @@ void print_result(Program& program, const BenchOptions& options, const BenchResu
 
 void run(Program& program, const BenchOptions& options) {
     if ((options.op == BenchOp::readdir) && options.iodepth != 1) {
-        program.report("--iodepth", "readdir reads one listing after the other: use --jobs");
-        throw Leave{ExitCode::usage};
+        program.refuse("--iodepth", "readdir reads one listing after the other: use --jobs");
     }
     const BenchResult result = run_bench(program.mount(), options);
     // An interrupted run prints what it measured until then.
@@ -86,25 +85,27 @@ bool choose(BenchOptions& options, std::string_view word) {
 
 void describe(Arguments& sub, BenchOptions& options) {
     sub.add_word(
-        "--op", [&options](const std::string& word) { return choose(options, word); },
-        "read, write, randread, randwrite, stat, create, readdir or null");
-    sub.add_size("--bs", options.block_size, kLargestBlock, "bytes of one transfer (4k, 1m)");
-    sub.add_size("--size", options.size, kLargestFile, "bytes of the file it works on (256m)");
+           "--op", [&options](const std::string& word) { return choose(options, word); },
+           "read, write, randread, randwrite, stat, create, readdir or null")
+        .without_it("read");
+    sub.add_size("--bs", options.block_size, kLargestBlock, "bytes of one transfer").without_it("4K");
+    sub.add_size("--size", options.size, kLargestFile, "bytes of the file it works on").without_it("256M");
     sub.add_option("--iodepth", options.iodepth, "requests of one job on their way").between(1, 1024);
-    sub.add_option(
-           "--buffers", options.buffers,
-           "blocks of memory its transfers take turns with (one for each of them, of reads as many as 8 MiB hold)")
+    sub.add_option("--buffers", options.buffers, "blocks of memory its transfers take turns with")
+        .without_it("one for each, of reads as many as 8 MiB hold")
         .between(1, 1024);
     sub.add_option("--jobs", options.jobs, "threads").between(1, 256);
     sub.add_option("--seconds", options.seconds, "how long").between(0.01, 86400);
     sub.add_option("--count", options.count, "operations of one job, instead of a time");
-    sub.add_option("--path", options.path, "work on this; without it, on a file or directory made for it");
+    sub.add_option("--path", options.path, "the file or directory to work on")
+        .shown_as("PATH")
+        .without_it("one that is made for it");
 }
 
 } // namespace
 
 void add_bench(Commands& commands) {
-    commands.add<BenchOptions>({"bench", "measure the device", Effect::changes}, describe, run);
+    commands.add<BenchOptions>({"bench", "Measure the device", Effect::changes}, describe, run);
 }
 
 } // namespace vfsproto::cli

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The command line: what a command says of its options and arguments, and the parser. The parser's library is large; only
-// command_line.cpp includes it.
+// command_line.cpp, complaint.cpp and help_formatter.cpp include it.
 #pragma once
 
 #include <cstdint>
@@ -22,8 +22,6 @@ public:
     explicit Argument(CLI::Option& option) noexcept : option_(&option) {}
 
     Argument& required();
-    // Wants two words or more.
-    Argument& two_or_more();
     // Wants a number from `least` to `most`.
     Argument& between(double least, double most);
     Argument& excludes(const Argument& other);
@@ -31,6 +29,8 @@ public:
     Argument& from_variable(const char* name);
     // Names the value in the help.
     Argument& shown_as(const char* value);
+    // Says in the help what holds without the option. Numbers other than 0 and texts say it themselves.
+    Argument& without_it(const char* default_value);
     // Lists it under another heading of the help.
     Argument& in_group(const char* heading);
 
@@ -38,8 +38,9 @@ private:
     CLI::Option* option_;
 };
 
-// The options and arguments of one command, or those of all. Names are the parser's: "path" is an argument, "-a,--all" an
-// option. The variables outlive the parsing.
+// The options and arguments of one command, or those of all. "path" is an argument, "-a,--all" an option. Words are taken as
+// they are. Of an option that is given twice the last one holds. A command that has an option -h has --help alone for its
+// help. The variables outlive the parsing.
 class Arguments {
 public:
     explicit Arguments(CLI::App& command) noexcept : command_(&command) {}
@@ -50,15 +51,19 @@ public:
     Argument add_option(const char* name, unsigned& value, const char* help);
     Argument add_option(const char* name, std::uint64_t& value, const char* help);
     Argument add_option(const char* name, double& value, const char* help);
-    // Takes a number of bytes from 1 to `most`, also with k, m, g behind it.
+    // Takes a number of bytes from 1 to `most`, also with K, M, G behind it.
     Argument add_size(const char* name, std::uint64_t& value, std::uint64_t most, const char* help);
     // Passes the word to `take`, which returns false to refuse it.
     Argument add_word(const char* name, std::function<bool(const std::string&)> take, const char* help);
     Argument add_flag(const char* name, bool& value, const char* help);
-    // Calls `set` when the flag is given.
+    // Calls `set` when the flag is met, in the order of the line.
     Argument add_flag(const char* name, std::function<void()> set, const char* help);
 
 private:
+    template <class Number> Argument add_number(const char* name, Number& value, const char* help);
+    // Takes each word in the order of the line; `take` throws what the parser catches.
+    CLI::Option& add_words(const char* name, std::function<void(std::string)> take, const char* help);
+
     CLI::App* command_;
 };
 
@@ -78,7 +83,8 @@ private:
 
 class CommandLine {
 public:
-    CommandLine(const char* about, const char* footer);
+    // `version` is what --version prints, `footer` stands below the program's help.
+    CommandLine(const char* about, const char* footer, const char* version);
     ~CommandLine();
     CommandLine(const CommandLine&) = delete;
     CommandLine& operator=(const CommandLine&) = delete;
@@ -87,14 +93,19 @@ public:
     [[nodiscard]] Arguments arguments() noexcept;
     [[nodiscard]] CommandLevel commands() noexcept;
 
-    enum class Parsed : std::uint8_t { command, help, wrong };
-    // Fills the variables and calls what was chosen. `help` was printed; `wrong` is told by complaint().
+    enum class Parsed : std::uint8_t { command, told, wrong };
+    // Fills the variables and calls what was chosen. text() is the help or the version that was asked for, or one line of what
+    // is wrong.
     [[nodiscard]] Parsed parse(int argc, char** argv);
-    [[nodiscard]] const std::string& complaint() const noexcept { return complaint_; }
+    [[nodiscard]] const std::string& text() const noexcept { return text_; }
 
 private:
+    // Returns the words of the line, the last one first, protected from the parser.
+    [[nodiscard]] std::vector<std::string> words_of(int argc, char** argv) const;
+
     std::unique_ptr<CLI::App> app_;
-    std::string complaint_;
+    const char* program_footer_;
+    std::string text_;
 };
 
 } // namespace vfsproto::cli

@@ -23,11 +23,14 @@ struct ListOptions {
     bool recursive = false;
     bool numeric = false;
     bool directory = false;
+    bool readable = false;
 };
 
-std::string size_column(const posix::Attributes& attributes) {
+std::string size_column(const posix::Attributes& attributes, const ListOptions& options) {
     const std::uint32_t type = file_type(attributes.mode);
-    if (type != kSIfblk && type != kSIfchr) return fmt::format("{}", attributes.size);
+    if (type != kSIfblk && type != kSIfchr) {
+        return options.readable ? short_size(attributes.size) : std::to_string(attributes.size);
+    }
     return fmt::format("{}, {}", device_major(attributes.rdev), device_minor(attributes.rdev));
 }
 
@@ -67,7 +70,7 @@ private:
         line.links = std::to_string(attributes.nlink);
         line.user = options_.numeric ? std::to_string(attributes.uid) : user_name(attributes.uid);
         line.group = options_.numeric ? std::to_string(attributes.gid) : group_name(attributes.gid);
-        line.size = size_column(attributes);
+        line.size = size_column(attributes, options_);
         line.time = short_time(static_cast<std::int64_t>(attributes.mtime));
         line.name = entry.target.empty() ? name : name + " -> " + program_.out().name(entry.target);
         return line;
@@ -179,11 +182,12 @@ private:
 };
 
 void describe(Arguments& sub, ListOptions& options) {
-    sub.add_option("path", options.paths, "files and directories (default: /)");
+    sub.add_option("path", options.paths, "files and directories");
     sub.add_flag("-l", options.details, "mode, links, owner, size and time of each");
     sub.add_flag("-a,--all", options.all, "names that begin with a dot too");
     sub.add_flag("-R,--recursive", options.recursive, "directories in directories too");
     sub.add_flag("-n,--numeric", options.numeric, "owners as numbers");
+    sub.add_flag("-h,--human-readable", options.readable, "with -l: sizes such as 1.5K, 23M, 4.0G");
     sub.add_flag("-d,--directory", options.directory, "the directory itself, not what is in it");
 }
 

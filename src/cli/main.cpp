@@ -30,30 +30,43 @@ void add_global_options(Arguments app, GlobalOptions& options) {
     app.add_option("--trace", options.trace, "write a line for every request").shown_as("FILE");
     app.add_word(
            "--log", [&options](const std::string& word) { return backends::parse_log_level(word, options.log); },
-           "what to log to stderr: trace, debug, info, warn (default), error, off")
-        .shown_as("LEVEL");
+           "what to log to stderr: trace, debug, info, warn, error or off")
+        .shown_as("LEVEL")
+        .without_it("warn");
     const char* const group = "Tuning";
-    app.add_option("--silence", options.silence,
-                   "give up a device that answers nothing for so long (default: 120 for vfio, else never)")
+    app.add_option("--silence", options.silence, "give up a device that answers nothing for so long")
         .shown_as("SECONDS")
+        .without_it("120 for vfio, else never")
         .between(0.1, 1e6)
         .in_group(group);
     app.add_option("--queue-size", options.queue_size, "entries a queue may have at most")
         .between(1, 32768)
         .in_group(group);
     const auto wait_by = [&](const char* name, posix::Waiting waiting, const char* help) {
-        return app.add_flag(name, [&options, waiting] { options.waiting = waiting; }, help).in_group(group);
+        app.add_flag(name, [&options, waiting] { options.waiting = waiting; }, help).in_group(group);
     };
-    Argument poll = wait_by("--poll", posix::Waiting::poll, "wait for answers by spinning");
-    Argument event = wait_by("--event", posix::Waiting::event, "wait for answers asleep");
-    const Argument adaptive = wait_by("--adaptive", posix::Waiting::adaptive, "whichever is faster (default)");
-    poll.excludes(event).excludes(adaptive);
-    event.excludes(adaptive);
+    wait_by("--poll", posix::Waiting::poll, "wait for answers by spinning");
+    wait_by("--event", posix::Waiting::event, "wait for answers asleep");
+    wait_by("--adaptive", posix::Waiting::adaptive, "whichever is faster (default); of the three the last one holds");
 }
 
 void complain(std::string_view line) {
     const std::string text = "vfsproto: " + printable(line) + "\n";
     std::fputs(text.c_str(), stderr);
+}
+
+// Prints the help or the version.
+ExitCode tell(const std::string& text) {
+    try {
+        Output out;
+        out.write(text);
+        out.flush();
+        return ExitCode::done;
+    } catch (const OutputFailed& failed) {
+        if (failed.error == EPIPE) return ExitCode::done;
+        complain("standard output: " + local_failure(failed.error).text());
+        return ExitCode::failed;
+    }
 }
 
 // Runs the command; what went wrong has been said when it returns.
@@ -80,14 +93,15 @@ ExitCode run(Program& program, const Chosen& chosen) {
 ExitCode parse_and_run(int argc, char** argv, Watch& watch) {
     GlobalOptions options;
     Chosen chosen;
-    CommandLine line("Files of a virtio-fs device, without a mount, a virtual machine or a kernel module.", kFooter);
+    CommandLine line("Files of a virtio-fs device, without a mount, a virtual machine or a kernel module.", kFooter,
+                     "vfsproto " VFSPROTO_VERSION);
     add_global_options(line.arguments(), options);
     Commands commands(line.commands(), chosen);
     for (const auto add : kFamilies) add(commands);
     switch (line.parse(argc, argv)) {
     case CommandLine::Parsed::command: break;
-    case CommandLine::Parsed::help: return ExitCode::done;
-    case CommandLine::Parsed::wrong: complain(line.complaint()); return ExitCode::usage;
+    case CommandLine::Parsed::told: return tell(line.text());
+    case CommandLine::Parsed::wrong: complain(line.text()); return ExitCode::usage;
     }
     try {
         Program program(options);

@@ -41,8 +41,7 @@ Failure make_with_parents(posix::Mount& mount, const std::string& path) {
 void run_mkdir(Program& program, const MakeOptions& options) {
     const auto change = options.mode.empty() ? std::nullopt : ModeChange::parse(options.mode, 022);
     if (!options.mode.empty() && !change) {
-        program.report(options.mode, "this is no mode: say 755 or u=rwx,go=rx");
-        throw Leave{ExitCode::usage};
+        program.refuse(options.mode, "this is no mode: say 755 or u=rwx,go=rx");
     }
     posix::Mount& mount = program.mount();
     for (const std::string& path : options.paths) {
@@ -72,6 +71,7 @@ struct MoveOptions {
 class Target {
 public:
     Target(Program& program, const MoveOptions& options) : path_(options.paths.back()) {
+        if (options.paths.size() < 2) program.refuse(path_, "a target is missing behind it");
         const auto there = program.mount().stat(path_);
         into_ = there && posix::is_directory(there->mode) && !options.exchange;
         if (options.paths.size() == 2 || into_) return;
@@ -133,7 +133,7 @@ void add_names(Commands& commands) {
         [](Arguments& sub, MakeOptions& options) {
             sub.add_option("path", options.paths, "what to make").required();
             sub.add_flag("-p,--parents", options.parents, "those above too; what is there already will do");
-            sub.add_option("-m,--mode", options.mode, "its mode, as chmod takes it");
+            sub.add_option("-m,--mode", options.mode, "their mode, as chmod takes it").shown_as("MODE");
         },
         run_mkdir);
     commands.add<PathsOptions>(
@@ -145,7 +145,7 @@ void add_names(Commands& commands) {
     commands.add<MoveOptions>(
         {"mv", "Rename files, or move them into a directory", Effect::changes},
         [](Arguments& sub, MoveOptions& options) {
-            sub.add_option("path", options.paths, "what to move, then where to").required().two_or_more();
+            sub.add_option("path", options.paths, "what to move, then where to").required();
             const Argument keep =
                 sub.add_flag("-n,--no-clobber", options.no_clobber, "fail rather than replace a file");
             sub.add_flag("--exchange", options.exchange, "let the two change places").excludes(keep);
@@ -155,8 +155,7 @@ void add_names(Commands& commands) {
         {"ln", "Give files another name", Effect::changes},
         [](Arguments& sub, MoveOptions& options) {
             sub.add_option("path", options.paths, "what to link to, then the new name or a directory for it")
-                .required()
-                .two_or_more();
+                .required();
             sub.add_flag("-s,--symbolic", options.symbolic, "symbolic links");
         },
         run_ln);

@@ -66,6 +66,11 @@ public:
     // which is said once. Any thread.
     void report(std::string_view subject, const posix::Failure& failure);
     void report(std::string_view subject, std::string_view why);
+    // Says what is wrong with the command line, and throws Leave. Main thread.
+    [[noreturn]] void refuse(std::string_view subject, std::string_view why) {
+        report(subject, std::string(why) + " ('vfsproto " + command_ + " --help' says more)");
+        throw Leave{ExitCode::usage};
+    }
     // Says something in one line that is no failure: the program may still leave with 0. Any thread.
     void warn(std::string_view subject, std::string_view why);
     // Returns the umask the program was started with.

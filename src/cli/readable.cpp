@@ -40,4 +40,20 @@ std::string readable_size(std::uint64_t bytes) {
     return fmt::format("{:.1f} {}", value, kUnits[unit]);
 }
 
+std::string short_size(std::uint64_t bytes, Thousand thousand) {
+    const auto base = static_cast<std::uint64_t>(thousand);
+    if (bytes < base) return fmt::format("{}", bytes);
+    const std::string_view units = thousand == Thousand::binary ? "KMGTPE" : "kMGTPE";
+    std::size_t unit = 0;
+    std::uint64_t scale = base; // bytes of one unit
+    for (; bytes / scale >= base; scale *= base) ++unit;
+    const std::uint64_t whole = bytes / scale;
+    const std::uint64_t rest = bytes % scale;
+    const std::uint64_t tenths = whole * 10 + (rest * 10 + scale - 1) / scale; // a scale is 2^60 at most
+    if (tenths <= 99) return fmt::format("{}.{}{}", tenths / 10, tenths % 10, units[unit]);
+    const std::uint64_t up = whole + (rest != 0 ? 1 : 0);
+    if (up == base) return fmt::format("1.0{}", units[unit + 1]);
+    return fmt::format("{}{}", up, units[unit]);
+}
+
 } // namespace vfsproto::cli

@@ -14,4 +14,8 @@ namespace vfsproto::cli {
 // "512 B", "1.5 GiB".
 [[nodiscard]] std::string readable_size(std::uint64_t bytes);
 
+enum class Thousand : std::uint16_t { binary = 1024, decimal = 1000 };
+// "1023", "1.1K", "23M", rounded up, as "ls -h" and "df -h" show a size; with decimal thousands "1.1k", "24M".
+[[nodiscard]] std::string short_size(std::uint64_t bytes, Thousand thousand = Thousand::binary);
+
 } // namespace vfsproto::cli

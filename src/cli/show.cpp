@@ -103,7 +103,7 @@ void run_readlink(Program& program, const PathsOptions& options) {
 
 struct SpaceOptions {
     std::vector<std::string> paths{"/"};
-    bool readable = false;
+    enum class Unit : std::uint8_t { kibibyte, readable, readable_decimal } unit = Unit::kibibyte;
 };
 
 struct Space {
@@ -150,13 +150,16 @@ void run_df(Program& program, const SpaceOptions& options) {
         const char* const format = "{:<20} {:>12} {:>12} {:>12} {:>5} {:>10} {:>10} {}\n";
         Output& out = program.out();
         if (heading) {
-            out.write(fmt::format(fmt::runtime(format), "Filesystem", options.readable ? "Size" : "1K-blocks", "Used",
+            out.write(fmt::format(fmt::runtime(format), "Filesystem",
+                                  options.unit == SpaceOptions::Unit::kibibyte ? "1K-blocks" : "Size", "Used",
                                   "Available", "Use%", "Inodes", "IFree", "Path"));
         }
         heading = false;
         const Space space = space_of(*status);
         const auto amount = [&](std::uint64_t bytes) {
-            return options.readable ? readable_size(bytes) : std::to_string(bytes / 1024);
+            if (options.unit == SpaceOptions::Unit::kibibyte) return std::to_string(bytes / 1024);
+            return short_size(bytes,
+                              options.unit == SpaceOptions::Unit::readable ? Thousand::binary : Thousand::decimal);
         };
         out.write(fmt::format(fmt::runtime(format), out.name(tag), amount(space.total), amount(space.used),
                               amount(space.available), fmt::format("{}%", space.percent), status->files, status->ffree,
@@ -184,8 +187,11 @@ void add_showing(Commands& commands) {
     commands.add<SpaceOptions>(
         {"df", "Show how much space there is"},
         [](Arguments& sub, SpaceOptions& options) {
-            sub.add_option("path", options.paths, "files on the file systems in question (default: /)");
-            sub.add_flag("-H,--human-readable", options.readable, "sizes in MiB, GiB and so on");
+            sub.add_option("path", options.paths, "files on the file systems in question");
+            const auto use = [&options](SpaceOptions::Unit unit) { return [&options, unit] { options.unit = unit; }; };
+            sub.add_flag("-h,--human-readable", use(SpaceOptions::Unit::readable), "sizes in powers of 1024 (23M)");
+            sub.add_flag("-H,--si", use(SpaceOptions::Unit::readable_decimal), "sizes in powers of 1000 (24M)");
+            sub.add_flag("-k", use(SpaceOptions::Unit::kibibyte), "sizes in units of 1024 bytes");
         },
         run_df);
 }

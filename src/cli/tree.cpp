@@ -90,7 +90,7 @@ private:
 };
 
 void describe(Arguments& sub, TreeOptions& options) {
-    sub.add_option("path", options.path, "the directory to begin with (default: /)");
+    sub.add_option("path", options.path, "the directory to begin with");
     sub.add_flag("-a,--all", options.all, "names that begin with a dot too");
     sub.add_option("-L,--level", options.depth, "so many levels at most").between(1, 1e9);
 }

@@ -97,7 +97,8 @@ void run_rm(Program& program, const XattrOptions& options) {
 
 void describe_file(Arguments& sub, XattrOptions& options) {
     sub.add_option("path", options.path, "the file").required();
-    sub.add_flag("-P,--no-follow", options.no_follow, "a symbolic link itself, not what it points to");
+    sub.add_flag("-h,--no-dereference,-P,--no-follow", options.no_follow,
+                 "a symbolic link itself, not what it points to");
 }
 
 void describe_one(Arguments& sub, XattrOptions& options) {

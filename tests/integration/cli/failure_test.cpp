@@ -53,7 +53,7 @@ TEST_CASE("wrong usage is one line and exit status 2", "[cli]") {
         {"--log", "loud", "ls"},
         {"--queue-size", "0", "ls"},
         {"mv", "one"},
-        {"--poll", "--event", "ls"},
+        {"ln", "one"},
         {"mv", "--exchange", "--no-clobber", "a", "b"},
         {"bench", "--op", "nothing"},
     };

@@ -70,6 +70,27 @@ TEST_CASE("ls -l tells files of every kind apart", "[cli]") {
     if (devices) CHECK(std::regex_search(out, std::regex("crw.*1, 3 .*null")));
 }
 
+TEST_CASE("ls -lh and df -h show sizes as ls(1) and df(1) do", "[cli]") {
+    const Share share(Server::embedded);
+    for (const std::uintmax_t size :
+         {0ull, 1023ull, 1024ull, 1025ull, 10188ull, 10241ull, 1047553ull, 1048576ull, 5ull << 40}) {
+        share.write("file", "");
+        fs::resize_file(share.path() / "file", size);
+        const std::string shown = share.output({"ls", "-lh", "file"});
+        const std::string real = (share.path() / "file").string();
+        INFO(shown);
+        const std::string same =
+            "LC_ALL=C ls -lh '" + real + "' | cut -d ' ' -f 5 > '" + share.beside("size").string() + "'";
+        REQUIRE(std::system(same.c_str()) == 0);
+        std::string expected = Share::contents(share.beside("size"));
+        expected.back() = ' ';
+        CHECK(shown.find(' ' + expected) != std::string::npos);
+    }
+    CHECK(std::regex_search(share.output({"df", "-h"}), std::regex("Size.*\n.* \\d+(\\.\\d)?[KMGTPE] ")));
+    CHECK(std::regex_search(share.output({"df", "-H"}), std::regex("Size.*\n.* \\d+(\\.\\d)?[kMGTPE] ")));
+    CHECK(share.output({"df", "-h", "-k"}).find("1K-blocks") != std::string::npos);
+}
+
 TEST_CASE("tree draws branches and counts", "[cli]") {
     const Share share(GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust));
     if (share.missing()) return;
@@ -127,7 +148,7 @@ TEST_CASE("stat, readlink and df tell what the server's host tells", "[cli]") {
     CHECK(share.output({"readlink", "link"}) == "dir/numbers\n");
     CHECK(Json::parse(share.output({"readlink", "link", "--json"}))[0]["target"] == "dir/numbers");
     CHECK(share.output({"df"}).find("Use%") != std::string::npos);
-    CHECK(share.output({"df", "-H"}).find("iB") != std::string::npos);
+    CHECK(share.output({"df", "-h"}).find("Size") != std::string::npos);
     CHECK(Json::parse(share.output({"df", "--json"}))[0]["size"] > 0);
 }
 
