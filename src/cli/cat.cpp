@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // cat.
 #include "commands.hpp"
+#include "interrupt.hpp"
 #include "json.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <array>
+#include <cerrno>
 
 namespace vfsproto::cli {
 
@@ -27,6 +32,7 @@ public:
 
 private:
     void show(const std::string& path) {
+        if (path == "-") return show_input();
         posix::Mount& mount = program_.mount();
         const auto file = mount.open_file(path, wire::linux_abi::kORdonly);
         if (!program_.succeeded(path, file)) return;
@@ -49,6 +55,33 @@ private:
             at += *count;
             if (*count == 0 || (*count < piece.size() && at == attributes->size)) break;
         }
+        add_collected(path);
+    }
+
+    void show_input() {
+        collected_.clear();
+        std::array<std::byte, std::size_t{64} << 10>
+            piece; // NOLINT(cppcoreguidelines-pro-type-member-init): read(2) fills it
+        for (;;) {
+            const ssize_t count = read_input(piece);
+            if (count < 0 && interrupted()) break;
+            if (count < 0) return program_.report("standard input", local_failure(errno));
+            if (count == 0) break;
+            take(std::span(piece).first(static_cast<std::size_t>(count)));
+        }
+        program_.check();
+        add_collected("-");
+    }
+
+    static ssize_t read_input(std::span<std::byte> piece) {
+        const LocalCall may_wait;
+        ssize_t count = 0;
+        do count = ::read(STDIN_FILENO, piece.data(), piece.size());
+        while (count < 0 && errno == EINTR && !interrupted());
+        return count;
+    }
+
+    void add_collected(const std::string& path) {
         if (!program_.wants_json()) return;
         Json object;
         add_name(object, "path", path);
@@ -84,7 +117,9 @@ private:
 void add_cat(Commands& commands) {
     commands.add<CatOptions>(
         {"cat", "Write the contents of files to standard output"},
-        [](Arguments& sub, CatOptions& options) { sub.add_option("path", options.paths, "files").required(); },
+        [](Arguments& sub, CatOptions& options) {
+            sub.add_option("path", options.paths, "files; - is standard input").required();
+        },
         [](Program& program, const CatOptions& options) { Cat(program).run(options.paths); });
 }
 

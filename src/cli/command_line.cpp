@@ -92,6 +92,11 @@ Argument& Argument::shown_as(const char* value) {
     return *this;
 }
 
+Argument& Argument::written_as(const char* usage) {
+    option_->option_text(usage);
+    return *this;
+}
+
 Argument& Argument::without_it(const char* default_value) {
     option_->default_str(default_value);
     return *this;

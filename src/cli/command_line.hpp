@@ -29,6 +29,8 @@ public:
     Argument& from_variable(const char* name);
     // Names the value in the help.
     Argument& shown_as(const char* value);
+    // Shows an argument in the help by these words: "SOURCE... TARGET".
+    Argument& written_as(const char* usage);
     // Says in the help what holds without the option. Numbers other than 0 and texts say it themselves.
     Argument& without_it(const char* default_value);
     // Lists it under another heading of the help.

@@ -66,7 +66,9 @@ void add_tree(Commands& commands);
 void add_cat(Commands& commands);
 void add_showing(Commands& commands); // stat, readlink, df
 void add_copying(Commands& commands); // get, put
-void add_names(Commands& commands);   // mkdir, rmdir, mv, ln
+void add_names(Commands& commands);   // mkdir, rmdir
+void add_mv(Commands& commands);
+void add_ln(Commands& commands);
 void add_rm(Commands& commands);
 void add_attributes(Commands& commands); // chmod, chown, touch, truncate, sync
 void add_xattrs(Commands& commands);     // xattr get, set, ls, rm

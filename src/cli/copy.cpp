@@ -129,7 +129,8 @@ FileIdentity identity_of(const posix::Attributes& attributes, std::uint64_t spac
 namespace {
 
 void describe(Arguments& sub, CopyOptions& options) {
-    sub.add_flag("-r,--recursive", options.recursive, "directories with all below them");
+    options.operands.describe(sub);
+    sub.add_flag("-r,-R,--recursive", options.recursive, "directories with all below them");
     sub.add_flag("-p,--preserve", options.preserve,
                  "owner, mode with its set-id bits, access control lists, and times of the originals");
     sub.add_flag("-X,--xattrs", options.xattrs, "extended attributes too");
@@ -142,16 +143,20 @@ void add_copying(Commands& commands) {
     commands.add<CopyOptions>(
         {"get", "Copy files from the device to this host"},
         [](Arguments& sub, CopyOptions& options) {
-            sub.add_option("remote", options.from, "what to copy").required();
-            sub.add_option("local", options.to, "where to; into it, if it is a directory").required();
+            sub.add_option("remote", options.operands.paths,
+                           "what to copy, then where to: into it, if it is a directory; - is standard output")
+                .required()
+                .written_as("REMOTE... LOCAL");
             describe(sub, options);
         },
         run_get);
     commands.add<CopyOptions>(
         {"put", "Copy files from this host to the device", Effect::changes},
         [](Arguments& sub, CopyOptions& options) {
-            sub.add_option("local", options.from, "what to copy").required();
-            sub.add_option("remote", options.to, "where to; into it, if it is a directory").required();
+            sub.add_option("local", options.operands.paths,
+                           "what to copy (- is standard input), then where to: into it, if it is a directory")
+                .required()
+                .written_as("LOCAL... REMOTE");
             describe(sub, options);
         },
         run_put);

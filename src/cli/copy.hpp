@@ -5,6 +5,7 @@
 #include "contents.hpp"
 #include "hard_links.hpp"
 #include "local_tree.hpp"
+#include "operands.hpp"
 #include "program.hpp"
 #include "progress.hpp"
 #include "workers.hpp"
@@ -17,8 +18,7 @@
 namespace vfsproto::cli {
 
 struct CopyOptions {
-    std::string from;
-    std::string to;
+    Operands operands;
     bool recursive = false;
     bool preserve = false; // owner, mode with its set-id bits, times
     bool xattrs = false;   // extended attributes; access control lists are kept with `preserve` already
@@ -54,6 +54,12 @@ public:
     void refuse(const std::string& path, const std::string& why) {
         ++tally.failed;
         program.report(path, why);
+    }
+    // Does what Destination::is_free() does, and counts a failure.
+    bool is_free(Destination& destination, const std::string& source) {
+        const bool free = destination.is_free(source);
+        if (!free) ++tally.failed;
+        return free;
     }
     // True when nothing failed.
     bool note(const std::string& path, const posix::Failure& failure) {

@@ -102,21 +102,20 @@ class CopyIn {
 public:
     explicit CopyIn(CopyRun& run) : run_(run) {}
 
+    // `remote` is what it becomes.
     void tree(const std::string& local, const std::string& remote) {
-        const auto there = run_.mount.stat(remote);
-        const bool into = there && posix::is_directory(there->mode);
         auto top = std::make_shared<Sent>(run_, nullptr);
-        // A path without a name of its own (".", "/") is opened itself, and its entries go straight into the copy.
-        const bool nameless = base_name(local).empty();
-        top->local = nameless ? local : directory_name(local);
+        // A path without a name of its own (".", "/") is opened itself, and its entries go straight into the copy. So is one
+        // that ends in a slash, which leads through a symbolic link.
+        const bool opened_itself = base_name(local).empty() || local.ends_with('/');
+        top->local = opened_itself ? local : directory_name(local);
         FileDescriptor fd(::open(top->local.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
         if (!fd) return run_.fail(top->local, local_failure(errno));
         top->directory = std::make_shared<LocalDirectory>(std::move(fd));
-        if (nameless) {
+        if (opened_itself) {
             send_itself(top, remote);
         } else {
-            const std::string name(base_name(local));
-            take(top, name, into ? join(remote, name) : remote);
+            take(top, std::string(base_name(local)), remote);
         }
         top.reset();
         while (!waiting_.empty() && !run_.program.stopping()) {
@@ -372,18 +371,13 @@ FileDescriptor open_source(const std::string& path) {
 }
 
 // Copies one file, or what comes out of a pipe, to where the user says.
-void put_file(CopyRun& run, const std::string& local, std::string remote) {
+void put_file(CopyRun& run, const std::string& local, const std::string& remote) {
     struct stat info{};
     const bool standard_input = local == "-";
     const int looked = standard_input ? ::fstat(STDIN_FILENO, &info) : ::stat(local.c_str(), &info);
     if (looked != 0) return run.fail(local, local_failure(errno));
     if (S_ISDIR(info.st_mode)) {
         return run.refuse(local, Failure(Errno::eisdir).text() + ": put -r copies directories");
-    }
-    const auto there = run.mount.stat(remote);
-    if (there && posix::is_directory(there->mode)) {
-        if (base_name(local).empty() || standard_input) return run.fail(remote, Errno::eisdir);
-        remote = join(remote, base_name(local));
     }
     run.workers.give([&run, local, remote, standard_input](std::span<std::byte> buffer) {
         const FileDescriptor fd = standard_input ? inherited_input() : open_source(local);
@@ -395,11 +389,14 @@ void put_file(CopyRun& run, const std::string& local, std::string remote) {
 } // namespace
 
 void run_put(Program& program, const CopyOptions& options) {
+    options.operands.check(program);
+    Destination destination(program, options.operands, is_remote_directory(program.mount(), options.operands.target()));
     CopyRun run(program, options);
-    if (options.recursive) {
-        CopyIn(run).tree(options.from, options.to);
-    } else {
-        put_file(run, options.from, options.to);
+    for (const std::string& source : options.operands.sources()) {
+        const bool nameless = source == "-" && !options.recursive; // goes into no directory
+        if (program.stopping() || !run.is_free(destination, source)) continue;
+        const std::string remote = nameless ? options.operands.target() : destination.of(source);
+        options.recursive ? CopyIn(run).tree(source, remote) : put_file(run, source, remote);
     }
     run.finish();
 }

@@ -78,11 +78,12 @@ class CopyOut {
 public:
     explicit CopyOut(CopyRun& run) : run_(run) {}
 
-    void tree(const std::string& remote, const std::string& local) {
+    // `local` is what it becomes, or the directory it goes into.
+    void tree(const std::string& remote, const std::string& local, const Destination& destination) {
         const auto attributes = run_.mount.stat(remote, posix::LastLink::keep);
         if (!run_.note(remote, attributes)) return;
         Found first{std::make_shared<Filled>(run_, nullptr), {}, remote, *attributes};
-        if (!find_place(first, local)) return;
+        if (!find_place(first, local, destination.is_directory())) return;
         top_ = first.parent;
         if (first.name.empty()) {
             // "/" has no name: what is in it goes straight into the directory.
@@ -111,16 +112,11 @@ public:
 
 private:
     // Opens the directory the first file is to be in, and says what it is to be called there.
-    bool find_place(Found& first, const std::string& local) {
-        struct stat there{};
-        const bool into = ::stat(local.c_str(), &there) == 0 && S_ISDIR(there.st_mode);
-        if (!into && base_name(local).empty()) {
-            run_.fail(local, Errno::enoent);
-            return false;
-        }
-        first.name = base_name(into ? std::string_view(first.remote) : std::string_view(local));
+    bool find_place(Found& first, const std::string& local, bool into) {
+        const std::string_view name = base_name(into ? first.remote : local);
         Filled& place = *first.parent;
-        place.local = into ? local : directory_name(local);
+        place.local = into || name.empty() ? local : directory_name(local);
+        first.name = name;
         FileDescriptor fd(::open(place.local.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
         if (!fd) {
             run_.fail(place.local, local_failure(errno));
@@ -305,7 +301,7 @@ private:
 posix::Expected<LocalTarget> open_target(FileDescriptor& directory, const std::string& local) {
     struct stat there{};
     struct stat out{};
-    const bool exists = ::stat(local.c_str(), &there) == 0;
+    const bool exists = local != "-" && ::stat(local.c_str(), &there) == 0;
     if (local == "-") return LocalTarget::inherited(STDOUT_FILENO);
     if (exists && ::fstat(STDOUT_FILENO, &out) == 0 && out.st_dev == there.st_dev && out.st_ino == there.st_ino) {
         return LocalTarget::inherited(STDOUT_FILENO); // /dev/stdout: what was written before is not lost
@@ -340,7 +336,7 @@ void copy_to(CopyRun& run, const posix::Attributes& attributes, const std::strin
 }
 
 // Copies one file to where the user says, links followed on both sides.
-void get_file(CopyRun& run, const std::string& remote, std::string local) {
+void get_file(CopyRun& run, const std::string& remote, const std::string& local) {
     const auto attributes = run.mount.stat(remote);
     if (!run.note(remote, attributes)) return;
     if (posix::is_directory(attributes->mode)) {
@@ -348,28 +344,36 @@ void get_file(CopyRun& run, const std::string& remote, std::string local) {
     }
     if (!posix::is_regular(attributes->mode)) return run.refuse(remote, "not a regular file: get -r copies those");
     struct stat there{};
-    bool exists = ::stat(local.c_str(), &there) == 0;
-    if (exists && S_ISDIR(there.st_mode)) {
-        local = join(local, base_name(remote));
-        exists = ::stat(local.c_str(), &there) == 0;
-    }
+    const bool exists = ::stat(local.c_str(), &there) == 0;
     if (exists && is_same_file(*attributes, there)) return run.refuse(remote, "is the same file as " + local);
     run.workers.give([&run, remote, local, attributes = *attributes](std::span<std::byte> buffer) {
         copy_to(run, attributes, remote, local, buffer);
     });
 }
 
+posix::Expected<bool> is_local_directory(const std::string& path) {
+    if (path == "-") return false;
+    struct stat there{};
+    if (::stat(path.c_str(), &there) != 0) return local_failure(errno);
+    return S_ISDIR(there.st_mode);
+}
+
 } // namespace
 
 void run_get(Program& program, const CopyOptions& options) {
+    options.operands.check(program);
+    Destination destination(program, options.operands, is_local_directory(options.operands.target()));
     CopyRun run(program, options);
-    if (options.recursive) {
-        const mode_t umask = ::umask(0); // special files get their modes when they are made
-        CopyOut(run).tree(options.from, options.to);
-        ::umask(umask);
-    } else {
-        get_file(run, options.from, options.to);
+    const mode_t umask = options.recursive ? ::umask(0) : 0; // special files get their modes when they are made
+    for (const std::string& source : options.operands.sources()) {
+        if (program.stopping() || !run.is_free(destination, source)) continue;
+        if (options.recursive) {
+            CopyOut(run).tree(source, options.operands.target(), destination);
+        } else {
+            get_file(run, source, destination.of(source));
+        }
     }
+    if (options.recursive) ::umask(umask);
     run.finish();
 }
 

@@ -20,6 +20,7 @@ std::string upper(std::string text) {
 
 // "[PATH]...", "SOURCE"
 std::string usage_of(const CLI::Option& option) {
+    if (!option.get_option_text().empty()) return option.get_option_text();
     std::string usage = upper(option.get_name());
     if (!option.get_required()) usage = "[" + usage + "]";
     const bool many = option.get_expected_max() >= CLI::detail::expected_max_vector_size;
@@ -28,7 +29,9 @@ std::string usage_of(const CLI::Option& option) {
 
 // "-a, --all", "    --trace FILE": the long names stand in one column.
 std::string names_of(const CLI::Option& option) {
-    if (is_positional(option)) return upper(option.get_name());
+    if (is_positional(option)) {
+        return option.get_option_text().empty() ? upper(option.get_name()) : option.get_option_text();
+    }
     std::string names;
     for (const std::string& name : option.get_snames()) names.append(names.empty() ? "-" : ", -").append(name);
     if (names.empty()) names = "  ";
