@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "vfsproto/posix/detail/detached_poller.hpp"
 
+#include "vfsproto/backends/signal_free_thread.hpp"
+
 #include <system_error>
 
 namespace vfsproto::posix {
@@ -22,7 +24,7 @@ void DetachedPoller::ring() noexcept {
 }
 
 void DetachedPoller::start_thread() {
-    if (!thread_.joinable()) thread_ = std::thread([this] { run(); });
+    if (!thread_.joinable()) thread_ = backends::start_signal_free_thread([this] { run(); });
 }
 
 void DetachedPoller::add() {

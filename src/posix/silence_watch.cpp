@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "vfsproto/posix/detail/silence_watch.hpp"
 
+#include "vfsproto/backends/signal_free_thread.hpp"
+
 #include <utility>
 
 namespace vfsproto::posix {
 
 SilenceWatch::SilenceWatch(std::chrono::milliseconds limit, Progress progress, std::function<void()> silent)
-    : limit_(limit), progress_(std::move(progress)), silent_(std::move(silent)), thread_([this] { run(); }) {}
+    : limit_(limit),
+      progress_(std::move(progress)),
+      silent_(std::move(silent)),
+      thread_(backends::start_signal_free_thread([this] { run(); })) {}
 
 SilenceWatch::~SilenceWatch() {
     {

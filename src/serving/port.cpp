@@ -1,25 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "vfsproto/serving/port.hpp"
 
-#include <csignal>
+#include "vfsproto/backends/signal_free_thread.hpp"
 
 namespace vfsproto::serving {
 
-namespace {
-
-// Leaves signals to the program's own threads: one that hit this thread inside a system call of the file system could make that
-// call fail with EINTR. The signals of the thread's own faults stay, and SIGPROF, by which profilers sample each thread.
-void block_signals() noexcept {
-    sigset_t signals;
-    sigfillset(&signals);
-    for (const int own : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGPROF}) sigdelset(&signals, own);
-    ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-}
-
-} // namespace
-
 void Port::start_thread() {
-    thread_ = std::thread([this] { run(); });
+    thread_ = backends::start_signal_free_thread([this] { run(); });
 }
 
 void Port::end_thread() noexcept {
@@ -30,7 +17,6 @@ void Port::end_thread() noexcept {
 }
 
 void Port::run() noexcept {
-    block_signals();
     std::uint64_t count = 0;
     while (!ending_.load(std::memory_order_acquire)) {
         if (::read(kick_.get(), &count, sizeof count) == static_cast<ssize_t>(sizeof count)) serve();

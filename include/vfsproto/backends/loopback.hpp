@@ -39,7 +39,8 @@ public:
     // thread, but not from inside a handler of the file system.
     virtual void complete() noexcept = 0;
 
-    // The device goes away as if it had crashed: its queues stop at once, on_gone's handler is called. Any thread.
+    // The device goes away as if it had crashed: its queues stop at once, on_gone's handler is called. Any thread. An
+    // owner who notices the end may destroy the device at once: the destructor waits until this call has ended.
     virtual void fail(std::string why) noexcept = 0;
 
     struct QueueCounters {

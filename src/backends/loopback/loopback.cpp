@@ -2,10 +2,12 @@
 #include "vfsproto/backends/loopback.hpp"
 
 #include "vfsproto/backends/arena.hpp"
+#include "vfsproto/backends/signal_free_thread.hpp"
 #include "vfsproto/serving/port.hpp"
 #include "vfsproto/transport/fs_config.hpp"
 
 #include <algorithm>
+#include <condition_variable>
 #include <cstring>
 #include <deque>
 #include <system_error>
@@ -69,6 +71,8 @@ private:
     std::atomic<bool> gone_{false};
     mutable std::mutex mutex_; // what follows
     std::string reason_;
+    bool failing_ = false; // a thread is within fail(), which ends with a last look at the ports
+    std::condition_variable failed_;
     std::function<void()> handler_;
     std::thread teller_; // on_gone's handler may take locks that whoever found the end holds
 };
@@ -89,7 +93,8 @@ Device::~Device() {
     for (Port& port : ports_) port.stop();
     std::thread teller;
     {
-        const std::lock_guard lock(mutex_);
+        std::unique_lock lock(mutex_);
+        failed_.wait(lock, [this] { return !failing_; });
         handler_ = nullptr;
         teller = std::move(teller_);
     }
@@ -247,10 +252,14 @@ void Device::fail(std::string why) noexcept {
         const std::lock_guard lock(mutex_);
         if (gone()) return;
         reason_ = std::move(why);
+        failing_ = true;
         gone_.store(true, std::memory_order_release);
     }
     for (Port& port : ports_) port.stop();
     tell_gone();
+    const std::lock_guard lock(mutex_);
+    failing_ = false;
+    failed_.notify_all(); // with the lock held: the destructor waits for this
 }
 
 void Device::on_gone(std::function<void()> handler) {
@@ -264,7 +273,7 @@ void Device::on_gone(std::function<void()> handler) {
 void Device::tell_gone() noexcept {
     const std::lock_guard lock(mutex_);
     if (handler_ == nullptr || teller_.joinable()) return;
-    teller_ = std::thread([handler = std::exchange(handler_, nullptr)] { handler(); });
+    teller_ = start_signal_free_thread([handler = std::exchange(handler_, nullptr)] { handler(); });
 }
 
 std::string Device::gone_reason() const {

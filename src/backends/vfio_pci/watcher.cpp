@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "watcher.hpp"
 
+#include "vfsproto/backends/signal_free_thread.hpp"
+
 #include <poll.h>
 
 #include <cerrno>
@@ -13,7 +15,7 @@ namespace vfsproto::backends::vfio_pci {
 Watcher::Watcher(std::function<void()> every_second)
     : every_second_(std::move(every_second)), wake_(FileDescriptor::event()) {
     if (!wake_) throw std::system_error(EMFILE, std::generic_category());
-    thread_ = std::thread([this] { run(); });
+    thread_ = start_signal_free_thread([this] { run(); });
 }
 
 Watcher::~Watcher() { stop(); }

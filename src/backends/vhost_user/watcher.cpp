@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "watcher.hpp"
 
+#include "vfsproto/backends/signal_free_thread.hpp"
+
 #include <boost/asio/post.hpp>
 
 #include <fcntl.h>
@@ -16,7 +18,7 @@ int duplicate(int fd) { return ::fcntl(fd, F_DUPFD_CLOEXEC, 0); }
 Watcher::Watcher(Connection& connection)
     : connection_(connection), work_(context_.get_executor()), socket_(context_, duplicate(connection.socket())) {
     wait_for_hangup();
-    thread_ = std::thread([this] { context_.run(); });
+    thread_ = start_signal_free_thread([this] { context_.run(); });
 }
 
 Watcher::~Watcher() {

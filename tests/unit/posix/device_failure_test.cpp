@@ -161,7 +161,7 @@ TEST_CASE("a device may go at any moment of a mount's life", "[device]") {
             static_cast<void>((*mount)->list("/"));
         }
         go = go == 100 ? 100 : 3;
-        // The loopback must outlive the one who fails it.
+        // The loopback must be there when fail() is called, and waits for a fail() that found it.
         killer.join();
         if (mount) {
             CHECK((*mount)->stat("/").failure().is_fatal());
