@@ -81,12 +81,12 @@ posix::Mount& Program::mount() {
     }
     if (opened.attachment == nullptr) cannot_use_device(opened.message);
     posix::MountOptions options;
-    options.umask = umask_;
+    options.credentials.umask = umask_;
     options.channel.waiting = options_.waiting;
     options.channel.silence = silence;
     if (silence.count() != 0) options.channel.patience = silence;
     options.channel.rings.queue_size = options_.queue_size;
-    options.channel.caller = {::geteuid(), ::getegid(), static_cast<std::uint32_t>(::getpid())};
+    options.credentials.caller = {::geteuid(), ::getegid(), static_cast<std::uint32_t>(::getpid())};
     if (trace_ != nullptr) options.channel.trace = trace_->hook();
     auto mounted = posix::Mount::open(std::move(opened.attachment), options);
     if (!mounted) {
@@ -166,7 +166,7 @@ void Program::report(std::string_view subject, const posix::Failure& failure) {
     }
     // Everything else fails of it too; once is enough.
     if (device_failed_.exchange(true)) return;
-    if (options_.silence > 0 && failure.errc == Errc::transport_failed) return report(subject, silence_text());
+    if (options_.silence > 0 && failure.errc == Errc::transport_failed) return report("", silence_text());
     const std::string reason = what_ended_it();
     report(subject, fmt::format("{}: {}", failure.text(), reason.empty() ? advice(failure) : reason));
 }

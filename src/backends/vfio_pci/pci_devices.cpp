@@ -108,8 +108,8 @@ std::vector<PciDevice> PciDevices::virtio_fs() const {
 }
 
 std::string PciDevices::find_obstacle(const PciDevice& device) const {
-    if (!device.is_virtio_fs()) return "it is no virtio-fs device";
     if (device.driver != kDriver) {
+        if (!device.is_virtio_fs()) return "it is no virtio-fs device"; // and nobody is told to take it from its driver
         const std::string owner = device.driver.empty() ? "has no driver" : "belongs to the driver " + device.driver;
         return fmt::format("it {}: run 'vfsproto device bind {}'", owner, device.address);
     }
