@@ -4,10 +4,9 @@
 #include "allocations.hpp"
 #include "support/catch.hpp"
 #include "support/connected.hpp"
+#include "support/devices.hpp"
 #include "support/skip.hpp"
 
-#include "vfsproto/backends/loopback.hpp"
-#include "vfsproto/backends/memfs.hpp"
 #include "vfsproto/posix/io_queue.hpp"
 
 #include <algorithm>

@@ -5,10 +5,8 @@
 #include "support/model/posix_subject.hpp"
 
 #include "support/catch.hpp"
+#include "support/devices.hpp"
 
-#include "vfsproto/backends/loopback.hpp"
-#include "vfsproto/backends/memfs.hpp"
-#include "vfsproto/backends/passthrough.hpp"
 #include "vfsproto/posix/detail/channel.hpp"
 
 #include <sys/stat.h>

@@ -4,11 +4,9 @@
 #pragma once
 
 #include "support/catch.hpp"
+#include "support/devices.hpp"
 #include "support/scratch_directory.hpp"
 
-#include "vfsproto/backends/loopback.hpp"
-#include "vfsproto/backends/memfs.hpp"
-#include "vfsproto/backends/passthrough.hpp"
 #include "vfsproto/posix/detail/channel.hpp"
 #include "vfsproto/posix/detail/node_cache.hpp"
 #include "vfsproto/posix/detail/path_walk.hpp"
