@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Every row of docs/conformance.md (| § | who | requirement | test |) names tests that exist. That those of the rings can
-fail is shown by `check_mutants.py --tests`."""
+"""Every row of docs/conformance.md (| § | who | requirement | test |) names tests that exist and have its section in the
+comment above them. That those of the rings can fail is shown by `check_mutants.py --tests`."""
 
 import os
 import re
@@ -15,15 +15,21 @@ SENTENCE = re.compile(r'def test_\w+\(self\):\s+"""(.+?)"""')  # a test that boo
 COLUMNS = 4
 
 
-def test_names():
-    names = set()
+def tests():
+    """The comment above each test, by the test's name. A test that boots a machine has none."""
+    above = {}
     for path in tree.sources(("tests",)):
-        for match in CASE.finditer(tree.code(tree.read(path), keep_strings=True)):
+        text = tree.read(path)
+        lines, code = text.split("\n"), tree.code(text, keep_strings=True)
+        for match in CASE.finditer(code):
             pieces = re.findall(r'"((?:\\.|[^"\\\n])*)"', match.group(1))
-            names.add("".join(pieces).replace('\\"', '"').replace("\\\\", "\\"))
+            first = last = tree.line_of(code, match.start()) - 1
+            while first > 0 and lines[first - 1].startswith("//"):
+                first -= 1
+            above["".join(pieces).replace('\\"', '"').replace("\\\\", "\\")] = " ".join(lines[first:last])
     for path in tree.files((".py",), ("tests",)):
-        names.update(SENTENCE.findall(tree.read(path)))
-    return names
+        above.update((name, None) for name in SENTENCE.findall(tree.read(path)))
+    return above
 
 
 def cells(line):
@@ -36,7 +42,7 @@ def main():
     if not os.path.isfile(os.path.join(tree.ROOT, PATH)):
         findings.add(PATH, 1, "missing")
         findings.finish()
-    known = test_names()
+    known = tests()
     rows = 0
     for number, line in enumerate(tree.read(PATH).splitlines(), 1):
         if not line.lstrip().startswith("|"):
@@ -54,6 +60,8 @@ def main():
         for name in named:
             if name not in known:
                 findings.add(PATH, number, f"no test is called: {name}")
+            elif known[name] is not None and not re.search(rf"§{re.escape(row[0])}(?![.\d]*\d)", known[name]):
+                findings.add(PATH, number, f"no comment '// virtio 1.2 §{row[0]}' stands above the test: {name}")
     if rows == 0:
         findings.add(PATH, 1, "no rows")
     findings.finish(f"{rows} rows")

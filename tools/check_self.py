@@ -54,7 +54,7 @@ CASES = {
 }
 for rule in check_source.RULES:
     CASES[rule.name] = [*rule.bad, *((path, contents, None) for path, contents in rule.good)]
-TEST = ("tests/unit/x.cpp", 'TEST_CASE("it \\"holds\\" "\n          "(1 | 2)", "[x]") {}\n')
+TEST = ("tests/unit/x.cpp", '// virtio 1.2 §2.1\nTEST_CASE("it \\"holds\\" "\n          "(1 | 2)", "[x]") {}\n')
 
 
 def run_case(check, path, contents):

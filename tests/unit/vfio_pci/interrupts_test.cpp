@@ -82,6 +82,7 @@ TEST_CASE("the kernel's word on how many vectors there are is taken") {
     CHECK(comes(queues.events[1]));
 }
 
+// virtio 1.2 §4.1.5.3
 TEST_CASE("one vector serves for everything") {
     ScriptedKernel kernel;
     kernel.msix = 1;
@@ -92,6 +93,7 @@ TEST_CASE("one vector serves for everything") {
     CHECK(comes(queues.events[1]));
 }
 
+// virtio 1.2 §4.1.5.3
 TEST_CASE("queues share a vector when the device takes no more of them") {
     ScriptedKernel kernel;
     kernel.model.vectors_taken = 2;
@@ -102,6 +104,7 @@ TEST_CASE("queues share a vector when the device takes no more of them") {
     CHECK(comes(queues.events[1]));
 }
 
+// virtio 1.2 §4.1.5.3
 TEST_CASE("a line is handed on to every queue, and unmasked again") {
     ScriptedKernel kernel;
     kernel.msix = 0;

@@ -204,6 +204,7 @@ TEST_CASE("without an IOMMU a device is taken only by who asks for that") {
     CHECK(kernel.leaks() == "");
 }
 
+// virtio 1.2 §6.1
 TEST_CASE("translated addresses are used only when the device agrees to it") {
     ScriptedKernel kernel;
     const auto device = open_scripted(kernel);
@@ -222,6 +223,7 @@ TEST_CASE("a device that takes its offer back gets no addresses") {
     CHECK(features.error() == Errc::features_refused);
 }
 
+// virtio 1.2 §6.1
 TEST_CASE("a device without ACCESS_PLATFORM gets huge pages where they really are") {
     ScriptedKernel kernel;
     kernel.model.offered.remove(Feature::access_platform);

@@ -35,6 +35,7 @@ void check_place(const ScriptedKernel& kernel, const Region& piece) {
 
 } // namespace
 
+// virtio 1.2 §6.1
 TEST_CASE("pages in any order become runs in the order of their physical addresses") {
     std::vector<std::uint64_t> frames = frames_from(1000, 16);
     std::mt19937 random(3);
