@@ -49,7 +49,8 @@ void list(Share& share, const Region& buffer) noexcept {
     std::uint64_t cookie = 0;
     for (;;) {
         client::ReadDirectory read;
-        require(share.run(read, kRoot, open.result().fh, cookie, buffer.bytes(), client::DirectoryFormat::dirents),
+        require(share.run(read, client::ReadDirectory::Place{kRoot, open.result().fh, cookie}, buffer.bytes(),
+                          client::DirectoryFormat::dirents),
                 read, "reading the root directory");
         if (read.bytes() == 0) break;
         wire::DirentReader records(buffer.bytes().first(read.bytes()));
@@ -84,7 +85,7 @@ void copy(Share& share, const Region& buffer) noexcept {
     require(share.run(from, input.call.reply.nodeid, abi::kORdonly), from, "opening input");
     constexpr std::uint32_t kFlags = abi::kOWronly | abi::kOCreat | abi::kOTrunc;
     client::CreateFile to;
-    require(share.run(to, kRoot, kOutput, kFlags, 0644u, 022u), to, "creating output");
+    require(share.run(to, kRoot, client::CreateFile::NewFile{kOutput, kFlags, 0644, 022}), to, "creating output");
 
     // The device reads and writes the buffer itself: nothing is copied on the way.
     client::TransferSpan in;

@@ -71,7 +71,7 @@ void BenchJob::prepare() {
                                            blocks / options_.jobs * number_);
     }
     if (options_.op == BenchOp::stat || options_.op == BenchOp::create) {
-        posix::PathWalk walk(mount_.channel(), mount_.nodes());
+        posix::PathWalk walk(mount_.channel(), mount_.nodes(), mount_.credentials().caller);
         const std::string& path = options_.op == BenchOp::stat ? target_.directory : target_.path;
         failure_ = walk.to_file(path, posix::LastLink::follow);
         if (failure_.happened()) return;
@@ -168,7 +168,7 @@ bool BenchJob::list_blocking() {
 
 bool BenchJob::null_blocking() {
     NullOperation null;
-    mount_.channel().run(null, wire::kRootNodeId);
+    mount_.channel().run(null, mount_.credentials().caller, wire::kRootNodeId);
     if (!null.succeeded()) return fail(failure_of(null));
     ++operations_;
     return true;
@@ -188,7 +188,7 @@ void BenchJob::run_queued() {
 
 template <class Slot> void BenchJob::run_slots() {
     std::vector<Slot> slots(options_.iodepth);
-    posix::IoQueue queue(mount_.channel());
+    posix::IoQueue queue(mount_.channel(), mount_.credentials().caller);
     keep_busy(queue, slots);
 }
 
@@ -198,13 +198,13 @@ template <wire::Opcode Op> void BenchJob::run_transfers() {
         slots[i].buffer = buffer_.bytes().subspan(i % buffers() * options_.block_size, options_.block_size);
         slots[i].transfer.tag = &slots[i];
     }
-    posix::IoQueue queue(mount_.channel());
+    posix::IoQueue queue(mount_.channel(), mount_.credentials().caller);
     keep_busy(queue, slots);
     bytes_ = operations_ * options_.block_size;
 }
 
 void BenchJob::run_pooled_reads() {
-    posix::IoQueue queue(mount_.channel());
+    posix::IoQueue queue(mount_.channel(), mount_.credentials().caller);
     posix::ReadPool pool(queue, buffer_.bytes(), options_.block_size);
     std::vector<PooledSlot> slots(options_.iodepth);
     for (PooledSlot& slot : slots) {
@@ -288,8 +288,8 @@ void BenchJob::start(posix::IoQueue& queue, CreateSlot& slot) {
     slot.create.tag = slot.release.tag = &slot;
     slot.name = next_name();
     slot.releasing = false;
-    queue.start(slot.create, directory_node_, std::span<const char>(slot.name), kOExcl | kOCreat | kOWronly, 0644u,
-                022u);
+    queue.start(slot.create, directory_node_,
+                client::CreateFile::NewFile{slot.name, kOExcl | kOCreat | kOWronly, 0644, 022});
 }
 
 bool BenchJob::finished(posix::IoQueue& queue, CreateSlot& slot, const client::Operation&) {

@@ -22,7 +22,7 @@ template <class Op> AsyncMount::Steps<void> AsyncMount::release(OpenHandle& hand
 }
 
 AsyncMount::Steps<Expected<File>> AsyncMount::open_steps(std::string path, std::uint32_t flags, std::uint32_t mode) {
-    OpenSteps steps(*mount_.cache_, create_form_of(mount_.channel()));
+    OpenSteps steps(*mount_.cache_, create_form_of(mount_.channel()), maker_group(names()));
     steps.begin(path, flags);
     for (;;) {
         switch (steps.want()) {
@@ -52,8 +52,9 @@ AsyncMount::Steps<Expected<File>> AsyncMount::temporary_steps(std::string direct
 AsyncMount::Steps<File> AsyncMount::create(OpenSteps& steps, std::uint32_t mode) {
     client::CreateFile create;
     const PathSteps& at = steps.path();
-    const std::span<const char> name(at.name());
-    co_await run(create, at.parent().nodeid(), name, steps.flags_to_create(), mode, mount_.umask_);
+    create.extensions.group = steps.group_to_create();
+    const client::CreateFile::NewFile file{at.name(), steps.flags_to_create(), mode, mount_.credentials().umask};
+    co_await run(create, at.parent().nodeid(), file);
     NodeRef node;
     if (create.succeeded()) node = mount_.cache_->count(create.entry());
     auto handle = handle_of(mount_.channel(), std::move(node), create, steps.flags_to_keep(), OpenHandle::Kind::file);
@@ -150,12 +151,13 @@ AsyncMount::Steps<Expected<std::vector<DirectoryEntry>>> AsyncMount::list_steps(
     }
     if (!open.succeeded()) co_return failure_of(open);
     Directory directory(handle_of(mount_.channel(), std::move(at.node()), open, kORdonly, OpenHandle::Kind::directory),
-                        *mount_.cache_, format);
+                        *mount_.cache_, mount_.credentials().caller, format);
     OpenHandle& handle = *directory.handle_;
     std::vector<DirectoryEntry> all;
     for (;;) {
         client::ReadDirectory read;
-        co_await run(read, handle.nodeid, handle.fh, directory.cookie_, directory.room(), directory.format_);
+        const client::ReadDirectory::Place from{handle.nodeid, handle.fh, directory.cookie_};
+        co_await run(read, from, directory.room(), directory.format_);
         auto some = directory.take(read);
         failure = some.failure();
         if (!some || some->empty()) break;

@@ -6,7 +6,7 @@
 
 namespace vfsproto::posix {
 
-NameContext AsyncMount::names() noexcept { return {mount_.channel(), *mount_.cache_, mount_.umask_}; }
+NameContext AsyncMount::names() noexcept { return {mount_.channel(), *mount_.cache_, mount_.credentials()}; }
 
 AsyncMount::Steps<Failure> AsyncMount::walk(PathSteps& steps) {
     for (;;) {

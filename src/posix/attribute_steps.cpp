@@ -149,7 +149,7 @@ Failure SetXattrSteps::check() {
     const client::SessionParams& params = context_.channel.params();
     const auto& name = request_.call.name;
     if (std::string_view(name.data(), name.size()) != "system.posix_acl_access") return {};
-    const client::Caller caller = context_.channel.shared_lane().caller();
+    const client::Caller& caller = context_.who.caller;
     const bool may_keep = caller.uid == 0 || caller.gid == at_.attributes().gid;
     const bool agreed = params.flags.has(wire::InitFlag::posix_acl) && params.flags.has(wire::InitFlag::setxattr_ext);
     if (agreed && !may_keep) request_.call.args.setxattr_flags = wire::kSetxattrAclKillSgid;
@@ -167,12 +167,16 @@ TemporarySteps::TemporarySteps(const NameContext& context, std::string_view dire
     : AttributeSteps(context, directory, LastLink::follow), flags_(flags) {
     auto& call = request_.call;
     call.args.flags = (flags & ~kOCreat) | kOTmpfile | kOLargefile;
-    call.args.mode = client::mode_to_send(context.channel.params(), (mode & kSIallugo) | kSIfreg, context.umask);
-    call.args.umask = context.umask;
+    call.args.mode = client::mode_to_send(context.channel.params(), (mode & kSIallugo) | kSIfreg, context.who.umask);
+    call.args.umask = context.who.umask;
     call.name = std::string_view("#tmpfile"); // there must be one; it means nothing
 }
 
-Failure TemporarySteps::check() { return is_directory(at_.attributes().mode) ? Failure() : Failure(Errno::enotdir); }
+Failure TemporarySteps::check() {
+    if (!is_directory(at_.attributes().mode)) return Errno::enotdir;
+    request_.extensions.group = maker_group(context_).of(at_.attributes());
+    return {};
+}
 
 Expected<std::unique_ptr<OpenHandle>> TemporarySteps::result() {
     const wire::CreateOut& made = request_.call.reply;

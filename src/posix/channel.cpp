@@ -12,7 +12,7 @@ using Clock = std::chrono::steady_clock;
 Channel::Channel(std::unique_ptr<backends::Attachment> attachment, const ChannelOptions& options)
     : options_(options),
       attachment_(std::move(attachment)),
-      shared_lane_({&Channel::after_drain, this}, options.caller, options.waiting) {}
+      shared_lane_({&Channel::after_drain, this}, options.waiting) {}
 
 Expected<std::unique_ptr<Channel>> Channel::open(std::unique_ptr<backends::Attachment> attachment,
                                                  const ChannelOptions& options) {

@@ -65,9 +65,7 @@ Failure Channel::open_session() {
     {
         const SharedLane::Lock lock(shared_lane_);
         if (failed_ != Errc::ok) return failed_;
-        client::InitOptions wanted = options_.init;
-        wanted.pid = options_.caller.pid;
-        if (const Errc errc = connection_.open(wanted); errc != Errc::ok) return errc;
+        if (const Errc errc = connection_.open(options_.init); errc != Errc::ok) return errc;
     }
     if (!pump_until([this] { return connection_.is_settled(); })) return Errc::transport_failed;
     const client::Session& session = connection_.session();

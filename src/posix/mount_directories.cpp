@@ -25,17 +25,18 @@ constexpr std::size_t kReadSize = 64 * 1024;
 } // namespace
 
 Expected<Directory> Mount::open_directory(std::string_view path, client::DirectoryFormat format) {
-    PathWalk at(*channel_, *cache_);
+    const client::Caller& caller = credentials_.caller;
+    PathWalk at(*channel_, *cache_, caller);
     if (Failure failure = at.to_file(path, LastLink::follow)) return failure;
     if (!is_directory(at.attributes().mode)) return Errno::enotdir;
     client::OpenDirectory open;
-    channel_->run(open, at.node().nodeid(), kORdonly);
+    channel_->run(open, caller, at.node().nodeid(), kORdonly);
     if (!open.succeeded() && cache_->make_room(failure_of(open))) {
-        channel_->run(open, at.node().nodeid(), kORdonly);
+        channel_->run(open, caller, at.node().nodeid(), kORdonly);
     }
     if (!open.succeeded()) return failure_of(open);
     auto handle = handle_of(*channel_, std::move(at.node()), open, kORdonly, OpenHandle::Kind::directory);
-    return Directory(std::move(handle), *cache_, format);
+    return Directory(std::move(handle), *cache_, caller, format);
 }
 
 Expected<std::vector<DirectoryEntry>> Mount::list(std::string_view path, client::DirectoryFormat format) {
@@ -53,7 +54,7 @@ Expected<std::vector<DirectoryEntry>> Mount::list(std::string_view path, client:
 Failure Mount::sync_directory(const Directory& directory) {
     client::SyncDirectory sync;
     sync.call.args = {directory.fh(), 0, 0};
-    channel_->run(sync, directory.nodeid());
+    channel_->run(sync, credentials_.caller, directory.nodeid());
     return failure_of(sync);
 }
 
@@ -65,7 +66,8 @@ void append_names(std::vector<DirectoryEntry>& some, std::vector<DirectoryEntry>
 
 Expected<std::vector<DirectoryEntry>> Directory::read() {
     client::ReadDirectory read;
-    handle_->channel.run(read, handle_->nodeid, handle_->fh, cookie_, room(), format_);
+    const client::ReadDirectory::Place from{handle_->nodeid, handle_->fh, cookie_};
+    handle_->channel.run(read, caller_, from, room(), format_);
     return take(read);
 }
 

@@ -22,13 +22,13 @@ template <class Op> void release_unwanted(Channel& channel, const Op& opened, st
     if (!opened.owes_release()) return;
     client::Release release;
     release.call.args.fh = opened.result().fh;
-    channel.run(release, nodeid);
+    channel.run(release, channel.own_caller(), nodeid);
 }
 
 template <class Op> void send_release(OpenHandle& handle) {
     Op release;
     prepare(release, handle);
-    handle.channel.run(release, handle.nodeid);
+    handle.channel.run(release, handle.channel.own_caller(), handle.nodeid);
 }
 
 } // namespace
@@ -43,11 +43,11 @@ OpenHandle::~OpenHandle() {
 }
 
 Expected<File> Mount::open_file(std::string_view path, std::uint32_t flags, std::uint32_t mode) {
-    OpenSteps steps(*cache_, create_form_of(*channel_));
+    OpenSteps steps(*cache_, create_form_of(*channel_), maker_group(names()));
     steps.begin(path, flags);
     for (;;) {
         switch (steps.want()) {
-        case OpenSteps::Want::walk: steps.handle_walked(walk(*channel_, steps.path())); break;
+        case OpenSteps::Want::walk: steps.handle_walked(walk(*channel_, credentials_.caller, steps.path())); break;
         case OpenSteps::Want::create:
             if (File file = create(steps, mode)) return file;
             break;
@@ -62,7 +62,9 @@ Expected<File> Mount::open_file(std::string_view path, std::uint32_t flags, std:
 File Mount::create(OpenSteps& steps, std::uint32_t mode) {
     client::CreateFile create;
     const PathSteps& at = steps.path();
-    channel_->run(create, at.parent().nodeid(), at.name(), steps.flags_to_create(), mode, umask_);
+    create.extensions.group = steps.group_to_create();
+    const client::CreateFile::NewFile file{at.name(), steps.flags_to_create(), mode, credentials_.umask};
+    channel_->run(create, credentials_.caller, at.parent().nodeid(), file);
     if (create.succeeded()) {
         return File(
             handle_of(*channel_, cache_->count(create.entry()), create, steps.flags_to_keep(), OpenHandle::Kind::file));
@@ -75,7 +77,7 @@ File Mount::create(OpenSteps& steps, std::uint32_t mode) {
 File Mount::open(OpenSteps& steps) {
     client::OpenFile open;
     NodeRef& node = steps.path().node();
-    channel_->run(open, node.nodeid(), steps.flags_to_open());
+    channel_->run(open, credentials_.caller, node.nodeid(), steps.flags_to_open());
     if (open.succeeded())
         return File(handle_of(*channel_, std::move(node), open, steps.flags_to_keep(), OpenHandle::Kind::file));
     release_unwanted(*channel_, open, node.nodeid());

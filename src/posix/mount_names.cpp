@@ -9,10 +9,8 @@
 
 namespace vfsproto::posix {
 
-Mount::Mount(std::unique_ptr<Channel> channel, const MountOptions& options)
-    : channel_(std::move(channel)),
-      cache_(std::make_unique<NodeCache>(*channel_, options.max_idle_nodes)),
-      umask_(options.umask) {}
+Mount::Mount(std::shared_ptr<Channel> channel, std::shared_ptr<NodeCache> cache, const Credentials& credentials)
+    : channel_(std::move(channel)), cache_(std::move(cache)), credentials_(credentials) {}
 
 Mount::~Mount() = default;
 
@@ -22,9 +20,17 @@ ChannelStats Mount::stats() { return channel_->stats(); }
 
 Expected<std::unique_ptr<Mount>> Mount::open(std::unique_ptr<backends::Attachment> attachment,
                                              const MountOptions& options) {
-    auto channel = Channel::open(std::move(attachment), options.channel);
-    if (!channel) return channel.failure();
-    return std::unique_ptr<Mount>(new Mount(*std::move(channel), options));
+    ChannelOptions wanted = options.channel;
+    wanted.init.pid = options.credentials.caller.pid;
+    auto opened = Channel::open(std::move(attachment), wanted);
+    if (!opened) return opened.failure();
+    std::shared_ptr<Channel> channel = *std::move(opened);
+    auto cache = std::make_shared<NodeCache>(*channel, options.max_idle_nodes);
+    return std::unique_ptr<Mount>(new Mount(std::move(channel), std::move(cache), options.credentials));
+}
+
+std::unique_ptr<Mount> Mount::acting_for(const Credentials& credentials) {
+    return std::unique_ptr<Mount>(new Mount(channel_, cache_, credentials));
 }
 
 Expected<Attributes> Mount::stat(std::string_view path, LastLink last) { return ask<StatSteps>(path, last); }

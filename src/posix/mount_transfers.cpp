@@ -12,25 +12,27 @@ namespace vfsproto::posix {
 
 namespace {
 
-template <wire::Opcode Op>
-[[gnu::noinline]] Expected<std::uint64_t> transfer_in_pieces(Channel& channel, const client::TransferSpan& span) {
+template <wire::Opcode Op> [[gnu::noinline]] Expected<std::uint64_t>
+transfer_in_pieces(Channel& channel, const client::Caller& caller, const client::TransferSpan& span) {
     client::LongTransfer<Op> transfer;
-    channel.run(transfer, span);
+    channel.run(transfer, caller, span);
     if (!transfer.succeeded()) return failure_of(transfer);
     return transfer.done();
 }
 
 // One request where one may carry it all, and as many as it takes otherwise.
-template <wire::Opcode Op> [[gnu::always_inline]] inline Expected<std::uint64_t>
-transfer(Channel& channel, const File& file, std::span<const std::byte> bytes, std::uint64_t offset) {
+template <wire::Opcode Op>
+[[gnu::always_inline]] inline Expected<std::uint64_t> transfer(Channel& channel, const client::Caller& caller,
+                                                               const File& file, std::span<const std::byte> bytes,
+                                                               std::uint64_t offset) {
     const Region* registered = channel.find_registered(bytes.data(), bytes.size());
     const client::TransferSpan span = posix::span_of(file, bytes, offset, registered);
     if (bytes.size() - 1 >= channel.piece_limit<Op>(registered)) [[unlikely]] {
         const client::TransferSpan given = span.part(0, span.len); // so that the other need not lie in memory
-        return transfer_in_pieces<Op>(channel, given);
+        return transfer_in_pieces<Op>(channel, caller, given);
     }
     RunningTransfer running;
-    channel.shared_lane().run<Op>(running, span);
+    channel.shared_lane().run<Op>(running, span, caller);
     if (!running.succeeded()) [[unlikely]]
         return Failure(running.errc, running.error);
     return std::uint64_t{running.bytes};
@@ -43,12 +45,13 @@ client::TransferSpan Mount::span_of(const File& file, std::span<const std::byte>
 }
 
 [[gnu::hot]] Expected<std::uint64_t> Mount::read(const File& file, std::span<std::byte> into, std::uint64_t offset) {
-    return transfer<wire::Opcode::read>(*channel_, file, into, offset);
+    return transfer<wire::Opcode::read>(*channel_, credentials_.caller, file, into, offset);
 }
 
 [[gnu::hot]] Expected<std::uint64_t> Mount::write(const File& file, std::span<const std::byte> from,
                                                   std::uint64_t offset) {
-    const Expected<std::uint64_t> taken = transfer<wire::Opcode::write>(*channel_, file, from, offset);
+    const Expected<std::uint64_t> taken =
+        transfer<wire::Opcode::write>(*channel_, credentials_.caller, file, from, offset);
     // Nothing at all is neither progress nor an error, so it becomes one.
     if (taken && *taken == 0 && !from.empty()) [[unlikely]]
         return wire::Errno::eio;

@@ -41,13 +41,15 @@ bool is_last_name(const wire::Attr& attributes) noexcept {
 
 } // namespace
 
-Failure run(Channel& channel, NameSteps& steps) {
+MakerGroup maker_group(const NameContext& context) noexcept { return {context.who, context.channel.params()}; }
+
+Failure run(Channel& channel, const client::Caller& caller, NameSteps& steps) {
     for (;;) {
         switch (steps.want()) {
-        case NameSteps::Want::walk: steps.handle_walked(walk(channel, steps.path())); break;
+        case NameSteps::Want::walk: steps.handle_walked(walk(channel, caller, steps.path())); break;
         case NameSteps::Want::request: {
             WantedRequest request = steps.request();
-            channel.run(request);
+            channel.run(request, caller);
             steps.handle_answered();
             break;
         }
@@ -59,6 +61,10 @@ Failure run(Channel& channel, NameSteps& steps) {
 template <class Op> void MakeSteps<Op>::walked() {
     if (looks_) return finish(Errno::eexist);
     if (Failure why = check_makeable(at_)) return finish(why);
+    if constexpr (MakeSteps::kTellsGroup) {
+        const MakerGroup group = maker_group(context_);
+        if (group.depends_on_directory()) make_.extensions.group = group.of(at_.attributes());
+    }
     if (at_.must_be_directory() && !std::is_same_v<Op, client::MakeDirectory>) {
         // "new/" can only be a directory: ENOENT, unless there is something already.
         looks_ = true;
@@ -76,7 +82,8 @@ template <class Op> void MakeSteps<Op>::answered(const Failure& why) {
 
 MakeDirectorySteps::MakeDirectorySteps(const NameContext& context, std::string_view path, std::uint32_t mode)
     : MakeSteps(context) {
-    make_.call.args = {client::mode_to_send(context.channel.params(), mode & kSIallugo, context.umask), context.umask};
+    make_.call.args = {client::mode_to_send(context.channel.params(), mode & kSIallugo, context.who.umask),
+                       context.who.umask};
     begin(path);
 }
 
@@ -84,9 +91,9 @@ MakeNodeSteps::MakeNodeSteps(const NameContext& context, std::string_view path, 
     : MakeSteps(context) {
     const std::uint32_t type = mode & kSIfmt;
     const std::uint32_t full_mode = (mode & kSIallugo) | (type != 0 ? type : kSIfreg);
-    make_.call.args.mode = client::mode_to_send(context.channel.params(), full_mode, context.umask);
+    make_.call.args.mode = client::mode_to_send(context.channel.params(), full_mode, context.who.umask);
     make_.call.args.rdev = rdev;
-    make_.call.args.umask = context.umask;
+    make_.call.args.umask = context.who.umask;
     begin(path);
 }
 

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "vfsproto/fuse/client/operations/names.hpp"
+#include "vfsproto/posix/detail/maker_group.hpp"
 #include "vfsproto/posix/detail/path_steps.hpp"
 
 #include <cstdint>
@@ -20,8 +21,10 @@ namespace vfsproto::posix {
 struct NameContext {
     Channel& channel;
     NodeCache& cache;
-    std::uint32_t umask;
+    const Credentials& who;
 };
+
+[[nodiscard]] MakerGroup maker_group(const NameContext& context) noexcept;
 
 class NameSteps;
 
@@ -107,15 +110,19 @@ inline void WantedRequest::start(client::Client& client, const client::Caller& c
 }
 
 // Makes every request the steps want and waits for each answer. Returns the steps' failure().
-[[nodiscard]] Failure run(Channel& channel, NameSteps& steps);
+[[nodiscard]] Failure run(Channel& channel, const client::Caller& caller, NameSteps& steps);
 
 // Makes a new name: mkdir, mknod, symlink, link.
 template <class Op> class MakeSteps : public NameSteps {
 protected:
+    static constexpr bool kTellsGroup = requires(Op& op) { op.extensions.group; };
+
     explicit MakeSteps(const NameContext& context) : NameSteps(context), at_(context.cache) {}
     ~MakeSteps() = default;
     void begin(std::string_view path) {
-        at_.to_parent(path);
+        using Parent = PathSteps::ParentAttributes;
+        const bool by_group = kTellsGroup && maker_group(context_).depends_on_directory();
+        at_.to_parent(path, by_group ? Parent::wanted : Parent::unneeded);
         want_walk(at_);
     }
     void walked() override;

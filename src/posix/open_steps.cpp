@@ -31,7 +31,8 @@ void OpenSteps::begin(std::string_view path, std::uint32_t flags) {
     if ((flags & kOCreat) != 0) {
         if ((flags & kODirectory) != 0) return fail(Errno::einval); // open(2) makes no directories
         walking_ = Walking::to_parent;
-        return path_.to_parent(path);
+        using Parent = PathSteps::ParentAttributes;
+        return path_.to_parent(path, maker_.depends_on_directory() ? Parent::wanted : Parent::unneeded);
     }
     walking_ = Walking::to_file;
     path_.to_file(path, (flags & kONofollow) != 0 ? LastLink::keep : LastLink::follow);
@@ -45,7 +46,10 @@ void OpenSteps::handle_walked(const Failure& why) {
         if (uncreated_.error == Errno::eexist && ++overtaken_ < kMostOvertaken) return want_create();
         return fail(uncreated_.error == Errno::eexist ? why : uncreated_);
     }
-    if (walking_ == Walking::to_parent) return want_create();
+    if (walking_ == Walking::to_parent) {
+        if (maker_.depends_on_directory()) group_ = maker_.of(path_.attributes());
+        return want_create();
+    }
     if (walking_ == Walking::to_last && !path_.found_link()) {
         return uncreated_.error == Errno::einval ? fail(uncreated_) : want_open();
     }

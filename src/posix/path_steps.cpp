@@ -6,7 +6,10 @@ namespace vfsproto::posix {
 using wire::Errno;
 using namespace wire::linux_abi;
 
-void PathSteps::to_parent(std::string_view path) { begin(path, Goal::parent, LastLink::keep); }
+void PathSteps::to_parent(std::string_view path, ParentAttributes attributes) {
+    parent_attributes_ = attributes;
+    begin(path, Goal::parent, LastLink::keep);
+}
 
 void PathSteps::to_file(std::string_view path, LastLink last) { begin(path, Goal::file, last); }
 
@@ -66,7 +69,10 @@ void PathSteps::advance() {
 
 void PathSteps::reach_parent() {
     in_middle_ = false;
-    goal_ == Goal::file ? want_last() : arrive();
+    if (goal_ == Goal::file) return want_last();
+    if (parent_attributes_ == ParentAttributes::unneeded) return arrive();
+    node_ = parent().clone();
+    want_ = Want::attributes;
 }
 
 void PathSteps::look_up_last() {

@@ -7,33 +7,33 @@ namespace vfsproto::posix {
 
 namespace {
 
-void look_up(Channel& channel, PathSteps& steps) {
+void look_up(Channel& channel, const client::Caller& caller, PathSteps& steps) {
     client::Lookup lookup;
     lookup.call.name = steps.name();
-    channel.run(lookup, steps.nodeid());
+    channel.run(lookup, caller, steps.nodeid());
     take(steps, lookup);
 }
 
-void read_link(Channel& channel, PathSteps& steps) {
+void read_link(Channel& channel, const client::Caller& caller, PathSteps& steps) {
     ReadTarget read;
-    channel.run(read.operation, steps.nodeid());
+    channel.run(read.operation, caller, steps.nodeid());
     take(steps, read);
 }
 
-void get_attributes(Channel& channel, PathSteps& steps) {
+void get_attributes(Channel& channel, const client::Caller& caller, PathSteps& steps) {
     client::GetAttributes get;
-    channel.run(get, steps.nodeid());
+    channel.run(get, caller, steps.nodeid());
     take(steps, get);
 }
 
 } // namespace
 
-Failure walk(Channel& channel, PathSteps& steps) {
+Failure walk(Channel& channel, const client::Caller& caller, PathSteps& steps) {
     for (;;) {
         switch (steps.want()) {
-        case PathSteps::Want::lookup: look_up(channel, steps); break;
-        case PathSteps::Want::readlink: read_link(channel, steps); break;
-        case PathSteps::Want::attributes: get_attributes(channel, steps); break;
+        case PathSteps::Want::lookup: look_up(channel, caller, steps); break;
+        case PathSteps::Want::readlink: read_link(channel, caller, steps); break;
+        case PathSteps::Want::attributes: get_attributes(channel, caller, steps); break;
         case PathSteps::Want::arrived: return {};
         case PathSteps::Want::failed: return steps.failure();
         }

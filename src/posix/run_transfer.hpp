@@ -7,15 +7,15 @@
 
 namespace vfsproto::posix {
 
-template <wire::Opcode Op>
-inline void SharedLane::run(RunningTransfer& transfer, const client::TransferSpan& span) noexcept {
+template <wire::Opcode Op> inline void SharedLane::run(RunningTransfer& transfer, const client::TransferSpan& span,
+                                                       const client::Caller& caller) noexcept {
     transfer.lane_ = this;
     transfer.on_done = [](client::Transfer& done) noexcept {
         auto& ended = static_cast<RunningTransfer&>(done);
         ended.lane_->satisfy(ended.waiter_);
     };
     mutex_.lock();
-    lane_->start_here<Op>(transfer, span, caller_);
+    lane_->start_here<Op>(transfer, span, caller);
     lane_->kick();
     if (transfer.waiter_.satisfied_) [[unlikely]]
         return mutex_.unlock(); // it never came to a request

@@ -35,18 +35,19 @@ SharedLane::~SharedLane() {
 // so that the way out and back of a lone request is little more than the ring's own work.
 
 void SharedLane::start_and_publish(const Staged& staged) noexcept {
-    if (staged.reads != nullptr) start_all(staged.reads);
-    if (staged.writes != nullptr) start_all(staged.writes);
-    start_all(staged.starts);
+    if (staged.reads != nullptr) start_all(staged.reads, staged.caller);
+    if (staged.writes != nullptr) start_all(staged.writes, staged.caller);
+    start_all(staged.starts, staged.caller);
     lane_->kick();
 }
 
-template <wire::Opcode Op> inline void SharedLane::start_all(QueuedTransfer<Op>* first) noexcept {
+template <wire::Opcode Op>
+inline void SharedLane::start_all(QueuedTransfer<Op>* first, const client::Caller& caller) noexcept {
     Lane& lane = *lane_;
     do {
         QueuedTransfer<Op>& transfer = *first;
         first = transfer.next_; // it may be started again as soon as it is done
-        lane.start_here<Op>(transfer, transfer.span_, caller_);
+        lane.start_here<Op>(transfer, transfer.span_, caller);
     } while (first != nullptr);
 }
 

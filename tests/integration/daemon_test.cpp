@@ -124,7 +124,7 @@ TEST_CASE("with killpriv v2 a change by somebody else than root takes the set-id
     };
     posix::MountOptions options;
     constexpr std::uint32_t kSomebody = 1000;
-    options.channel.caller = {.uid = kSomebody, .gid = kSomebody, .pid = 1};
+    options.credentials.caller = {.uid = kSomebody, .gid = kSomebody, .pid = 1};
     const Connected connected = connect(daemon, options);
     INFO(connected.trouble);
     REQUIRE(connected.mount);

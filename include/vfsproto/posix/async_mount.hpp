@@ -218,14 +218,15 @@ private:
 
     // A read or write of any length, as one node.
     template <wire::Opcode Op> struct TransferCall {
-        explicit TransferCall(const client::TransferSpan& given) : span(given) {}
+        TransferCall(const client::Caller& whose, const client::TransferSpan& given) : caller(whose), span(given) {}
 
-        void start(DetachedPoller& poller) { poller.start(operation, span); }
+        void start(DetachedPoller& poller) { poller.start(operation, caller, span); }
         [[nodiscard]] std::tuple<Failure, std::uint64_t> answer() const {
             return {failure_of(operation), operation.succeeded() ? operation.done() : 0};
         }
 
         client::LongTransfer<Op> operation;
+        client::Caller caller;
         client::TransferSpan span;
     };
 
@@ -235,7 +236,7 @@ private:
             [this](auto&& handler, const client::TransferSpan& span) {
                 using Call = DetachedCall<TransferCall<Op>, std::decay_t<decltype(handler)>>;
                 Call::start(mount_.channel(), CallCount(counts_), executor_, std::forward<decltype(handler)>(handler),
-                            span);
+                            mount_.credentials().caller, span);
             },
             token, mount_.span_of(file, bytes, offset));
     }
@@ -276,9 +277,9 @@ private:
         using Token = boost::asio::use_awaitable_t<>;
         return boost::asio::async_initiate<const Token&, void()>(
             [this](auto&& handler, Op* borrowed, Args... each) {
-                using Call = DetachedCall<BorrowedCall<Op, Args...>, std::decay_t<decltype(handler)>>;
+                using Call = DetachedCall<BorrowedCall<Op, client::Caller, Args...>, std::decay_t<decltype(handler)>>;
                 Call::start(mount_.channel(), CallCount(counts_), executor_, std::forward<decltype(handler)>(handler),
-                            *borrowed, each...);
+                            *borrowed, mount_.credentials().caller, each...);
             },
             boost::asio::use_awaitable, &op, args...);
     }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "vfsproto/abi/attributes.hpp"
+#include "vfsproto/abi/caller.hpp"
 #include "vfsproto/base/region.hpp"
 #include "vfsproto/fuse/client/operations/directory_format.hpp"
 #include "vfsproto/fuse/wire/linux_abi.hpp"
@@ -95,8 +96,9 @@ public:
 private:
     friend class Mount;
     friend class AsyncMount;
-    Directory(std::unique_ptr<OpenHandle> handle, NodeCache& cache, client::DirectoryFormat format)
-        : handle_(std::move(handle)), cache_(&cache), format_(format) {}
+    Directory(std::unique_ptr<OpenHandle> handle, NodeCache& cache, const abi::Caller& caller,
+              client::DirectoryFormat format)
+        : handle_(std::move(handle)), cache_(&cache), caller_(caller), format_(format) {}
     // Gives room for the records of one READDIR, and takes what they say.
     [[nodiscard]] std::span<std::byte> room();
     [[nodiscard]] Expected<std::vector<DirectoryEntry>> take(const client::ReadDirectory& read);
@@ -105,6 +107,7 @@ private:
 
     std::unique_ptr<OpenHandle> handle_;
     NodeCache* cache_;
+    abi::Caller caller_; // of the mount that opened it
     client::DirectoryFormat format_;
     std::uint64_t cookie_ = 0;
     std::vector<std::byte> buffer_;

@@ -71,7 +71,9 @@ private:
 // A queue of one thread. Operations stay in place until next() has returned them; the queue must be empty when it ends.
 class IoQueue {
 public:
-    explicit IoQueue(Channel& channel) noexcept : channel_(channel) {}
+    // `caller`: on whose behalf the requests are made.
+    explicit IoQueue(Channel& channel, const client::Caller& caller = {}) noexcept
+        : channel_(channel), caller_(caller) {}
     ~IoQueue() { VFSPROTO_ASSERT(in_flight() == 0); }
     IoQueue(const IoQueue&) = delete;
     IoQueue& operator=(const IoQueue&) = delete;
@@ -87,7 +89,7 @@ public:
         if constexpr (takes_a_node_alone<Args...>) {
             stage(op, args...);
         } else {
-            channel_.shared_lane().start(op, std::forward<Args>(args)...);
+            channel_.shared_lane().start(op, caller_, std::forward<Args>(args)...);
         }
     }
     // Starts a READ of at most what one request may carry (Channel::piece_limit). The data is not copied when the span
@@ -168,7 +170,7 @@ private:
         (sizeof...(Args) == 1 && (std::is_same_v<std::remove_cvref_t<Args>, std::uint64_t> && ...));
     template <class Op> void stage(Op& op, std::uint64_t nodeid) noexcept {
         if (staged_count_ == kMostStagedStarts) [[unlikely]]
-            channel_.shared_lane().start(take_starts());
+            channel_.shared_lane().start(take_starts(), caller_);
         staged_starts_[staged_count_++] = {
             &op, nodeid,
             [](client::Operation& operation, client::Client& client, const client::Caller& caller,
@@ -177,7 +179,9 @@ private:
     [[nodiscard]] std::span<const StagedStart> take_starts() noexcept {
         return {staged_starts_, std::exchange(staged_count_, 0)};
     }
-    [[nodiscard]] Staged take_staged() noexcept { return {staged_reads_.take(), staged_writes_.take(), take_starts()}; }
+    [[nodiscard]] Staged take_staged() noexcept {
+        return {caller_, staged_reads_.take(), staged_writes_.take(), take_starts()};
+    }
     // Takes a finished operation. The lane's lock is held.
     void take(client::Operation& finished) noexcept {
         *done_end_ = &finished;
@@ -186,6 +190,7 @@ private:
     }
 
     Channel& channel_;
+    client::Caller caller_;
     Waiter waiter_;
     std::size_t started_ = 0;
     std::size_t taken_ = 0; // by next()

@@ -45,7 +45,8 @@ class Mount {
 public:
     [[nodiscard]] static Expected<std::unique_ptr<Mount>> open(std::unique_ptr<backends::Attachment> attachment,
                                                                const MountOptions& options = {});
-    // Every File, Directory and Buffer must be gone, and every asynchronous call be over.
+    // Every asynchronous call of it must be over. With the last mount of a session, every File, Directory and Buffer must be
+    // gone.
     ~Mount();
     Mount(const Mount&) = delete;
     Mount& operator=(const Mount&) = delete;
@@ -133,6 +134,11 @@ public:
     // Gives the server back every file nobody uses.
     void prune();
 
+    // Returns a mount of the same session that acts for somebody else. Files, directories and buffers of either are used
+    // with both. The session ends when the last of them is gone.
+    [[nodiscard]] std::unique_ptr<Mount> acting_for(const Credentials& credentials);
+    [[nodiscard]] const Credentials& credentials() const noexcept { return credentials_; }
+
     // Returns what the device was asked for so far; channel_stats.hpp has the type.
     [[nodiscard]] ChannelStats stats();
 
@@ -142,7 +148,7 @@ public:
 
 private:
     friend class AsyncMount;
-    Mount(std::unique_ptr<Channel> channel, const MountOptions& options);
+    Mount(std::shared_ptr<Channel> channel, std::shared_ptr<NodeCache> cache, const Credentials& credentials);
 
     // No file: the steps were told why.
     [[nodiscard]] File open(OpenSteps& steps);
@@ -154,9 +160,9 @@ private:
     [[nodiscard]] client::TransferSpan span_of(const File& file, std::span<const std::byte> bytes,
                                                std::uint64_t offset);
 
-    std::unique_ptr<Channel> channel_;
-    std::unique_ptr<NodeCache> cache_; // ends before the channel
-    std::uint32_t umask_;
+    std::shared_ptr<Channel> channel_;
+    std::shared_ptr<NodeCache> cache_; // ends before the channel
+    Credentials credentials_;
 };
 
 } // namespace vfsproto::posix

@@ -2,9 +2,9 @@
 // The choices a Mount is opened with. Every default is right for most.
 #pragma once
 
-#include "vfsproto/abi/caller.hpp"
 #include "vfsproto/fuse/client/init_options.hpp"
 #include "vfsproto/fuse/client/trace_hook.hpp"
+#include "vfsproto/posix/credentials.hpp"
 #include "vfsproto/transport/features.hpp"
 #include "vfsproto/virtqueue/ring_options.hpp"
 
@@ -44,7 +44,6 @@ struct ChannelOptions {
     Waiting waiting = Waiting::adaptive;
     std::uint16_t slots = 64;          // requests in flight at most; the ring may allow fewer
     std::uint32_t bounce = 128 * 1024; // bytes one request can carry of memory the device cannot reach
-    abi::Caller caller{};              // on whose behalf requests are made
     client::TraceHook trace{};
     std::chrono::milliseconds patience{10'000}; // for the answers to INIT and DESTROY
     // A device that owes answers and gives none for so long is given up, and every call fails (transport_failed). While it
@@ -56,7 +55,7 @@ struct ChannelOptions {
 struct MountOptions {
     ChannelOptions channel{};
     std::size_t max_idle_nodes = 1024; // files looked up and not used that the server may still hold open for us
-    std::uint32_t umask = 022;
+    Credentials credentials{};         // Mount::acting_for() has others on the same session
 };
 
 } // namespace vfsproto::posix

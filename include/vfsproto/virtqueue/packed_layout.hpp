@@ -145,9 +145,8 @@ public:
                                                std::uint16_t size) noexcept {
         if (!is_packed_size(size)) return Errc::bad_argument;
         PackedRing ring;
-        const Errc taken =
-            ring.take(descriptors, driver, device, size,
-                      {packed_layout(size).descriptor_bytes, kPackedEventBytes, kPackedEventBytes}, kPackedAlign);
+        const RingAreaSizes bytes{packed_layout(size).descriptor_bytes, kPackedEventBytes, kPackedEventBytes};
+        const Errc taken = ring.take(descriptors, driver, device, size, {bytes, kPackedAlign});
         if (taken != Errc::ok) return taken;
         return ring;
     }

@@ -19,6 +19,12 @@ struct RingAreaSizes {
     std::size_t device{};
 };
 
+// Bytes and alignment that the areas of a ring must have at least.
+struct RingAreaNeeds {
+    RingAreaSizes bytes{};
+    RingAreaSizes align{};
+};
+
 // The three areas of one ring (virtio 1.2 §2.6), of either kind. A view: it owns nothing.
 class RingAreas {
 public:
@@ -41,7 +47,8 @@ protected:
 
     // Takes as much of the three as a ring of this size needs. Errors: no_memory (too small), bad_argument (misaligned).
     [[nodiscard]] Errc take(const Region& descriptors, const Region& driver, const Region& device, std::uint16_t size,
-                            const RingAreaSizes& bytes, const RingAreaSizes& align) noexcept {
+                            const RingAreaNeeds& needs) noexcept {
+        const auto& [bytes, align] = needs;
         if (descriptors.size() < bytes.descriptors || driver.size() < bytes.driver || device.size() < bytes.device) {
             return Errc::no_memory;
         }

@@ -105,8 +105,8 @@ public:
         const SplitLayout layout = split_layout(size);
         if (!is_split_size(size)) return Errc::bad_argument;
         SplitRing ring;
-        const Errc taken = ring.take(descriptors, driver, device, size,
-                                     {layout.descriptor_bytes, layout.driver_bytes, layout.device_bytes}, kSplitAlign);
+        const RingAreaSizes bytes{layout.descriptor_bytes, layout.driver_bytes, layout.device_bytes};
+        const Errc taken = ring.take(descriptors, driver, device, size, {bytes, kSplitAlign});
         if (taken != Errc::ok) return taken;
         return ring;
     }

@@ -36,7 +36,7 @@ public:
         case 1: return compose<client::OpenDirectory>([&](auto& op) { op.start(client, kCaller, node(), 0); });
         case 2:
             return compose<client::CreateFile>(
-                [&](auto& op) { op.start(client, kCaller, node(), {"name", 4}, random_.below(1 << 12), 0644, 022); });
+                [&](auto& op) { op.start(client, kCaller, node(), {{"name", 4}, random_.below(1 << 12), 0644, 022}); });
         case 3: return compose<client::ExtendedStatus>([&](auto& op) { op.start(client, kCaller, node(), {}); });
         case 4:
             return compose<client::SeekFile>(
@@ -133,7 +133,7 @@ private:
         };
         const auto wanted =
             random_.one_in(2) ? client::DirectoryFormat::dirents : client::DirectoryFormat::direntpluses;
-        task->op.start(client, kCaller, node(), 1, random_.next(), {task->out.get(), task->out_size}, wanted);
+        task->op.start(client, kCaller, {node(), 1, random_.next()}, {task->out.get(), task->out_size}, wanted);
     }
     template <wire::Opcode Op> void transfer(client::Client& client) {
         auto* task = new Task<client::LongTransfer<Op>>(*this);

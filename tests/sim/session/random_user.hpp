@@ -193,7 +193,7 @@ private:
                 mount_.drop(&node);
             }
         };
-        task->op.start(mount_.client, kCaller, task->place.nodeid, chars(task->name), flags, 0644, 022);
+        task->op.start(mount_.client, kCaller, task->place.nodeid, {chars(task->name), flags, 0644, 022});
     }
     void link() {
         const Place file = pick(wire::linux_abi::kSIfreg);
@@ -329,7 +329,7 @@ private:
             if (self->op.succeeded()) user.count_entries(*self);
             user.finished(*self);
         };
-        task->op.start(mount_.client, kCaller, task->file.nodeid, task->file.fh, 0, task->bytes,
+        task->op.start(mount_.client, kCaller, {task->file.nodeid, task->file.fh, 0}, task->bytes,
                        client::DirectoryFormat::direntpluses);
     }
     void count_entries(Task<client::ReadDirectory>& task) {

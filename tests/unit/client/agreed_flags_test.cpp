@@ -26,7 +26,7 @@ TEST_CASE("with security contexts agreed on, what makes something says that it h
         CHECK(header.type == 0); // no context
     };
     Counted<CreateFile> create;
-    create->start(f.client, kCaller, 5, text_span("new"), wire::linux_abi::kOWronly, 0640, 022);
+    create->start(f.client, kCaller, 5, {text_span("new"), wire::linux_abi::kOWronly, 0640, 022});
     check_end(f.next(Opcode::create), sizeof(wire::InHeader) + sizeof(wire::CreateIn) + kNameAndNul);
     f.answer_error(Errno::eacces);
     Counted<client::MakeDirectory> directory;

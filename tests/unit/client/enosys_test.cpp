@@ -212,7 +212,7 @@ TEST_CASE("CREATE: MKNOD and OPEN, at once the second time") {
     OperationsFixture f;
     for (int i = 0; i < 2; ++i) {
         Counted<CreateFile> create;
-        create->start(f.client, kCaller, 5, text_span("new"), 0102 | 01000, 0640, 0);
+        create->start(f.client, kCaller, 5, {text_span("new"), 0102 | 01000, 0640, 0});
         if (i == 0) {
             f.next(Opcode::create);
             f.answer_error(Errno::enosys);
@@ -241,7 +241,7 @@ TEST_CASE("CREATE: MKNOD and OPEN, at once the second time") {
 TEST_CASE("neither CREATE nor OPEN: the new file is open by its number alone") {
     OperationsFixture f;
     Counted<CreateFile> create;
-    create->start(f.client, kCaller, 5, text_span("new"), 0102, 0640, 0);
+    create->start(f.client, kCaller, 5, {text_span("new"), 0102, 0640, 0});
     f.next(Opcode::create);
     f.answer_error(Errno::enosys);
     f.next(Opcode::mknod);
@@ -382,7 +382,7 @@ TEST_CASE("READDIRPLUS: READDIR in its place, at once the second time, and where
     std::vector<std::byte> buffer(4096);
     for (int i = 0; i < 2; ++i) {
         Counted<ReadDirectory> read;
-        read->start(f.client, kCaller, 5, 3, 17, buffer, DirectoryFormat::direntpluses);
+        read->start(f.client, kCaller, {5, 3, 17}, buffer, DirectoryFormat::direntpluses);
         if (i == 0) {
             CHECK(f.next(Opcode::readdirplus).args<wire::ReadIn>().offset == 17);
             f.answer_error(Errno::enosys);
@@ -399,19 +399,19 @@ TEST_CASE("READDIRPLUS: READDIR in its place, at once the second time, and where
     }
     f.sticky.reset();
     Counted<ReadDirectory> names;
-    names->start(f.client, kCaller, 5, 3, 0, buffer, DirectoryFormat::dirents);
+    names->start(f.client, kCaller, {5, 3, 0}, buffer, DirectoryFormat::dirents);
     f.next(Opcode::readdir);
     f.answer();
     CHECK(names->bytes() == 0);
     f.params.flags.remove(wire::InitFlag::do_readdirplus);
     Counted<ReadDirectory> not_agreed;
-    not_agreed->start(f.client, kCaller, 5, 3, 0, buffer, DirectoryFormat::direntpluses);
+    not_agreed->start(f.client, kCaller, {5, 3, 0}, buffer, DirectoryFormat::direntpluses);
     f.next(Opcode::readdir);
     f.answer();
     CHECK(not_agreed.finished == 1);
     f.params.flags.add(wire::InitFlag::do_readdirplus);
     Counted<ReadDirectory> plus;
-    plus->start(f.client, kCaller, 5, 3, 0, buffer, DirectoryFormat::direntpluses);
+    plus->start(f.client, kCaller, {5, 3, 0}, buffer, DirectoryFormat::direntpluses);
     f.next(Opcode::readdirplus);
     f.answer_data(pattern(200));
     CHECK(plus->format() == DirectoryFormat::direntpluses);
@@ -423,7 +423,7 @@ TEST_CASE("READDIRPLUS that fails: the names alone, this once") {
     std::vector<std::byte> buffer(4096);
     const Errno error = GENERATE(Errno::enoent, Errno::estale, Errno::eio);
     Counted<ReadDirectory> read;
-    read->start(f.client, kCaller, 5, 3, 17, buffer, DirectoryFormat::direntpluses);
+    read->start(f.client, kCaller, {5, 3, 17}, buffer, DirectoryFormat::direntpluses);
     f.next(Opcode::readdirplus);
     f.answer_error(error);
     CHECK(f.next(Opcode::readdir).args<wire::ReadIn>().offset == 17);
@@ -431,7 +431,7 @@ TEST_CASE("READDIRPLUS that fails: the names alone, this once") {
     CHECK(read->succeeded());
     CHECK(read->format() == DirectoryFormat::dirents);
     Counted<ReadDirectory> other;
-    other->start(f.client, kCaller, 6, 4, 0, buffer, DirectoryFormat::direntpluses);
+    other->start(f.client, kCaller, {6, 4, 0}, buffer, DirectoryFormat::direntpluses);
     f.next(Opcode::readdirplus);
     f.answer_error(error);
     f.next(Opcode::readdir);

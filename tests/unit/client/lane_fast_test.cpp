@@ -38,7 +38,7 @@ template <Opcode Op> struct Piece : client::Transfer {
         f.lane.template start<Op>(*this, span, kCaller);
         if (f.lane.counters().slow_transfers == slow && ended == ended_before) ++fast;
     }
-    // As a request of its own, which is what the fast path is compared with.
+    // Sends it as a request of its own, which is what the fast path is compared with.
     void send_as_request(LaneFixture& f) {
         call.nodeid = span.nodeid;
         call.caller = kCaller;

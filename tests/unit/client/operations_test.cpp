@@ -288,7 +288,7 @@ TEST_CASE("CREATE carries every flag but O_NOCTTY, and the mode as agreed") {
     OperationsFixture f;
     const std::uint32_t flags = kORdwr | kOCreat | kOExcl | kONoctty;
     Counted<CreateFile> create;
-    create->start(f.client, kCaller, 5, text_span("g"), flags, 06666, 022);
+    create->start(f.client, kCaller, 5, {text_span("g"), flags, 06666, 022});
     auto in = f.next(Opcode::create).args<wire::CreateIn>();
     CHECK(in.flags == (kORdwr | kOCreat | kOExcl));
     CHECK(in.mode == (kSIfreg | 06666)); // DONT_MASK: the server does it
@@ -301,7 +301,7 @@ TEST_CASE("CREATE carries every flag but O_NOCTTY, and the mode as agreed") {
 
     f.params.flags.remove(wire::InitFlag::dont_mask);
     Counted<CreateFile> masked;
-    masked->start(f.client, kCaller, 5, text_span("g"), flags, 06666, 022);
+    masked->start(f.client, kCaller, 5, {text_span("g"), flags, 06666, 022});
     in = f.next(Opcode::create).args<wire::CreateIn>();
     CHECK(in.mode == (kSIfreg | 06644));
     CHECK(in.umask == 022);
@@ -317,7 +317,7 @@ TEST_CASE("CREATE that opened something else than a file is refused, its lookup 
                                               std::pair{entry(1), 0}, std::pair{entry(0), 0}}) {
         OperationsFixture f;
         Counted<CreateFile> create;
-        create->start(f.client, kCaller, 5, text_span("g"), kOCreat, 0644, 0);
+        create->start(f.client, kCaller, 5, {text_span("g"), kOCreat, 0644, 0});
         f.next(Opcode::create);
         f.answer(wire::CreateOut{out, {8, 0, 0}});
         CHECK(create.finished == 1);
@@ -330,7 +330,7 @@ TEST_CASE("CREATE that opened something else than a file is refused, its lookup 
 TEST_CASE("CREATE by MKNOD and OPEN: each step may fail, and leaves behind what it made") {
     const auto fall_back = [](OperationsFixture& f, Counted<CreateFile>& create) {
         f.sticky.mark(Opcode::create);
-        create->start(f.client, kCaller, 5, text_span("g"), kOCreat | kORdwr, 0644, 0);
+        create->start(f.client, kCaller, 5, {text_span("g"), kOCreat | kORdwr, 0644, 0});
         f.next(Opcode::mknod);
     };
     {
@@ -427,12 +427,12 @@ TEST_CASE("a directory's buffer larger than one request may carry is used as far
     OperationsFixture f;
     std::vector<std::byte> buffer(1 << 20);
     Counted<ReadDirectory> read;
-    read->start(f.client, kCaller, 5, 3, 0, buffer, DirectoryFormat::direntpluses);
+    read->start(f.client, kCaller, {5, 3, 0}, buffer, DirectoryFormat::direntpluses);
     CHECK(f.next(Opcode::readdirplus).args<wire::ReadIn>().size == 16384);
     f.answer();
     CHECK(read->succeeded());
     CHECK(read->bytes() == 0);
-    read->start(f.client, kCaller, 5, 3, 0, buffer, DirectoryFormat::dirents);
+    read->start(f.client, kCaller, {5, 3, 0}, buffer, DirectoryFormat::dirents);
     f.next(Opcode::readdir);
     f.answer_error(Errno::enotdir);
     CHECK(read->error() == Errno::enotdir);

@@ -146,7 +146,7 @@ TEMPLATE_TEST_CASE("the file system says how large it is, and is synchronised", 
 TEMPLATE_TEST_CASE("access is refused to those who have none", "[attributes]", OverMemfs, OverDirectory) {
     if (::geteuid() != 0) return;
     MountedOptions options;
-    options.mount.channel.caller = {4321, 4321, 1};
+    options.mount.credentials.caller = {4321, 4321, 1};
     TestType over(options);
     {
         // The file's owner is everybody's: it is made on the host, or by a mount of another caller.

@@ -58,7 +58,7 @@ struct GatedRead {
         operation.call.args.size = kSize;
         operation.call.data_out = {bytes.data(), kSize, {}};
     }
-    void run(posix::Channel& channel) { channel.run(operation, wire::kRootNodeId); }
+    void run(posix::Channel& channel) { channel.run(operation, channel.own_caller(), wire::kRootNodeId); }
     [[nodiscard]] bool good() const {
         if (!operation.succeeded() || operation.call.bytes != kSize) return false;
         for (const std::byte byte : bytes) {

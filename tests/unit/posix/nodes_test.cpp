@@ -303,7 +303,7 @@ TEST_CASE("a mount gives everything back in the end", "[nodes]") {
 TEST_CASE("a use of a node keeps it, and a copy of the use does so too", "[nodes]") {
     OverMemfs over;
     test::put(*over, "/f", "x");
-    posix::PathWalk walk(over->channel(), over->nodes());
+    posix::PathWalk walk(over->channel(), over->nodes(), over->credentials().caller);
     succeeds(walk.to_file("/f", posix::LastLink::follow));
     NodeRef first = std::move(walk.node());
     NodeRef second = first.clone();

@@ -246,7 +246,7 @@ TEST_CASE("the steps of a walk say what they want and take what they get", "[pat
     const auto look_up = [&](posix::PathSteps& steps) {
         client::Lookup lookup;
         lookup.call.name = steps.name();
-        over->channel().run(lookup, steps.nodeid());
+        over->channel().run(lookup, over->credentials().caller, steps.nodeid());
         REQUIRE(lookup.succeeded());
         steps.handle_entry(lookup.call.reply);
     };

@@ -189,7 +189,7 @@ TEST_CASE("a request the lane refuses ends at once, and leaves the others alone"
     client::Single<wire::Opcode::read> refused;
     refused.call.args.size = static_cast<std::uint32_t>(large.size());
     refused.call.data_out = {large.data(), static_cast<std::uint32_t>(large.size()), {}};
-    over.channel->run(refused, wire::kRootNodeId);
+    over.channel->run(refused, over.channel->own_caller(), wire::kRootNodeId);
     CHECK(refused.errc() == Errc::too_large);
     CHECK_FALSE(reader.finished());
     over.open_gate(1);
@@ -319,7 +319,7 @@ TEST_CASE("operations nobody waits for are polled by a thread of their own", "[s
             self.poller->finished();
             self.done->fetch_add(1, std::memory_order_release);
         };
-        over.channel->detached().start(call.read.operation, wire::kRootNodeId);
+        over.channel->detached().start(call.read.operation, over.channel->own_caller(), wire::kRootNodeId);
     };
     // The thread sleeps between the rounds.
     for (int round = 1; round <= 50; ++round) {

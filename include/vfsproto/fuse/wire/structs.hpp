@@ -504,9 +504,6 @@ struct ExtHeader {
     u32 type; // up to 31: a security context header's count; kExtGroups
 };
 inline constexpr u32 kMaxSecurityContexts = 31;
-// This extension says "no security contexts", which is not the same as saying nothing.
-inline constexpr auto kNoSecurityContexts =
-    std::bit_cast<std::array<std::byte, sizeof(ExtHeader)>>(ExtHeader{sizeof(ExtHeader), 0});
 inline constexpr u32 kExtGroups = 32;
 struct SecurityContext {
     u32 size;

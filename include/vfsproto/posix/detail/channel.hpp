@@ -39,7 +39,7 @@ public:
 
     [[nodiscard]] SharedLane& shared_lane() noexcept { return shared_lane_; }
     [[nodiscard]] DetachedPoller& detached() noexcept { return detached_; }
-    // Runs one operation to its end; any thread.
+    // Runs one operation to its end; any thread. The arguments are those of its start() after the client.
     template <class Op, class... Args> void run(Op& op, Args&&... args) {
         shared_lane_.run(op, std::forward<Args>(args)...);
         if (op.surplus_lookup() != 0) [[unlikely]]
@@ -80,6 +80,8 @@ public:
     [[nodiscard]] std::uint32_t max_bounced() const noexcept { return lane_.max_bounced(); }
     [[nodiscard]] std::size_t slots() const noexcept { return lane_slots_.size(); }
     [[nodiscard]] ChannelStats stats();
+    // Returns the caller of requests that nobody asked for, such as RELEASE: user 0, as Linux has it.
+    [[nodiscard]] client::Caller own_caller() const noexcept { return {0, 0, options_.init.pid}; }
     // Returns ok, or why nothing works any more.
     [[nodiscard]] Errc failure();
 

@@ -31,7 +31,7 @@ public:
     DetachedPoller& operator=(const DetachedPoller&) = delete;
 
     // Starts and publishes an operation. Its on_finish is called with the lane's lock held, by any thread, and must call
-    // finished(). The arguments are those of its start() after client and caller. Any thread; throws std::system_error when
+    // finished(). The arguments are those of its start() after the client. Any thread; throws std::system_error when
     // the first such operation finds no thread to be had, and then starts nothing.
     template <class Op, class... Args> void start(Op& op, Args&&... args) VFSPROTO_EXCLUDES(lane_.mutex()) {
         const SharedLane::Lock lock(lane_);

@@ -2,6 +2,7 @@
 // open(2) as steps without I/O: a walk, then OPEN or CREATE, and what to do when the server refuses one.
 #pragma once
 
+#include "vfsproto/posix/detail/maker_group.hpp"
 #include "vfsproto/posix/detail/path_steps.hpp"
 
 #include <cstdint>
@@ -23,7 +24,8 @@ public:
     // looked up and opened (three requests).
     enum class CreateForm : std::uint8_t { as_called, exclusive };
 
-    OpenSteps(NodeCache& cache, CreateForm form) : cache_(cache), path_(cache), form_(form) {}
+    OpenSteps(NodeCache& cache, CreateForm form, const MakerGroup& maker)
+        : cache_(cache), path_(cache), form_(form), maker_(maker) {}
 
     // `flags`: Linux O_….
     void begin(std::string_view path, std::uint32_t flags);
@@ -40,6 +42,8 @@ public:
     [[nodiscard]] std::uint32_t flags_to_create() const noexcept;
     [[nodiscard]] std::uint32_t flags_to_open() const noexcept;
     [[nodiscard]] std::uint32_t flags_to_keep() const noexcept;
+    // Returns the group for the extensions of CREATE.
+    [[nodiscard]] std::uint32_t group_to_create() const noexcept { return group_; }
 
 private:
     void want_create();
@@ -56,6 +60,8 @@ private:
     Want want_ = Want::failed;
     enum class Walking : std::uint8_t { to_file, to_parent, to_last } walking_ = Walking::to_file;
     CreateForm form_;
+    MakerGroup maker_;
+    std::uint32_t group_ = client::MakerExtensions::kNoGroup;
     bool made_room_ = false;
 };
 

@@ -32,10 +32,13 @@ public:
     // The last component of a path; all but a name mean the directory parent() itself.
     enum class Ending : std::uint8_t { root, dot, dot_dot, name };
 
+    enum class ParentAttributes : std::uint8_t { unneeded, wanted };
+
     explicit PathSteps(NodeCache& cache) : cache_(cache) {}
 
-    // Walks to the directory that holds the last component; then parent() and name() are valid.
-    void to_parent(std::string_view path);
+    // Walks to the directory that holds the last component; then parent() and name() are valid, and with
+    // ParentAttributes::wanted attributes() are the directory's.
+    void to_parent(std::string_view path, ParentAttributes attributes = ParentAttributes::unneeded);
     // Walks to the file itself; then node() and attributes() are valid. For "keep", a symbolic link as the last
     // component is the file.
     void to_file(std::string_view path, LastLink last);
@@ -92,6 +95,7 @@ private:
     int links_ = 0;
     Want want_ = Want::failed;
     Goal goal_ = Goal::parent;
+    ParentAttributes parent_attributes_ = ParentAttributes::unneeded;
     LastLink last_ = LastLink::follow;
     Ending ending_ = Ending::root;
     bool must_be_directory_ = false;

@@ -9,24 +9,25 @@
 namespace vfsproto::posix {
 
 // Makes every request the steps want. ok when they arrived.
-[[nodiscard]] Failure walk(Channel& channel, PathSteps& steps);
+[[nodiscard]] Failure walk(Channel& channel, const client::Caller& caller, PathSteps& steps);
 
 // One walk, one thread. What its names mean stands in PathSteps.
 class PathWalk : private PathSteps {
 public:
-    PathWalk(Channel& channel, NodeCache& cache) : PathSteps(cache), channel_(channel) {}
+    PathWalk(Channel& channel, NodeCache& cache, const client::Caller& caller)
+        : PathSteps(cache), channel_(channel), caller_(caller) {}
 
     [[nodiscard]] Failure to_parent(std::string_view path) {
         PathSteps::to_parent(path);
-        return walk(channel_, *this);
+        return walk(channel_, caller_, *this);
     }
     [[nodiscard]] Failure to_file(std::string_view path, LastLink last) {
         PathSteps::to_file(path, last);
-        return walk(channel_, *this);
+        return walk(channel_, caller_, *this);
     }
     [[nodiscard]] Failure look_up_last() {
         PathSteps::look_up_last();
-        return walk(channel_, *this);
+        return walk(channel_, caller_, *this);
     }
 
     // Returns the place it arrived at.
@@ -40,6 +41,7 @@ public:
 
 private:
     Channel& channel_;
+    const client::Caller& caller_;
 };
 
 } // namespace vfsproto::posix

@@ -60,6 +60,7 @@ struct StagedStart {
 };
 // Lists what an IoQueue starts together, under one lock and with one doorbell. Transfers are linked, first to last.
 struct Staged {
+    const client::Caller& caller;
     QueuedTransfer<wire::Opcode::read>* reads = nullptr;
     QueuedTransfer<wire::Opcode::write>* writes = nullptr;
     std::span<const StagedStart> starts{};
@@ -111,8 +112,7 @@ public:
         Mutex& mutex_;
     };
 
-    SharedLane(AfterDrain after_drain, const client::Caller& caller, Waiting waiting) noexcept
-        : after_drain_(after_drain), caller_(caller), policy_(waiting) {}
+    SharedLane(AfterDrain after_drain, Waiting waiting) noexcept : after_drain_(after_drain), policy_(waiting) {}
     ~SharedLane();
     SharedLane(const SharedLane&) = delete;
     SharedLane& operator=(const SharedLane&) = delete;
@@ -121,7 +121,7 @@ public:
     // caller's. False when the system has no descriptors left.
     [[nodiscard]] bool attach(const client::Client& client, Lane& lane, int interrupt_fd) VFSPROTO_REQUIRES(mutex_);
 
-    // Runs one operation to its end. Any thread; sleeps. The arguments are those of its start() after client and caller.
+    // Runs one operation to its end. Any thread; sleeps. The arguments are those of its start() after the client.
     template <class Op, class... Args> void run(Op& op, Args&&... args) VFSPROTO_EXCLUDES(mutex_) {
         Ended ended{*this, {}};
         op.user = &ended;
@@ -130,15 +130,15 @@ public:
             end.lane.satisfy(end.waiter);
         };
         mutex_.lock();
-        op.start(client_, caller_, std::forward<Args>(args)...);
+        op.start(client_, std::forward<Args>(args)...);
         publish_and_wait(ended.waiter);
     }
 
     // Runs one READ or WRITE (Op) to its end, as run() does an operation; sets its on_done. `span` is at most what one request
     // may carry. The body is inlined into its callers: src/posix/run_transfer.hpp.
     template <wire::Opcode Op>
-    [[gnu::always_inline]] void run(RunningTransfer& transfer, const client::TransferSpan& span) noexcept
-        VFSPROTO_EXCLUDES(mutex_);
+    [[gnu::always_inline]] void run(RunningTransfer& transfer, const client::TransferSpan& span,
+                                    const client::Caller& caller) noexcept VFSPROTO_EXCLUDES(mutex_);
 
     // Starts an operation of an owner of several. Its own on_finish is called with the lock held, by any thread. It is
     // published by flush() or wait().
@@ -146,15 +146,15 @@ public:
         const Lock lock(*this);
         start_locked(op, std::forward<Args>(args)...);
     }
-    void start(std::span<const StagedStart> staged) noexcept VFSPROTO_EXCLUDES(mutex_) {
+    void start(std::span<const StagedStart> staged, const client::Caller& caller) noexcept VFSPROTO_EXCLUDES(mutex_) {
         const Lock lock(*this);
-        start_all(staged);
+        start_all(staged, caller);
     }
     template <class Op, class... Args> void start_locked(Op& op, Args&&... args) VFSPROTO_REQUIRES(mutex_) {
-        op.start(client_, caller_, std::forward<Args>(args)...);
+        op.start(client_, std::forward<Args>(args)...);
     }
     // Starts what is staged and publishes everything that was started.
-    void flush(const Staged& staged = {}) noexcept VFSPROTO_EXCLUDES(mutex_) {
+    void flush(const Staged& staged) noexcept VFSPROTO_EXCLUDES(mutex_) {
         const Lock lock(*this);
         start_and_publish(staged);
     }
@@ -191,9 +191,8 @@ public:
     void nudge() noexcept { interrupt_.nudge(); }
 
     [[nodiscard]] Mutex& mutex() noexcept VFSPROTO_RETURN_CAPABILITY(mutex_) { return mutex_; }
-    // Both are constant from attach() on.
+    // Constant from attach() on.
     [[nodiscard]] const client::Client& client() const noexcept { return client_; }
-    [[nodiscard]] const client::Caller& caller() const noexcept { return caller_; }
     [[nodiscard]] const SharedLaneCounters& counters() const noexcept VFSPROTO_REQUIRES(mutex_) { return counters_; }
 
 private:
@@ -203,9 +202,11 @@ private:
     };
 
     void start_and_publish(const Staged& staged) noexcept VFSPROTO_REQUIRES(mutex_);
-    template <wire::Opcode Op> void start_all(QueuedTransfer<Op>* first) noexcept VFSPROTO_REQUIRES(mutex_);
-    void start_all(std::span<const StagedStart> staged) noexcept VFSPROTO_REQUIRES(mutex_) {
-        for (const StagedStart& each : staged) each.start(*each.operation, client_, caller_, each.nodeid);
+    template <wire::Opcode Op> void start_all(QueuedTransfer<Op>* first, const client::Caller& caller) noexcept
+        VFSPROTO_REQUIRES(mutex_);
+    void start_all(std::span<const StagedStart> staged, const client::Caller& caller) noexcept
+        VFSPROTO_REQUIRES(mutex_) {
+        for (const StagedStart& each : staged) each.start(*each.operation, client_, caller, each.nodeid);
     }
     void publish_and_wait(Waiter& waiter) noexcept VFSPROTO_RELEASE(mutex_);
 
@@ -235,7 +236,6 @@ private:
     AfterDrain after_drain_;
     Lane* lane_ VFSPROTO_PT_GUARDED_BY(mutex_) = nullptr;
     client::Client client_{};
-    client::Caller caller_{};
     InterruptWaiter interrupt_; // the poller's
     WaitPolicy policy_ VFSPROTO_GUARDED_BY(mutex_);
     CallAfterDrain call_after_drain_ VFSPROTO_GUARDED_BY(mutex_) = CallAfterDrain::on_failure;

@@ -75,6 +75,23 @@ template <Opcode Op> void LongTransfer<Op>::answered(Piece& piece) noexcept {
     send_more();
 }
 
+template <Opcode Op> Errc LongTransfer<Op>::abandon(std::span<LateReply, kPieces> late, Errc why) noexcept {
+    if (count_ == 0) return Errc::wrong_state;
+    for (const LateReply& each : late) {
+        if (each.memory == HeldMemory::none) return Errc::wrong_state;
+    }
+    // Nothing is sent meanwhile, and the operation ends only once: its end may be the end of its life.
+    sending_ = true;
+    for (std::size_t i = 0; i < count_; ++i) {
+        Piece& piece = pieces_[(first_ + i) % kPieces];
+        if (!piece.answered) static_cast<void>(client_->lane->abandon(piece, late[i], why));
+    }
+    settle(); // the first of them stopped it
+    sending_ = false;
+    send_more();
+    return Errc::ok;
+}
+
 // Takes finished pieces off the front, in the order of the file.
 template <Opcode Op> void LongTransfer<Op>::settle() noexcept {
     while (count_ != 0 && pieces_[first_].answered) {

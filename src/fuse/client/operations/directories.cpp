@@ -8,14 +8,14 @@ namespace vfsproto::client {
 using wire::Errno;
 using wire::Opcode;
 
-void ReadDirectory::start(Client& client, const Caller& caller, std::uint64_t nodeid, std::uint64_t fh,
-                          std::uint64_t cookie, std::span<std::byte> buffer, DirectoryFormat wanted) noexcept {
+void ReadDirectory::start(Client& client, const Caller& caller, const Place& from, std::span<std::byte> buffer,
+                          DirectoryFormat wanted) noexcept {
     begin(client, caller);
-    nodeid_ = nodeid;
+    nodeid_ = from.nodeid;
     bytes_ = 0;
     wire::ReadIn in{};
-    in.fh = fh;
-    in.offset = cookie;
+    in.fh = from.fh;
+    in.offset = from.cookie;
     const std::uint32_t limit = piece_limit(client, Opcode::read, Payload::bounced);
     in.size = buffer.size() < limit ? static_cast<std::uint32_t>(buffer.size()) : limit;
     plus_.args = names_.args = in;
@@ -23,7 +23,8 @@ void ReadDirectory::start(Client& client, const Caller& caller, std::uint64_t no
     const bool plus = wanted == DirectoryFormat::direntpluses && client.has(wire::InitFlag::do_readdirplus) &&
                       !client.sticky->is_missing(Opcode::readdirplus);
     if (!plus) return ask_names();
-    send(plus_, nodeid, [](Request& request) noexcept { static_cast<ReadDirectory*>(request.owner)->answered_plus(); });
+    send(plus_, nodeid_,
+         [](Request& request) noexcept { static_cast<ReadDirectory*>(request.owner)->answered_plus(); });
 }
 
 void ReadDirectory::answered_plus() noexcept {

@@ -84,19 +84,18 @@ void OpenDirectory::opened() noexcept {
     finish(open_);
 }
 
-void CreateFile::start(Client& client, const Caller& caller, std::uint64_t parent, std::span<const char> name,
-                       std::uint32_t flags, std::uint32_t mode, std::uint32_t umask) noexcept {
+void CreateFile::start(Client& client, const Caller& caller, std::uint64_t parent, const NewFile& file) noexcept {
     begin(client, caller);
     parent_ = parent;
     owes_release_ = false;
     create_.args = {};
     create_.reply = {};
-    create_.args.flags = flags & ~kONoctty;
-    create_.args.mode = mode_to_send(*client.params, (mode & kSIallugo) | kSIfreg, umask);
-    create_.args.umask = umask;
-    if ((flags & kOTrunc) != 0 && kills_privileges()) create_.args.open_flags = wire::kOpenKillSuidgid;
-    create_.name = name;
-    add_no_context(create_);
+    create_.args.flags = file.flags & ~kONoctty;
+    create_.args.mode = mode_to_send(*client.params, (file.mode & kSIallugo) | kSIfreg, file.umask);
+    create_.args.umask = file.umask;
+    if ((file.flags & kOTrunc) != 0 && kills_privileges()) create_.args.open_flags = wire::kOpenKillSuidgid;
+    create_.name = file.name;
+    extensions.add_to(create_, *client.params);
     if (client.sticky->is_missing(Opcode::create)) return make_node();
     send(create_, parent, [](Request& request) noexcept { static_cast<CreateFile*>(request.owner)->created(); });
 }
@@ -114,7 +113,7 @@ void CreateFile::make_node() noexcept {
     mknod_.args.mode = create_.args.mode;
     mknod_.args.umask = create_.args.umask;
     mknod_.name = create_.name;
-    add_no_context(mknod_);
+    extensions.add_to(mknod_, *client_->params);
     send(mknod_, parent_, [](Request& request) noexcept { static_cast<CreateFile*>(request.owner)->made_node(); });
 }
 
@@ -124,6 +123,7 @@ void CreateFile::made_node() noexcept {
     if (const Errc errc = check_entry(mknod_.reply, kSIfreg); errc != Errc::ok) return finish(errc, Errno::none);
     open_.user = this;
     open_.on_finish = [](Operation& open) noexcept { static_cast<CreateFile*>(open.user)->opened(); };
+    part_ = &open_;
     // The file is new: there is nothing to truncate.
     open_.start(*client_, caller_, mknod_.reply.nodeid, create_.args.flags & ~kOTrunc);
 }

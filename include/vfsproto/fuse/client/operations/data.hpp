@@ -33,6 +33,11 @@ public:
     void start(Client& client, const Caller& caller, const TransferSpan& span) noexcept;
     [[nodiscard]] std::uint64_t done() const noexcept { return done_; }
 
+    // Lets go of every piece that is under way: one of `late` takes the place of each, from the first one on, and each of them
+    // must keep memory (HeldMemory::until_late). The operation ends with `why` before this returns, or with done() if some
+    // bytes had moved. Errors: wrong_state, when no piece is under way or one of `late` keeps no memory; nothing happens then.
+    [[nodiscard]] Errc abandon(std::span<LateReply, kPieces> late, Errc why) noexcept;
+
 private:
     struct Piece : Transfer {
         LongTransfer* whole = nullptr;

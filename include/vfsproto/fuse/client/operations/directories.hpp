@@ -15,10 +15,16 @@ using SyncDirectory = Single<wire::Opcode::fsyncdir>;
 // record of the plus form with a nodeid other than 0 and a name other than "." and "..". 0 bytes = the end.
 class ReadDirectory final : public Operation {
 public:
+    struct Place {
+        std::uint64_t nodeid;
+        std::uint64_t fh;
+        std::uint64_t cookie; // of the record before; 0 = the start
+    };
+
     // `buffer` at least 4096 bytes: both known servers answer "end" when not one record fits. No more of it is used than
     // one request may carry.
-    void start(Client& client, const Caller& caller, std::uint64_t nodeid, std::uint64_t fh, std::uint64_t cookie,
-               std::span<std::byte> buffer, DirectoryFormat wanted) noexcept;
+    void start(Client& client, const Caller& caller, const Place& from, std::span<std::byte> buffer,
+               DirectoryFormat wanted) noexcept;
     [[nodiscard]] DirectoryFormat format() const noexcept { return format_; }
     [[nodiscard]] std::uint32_t bytes() const noexcept { return bytes_; }
 

@@ -57,12 +57,18 @@ private:
     bool owes_release_ = false;
 };
 
-// CREATE; where the server has none, MKNOD and OPEN. `flags` with O_CREAT; `name` must live until the end. As with
-// OpenFile, RELEASE may be owed after a failure.
+// CREATE; where the server has none, MKNOD and OPEN. As with OpenFile, RELEASE may be owed after a failure.
 class CreateFile final : public Operation {
 public:
-    void start(Client& client, const Caller& caller, std::uint64_t parent, std::span<const char> name,
-               std::uint32_t flags, std::uint32_t mode, std::uint32_t umask) noexcept;
+    struct NewFile {
+        std::span<const char> name; // lives until the operation has ended
+        std::uint32_t flags;        // with O_CREAT
+        std::uint32_t mode;
+        std::uint32_t umask;
+    };
+
+    void start(Client& client, const Caller& caller, std::uint64_t parent, const NewFile& file) noexcept;
+    MakerExtensions extensions; // its group is set before start()
     [[nodiscard]] const wire::EntryOut& entry() const noexcept { return create_.reply.entry; }
     [[nodiscard]] const wire::OpenOut& result() const noexcept { return create_.reply.open; }
     [[nodiscard]] bool owes_release() const noexcept { return owes_release_; }

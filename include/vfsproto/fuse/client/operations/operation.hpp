@@ -5,6 +5,7 @@
 
 #include "vfsproto/fuse/client/any_lane.hpp"
 #include "vfsproto/fuse/client/file_span.hpp"
+#include "vfsproto/fuse/client/operations/maker_extensions.hpp"
 #include "vfsproto/fuse/client/session_params.hpp"
 #include "vfsproto/fuse/client/sticky.hpp"
 #include "vfsproto/fuse/client/verdict.hpp"
@@ -42,6 +43,19 @@ public:
     // A node whose lookup the server counted although the operation failed: the host gives one lookup of it back. 0 = none.
     [[nodiscard]] std::uint64_t surplus_lookup() const noexcept { return surplus_lookup_; }
 
+    // Lets go of the request that is under way, as AnyLane::abandon() does: the operation ends with `why` before this returns,
+    // and makes no further request. What earlier requests granted is told as after any failure; what this one grants, its late
+    // reply tells. Errors: those of AnyLane::abandon(); then the operation goes on. LongTransfer has one of its own.
+    [[nodiscard]] Errc abandon(LateReply& late, Errc why) noexcept {
+        Request* const request = request_under_way();
+        return request == nullptr ? Errc::wrong_state : client_->lane->abandon(*request, late, why);
+    }
+    // Returns the unique of the request that is under way, for INTERRUPT; 0 if none is in flight.
+    [[nodiscard]] std::uint64_t unique() const noexcept {
+        const Request* const request = request_under_way();
+        return request == nullptr ? 0 : client_->lane->unique_of(*request);
+    }
+
 protected:
     ~Operation() = default;
 
@@ -50,12 +64,15 @@ protected:
         caller_ = caller;
         verdict_ = {Errc::ok, wire::Errno::none};
         surplus_lookup_ = 0;
+        request_ = nullptr;
+        part_ = nullptr;
     }
     void send(Request& request, std::uint64_t nodeid, void (*on_done)(Request&) noexcept) noexcept {
         request.nodeid = nodeid;
         request.caller = caller_;
         request.owner = this;
         request.on_done = on_done;
+        request_ = &request;
         client_->lane->enqueue(request);
     }
     void finish(Errc errc, wire::Errno error) noexcept {
@@ -63,13 +80,6 @@ protected:
         on_finish(*this);
     }
     void finish(const Request& request) noexcept { finish(request.errc, request.error); }
-    // Says in a request that makes something that it has no security context. A server that agreed on contexts (7.36) wants
-    // to be told, even if there is none.
-    void add_no_context(Request& request) noexcept {
-        if (request.ext_len != 0 || !client_->has(wire::InitFlag::security_ctx)) return;
-        request.ext = wire::kNoSecurityContexts.data();
-        request.ext_len = sizeof(wire::kNoSecurityContexts);
-    }
     // True if the server is to take set-id bits away with this change of contents (HANDLE_KILLPRIV_V2, 7.33). Only user 0 keeps
     // them, as if it had CAP_FSETID and nobody else had.
     [[nodiscard]] bool kills_privileges() const noexcept {
@@ -89,6 +99,16 @@ protected:
     Caller caller_{};
     Verdict verdict_{Errc::ok, wire::Errno::none};
     std::uint64_t surplus_lookup_ = 0;
+    Operation* part_ = nullptr; // an operation that does a part of this one, and has taken over
+
+private:
+    [[nodiscard]] Request* request_under_way() const noexcept {
+        const Operation* at = this;
+        while (at->part_ != nullptr) at = at->part_;
+        return at->request_;
+    }
+
+    Request* request_ = nullptr; // the last one that was sent
 };
 
 // PollOut::revents of a server without POLL (Linux DEFAULT_POLLMASK).
@@ -98,8 +118,13 @@ inline constexpr std::uint32_t kAlwaysReady =
 // An operation that is one request of one row. Set call.args, names and data, then start(). The answer stands in `call`:
 // reply, bytes. A span that no file can have (check_file_span) ends it with an error before anything is sent.
 template <wire::Opcode Op> class Single final : public Operation {
+    static constexpr wire::Traits kTraits = wire::RowOf<Op>::traits;
+    static constexpr bool kMakes = kTraits.extensions == wire::Extensions::allowed;
+    struct NoExtensions {};
+
 public:
     Call<Op> call;
+    [[no_unique_address]] std::conditional_t<kMakes, MakerExtensions, NoExtensions> extensions;
 
     void start(Client& client, const Caller& caller, std::uint64_t nodeid) noexcept {
         begin(client, caller);
@@ -116,7 +141,7 @@ public:
 private:
     // Adds what the caller of start() need not know: INIT agreed on it.
     void add_what_was_agreed() noexcept {
-        if constexpr (kTraits.extensions == wire::Extensions::allowed) add_no_context(call);
+        if constexpr (kMakes) extensions.add_to(call, *client_->params);
         if constexpr (Op == wire::Opcode::write) {
             if (kills_privileges()) call.args.write_flags |= wire::kWriteKillSuidgid;
         }
@@ -126,7 +151,6 @@ private:
         }
     }
 
-    static constexpr wire::Traits kTraits = wire::RowOf<Op>::traits;
     static constexpr bool kMayBeMissing = kTraits.enosys.applies();
 
     void answered() noexcept {
