@@ -19,7 +19,7 @@ using wire::Errno;
 
 // The directories that are open, the one used last first. Tops are not among them.
 struct LocalDirectory::Pool {
-    static constexpr std::size_t kMost = 8;
+    static constexpr std::size_t kMost = 4;
     std::mutex mutex;
     std::list<LocalDirectory*> open;
 

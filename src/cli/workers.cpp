@@ -1,14 +1,35 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "workers.hpp"
 
+#include <sys/resource.h>
+
+#include <algorithm>
+
 namespace vfsproto::cli {
+
+namespace {
+
+// A thread that copies a file has so many descriptors open at a time, those of a server in this process included.
+constexpr std::size_t kDescriptorsEach = 12;
+constexpr std::size_t kDescriptorsOfOthers = 40;
+
+std::size_t threads_by_descriptors() noexcept {
+    struct rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur <= kDescriptorsOfOthers) return 1;
+    return std::max<std::size_t>((limit.rlim_cur - kDescriptorsOfOthers) / kDescriptorsEach, 1);
+}
+
+} // namespace
+
+Workers::Workers(posix::Mount& mount)
+    : mount_(mount), most_threads_(std::min(kMostThreads, threads_by_descriptors())) {}
 
 void Workers::give(Job job) {
     std::unique_lock lock(mutex_);
     not_full_.wait(lock, [this] { return jobs_.size() < kBacklog; });
     jobs_.push_back(std::move(job));
     // One thread is enough for one file.
-    if (jobs_.size() > idle_ && threads_.size() < kThreads) threads_.emplace_back([this] { work(); });
+    if (jobs_.size() > idle_ && threads_.size() < most_threads_) threads_.emplace_back([this] { work(); });
     not_empty_.notify_one();
 }
 

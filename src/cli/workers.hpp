@@ -20,7 +20,7 @@ public:
     // The buffer is the thread's own, memory the device can reach if there is enough of it. Jobs throw nothing.
     using Job = std::function<void(std::span<std::byte> buffer)>;
 
-    explicit Workers(posix::Mount& mount) : mount_(mount) {}
+    explicit Workers(posix::Mount& mount);
     ~Workers() { finish(); }
     Workers(const Workers&) = delete;
     Workers& operator=(const Workers&) = delete;
@@ -31,13 +31,14 @@ public:
     void finish();
 
 private:
-    static constexpr std::size_t kThreads = 8;
+    static constexpr std::size_t kMostThreads = 8;
     static constexpr std::size_t kBacklog = 64;
     static constexpr std::size_t kBufferSize = std::size_t{4} << 20; // bytes
 
     void work();
 
     posix::Mount& mount_;
+    std::size_t most_threads_;
     std::mutex mutex_;
     std::condition_variable not_empty_;
     std::condition_variable not_full_;

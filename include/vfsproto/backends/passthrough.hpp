@@ -21,7 +21,7 @@ struct PassthroughOptions {
         std::chrono::seconds(1);                                   // how long a client may trust a name; 0 = not at all
     std::chrono::nanoseconds attr_valid = std::chrono::seconds(1); // the same for attributes
     // The most descriptors a client may hold: one for each inode it knows, one for each open file or directory. More is
-    // EMFILE. At most, and if 0, seven eighths of the process' hard limit.
+    // EMFILE. At most, and if 0, seven eighths of the process' hard limit, and less of a limit below 640.
     std::size_t max_descriptors = 0;
 };
 

@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstddef>
@@ -19,18 +20,21 @@ namespace vfsproto::backends {
 // then. Any thread.
 class DescriptorReserve {
 public:
+    // `limit`: how many descriptors the process may have. An eighth of a low limit is laid by.
+    explicit DescriptorReserve(std::size_t limit) noexcept : size_(std::clamp(limit / 8, kLeast, kMost)) {}
+
     // Makes sure that something is in reserve. False when the process has no descriptors left for it: then nothing may be
     // made. `any` is a descriptor to duplicate. Costs one load while the reserve is full.
     [[nodiscard]] bool fill(int any) noexcept {
-        if (held_.load(std::memory_order_relaxed) == kSize) return true;
+        if (held_.load(std::memory_order_relaxed) == size_) return true;
         const std::lock_guard lock(mutex_);
         std::size_t held = held_.load(std::memory_order_relaxed);
-        for (; held < kSize; ++held) {
+        for (; held < size_; ++held) {
             spare_[held] = FileDescriptor(::fcntl(any, F_DUPFD_CLOEXEC, 0));
             if (!spare_[held]) break;
         }
         held_.store(held, std::memory_order_relaxed);
-        return held >= kEnough;
+        return held >= size_ / 2; // as many threads may be between fill() and open() at the limit
     }
 
     // Returns what `open`, which returns a descriptor or -1 with errno, opens. At the process' limit, gives up descriptors
@@ -49,12 +53,13 @@ public:
     }
 
 private:
-    static constexpr std::size_t kSize = 32;
-    static constexpr std::size_t kEnough = 16; // threads that may be between fill() and open() at the limit
+    static constexpr std::size_t kLeast = 4;
+    static constexpr std::size_t kMost = 32;
 
+    const std::size_t size_;
     std::mutex mutex_;
     std::atomic<std::size_t> held_{0};          // written under the mutex
-    std::array<FileDescriptor, kSize> spare_{}; // under the mutex
+    std::array<FileDescriptor, kMost> spare_{}; // under the mutex
 };
 
 } // namespace vfsproto::backends

@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstring>
 #include <system_error>
@@ -27,9 +28,12 @@ std::size_t raise_file_limit() noexcept {
     return ::setrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_max : before;
 }
 
-// An eighth of the process' descriptors is left to the program that embeds the server, and to the server's own calls.
+// An eighth of the process' descriptors is left to the program that embeds the server, and to the server's own calls; up to
+// five eighths of a low limit, because what they need does not shrink with it.
 std::size_t most_descriptors_of(const PassthroughOptions& options, std::size_t limit) noexcept {
-    const std::size_t most = limit - limit / 8;
+    constexpr std::size_t kNeeded = 80;
+    const std::size_t eighth = limit / 8;
+    const std::size_t most = limit - std::max(eighth, std::min(5 * eighth, kNeeded));
     return options.max_descriptors != 0 && options.max_descriptors < most ? options.max_descriptors : most;
 }
 
@@ -45,7 +49,8 @@ Passthrough::State::State(const PassthroughOptions& options)
     : process(ProcessIdentity::current()),
       access(options.access),
       entry_valid(options.entry_valid),
-      attr_valid(options.attr_valid) {
+      attr_valid(options.attr_valid),
+      reserve_(raise_file_limit()) {
     FileDescriptor root(::open(options.root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (!root) throw std::system_error(errno, std::generic_category(), options.root);
     struct statx status{};
@@ -62,8 +67,8 @@ Passthrough::State::State(const PassthroughOptions& options)
     root_ino = status.stx_ino;
     root_fd_ = root.get();
     if (!inodes.insert_root(std::move(root), status)) throw std::bad_alloc();
-    most_descriptors = most_descriptors_of(options, raise_file_limit());
-    static_cast<void>(reserve_.fill(root_fd_)); // asked again before anything is made
+    most_descriptors = most_descriptors_of(options, raise_file_limit()); // which is raised already
+    static_cast<void>(reserve_.fill(root_fd_));                          // asked again before anything is made
 }
 
 int Passthrough::State::find(int directory, const char* name, Found& found) noexcept {

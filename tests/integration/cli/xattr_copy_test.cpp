@@ -39,7 +39,7 @@ std::string get(const fs::path& path, const char* name) {
     return value;
 }
 
-// The same for a file itself, which may be a symbolic link: Linux has no user attributes there.
+// Sets a trusted attribute of a file itself, which may be a symbolic link: Linux has no user attributes there.
 constexpr const char* kTrusted = "trusted.note";
 bool set_own(const fs::path& path, std::string_view value) {
     return ::lsetxattr(path.c_str(), kTrusted, value.data(), value.size(), 0) == 0;

@@ -6,6 +6,7 @@
 
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include <thread>
 
@@ -136,6 +137,37 @@ TEST_CASE("a client holds no more descriptors than it may, and gets more as it g
     REQUIRE(client.call<Opcode::release>(a, release).ok());
     CHECK(lookup("c").ok());
     CHECK(served.counters().inodes == kMost);
+}
+
+TEST_CASE("under a low limit the client leaves the process descriptors to work with", "[passthrough]") {
+    enum Outcome : int { as_it_should, no_limit, client_has_few, process_has_none };
+    constexpr rlim_t kLow = 64;
+    TemporaryDirectory directory;
+    for (rlim_t i = 0; i < kLow; ++i) std::ofstream(directory.root() / ("file" + std::to_string(i))) << "x";
+    const pid_t child = ::fork(); // a hard limit is not raised again
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        const struct rlimit low{kLow, kLow};
+        if (::setrlimit(RLIMIT_NOFILE, &low) != 0) ::_exit(no_limit);
+        backends::PassthroughOptions options;
+        options.root = directory.root().string();
+        backends::Passthrough served(options);
+        Served<backends::Passthrough> client(served);
+        client.init({});
+        rlim_t found = 0;
+        while (found < kLow && client.call<Opcode::lookup>(1, {}, ("file" + std::to_string(found)).c_str()).ok())
+            ++found;
+        if (found < kLow / 4) ::_exit(client_has_few);
+        constexpr int kForTheProcess = 16; // besides those that this program has open
+        for (int i = 0; i < kForTheProcess; ++i) {
+            if (::dup(STDIN_FILENO) < 0) ::_exit(process_has_none);
+        }
+        ::_exit(as_it_should);
+    }
+    int status = 0;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    REQUIRE(WIFEXITED(status));
+    CHECK(WEXITSTATUS(status) == as_it_should);
 }
 
 TEST_CASE("an open directory takes memory for its entries only while it is read", "[passthrough]") {
