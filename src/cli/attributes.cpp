@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The commands chmod, chown, touch, truncate and sync are here.
+// The commands chmod, chown, truncate and sync are here; touch is in touch.cpp.
 #include "commands.hpp"
 #include "mode.hpp"
 #include "owner.hpp"
+#include "remote_walk.hpp"
 #include "size.hpp"
-
-#include <sys/stat.h>
 
 namespace vfsproto::cli {
 
@@ -18,53 +17,57 @@ namespace {
 struct ModeOptions {
     std::string mode;
     std::vector<std::string> paths;
+    bool recursive = false;
 };
 
+// Links that are found below a directory have no mode that counts.
+void change_mode(Program& program, const Visited& file, const ModeChange& change) {
+    if (file.level != 0 && posix::is_symlink(file.attributes.mode)) return;
+    wire::SetattrIn in{};
+    in.valid = wire::kSetattrMode;
+    in.mode = abi::file_type(file.attributes.mode) | change.apply(file.attributes.mode);
+    const auto last = file.level == 0 ? posix::LastLink::follow : posix::LastLink::keep;
+    static_cast<void>(program.succeeded(file.path, program.mount().set_attributes(file.path, in, last)));
+}
+
 void run_chmod(Program& program, const ModeOptions& options) {
-    const mode_t umask = ::umask(022);
-    ::umask(umask);
-    const auto change = ModeChange::parse(options.mode, umask);
+    const auto change = ModeChange::parse(options.mode, program.umask());
     if (!change) program.refuse(options.mode, "this is no mode: say 644, u+x or go-w,a+r");
-    for (const std::string& path : options.paths) {
-        const auto there = program.mount().stat(path);
-        if (!program.succeeded(path, there)) continue;
-        static_cast<void>(program.succeeded(path, program.mount().chmod(path, change->apply(there->mode))));
-    }
+    const Descend descend = options.recursive ? Descend::yes : Descend::no;
+    const Visitor visitor{[&](const Visited& file) {
+                              change_mode(program, file, *change);
+                              return descend;
+                          },
+                          {}};
+    for (const std::string& path : options.paths) walk_remote(program, path, posix::LastLink::follow, visitor);
 }
 
 struct OwnerOptions {
     std::string owner;
     std::vector<std::string> paths;
     bool no_follow = false;
+    bool recursive = false;
 };
 
 void run_chown(Program& program, const OwnerOptions& options) {
     const auto owner = parse_owner(options.owner);
     if (!owner) program.refuse(options.owner, "no such owner: say USER, USER:GROUP or :GROUP, by name or number");
-    const auto last = options.no_follow ? posix::LastLink::keep : posix::LastLink::follow;
-    for (const std::string& path : options.paths) {
+    // Links are never followed with -R, as chown(1) has it.
+    const auto last = options.no_follow || options.recursive ? posix::LastLink::keep : posix::LastLink::follow;
+    const auto change = [&](const std::string& path) {
         static_cast<void>(program.succeeded(path, program.mount().chown(path, owner->uid, owner->gid, last)));
-    }
-}
-
-struct TouchOptions {
-    std::vector<std::string> paths;
-    bool no_create = false;
-};
-
-Failure touch(posix::Mount& mount, const std::string& path, const TouchOptions& options) {
-    posix::SetTime now;
-    now.kind = posix::SetTime::Kind::now;
-    const Failure failure = mount.set_times(path, now, now);
-    if (failure.error != Errno::enoent) return failure;
-    if (options.no_create) return {};
-    auto made = mount.open_file(path, abi::kOWronly | abi::kOCreat, 0666);
-    return made ? mount.close(std::move(*made)) : made.failure();
-}
-
-void run_touch(Program& program, const TouchOptions& options) {
+    };
+    const Visitor visitor{[&](const Visited& file) {
+                              change(file.path);
+                              return Descend::yes;
+                          },
+                          {}};
     for (const std::string& path : options.paths) {
-        static_cast<void>(program.succeeded(path, touch(program.mount(), path, options)));
+        if (options.recursive) {
+            walk_remote(program, path, last, visitor);
+        } else {
+            change(path);
+        }
     }
 }
 
@@ -103,6 +106,7 @@ void add_attributes(Commands& commands) {
             sub.add_option("mode", options.mode, "644, u+x, go-w,a+r … (one that begins with - stands behind --)")
                 .required();
             sub.add_option("path", options.paths, "files").required();
+            sub.add_flag("-R,--recursive", options.recursive, "directories with all below them");
         },
         run_chmod);
     commands.add<OwnerOptions>(
@@ -110,17 +114,11 @@ void add_attributes(Commands& commands) {
         [](Arguments& sub, OwnerOptions& options) {
             sub.add_option("owner", options.owner, "USER, USER:GROUP, :GROUP or USER:, by name or number").required();
             sub.add_option("path", options.paths, "files").required();
+            sub.add_flag("-R,--recursive", options.recursive, "directories with all below them, links themselves");
             sub.add_flag("-h,--no-dereference,-P,--no-follow", options.no_follow,
                          "a symbolic link itself, not what it points to");
         },
         run_chown);
-    commands.add<TouchOptions>(
-        {"touch", "Set times to now; make files that are not there", Effect::changes},
-        [](Arguments& sub, TouchOptions& options) {
-            sub.add_option("path", options.paths, "files").required();
-            sub.add_flag("-c,--no-create", options.no_create, "make none");
-        },
-        run_touch);
     commands.add<TruncateOptions>(
         {"truncate", "Set sizes; make files that are not there", Effect::changes},
         [](Arguments& sub, TruncateOptions& options) {

@@ -70,8 +70,9 @@ void add_names(Commands& commands);   // mkdir, rmdir
 void add_mv(Commands& commands);
 void add_ln(Commands& commands);
 void add_rm(Commands& commands);
-void add_attributes(Commands& commands); // chmod, chown, touch, truncate, sync
-void add_xattrs(Commands& commands);     // xattr get, set, ls, rm
+void add_attributes(Commands& commands); // chmod, chown, truncate, sync
+void add_touch(Commands& commands);
+void add_xattrs(Commands& commands); // xattr get, set, ls, rm
 void add_bench(Commands& commands);
 void add_device(Commands& commands); // device list, bind, unbind
 

@@ -16,9 +16,13 @@ using namespace wire::linux_abi;
 
 namespace {
 
+enum class Order : std::uint8_t { name, time, size };
+
 struct ListOptions {
     std::vector<std::string> paths{"/"};
-    bool all = false;
+    enum class Dotted : std::uint8_t { hidden, but_dots, all } dotted = Dotted::hidden; // names that begin with a dot
+    Order order = Order::name;
+    bool reverse = false;
     bool details = false;
     bool recursive = false;
     bool numeric = false;
@@ -80,18 +84,33 @@ private:
     const ListOptions& options_;
 };
 
+// True if `a` stands before `b`: the newest and the largest file first, files that are equal by name.
+bool precedes(const Listed& a, const Listed& b, Order order) {
+    const auto time = [](const Listed& entry) {
+        return std::pair(static_cast<std::int64_t>(entry.attributes.mtime), entry.attributes.mtimensec);
+    };
+    if (order == Order::time && time(a) != time(b)) return time(a) > time(b);
+    if (order == Order::size && a.attributes.size != b.attributes.size) return a.attributes.size > b.attributes.size;
+    return a.name < b.name;
+}
+
 class Listing {
 public:
     Listing(Program& program, const ListOptions& options)
         : program_(program),
           options_(options),
-          detail_(options.details || program.wants_json() ? Detail::attributes : Detail::names) {}
+          detail_(options.details || options.order != Order::name || program.wants_json() ? Detail::attributes
+                                                                                          : Detail::names) {}
 
     void run() {
         std::vector<Listed> files;
-        std::vector<std::string> directories;
-        for (const std::string& path : options_.paths) sort_out(path, files, directories);
+        std::vector<Listed> named;
+        for (const std::string& path : options_.paths) sort_out(path, files, named);
+        sort(files);
+        sort(named);
         if (!files.empty()) show(files);
+        std::vector<std::string> directories;
+        for (Listed& directory : named) directories.push_back(std::move(directory.path));
         headings_ = options_.recursive || options_.paths.size() > 1;
         first_ = files.empty();
         // The last one listed stands first in line.
@@ -106,21 +125,31 @@ public:
 
 private:
     // Sorts one path of the user in: a directory is listed, a link to one is followed, unless -l or -d is given.
-    void sort_out(const std::string& path, std::vector<Listed>& files, std::vector<std::string>& directories) {
+    void sort_out(const std::string& path, std::vector<Listed>& files, std::vector<Listed>& directories) {
         const bool follow = !options_.directory && !options_.details;
         const auto attributes = program_.mount().stat(path, follow ? posix::LastLink::follow : posix::LastLink::keep);
         if (attributes && posix::is_directory(attributes->mode) && !options_.directory) {
-            directories.push_back(path);
+            Listed& directory = directories.emplace_back();
+            directory.name = directory.path = path;
+            directory.attributes = *attributes;
             return;
         }
         // A link that leads nowhere is still there.
         if (auto file = list_file(program_, path, detail_)) files.push_back(std::move(*file));
     }
 
+    void sort(std::vector<Listed>& entries) const {
+        std::sort(entries.begin(), entries.end(), [this](const Listed& a, const Listed& b) {
+            return options_.reverse ? precedes(b, a, options_.order) : precedes(a, b, options_.order);
+        });
+    }
+
     void list(const std::string& path, std::vector<std::string>& directories) {
-        const Hidden hidden = options_.all ? Hidden::show : Hidden::skip;
+        const bool dots = options_.dotted == ListOptions::Dotted::all && !program_.wants_json();
+        const Hidden hidden = options_.dotted == ListOptions::Dotted::hidden ? Hidden::skip : Hidden::show;
         auto entries = list_directory(program_, path, detail_, hidden);
         if (!entries) return;
+        if (options_.order != Order::name || options_.reverse) sort(*entries);
         if (options_.recursive) {
             for (auto entry = entries->rbegin(); entry != entries->rend(); ++entry) {
                 if (is_directory_entry(*entry)) directories.push_back(entry->path);
@@ -129,7 +158,7 @@ private:
         if (!program_.wants_json()) {
             if (headings_) program_.out().print("{}{}:\n", first_ ? "" : "\n", program_.out().name(path));
             first_ = false;
-            if (options_.all) add_dots(path, *entries);
+            if (dots) add_dots(path, *entries);
         }
         show(*entries);
     }
@@ -152,6 +181,7 @@ private:
             dots.push_back(std::move(*entry));
         }
         entries.insert(entries.begin(), std::make_move_iterator(dots.begin()), std::make_move_iterator(dots.end()));
+        sort(entries);
     }
 
     void show(const std::vector<Listed>& entries) {
@@ -184,9 +214,19 @@ private:
 void describe(Arguments& sub, ListOptions& options) {
     sub.add_option("path", options.paths, "files and directories");
     sub.add_flag("-l", options.details, "mode, links, owner, size and time of each");
-    sub.add_flag("-a,--all", options.all, "names that begin with a dot too");
+    using Dotted = ListOptions::Dotted;
+    const auto show = [&options](Dotted dotted) { return [&options, dotted] { options.dotted = dotted; }; };
+    sub.add_flag("-a,--all", show(Dotted::all), "names that begin with a dot too");
+    sub.add_flag("-A,--almost-all", show(Dotted::but_dots), "the same without . and ..");
     sub.add_flag("-R,--recursive", options.recursive, "directories in directories too");
-    sub.add_flag("-n,--numeric", options.numeric, "owners as numbers");
+    sub.add_flag(
+        "-n,--numeric-uid-gid,--numeric", [&options] { options.details = options.numeric = true; },
+        "as -l, with owners as numbers");
+    const auto by = [&options](Order order) { return [&options, order] { options.order = order; }; };
+    sub.add_flag("-t", by(Order::time), "the file that was changed last first");
+    sub.add_flag("-S", by(Order::size), "the largest file first");
+    sub.add_flag("-r,--reverse", options.reverse, "in reverse order");
+    sub.add_flag("-1", [] {}, "one name a line, as always");
     sub.add_flag("-h,--human-readable", options.readable, "with -l: sizes such as 1.5K, 23M, 4.0G");
     sub.add_flag("-d,--directory", options.directory, "the directory itself, not what is in it");
 }

@@ -73,6 +73,7 @@ std::optional<ModeChange> ModeChange::parse(std::string_view text, std::uint32_t
         Step step;
         for (const char digit : text) step.bits = step.bits * 8 + static_cast<std::uint32_t>(digit - '0');
         if (step.bits > kSIallugo) return std::nullopt;
+        step.all_mentioned = text.size() == 5;
         change.steps_.push_back(step);
         return change;
     }
@@ -119,7 +120,7 @@ bool ModeChange::parse_clause(std::string_view clause, std::uint32_t umask) {
         clause.remove_prefix(1);
         step.who = who & ~masked;
         // "=" without a who clears even what the umask holds back.
-        if (step.action == '=' && masked != 0) steps_.push_back({'=', who, 0, 0, false});
+        if (step.action == '=' && masked != 0) steps_.push_back({.action = '=', .who = who});
         while (!clause.empty() && take_letter(step, clause[0])) clause.remove_prefix(1);
         if (step.copy != 0 && (step.bits != 0 || step.search_only)) return false;
         steps_.push_back(step);
@@ -136,12 +137,18 @@ std::uint32_t ModeChange::bits_of(const Step& step, std::uint32_t mode) noexcept
     return step.bits | (step.search_only && searchable ? 0111 : 0);
 }
 
+std::uint32_t ModeChange::kept_bits(const Step& step, std::uint32_t mode) noexcept {
+    if (file_type(mode) != kSIfdir || step.all_mentioned) return 0;
+    return (kSIsuid | kSIsgid) & ~(step.bits & step.who);
+}
+
 std::uint32_t ModeChange::apply(std::uint32_t mode) const noexcept {
     for (const Step& step : steps_) {
-        const std::uint32_t bits = bits_of(step, mode) & step.who;
+        const std::uint32_t kept = kept_bits(step, mode);
+        const std::uint32_t bits = bits_of(step, mode) & step.who & ~kept;
         if (step.action == '+') mode |= bits;
         if (step.action == '-') mode &= ~bits;
-        if (step.action == '=') mode = (mode & ~(step.who & kSIallugo)) | bits;
+        if (step.action == '=') mode = (mode & ~(step.who & kSIallugo & ~kept)) | bits;
     }
     return mode & kSIallugo;
 }

@@ -5,6 +5,7 @@
 #include "mode.hpp"
 #include "owner.hpp"
 #include "readable.hpp"
+#include "stat_format.hpp"
 
 #include "vfsproto/posix/detail/channel.hpp"
 
@@ -17,12 +18,7 @@ namespace {
 struct StatOptions {
     std::vector<std::string> paths;
     bool follow = false;
-};
-
-struct Status {
-    posix::Attributes attributes;
-    std::optional<wire::SxTime> born;
-    std::string target;
+    std::string format;
 };
 
 std::optional<Status> status_of(Program& program, const std::string& path, posix::LastLink last) {
@@ -31,7 +27,7 @@ std::optional<Status> status_of(Program& program, const std::string& path, posix
     if (!program.succeeded(path, attributes)) return std::nullopt;
     status.attributes = *attributes;
     const auto more = program.mount().statx(path, last);
-    if (more && (more->mask & kStatxBtime) != 0) status.born = more->btime;
+    if (more && (more->mask & kStatxBtime) != 0) status.born = Moment{more->btime.tv_sec, more->btime.tv_nsec};
     if (posix::is_symlink(attributes->mode)) {
         auto target = program.mount().readlink(path);
         if (program.succeeded(path, target)) status.target = std::move(*target);
@@ -54,15 +50,22 @@ void print_status(Program& program, const std::string& path, const Status& statu
     out.print("Access: {}\n", full_time(static_cast<std::int64_t>(a.atime), a.atimensec));
     out.print("Modify: {}\n", full_time(static_cast<std::int64_t>(a.mtime), a.mtimensec));
     out.print("Change: {}\n", full_time(static_cast<std::int64_t>(a.ctime), a.ctimensec));
-    out.print(" Birth: {}\n", status.born ? full_time(status.born->tv_sec, status.born->tv_nsec) : "-");
+    out.print(" Birth: {}\n", status.born ? full_time(status.born->seconds, status.born->nanoseconds) : "-");
 }
 
 void run_stat(Program& program, const StatOptions& options) {
+    if (!options.format.empty() && program.wants_json()) program.refuse("-c", "it is no JSON: leave out --json");
     Json all = Json::array();
     for (const std::string& path : options.paths) {
         const auto last = options.follow ? posix::LastLink::follow : posix::LastLink::keep;
         const auto status = status_of(program, path, last);
         if (!status) continue;
+        if (!options.format.empty()) {
+            Output& out = program.out();
+            const Status shown{status->attributes, status->born, out.name(status->target)};
+            out.write(format_status(options.format, out.name(path), shown) + "\n");
+            continue;
+        }
         if (!program.wants_json()) {
             print_status(program, path, *status);
             continue;
@@ -71,8 +74,8 @@ void run_stat(Program& program, const StatOptions& options) {
         add_name(object, "path", path);
         add_attributes(object, status->attributes);
         if (status->born) {
-            object.set("btime", status->born->tv_sec);
-            object.set("btime_nsec", status->born->tv_nsec);
+            object.set("btime", status->born->seconds);
+            object.set("btime_nsec", status->born->nanoseconds);
         }
         if (!status->target.empty()) add_name(object, "target", status->target);
         all.push_back(object);
@@ -175,7 +178,9 @@ void add_showing(Commands& commands) {
         {"stat", "Show what is known of files"},
         [](Arguments& sub, StatOptions& options) {
             sub.add_option("path", options.paths, "files").required();
-            sub.add_flag("-L,--follow", options.follow, "follow symbolic links");
+            sub.add_flag("-L,--dereference,--follow", options.follow, "follow symbolic links");
+            sub.add_option("-c,--format", options.format, "a line of your own: %n name, %s size, %a mode … as stat(1)")
+                .shown_as("FORMAT");
         },
         run_stat);
     commands.add<PathsOptions>(

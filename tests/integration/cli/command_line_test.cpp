@@ -154,7 +154,7 @@ TEST_CASE("help shows names, values and defaults, and nothing of the parser", "[
     CHECK(contains(help({"ls"}), "(default: /)"));
     CHECK(contains(help({"bench"}), "--seconds N"));
     CHECK(contains(help({"bench"}), "(default: 3)"));
-    CHECK(contains(help({"mv"}), "PATH...\n"));
+    CHECK(contains(help({"mv"}), "SOURCE... TARGET\n"));
 }
 
 TEST_CASE("-h is help where the command of coreutils has no -h, and --version is the program's", "[cli]") {

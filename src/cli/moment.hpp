@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Times as people write them.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace vfsproto::cli {
+
+struct Moment {
+    std::int64_t seconds = 0; // since 1970
+    std::uint32_t nanoseconds = 0;
+    friend bool operator==(const Moment&, const Moment&) = default;
+};
+
+// "2024-05-31", "2024-05-31 17:04", "2024-05-31T17:04:09.25 +0200" or "…Z", "@1717167849.25": dates of date(1) that mean one
+// thing only. Local time without a zone. Nothing when `text` is none of these.
+[[nodiscard]] std::optional<Moment> parse_date(const std::string& text);
+// "[[CC]YY]MMDDhhmm[.ss]", local time, as "touch -t" takes it.
+[[nodiscard]] std::optional<Moment> parse_stamp(const std::string& text);
+
+} // namespace vfsproto::cli

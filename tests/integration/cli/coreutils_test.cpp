@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Commands that coreutils has too are run beside them, on the same files, and have to come to the same.
+#include "integration/cli/share.hpp"
+#include "integration/cli/tree.hpp"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+using namespace vfsproto::test;
+namespace fs = std::filesystem;
+
+namespace {
+
+// Runs a shell command in the C locale; returns what it prints.
+std::string shell(const Share& share, const std::string& directory, const std::string& command) {
+    const std::string out = share.beside("shell out");
+    const std::string line = "cd '" + (share.path() / directory).string() + "' && export LC_ALL=C && (" + command +
+                             ") > '" + out + "' 2>/dev/null";
+    static_cast<void>(!std::system(line.c_str()));
+    return Share::contents(out);
+}
+
+struct stat status(const Share& share, const std::string& name) {
+    struct stat info{};
+    REQUIRE(::lstat((share.path() / name).c_str(), &info) == 0);
+    return info;
+}
+
+// Files of several kinds, sizes and times, names that begin with a dot, and links.
+void fill(const Share& share, const std::string& at) {
+    const fs::path top = share.path() / at;
+    fs::create_directories(top / "dir/deep");
+    share.write(at + "/big", std::string(70'000, 'x'));
+    share.write(at + "/small", "abc");
+    share.write(at + "/same", "abc");
+    share.write(at + "/.dotted", "");
+    share.write(at + "/!first", "12345");
+    share.write(at + "/dir/deep/file", "deep");
+    share.write(at + "/dir/run", "#!");
+    fs::create_symlink("small", top / "link");
+    fs::create_symlink("dir", top / "to dir");
+    REQUIRE(::mkfifo((top / "fifo").c_str(), 0640) == 0);
+    REQUIRE(::chmod((top / "dir/run").c_str(), 0755) == 0);
+    REQUIRE(::chmod((top / "small").c_str(), 04711) == 0);
+    const std::vector<std::pair<std::string, timespec>> times = {
+        {"big", {1'000'000, 5}}, {"small", {3'000'000, 7}}, {"same", {3'000'000, 9}}, {"!first", {-5, 250'000'000}}};
+    for (const auto& [name, time] : times) {
+        const timespec both[2] = {time, time};
+        REQUIRE(::utimensat(AT_FDCWD, (top / name).c_str(), both, 0) == 0);
+    }
+}
+
+} // namespace
+
+TEST_CASE("ls orders and picks names as ls(1) does", "[cli]") {
+    const Share share(Server::embedded);
+    fill(share, "t");
+    for (const char* options : {"-1",
+                                "-a",
+                                "-A",
+                                "-t",
+                                "-S",
+                                "-r",
+                                "-tr",
+                                "-rS",
+                                "-at",
+                                "-A -a",
+                                "-a -A",
+                                "-St",
+                                "-tS",
+                                "-R",
+                                "-Rr",
+                                "-d",
+                                "-1tr small big dir",
+                                "-S same dir big small",
+                                "-r small big",
+                                "-d small big"}) {
+        INFO(options);
+        std::vector<std::string> words{"ls"};
+        std::istringstream list(options);
+        bool named = false;
+        for (std::string word; list >> word;) {
+            named = named || word[0] != '-';
+            words.push_back(word[0] == '-' ? word : "t/" + word);
+        }
+        if (!named) words.emplace_back("t");
+        std::string expected = shell(share, ".", [&] {
+            std::string line = "ls -1";
+            for (std::size_t i = 1; i < words.size(); ++i) line += ' ' + words[i];
+            return line;
+        }());
+        CHECK(share.output(words) == expected);
+    }
+    const std::string numbers = share.output({"ls", "-n", "t/small"});
+    CHECK(numbers.find(' ' + std::to_string(::geteuid()) + ' ' + std::to_string(::getegid()) + ' ') !=
+          std::string::npos);
+}
+
+TEST_CASE("stat -c formats as stat(1) does", "[cli]") {
+    const Server server = GENERATE(Server::embedded, Server::virtiofsd);
+    const Share share(server);
+    if (share.missing()) return;
+    fill(share, "t");
+    for (const std::string format : {"%n", "%a %A %f %F", "%#a %#f", "%b %B %h %i %s", "%u %U %g %G", "%t %T",
+                                     "%X %Y %Z", "%x|%y|%z", "%.3Y %.Y %.9X", "[%10s] [%-10s] [%010s]",
+                                     "[%-12n] [%12n] [%.2n]", "100%% %n%", "%N", "%5a|%-5a|", "%10U|%-10U|", "%w %W"}) {
+        if (format == "%w %W" && server != Server::embedded) continue; // it tells no birth
+        for (const char* name : {"t", "t/big", "t/.dotted", "t/link", "t/fifo", "t/!first", "t/small"}) {
+            INFO(format << " of " << name);
+            CHECK(share.output({"stat", "-c", format, name}) ==
+                  shell(share, ".", "stat -c '" + format + "' '" + name + "'"));
+        }
+    }
+    CHECK(share.output({"stat", "--format=%s", "t/big", "t/small"}) == "70000\n3\n");
+    CHECK(share.output({"stat", "-Lc", "%s", "t/link"}) == "3\n");
+    CHECK(share.complaint({"--json", "stat", "-c", "%s", "t/link"}, 2).find("no JSON") != std::string::npos);
+}
+
+TEST_CASE("touch sets the times that touch(1) sets", "[cli]") {
+    const Share share(Server::embedded);
+    share.write("ours", "");
+    share.write("theirs", "");
+    share.write("model", "");
+    const timespec of_model[2] = {{1'111'111'111, 1}, {1'222'222'222, 2}};
+    REQUIRE(::utimensat(AT_FDCWD, (share.path() / "model").c_str(), of_model, 0) == 0);
+    const std::vector<std::vector<std::string>> lines = {
+        {"-d", "2024-05-31"},
+        {"-d", "2024-05-31 17:04"},
+        {"-d", "2024-05-31 17:04:09"},
+        {"-d", "2024-05-31T17:04:09.25"},
+        {"-d", "2024-05-31 17:04:09 +0200"},
+        {"-d", "2024-05-31T17:04:09Z"},
+        {"-d", "2024-02-29 00:00:00.123456789-05:30"},
+        {"--date=@1717167849"},
+        {"-d", "@1717167849.5"},
+        {"-d", "@-1.25"},
+        {"-d", "1969-12-31 23:59:59Z"},
+        {"-t", "202405311704"},
+        {"-t", "2405311704.09"},
+        {"-t", "197001021704.59"},
+        {"-t", "05311704"},
+        {"-r", "model"},
+        {"-a", "-d", "@5"},
+        {"-m", "-d", "@6"},
+        {"-am", "-d", "@7"},
+        {"-a", "-r", "model"},
+    };
+    for (const auto& line : lines) {
+        INFO(line.back());
+        std::vector<std::string> words{"touch"};
+        words.insert(words.end(), line.begin(), line.end());
+        words.emplace_back("ours");
+        CHECK(share.output(words) == "");
+        std::string command = "touch";
+        for (const std::string& word : line) command += " '" + word + "'";
+        shell(share, ".", command + " theirs");
+        CHECK(status(share, "ours").st_mtim.tv_sec == status(share, "theirs").st_mtim.tv_sec);
+        CHECK(status(share, "ours").st_mtim.tv_nsec == status(share, "theirs").st_mtim.tv_nsec);
+        CHECK(status(share, "ours").st_atim.tv_sec == status(share, "theirs").st_atim.tv_sec);
+        CHECK(status(share, "ours").st_atim.tv_nsec == status(share, "theirs").st_atim.tv_nsec);
+    }
+    for (const char* date : {"soon", "2024-13-01", "2024-04-31", "2024-05-31 25:00", "2024-05-31 1704", "@", "@1.",
+                             "@1x", "2024-05-31T17:04 nowhere"}) {
+        INFO(date);
+        CHECK(share.complaint({"touch", "-d", date, "ours"}, 2).find("this is no date") != std::string::npos);
+    }
+    CHECK(share.complaint({"touch", "-t", "1704", "ours"}, 2).find("this is no time") != std::string::npos);
+    CHECK(share.complaint({"touch", "-t", "202404311200", "ours"}, 2).find("this is no time") != std::string::npos);
+    CHECK(share.complaint({"touch", "-d", "@1", "-r", "model", "ours"}, 2).find("exclude each other") !=
+          std::string::npos);
+    CHECK(share.output({"touch", "-d", "@9", "new"}) == "");
+    CHECK(status(share, "new").st_mtim.tv_sec == 9);
+    fs::create_symlink("ours", share.path() / "link");
+    CHECK(share.output({"touch", "-h", "-d", "@11", "link"}) == "");
+    CHECK(status(share, "link").st_mtim.tv_sec == 11);
+    CHECK(status(share, "ours").st_mtim.tv_sec != 11);
+    CHECK(share.complaint({"touch", "-h", "none"}) == "vfsproto: touch: none: No such file or directory (ENOENT)");
+}
+
+TEST_CASE("chmod -R changes what chmod(1) changes", "[cli]") {
+    const Share share(GENERATE(Server::embedded, Server::virtiofsd));
+    if (share.missing()) return;
+    fill(share, "ours");
+    fill(share, "theirs");
+    for (const char* mode : {"u=rwX,go=rX", "g+s", "700", "a+rX,o-w", "2755", "00755"}) {
+        INFO(mode);
+        CHECK(share.output({"chmod", "-R", mode, "ours/dir", "ours/small", "ours/to dir"}) == "");
+        shell(share, ".", std::string("chmod -R ") + mode + " theirs/dir theirs/small 'theirs/to dir'");
+        for (const char* name : {"dir", "dir/deep", "dir/deep/file", "dir/run", "small", "same", "fifo"}) {
+            INFO(name);
+            CHECK(status(share, std::string("ours/") + name).st_mode ==
+                  status(share, std::string("theirs/") + name).st_mode);
+        }
+    }
+    CHECK(share.output({"chmod", "-R", "000", "ours"}) == "");
+    CHECK((status(share, "ours/same").st_mode & 07777) == 0);
+    CHECK(share.complaint({"chmod", "-R", "755", "none"}) ==
+          "vfsproto: chmod: none: No such file or directory (ENOENT)");
+}
+
+TEST_CASE("chown -R changes everything below, and links themselves", "[cli]") {
+    const Share share(GENERATE(Server::embedded, Server::virtiofsd));
+    if (share.missing()) return;
+    if (::geteuid() != 0) return skip("only root gives files away");
+    fill(share, "t");
+    share.write("outside", "");
+    fs::create_symlink("../../outside", share.path() / "t/dir/leads out");
+    CHECK(share.output({"chown", "-R", "1234:2345", "t"}) == "");
+    for (const char* name : {"t", "t/dir", "t/dir/deep/file", "t/link", "t/fifo", "t/dir/leads out", "t/.dotted"}) {
+        INFO(name);
+        CHECK(status(share, name).st_uid == 1234);
+        CHECK(status(share, name).st_gid == 2345);
+    }
+    CHECK(status(share, "outside").st_uid == 0);
+    CHECK(share.output({"chown", "-h", "77", "t/link"}) == "");
+    CHECK(status(share, "t/link").st_uid == 77);
+    CHECK(status(share, "t/small").st_uid == 1234);
+}
