@@ -242,10 +242,10 @@ class Removable(VmCase):
 
     def traffic(self):
         """Starts a benchmark and returns once its file is whole, which the daemon's folder shows: then it reads."""
+        self.vm.check("until [ -e /sys/bus/pci/devices/0000:01:00.0/driver ]; do :; done; vfsproto device bind auto")
         files = os.path.join(Removable.folder.name, ".vfsproto-bench.*")
         for left in glob.glob(files):
             os.unlink(left)
-        self.vm.check("until [ -e /sys/bus/pci/devices/0000:01:00.0/driver ]; do :; done; vfsproto device bind auto")
         job = self.vm.start("vfsproto --device vfio:auto --silence 3 bench --op randread --bs 64k --size 4m --iodepth 16 --seconds 3000")
         while not any(os.path.getsize(file) == 4 << 20 for file in glob.glob(files)):
             self.vm.check("usleep 10000")
