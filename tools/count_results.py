@@ -15,6 +15,7 @@ import xml.etree.ElementTree as xml
 ALL_PASSED = re.compile(r"^All tests passed \(\d+ assertions? in (\d+) test cases?\)", re.M)
 SUMMARY = re.compile(r"^test cases:\s*(\d+)(.*)$", re.M)
 HEADING = re.compile(r"^-{79}\n(\S.*(?:\n(?!-{79}).*)*)\n-{79}$", re.M)
+LONGEST = 300  # characters of what a failure says
 SKIP = re.compile(r"^skipped: (.*)$", re.M)
 
 
@@ -37,15 +38,22 @@ def catch_cases(output):
     return (int(match.group(1)), 0) if match else None
 
 
-def failed_names(output):
-    """The test cases (and sections) above every FAILED of Catch2's report."""
-    names = []
+def failed_cases(output):
+    """Each test case (with its sections) above a FAILED of Catch2's report, and what its first FAILED says."""
+    cases = {}
     for match in re.finditer(r"^.*: FAILED:$", output, re.M):
         above = [heading.group(1) for heading in HEADING.finditer(output, 0, match.start())]
         name = " / ".join(line.strip() for line in above[-1].splitlines()) if above else "?"
-        if name not in names:
-            names.append(name)
-    return names
+        place = os.path.basename(match.group(0)[:-len(": FAILED:")])
+        said = output[match.end():].lstrip("\n").split("\n\n")[0].split()
+        cases.setdefault(name, f"{place}: {' '.join(said)[:LONGEST]}")
+    return [f"{name}: {said}" for name, said in cases.items()]
+
+
+def last_words(output):
+    """What a sanitizer or a signal said of a program that ended without a summary."""
+    said = [line for line in output.splitlines() if re.match(r"SUMMARY: |==\d+==ERROR: |.*\bruntime error: ", line)]
+    return f": {said[-1][:LONGEST]}" if said else ""
 
 
 def read_report(path, failures, skips):
@@ -84,9 +92,9 @@ def read_report(path, failures, skips):
             count.skipped += len(reasons)
             count.passed += max(0, total - bad - len(reasons))
         if failed:
-            why = "" if cases else " (ended without a summary: crash or time-out)"
+            why = "" if cases else " (ended without a summary: crash or time-out)" + last_words(output)
             failures.append(f"{stage}: {name}: {bad} failed{why}")
-            failures.extend(f"{stage}: {name}: {case_name}" for case_name in failed_names(output))
+            failures.extend(f"{stage}: {name}: {case}" for case in failed_cases(output))
         skips.extend(f"{stage}: {name}: {reason}" for reason in reasons)
     return stage, count
 
@@ -116,11 +124,11 @@ def main():
     for path in sorted(glob.glob(os.path.join(folder, "*.xml"))):
         rows.append(read_report(path, failures, skips))
 
+    for reason in skips:
+        print("skipped: " + reason)
     print(f"\n{'stage':<26}{'passed':>8}{'failed':>8}{'skipped':>9}{'seconds':>9}")
     for name, count in rows:
         print(f"{name:<26}{count.passed:>8}{count.failed:>8}{count.skipped:>9}{count.seconds:>9.0f}")
-    for reason in skips:
-        print("skipped: " + reason)
     for failure in failures:
         print("failed: " + failure)
     passed, failed, skipped = (sum(getattr(count, field) for _, count in rows) for field in
