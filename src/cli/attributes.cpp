@@ -103,8 +103,10 @@ void add_attributes(Commands& commands) {
     commands.add<ModeOptions>(
         {"chmod", "Change modes", Effect::changes},
         [](Arguments& sub, ModeOptions& options) {
-            sub.add_option("mode", options.mode, "644, u+x, go-w,a+r … (one that begins with - stands behind --)")
-                .required();
+            sub.take_dashed([](std::string_view word) {
+                return word.find_first_not_of("-+=,ugoarwxXst") == std::string_view::npos;
+            });
+            sub.add_option("mode", options.mode, "644, u+x, go-w,a+r …").required();
             sub.add_option("path", options.paths, "files").required();
             sub.add_flag("-R,--recursive", options.recursive, "directories with all below them");
         },

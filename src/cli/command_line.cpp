@@ -51,6 +51,18 @@ void add_names(const CLI::App& app, std::vector<std::string>& names) {
     }
 }
 
+// Returns the command of one level that is called so, or nullptr.
+const CLI::App* find_command(const CLI::App& level, const std::string& name) {
+    const auto found = level.get_subcommands([&name](const CLI::App* command) { return command->get_name() == name; });
+    return found.empty() ? nullptr : found.front();
+}
+
+// True if a word is an option of the program that takes the next word.
+bool takes_value(const CLI::App& program, const std::string& word) {
+    const CLI::Option* const option = looks_like_option(word) ? program.get_option_no_throw(word) : nullptr;
+    return option != nullptr && option->get_items_expected_max() != 0;
+}
+
 // Makes an option take one word, the last one where it is given again.
 CLI::Option& take_one(CLI::Option& option) {
     option.expected(1)->allow_extra_args(false);
@@ -195,17 +207,21 @@ Argument Arguments::add_flag(const char* name, std::function<void()> set, const 
     return Argument(*option);
 }
 
+void Arguments::take_dashed(std::function<bool(std::string_view)> is_argument) {
+    dashed_->emplace(command_, std::move(is_argument));
+}
+
 Arguments CommandLevel::add(const char* name, const char* help, std::function<void(const std::string&)> chosen) {
     CLI::App* const command = app_->add_subcommand(name, help);
     const std::string called = app_->get_parent() == nullptr ? name : app_->get_name() + ' ' + name;
     command->callback([called, chosen = std::move(chosen)] { chosen(called); });
-    return Arguments(*command);
+    return {*command, *dashed_};
 }
 
 CommandLevel CommandLevel::add_family(const char* name, const char* help) {
     CLI::App* const family = app_->add_subcommand(name, help);
     family->require_subcommand(1);
-    return CommandLevel(*family);
+    return {*family, *dashed_};
 }
 
 CommandLine::CommandLine(const char* about, const char* footer, const char* version)
@@ -221,22 +237,26 @@ CommandLine::CommandLine(const char* about, const char* footer, const char* vers
 
 CommandLine::~CommandLine() = default;
 
-Arguments CommandLine::arguments() noexcept { return Arguments(*app_); }
-CommandLevel CommandLine::commands() noexcept { return CommandLevel(*app_); }
+Arguments CommandLine::arguments() noexcept { return {*app_, dashed_}; }
+CommandLevel CommandLine::commands() noexcept { return {*app_, dashed_}; }
 
 std::vector<std::string> CommandLine::words_of(int argc, char** argv) const {
     std::vector<std::string> commands;
     add_names(*app_, commands);
     std::vector<std::string> words;
     bool options_end = false;
+    const CLI::App* current = app_.get();
     for (int i = 1; i < argc; ++i) {
         const std::string_view word = argv[i];
+        const bool is_value = !words.empty() && takes_value(*app_, words.back());
+        if (const CLI::App* named = is_value ? nullptr : find_command(*current, argv[i])) current = named;
+        const auto dashed = dashed_.find(current);
         const bool is_command = std::find(commands.begin(), commands.end(), word) != commands.end();
         if (!options_end && word == "--") {
             options_end = true;
         } else if (is_command) {
             words.emplace_back(word);
-        } else if (options_end || !looks_like_option(word)) {
+        } else if (options_end || !looks_like_option(word) || (dashed != dashed_.end() && dashed->second(word))) {
             words.push_back(protect(word));
         } else if (word.starts_with("--") && word.find('=') == word.size() - 1) {
             words.push_back(std::string(word) + protect("")); // an empty value is a value

@@ -5,8 +5,10 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace CLI {
@@ -40,12 +42,15 @@ private:
     CLI::Option* option_;
 };
 
+// Tells of a command which words that begin with a dash are arguments.
+using DashedWords = std::map<const CLI::App*, std::function<bool(std::string_view)>>;
+
 // The options and arguments of one command, or those of all. "path" is an argument, "-a,--all" an option. Words are taken as
 // they are. Of an option that is given twice the last one holds. A command that has an option -h has --help alone for its
 // help. The variables outlive the parsing.
 class Arguments {
 public:
-    explicit Arguments(CLI::App& command) noexcept : command_(&command) {}
+    Arguments(CLI::App& command, DashedWords& dashed) noexcept : command_(&command), dashed_(&dashed) {}
 
     Argument add_option(const char* name, std::string& value, const char* help);
     Argument add_option(const char* name, std::vector<std::string>& values, const char* help);
@@ -61,18 +66,22 @@ public:
     // Calls `set` when the flag is met, in the order of the line.
     Argument add_flag(const char* name, std::function<void()> set, const char* help);
 
+    // Says which words are arguments of this command though they begin with a dash, as the mode "-x" of chmod.
+    void take_dashed(std::function<bool(std::string_view)> is_argument);
+
 private:
     template <class Number> Argument add_number(const char* name, Number& value, const char* help);
     // Takes each word in the order of the line; `take` throws what the parser catches.
     CLI::Option& add_words(const char* name, std::function<void(std::string)> take, const char* help);
 
     CLI::App* command_;
+    DashedWords* dashed_;
 };
 
 // A level of commands. A view of what the parser owns.
 class CommandLevel {
 public:
-    explicit CommandLevel(CLI::App& app) noexcept : app_(&app) {}
+    CommandLevel(CLI::App& app, DashedWords& dashed) noexcept : app_(&app), dashed_(&dashed) {}
 
     // Adds a command. `chosen` is called with its name ("xattr get") when the line names it.
     Arguments add(const char* name, const char* help, std::function<void(const std::string&)> chosen);
@@ -81,6 +90,7 @@ public:
 
 private:
     CLI::App* app_;
+    DashedWords* dashed_;
 };
 
 class CommandLine {
@@ -106,6 +116,7 @@ private:
     [[nodiscard]] std::vector<std::string> words_of(int argc, char** argv) const;
 
     std::unique_ptr<CLI::App> app_;
+    DashedWords dashed_;
     const char* program_footer_;
     std::string text_;
 };

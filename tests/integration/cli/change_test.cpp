@@ -113,7 +113,7 @@ TEST_CASE("chmod understands what chmod(1) understands", "[cli]") {
                 const auto bits = static_cast<mode_t>(std::stoul(before, nullptr, 8));
                 REQUIRE(::chmod((share.path() / ours).c_str(), bits) == 0);
                 REQUIRE(::chmod((share.path() / theirs).c_str(), bits) == 0);
-                CHECK(share.output({"chmod", "--", mode, ours}) == "");
+                CHECK(share.output({"chmod", mode, ours}) == "");
                 const std::string command =
                     "chmod -- " + mode + " '" + (share.path() / theirs).string() + "' 2>/dev/null";
                 static_cast<void>(!std::system(command.c_str()));
