@@ -235,23 +235,21 @@ private:
 
     void file(Found found) {
         const bool has_names = found.attributes.nlink > 1;
+        if (!has_names) return copy(std::move(found), nullptr);
         const FileIdentity identity = identity_of(found.attributes, found.device);
-        if (has_names) {
-            const auto first = run_.links.find(identity, found.attributes.nlink, {found.local(), found.remote});
-            if (first && link(found, first->copy)) return;
-            if (first) return copy_alone(std::move(found));
-        }
-        CopyRun& run = run_;
-        run_.workers.give([&run, has_names, identity, found = std::move(found)](std::span<std::byte> buffer) {
-            const bool copied = !run.program.stopping() && copy_file(run, found, buffer);
-            if (has_names) run.links.copied(identity, copied ? HardLinks::Copied::yes : HardLinks::Copied::failed);
-        });
+        const auto links = run_.links.find(identity, found.attributes.nlink, {found.local(), found.remote},
+                                           [](const std::string&) { return true; });
+        if (links.first && link(found, links.first->copy)) return;
+        copy(std::move(found), links.to_copy);
     }
 
-    void copy_alone(Found found) {
+    // `linked` is told how it went, if there is one.
+    void copy(Found found, HardLinks::Known* linked) {
         CopyRun& run = run_;
-        run_.workers.give([&run, found = std::move(found)](std::span<std::byte> buffer) {
-            if (!run.program.stopping()) copy_file(run, found, buffer);
+        run_.workers.give([&run, linked, found = std::move(found)](std::span<std::byte> buffer) {
+            const bool copied = !run.program.stopping() && copy_file(run, found, buffer);
+            if (linked != nullptr)
+                run.links.copied(*linked, copied ? HardLinks::Copied::yes : HardLinks::Copied::failed);
         });
     }
 

@@ -194,23 +194,21 @@ private:
     }
     void file(Found found) {
         const bool has_names = found.attributes.nlink > 1;
+        if (!has_names) return copy(std::move(found), nullptr);
         const FileIdentity identity = identity_of(found.attributes, 0);
-        if (has_names) {
-            const auto first = run_.links.find(identity, found.attributes.nlink, {found.remote, found.relative()});
-            if (first && link(found, *first)) return;
-            if (first) return copy_alone(std::move(found));
-        }
-        CopyRun& run = run_;
-        run_.workers.give([&run, has_names, identity, found = std::move(found)](std::span<std::byte> buffer) {
-            const bool copied = !run.program.stopping() && copy_file(run, found, buffer);
-            if (has_names) run.links.copied(identity, copied ? HardLinks::Copied::yes : HardLinks::Copied::failed);
-        });
+        const auto links = run_.links.find(identity, found.attributes.nlink, {found.remote, found.relative()},
+                                           [&](const std::string& first) { return is_one_file(found.remote, first); });
+        if (links.first && link(found, links.first->copy)) return;
+        copy(std::move(found), links.to_copy);
     }
 
-    void copy_alone(Found found) {
+    // `linked` is told how it went, if there is one.
+    void copy(Found found, HardLinks::Known* linked) {
         CopyRun& run = run_;
-        run_.workers.give([&run, found = std::move(found)](std::span<std::byte> buffer) {
-            if (!run.program.stopping()) copy_file(run, found, buffer);
+        run_.workers.give([&run, linked, found = std::move(found)](std::span<std::byte> buffer) {
+            const bool copied = !run.program.stopping() && copy_file(run, found, buffer);
+            if (linked != nullptr)
+                run.links.copied(*linked, copied ? HardLinks::Copied::yes : HardLinks::Copied::failed);
         });
     }
 
@@ -236,13 +234,12 @@ private:
         return true;
     }
 
-    // True if the second name became a link. False: it is another file, or there can be no link; it is to be copied.
-    bool link(const Found& found, const HardLinks::First& first) {
-        if (!is_one_file(found.remote, first.source)) return false;
+    // True if the second name became a link. False: there can be no link; it is to be copied.
+    bool link(const Found& found, const std::string& first) {
         const auto parent = found.parent->directory->open();
         const auto top = top_->directory->open();
         if (!run_.note(found.parent->local, parent) || !run_.note(top_->local, top)) return true;
-        const Failure failure = make_link((*top)->get(), first.copy, (*parent)->get(), found.name);
+        const Failure failure = make_link((*top)->get(), first, (*parent)->get(), found.name);
         if (failure.happened()) {
             if (failure.error == Errno::eisdir || failure.error == Errno::eexist)
                 return run_.note(found.local(), failure);

@@ -5,6 +5,7 @@
 #include <compare>
 #include <condition_variable>
 #include <cstdint>
+#include <list>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -13,8 +14,8 @@
 
 namespace vfsproto::cli {
 
-// `space` is st_dev where it is known, and keeps apart files of equal inode number. A server tells none: whoever copies
-// from one must compare the files themselves before it links them.
+// `space` is st_dev where it is known, and keeps apart files of equal inode number. A server tells none: two files of two
+// file systems below one share may then be equal in all of this.
 struct FileIdentity {
     std::uint64_t ino = 0;
     std::uint64_t space = 0;
@@ -33,41 +34,55 @@ public:
     };
     enum class Copied : std::uint8_t { yes, failed };
 
-    // Returns nothing for the first name, and for the next one after a copy that failed: the caller copies the file, then
-    // calls copied(). Otherwise waits for the copy and returns it. One thread asks, any may answer.
-    [[nodiscard]] std::optional<First> find(const FileIdentity& file, std::uint32_t nlink, First first) {
-        std::unique_lock lock(mutex_);
-        const auto [at, is_new] = known_.try_emplace(file, Known{first, nlink - 1, State::under_way});
-        Known& known = at->second;
-        if (is_new) return std::nullopt;
-        copied_.wait(lock, [&known] { return known.state != State::under_way; });
-        const bool last = --known.names_left == 0;
-        if (known.state == State::failed) {
-            known.first = std::move(first);
-            known.state = State::under_way;
-            return std::nullopt;
-        }
-        First found = known.first;
-        if (last) known_.erase(at);
-        return found;
-    }
-    void copied(const FileIdentity& file, Copied outcome) {
-        const std::lock_guard lock(mutex_);
-        const auto at = known_.find(file);
-        if (at != known_.end()) at->second.state = outcome == Copied::yes ? State::done : State::failed;
-        copied_.notify_all();
-    }
-
-private:
     enum class State : std::uint8_t { under_way, done, failed };
     struct Known {
         First first;
         std::uint32_t names_left;
         State state;
     };
+    // A file that the caller is to copy and then to give to copied(), or the first name of a file that has been copied.
+    struct Found {
+        Known* to_copy = nullptr;
+        std::optional<First> first{};
+    };
+
+    // Returns a file to copy for the first name, and for the next one after a copy that failed. Otherwise waits for the copy and
+    // returns it. `is_one_file` is asked whether an equal file whose first name was found there is this one; where the
+    // identity leaves no doubt it says true. One thread asks, any may answer.
+    template <class IsOneFile>
+    [[nodiscard]] Found find(const FileIdentity& file, std::uint32_t nlink, First first, IsOneFile&& is_one_file) {
+        std::unique_lock lock(mutex_);
+        std::list<Known>& equal = known_[file];
+        for (auto known = equal.begin(); known != equal.end(); ++known) {
+            copied_.wait(lock, [&known] { return known->state != State::under_way; });
+            const std::string source = known->first.source;
+            lock.unlock(); // nobody else changes what is not under way
+            const bool is_it = is_one_file(source);
+            lock.lock();
+            if (!is_it) continue;
+            const bool last = --known->names_left == 0;
+            if (known->state == State::failed) {
+                known->first = std::move(first);
+                known->state = State::under_way;
+                return {&*known};
+            }
+            Found found{nullptr, known->first};
+            if (last) equal.erase(known);
+            return found;
+        }
+        equal.push_back({std::move(first), nlink - 1, State::under_way});
+        return {&equal.back()};
+    }
+    void copied(Known& file, Copied outcome) {
+        const std::lock_guard lock(mutex_);
+        file.state = outcome == Copied::yes ? State::done : State::failed;
+        copied_.notify_all();
+    }
+
+private:
     std::mutex mutex_;
     std::condition_variable copied_;
-    std::map<FileIdentity, Known> known_;
+    std::map<FileIdentity, std::list<Known>> known_;
 };
 
 } // namespace vfsproto::cli

@@ -291,3 +291,30 @@ TEST_CASE("what standard output holds already is kept", "[cli]") {
     // The program was given the file at its start, as a shell does without >>: it is written in place, not replaced.
     CHECK(Share::contents(log) == "new\n\n");
 }
+
+TEST_CASE("two files of two file systems stay two, though a server tells the same of both", "[cli]") {
+    if (::geteuid() != 0) return skip("only root mounts file systems");
+    const Share share(Server::embedded);
+    const fs::path copy = share.beside("copy");
+    for (const char* name : {"one", "other"}) fs::create_directory(share.path() / name);
+    constexpr int kCannot = 77;
+    // Files made alike on new file systems have equal inode numbers, and one chmod(1) gives both the time of one clock tick.
+    const std::string script = "cd " + share.path().string() +
+                               " && mount -t tmpfs one one && mount -t tmpfs other other || exit 77\n"
+                               "echo 1111 >one/a && echo 2222 >other/a && ln one/a one/b && ln other/a other/b\n"
+                               "told() { stat -c '%i %h %s %z' $1; }\n"
+                               "until [ \"$(told one/a)\" = \"$(told other/a)\" ]; do chmod 600 one/a other/a; done\n"
+                               "exec " VFSPROTO_PROGRAM " --device dir:. get -r / " +
+                               copy.string() + "\n";
+    std::ofstream(share.beside("script")) << script;
+    const int status =
+        std::system(("unshare -m true || exit 77; unshare -m sh " + share.beside("script").string()).c_str());
+    if (WEXITSTATUS(status) == kCannot) return skip("no file systems can be mounted here");
+    CHECK(status == 0);
+    for (const char* name : {"one", "other"}) {
+        const std::string expected = std::string_view(name) == "one" ? "1111\n" : "2222\n";
+        CHECK(Share::contents(copy / name / "a") == expected);
+        CHECK(Share::contents(copy / name / "b") == expected);
+        CHECK(inode_of(copy / name / "a") == inode_of(copy / name / "b"));
+    }
+}
