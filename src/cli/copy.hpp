@@ -11,6 +11,7 @@
 #include "workers.hpp"
 
 #include <atomic>
+#include <memory>
 #include <mutex>
 #include <set>
 #include <string>
@@ -106,6 +107,15 @@ private:
     Xattrs usable(posix::Expected<Xattrs> xattrs, const std::string& path);
     [[nodiscard]] KeptXattrs kept_unopened(std::uint32_t mode) const noexcept;
 };
+
+// Ends the directories above one that has ended, each where nobody else uses it. One after another: a tree may be deeper than
+// a stack of nested destructors.
+template <class Directory> void end_parents(std::shared_ptr<Directory> at) {
+    while (at != nullptr && at.use_count() == 1) {
+        at->end();
+        at = std::shared_ptr<Directory>(std::move(at->parent));
+    }
+}
 
 [[nodiscard]] FileIdentity identity_of(const posix::Attributes& attributes, std::uint64_t space) noexcept;
 

@@ -16,6 +16,7 @@
 
 #include <cerrno>
 #include <memory>
+#include <utility>
 #include <vector>
 
 namespace vfsproto::cli {
@@ -49,7 +50,11 @@ posix::Attributes attributes_of(const struct stat& from) noexcept {
 struct Sent {
     Sent(CopyRun& on, std::shared_ptr<Sent> in) : run(on), parent(std::move(in)) {}
     ~Sent() {
-        if (!has_attributes || run.program.stopping()) return;
+        end();
+        end_parents(std::move(parent));
+    }
+    void end() {
+        if (!std::exchange(has_attributes, false) || run.program.stopping()) return;
         const auto fd = directory->open();
         if (!run.note(local, fd)) return;
         const Xattrs xattrs = run.xattrs_of((*fd)->get(), local);

@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <memory>
+#include <utility>
 #include <vector>
 
 namespace vfsproto::cli {
@@ -27,7 +28,11 @@ namespace {
 struct Filled {
     Filled(CopyRun& on, std::shared_ptr<Filled> in) : run(on), parent(std::move(in)) {}
     ~Filled() {
-        if (!has_attributes) return;
+        end();
+        end_parents(std::move(parent));
+    }
+    void end() {
+        if (!std::exchange(has_attributes, false)) return;
         const auto fd = directory->open();
         if (!run.note(local, fd)) return;
         const Xattrs xattrs = run.xattrs_of(remote);

@@ -48,8 +48,14 @@ LocalDirectory::LocalDirectory(std::shared_ptr<LocalDirectory> parent, std::stri
 }
 
 LocalDirectory::~LocalDirectory() {
-    const std::lock_guard lock(pool().mutex);
-    pool().open.remove(this);
+    {
+        const std::lock_guard lock(pool().mutex);
+        pool().open.remove(this);
+    }
+    // One after another: a tree may be deeper than a stack of nested destructors.
+    while (parent_ != nullptr && parent_.use_count() == 1) {
+        parent_ = std::shared_ptr<LocalDirectory>(std::move(parent_->parent_));
+    }
 }
 
 Expected<LocalDirectory::Descriptor> LocalDirectory::open() {

@@ -31,9 +31,9 @@ private:
             return;
         }
         const auto there = program_.mount().stat(path, posix::LastLink::keep);
-        if (!there) return note(path, there.failure());
+        if (!there) return static_cast<void>(note(path, there.failure()));
         if (!posix::is_directory(there->mode)) {
-            note(path, program_.mount().unlink(path));
+            static_cast<void>(note(path, program_.mount().unlink(path)));
         } else if (!options_.recursive) {
             program_.report(path, Failure(Errno::eisdir).text() + ": rm -r removes directories");
         } else {
@@ -41,39 +41,49 @@ private:
         }
     }
 
-    // Reports a failure. With -f a file that is gone already, because somebody else removes the tree too, is none.
-    void note(const std::string& path, const Failure& failure) {
-        if (options_.force && failure.error == Errno::enoent) return program_.check();
-        static_cast<void>(program_.succeeded(path, failure));
+    // Reports a failure; false if there was one. With -f a file that is gone already, because somebody else removes the tree
+    // too, is none.
+    bool note(const std::string& path, const Failure& failure) {
+        const bool gone = options_.force && failure.error == Errno::enoent;
+        if (!gone) return program_.succeeded(path, failure);
+        program_.check();
+        return true;
     }
 
-    // A directory on the stack was emptied if it is met again.
+    // A directory on the stack was entered if it is met again. One that keeps something, which was reported, stays.
     struct Pending {
         std::string path;
-        bool emptied = false;
+        bool entered = false;
+        bool keeps = false;
     };
+    using Stack = std::vector<Pending>;
+    // Notes that something stays. All on the stack that were entered are above it.
+    static void keep(Stack& stack) {
+        for (Pending& each : stack) each.keeps |= each.entered;
+    }
     void remove_all(const std::string& path) {
-        std::vector<Pending> stack{{path}};
+        Stack stack{{path}};
         while (!stack.empty()) {
-            const std::string directory = stack.back().path;
-            if (stack.back().emptied) {
+            const Pending directory = stack.back();
+            if (directory.entered) {
                 stack.pop_back();
-                note(directory, program_.mount().rmdir(directory));
+                if (directory.keeps) continue;
+                if (!note(directory.path, program_.mount().rmdir(directory.path))) keep(stack);
                 continue;
             }
-            stack.back().emptied = true;
-            const auto entries = program_.mount().list(directory);
+            const auto entries = program_.mount().list(directory.path);
             if (!entries) {
-                note(directory, entries.failure());
                 stack.pop_back();
+                if (!note(directory.path, entries.failure())) keep(stack);
                 continue;
             }
+            stack.back().entered = true;
             for (const posix::DirectoryEntry& entry : *entries) {
-                const std::string inner = join(directory, entry.name);
+                const std::string inner = join(directory.path, entry.name);
                 if (is_directory(entry, inner)) {
                     stack.push_back({inner});
-                } else {
-                    note(inner, program_.mount().unlink(inner));
+                } else if (!note(inner, program_.mount().unlink(inner))) {
+                    keep(stack);
                 }
             }
         }
