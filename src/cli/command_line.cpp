@@ -207,21 +207,25 @@ Argument Arguments::add_flag(const char* name, std::function<void()> set, const 
     return Argument(*option);
 }
 
+void Arguments::rewrite(Rewrite rewritten) { rewrites_->emplace(command_, std::move(rewritten)); }
+
 void Arguments::take_dashed(std::function<bool(std::string_view)> is_argument) {
-    dashed_->emplace(command_, std::move(is_argument));
+    rewrite([is_argument = std::move(is_argument)](std::string_view word) {
+        return is_argument(word) ? protect(word) : std::string(word);
+    });
 }
 
 Arguments CommandLevel::add(const char* name, const char* help, std::function<void(const std::string&)> chosen) {
     CLI::App* const command = app_->add_subcommand(name, help);
     const std::string called = app_->get_parent() == nullptr ? name : app_->get_name() + ' ' + name;
     command->callback([called, chosen = std::move(chosen)] { chosen(called); });
-    return {*command, *dashed_};
+    return {*command, *rewrites_};
 }
 
 CommandLevel CommandLevel::add_family(const char* name, const char* help) {
     CLI::App* const family = app_->add_subcommand(name, help);
     family->require_subcommand(1);
-    return {*family, *dashed_};
+    return {*family, *rewrites_};
 }
 
 CommandLine::CommandLine(const char* about, const char* footer, const char* version)
@@ -237,8 +241,8 @@ CommandLine::CommandLine(const char* about, const char* footer, const char* vers
 
 CommandLine::~CommandLine() = default;
 
-Arguments CommandLine::arguments() noexcept { return {*app_, dashed_}; }
-CommandLevel CommandLine::commands() noexcept { return {*app_, dashed_}; }
+Arguments CommandLine::arguments() noexcept { return {*app_, rewrites_}; }
+CommandLevel CommandLine::commands() noexcept { return {*app_, rewrites_}; }
 
 std::vector<std::string> CommandLine::words_of(int argc, char** argv) const {
     std::vector<std::string> commands;
@@ -250,18 +254,18 @@ std::vector<std::string> CommandLine::words_of(int argc, char** argv) const {
         const std::string_view word = argv[i];
         const bool is_value = !words.empty() && takes_value(*app_, words.back());
         if (const CLI::App* named = is_value ? nullptr : find_command(*current, argv[i])) current = named;
-        const auto dashed = dashed_.find(current);
         const bool is_command = std::find(commands.begin(), commands.end(), word) != commands.end();
         if (!options_end && word == "--") {
             options_end = true;
         } else if (is_command) {
             words.emplace_back(word);
-        } else if (options_end || !looks_like_option(word) || (dashed != dashed_.end() && dashed->second(word))) {
+        } else if (options_end || !looks_like_option(word)) {
             words.push_back(protect(word));
         } else if (word.starts_with("--") && word.find('=') == word.size() - 1) {
             words.push_back(std::string(word) + protect("")); // an empty value is a value
         } else {
-            words.emplace_back(word);
+            const auto rewrite = is_value ? rewrites_.end() : rewrites_.find(current);
+            words.push_back(rewrite == rewrites_.end() ? std::string(word) : rewrite->second(word));
         }
     }
     std::reverse(words.begin(), words.end());

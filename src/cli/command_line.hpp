@@ -42,15 +42,16 @@ private:
     CLI::Option* option_;
 };
 
-// Tells of a command which words that begin with a dash are arguments.
-using DashedWords = std::map<const CLI::App*, std::function<bool(std::string_view)>>;
+// Returns the word that the parser is to see in the place of one that begins with a dash.
+using Rewrite = std::function<std::string(std::string_view)>;
+using Rewrites = std::map<const CLI::App*, Rewrite>; // of each command that has one
 
 // The options and arguments of one command, or those of all. "path" is an argument, "-a,--all" an option. Words are taken as
 // they are. Of an option that is given twice the last one holds. A command that has an option -h has --help alone for its
 // help. The variables outlive the parsing.
 class Arguments {
 public:
-    Arguments(CLI::App& command, DashedWords& dashed) noexcept : command_(&command), dashed_(&dashed) {}
+    Arguments(CLI::App& command, Rewrites& rewrites) noexcept : command_(&command), rewrites_(&rewrites) {}
 
     Argument add_option(const char* name, std::string& value, const char* help);
     Argument add_option(const char* name, std::vector<std::string>& values, const char* help);
@@ -66,6 +67,8 @@ public:
     // Calls `set` when the flag is met, in the order of the line.
     Argument add_flag(const char* name, std::function<void()> set, const char* help);
 
+    // Lets a command take words with a dash that are no options, as "-5" of head for "-n5".
+    void rewrite(Rewrite rewritten);
     // Says which words are arguments of this command though they begin with a dash, as the mode "-x" of chmod.
     void take_dashed(std::function<bool(std::string_view)> is_argument);
 
@@ -75,13 +78,13 @@ private:
     CLI::Option& add_words(const char* name, std::function<void(std::string)> take, const char* help);
 
     CLI::App* command_;
-    DashedWords* dashed_;
+    Rewrites* rewrites_;
 };
 
 // A level of commands. A view of what the parser owns.
 class CommandLevel {
 public:
-    CommandLevel(CLI::App& app, DashedWords& dashed) noexcept : app_(&app), dashed_(&dashed) {}
+    CommandLevel(CLI::App& app, Rewrites& rewrites) noexcept : app_(&app), rewrites_(&rewrites) {}
 
     // Adds a command. `chosen` is called with its name ("xattr get") when the line names it.
     Arguments add(const char* name, const char* help, std::function<void(const std::string&)> chosen);
@@ -90,7 +93,7 @@ public:
 
 private:
     CLI::App* app_;
-    DashedWords* dashed_;
+    Rewrites* rewrites_;
 };
 
 class CommandLine {
@@ -116,7 +119,7 @@ private:
     [[nodiscard]] std::vector<std::string> words_of(int argc, char** argv) const;
 
     std::unique_ptr<CLI::App> app_;
-    DashedWords dashed_;
+    Rewrites rewrites_;
     const char* program_footer_;
     std::string text_;
 };

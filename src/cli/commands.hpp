@@ -64,6 +64,9 @@ void add_info(Commands& commands);
 void add_ls(Commands& commands);
 void add_tree(Commands& commands);
 void add_cat(Commands& commands);
+void add_head_and_tail(Commands& commands);
+void add_du(Commands& commands);
+void add_find(Commands& commands);
 void add_showing(Commands& commands); // stat, readlink, df
 void add_copying(Commands& commands); // get, put
 void add_names(Commands& commands);   // mkdir, rmdir

@@ -48,9 +48,13 @@ std::string description_of(const CLI::Option& option) {
     return text;
 }
 
-std::string line(const std::string& name, const std::string& description) {
+std::string line(const std::string& name, std::string description) {
+    const std::string margin(kWidth, ' ');
+    for (std::size_t at = 0; (at = description.find('\n', at)) != std::string::npos; ++at) {
+        description.insert(at + 1, margin);
+    }
     if (name.size() + 4 <= kWidth) return fmt::format("  {:<{}}{}\n", name, kWidth - 2, description);
-    return fmt::format("  {}\n{:{}}{}\n", name, "", kWidth, description);
+    return fmt::format("  {}\n{}{}\n", name, margin, description);
 }
 
 std::string lines_of(const std::string& title, const Options& options) {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Commands that coreutils has too are run beside them, on the same files, and have to come to the same.
-#include "integration/cli/share.hpp"
-#include "integration/cli/tree.hpp"
+#include "integration/cli/coreutils.hpp"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,43 +12,10 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// Runs a shell command in the C locale; returns what it prints.
-std::string shell(const Share& share, const std::string& directory, const std::string& command) {
-    const std::string out = share.beside("shell out");
-    const std::string line = "cd '" + (share.path() / directory).string() + "' && export LC_ALL=C && (" + command +
-                             ") > '" + out + "' 2>/dev/null";
-    static_cast<void>(!std::system(line.c_str()));
-    return Share::contents(out);
-}
-
 struct stat status(const Share& share, const std::string& name) {
     struct stat info{};
     REQUIRE(::lstat((share.path() / name).c_str(), &info) == 0);
     return info;
-}
-
-// Files of several kinds, sizes and times, names that begin with a dot, and links.
-void fill(const Share& share, const std::string& at) {
-    const fs::path top = share.path() / at;
-    fs::create_directories(top / "dir/deep");
-    share.write(at + "/big", std::string(70'000, 'x'));
-    share.write(at + "/small", "abc");
-    share.write(at + "/same", "abc");
-    share.write(at + "/.dotted", "");
-    share.write(at + "/!first", "12345");
-    share.write(at + "/dir/deep/file", "deep");
-    share.write(at + "/dir/run", "#!");
-    fs::create_symlink("small", top / "link");
-    fs::create_symlink("dir", top / "to dir");
-    REQUIRE(::mkfifo((top / "fifo").c_str(), 0640) == 0);
-    REQUIRE(::chmod((top / "dir/run").c_str(), 0755) == 0);
-    REQUIRE(::chmod((top / "small").c_str(), 04711) == 0);
-    const std::vector<std::pair<std::string, timespec>> times = {
-        {"big", {1'000'000, 5}}, {"small", {3'000'000, 7}}, {"same", {3'000'000, 9}}, {"!first", {-5, 250'000'000}}};
-    for (const auto& [name, time] : times) {
-        const timespec both[2] = {time, time};
-        REQUIRE(::utimensat(AT_FDCWD, (top / name).c_str(), both, 0) == 0);
-    }
 }
 
 } // namespace
