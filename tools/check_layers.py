@@ -37,7 +37,7 @@ MAY["cli"] = BELOW | {"serving", "backends", "posix"}
 
 # What a program includes of posix/, and how many headers of ours each shows. A number may fall, and rises only by a face that
 # is new: the goal is ten.
-FACES = {"mount": 23, "file": 12, "mount_options": 8, "credentials": 1, "channel_stats": 0, "io_queue": 86, "read_pool": 87,
+FACES = {"mount": 14, "file": 12, "mount_options": 8, "credentials": 1, "channel_stats": 0, "io_queue": 86, "read_pool": 87,
          "async_mount": 92, "open_device": 16, "failure": 4}
 
 

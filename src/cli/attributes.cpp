@@ -6,6 +6,8 @@
 #include "remote_walk.hpp"
 #include "size.hpp"
 
+#include "vfsproto/fuse/wire/structs.hpp"
+
 namespace vfsproto::cli {
 
 using posix::Failure;

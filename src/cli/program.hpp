@@ -6,6 +6,7 @@
 
 #include "vfsproto/backends/logging.hpp"
 #include "vfsproto/posix/mount.hpp"
+#include "vfsproto/posix/mount_options.hpp"
 
 #include <atomic>
 #include <chrono>

@@ -4,6 +4,8 @@
 #include "interrupt.hpp"
 #include "paths.hpp"
 
+#include "vfsproto/fuse/wire/structs.hpp"
+
 #include <utility>
 
 namespace vfsproto::cli {

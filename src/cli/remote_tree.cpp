@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "remote_tree.hpp"
 
+#include "vfsproto/fuse/wire/structs.hpp"
+
 #include <unistd.h>
 
 namespace vfsproto::cli {

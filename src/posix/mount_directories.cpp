@@ -25,7 +25,7 @@ constexpr std::size_t kReadSize = 64 * 1024;
 } // namespace
 
 Expected<Directory> Mount::open_directory(std::string_view path, client::DirectoryFormat format) {
-    const client::Caller& caller = credentials_.caller;
+    const client::Caller& caller = credentials_->caller;
     PathWalk at(*channel_, *cache_, caller);
     if (Failure failure = at.to_file(path, LastLink::follow)) return failure;
     if (!is_directory(at.attributes().mode)) return Errno::enotdir;
@@ -54,7 +54,7 @@ Expected<std::vector<DirectoryEntry>> Mount::list(std::string_view path, client:
 Failure Mount::sync_directory(const Directory& directory) {
     client::SyncDirectory sync;
     sync.call.args = {directory.fh(), 0, 0};
-    channel_->run(sync, credentials_.caller, directory.nodeid());
+    channel_->run(sync, credentials_->caller, directory.nodeid());
     return failure_of(sync);
 }
 

@@ -47,7 +47,7 @@ Expected<File> Mount::open_file(std::string_view path, std::uint32_t flags, std:
     steps.begin(path, flags);
     for (;;) {
         switch (steps.want()) {
-        case OpenSteps::Want::walk: steps.handle_walked(walk(*channel_, credentials_.caller, steps.path())); break;
+        case OpenSteps::Want::walk: steps.handle_walked(walk(*channel_, credentials_->caller, steps.path())); break;
         case OpenSteps::Want::create:
             if (File file = create(steps, mode)) return file;
             break;
@@ -63,8 +63,8 @@ File Mount::create(OpenSteps& steps, std::uint32_t mode) {
     client::CreateFile create;
     const PathSteps& at = steps.path();
     create.extensions.group = steps.group_to_create();
-    const client::CreateFile::NewFile file{at.name(), steps.flags_to_create(), mode, credentials_.umask};
-    channel_->run(create, credentials_.caller, at.parent().nodeid(), file);
+    const client::CreateFile::NewFile file{at.name(), steps.flags_to_create(), mode, credentials_->umask};
+    channel_->run(create, credentials_->caller, at.parent().nodeid(), file);
     if (create.succeeded()) {
         return File(
             handle_of(*channel_, cache_->count(create.entry()), create, steps.flags_to_keep(), OpenHandle::Kind::file));
@@ -77,7 +77,7 @@ File Mount::create(OpenSteps& steps, std::uint32_t mode) {
 File Mount::open(OpenSteps& steps) {
     client::OpenFile open;
     NodeRef& node = steps.path().node();
-    channel_->run(open, credentials_.caller, node.nodeid(), steps.flags_to_open());
+    channel_->run(open, credentials_->caller, node.nodeid(), steps.flags_to_open());
     if (open.succeeded())
         return File(handle_of(*channel_, std::move(node), open, steps.flags_to_keep(), OpenHandle::Kind::file));
     release_unwanted(*channel_, open, node.nodeid());

@@ -3,6 +3,7 @@
 #include "vfsproto/posix/detail/channel.hpp"
 #include "vfsproto/posix/detail/node_cache.hpp"
 #include "vfsproto/posix/mount.hpp"
+#include "vfsproto/posix/mount_options.hpp"
 
 #include "attribute_steps.hpp"
 #include "mount_steps.hpp"
@@ -10,13 +11,19 @@
 namespace vfsproto::posix {
 
 Mount::Mount(std::shared_ptr<Channel> channel, std::shared_ptr<NodeCache> cache, const Credentials& credentials)
-    : channel_(std::move(channel)), cache_(std::move(cache)), credentials_(credentials) {}
+    : channel_(std::move(channel)),
+      cache_(std::move(cache)),
+      credentials_(std::make_unique<Credentials>(credentials)) {}
 
 Mount::~Mount() = default;
 
 void Mount::prune() { cache_->prune(); }
 
 ChannelStats Mount::stats() { return channel_->stats(); }
+
+Expected<std::unique_ptr<Mount>> Mount::open(std::unique_ptr<backends::Attachment> attachment) {
+    return open(std::move(attachment), MountOptions());
+}
 
 Expected<std::unique_ptr<Mount>> Mount::open(std::unique_ptr<backends::Attachment> attachment,
                                              const MountOptions& options) {

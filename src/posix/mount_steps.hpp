@@ -12,13 +12,13 @@ namespace vfsproto::posix {
 
 template <class S, class... Args> Failure Mount::perform(const Args&... args) {
     S steps(names(), args...);
-    return run(*channel_, credentials_.caller, steps);
+    return run(*channel_, credentials_->caller, steps);
 }
 template <class S, class... Args> Expected<typename S::Result> Mount::ask(const Args&... args) {
     S steps(names(), args...);
-    if (Failure failure = run(*channel_, credentials_.caller, steps)) return failure;
+    if (Failure failure = run(*channel_, credentials_->caller, steps)) return failure;
     return steps.result();
 }
-inline NameContext Mount::names() noexcept { return {*channel_, *cache_, credentials_}; }
+inline NameContext Mount::names() noexcept { return {*channel_, *cache_, *credentials_}; }
 
 } // namespace vfsproto::posix

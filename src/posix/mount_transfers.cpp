@@ -45,13 +45,13 @@ client::TransferSpan Mount::span_of(const File& file, std::span<const std::byte>
 }
 
 [[gnu::hot]] Expected<std::uint64_t> Mount::read(const File& file, std::span<std::byte> into, std::uint64_t offset) {
-    return transfer<wire::Opcode::read>(*channel_, credentials_.caller, file, into, offset);
+    return transfer<wire::Opcode::read>(*channel_, credentials_->caller, file, into, offset);
 }
 
 [[gnu::hot]] Expected<std::uint64_t> Mount::write(const File& file, std::span<const std::byte> from,
                                                   std::uint64_t offset) {
     const Expected<std::uint64_t> taken =
-        transfer<wire::Opcode::write>(*channel_, credentials_.caller, file, from, offset);
+        transfer<wire::Opcode::write>(*channel_, credentials_->caller, file, from, offset);
     // Nothing at all is neither progress nor an error, so it becomes one.
     if (taken && *taken == 0 && !from.empty()) [[unlikely]]
         return wire::Errno::eio;

@@ -7,6 +7,7 @@
 
 #include "vfsproto/posix/io_queue.hpp"
 #include "vfsproto/posix/mount.hpp"
+#include "vfsproto/posix/mount_options.hpp"
 
 #include <sys/resource.h>
 #include <sys/stat.h>

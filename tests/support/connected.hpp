@@ -8,6 +8,7 @@
 #include "vfsproto/posix/detail/channel.hpp"
 #include "vfsproto/posix/detail/node_cache.hpp"
 #include "vfsproto/posix/mount.hpp"
+#include "vfsproto/posix/mount_options.hpp"
 
 #include <cstdint>
 #include <memory>

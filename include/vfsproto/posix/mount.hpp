@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // A mounted virtio-fs device, for people who want files: paths, open files, blocking calls from any number of threads.
-// async_mount.hpp has the same operations for Asio, io_queue.hpp for one thread with many of them on their way.
+// async_mount.hpp has the same operations for Asio, io_queue.hpp for one thread with many of them on their way. What a mount may
+// be told when it is opened is in mount_options.hpp; the structs of statx() and set_attributes() are in fuse/wire/structs.hpp.
 //
 // Paths are the share's: "/a/b" and "a/b" are the same file. Numbers, flags and modes are Linux ones
 // (fuse/wire/linux_abi.hpp), whatever the host is.
 #pragma once
 
-#include "vfsproto/fuse/wire/structs.hpp"
 #include "vfsproto/posix/detail/last_link.hpp"
 #include "vfsproto/posix/file.hpp"
-#include "vfsproto/posix/mount_options.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -25,6 +24,11 @@ class Attachment;
 namespace vfsproto::client {
 struct TransferSpan;
 }
+namespace vfsproto::wire {
+struct Kstatfs;
+struct SetattrIn;
+struct Statx;
+} // namespace vfsproto::wire
 
 namespace vfsproto::posix {
 
@@ -38,13 +42,16 @@ struct SetTime {
 enum class XattrSpace : std::uint8_t { create_or_replace, create, replace };
 
 struct ChannelStats;
+struct Credentials;
+struct MountOptions;
 struct NameContext;
 class OpenSteps;
 
 class Mount {
 public:
+    [[nodiscard]] static Expected<std::unique_ptr<Mount>> open(std::unique_ptr<backends::Attachment> attachment);
     [[nodiscard]] static Expected<std::unique_ptr<Mount>> open(std::unique_ptr<backends::Attachment> attachment,
-                                                               const MountOptions& options = {});
+                                                               const MountOptions& options);
     // Every asynchronous call of it must be over. With the last mount of a session, every File, Directory and Buffer must be
     // gone.
     ~Mount();
@@ -137,7 +144,7 @@ public:
     // Returns a mount of the same session that acts for somebody else. Files, directories and buffers of either are used
     // with both. The session ends when the last of them is gone.
     [[nodiscard]] std::unique_ptr<Mount> acting_for(const Credentials& credentials);
-    [[nodiscard]] const Credentials& credentials() const noexcept { return credentials_; }
+    [[nodiscard]] const Credentials& credentials() const noexcept { return *credentials_; }
 
     // Returns what the device was asked for so far; channel_stats.hpp has the type.
     [[nodiscard]] ChannelStats stats();
@@ -162,7 +169,7 @@ private:
 
     std::shared_ptr<Channel> channel_;
     std::shared_ptr<NodeCache> cache_; // ends before the channel
-    Credentials credentials_;
+    std::unique_ptr<const Credentials> credentials_;
 };
 
 } // namespace vfsproto::posix

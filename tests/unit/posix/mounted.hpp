@@ -11,6 +11,7 @@
 #include "vfsproto/posix/detail/node_cache.hpp"
 #include "vfsproto/posix/detail/path_walk.hpp"
 #include "vfsproto/posix/mount.hpp"
+#include "vfsproto/posix/mount_options.hpp"
 
 #include <memory>
 #include <ostream>

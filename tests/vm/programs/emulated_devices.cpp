@@ -10,6 +10,7 @@
 #include "vfsproto/backends/vfio_pci.hpp"
 #include "vfsproto/posix/detail/driver_queue.hpp"
 #include "vfsproto/posix/mount.hpp"
+#include "vfsproto/posix/mount_options.hpp"
 #include "vfsproto/transport/bring_up.hpp"
 
 #include <fmt/format.h>
