@@ -68,7 +68,7 @@ void add_head_and_tail(Commands& commands);
 void add_du(Commands& commands);
 void add_find(Commands& commands);
 void add_showing(Commands& commands); // stat, readlink, df
-void add_copying(Commands& commands); // get, put
+void add_copying(Commands& commands); // get, put, cp
 void add_names(Commands& commands);   // mkdir, rmdir
 void add_mv(Commands& commands);
 void add_ln(Commands& commands);

@@ -160,6 +160,15 @@ void add_copying(Commands& commands) {
             describe(sub, options);
         },
         run_put);
+    commands.add<CopyOptions>(
+        {"cp", "Copy files from one place of the device to another", Effect::changes},
+        [](Arguments& sub, CopyOptions& options) {
+            sub.add_option("path", options.operands.paths, "what to copy, then where to: into it, if it is a directory")
+                .required()
+                .written_as("SOURCE... TARGET");
+            describe(sub, options);
+        },
+        run_cp);
 }
 
 } // namespace vfsproto::cli

@@ -121,5 +121,6 @@ template <class Directory> void end_parents(std::shared_ptr<Directory> at) {
 
 void run_get(Program& program, const CopyOptions& options);
 void run_put(Program& program, const CopyOptions& options);
+void run_cp(Program& program, const CopyOptions& options);
 
 } // namespace vfsproto::cli

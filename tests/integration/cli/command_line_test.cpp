@@ -131,6 +131,7 @@ TEST_CASE("help shows names, values and defaults, and nothing of the parser", "[
         {"sync"},
         {"xattr"},
         {"bench"},
+        {"cp"},
         {"find"},
         {"du"},
         {"head"},

@@ -68,6 +68,12 @@ int renameat2(int from, const char* old_name, int to, const char* new_name, unsi
                                                                                        flags);
 }
 
+ssize_t copy_file_range(int from, off64_t* from_offset, int to, off64_t* to_offset, size_t length, unsigned flags) {
+    if (is_refused("copy_file_range")) return -1;
+    return next_of<ssize_t (*)(int, off64_t*, int, off64_t*, size_t, unsigned)>("copy_file_range")(
+        from, from_offset, to, to_offset, length, flags);
+}
+
 // Only what was written to a regular file can be lost by close(2).
 int close(int fd) {
     const bool fails = is_written_file(fd) && is_refused("close");

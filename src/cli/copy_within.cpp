@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// cp: from one place of the device to another. The server copies the bytes of a file itself where it can.
+#include "copy.hpp"
+#include "interrupt.hpp"
+#include "paths.hpp"
+#include "remote_target.hpp"
+#include "remote_tree.hpp"
+#include "remote_walk.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <vector>
+
+namespace vfsproto::cli {
+
+using posix::Failure;
+using posix::LastLink;
+using wire::Errno;
+namespace abi = wire::linux_abi;
+
+namespace {
+
+// True if two paths led to one file: all that tells files apart is equal.
+bool is_one_file(const posix::Attributes& a, const posix::Attributes& b) {
+    return identity_of(a, 0) == identity_of(b, 0);
+}
+
+// Source and copy of one file.
+struct Pair {
+    std::string from;
+    std::string to;
+    posix::Attributes attributes{};
+    RemoteTarget::Existing existing = RemoteTarget::Existing::follow;
+};
+
+enum class Copied : std::uint8_t { all, nothing, failed };
+
+// Lets the server copy the bytes, a piece at a time so that the program can be stopped. `nothing` where it does not, or says
+// that there are none: files of /proc hold more than their size tells.
+Copied copy_by_server(CopyRun& run, const posix::File& from, const posix::File& to, const Pair& pair) {
+    constexpr std::uint64_t kPiece = std::uint64_t{16} << 20; // bytes
+    const ContentsSize size{pair.attributes.size, pair.attributes.blocks};
+    if (size.bytes == 0 || size.has_holes()) return Copied::nothing;
+    run.progress.expect(size.bytes);
+    for (std::uint64_t at = 0;;) {
+        if (run.program.stopping() || latest_interrupt() != 0) {
+            ++run.tally.failed;
+            return Copied::failed;
+        }
+        const auto count = run.mount.copy_range(from, at, to, at, kPiece);
+        if (!count && at == 0 && !count.failure().is_fatal())
+            return Copied::nothing; // reading and writing may still do
+        if (!run.note(pair.to, count)) return Copied::failed;
+        if (*count == 0) return at == 0 ? Copied::nothing : Copied::all;
+        at += *count;
+        run.progress.moved(*count);
+    }
+}
+
+bool copy_bytes(CopyRun& run, const posix::File& from, const RemoteTarget& target, const Pair& pair,
+                std::span<std::byte> buffer) {
+    if (target.is_regular()) {
+        const Copied copied = copy_by_server(run, from, target.file(), pair);
+        if (copied != Copied::nothing) return copied == Copied::all;
+    }
+    RemoteContents source(run.mount, from, Kind::regular);
+    RemoteContents copy(run.mount, target.file(), target.is_regular() ? Kind::regular : Kind::other);
+    return run.copy({source, pair.from}, {copy, pair.to}, pair.attributes, buffer);
+}
+
+// Gives the copy its attributes; false when that failed, which is said.
+bool finish(CopyRun& run, const RemoteTarget& target, const Pair& pair) {
+    const Xattrs xattrs = run.xattrs_of(pair.from);
+    const auto write = [&](XattrStep step) {
+        return run.settle(pair.to, write_xattrs(run.mount, target.path(), xattrs, step));
+    };
+    return write(XattrStep::before_owner) &&
+           run.settle(pair.to,
+                      finish_remote_file(run.mount, target.file(), pair.attributes, run.keeping, target.replaced())) &&
+           write(XattrStep::after_owner);
+}
+
+void copy_file(CopyRun& run, const Pair& pair, std::span<std::byte> buffer) {
+    const bool follow = pair.existing == RemoteTarget::Existing::follow;
+    const auto from = run.mount.open_file(pair.from, abi::kORdonly | (follow ? 0 : abi::kONofollow));
+    if (!run.note(pair.from, from)) return;
+    // This is found out before the target is opened: a file of several names is emptied then.
+    const auto there = run.mount.stat(pair.to, follow ? LastLink::follow : LastLink::keep);
+    if (there && is_one_file(*there, pair.attributes)) return run.refuse(pair.from, "is the same file as " + pair.to);
+    auto target = RemoteTarget::open(run.mount, pair.to, pair.existing);
+    if (!run.note(pair.to, target)) return;
+    if (!copy_bytes(run, *from, *target, pair, buffer)) return;
+    if (target->is_regular() && !finish(run, *target, pair)) return;
+    if (!run.note(pair.to, target->commit())) return;
+    ++run.tally.files;
+    run.progress.file_done();
+}
+
+void give_file(CopyRun& run, Pair pair) {
+    run.workers.give([&run, pair = std::move(pair)](std::span<std::byte> buffer) {
+        if (!run.program.stopping()) copy_file(run, pair, buffer);
+    });
+}
+
+// Copies one file to where the user says, links followed on both sides.
+void copy_one(CopyRun& run, const std::string& from, const std::string& to) {
+    const auto there = run.mount.stat(from);
+    if (!run.note(from, there)) return;
+    if (posix::is_directory(there->mode)) {
+        return run.refuse(from, Failure(Errno::eisdir).text() + ": cp -r copies directories");
+    }
+    if (!posix::is_regular(there->mode)) return run.refuse(from, "not a regular file: cp -r copies those");
+    give_file(run, {from, to, *there, RemoteTarget::Existing::follow});
+}
+
+// A copy of a file and of all that is below it.
+class CopyWithin {
+public:
+    CopyWithin(CopyRun& run, std::string from, std::string to)
+        : run_(run), from_(std::move(from)), to_(std::move(to)) {}
+
+    void tree() {
+        const Visitor visitor{[this](const Visited& file) { return take(file); }, {}};
+        walk_remote(run_.program, from_, LastLink::keep, visitor);
+        run_.workers.finish();
+        // The attributes of directories come last, when nobody has anything to do in them any more.
+        std::for_each(directories_.rbegin(), directories_.rend(), [this](const Made& made) { finish(made); });
+    }
+
+private:
+    struct Made {
+        Pair pair;
+        Age age;
+    };
+
+    Descend take(const Visited& file) {
+        if (run_.program.stopping()) return Descend::no;
+        Pair pair{file.path, copy_of(file), file.attributes, RemoteTarget::Existing::replace};
+        switch (abi::file_type(file.attributes.mode)) {
+        case abi::kSIfdir: return enter(std::move(pair), file.level);
+        case abi::kSIfreg: give_file(run_, std::move(pair)); break;
+        case abi::kSIflnk: symlink(pair); break;
+        default: special(pair); break;
+        }
+        return Descend::no;
+    }
+
+    [[nodiscard]] std::string copy_of(const Visited& file) const {
+        if (file.level == 0) return to_;
+        std::string_view below = std::string_view(file.path).substr(from_.size());
+        while (below.starts_with('/')) below.remove_prefix(1);
+        return join(to_, below);
+    }
+
+    Descend enter(Pair pair, unsigned level) {
+        if (is_target(pair.from)) {
+            run_.refuse(pair.from,
+                        level == 0 ? "is the same directory as " + to_ : "cannot copy a directory into itself, " + to_);
+            return Descend::no;
+        }
+        const auto made = make_remote_directory(run_.mount, pair.to);
+        if (!run_.note(pair.to, made)) return Descend::no;
+        ++run_.tally.directories;
+        directories_.push_back({std::move(pair), *made ? Age::fresh : Age::old});
+        return Descend::yes;
+    }
+
+    // True if a directory of the source is the one that the copy becomes. Inode numbers alone may be equal on two file systems;
+    // the times tell them apart, once they were the same before and after: files come into the copy meanwhile.
+    bool is_target(const std::string& directory) {
+        constexpr int kTries = 100;
+        for (int i = 0; i < kTries; ++i) {
+            const auto before = run_.mount.stat(to_);
+            const auto there = run_.mount.stat(directory);
+            const auto after = run_.mount.stat(to_);
+            if (!before || !there || !after || before->ino != there->ino) return false;
+            if (is_one_file(*before, *after)) return is_one_file(*before, *there);
+        }
+        return true;
+    }
+
+    void symlink(const Pair& pair) {
+        const auto target = run_.mount.readlink(pair.from);
+        if (!run_.note(pair.from, target)) return;
+        if (is_same_name(pair)) return;
+        if (!run_.note(pair.to, make_remote_symlink(run_.mount, pair.to, *target))) return;
+        ++run_.tally.symlinks;
+        set_attributes(pair);
+    }
+
+    void special(const Pair& pair) {
+        if (!run_.wants_node(pair.from, pair.attributes.mode) || is_same_name(pair)) return;
+        const std::uint32_t mode = node_mode(pair.attributes.mode, run_.keeping);
+        if (!run_.note(pair.to, make_remote_node(run_.mount, pair.to, mode, pair.attributes.rdev))) return;
+        ++run_.tally.special_files;
+        set_attributes(pair);
+    }
+
+    // Refuses what would remove the source to make the copy.
+    bool is_same_name(const Pair& pair) {
+        const auto there = run_.mount.stat(pair.to, LastLink::keep);
+        if (!there || !is_one_file(*there, pair.attributes)) return false;
+        run_.refuse(pair.from, "is the same file as " + pair.to);
+        return true;
+    }
+
+    void set_attributes(const Pair& pair) {
+        const Xattrs xattrs = run_.unopened_xattrs_of(pair.from, pair.attributes.mode);
+        const auto write = [&](XattrStep step) {
+            run_.settle(pair.to, write_xattrs(run_.mount, pair.to, xattrs, step));
+        };
+        write(XattrStep::before_owner);
+        run_.settle(pair.to, finish_remote_at(run_.mount, pair.to, pair.attributes, run_.keeping));
+        write(XattrStep::after_owner);
+    }
+
+    void finish(const Made& made) {
+        if (run_.program.stopping()) return;
+        const Pair& pair = made.pair;
+        const Xattrs xattrs = run_.xattrs_of(pair.from);
+        run_.settle(pair.to, write_xattrs(run_.mount, pair.to, xattrs, XattrStep::before_owner));
+        run_.settle(pair.to, finish_remote_directory(run_.mount, pair.to, made.age, pair.attributes, run_.keeping));
+        run_.settle(pair.to, write_xattrs(run_.mount, pair.to, xattrs, XattrStep::after_owner));
+    }
+
+    CopyRun& run_;
+    const std::string from_;
+    const std::string to_;
+    std::vector<Made> directories_;
+};
+
+} // namespace
+
+void run_cp(Program& program, const CopyOptions& options) {
+    options.operands.check(program);
+    Destination destination(program, options.operands, is_remote_directory(program.mount(), options.operands.target()));
+    CopyRun run(program, options);
+    for (const std::string& source : options.operands.sources()) {
+        if (program.stopping() || !run.is_free(destination, source)) continue;
+        if (options.recursive) {
+            CopyWithin(run, source, destination.of(source)).tree();
+        } else {
+            copy_one(run, source, destination.of(source));
+        }
+    }
+    run.finish();
+}
+
+} // namespace vfsproto::cli
