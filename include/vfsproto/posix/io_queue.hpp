@@ -73,7 +73,9 @@ class IoQueue {
 public:
     // `caller`: on whose behalf the requests are made.
     explicit IoQueue(Channel& channel, const client::Caller& caller = {}) noexcept
-        : channel_(channel), caller_(caller) {}
+        : channel_(channel),
+          caller_(caller),
+          kills_privileges_(channel.shared_lane().client().kills_privileges(caller)) {}
     ~IoQueue() { VFSPROTO_ASSERT(in_flight() == 0); }
     IoQueue(const IoQueue&) = delete;
     IoQueue& operator=(const IoQueue&) = delete;
@@ -160,6 +162,9 @@ private:
         span.fh = file.fh();
         span.offset = offset;
         span.open_flags = file.flags();
+        if constexpr (Op == wire::Opcode::write) {
+            span.transfer_flags = kills_privileges_ ? wire::kWriteKillSuidgid : 0;
+        }
         slot.queue_ = this;
         ++started_;
         staged.add(slot);
@@ -191,6 +196,7 @@ private:
 
     Channel& channel_;
     client::Caller caller_;
+    bool kills_privileges_; // with every WRITE
     Waiter waiter_;
     std::size_t started_ = 0;
     std::size_t taken_ = 0; // by next()

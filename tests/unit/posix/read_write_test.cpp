@@ -3,6 +3,8 @@
 #include "unit/posix/mounted.hpp"
 #include "vfsproto/posix/io_queue.hpp"
 
+#include <functional>
+
 using namespace vfsproto;
 using namespace vfsproto::wire::linux_abi;
 using posix::File;
@@ -291,5 +293,37 @@ TEMPLATE_TEST_CASE("a write before the first byte or behind the last possible on
     std::vector<std::byte> back(data.size());
     CHECK(value_of(over->read(file, back, 0)) == data.size());
     CHECK(back == data);
+    succeeds(over->close(std::move(file)));
+}
+
+TEST_CASE("a write by another user than 0 takes set-id bits away, however it is carried", "[data]") {
+    MountedOptions options;
+    options.mount.credentials.caller.uid = GENERATE(0u, 1000u);
+    const bool keeps = options.mount.credentials.caller.uid == 0;
+    OverMemfs over(options);
+    File file = value_of(over->open_file("/f", kOCreat | kORdwr));
+    auto buffer = value_of(over->allocate(4096));
+    const auto data = test::noise(3 << 20);
+    const std::span<const std::byte> bounced = std::span(data).first(1);
+    posix::IoQueue queue(over->channel(), options.mount.credentials.caller);
+    const auto write = [&](std::span<const std::byte> bytes) {
+        return value_of(over->write(file, bytes, 0)) == bytes.size();
+    };
+    const auto queued = [&](std::span<const std::byte> bytes) {
+        posix::QueuedWrite slot;
+        REQUIRE(queue.write(slot, file, bytes, 0) == Errc::ok);
+        return queue.next() == &slot && slot.bytes() == bytes.size();
+    };
+    const std::function<bool()> writes[] = {[&] { return write(bounced); }, [&] { return write(buffer.bytes()); },
+                                            [&] { return write(data); }, [&] { return queued(bounced); },
+                                            [&] { return queued(buffer.bytes()); }};
+    for (const auto& one : writes) {
+        wire::SetattrIn set_id{};
+        set_id.valid = wire::kSetattrMode;
+        set_id.mode = kSIfreg | 06755;
+        REQUIRE((value_of(over->set_attributes(file, set_id)).mode & kSIallugo) == 06755);
+        CHECK(one());
+        CHECK((value_of(over->stat(file)).mode & kSIallugo) == (keeps ? 06755 : 0755));
+    }
     succeeds(over->close(std::move(file)));
 }

@@ -23,6 +23,11 @@ struct Client {
     StickyEnosys* sticky = nullptr;
 
     [[nodiscard]] bool has(wire::InitFlag flag) const noexcept { return params->flags.has(flag); }
+    // True if the server is to take set-id bits away when this caller changes contents (HANDLE_KILLPRIV_V2, 7.33). Only user 0
+    // keeps them, as if it had CAP_FSETID and nobody else had.
+    [[nodiscard]] bool kills_privileges(const Caller& caller) const noexcept {
+        return caller.uid != 0 && has(wire::InitFlag::handle_killpriv_v2);
+    }
 };
 
 class Operation {
@@ -80,11 +85,7 @@ protected:
         on_finish(*this);
     }
     void finish(const Request& request) noexcept { finish(request.errc, request.error); }
-    // True if the server is to take set-id bits away with this change of contents (HANDLE_KILLPRIV_V2, 7.33). Only user 0 keeps
-    // them, as if it had CAP_FSETID and nobody else had.
-    [[nodiscard]] bool kills_privileges() const noexcept {
-        return caller_.uid != 0 && client_->has(wire::InitFlag::handle_killpriv_v2);
-    }
+    [[nodiscard]] bool kills_privileges() const noexcept { return client_->kills_privileges(caller_); }
     // True if this is an ENOSYS answer. It is remembered.
     [[nodiscard]] bool noted_missing(const Request& request) noexcept {
         if (request.errc != Errc::ok || request.error != wire::Errno::enosys) return false;
