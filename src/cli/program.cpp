@@ -3,10 +3,12 @@
 
 #include "escape.hpp"
 #include "interrupt.hpp"
+#include "remote_temporaries.hpp"
 
 #include "vfsproto/posix/detail/channel.hpp"
 #include "vfsproto/posix/open_device.hpp"
 
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -126,6 +128,25 @@ std::string Program::silence_text() const {
     return fmt::format("{} has answered nothing for {} s (--silence)", options_.device, options_.silence);
 }
 
+void Program::say_left_behind() {
+    constexpr int kMostTries = 100;
+    const auto takes_a_line = [] {
+        pollfd out{STDERR_FILENO, POLLOUT, 0};
+        return ::poll(&out, 1, 0) == 1 && (out.revents & POLLOUT) != 0;
+    };
+    for (const std::string& path : take_remote_temporaries()) {
+        failed_ = true;
+        // A thread that writes a line itself holds the lock for as long.
+        std::unique_lock lock(mutex_, std::try_to_lock);
+        for (int i = 0; !lock && i < kMostTries; ++i) {
+            ::poll(nullptr, 0, 1); // ms
+            static_cast<void>(lock.try_lock());
+        }
+        if (!lock || !takes_a_line()) return;
+        say(path, "this temporary file may be left there");
+    }
+}
+
 void Program::say_waiting(std::chrono::seconds time) {
     warn("", fmt::format("waiting for {}, which has answered nothing for {} s; Ctrl-C ends this", options_.device,
                          time.count()));
@@ -133,6 +154,7 @@ void Program::say_waiting(std::chrono::seconds time) {
 
 void Program::leave_silent_device() {
     if (!device_failed_.exchange(true)) report("", silence_text());
+    say_left_behind();
     if (trace_ != nullptr) static_cast<void>(trace_->flush());
     ::_exit(static_cast<int>(ExitCode::device));
 }
@@ -191,6 +213,7 @@ void Program::on_message(std::function<void()> clear) {
 }
 
 ExitCode Program::finish() {
+    say_left_behind();
     if (mount_ != nullptr) {
         const posix::ChannelStats stats = mount_->stats();
         log_.write(backends::LogLevel::info,

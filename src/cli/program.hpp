@@ -100,6 +100,10 @@ public:
     // Ends the process because of that silence, without a word to the device.
     [[noreturn]] void leave_silent_device();
 
+    // Names the temporary files that may be left at the server, each in a line; the program will leave with 1. Says nothing where
+    // stderr takes nothing, so that it never waits. Any thread.
+    void say_left_behind();
+
     // Called before a line goes to stderr: whoever draws there takes it away.
     void on_message(std::function<void()> clear);
 

@@ -3,6 +3,7 @@
 
 #include "interrupt.hpp"
 #include "paths.hpp"
+#include "remote_temporaries.hpp"
 
 #include "vfsproto/fuse/wire/structs.hpp"
 
@@ -38,7 +39,12 @@ RemoteTarget::RemoteTarget(RemoteTarget&& other) noexcept
 RemoteTarget::~RemoteTarget() {
     if (temporary_.empty()) return;
     const CleaningUp more_time;
-    static_cast<void>(mount_->unlink(temporary_)); // nobody is left to hear of a failure
+    remove_temporary();
+}
+
+void RemoteTarget::remove_temporary() {
+    remove_remote_temporary(*mount_, temporary_);
+    temporary_.clear();
 }
 
 Expected<RemoteTarget> RemoteTarget::open(posix::Mount& mount, const std::string& path, Existing existing) {
@@ -80,8 +86,7 @@ Failure RemoteTarget::follow_link() {
 
 Failure RemoteTarget::make_temporary() {
     std::string temporary = join(directory_name(path_), temporary_name());
-    constexpr std::uint32_t kFlags = abi::kOWronly | abi::kOCreat | abi::kOExcl | abi::kONofollow;
-    auto made = mount_->open_file(temporary, kFlags, 0600);
+    auto made = make_remote_temporary(*mount_, temporary);
     if (!made) {
         if (replaced_ && directory_refuses(made.failure())) return open_in_place();
         return made.failure();
@@ -90,8 +95,7 @@ Failure RemoteTarget::make_temporary() {
     temporary_ = std::move(temporary);
     if (keeps_owner()) return {};
     file_ = posix::File();
-    static_cast<void>(mount_->unlink(temporary_));
-    temporary_.clear();
+    remove_temporary();
     return open_in_place();
 }
 
@@ -118,6 +122,7 @@ Failure RemoteTarget::commit() {
     if (const Failure failure = mount_->close(std::move(file_))) return failure;
     if (temporary_.empty()) return {};
     if (const Failure failure = mount_->rename(temporary_, path_)) return failure;
+    forget_remote_temporary(temporary_);
     temporary_.clear();
     return {};
 }

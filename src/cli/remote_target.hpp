@@ -24,7 +24,7 @@ public:
 
     RemoteTarget(RemoteTarget&& other) noexcept;
     RemoteTarget& operator=(RemoteTarget&&) = delete;
-    // Removes the temporary file if commit() did not rename it.
+    // Removes the temporary file if commit() did not rename it. One that cannot be removed is named when the program ends.
     ~RemoteTarget();
 
     [[nodiscard]] const posix::File& file() const noexcept { return file_; }
@@ -42,6 +42,7 @@ private:
     [[nodiscard]] posix::Failure look_at(Existing existing);
     [[nodiscard]] posix::Failure follow_link();
     [[nodiscard]] posix::Failure make_temporary();
+    void remove_temporary();
     [[nodiscard]] bool keeps_owner() const;
     [[nodiscard]] posix::Failure open_in_place();
 

@@ -3,13 +3,12 @@
 
 #include "local_target.hpp"
 #include "paths.hpp"
+#include "remote_temporaries.hpp"
 
 #include <fcntl.h>
 #include <unistd.h>
 
 namespace vfsproto::cli {
-
-namespace abi = wire::linux_abi;
 
 namespace {
 
@@ -44,12 +43,11 @@ bool shows_here(posix::Mount& mount, const std::string& remote, const posix::Att
     if (!has_inode(here, there.ino)) return false;
     const std::string name = temporary_name();
     const std::string path = join(remote, name);
-    constexpr std::uint32_t kFlags = abi::kOWronly | abi::kOCreat | abi::kOExcl | abi::kONofollow;
-    const auto made = mount.open_file(path, kFlags, 0600);
+    const auto made = make_remote_temporary(mount, path);
     if (!made) return false;
     struct stat info{};
     const bool shows = ::fstatat(here, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0;
-    static_cast<void>(mount.unlink(path)); // a failure leaves an empty file with a name that says whose it is
+    remove_remote_temporary(mount, path);
     return shows;
 }
 

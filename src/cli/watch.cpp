@@ -66,10 +66,7 @@ void Watch::run() {
 }
 
 void Watch::take_signal() {
-    if (interrupted()) {
-        remove_all_temporaries();
-        die_of(interrupt_signal);
-    }
+    if (interrupted()) end_by_signal();
     interrupted_at_ = Clock::now();
     interrupt_signal = latest_interrupt();
     signalfd_siginfo info{}; // the same signal, or one that came with it
@@ -80,7 +77,15 @@ void Watch::hurry() {
     LocalCall::cut_all();
     const auto since = Clock::now() - interrupted_at_;
     if (since < kOrderlyEnd || (CleaningUp::any() && since < kCleanUp)) return;
+    end_by_signal();
+}
+
+void Watch::end_by_signal() {
     remove_all_temporaries();
+    {
+        const std::lock_guard lock(mutex_);
+        if (program_ != nullptr) program_->say_left_behind();
+    }
     die_of(interrupt_signal);
 }
 

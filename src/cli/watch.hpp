@@ -15,8 +15,8 @@ namespace vfsproto::cli {
 class Program;
 
 // A signal asks the program to end in order (interrupted()), and cuts its local calls short. What does not end in half a
-// second, because it waits for the device, is ended then, its temporary files of this host removed; a second signal does
-// that at once. With --silence a device that was given up ends the program without waiting for it once more. On a terminal
+// second, because it waits for the device, is ended then, its temporary files of this host removed and those of the server
+// named; a second signal does that at once. With --silence a device that was given up ends the program without waiting for it once more. On a terminal
 // it says after ten seconds without an answer that it waits.
 class Watch {
 public:
@@ -44,6 +44,7 @@ private:
     void look_at(Program* program);
     void run();
     void take_signal();
+    [[noreturn]] void end_by_signal();
     void hurry();
     void look();
     void look_for_silence(Program& program);

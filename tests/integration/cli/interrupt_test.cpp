@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <chrono>
 #include <thread>
 
@@ -108,6 +109,46 @@ TEST_CASE("a signal ends a program whose daemon stands still, and no temporary f
     CHECK(fs::is_empty(here));
 }
 
+TEST_CASE("a put that cannot remove its temporary file at the server says where it is", "[cli]") {
+    enum class Ends { by_signal, by_silence, with_daemon };
+    const Ends ends = GENERATE(Ends::by_signal, Ends::by_silence, Ends::with_daemon);
+    const Daemon kind = GENERATE(Daemon::c, Daemon::rust);
+    if (Virtiofsd::missing(kind)) return;
+    const Watchdog watchdog("the put to a daemon that stands still or dies");
+    const Share share(Server::embedded);
+    fs::create_directory(share.path() / "dir");
+    Virtiofsd daemon(kind, {}, share.path());
+    std::vector<std::string> arguments{"--device", "vhost-user:" + daemon.socket(), "put", "-", "dir/copy"};
+    if (ends == Ends::by_silence) arguments.insert(arguments.begin(), {"--silence", "1"});
+    RunningProgram program(arguments);
+    while (!has_temporary(share.path() / "dir")) std::this_thread::yield();
+    ends == Ends::with_daemon ? daemon.kill() : daemon.stop();
+    if (ends == Ends::by_signal) program.signal(SIGTERM);
+    program.write("content");
+    const Ran ran = program.wait();
+    CHECK(ran.status == (ends == Ends::by_signal ? -SIGTERM : 3));
+    const std::string left = fs::directory_iterator(share.path() / "dir")->path().filename().string();
+    const std::string line = "vfsproto: put: dir/" + left + ": this temporary file may be left there\n";
+    INFO(ran.err);
+    CHECK(ran.err.ends_with(line));
+    CHECK(std::count(ran.err.begin(), ran.err.end(), '\n') == (ends == Ends::by_signal ? 1 : 2));
+}
+
+TEST_CASE("a put that ends in order leaves nothing at the server and says nothing of it", "[cli]") {
+    const Daemon kind = GENERATE(Daemon::c, Daemon::rust);
+    if (Virtiofsd::missing(kind)) return;
+    const Watchdog watchdog("the put after a signal");
+    const Share share(Server::embedded);
+    Virtiofsd daemon(kind, {}, share.path());
+    RunningProgram program({"--device", "vhost-user:" + daemon.socket(), "put", "-", "copy"});
+    while (!has_temporary(share.path())) std::this_thread::yield();
+    program.signal(SIGTERM);
+    const Ran ran = program.wait();
+    CHECK(ran.status == -SIGTERM);
+    CHECK(ran.err == "");
+    CHECK(fs::is_empty(share.path()));
+}
+
 TEST_CASE("any of the signals ends a bench, which removes what it made", "[cli]") {
     const Watchdog watchdog("the bench after a signal");
     const int number = GENERATE(from_range(std::begin(kSignals), std::end(kSignals)));
@@ -136,7 +177,8 @@ TEST_CASE("--silence ends the program in that time, and says that nothing answer
     CHECK(ran.status == 3);
     CHECK(ran.err.find("vhost-user:" + daemon.socket() + " has answered nothing for 1 s (--silence)\n") !=
           std::string::npos);
-    CHECK(std::count(ran.err.begin(), ran.err.end(), '\n') == 1);
+    CHECK(ran.err.ends_with(": this temporary file may be left there\n"));
+    CHECK(std::count(ran.err.begin(), ran.err.end(), '\n') == 2);
 }
 
 TEST_CASE("on a terminal the program says after ten seconds that it waits, and for whom", "[cli][heavy]") {
