@@ -146,7 +146,7 @@ AsyncMount::Steps<Expected<std::vector<DirectoryEntry>>> AsyncMount::list_steps(
     if (failure) co_return failure;
     client::OpenDirectory open;
     co_await run(open, at.node().nodeid(), kORdonly);
-    if (!open.succeeded() && mount_.cache_->make_room(failure_of(open))) {
+    for (unsigned tries = 0; !open.succeeded() && mount_.cache_->make_room(failure_of(open), tries);) {
         co_await run(open, at.node().nodeid(), kORdonly);
     }
     if (!open.succeeded()) co_return failure_of(open);

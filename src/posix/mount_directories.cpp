@@ -31,7 +31,7 @@ Expected<Directory> Mount::open_directory(std::string_view path, client::Directo
     if (!is_directory(at.attributes().mode)) return Errno::enotdir;
     client::OpenDirectory open;
     channel_->run(open, caller, at.node().nodeid(), kORdonly);
-    if (!open.succeeded() && cache_->make_room(failure_of(open))) {
+    for (unsigned tries = 0; !open.succeeded() && cache_->make_room(failure_of(open), tries);) {
         channel_->run(open, caller, at.node().nodeid(), kORdonly);
     }
     if (!open.succeeded()) return failure_of(open);

@@ -58,6 +58,16 @@ Failure run(Channel& channel, const client::Caller& caller, NameSteps& steps) {
     }
 }
 
+void NameSteps::handle_answered() {
+    const Failure why = failure_of(*request_);
+    if (context_.cache.make_room(why, tries_)) {
+        exhausted_ = why;
+        return;
+    }
+    // A server may make a name and then have no descriptor for it. The second request finds that name in its way.
+    answered(tries_ != 0 && why.error == Errno::eexist ? exhausted_ : why);
+}
+
 template <class Op> void MakeSteps<Op>::walked() {
     if (looks_) return finish(Errno::eexist);
     if (Failure why = check_makeable(at_)) return finish(why);

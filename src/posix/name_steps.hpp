@@ -68,8 +68,8 @@ public:
 
     // Takes the end of the walk: path() arrived, or failed with `why`.
     void handle_walked(const Failure& why) { why ? walk_failed(why) : walked(); }
-    // Takes the end of the request.
-    void handle_answered() { answered(failure_of(*request_)); }
+    // Takes the end of the request. A server out of descriptors is given back all idle nodes, and asked again.
+    void handle_answered();
 
 protected:
     explicit NameSteps(const NameContext& context) noexcept : context_(context) {}
@@ -81,6 +81,7 @@ protected:
     }
     void want_request(client::Operation& request) noexcept {
         request_ = &request;
+        tries_ = 0;
         want_ = Want::request;
     }
     void finish(const Failure& why) noexcept {
@@ -100,6 +101,8 @@ private:
     PathSteps* path_ = nullptr;
     client::Operation* request_ = nullptr;
     Failure failure_{};
+    Failure exhausted_{}; // what a server without descriptors said
+    unsigned tries_ = 0;  // of the request, at such a server
     Want want_ = Want::finished;
 };
 

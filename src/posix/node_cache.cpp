@@ -3,6 +3,8 @@
 
 #include "vfsproto/config.hpp"
 
+#include <thread>
+
 namespace vfsproto::posix {
 
 namespace {
@@ -13,6 +15,8 @@ constexpr std::size_t kEvictionBatch = 128;
 // Unlinked nodes are sent when there are so many, or when none has followed for so long.
 constexpr std::size_t kUnlinkedBatch = 64;
 constexpr std::chrono::milliseconds kGatherTime{10};
+// One request is made so often again at a server without descriptors: other threads may be faster at taking what was given back.
+constexpr unsigned kMostTries = 32;
 // The late call looks so often whether a server that is behind has made room: for 10 s.
 constexpr unsigned kLateLooks = 1000;
 
@@ -144,10 +148,10 @@ void NodeCache::prune() {
     send_evicted();
 }
 
-bool NodeCache::make_room(const Failure& why) {
-    const bool exhausted = why.error == wire::Errno::emfile || why.error == wire::Errno::enfile;
-    if (!exhausted || idle() == 0) return false;
-    prune();
+bool NodeCache::make_room(const Failure& why, unsigned& tries) {
+    if (!is_exhausted(why) || tries++ == kMostTries) return false;
+    const std::lock_guard until_others_have_sent(making_room_);
+    idle() != 0 ? prune() : std::this_thread::yield();
     return true;
 }
 

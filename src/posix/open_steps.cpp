@@ -64,7 +64,7 @@ void OpenSteps::want_create() {
         return fail((flags_ & kOExcl) != 0 ? Errno::eexist : Errno::eisdir);
     }
     if (path_.must_be_directory()) return fail(Errno::eisdir);
-    made_room_ = false;
+    tries_ = 0;
     want_ = Want::create;
 }
 
@@ -73,17 +73,18 @@ void OpenSteps::want_open() {
     if ((flags_ & kODirectory) != 0 && !directory) return fail(Errno::enotdir);
     // A directory is opened by OPENDIR, a call of its own; servers differ in what they make of OPEN.
     if (directory) return fail(Errno::eisdir);
-    made_room_ = false;
+    tries_ = 0;
     want_ = Want::open;
 }
 
 void OpenSteps::handle_refused(const Failure& why) {
-    // A CREATE with O_EXCL that got half way would fail the second time, for another reason.
-    const bool repeatable = want_ == Want::open || (flags_ & kOExcl) == 0;
-    if (repeatable && !made_room_ && cache_.make_room(why)) {
-        made_room_ = true;
+    if (cache_.make_room(why, tries_)) {
+        exhausted_ = why;
         return;
     }
+    // A CREATE with O_EXCL that got half way finds its own file in its way.
+    const bool half_made = tries_ != 0 && (flags_ & kOExcl) != 0 && why.error == Errno::eexist;
+    if (half_made) return fail(exhausted_);
     want_ == Want::create ? handle_uncreated(why) : fail(why);
 }
 

@@ -1,10 +1,20 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "vfsproto/posix/detail/path_steps.hpp"
 
+#include <algorithm>
+#include <utility>
+
 namespace vfsproto::posix {
 
 using wire::Errno;
 using namespace wire::linux_abi;
+
+namespace {
+
+// The directories of a walk, besides the root, that it uses at a time: links often lead one or two up.
+constexpr std::size_t kUsedDirectories = 4;
+
+} // namespace
 
 void PathSteps::to_parent(std::string_view path, ParentAttributes attributes) {
     parent_attributes_ = attributes;
@@ -17,7 +27,7 @@ void PathSteps::begin(std::string_view path, Goal goal, LastLink last) {
     goal_ = goal;
     last_ = last;
     may_begin_again_ = true;
-    made_room_ = false;
+    tries_ = 0;
     if (path.empty()) return fail(Errno::enoent);
     if (path.size() > kPathMax) return fail(Errno::enametoolong);
     path_ = path;
@@ -30,6 +40,8 @@ void PathSteps::begin_again() {
     node_.reset();
     stack_.clear();
     stack_.push_back(cache_.root());
+    way_.clear();
+    next_dot_ = Ending::dot;
     rest_ = path_;
     at_ = 0;
     advance();
@@ -40,21 +52,26 @@ void PathSteps::advance() {
     ending_ = Ending::root;
     name_.clear();
     for (;;) {
-        at_ = rest_.find_first_not_of('/', at_);
-        if (at_ == std::string::npos) return reach_parent();
-        std::size_t end = rest_.find('/', at_);
-        if (end == std::string::npos) end = rest_.size();
-        const std::string_view component = std::string_view(rest_).substr(at_, end - at_);
+        const std::size_t begin = std::min(rest_.find_first_not_of('/', at_), rest_.size());
+        const std::size_t end = std::min(rest_.find('/', begin), rest_.size());
+        const std::string_view component = std::string_view(rest_).substr(begin, end - begin);
         at_ = end;
         if (component == ".") {
-            ending_ = Ending::dot;
+            ending_ = std::exchange(next_dot_, Ending::dot);
             continue;
         }
         if (component == "..") {
             ending_ = Ending::dot_dot;
-            if (stack_.size() > 1) stack_.pop_back();
+            if (stack_.size() == 1) continue;
+            stack_.pop_back();
+            way_.resize(way_.rfind('/'));
             continue;
         }
+        if (!parent()) {
+            enter_again(std::string_view(rest_).substr(begin));
+            continue;
+        }
+        if (component.empty()) return reach_parent();
         name_ = component;
         if (rest_.find_first_not_of('/', at_) != std::string::npos) {
             in_middle_ = true;
@@ -65,6 +82,16 @@ void PathSteps::advance() {
         if (end != rest_.size()) must_be_directory_ = true;
         return reach_parent();
     }
+}
+
+// Goes on from the root to the directory that way_ leads to, and from there with what is left of the path. "." between the
+// two stands for the dots that led there.
+void PathSteps::enter_again(std::string_view rest) {
+    rest_ = way_ + "/./" + std::string(rest);
+    at_ = 0;
+    stack_.resize(1);
+    way_.clear();
+    next_dot_ = ending_;
 }
 
 void PathSteps::reach_parent() {
@@ -82,7 +109,7 @@ void PathSteps::look_up_last() {
 
 void PathSteps::want_last() {
     in_middle_ = false;
-    made_room_ = false;
+    tries_ = 0;
     if (ending_ == Ending::name) {
         want_ = Want::lookup;
         return;
@@ -94,7 +121,7 @@ void PathSteps::want_last() {
 void PathSteps::handle_entry(const wire::EntryOut& entry) {
     node_ = cache_.count(entry);
     attributes_ = entry.attr;
-    made_room_ = false;
+    tries_ = 0;
     in_middle_ ? enter_middle() : reach_file();
 }
 
@@ -107,6 +134,8 @@ void PathSteps::enter_middle() {
     if (found_link()) return read_link();
     if (!is_directory(attributes_.mode)) return fail(Errno::enotdir);
     stack_.push_back(std::move(node_));
+    way_.append("/").append(name_);
+    if (stack_.size() > 1 + kUsedDirectories) stack_[stack_.size() - 1 - kUsedDirectories].reset();
     advance();
 }
 
@@ -135,7 +164,10 @@ void PathSteps::handle_target(std::string_view target) {
     if (in_middle_) rest.append(rest_, at_); // begins with a slash
     rest_ = std::move(rest);
     at_ = 0;
-    if (rest_[0] == '/') stack_.resize(1);
+    if (rest_[0] == '/') {
+        stack_.resize(1);
+        way_.clear();
+    }
     advance();
 }
 
@@ -144,11 +176,22 @@ void PathSteps::handle_failure(const Failure& why) {
         may_begin_again_ = false;
         return begin_again();
     }
-    if (want_ == Want::lookup && !made_room_ && cache_.make_room(why)) {
-        made_room_ = true;
-        return;
+    if (want_ == Want::lookup && NodeCache::is_exhausted(why)) {
+        leave_ancestors();
+        if (cache_.make_room(why, tries_)) return;
     }
     fail(why);
+}
+
+// A path may have more directories than a server has descriptors.
+void PathSteps::leave_ancestors() noexcept {
+    for (std::size_t i = 1; i + 1 < stack_.size(); ++i) stack_[i].reset();
+}
+
+// The request at the end of the walk may take the server's last descriptors.
+void PathSteps::arrive() noexcept {
+    leave_ancestors();
+    want_ = Want::arrived;
 }
 
 void PathSteps::fail(const Failure& why) noexcept {

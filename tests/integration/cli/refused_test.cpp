@@ -136,20 +136,25 @@ TEST_CASE("rm -rf beside another rm -rf: what is gone already is no error", "[cl
 }
 
 TEST_CASE("a tree much deeper than there are descriptors is copied both ways and removed", "[cli]") {
-    const Daemon kind = GENERATE(Daemon::c, Daemon::rust);
-    if (Virtiofsd::missing(kind)) return;
+    const Server server = GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust);
+    const Daemon kind = server == Server::virtiofsd ? Daemon::c : Daemon::rust;
+    if (server != Server::embedded && Virtiofsd::missing(kind)) return;
     const Share share(Server::embedded);
-    constexpr int kDepth = 150;
+    constexpr int kDepth = 100;
+    constexpr int kFilesEach = 3;
     fs::path at = share.path() / "tree";
     for (int i = 0; i < kDepth; ++i, at /= "d") {
         fs::create_directory(at);
-        std::ofstream(at / "f") << i;
+        for (int k = 0; k < kFilesEach; ++k) std::ofstream(at / std::to_string(k)) << i * kFilesEach + k;
+        fs::create_hard_link(at / "0", at / "linked");
     }
     const auto run_with_64 = [&](const std::string& arguments) {
-        const Virtiofsd daemon(kind, {}, share.path()); // has a limit of its own
-        const std::string line = "ulimit -n 64; exec " + std::string(VFSPROTO_PROGRAM) +
-                                 " --device vhost-user:" + daemon.socket() + " " + arguments + " >" +
-                                 share.beside("out").string();
+        std::unique_ptr<Virtiofsd> daemon; // has a limit of its own
+        if (server != Server::embedded)
+            daemon = std::make_unique<Virtiofsd>(kind, std::vector<std::string>{}, share.path());
+        const std::string device = daemon ? "vhost-user:" + daemon->socket() : "dir:" + share.path().string();
+        const std::string line = "ulimit -n 64; exec " + std::string(VFSPROTO_PROGRAM) + " --device " + device + " " +
+                                 arguments + " >" + share.beside("out").string();
         INFO(arguments);
         CHECK(std::system(line.c_str()) == 0);
     };
@@ -160,6 +165,8 @@ TEST_CASE("a tree much deeper than there are descriptors is copied both ways and
     CHECK(difference(describe_tree(copy), describe_tree(share.path() / "back")) == "");
     run_with_64("ls -R back");
     run_with_64("tree back");
+    run_with_64("mv back/d/d/d moved");
+    run_with_64("mv moved back/d/d/d");
     run_with_64("rm -r back");
     CHECK_FALSE(share.exists("back"));
 }

@@ -13,6 +13,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <mutex>
 #include <utility>
 #include <vector>
 
@@ -34,9 +35,13 @@ public:
     void count_idle(const std::vector<wire::EntryOut>& entries);
     // Gives back all that is idle, and returns when what was gathered before has been sent as well.
     void prune();
-    // Gives back all that is idle if `why` says that the server has no descriptors left. True if that may have helped: ask once
-    // more.
-    [[nodiscard]] bool make_room(const Failure& why);
+    // True if the server has no descriptors left.
+    [[nodiscard]] static bool is_exhausted(const Failure& why) noexcept {
+        return why.error == wire::Errno::emfile || why.error == wire::Errno::enfile;
+    }
+    // Gives back all that is idle if is_exhausted(why). True if the request is to be made once more, even with nothing to give
+    // back: another thread may have done that just before. `tries` counts from 0, for one request.
+    [[nodiscard]] bool make_room(const Failure& why, unsigned& tries);
     [[nodiscard]] std::size_t idle() const;
     [[nodiscard]] std::size_t size() const;
 
@@ -54,6 +59,7 @@ private:
 
     Channel& channel_;
     std::size_t max_idle_;
+    std::mutex making_room_; // taken before the other
     mutable Mutex mutex_;
     std::vector<client::Node*> buckets_;
     client::NodeTable table_ VFSPROTO_GUARDED_BY(mutex_);

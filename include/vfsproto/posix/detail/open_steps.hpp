@@ -55,6 +55,7 @@ private:
     PathSteps path_;
     Failure failure_{};
     Failure uncreated_{}; // what CREATE said
+    Failure exhausted_{}; // what a server without descriptors said before it was given some back
     int overtaken_ = 0;   // times the file came and went under our hands
     std::uint32_t flags_ = 0;
     Want want_ = Want::failed;
@@ -62,7 +63,7 @@ private:
     CreateForm form_;
     MakerGroup maker_;
     std::uint32_t group_ = client::MakerExtensions::kNoGroup;
-    bool made_room_ = false;
+    unsigned tries_ = 0; // of CREATE or OPEN, at a server without descriptors
 };
 
 // Returns the form for this server. A file that is there must also be truncated: a server that was not asked to do that

@@ -48,7 +48,8 @@ public:
     void follow_found_link();
 
     // The answer to what was wanted. ESTALE somewhere on the way starts the walk once more from the root (something was
-    // replaced behind our back); a server out of descriptors is given back all idle nodes and asked once more.
+    // replaced behind our back). A server out of descriptors is given back all idle nodes, and the directories that were passed
+    // on the way, and asked once more.
     void handle_entry(const wire::EntryOut& entry);
     void handle_target(std::string_view target);
     void handle_attributes(const wire::Attr& attributes);
@@ -80,14 +81,19 @@ private:
     void enter_middle();
     void reach_file();
     void read_link();
-    void arrive() noexcept { want_ = Want::arrived; }
+    void enter_again(std::string_view rest);
+    void leave_ancestors() noexcept;
+    void arrive() noexcept;
     void fail(const Failure& why) noexcept;
 
     NodeCache& cache_;
     std::string path_; // as given
     std::string rest_; // a link's target is put in front of what is left
     std::size_t at_ = 0;
-    std::vector<NodeRef> stack_; // the directories from the root to the parent
+    // The directories from the root to the parent. Only the root and the last few are used, because each costs the server a
+    // descriptor; the others are empty. ".." may lead to one of those, which is walked to again.
+    std::vector<NodeRef> stack_;
+    std::string way_; // from the root to the parent without links and dots: "/a/b", empty for the root
     std::string name_;
     NodeRef node_;
     wire::Attr attributes_{};
@@ -98,10 +104,11 @@ private:
     ParentAttributes parent_attributes_ = ParentAttributes::unneeded;
     LastLink last_ = LastLink::follow;
     Ending ending_ = Ending::root;
+    Ending next_dot_ = Ending::dot; // what "." as the next component stands for
     bool must_be_directory_ = false;
     bool in_middle_ = false; // of the path: what is looked up or read is not its last component
     bool may_begin_again_ = false;
-    bool made_room_ = false;
+    unsigned tries_ = 0; // of this LOOKUP, at a server without descriptors
 };
 
 } // namespace vfsproto::posix
