@@ -80,17 +80,22 @@ a broken thing
 x.cpp:5
 {"." * 79}
 
-x.cpp:5: FAILED:
+a/x.cpp:5: FAILED:
+  CHECK( a == b )
+with expansion:
+  1 == 2
+
 skipped: a test: no daemon
 test cases: 5 | 4 passed | 1 failed</system-out></testcase>
 <testcase name="leak" status="fail" time="1"><failure/><system-out>All tests passed (1 assertion in 1 test case)</system-out></testcase>
-<testcase name="crash" status="fail" time="1"><failure/><system-out/></testcase>
+<testcase name="crash" status="fail" time="1"><failure/><system-out>SUMMARY: leaks</system-out></testcase>
 <testcase name="unbuilt" status="notrun"><skipped message="Unable to find executable"/></testcase>
 <testcase name="plain" status="run" time="1"><system-out/></testcase>
 </testsuite>
 """
 STAGES = "build dev\t0\t3\nbuild tsan\t1\t3\ncheck tidy\t77\t0\tcheck tidy: skipped: not installed\n"
-COUNTED = ("10 passed, 5 failed, 2 skipped", "failed: test dev: bad: a broken thing",
+COUNTED = ("10 passed, 5 failed, 2 skipped", "failed: test dev: bad: a broken thing: x.cpp:5: CHECK( a == b ) with expansion: 1 == 2",
+           "failed: test dev: crash: 1 failed (ended without a summary: crash or time-out): SUMMARY: leaks",
            "skipped: test dev: bad: a test: no daemon", "skipped: check tidy: skipped: not installed")
 
 
