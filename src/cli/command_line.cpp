@@ -57,9 +57,11 @@ const CLI::App* find_command(const CLI::App& level, const std::string& name) {
     return found.empty() ? nullptr : found.front();
 }
 
-// True if a word is an option of the program that takes the next word.
-bool takes_value(const CLI::App& program, const std::string& word) {
-    const CLI::Option* const option = looks_like_option(word) ? program.get_option_no_throw(word) : nullptr;
+// True if a word is an option of a command, or the last of several letters behind one dash, that takes the next word.
+bool takes_value(const CLI::App& command, const std::string& word) {
+    if (!looks_like_option(word)) return false;
+    const bool is_long = word.starts_with("--");
+    const CLI::Option* const option = command.get_option_no_throw(is_long ? word : std::string{'-', word.back()});
     return option != nullptr && option->get_items_expected_max() != 0;
 }
 
@@ -186,6 +188,12 @@ Argument Arguments::add_size(const char* name, std::uint64_t& value, std::uint64
     return Argument(option);
 }
 
+Argument Arguments::add_text(const char* name, std::optional<std::string>& value, const char* help) {
+    CLI::Option& option = add_words(name, [&value](std::string word) { value = std::move(word); }, help);
+    take_one(option).type_name("TEXT");
+    return Argument(option);
+}
+
 Argument Arguments::add_word(const char* name, std::function<bool(const std::string&)> take, const char* help) {
     CLI::Option& option = add_words(name, [](const std::string&) {}, help);
     option.check([take = std::move(take)](const std::string& word) {
@@ -252,7 +260,8 @@ std::vector<std::string> CommandLine::words_of(int argc, char** argv) const {
     const CLI::App* current = app_.get();
     for (int i = 1; i < argc; ++i) {
         const std::string_view word = argv[i];
-        const bool is_value = !words.empty() && takes_value(*app_, words.back());
+        const bool is_value =
+            !words.empty() && (takes_value(*app_, words.back()) || takes_value(*current, words.back()));
         if (const CLI::App* named = is_value ? nullptr : find_command(*current, argv[i])) current = named;
         const bool is_command = std::find(commands.begin(), commands.end(), word) != commands.end();
         if (!options_end && word == "--") {

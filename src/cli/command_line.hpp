@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -61,6 +62,8 @@ public:
     Argument add_option(const char* name, double& value, const char* help);
     // Takes a number of bytes from 1 to `most`, also with K, M, G behind it.
     Argument add_size(const char* name, std::uint64_t& value, std::uint64_t most, const char* help);
+    // Takes a text that may be empty, which is not the same as none.
+    Argument add_text(const char* name, std::optional<std::string>& value, const char* help);
     // Passes the word to `take`, which returns false to refuse it.
     Argument add_word(const char* name, std::function<bool(const std::string&)> take, const char* help);
     Argument add_flag(const char* name, bool& value, const char* help);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // find.
 #include "commands.hpp"
-#include "find_test.hpp"
+#include "find_tests.hpp"
 #include "json.hpp"
 #include "remote_walk.hpp"
 

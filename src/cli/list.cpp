@@ -110,6 +110,7 @@ public:
         sort(named);
         if (!files.empty()) show(files);
         std::vector<std::string> directories;
+        directories.reserve(named.size());
         for (Listed& directory : named) directories.push_back(std::move(directory.path));
         headings_ = options_.recursive || options_.paths.size() > 1;
         first_ = files.empty();

@@ -15,7 +15,7 @@ namespace {
 struct MakeOptions {
     std::vector<std::string> paths;
     bool parents = false;
-    std::string mode;
+    std::optional<std::string> mode;
 };
 
 // Makes a path as "mkdir -p" does: a directory that is there already is no failure.
@@ -39,9 +39,9 @@ Failure make_with_parents(posix::Mount& mount, const std::string& path) {
 }
 
 void run_mkdir(Program& program, const MakeOptions& options) {
-    const auto change = options.mode.empty() ? std::nullopt : ModeChange::parse(options.mode, 022);
-    if (!options.mode.empty() && !change) {
-        program.refuse(options.mode, "this is no mode: say 755 or u=rwx,go=rx");
+    const auto change = options.mode ? ModeChange::parse(*options.mode, 022) : std::nullopt;
+    if (options.mode && !change) {
+        program.refuse(*options.mode, "this is no mode: say 755 or u=rwx,go=rx");
     }
     posix::Mount& mount = program.mount();
     for (const std::string& path : options.paths) {
@@ -68,7 +68,7 @@ void add_names(Commands& commands) {
         [](Arguments& sub, MakeOptions& options) {
             sub.add_option("path", options.paths, "what to make").required();
             sub.add_flag("-p,--parents", options.parents, "those above too; what is there already will do");
-            sub.add_option("-m,--mode", options.mode, "their mode, as chmod takes it").shown_as("MODE");
+            sub.add_text("-m,--mode", options.mode, "their mode, as chmod takes it").shown_as("MODE");
         },
         run_mkdir);
     commands.add<PathsOptions>(

@@ -10,21 +10,21 @@ using posix::Failure;
 using wire::Errno;
 
 void Operands::describe(Arguments& command) {
-    command.add_option("-t,--target-directory", directory, "the directory that all of them go into")
+    command.add_text("-t,--target-directory", directory, "the directory that all of them go into")
         .shown_as("DIRECTORY");
     command.add_flag("-T,--no-target-directory", exactly, "take a target that is a directory as a name too");
 }
 
 void Operands::check(Program& program) const {
-    if (!directory.empty() && exactly) program.refuse("-t", "-T takes the target as it is, -t does not: say one");
-    if (!directory.empty()) return;
+    if (directory && exactly) program.refuse("-t", "-T takes the target as it is, -t does not: say one");
+    if (directory) return;
     if (paths.size() < 2) program.refuse(paths.front(), "a target is missing behind it");
     if (exactly && paths.size() > 2) program.refuse(paths.back(), "this is one too many: -T wants two paths");
 }
 
 Destination::Destination(Program& program, const Operands& operands, const Expected<bool>& is_directory)
     : program_(program), operands_(operands), into_(!operands.exactly && is_directory && *is_directory) {
-    if (into_ || (operands.directory.empty() && operands.paths.size() == 2)) return;
+    if (into_ || (!operands.directory && operands.paths.size() == 2)) return;
     program.report(operands.target(), is_directory ? Failure(Errno::enotdir) : is_directory.failure());
     program.check();
     throw Leave{ExitCode::failed};

@@ -5,6 +5,7 @@
 #include "command_line.hpp"
 #include "program.hpp"
 
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -13,14 +14,14 @@
 namespace vfsproto::cli {
 
 struct Operands {
-    std::vector<std::string> paths; // the last is the target, unless -t names it
-    std::string directory;          // of -t
-    bool exactly = false;           // -T
+    std::vector<std::string> paths;       // the last is the target, unless -t names it
+    std::optional<std::string> directory; // of -t
+    bool exactly = false;                 // -T
 
     [[nodiscard]] std::span<const std::string> sources() const noexcept {
-        return std::span(paths).first(paths.size() - (directory.empty() ? 1 : 0));
+        return std::span(paths).first(paths.size() - (directory ? 0 : 1));
     }
-    [[nodiscard]] const std::string& target() const noexcept { return directory.empty() ? paths.back() : directory; }
+    [[nodiscard]] const std::string& target() const noexcept { return directory ? *directory : paths.back(); }
 
     // Adds the options -t and -T.
     void describe(Arguments& command);

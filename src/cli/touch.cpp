@@ -15,9 +15,9 @@ namespace {
 
 struct TouchOptions {
     std::vector<std::string> paths;
-    std::string date;
-    std::string stamp;
-    std::string reference;
+    std::optional<std::string> date;
+    std::optional<std::string> stamp;
+    std::optional<std::string> reference;
     bool no_create = false;
     bool no_dereference = false;
     bool access_only = false;       // -a
@@ -32,29 +32,29 @@ struct Times {
 SetTime at(std::int64_t seconds, std::uint32_t nanoseconds) { return {SetTime::Kind::at, seconds, nanoseconds}; }
 
 std::optional<Moment> named_moment(Program& program, const TouchOptions& options) {
-    if (!options.date.empty()) {
-        const auto moment = parse_date(options.date);
+    if (options.date) {
+        const auto moment = parse_date(*options.date);
         if (moment) return moment;
-        program.refuse(options.date, "this is no date: say 2024-05-31, '2024-05-31 17:04:09 +0200' or @1717167849");
+        program.refuse(*options.date, "this is no date: say 2024-05-31, '2024-05-31 17:04:09 +0200' or @1717167849");
     }
-    if (!options.stamp.empty()) {
-        const auto moment = parse_stamp(options.stamp);
+    if (options.stamp) {
+        const auto moment = parse_stamp(*options.stamp);
         if (moment) return moment;
-        program.refuse(options.stamp, "this is no time: say [[CC]YY]MMDDhhmm[.ss]");
+        program.refuse(*options.stamp, "this is no time: say [[CC]YY]MMDDhhmm[.ss]");
     }
     return std::nullopt;
 }
 
 // Throws Leave where the line names no time that is one.
 Times times_to_set(Program& program, const TouchOptions& options) {
-    const int sources = !options.date.empty() + !options.stamp.empty() + !options.reference.empty();
+    const int sources = options.date.has_value() + options.stamp.has_value() + options.reference.has_value();
     if (sources > 1) program.refuse("", "-d, -t and -r exclude each other");
     Times times;
     times.access.kind = times.modification.kind = SetTime::Kind::now;
-    if (!options.reference.empty()) {
+    if (options.reference) {
         const auto there =
-            program.mount().stat(options.reference, options.no_dereference ? LastLink::keep : LastLink::follow);
-        if (!program.succeeded(options.reference, there)) throw Leave{ExitCode::failed};
+            program.mount().stat(*options.reference, options.no_dereference ? LastLink::keep : LastLink::follow);
+        if (!program.succeeded(*options.reference, there)) throw Leave{ExitCode::failed};
         times.access = at(static_cast<std::int64_t>(there->atime), there->atimensec);
         times.modification = at(static_cast<std::int64_t>(there->mtime), there->mtimensec);
     } else if (const auto moment = named_moment(program, options)) {
@@ -90,10 +90,10 @@ void run(Program& program, const TouchOptions& options) {
 void describe(Arguments& sub, TouchOptions& options) {
     sub.add_option("path", options.paths, "files").required();
     sub.add_flag("-c,--no-create", options.no_create, "make none");
-    sub.add_option("-d,--date", options.date, "2024-05-31, '2024-05-31 17:04:09 +0200' or @1717167849, instead of now")
+    sub.add_text("-d,--date", options.date, "2024-05-31, '2024-05-31 17:04:09 +0200' or @1717167849, instead of now")
         .shown_as("DATE");
-    sub.add_option("-t", options.stamp, "[[CC]YY]MMDDhhmm[.ss], instead of now").shown_as("STAMP");
-    sub.add_option("-r,--reference", options.reference, "the times of this file, instead of now").shown_as("FILE");
+    sub.add_text("-t", options.stamp, "[[CC]YY]MMDDhhmm[.ss], instead of now").shown_as("STAMP");
+    sub.add_text("-r,--reference", options.reference, "the times of this file, instead of now").shown_as("FILE");
     sub.add_flag("-a", options.access_only, "only the access time");
     sub.add_flag("-m", options.modification_only, "only the modification time");
     sub.add_flag("-h,--no-dereference", options.no_dereference, "a symbolic link itself, not what it points to");

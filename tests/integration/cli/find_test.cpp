@@ -104,10 +104,10 @@ TEST_CASE("head and tail show what head(1) and tail(1) show", "[cli]") {
     share.write("no end", "a\nb\nc");
     share.write("empty", "");
     share.write("one", "\n");
-    for (const char* options :
-         {"",          "-n 3",      "-3",    "-n 0",      "-n 39999",   "-n 50000", "-c 5",   "-c 0",
-          "-c 1K",     "-c 200000", "-n -2", "-n -39999", "-n -50000",  "-c -5",    "-c -1K", "-n +2",
-          "-n +39999", "-n +50000", "-n +0", "-c +5",     "-c +200000", "-v",       "-q -n 1"}) {
+    for (const char* options : {"",       "-n 3",    "-3",        "-n 0",       "-n 39999",   "-n 50000",  "-c 5",
+                                "-c 0",   "-c 1K",   "-c 200000", "-n -2",      "-n -39999",  "-n -50000", "-c -5",
+                                "-c -1K", "-n +2",   "-n +39999", "-n +50000",  "-n +0",      "-c +5",     "-c +200000",
+                                "-v",     "-q -n 1", "-qn -2",    "--lines=-2", "--lines -2", "-n-2"}) {
         for (const std::string command : {"head", "tail"}) {
             for (const char* file : {"lines", "no end", "empty", "one"}) {
                 INFO(command << ' ' << options << ' ' << file);

@@ -66,8 +66,12 @@ TEST_CASE("a target of several sources has to be a directory", "[cli]") {
         CHECK(contains(share.complaint({command, "-T", "one", "two", "tree"}, 2), "tree: this is one too many"));
         CHECK(contains(share.complaint({command, "-T", "-t", "tree", "one"}, 2), "say one"));
     }
+    // An empty name is no name, and not the same as none.
+    for (const char* command : {"mv", "ln", "cp"}) CHECK(share.run({command, "-t", "", "one", "two"}).status == 1);
     CHECK(share.read("one") == "1");
     CHECK(share.read("two") == "2");
+    CHECK(share.run({"touch", "-d", "", "one"}).status == 2);
+    CHECK(share.run({"mkdir", "-m", "", "new"}).status == 2);
 }
 
 TEST_CASE("two sources of one name do not become one file", "[cli]") {

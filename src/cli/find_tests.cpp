@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "find_test.hpp"
+#include "find_tests.hpp"
 
 #include "nearest.hpp"
 #include "paths.hpp"
@@ -86,7 +86,7 @@ bool is_test_word(const std::string& word) { return word == "!" || (word.size() 
 bool is_find_word(std::string_view word) {
     const bool is_number = word.size() > 1 && word[1] >= '0' && word[1] <= '9';
     return is_number || word == "-not" || word == "-o" || find_word(word) != nullptr ||
-           (word.size() > 2 && word[1] != '-' && nearest(word, {"-name", "-iname", "-type", "-size"}) != "");
+           (word.size() > 2 && word[1] != '-' && !nearest(word, {"-name", "-iname", "-type", "-size"}).empty());
 }
 
 std::string FindTests::parse(const std::vector<std::string>& words) {
@@ -97,6 +97,7 @@ std::string FindTests::parse(const std::vector<std::string>& words) {
         const Word* const word = find_word(words[i]);
         if (word == nullptr) {
             std::vector<std::string> known;
+            known.reserve(kWords.size());
             for (const Word& each : kWords) known.emplace_back(each.name);
             const std::string near = nearest(words[i], known);
             return fmt::format("unknown test {}{}", words[i], near.empty() ? "" : ", did you mean " + near + "?");
