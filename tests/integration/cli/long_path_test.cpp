@@ -126,18 +126,3 @@ TEST_CASE("a tree whose paths become longer than PATH_MAX on this host is copied
     CHECK(count_files(share.path() / "b", directories) == kShort);
     CHECK(directories == kShort + 1);
 }
-
-TEST_CASE("a tree of three thousand levels is copied as deep as a path goes", "[.][cli]") {
-    const Share share(Server::embedded);
-    const Removed from(share.beside("local"));
-    fs::create_directory(share.beside("local"));
-    int at = ::open(share.beside("local").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    for (int level = 0; level < 3000; ++level) {
-        REQUIRE(::mkdirat(at, "d", 0755) == 0);
-        const int inner = ::openat(at, "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        ::close(at);
-        at = inner;
-    }
-    ::close(at);
-    check_named(share.run({"put", "-r", share.beside("local").string(), "t"}));
-}
