@@ -94,7 +94,7 @@ TEST_CASE("ln makes hard and symbolic links", "[cli]") {
     CHECK(share.complaint({"ln", "file", "hard"}) == "vfsproto: ln: hard: File exists (EEXIST)");
 }
 
-TEST_CASE("chmod understands what chmod(1) understands", "[cli]") {
+TEST_CASE("chmod understands what chmod(1) understands", "[cli][heavy]") {
     const Share share(Server::embedded);
     share.write("ours", "");
     share.write("theirs", "");

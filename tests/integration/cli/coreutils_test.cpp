@@ -64,7 +64,7 @@ TEST_CASE("ls orders and picks names as ls(1) does", "[cli]") {
           std::string::npos);
 }
 
-TEST_CASE("stat -c formats as stat(1) does", "[cli]") {
+TEST_CASE("stat -c formats as stat(1) does", "[cli][heavy]") {
     const Server server = GENERATE(Server::embedded, Server::virtiofsd);
     const Share share(server);
     if (share.missing()) return;

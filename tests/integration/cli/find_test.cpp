@@ -95,7 +95,7 @@ TEST_CASE("du counts what du(1) counts", "[cli]") {
     CHECK(share.output({"du", "-s"}).find("\t/\n") != std::string::npos);
 }
 
-TEST_CASE("head and tail show what head(1) and tail(1) show", "[cli]") {
+TEST_CASE("head and tail show what head(1) and tail(1) show", "[cli][heavy]") {
     const Share share(GENERATE(Server::embedded, Server::virtiofsd));
     if (share.missing()) return;
     std::string lines;

@@ -135,7 +135,7 @@ TEST_CASE("rm -rf beside another rm -rf: what is gone already is no error", "[cl
     CHECK_FALSE(share.exists("tree"));
 }
 
-TEST_CASE("a tree much deeper than there are descriptors is copied both ways and removed", "[cli]") {
+TEST_CASE("a tree much deeper than there are descriptors is copied both ways and removed", "[cli][heavy]") {
     const Server server = GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust);
     const Daemon kind = server == Server::virtiofsd ? Daemon::c : Daemon::rust;
     if (server != Server::embedded && Virtiofsd::missing(kind)) return;
