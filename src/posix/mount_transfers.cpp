@@ -26,8 +26,10 @@ template <wire::Opcode Op>
                                                                const File& file, std::span<const std::byte> bytes,
                                                                std::uint64_t offset) {
     const Region* registered = channel.find_registered(bytes.data(), bytes.size());
-    const client::TransferSpan span =
-        posix::span_of<Op>(channel.shared_lane().client(), caller, file, bytes, offset, registered);
+    client::TransferSpan span = posix::span_of(file, bytes, offset, registered);
+    if constexpr (Op == wire::Opcode::write) {
+        if (channel.shared_lane().client().kills_privileges(caller)) span.transfer_flags = wire::kWriteKillSuidgid;
+    }
     if (bytes.size() - 1 >= channel.piece_limit<Op>(registered)) [[unlikely]] {
         const client::TransferSpan given = span.part(0, span.len); // so that the other need not lie in memory
         return transfer_in_pieces<Op>(channel, caller, given);
