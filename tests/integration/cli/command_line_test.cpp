@@ -45,7 +45,7 @@ std::string complaint(const std::vector<std::string>& words) {
 
 } // namespace
 
-TEST_CASE("a path is a path, whatever a parser makes of its letters", "[cli]") {
+TEST_CASE("a path is a path, whatever a parser makes of its letters", "[cli][heavy]") {
     const Share share(Server::embedded);
     fs::create_directory(share.path() / "p"); // not to be touched by any of these
     fs::create_directory(share.path() / "q");

@@ -37,7 +37,7 @@ std::string quoted(const std::vector<std::string>& words) {
 
 } // namespace
 
-TEST_CASE("find finds what find(1) finds", "[cli]") {
+TEST_CASE("find finds what find(1) finds", "[cli][heavy]") {
     const Share share(GENERATE(Server::embedded, Server::virtiofsd));
     if (share.missing()) return;
     fill(share, "t");
