@@ -86,6 +86,7 @@ void OpenDirectory::opened() noexcept {
 
 void CreateFile::start(Client& client, const Caller& caller, std::uint64_t parent, const NewFile& file) noexcept {
     begin(client, caller);
+    part_ = nullptr;
     parent_ = parent;
     owes_release_ = false;
     create_.args = {};

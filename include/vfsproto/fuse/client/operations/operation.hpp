@@ -69,8 +69,6 @@ protected:
         caller_ = caller;
         verdict_ = {Errc::ok, wire::Errno::none};
         surplus_lookup_ = 0;
-        request_ = nullptr;
-        part_ = nullptr;
     }
     void send(Request& request, std::uint64_t nodeid, void (*on_done)(Request&) noexcept) noexcept {
         request.nodeid = nodeid;
@@ -109,7 +107,7 @@ private:
         return at->request_;
     }
 
-    Request* request_ = nullptr; // the last one that was sent
+    Request* request_ = nullptr; // the last one that was sent; the lane knows if it is still under way
 };
 
 // PollOut::revents of a server without POLL (Linux DEFAULT_POLLMASK).
