@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // cat.
+#include "bytes_output.hpp"
 #include "commands.hpp"
 #include "interrupt.hpp"
-#include "json.hpp"
+#include "remote_reader.hpp"
 
 #include <unistd.h>
 
@@ -23,43 +24,35 @@ struct CatOptions {
 
 class Cat {
 public:
-    explicit Cat(Program& program) : program_(program) {}
+    explicit Cat(Program& program) : program_(program), reader_(program), out_(program) {}
 
     void run(const std::vector<std::string>& paths) {
         for (const std::string& path : paths) show(path);
-        if (program_.wants_json()) print_json(program_, json_);
+        out_.finish();
     }
 
 private:
     void show(const std::string& path) {
         if (path == "-") return show_input();
-        posix::Mount& mount = program_.mount();
-        const auto file = mount.open_file(path, wire::linux_abi::kORdonly);
-        if (!program_.succeeded(path, file)) return;
-        const auto attributes = mount.stat(*file);
-        if (!program_.succeeded(path, attributes)) return;
-        if (posix::is_directory(attributes->mode)) {
-            return program_.report(path, posix::Failure(wire::Errno::eisdir));
-        }
-        collected_.clear();
+        if (!reader_.open(path)) return;
+        const std::uint64_t size = reader_.size();
         std::uint64_t at = 0;
         for (;;) {
             // One byte more than there should be: then a short answer says that this was all. Files of /proc tell a size
             // of 0 and end with the first answer, so that it must have room for all of it.
-            const std::uint64_t rest = attributes->size >= at ? attributes->size - at + 1 : kBufferSize;
+            const std::uint64_t rest = size >= at ? size - at + 1 : kBufferSize;
             const std::uint64_t wanted = std::max<std::uint64_t>(rest, kLeastPiece);
             const auto piece = buffer().first(std::min<std::uint64_t>(kBufferSize, wanted));
-            const auto count = mount.read(*file, piece, at);
+            const auto count = program_.mount().read(reader_.file(), piece, at);
             if (!program_.succeeded(path, count)) break;
-            take(piece.first(*count));
+            out_.take(piece.first(*count));
             at += *count;
-            if (*count == 0 || (*count < piece.size() && at == attributes->size)) break;
+            if (*count == 0 || (*count < piece.size() && at == size)) break;
         }
-        add_collected(path);
+        out_.end_file(path);
     }
 
     void show_input() {
-        collected_.clear();
         std::array<std::byte, std::size_t{64} << 10>
             piece; // NOLINT(cppcoreguidelines-pro-type-member-init): read(2) fills it
         for (;;) {
@@ -67,10 +60,10 @@ private:
             if (count < 0 && interrupted()) break;
             if (count < 0) return program_.report("standard input", local_failure(errno));
             if (count == 0) break;
-            take(std::span(piece).first(static_cast<std::size_t>(count)));
+            out_.take(std::span(piece).first(static_cast<std::size_t>(count)));
         }
         program_.check();
-        add_collected("-");
+        out_.end_file("-");
     }
 
     static ssize_t read_input(std::span<std::byte> piece) {
@@ -79,23 +72,6 @@ private:
         do count = ::read(STDIN_FILENO, piece.data(), piece.size());
         while (count < 0 && errno == EINTR && !interrupted());
         return count;
-    }
-
-    void add_collected(const std::string& path) {
-        if (!program_.wants_json()) return;
-        Json object;
-        add_name(object, "path", path);
-        object.set("size", collected_.size());
-        add_bytes(object, "data", collected_);
-        json_.push_back(object);
-    }
-
-    void take(std::span<const std::byte> bytes) {
-        if (program_.wants_json()) {
-            collected_.insert(collected_.end(), bytes.begin(), bytes.end());
-        } else {
-            program_.out().write(bytes);
-        }
     }
 
     std::span<std::byte> buffer() {
@@ -107,9 +83,9 @@ private:
     }
 
     Program& program_;
+    RemoteReader reader_;
+    BytesOutput out_;
     posix::Buffer registered_;
-    std::vector<std::byte> collected_;
-    Json json_ = Json::array();
 };
 
 } // namespace

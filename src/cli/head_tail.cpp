@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The commands head and tail are here.
+#include "bytes_output.hpp"
 #include "commands.hpp"
-#include "json.hpp"
 #include "remote_reader.hpp"
 #include "size.hpp"
 
 #include <algorithm>
-#include <deque>
 #include <limits>
 
 namespace vfsproto::cli {
@@ -30,22 +29,17 @@ class Part {
 public:
     using Show = void (Part::*)();
 
-    Part(Program& program, const PartOptions& options) : program_(program), options_(options), reader_(program) {}
+    Part(Program& program, const PartOptions& options)
+        : program_(program), options_(options), reader_(program), out_(program) {}
 
     void run(Show show) {
         for (const std::string& path : options_.paths) {
             if (!reader_.open(path)) continue;
             show_heading(path);
-            collected_.clear();
             (this->*show)();
-            if (!program_.wants_json()) continue;
-            Json object;
-            add_name(object, "path", path);
-            object.set("size", collected_.size());
-            add_bytes(object, "data", collected_);
-            json_.push_back(object);
+            out_.end_file(path);
         }
-        if (program_.wants_json()) print_json(program_, json_);
+        out_.finish();
     }
 
     void head() {
@@ -73,20 +67,14 @@ private:
         first_ = false;
     }
 
-    // Returns how long the file is; files of /proc are read to their end for that.
+    // Returns how long the file is. One that has no last byte where its size says so is read to its end for that: files of
+    // /proc say 0, files of /sys say 4096.
     std::uint64_t size() {
-        if (reader_.size() != 0) return reader_.size();
+        const std::uint64_t told = reader_.size();
+        if (told != 0 && !reader_.read(told - 1, 1).empty()) return told;
         std::uint64_t at = 0;
         for (Bytes piece; !(piece = reader_.read(at, RemoteReader::kPiece)).empty();) at += piece.size();
         return at;
-    }
-
-    void take(Bytes bytes) {
-        if (program_.wants_json()) {
-            collected_.insert(collected_.end(), bytes.begin(), bytes.end());
-        } else {
-            program_.out().write(bytes);
-        }
     }
 
     // Shows what lies between two offsets.
@@ -95,7 +83,7 @@ private:
             const std::size_t most = static_cast<std::size_t>(std::min<std::uint64_t>(end - at, RemoteReader::kPiece));
             const Bytes piece = reader_.read(at, most);
             if (piece.empty()) return;
-            take(piece);
+            out_.take(piece);
             at += piece.size();
         }
     }
@@ -106,7 +94,7 @@ private:
             if (piece.empty()) return;
             std::size_t used = 0;
             while (used < piece.size() && count != 0) count -= piece[used++] == std::byte{'\n'} ? 1 : 0;
-            take(piece.first(used));
+            out_.take(piece.first(used));
             at += used;
         }
     }
@@ -144,9 +132,8 @@ private:
     Program& program_;
     const PartOptions& options_;
     RemoteReader reader_;
+    BytesOutput out_;
     bool first_ = true;
-    std::vector<std::byte> collected_;
-    Json json_ = Json::array();
 };
 
 // Takes "5", "4K", and with a sign that turns the count around.
@@ -167,7 +154,7 @@ void describe(Arguments& sub, PartOptions& options, char turning) {
         return [&options, turning, unit](const std::string& word) { return take_count(options, unit, turning, word); };
     };
     const bool head = turning == '-';
-    // "-5" is "-n 5".
+    // A count with a dash alone, "-5", stands for "-n 5".
     sub.rewrite([](std::string_view word) {
         const bool is_count = word.find_first_not_of("0123456789", 1) == std::string_view::npos;
         return is_count ? "-n" + std::string(word.substr(1)) : std::string(word);

@@ -18,8 +18,10 @@ public:
 
     // Opens a file that can be read; false, which is said, when there is none.
     [[nodiscard]] bool open(const std::string& path);
-    // Returns the size the server told when the file was opened. Files of /proc say 0.
+    // Returns the size the server told when the file was opened. Files of /proc say 0, files of /sys say 4096.
     [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
+    // Returns the open file, for reads into memory of the caller.
+    [[nodiscard]] const posix::File& file() const noexcept { return file_; }
     // Reads at `offset`, less than asked for only at the end. Empty there, and after a failure, which is said: then failed().
     // The bytes stay until the next call.
     [[nodiscard]] std::span<const std::byte> read(std::uint64_t offset, std::size_t most);

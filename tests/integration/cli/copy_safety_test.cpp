@@ -191,6 +191,25 @@ TEST_CASE("files of /proc and /sys, whose sizes lie, are copied as they read", "
     CHECK(Share::contents(copy) == Share::contents(page));
 }
 
+TEST_CASE("head and tail count from the end that a file really has", "[cli]") {
+    const fs::path page = "/sys/kernel/mm/transparent_hugepage/enabled";
+    if (!can_read(page)) return skip("no readable file of /sys with a size that lies");
+    const std::string all = Share::contents(page);
+    REQUIRE(all.size() > 5);
+    const auto shown = [&](std::vector<std::string> words) {
+        words.insert(words.begin(), {"--device", "dir:" + page.parent_path().string()});
+        words.emplace_back("enabled");
+        const Ran ran = run_program(words);
+        CHECK(ran.status == 0);
+        return ran.out;
+    };
+    CHECK(shown({"tail", "-n", "1"}) == all);
+    CHECK(shown({"tail", "-c", "3"}) == all.substr(all.size() - 3));
+    CHECK(shown({"head", "-c", "-3"}) == all.substr(0, all.size() - 3));
+    CHECK(shown({"head", "-n", "-1"}) == "");
+    CHECK(shown({"cat"}) == all);
+}
+
 TEST_CASE("holes become zeros where the target is no file", "[cli]") {
     const Share share(GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust));
     if (share.missing()) return;
