@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The commands get and put: their options, and the steps both have in common.
+// The commands get, put and cp: their options, and the steps they have in common.
 #include "copy.hpp"
 
 #include "commands.hpp"
@@ -120,10 +120,6 @@ void CopyRun::finish() {
         print_json(program, sums);
     }
     program.check();
-}
-
-FileIdentity identity_of(const posix::Attributes& attributes, std::uint64_t space) noexcept {
-    return {attributes.ino, space, attributes.size, attributes.ctime, attributes.ctimensec};
 }
 
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The state that get and put have in common.
+// The state that get, put and cp have in common.
 #pragma once
 
 #include "contents.hpp"
@@ -35,7 +35,7 @@ struct CopyTally {
     std::atomic<std::uint64_t> failed{0};
 };
 
-// One run of get or put. Only the thread that owns it walks the tree and gives work to the others.
+// One run of get, put or cp. Only the thread that owns it walks the tree and gives work to the others.
 class CopyRun {
 public:
     CopyRun(Program& a_program, const CopyOptions& a_options);
@@ -56,11 +56,12 @@ public:
         ++tally.failed;
         program.report(path, why);
     }
-    // Does what Destination::is_free() does, and counts a failure.
-    bool is_free(Destination& destination, const std::string& source) {
-        const bool free = destination.is_free(source);
-        if (!free) ++tally.failed;
-        return free;
+    // Calls `copy` with each source of the line that is to become a file of its own, until the program is to stop.
+    template <class Copy> void each_source(Destination& destination, Copy&& copy) {
+        for (const std::string& source : options.operands.sources()) {
+            if (program.stopping()) return;
+            destination.is_free(source) ? copy(source) : static_cast<void>(++tally.failed);
+        }
     }
     // True when nothing failed.
     bool note(const std::string& path, const posix::Failure& failure) {
@@ -116,8 +117,6 @@ template <class Directory> void end_parents(std::shared_ptr<Directory> at) {
         at = std::shared_ptr<Directory>(std::move(at->parent));
     }
 }
-
-[[nodiscard]] FileIdentity identity_of(const posix::Attributes& attributes, std::uint64_t space) noexcept;
 
 void run_get(Program& program, const CopyOptions& options);
 void run_put(Program& program, const CopyOptions& options);

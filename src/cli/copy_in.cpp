@@ -395,12 +395,11 @@ void run_put(Program& program, const CopyOptions& options) {
     options.operands.check(program);
     Destination destination(program, options.operands, is_remote_directory(program.mount(), options.operands.target()));
     CopyRun run(program, options);
-    for (const std::string& source : options.operands.sources()) {
+    run.each_source(destination, [&](const std::string& source) {
         const bool nameless = source == "-" && !options.recursive; // goes into no directory
-        if (program.stopping() || !run.is_free(destination, source)) continue;
         const std::string remote = nameless ? options.operands.target() : destination.of(source);
         options.recursive ? CopyIn(run).tree(source, remote) : put_file(run, source, remote);
-    }
+    });
     run.finish();
 }
 

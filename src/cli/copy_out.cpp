@@ -367,14 +367,13 @@ void run_get(Program& program, const CopyOptions& options) {
     Destination destination(program, options.operands, is_local_directory(options.operands.target()));
     CopyRun run(program, options);
     const mode_t umask = options.recursive ? ::umask(0) : 0; // special files get their modes when they are made
-    for (const std::string& source : options.operands.sources()) {
-        if (program.stopping() || !run.is_free(destination, source)) continue;
+    run.each_source(destination, [&](const std::string& source) {
         if (options.recursive) {
             CopyOut(run).tree(source, options.operands.target(), destination);
         } else {
             get_file(run, source, destination.of(source));
         }
-    }
+    });
     if (options.recursive) ::umask(umask);
     run.finish();
 }

@@ -20,9 +20,21 @@ namespace abi = wire::linux_abi;
 
 namespace {
 
-// True if two paths led to one file: all that tells files apart is equal.
-bool is_one_file(const posix::Attributes& a, const posix::Attributes& b) {
-    return identity_of(a, 0) == identity_of(b, 0);
+// True if two ways lead to one file; each of them asks the server for the attributes it finds there. Inode numbers alone may be
+// equal on two file systems. Sizes and times tell those files apart, once they were the same before and after: somebody may
+// write to them meanwhile. True if that cannot be found out: then nothing is written.
+template <class StatA, class StatB> bool lead_to_one_file(StatA&& stat_a, StatB&& stat_b) {
+    constexpr int kTries = 100;
+    for (int i = 0; i < kTries; ++i) {
+        const auto before = stat_a();
+        const auto there = stat_b();
+        const auto after = stat_a();
+        if (!before || !there || !after || before->ino != there->ino) return false;
+        if (identity_of(*before, 0) == identity_of(*after, 0)) {
+            return identity_of(*before, 0) == identity_of(*there, 0);
+        }
+    }
+    return true;
 }
 
 // Source and copy of one file.
@@ -35,8 +47,8 @@ struct Pair {
 
 enum class Copied : std::uint8_t { all, nothing, failed };
 
-// Lets the server copy the bytes, a piece at a time so that the program can be stopped. `nothing` where it does not, or says
-// that there are none: files of /proc hold more than their size tells.
+// Lets the server copy the bytes, a piece at a time so that the program can be stopped. `nothing` where it does not, or not up
+// to the end: then the target is as good as empty. Files of /proc hold more than their size tells.
 Copied copy_by_server(CopyRun& run, const posix::File& from, const posix::File& to, const Pair& pair) {
     constexpr std::uint64_t kPiece = std::uint64_t{16} << 20; // bytes
     const ContentsSize size{pair.attributes.size, pair.attributes.blocks};
@@ -51,7 +63,8 @@ Copied copy_by_server(CopyRun& run, const posix::File& from, const posix::File& 
         if (!count && at == 0 && !count.failure().is_fatal())
             return Copied::nothing; // reading and writing may still do
         if (!run.note(pair.to, count)) return Copied::failed;
-        if (*count == 0) return at == 0 ? Copied::nothing : Copied::all;
+        // A server that stops before the end is not believed: reading tells where that is.
+        if (*count == 0) return at < size.bytes ? Copied::nothing : Copied::all;
         at += *count;
         run.progress.moved(*count);
     }
@@ -62,6 +75,8 @@ bool copy_bytes(CopyRun& run, const posix::File& from, const RemoteTarget& targe
     if (target.is_regular()) {
         const Copied copied = copy_by_server(run, from, target.file(), pair);
         if (copied != Copied::nothing) return copied == Copied::all;
+        // What it did copy may be more than there is by now.
+        if (!run.note(pair.to, run.mount.truncate(target.file(), 0))) return false;
     }
     RemoteContents source(run.mount, from, Kind::regular);
     RemoteContents copy(run.mount, target.file(), target.is_regular() ? Kind::regular : Kind::other);
@@ -85,8 +100,10 @@ void copy_file(CopyRun& run, const Pair& pair, std::span<std::byte> buffer) {
     const auto from = run.mount.open_file(pair.from, abi::kORdonly | (follow ? 0 : abi::kONofollow));
     if (!run.note(pair.from, from)) return;
     // This is found out before the target is opened: a file of several names is emptied then.
-    const auto there = run.mount.stat(pair.to, follow ? LastLink::follow : LastLink::keep);
-    if (there && is_one_file(*there, pair.attributes)) return run.refuse(pair.from, "is the same file as " + pair.to);
+    const auto last = follow ? LastLink::follow : LastLink::keep;
+    if (lead_to_one_file([&] { return run.mount.stat(*from); }, [&] { return run.mount.stat(pair.to, last); })) {
+        return run.refuse(pair.from, "is the same file as " + pair.to);
+    }
     auto target = RemoteTarget::open(run.mount, pair.to, pair.existing);
     if (!run.note(pair.to, target)) return;
     if (!copy_bytes(run, *from, *target, pair, buffer)) return;
@@ -165,18 +182,9 @@ private:
         return Descend::yes;
     }
 
-    // True if a directory of the source is the one that the copy becomes. Inode numbers alone may be equal on two file systems;
-    // the times tell them apart, once they were the same before and after: files come into the copy meanwhile.
+    // True if a directory of the source is the one that the copy becomes. Files come into the copy meanwhile.
     bool is_target(const std::string& directory) {
-        constexpr int kTries = 100;
-        for (int i = 0; i < kTries; ++i) {
-            const auto before = run_.mount.stat(to_);
-            const auto there = run_.mount.stat(directory);
-            const auto after = run_.mount.stat(to_);
-            if (!before || !there || !after || before->ino != there->ino) return false;
-            if (is_one_file(*before, *after)) return is_one_file(*before, *there);
-        }
-        return true;
+        return lead_to_one_file([&] { return run_.mount.stat(to_); }, [&] { return run_.mount.stat(directory); });
     }
 
     void symlink(const Pair& pair) {
@@ -198,10 +206,10 @@ private:
 
     // Refuses what would remove the source to make the copy.
     bool is_same_name(const Pair& pair) {
-        const auto there = run_.mount.stat(pair.to, LastLink::keep);
-        if (!there || !is_one_file(*there, pair.attributes)) return false;
-        run_.refuse(pair.from, "is the same file as " + pair.to);
-        return true;
+        const auto stat_of = [&](const std::string& path) { return run_.mount.stat(path, LastLink::keep); };
+        const bool same = lead_to_one_file([&] { return stat_of(pair.from); }, [&] { return stat_of(pair.to); });
+        if (same) run_.refuse(pair.from, "is the same file as " + pair.to);
+        return same;
     }
 
     void set_attributes(const Pair& pair) {
@@ -235,14 +243,13 @@ void run_cp(Program& program, const CopyOptions& options) {
     options.operands.check(program);
     Destination destination(program, options.operands, is_remote_directory(program.mount(), options.operands.target()));
     CopyRun run(program, options);
-    for (const std::string& source : options.operands.sources()) {
-        if (program.stopping() || !run.is_free(destination, source)) continue;
+    run.each_source(destination, [&](const std::string& source) {
         if (options.recursive) {
             CopyWithin(run, source, destination.of(source)).tree();
         } else {
             copy_one(run, source, destination.of(source));
         }
-    }
+    });
     run.finish();
 }
 

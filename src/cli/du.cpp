@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // du.
 #include "commands.hpp"
+#include "hard_links.hpp"
 #include "json.hpp"
 #include "readable.hpp"
 #include "remote_walk.hpp"
 
 #include <limits>
 #include <set>
-#include <tuple>
 
 namespace vfsproto::cli {
 namespace {
@@ -66,7 +66,7 @@ private:
     // True for another name of a file that was met before.
     bool is_counted(const posix::Attributes& attributes) {
         if (posix::is_directory(attributes.mode) || attributes.nlink < 2) return false;
-        return !counted_.emplace(attributes.ino, attributes.ctime, attributes.ctimensec).second;
+        return !counted_.insert(identity_of(attributes, 0)).second;
     }
 
     std::uint64_t bytes_of(const posix::Attributes& attributes) const {
@@ -96,7 +96,7 @@ private:
     Program& program_;
     const UsageOptions& options_;
     std::vector<std::uint64_t> sums_;
-    std::set<std::tuple<std::uint64_t, std::uint64_t, std::uint32_t>> counted_;
+    std::set<FileIdentity> counted_;
     Json json_ = Json::array();
 };
 

@@ -2,6 +2,8 @@
 // Finds the names of a tree that are one file: the first name met is copied, the others become links to the copy.
 #pragma once
 
+#include "vfsproto/abi/attributes.hpp"
+
 #include <compare>
 #include <condition_variable>
 #include <cstdint>
@@ -24,6 +26,10 @@ struct FileIdentity {
     std::uint32_t ctime_nsec = 0;
     friend auto operator<=>(const FileIdentity&, const FileIdentity&) = default; // NOLINT(modernize-use-nullptr)
 };
+
+[[nodiscard]] inline FileIdentity identity_of(const abi::Attributes& attributes, std::uint64_t space) noexcept {
+    return {attributes.ino, space, attributes.size, attributes.ctime, attributes.ctimensec};
+}
 
 class HardLinks {
 public:

@@ -12,16 +12,6 @@ using vfsproto::test::Share;
 using Json = nlohmann::json;
 namespace fs = std::filesystem;
 
-namespace {
-
-struct stat status(const Share& share, const std::string& name) {
-    struct stat info{};
-    REQUIRE(::lstat((share.path() / name).c_str(), &info) == 0);
-    return info;
-}
-
-} // namespace
-
 TEST_CASE("mkdir, rmdir and rm make and remove", "[cli]") {
     const Share share(GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust));
     if (share.missing()) return;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+using vfsproto::test::contains;
 using vfsproto::test::Ran;
 using vfsproto::test::run_program;
 using vfsproto::test::Server;
@@ -18,8 +19,6 @@ const std::vector<std::string> kNames = {
     "=",     "!p", "p;q", "*",   "-rf", "--",    "---",  "--all", "-1",      "-",   "\\p",
     "#p",    "$p", "ls",  "rm",  "get", "xattr", "true", "@p",    "~",       "p\n", "\xff",
 };
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 std::vector<std::string> with(std::vector<std::string> words, const std::string& last) {
     words.push_back(last);

@@ -10,16 +10,6 @@
 using namespace vfsproto::test;
 namespace fs = std::filesystem;
 
-namespace {
-
-struct stat status(const Share& share, const std::string& name) {
-    struct stat info{};
-    REQUIRE(::lstat((share.path() / name).c_str(), &info) == 0);
-    return info;
-}
-
-} // namespace
-
 TEST_CASE("ls orders and picks names as ls(1) does", "[cli]") {
     const Share share(Server::embedded);
     fill(share, "t");

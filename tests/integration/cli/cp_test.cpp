@@ -10,18 +10,6 @@ using namespace vfsproto::test;
 using Json = nlohmann::json;
 namespace fs = std::filesystem;
 
-namespace {
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
-struct stat status(const Share& share, const std::string& name) {
-    struct stat info{};
-    REQUIRE(::lstat((share.path() / name).c_str(), &info) == 0);
-    return info;
-}
-
-} // namespace
-
 TEST_CASE("cp copies files and trees as cp(1) does", "[cli]") {
     const Share share(GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust));
     if (share.missing()) return;
@@ -77,6 +65,22 @@ TEST_CASE("cp reads and writes where the server's file system cannot copy", "[cl
     const RefusingHost host(std::string("copy_file_range=") + kExdev);
     CHECK(share.output({"cp", "file", "copy"}) == "");
     CHECK((share.read("copy") == share.read("file")));
+}
+
+TEST_CASE("cp does not believe a server that stops copying before the end", "[cli]") {
+    if (RefusingHost::missing()) return;
+    const Share share(Server::embedded);
+    std::string text;
+    while (text.size() < 3'000'000) text += std::to_string(text.size());
+    share.write("file", text);
+    share.write("long", std::string(5'000'000, 'x')); // of two names, so that it is written in place
+    fs::create_hard_link(share.path() / "long", share.path() / "again");
+    const RefusingHost host("copy_file_range=0");
+    for (const char* copy : {"new", "long"}) {
+        INFO(copy);
+        CHECK(share.output({"cp", "file", copy}) == "");
+        CHECK((share.read(copy) == text));
+    }
 }
 
 TEST_CASE("cp loses no file: none is copied onto itself, no tree into itself", "[cli]") {

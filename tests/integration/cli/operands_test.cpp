@@ -4,14 +4,13 @@
 
 #include <sys/stat.h>
 
+using vfsproto::test::contains;
 using vfsproto::test::Ran;
 using vfsproto::test::Server;
 using vfsproto::test::Share;
 namespace fs = std::filesystem;
 
 namespace {
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 void write(const fs::path& path, const std::string& text) { std::ofstream(path, std::ios::binary) << text; }
 

@@ -7,6 +7,8 @@
 #include "support/skip.hpp"
 #include "support/virtiofsd.hpp"
 
+#include <sys/stat.h>
+
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -15,6 +17,10 @@
 #include <vector>
 
 namespace vfsproto::test {
+
+[[nodiscard]] inline bool contains(std::string_view text, std::string_view part) {
+    return text.find(part) != std::string_view::npos;
+}
 
 enum class Server { embedded, virtiofsd, virtiofsd_rust };
 
@@ -80,5 +86,12 @@ private:
     ScratchDirectory scratch_;
     Server server_;
 };
+
+// Returns what lstat(2) says of a file of the share.
+[[nodiscard]] inline struct stat status(const Share& share, const std::string& name) {
+    struct stat info{};
+    REQUIRE(::lstat((share.path() / name).c_str(), &info) == 0);
+    return info;
+}
 
 } // namespace vfsproto::test
