@@ -5,6 +5,7 @@
 #include "local_target.hpp"
 #include "operands.hpp"
 #include "paths.hpp"
+#include "remote_temporaries.hpp"
 
 namespace vfsproto::cli {
 
@@ -70,13 +71,16 @@ private:
     // Puts the link in the place of what is there, in one step: the old file stays until then.
     Failure replace(const std::string& source, const std::string& to) {
         const std::string temporary = join(directory_name(to), temporary_name());
-        if (const Failure failure = make(source, temporary)) return failure;
+        note_remote_temporary(temporary);
+        if (const Failure failure = make(source, temporary)) {
+            settle_unmade_temporary(mount_, temporary, failure);
+            return failure;
+        }
         const Failure failure = mount_.rename(temporary, to);
-        if (!failure.happened() && options_.symbolic) return failure;
-        // Between two names of one file a rename does nothing: then this one is still there.
+        // Between two names of one file a rename does nothing: then the temporary name is still there.
         const CleaningUp more_time;
-        const Failure left = mount_.unlink(temporary);
-        return failure.happened() || left.error == Errno::enoent ? failure : left;
+        remove_remote_temporary(mount_, temporary);
+        return failure;
     }
 
     Program& program_;

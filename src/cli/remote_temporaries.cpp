@@ -18,19 +18,25 @@ RemoteTemporaries& remote_temporaries() {
 
 } // namespace
 
-posix::Expected<posix::File> make_remote_temporary(posix::Mount& mount, const std::string& path) {
+void note_remote_temporary(const std::string& path) {
     RemoteTemporaries& kept = remote_temporaries();
-    {
-        const std::lock_guard lock(kept.mutex);
-        kept.paths.push_back(path); // the answer may never come
-    }
+    const std::lock_guard lock(kept.mutex);
+    kept.paths.push_back(path);
+}
+
+posix::Expected<posix::File> make_remote_temporary(posix::Mount& mount, const std::string& path) {
+    note_remote_temporary(path); // the answer may never come
     namespace abi = wire::linux_abi;
     constexpr std::uint32_t kFlags = abi::kOWronly | abi::kOCreat | abi::kOExcl | abi::kONofollow;
     auto made = mount.open_file(path, kFlags, 0600);
-    if (made || made.failure().is_fatal()) return made;
-    const bool half_made = made.failure().error == wire::Errno::emfile || made.failure().error == wire::Errno::enfile;
-    half_made ? remove_remote_temporary(mount, path) : forget_remote_temporary(path);
+    if (!made) settle_unmade_temporary(mount, path, made.failure());
     return made;
+}
+
+void settle_unmade_temporary(posix::Mount& mount, const std::string& path, const posix::Failure& why) {
+    if (why.is_fatal()) return; // the answer was lost: it may be there
+    const bool half_made = why.error == wire::Errno::emfile || why.error == wire::Errno::enfile;
+    half_made ? remove_remote_temporary(mount, path) : forget_remote_temporary(path);
 }
 
 void remove_remote_temporary(posix::Mount& mount, const std::string& path) {

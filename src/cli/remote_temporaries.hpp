@@ -12,12 +12,16 @@ namespace vfsproto::cli {
 
 // All functions may be called by any thread.
 
-// Makes a new file that only its owner may read or write, open for writing. Until it is removed or renamed it may be left.
+// Called before something is made by this path. Until it is removed or renamed it may be left.
+void note_remote_temporary(const std::string& path);
+// Notes a path, and makes a new file there that only its owner may read or write, open for writing.
 [[nodiscard]] posix::Expected<posix::File> make_remote_temporary(posix::Mount& mount, const std::string& path);
 // Removes the file. One that the server does not remove stays among those that may be left.
 void remove_remote_temporary(posix::Mount& mount, const std::string& path);
 // Called when the file was renamed.
 void forget_remote_temporary(const std::string& path) noexcept;
+// Called when nothing could be made by this path. A server without descriptors may have made it all the same.
+void settle_unmade_temporary(posix::Mount& mount, const std::string& path, const posix::Failure& why);
 // Takes the paths of all that may be left, so that they are told once.
 [[nodiscard]] std::vector<std::string> take_remote_temporaries();
 
