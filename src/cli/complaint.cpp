@@ -22,7 +22,7 @@ Named named_commands(const CLI::App& program) {
     return named;
 }
 
-// "xattr get"; empty for the program itself.
+// Returns the words of a command, "xattr get"; nothing for the program itself.
 std::string name_of(const Named& named) {
     std::string name;
     for (std::size_t i = 1; i < named.size(); ++i) name.append(i == 1 ? "" : " ").append(named[i]->get_name());

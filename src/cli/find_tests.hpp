@@ -2,7 +2,6 @@
 // The tests of find: "-name '*.c' -type f -size +1M". All of them have to hold.
 #pragma once
 
-#include "moment.hpp"
 #include "program.hpp"
 #include "remote_walk.hpp"
 

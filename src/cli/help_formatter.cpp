@@ -18,7 +18,7 @@ std::string upper(std::string text) {
     return text;
 }
 
-// "[PATH]...", "SOURCE"
+// Returns an argument as the usage line shows it: "[PATH]...", "SOURCE".
 std::string usage_of(const CLI::Option& option) {
     if (!option.get_option_text().empty()) return option.get_option_text();
     std::string usage = upper(option.get_name());
@@ -27,7 +27,7 @@ std::string usage_of(const CLI::Option& option) {
     return many ? usage + "..." : usage;
 }
 
-// "-a, --all", "    --trace FILE": the long names stand in one column.
+// Returns the names of an option, the long ones in one column: "-a, --all", "    --trace FILE".
 std::string names_of(const CLI::Option& option) {
     if (is_positional(option)) {
         return option.get_option_text().empty() ? upper(option.get_name()) : option.get_option_text();

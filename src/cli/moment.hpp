@@ -14,10 +14,10 @@ struct Moment {
     friend bool operator==(const Moment&, const Moment&) = default;
 };
 
-// "2024-05-31", "2024-05-31 17:04", "2024-05-31T17:04:09.25 +0200" or "…Z", "@1717167849.25": dates of date(1) that mean one
-// thing only. Local time without a zone. Nothing when `text` is none of these.
+// Reads those dates of date(1) that mean one thing only: "2024-05-31", "2024-05-31 17:04", "2024-05-31T17:04:09.25 +0200" or
+// "…Z", "@1717167849.25". Without a zone it is local time. Returns nothing when `text` is none of these.
 [[nodiscard]] std::optional<Moment> parse_date(const std::string& text);
-// "[[CC]YY]MMDDhhmm[.ss]", local time, as "touch -t" takes it.
+// Reads "[[CC]YY]MMDDhhmm[.ss]", local time, as "touch -t" takes it. Returns nothing when `text` is no such time.
 [[nodiscard]] std::optional<Moment> parse_stamp(const std::string& text);
 
 } // namespace vfsproto::cli

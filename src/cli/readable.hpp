@@ -15,7 +15,7 @@ namespace vfsproto::cli {
 [[nodiscard]] std::string readable_size(std::uint64_t bytes);
 
 enum class Thousand : std::uint16_t { binary = 1024, decimal = 1000 };
-// "1023", "1.1K", "23M", rounded up, as "ls -h" and "df -h" show a size; with decimal thousands "1.1k", "24M".
+// Returns a size rounded up, as "ls -h" and "df -h" show it: "1023", "1.1K", "23M"; with decimal thousands "1.1k", "24M".
 [[nodiscard]] std::string short_size(std::uint64_t bytes, Thousand thousand = Thousand::binary);
 
 } // namespace vfsproto::cli

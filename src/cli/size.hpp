@@ -8,7 +8,8 @@
 
 namespace vfsproto::cli {
 
-// "512", "4K", "1MiB" in powers of 1024, "2GB" in powers of 1000, as truncate(1) takes them. Nothing when `text` is no size.
+// Reads a size as truncate(1) does: "512", "4K", "1MiB" in powers of 1024, "2GB" in powers of 1000. Returns nothing when `text`
+// is no size.
 [[nodiscard]] std::optional<std::uint64_t> parse_size(std::string_view text);
 
 } // namespace vfsproto::cli

@@ -23,8 +23,8 @@ std::optional<std::uint64_t> Channel::progress() {
         channel.shared_lane_.mutex().assert_held();
         channel.probing_ = false;
     };
-    shared_lane_.start(probe_, own_caller(), wire::kRootNodeId);
     const SharedLane::Lock lock(shared_lane_);
+    shared_lane_.start_locked(probe_, own_caller(), wire::kRootNodeId);
     shared_lane_.publish();
     return finished;
 }

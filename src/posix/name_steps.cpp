@@ -72,8 +72,7 @@ template <class Op> void MakeSteps<Op>::walked() {
     if (looks_) return finish(Errno::eexist);
     if (Failure why = check_makeable(at_)) return finish(why);
     if constexpr (MakeSteps::kTellsGroup) {
-        const MakerGroup group = maker_group(context_);
-        if (group.depends_on_directory()) make_.extensions.group = group.of(at_.attributes());
+        make_.extensions.group = maker_group(context_).of(at_.attributes());
     }
     if (at_.must_be_directory() && !std::is_same_v<Op, client::MakeDirectory>) {
         // "new/" can only be a directory: ENOENT, unless there is something already.

@@ -47,7 +47,7 @@ void OpenSteps::handle_walked(const Failure& why) {
         return fail(uncreated_.error == Errno::eexist ? why : uncreated_);
     }
     if (walking_ == Walking::to_parent) {
-        if (maker_.depends_on_directory()) group_ = maker_.of(path_.attributes());
+        group_ = maker_.of(path_.attributes());
         return want_create();
     }
     if (walking_ == Walking::to_last && !path_.found_link()) {

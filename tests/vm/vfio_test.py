@@ -248,6 +248,7 @@ class Removable(VmCase):
             os.unlink(left)
         job = self.vm.start("vfsproto --device vfio:auto --silence 3 bench --op randread --bs 64k --size 4m --iodepth 16 --seconds 3000")
         while not any(os.path.getsize(file) == 4 << 20 for file in glob.glob(files)):
+            self.assertIsNone(job.status, job.stderr)
             self.vm.check("usleep 10000")
         return job
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Requests of one session on behalf of several callers.
+#include "support/skip.hpp"
 #include "unit/posix/mounted.hpp"
 
 #include "vfsproto/posix/async_mount.hpp"
@@ -9,9 +10,7 @@
 
 #include <unistd.h>
 
-#include <algorithm>
 #include <filesystem>
-#include <fstream>
 
 namespace asio = boost::asio;
 using namespace vfsproto;
@@ -36,14 +35,12 @@ Credentials somebody(std::vector<std::uint32_t> groups = {}) {
     return {.caller = {kUser, kGroup, 1}, .umask = 077, .groups = std::move(groups)};
 }
 
-// A directory that kSharedGroup may write to, and nobody else but its owner, root.
-template <class Over> void make_shared_directory(Over& over) {
+// Makes a directory that kSharedGroup may write to, and nobody else but its owner, root.
+void make_shared_directory(OverDirectory& over) {
     succeeds(over->mkdir("/shared"));
     succeeds(over->chown("/shared", 0, kSharedGroup));
     succeeds(over->chmod("/shared", 0770));
-    if constexpr (std::is_same_v<Over, OverDirectory>) {
-        std::filesystem::permissions(over.directory.path(), std::filesystem::perms(0755));
-    }
+    std::filesystem::permissions(over.directory.path(), std::filesystem::perms(0755));
 }
 
 // A file system that notes who reads.
@@ -63,7 +60,7 @@ public:
 
 TEMPLATE_TEST_CASE("two callers of one session make files of their own, each with its umask", "[credentials]",
                    OverMemfs, OverDirectory) {
-    if (::geteuid() != 0) return;
+    if (::geteuid() != 0) return test::skip("only root acts for others");
     TestType over;
     succeeds(over->mkdir("/open"));
     succeeds(over->chmod("/open", 0777));
@@ -92,7 +89,7 @@ TEST_CASE("what one caller opened is read by another, who is named in the reques
     File file = value_of(mount->open_file("/file", kORdonly));
     auto other = mount->acting_for(somebody());
     std::vector<std::byte> bytes(16);
-    // The short way, and the way of many pieces.
+    // One request carries it here, and below there is room for several.
     CHECK(value_of(other->read(file, bytes, 0)) == 7);
     CHECK(fs.last.uid == kUser);
     CHECK(fs.last.gid == kGroup);
@@ -127,7 +124,7 @@ TEST_CASE("the session ends with the last of its mounts", "[credentials]") {
 
 // Linux fs/fuse/dir.c: get_create_supp_group().
 TEST_CASE("a supplementary group lets its members make files in its directory", "[credentials]") {
-    if (::geteuid() != 0) return;
+    if (::geteuid() != 0) return test::skip("only root acts for others");
     OverDirectory over;
     make_shared_directory(over);
     auto stranger = over->acting_for(somebody({kSharedGroup + 1}));

@@ -20,7 +20,8 @@ public:
     [[nodiscard]] bool depends_on_directory() const noexcept {
         return !who_.groups.empty() && params_.flags.has(wire::InitFlag::create_supp_group);
     }
-    // Returns the group of the directory if the caller is in it by a supplementary group alone; else kNoGroup.
+    // Returns the group of the directory if the caller is in it by a supplementary group alone; else kNoGroup, as always when
+    // it does not depend on the directory.
     [[nodiscard]] std::uint32_t of(const wire::Attr& directory) const noexcept {
         const bool listed = std::find(who_.groups.begin(), who_.groups.end(), directory.gid) != who_.groups.end();
         const bool matters = depends_on_directory() && listed && directory.gid != who_.caller.gid;
