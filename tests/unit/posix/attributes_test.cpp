@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Attributes of files and of the file system, on both embedded file systems.
+#include "support/skip.hpp"
 #include "unit/posix/mounted.hpp"
 
 #include <unistd.h>
