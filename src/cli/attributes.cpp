@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The commands chmod, chown, truncate and sync are here; touch is in touch.cpp.
 #include "commands.hpp"
+#include "json.hpp"
 #include "mode.hpp"
 #include "owner.hpp"
 #include "remote_walk.hpp"
@@ -29,7 +30,8 @@ void change_mode(Program& program, const Visited& file, const ModeChange& change
     in.valid = wire::kSetattrMode;
     in.mode = abi::file_type(file.attributes.mode) | change.apply(file.attributes.mode);
     const auto last = file.level == 0 ? posix::LastLink::follow : posix::LastLink::keep;
-    static_cast<void>(program.succeeded(file.path, program.mount().set_attributes(file.path, in, last)));
+    if (program.succeeded(file.path, program.mount().set_attributes(file.path, in, last)))
+        print_done(program, file.path);
 }
 
 void run_chmod(Program& program, const ModeOptions& options) {
@@ -57,7 +59,8 @@ void run_chown(Program& program, const OwnerOptions& options) {
     // Links are never followed with -R, as chown(1) has it.
     const auto last = options.no_follow || options.recursive ? posix::LastLink::keep : posix::LastLink::follow;
     const auto change = [&](const std::string& path) {
-        static_cast<void>(program.succeeded(path, program.mount().chown(path, owner->uid, owner->gid, last)));
+        const Failure failure = program.mount().chown(path, owner->uid, owner->gid, last);
+        if (program.succeeded(path, failure)) print_done(program, path);
     };
     const Visitor visitor{[&](const Visited& file) {
                               change(file.path);
@@ -93,11 +96,14 @@ void run_truncate(Program& program, const TruncateOptions& options) {
     const auto size = parse_size(options.size);
     if (!size) program.refuse(options.size, "this is no size: say 512, 4K or 1GiB");
     for (const std::string& path : options.paths) {
-        static_cast<void>(program.succeeded(path, truncate(program.mount(), path, *size, options.no_create)));
+        const Failure failure = truncate(program.mount(), path, *size, options.no_create);
+        if (program.succeeded(path, failure)) print_done(program, path);
     }
 }
 
-void run_sync(Program& program) { static_cast<void>(program.succeeded("/", program.mount().sync())); }
+void run_sync(Program& program) {
+    if (program.succeeded("/", program.mount().sync())) print_done(program, "/");
+}
 
 } // namespace
 

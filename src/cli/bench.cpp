@@ -112,9 +112,9 @@ BenchResult run_bench(posix::Mount& mount, const BenchOptions& given) {
     Scratch scratch(mount, options);
     BenchTarget target;
     if (options.path.empty()) {
-        result.failed_at = "making its file";
-        if (result.failure = scratch.make(); result.failure.happened()) return result;
-        target.path = scratch.path();
+        result.failure = scratch.make();
+        target.path = result.failed_at = scratch.path();
+        if (result.failure.happened()) return result;
     } else {
         target.path = options.path;
         const auto attributes = mount.stat(target.path);

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The bytes of files on standard output. With --json they are gathered, and each file becomes an object.
+// The bytes of files on standard output. With --json each piece of a file is a line, so that no file has to fit into memory.
 #pragma once
 
-#include "json.hpp"
 #include "program.hpp"
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace vfsproto::cli {
@@ -16,33 +17,27 @@ class BytesOutput {
 public:
     explicit BytesOutput(Program& program) : program_(program) {}
 
-    // Takes the next bytes of the file that is under way.
-    void take(std::span<const std::byte> bytes) {
-        if (program_.wants_json()) {
-            gathered_.insert(gathered_.end(), bytes.begin(), bytes.end());
-        } else {
-            program_.out().write(bytes);
-        }
-    }
-    // The file under way has ended; the next bytes are another's.
-    void end_file(const std::string& path) {
-        if (!program_.wants_json()) return;
-        Json object;
-        add_name(object, "path", path);
-        object.set("size", gathered_.size());
-        add_bytes(object, "data", gathered_);
-        files_.push_back(object);
-        gathered_.clear();
-    }
-    // All files have ended.
-    void finish() {
-        if (program_.wants_json()) print_json(program_, files_);
-    }
+    // The bytes that follow are those of this file from `offset` on.
+    void start(std::string_view path, std::uint64_t offset);
+    // Takes the next bytes. Throws as Program::check().
+    void take(std::span<const std::byte> bytes);
+    // Says that all of the part that was asked for has come. Not called where reading failed.
+    void end();
 
 private:
+    // Says whether more follows.
+    enum class Piece : std::uint8_t { inner, last };
+
+    // The text of the pieces of one file, put together, is base64 again: each but the last has a multiple of three bytes.
+    static constexpr std::size_t kGroup = 3;
+    static constexpr std::size_t kMost = kGroup << 16; // bytes of one piece
+
+    void print(std::span<const std::byte> bytes, Piece piece);
+
     Program& program_;
-    std::vector<std::byte> gathered_;
-    Json files_ = Json::array();
+    std::string path_;
+    std::uint64_t offset_ = 0;    // of what was not printed yet
+    std::vector<std::byte> held_; // less than a group
 };
 
 } // namespace vfsproto::cli

@@ -28,7 +28,6 @@ public:
 
     void run(const std::vector<std::string>& paths) {
         for (const std::string& path : paths) show(path);
-        out_.finish();
     }
 
 private:
@@ -37,6 +36,7 @@ private:
         if (!reader_.open(path)) return;
         const std::uint64_t size = reader_.size();
         std::uint64_t at = 0;
+        out_.start(path, at);
         for (;;) {
             // One byte more than there should be: then a short answer says that this was all. Files of /proc tell a size
             // of 0 and end with the first answer, so that it must have room for all of it.
@@ -44,26 +44,27 @@ private:
             const std::uint64_t wanted = std::max<std::uint64_t>(rest, kLeastPiece);
             const auto piece = buffer().first(std::min<std::uint64_t>(kBufferSize, wanted));
             const auto count = program_.mount().read(reader_.file(), piece, at);
-            if (!program_.succeeded(path, count)) break;
+            if (!program_.succeeded(path, count)) return;
             out_.take(piece.first(*count));
             at += *count;
             if (*count == 0 || (*count < piece.size() && at == size)) break;
         }
-        out_.end_file(path);
+        out_.end();
     }
 
     void show_input() {
         std::array<std::byte, std::size_t{64} << 10>
             piece; // NOLINT(cppcoreguidelines-pro-type-member-init): read(2) fills it
+        out_.start("-", 0);
         for (;;) {
             const ssize_t count = read_input(piece);
             if (count < 0 && interrupted()) break;
-            if (count < 0) return program_.report("standard input", local_failure(errno));
+            if (count < 0) return program_.report(Subject::other("standard input"), local_failure(errno));
             if (count == 0) break;
             out_.take(std::span(piece).first(static_cast<std::size_t>(count)));
         }
         program_.check();
-        out_.end_file("-");
+        out_.end();
     }
 
     static ssize_t read_input(std::span<std::byte> piece) {
@@ -77,7 +78,7 @@ private:
     std::span<std::byte> buffer() {
         if (!registered_.bytes().empty()) return registered_.bytes();
         auto allocated = program_.mount().allocate(kBufferSize);
-        if (!program_.succeeded("a buffer", allocated)) throw Leave{ExitCode::failed};
+        if (!program_.succeeded(Subject::other("a buffer"), allocated)) throw Leave{ExitCode::failed};
         registered_ = std::move(*allocated);
         return registered_.bytes();
     }

@@ -284,6 +284,11 @@ std::vector<std::string> CommandLine::words_of(int argc, char** argv) const {
 CommandLine::Parsed CommandLine::parse(int argc, char** argv) {
     std::vector<std::string> words = words_of(argc, argv);
     app_->footer(program_footer_);
+    const auto refuse = [this](Complaint complaint) {
+        command_ = std::move(complaint.command);
+        text_ = std::move(complaint.text);
+        return Parsed::wrong;
+    };
     try {
         app_->parse(words);
         return Parsed::command;
@@ -293,11 +298,10 @@ CommandLine::Parsed CommandLine::parse(int argc, char** argv) {
         text_ = text.str();
         return Parsed::told;
     } catch (const UnknownOption& unknown) {
-        text_ = complaint(*app_, unknown);
+        return refuse(complaint(*app_, unknown));
     } catch (const CLI::ParseError& wrong) {
-        text_ = complaint(*app_, wrong);
+        return refuse(complaint(*app_, wrong));
     }
-    return Parsed::wrong;
 }
 
 } // namespace vfsproto::cli

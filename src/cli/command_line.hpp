@@ -112,10 +112,12 @@ public:
     [[nodiscard]] CommandLevel commands() noexcept;
 
     enum class Parsed : std::uint8_t { command, told, wrong };
-    // Fills the variables and calls what was chosen. text() is the help or the version that was asked for, or one line of what
-    // is wrong.
+    // Fills the variables and calls what was chosen. text() is the help or the version that was asked for, or what is wrong with
+    // command().
     [[nodiscard]] Parsed parse(int argc, char** argv);
     [[nodiscard]] const std::string& text() const noexcept { return text_; }
+    // Returns the command whose line is wrong; empty where none is named.
+    [[nodiscard]] const std::string& command() const noexcept { return command_; }
 
 private:
     // Returns the words of the line, the last one first, protected from the parser.
@@ -124,6 +126,7 @@ private:
     std::unique_ptr<CLI::App> app_;
     Rewrites rewrites_;
     const char* program_footer_;
+    std::string command_;
     std::string text_;
 };
 

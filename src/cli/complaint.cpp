@@ -29,11 +29,10 @@ std::string name_of(const Named& named) {
     return name;
 }
 
-// Puts the command before what is wrong, and how to get its help behind it.
+// Puts how to get the command's help behind what is wrong.
 std::string with_help(const Named& named, std::string_view what) {
     const std::string name = name_of(named);
-    return fmt::format("{}{}{} ('vfsproto{}{} --help' says more)", name, name.empty() ? "" : ": ", what,
-                       name.empty() ? "" : " ", name);
+    return fmt::format("{} ('vfsproto{}{} --help' says more)", what, name.empty() ? "" : " ", name);
 }
 
 std::string suggestion(const std::string& word) {
@@ -99,14 +98,7 @@ std::string mismatch(const Named& named, const std::string& text) {
     return with_help(named, "--" + text.substr(0, text.find(' ')) + " takes no value");
 }
 
-} // namespace
-
-std::string complaint(const CLI::App& program, const UnknownOption& unknown) {
-    return unknown_option(named_commands(program), unknown.word);
-}
-
-std::string complaint(const CLI::App& program, const CLI::ParseError& error) {
-    const Named named = named_commands(program);
+std::string text_of(const CLI::App& program, const Named& named, const CLI::ParseError& error) {
     const bool is_extra = dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr;
     const bool is_missing = dynamic_cast<const CLI::RequiredError*>(&error) != nullptr;
     if ((is_extra || is_missing) && named.back()->get_require_subcommand_min() > 0) {
@@ -118,6 +110,18 @@ std::string complaint(const CLI::App& program, const CLI::ParseError& error) {
     if (dynamic_cast<const CLI::ExcludesError*>(&error) != nullptr) return excluded(named);
     if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr) return mismatch(named, error.what());
     return with_help(named, error.what());
+}
+
+} // namespace
+
+Complaint complaint(const CLI::App& program, const UnknownOption& unknown) {
+    const Named named = named_commands(program);
+    return {name_of(named), unknown_option(named, unknown.word)};
+}
+
+Complaint complaint(const CLI::App& program, const CLI::ParseError& error) {
+    const Named named = named_commands(program);
+    return {name_of(named), text_of(program, named, error)};
 }
 
 } // namespace vfsproto::cli

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// These functions say what is wrong with a command line, in one line, and what to do. This header sees the parser's library.
+// These functions say what is wrong with a command line, and what to do. This header sees the parser's library.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -13,7 +13,12 @@ struct UnknownOption {
     std::string word;
 };
 
-[[nodiscard]] std::string complaint(const CLI::App& program, const UnknownOption& unknown);
-[[nodiscard]] std::string complaint(const CLI::App& program, const CLI::ParseError& error);
+struct Complaint {
+    std::string command; // "xattr get"; empty where the line names none
+    std::string text;
+};
+
+[[nodiscard]] Complaint complaint(const CLI::App& program, const UnknownOption& unknown);
+[[nodiscard]] Complaint complaint(const CLI::App& program, const CLI::ParseError& error);
 
 } // namespace vfsproto::cli

@@ -33,6 +33,16 @@ void CopyRun::fail(const std::string& path, const posix::Failure& failure) {
     program.report(path, failure);
 }
 
+void CopyRun::copied(std::atomic<std::uint64_t>& count, const Copied& what) {
+    ++count;
+    if (!program.wants_json()) return;
+    Json line;
+    line.set("type", what.type);
+    add_text(line, "path", what.path);
+    add_text(line, "target", what.target);
+    program.put_lines(line.dump() + '\n');
+}
+
 bool CopyRun::copy(Side from, Side to, const posix::Attributes& attributes, std::span<std::byte> buffer) {
     progress.expect(attributes.blocks * 512 < attributes.size ? attributes.blocks * 512 : attributes.size);
     const auto result = copy_contents(from.contents, to.contents, {attributes.size, attributes.blocks}, buffer,
@@ -58,11 +68,11 @@ bool CopyRun::settle(const std::string& path, const posix::Failure& kept) {
     }
     const std::lock_guard lock(warned_mutex);
     if (!warned.insert(kept.error).second) return true;
-    const std::string why = kept.text() + ": attributes cannot be kept there; this is said once";
+    const char* const why = "attributes cannot be kept there; this is said once";
     if (options.preserve || options.xattrs) {
-        program.report(path, why);
+        program.report(path, kept, why);
     } else {
-        program.warn(path, why);
+        program.warn(path, kept, why);
     }
     return true;
 }
@@ -95,7 +105,7 @@ Xattrs CopyRun::unopened_xattrs_of(const std::string& remote, std::uint32_t mode
 void CopyRun::without_hard_links(const std::string& path, const posix::Failure& why) {
     const std::lock_guard lock(warned_mutex);
     if (std::exchange(warned_of_links, true)) return;
-    program.warn(path, why.text() + ": no hard links there, each name becomes a file; this is said once");
+    program.warn(path, why, "no hard links there, each name becomes a file; this is said once");
 }
 
 bool CopyRun::wants_node(const std::string& path, std::uint32_t mode) {
@@ -117,7 +127,9 @@ void CopyRun::finish() {
         sums.set("special_files", tally.special_files.load());
         sums.set("bytes", progress.bytes());
         sums.set("failed", tally.failed.load());
-        print_json(program, sums);
+        Json line;
+        line.set("copied", sums);
+        print_json(program, line);
     }
     program.check();
 }

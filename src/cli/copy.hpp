@@ -56,6 +56,17 @@ public:
         ++tally.failed;
         program.report(path, why);
     }
+    void refuse(const std::string& path, const posix::Failure& failure, std::string_view advice) {
+        ++tally.failed;
+        program.report(path, failure, advice);
+    }
+    struct Copied {
+        std::string_view type; // as type_name() has it, or "hard link"
+        const std::string& path;
+        const std::string& target;
+    };
+    // Counts one thing that was copied. With --json it becomes a line. Any thread.
+    void copied(std::atomic<std::uint64_t>& count, const Copied& what);
     // Calls `copy` with each source of the line that is to become a file of its own, until the program is to stop.
     template <class Copy> void each_source(Destination& destination, Copy&& copy) {
         for (const std::string& source : options.operands.sources()) {

@@ -3,6 +3,7 @@
 #include "copy.hpp"
 #include "interrupt.hpp"
 #include "local_directory.hpp"
+#include "mode.hpp"
 #include "paths.hpp"
 #include "remote_target.hpp"
 #include "remote_tree.hpp"
@@ -142,7 +143,7 @@ private:
         if (!run_.note(remote, made)) return;
         if (!note_target(remote)) return;
         if (is_target(info, (*fd)->get())) return say_same(top->local, remote);
-        ++run_.tally.directories;
+        run_.copied(run_.tally.directories, {"directory", top->local, remote});
         top->remote = remote;
         top->age = *made ? Age::fresh : Age::old;
         top->attributes = attributes_of(info);
@@ -219,7 +220,7 @@ private:
         sent->age = *made ? Age::fresh : Age::old;
         sent->attributes = found.attributes;
         sent->has_attributes = true;
-        ++run_.tally.directories;
+        run_.copied(run_.tally.directories, {"directory", sent->local, sent->remote});
         list(sent);
     }
 
@@ -282,7 +283,7 @@ private:
         const Source source{fd.get(), local, found.attributes};
         if (!finish(run, source, *target, found.remote)) return false;
         if (!run.note(found.remote, target->commit())) return false;
-        ++run.tally.files;
+        run.copied(run.tally.files, {"file", local, found.remote});
         run.progress.file_done();
         return true;
     }
@@ -299,7 +300,7 @@ private:
             run_.without_hard_links(found.remote, failure);
             return false;
         }
-        ++run_.tally.hard_links;
+        run_.copied(run_.tally.hard_links, {"hard link", found.local(), found.remote});
         return true;
     }
 
@@ -311,7 +312,7 @@ private:
         if (length < 0) return run_.fail(found.local(), local_failure(errno));
         target.resize(static_cast<std::size_t>(length));
         if (!run_.note(found.remote, make_remote_symlink(run_.mount, found.remote, target))) return;
-        ++run_.tally.symlinks;
+        run_.copied(run_.tally.symlinks, {"symlink", found.local(), found.remote});
         set_attributes_of(found, (*parent)->get());
     }
 
@@ -321,7 +322,7 @@ private:
         if (!run_.note(found.parent->local, parent)) return;
         const std::uint32_t mode = node_mode(found.attributes.mode, run_.keeping);
         if (!run_.note(found.remote, make_remote_node(run_.mount, found.remote, mode, found.attributes.rdev))) return;
-        ++run_.tally.special_files;
+        run_.copied(run_.tally.special_files, {type_name(mode), found.local(), found.remote});
         set_attributes_of(found, (*parent)->get());
     }
 
@@ -362,7 +363,7 @@ void copy_from(CopyRun& run, int fd, const std::string& local, const std::string
         if (!finished) return;
     }
     if (!run.note(remote, target->commit())) return;
-    ++run.tally.files;
+    run.copied(run.tally.files, {"file", local, remote});
 }
 
 FileDescriptor inherited_input() { return FileDescriptor(::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1)); }
@@ -380,7 +381,7 @@ void put_file(CopyRun& run, const std::string& local, const std::string& remote)
     const int looked = standard_input ? ::fstat(STDIN_FILENO, &info) : ::stat(local.c_str(), &info);
     if (looked != 0) return run.fail(local, local_failure(errno));
     if (S_ISDIR(info.st_mode)) {
-        return run.refuse(local, Failure(Errno::eisdir).text() + ": put -r copies directories");
+        return run.refuse(local, Errno::eisdir, "put -r copies directories");
     }
     run.workers.give([&run, local, remote, standard_input](std::span<std::byte> buffer) {
         const FileDescriptor fd = standard_input ? inherited_input() : open_source(local);

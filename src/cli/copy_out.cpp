@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // get: from the device to this host.
 #include "copy.hpp"
+#include "each_entry.hpp"
 #include "local_directory.hpp"
 #include "local_target.hpp"
+#include "mode.hpp"
 #include "paths.hpp"
 #include "same_place.hpp"
 
@@ -132,9 +134,13 @@ private:
     }
 
     void list(const std::shared_ptr<Filled>& into, const std::string& remote) {
-        auto entries = run_.mount.list(remote);
-        if (!run_.note(remote, entries)) return;
-        for (posix::DirectoryEntry& entry : *entries) {
+        const auto take_all = [&](std::vector<posix::DirectoryEntry>& entries) { take_entries(into, remote, entries); };
+        run_.note(remote, each_entry(run_.mount, remote, client::DirectoryFormat::direntpluses, take_all));
+    }
+
+    void take_entries(const std::shared_ptr<Filled>& into, const std::string& remote,
+                      std::vector<posix::DirectoryEntry>& entries) {
+        for (posix::DirectoryEntry& entry : entries) {
             if (run_.program.stopping()) return;
             Found found{into, std::move(entry.name), {}, entry.attributes};
             found.remote = join(remote, found.name);
@@ -185,7 +191,7 @@ private:
         filled->relative = found.relative();
         filled->attributes = found.attributes;
         filled->has_attributes = true;
-        ++run_.tally.directories;
+        run_.copied(run_.tally.directories, {"directory", filled->remote, filled->local});
         if (target_directory_ == nullptr) target_directory_ = filled;
         list(filled, found.remote);
     }
@@ -234,7 +240,7 @@ private:
         if (!run.copy({from, found.remote}, {to, local}, found.attributes, buffer)) return false;
         if (!finish(run, {found.remote, local}, *target, found.attributes)) return false;
         if (!run.note(local, target->commit())) return false;
-        ++run.tally.files;
+        run.copied(run.tally.files, {"file", found.remote, local});
         run.progress.file_done();
         return true;
     }
@@ -251,7 +257,7 @@ private:
             run_.without_hard_links(found.local(), failure);
             return false;
         }
-        ++run_.tally.hard_links;
+        run_.copied(run_.tally.hard_links, {"hard link", found.remote, found.local()});
         return true;
     }
 
@@ -269,7 +275,7 @@ private:
         const auto parent = found.parent->directory->open();
         if (!run_.note(found.parent->local, parent)) return;
         if (!run_.note(found.local(), make_symlink((*parent)->get(), found.name, *target))) return;
-        ++run_.tally.symlinks;
+        run_.copied(run_.tally.symlinks, {"symlink", found.remote, found.local()});
         set_attributes_of(found, (*parent)->get());
     }
 
@@ -280,7 +286,7 @@ private:
         const std::uint32_t mode = node_mode(found.attributes.mode, run_.keeping);
         const Failure failure = make_node((*parent)->get(), found.name, mode, found.attributes.rdev);
         if (!run_.note(found.local(), failure)) return;
-        ++run_.tally.special_files;
+        run_.copied(run_.tally.special_files, {type_name(mode), found.remote, found.local()});
         set_attributes_of(found, (*parent)->get());
     }
 
@@ -299,15 +305,20 @@ private:
     std::shared_ptr<Filled> target_directory_;
 };
 
+bool is_standard_output(const std::string& local) {
+    if (local == "-") return true;
+    struct stat there{};
+    struct stat out{};
+    return ::stat(local.c_str(), &there) == 0 && ::fstat(STDOUT_FILENO, &out) == 0 && out.st_dev == there.st_dev &&
+           out.st_ino == there.st_ino;
+}
+
 // Opens what the user named as the target of one file. Links are followed.
 posix::Expected<LocalTarget> open_target(FileDescriptor& directory, const std::string& local) {
     struct stat there{};
-    struct stat out{};
-    const bool exists = local != "-" && ::stat(local.c_str(), &there) == 0;
-    if (local == "-") return LocalTarget::inherited(STDOUT_FILENO);
-    if (exists && ::fstat(STDOUT_FILENO, &out) == 0 && out.st_dev == there.st_dev && out.st_ino == there.st_ino) {
-        return LocalTarget::inherited(STDOUT_FILENO); // /dev/stdout: what was written before is not lost
-    }
+    // /dev/stdout is not opened again: what was written before is not lost.
+    if (is_standard_output(local)) return LocalTarget::inherited(STDOUT_FILENO);
+    const bool exists = ::stat(local.c_str(), &there) == 0;
     if (exists && !S_ISREG(there.st_mode)) return LocalTarget::open_special(local);
     std::string path = local;
     if (struct stat link{}; ::lstat(local.c_str(), &link) == 0 && S_ISLNK(link.st_mode)) {
@@ -334,7 +345,7 @@ void copy_to(CopyRun& run, const posix::Attributes& attributes, const std::strin
     if (!run.copy({from, remote}, {to, local}, attributes, buffer)) return;
     if (target->is_regular() && !finish(run, {remote, local}, *target, attributes)) return;
     if (!run.note(local, target->commit())) return;
-    ++run.tally.files;
+    run.copied(run.tally.files, {"file", remote, local});
 }
 
 // Copies one file to where the user says, links followed on both sides.
@@ -342,7 +353,7 @@ void get_file(CopyRun& run, const std::string& remote, const std::string& local)
     const auto attributes = run.mount.stat(remote);
     if (!run.note(remote, attributes)) return;
     if (posix::is_directory(attributes->mode)) {
-        return run.refuse(remote, Failure(Errno::eisdir).text() + ": get -r copies directories");
+        return run.refuse(remote, Errno::eisdir, "get -r copies directories");
     }
     if (!posix::is_regular(attributes->mode)) return run.refuse(remote, "not a regular file: get -r copies those");
     struct stat there{};
@@ -364,6 +375,9 @@ posix::Expected<bool> is_local_directory(const std::string& path) {
 
 void run_get(Program& program, const CopyOptions& options) {
     options.operands.check(program);
+    if (program.wants_json() && is_standard_output(options.operands.target())) {
+        program.refuse(options.operands.target(), "the lines of --json go there: cat writes files to standard output");
+    }
     Destination destination(program, options.operands, is_local_directory(options.operands.target()));
     CopyRun run(program, options);
     const mode_t umask = options.recursive ? ::umask(0) : 0; // special files get their modes when they are made

@@ -2,6 +2,7 @@
 // cp: from one place of the device to another. The server copies the bytes of a file itself where it can.
 #include "copy.hpp"
 #include "interrupt.hpp"
+#include "mode.hpp"
 #include "paths.hpp"
 #include "remote_target.hpp"
 #include "remote_tree.hpp"
@@ -75,7 +76,7 @@ bool copy_bytes(CopyRun& run, const posix::File& from, const RemoteTarget& targe
     if (target.is_regular()) {
         const Copied copied = copy_by_server(run, from, target.file(), pair);
         if (copied != Copied::nothing) return copied == Copied::all;
-        // What it did copy may be more than there is by now.
+        // The server may have copied more than there is by now.
         if (!run.note(pair.to, run.mount.truncate(target.file(), 0))) return false;
     }
     RemoteContents source(run.mount, from, Kind::regular);
@@ -109,7 +110,7 @@ void copy_file(CopyRun& run, const Pair& pair, std::span<std::byte> buffer) {
     if (!copy_bytes(run, *from, *target, pair, buffer)) return;
     if (target->is_regular() && !finish(run, *target, pair)) return;
     if (!run.note(pair.to, target->commit())) return;
-    ++run.tally.files;
+    run.copied(run.tally.files, {"file", pair.from, pair.to});
     run.progress.file_done();
 }
 
@@ -124,7 +125,7 @@ void copy_one(CopyRun& run, const std::string& from, const std::string& to) {
     const auto there = run.mount.stat(from);
     if (!run.note(from, there)) return;
     if (posix::is_directory(there->mode)) {
-        return run.refuse(from, Failure(Errno::eisdir).text() + ": cp -r copies directories");
+        return run.refuse(from, Errno::eisdir, "cp -r copies directories");
     }
     if (!posix::is_regular(there->mode)) return run.refuse(from, "not a regular file: cp -r copies those");
     give_file(run, {from, to, *there, RemoteTarget::Existing::follow});
@@ -177,7 +178,7 @@ private:
         }
         const auto made = make_remote_directory(run_.mount, pair.to);
         if (!run_.note(pair.to, made)) return Descend::no;
-        ++run_.tally.directories;
+        run_.copied(run_.tally.directories, {"directory", pair.from, pair.to});
         directories_.push_back({std::move(pair), *made ? Age::fresh : Age::old});
         return Descend::yes;
     }
@@ -192,7 +193,7 @@ private:
         if (!run_.note(pair.from, target)) return;
         if (is_same_name(pair)) return;
         if (!run_.note(pair.to, make_remote_symlink(run_.mount, pair.to, *target))) return;
-        ++run_.tally.symlinks;
+        run_.copied(run_.tally.symlinks, {"symlink", pair.from, pair.to});
         set_attributes(pair);
     }
 
@@ -200,7 +201,7 @@ private:
         if (!run_.wants_node(pair.from, pair.attributes.mode) || is_same_name(pair)) return;
         const std::uint32_t mode = node_mode(pair.attributes.mode, run_.keeping);
         if (!run_.note(pair.to, make_remote_node(run_.mount, pair.to, mode, pair.attributes.rdev))) return;
-        ++run_.tally.special_files;
+        run_.copied(run_.tally.special_files, {type_name(mode), pair.from, pair.to});
         set_attributes(pair);
     }
 

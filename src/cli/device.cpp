@@ -7,6 +7,7 @@
 #include "vfsproto/backends/vfio_pci/pci_devices.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <cstdlib>
 
 namespace vfsproto::cli {
@@ -27,22 +28,22 @@ PciDevices devices_of_this_machine() {
 }
 
 Json to_json(const PciDevice& device) {
-    const auto or_null = [](const std::string& text) { return text.empty() ? Json() : Json(text); };
     Json row;
     row.set("address", device.address);
-    row.set("driver", or_null(device.driver));
-    row.set("iommu_group", or_null(device.iommu_group));
+    if (!device.driver.empty()) row.set("driver", device.driver);
+    unsigned group = 0;
+    const std::string& text = device.iommu_group;
+    if (std::from_chars(text.data(), text.data() + text.size(), group).ec == std::errc()) row.set("iommu_group", group);
     row.set("usable", device.obstacle.empty());
-    row.set("obstacle", or_null(device.obstacle));
+    if (!device.obstacle.empty()) row.set("obstacle", device.obstacle);
     return row;
 }
 
 void run_list(Program& program) {
     const auto devices = devices_of_this_machine().virtio_fs();
     if (program.wants_json()) {
-        Json rows = Json::array();
-        for (const PciDevice& device : devices) rows.push_back(to_json(device));
-        return print_json(program, rows);
+        for (const PciDevice& device : devices) print_json(program, to_json(device));
+        return;
     }
     if (devices.empty()) return program.out().print("this machine has no virtio-fs device on PCI\n");
     const auto or_dash = [](const std::string& text) { return text.empty() ? std::string("-") : text; };
@@ -65,12 +66,15 @@ void change(Program& program, const std::string& which, ChangeOne how) {
         throw Leave{chosen.error == Errc::bad_argument ? ExitCode::usage : ExitCode::device};
     }
     if (!chosen.device.is_virtio_fs()) {
-        program.report(chosen.device.address, "this is no virtio-fs device");
+        program.report(Subject::other(chosen.device.address), "this is no virtio-fs device");
         throw Leave{ExitCode::device};
     }
     const PciDevices::Change changed = (devices.*how)(chosen.device);
-    if (changed.error == Errc::ok) return;
-    program.report(chosen.device.address, changed.message);
+    if (changed.error == Errc::ok) {
+        if (program.wants_json()) print_json(program, to_json(devices.choose(chosen.device.address).device));
+        return;
+    }
+    program.report(Subject::other(chosen.device.address), changed.message);
     throw Leave{ExitCode::device};
 }
 

@@ -30,8 +30,7 @@ public:
     void run() {
         std::uint64_t total = 0;
         for (const std::string& path : options_.paths) total += measure(path);
-        if (options_.total) show(total, "total");
-        if (program_.wants_json()) print_json(program_, json_);
+        if (options_.total) show_total(total);
     }
 
 private:
@@ -88,16 +87,22 @@ private:
     void show(std::uint64_t bytes, const std::string& path) {
         if (!program_.wants_json()) return program_.out().print("{}\t{}\n", amount(bytes), program_.out().name(path));
         Json object;
-        add_name(object, "path", path);
+        add_text(object, "path", path);
         object.set("bytes", bytes);
-        json_.push_back(object);
+        print_json(program_, object);
+    }
+
+    void show_total(std::uint64_t bytes) {
+        if (!program_.wants_json()) return program_.out().print("{}\ttotal\n", amount(bytes));
+        Json object;
+        object.set("total_bytes", bytes);
+        print_json(program_, object);
     }
 
     Program& program_;
     const UsageOptions& options_;
     std::vector<std::uint64_t> sums_;
     std::set<FileIdentity> counted_;
-    Json json_ = Json::array();
 };
 
 void describe(Arguments& sub, UsageOptions& options) {

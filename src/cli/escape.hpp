@@ -15,7 +15,6 @@ namespace vfsproto::cli {
 // , \t or \x1b, bytes that are no UTF-8 as \xNN.
 [[nodiscard]] std::string printable(std::string_view bytes);
 
-[[nodiscard]] std::string to_hex(std::string_view bytes);
 [[nodiscard]] std::string to_base64(std::span<const std::byte> bytes);
 
 } // namespace vfsproto::cli

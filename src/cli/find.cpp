@@ -26,7 +26,6 @@ public:
         if (paths.empty()) paths.emplace_back("/");
         const Visitor visitor{[this](const Visited& file) { return look_at(file); }, {}};
         for (const std::string& path : paths) walk_remote(program_, path, posix::LastLink::keep, visitor);
-        if (program_.wants_json()) print_json(program_, json_);
     }
 
 private:
@@ -42,15 +41,14 @@ private:
             return program_.out().print("{}\n", program_.out().name(file.path));
         }
         Json object;
-        add_name(object, "path", file.path);
+        add_text(object, "path", file.path);
         add_attributes(object, file.attributes);
-        json_.push_back(object);
+        print_json(program_, object);
     }
 
     Program& program_;
     const FindOptions& options_;
     FindTests tests_;
-    Json json_ = Json::array();
 };
 
 void describe(Arguments& sub, FindOptions& options) {

@@ -36,10 +36,10 @@ public:
         for (const std::string& path : options_.paths) {
             if (!reader_.open(path)) continue;
             show_heading(path);
+            path_ = path;
             (this->*show)();
-            out_.end_file(path);
+            if (!reader_.failed()) out_.end();
         }
-        out_.finish();
     }
 
     void head() {
@@ -79,6 +79,7 @@ private:
 
     // Shows what lies between two offsets.
     void copy(std::uint64_t at, std::uint64_t end) {
+        out_.start(path_, at);
         while (at < end) {
             const std::size_t most = static_cast<std::size_t>(std::min<std::uint64_t>(end - at, RemoteReader::kPiece));
             const Bytes piece = reader_.read(at, most);
@@ -89,6 +90,7 @@ private:
     }
 
     void copy_lines(std::uint64_t count) {
+        out_.start(path_, 0);
         for (std::uint64_t at = 0; count != 0;) {
             const Bytes piece = reader_.read(at, RemoteReader::kPiece);
             if (piece.empty()) return;
@@ -133,6 +135,7 @@ private:
     const PartOptions& options_;
     RemoteReader reader_;
     BytesOutput out_;
+    std::string path_;
     bool first_ = true;
 };
 

@@ -33,8 +33,15 @@ template <class NameOf> Json names_of(std::uint64_t bits, NameOf&& name_of) {
 
 Json device_part(posix::Channel& channel) {
     Json device;
-    for (const auto& [key, value] : channel.attachment().describe()) device.set(with_underscores(key), value);
-    device.set("tag", channel.queues().config().tag);
+    for (const auto& [key, value] : channel.attachment().describe()) {
+        const bool is_count = key == "queues" || key == "memory slots";
+        if (is_count) {
+            device.set(with_underscores(key), std::stoull(value));
+        } else {
+            add_text(device, with_underscores(key).c_str(), value);
+        }
+    }
+    add_text(device, "tag", channel.queues().config().tag);
     device.set("request_queues", channel.queues().config().num_request_queues);
     const posix::DriverQueues* const rings = channel.rings();
     if (rings == nullptr) return device;

@@ -38,7 +38,7 @@ sigset_t interrupt_signals() noexcept {
 void block_interrupts() noexcept {
     const sigset_t set = interrupt_signals();
     ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
-    ::signal(SIGPIPE, SIG_IGN);
+    sigpipe_was_ignored = ::signal(SIGPIPE, SIG_IGN) == SIG_IGN;
     struct sigaction cut{};
     cut.sa_handler = [](int) {}; // without SA_RESTART
     ::sigaction(kCut, &cut, nullptr);

@@ -10,6 +10,8 @@ namespace vfsproto::cli {
 
 inline std::atomic<int> interrupt_signal{0}; // the first that came
 
+inline bool sigpipe_was_ignored = false; // by whoever started the program: then a reader that goes is a failed write
+
 // Blocks the three signals, and lets writing to a closed pipe say EPIPE. Called by main() before there is another thread.
 void block_interrupts() noexcept;
 // Returns the three, without those that whoever started the program had ignored.

@@ -46,24 +46,31 @@ std::string Json::shown() const {
     return text.empty() ? "none" : text;
 }
 
-std::string Json::dump(int indent) const { return value_->dump(indent, ' ', false, Value::error_handler_t::replace); }
+std::string Json::dump() const { return value_->dump(-1, ' ', false, Value::error_handler_t::replace); }
 
 void print_json(Program& program, const Json& value) {
-    const int indent = program.out().is_terminal() ? 2 : -1;
-    program.out().write(value.dump(indent));
-    program.out().write("\n");
+    program.put_lines(value.dump() + '\n');
+    program.check();
 }
 
-void add_name(Json& object, const char* key, std::string_view bytes) {
+void print_done(Program& program, std::string_view path) {
+    if (!program.wants_json()) return;
+    Json object;
+    add_text(object, "path", path);
+    print_json(program, object);
+}
+
+void print_done(Program& program, std::string_view path, std::string_view target) {
+    if (!program.wants_json()) return;
+    Json object;
+    add_text(object, "path", path);
+    add_text(object, "target", target);
+    print_json(program, object);
+}
+
+void add_text(Json& object, const char* key, std::string_view bytes) {
     object.set(key, bytes);
-    if (!is_utf8(bytes)) object.set(std::string(key) + "_hex", to_hex(bytes));
-}
-
-void add_bytes(Json& object, const char* key, std::span<const std::byte> bytes) {
-    const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-    const bool readable = is_utf8(text);
-    object.set("encoding", readable ? "utf-8" : "base64");
-    object.set(key, readable ? Json(text) : Json(to_base64(bytes)));
+    if (!is_utf8(bytes)) object.set(std::string(key) + "_base64", to_base64(std::as_bytes(std::span(bytes))));
 }
 
 void add_attributes(Json& object, const posix::Attributes& attributes) {

@@ -9,10 +9,8 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include <concepts>
-#include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -47,8 +45,8 @@ public:
     [[nodiscard]] std::vector<std::pair<std::string, Json>> members() const;
     // Returns text without its quotes, the items of an array with blanks between them, "none" for an empty one.
     [[nodiscard]] std::string shown() const;
-    // Returns the value as JSON. `indent` is the number of blanks for each level; -1: all on one line.
-    [[nodiscard]] std::string dump(int indent) const;
+    // Returns the value as JSON on one line. Bytes that are no UTF-8 are replaced.
+    [[nodiscard]] std::string dump() const;
 
 private:
     struct Truth {
@@ -68,13 +66,15 @@ private:
     std::unique_ptr<nlohmann::ordered_json> value_;
 };
 
-// Prints one value and a newline. Bytes that are no UTF-8 are replaced.
+// Prints one value as a line, at once. Throws as Program::check(). Main thread.
 void print_json(Program& program, const Json& value);
+// Prints a line, with --json alone, for what a command has done to a file or with two paths. Main thread.
+void print_done(Program& program, std::string_view path);
+void print_done(Program& program, std::string_view path, std::string_view target);
 
-// Adds a name or path. JSON text is UTF-8: other bytes are shown with replacement characters, and `key`_hex has the bytes.
-void add_name(Json& object, const char* key, std::string_view bytes);
-// Adds bytes of any kind, with "encoding": "utf-8" or "base64" beside `key`.
-void add_bytes(Json& object, const char* key, std::span<const std::byte> bytes);
+// Adds a name, a path or another text. JSON text is UTF-8: other bytes are shown as replacement characters, and `key`_base64
+// has them all.
+void add_text(Json& object, const char* key, std::string_view bytes);
 // Adds type, mode, owner, size, times and the rest. Times are whole seconds, with their nanoseconds beside them.
 void add_attributes(Json& object, const posix::Attributes& attributes);
 

@@ -2,6 +2,7 @@
 // ln.
 #include "commands.hpp"
 #include "interrupt.hpp"
+#include "json.hpp"
 #include "local_target.hpp"
 #include "operands.hpp"
 #include "paths.hpp"
@@ -51,14 +52,14 @@ private:
     void link(const std::string& source, const std::string& to) {
         const Failure failure = make(source, to);
         if (failure.error != Errno::eexist || !options_.force) {
-            static_cast<void>(program_.succeeded(to, failure));
+            if (program_.succeeded(to, failure)) print_done(program_, to, source);
             return;
         }
         const auto there = mount_.stat(to, posix::LastLink::keep);
         if (!program_.succeeded(to, there)) return;
         if (posix::is_directory(there->mode)) return program_.report(to, Failure(Errno::eisdir));
         if (is_same_name(source, to, *there)) return program_.report(to, "is the same file as " + source);
-        static_cast<void>(program_.succeeded(to, replace(source, to)));
+        if (program_.succeeded(to, replace(source, to))) print_done(program_, to, source);
     }
 
     // True if the link would take the place of the very file that it is to lead to.

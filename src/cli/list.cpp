@@ -16,12 +16,12 @@ using namespace wire::linux_abi;
 
 namespace {
 
-enum class Order : std::uint8_t { name, time, size };
+enum class Order : std::uint8_t { name, time, size, none };
 
 struct ListOptions {
     std::vector<std::string> paths{"/"};
     enum class Dotted : std::uint8_t { hidden, but_dots, all } dotted = Dotted::hidden; // names that begin with a dot
-    Order order = Order::name;
+    std::optional<Order> order;
     bool reverse = false;
     bool details = false;
     bool recursive = false;
@@ -99,8 +99,10 @@ public:
     Listing(Program& program, const ListOptions& options)
         : program_(program),
           options_(options),
-          detail_(options.details || options.order != Order::name || program.wants_json() ? Detail::attributes
-                                                                                          : Detail::names) {}
+          order_(options.order.value_or(program.wants_json() && !options.reverse ? Order::none : Order::name)),
+          detail_(options.details || order_ == Order::time || order_ == Order::size || program.wants_json()
+                      ? Detail::attributes
+                      : Detail::names) {}
 
     void run() {
         std::vector<Listed> files;
@@ -121,7 +123,6 @@ public:
             directories.pop_back();
             list(path, directories);
         }
-        if (program_.wants_json()) print_json(program_, json_);
     }
 
 private:
@@ -140,28 +141,52 @@ private:
     }
 
     void sort(std::vector<Listed>& entries) const {
+        if (order_ == Order::none) return;
         std::sort(entries.begin(), entries.end(), [this](const Listed& a, const Listed& b) {
-            return options_.reverse ? precedes(b, a, options_.order) : precedes(a, b, options_.order);
+            return options_.reverse ? precedes(b, a, order_) : precedes(a, b, order_);
         });
     }
 
     void list(const std::string& path, std::vector<std::string>& directories) {
-        const bool dots = options_.dotted == ListOptions::Dotted::all && !program_.wants_json();
         const Hidden hidden = options_.dotted == ListOptions::Dotted::hidden ? Hidden::skip : Hidden::show;
-        auto entries = list_directory(program_, path, detail_, hidden);
-        if (!entries) return;
-        if (options_.order != Order::name || options_.reverse) sort(*entries);
-        if (options_.recursive) {
-            for (auto entry = entries->rbegin(); entry != entries->rend(); ++entry) {
-                if (is_directory_entry(*entry)) directories.push_back(entry->path);
-            }
+        const std::size_t before = directories.size();
+        if (is_streamed()) {
+            start(path);
+            if (has_dots()) show(dots_of(path));
+            each_listed(program_, path, detail_, hidden, [&](std::vector<Listed>& some) {
+                note_directories(some, directories);
+                show(some);
+            });
+        } else if (auto entries = list_directory(program_, path, detail_, hidden)) {
+            if (order_ != Order::name || options_.reverse) sort(*entries);
+            note_directories(*entries, directories);
+            start(path);
+            if (has_dots()) add_dots(path, *entries);
+            show(*entries);
         }
-        if (!program_.wants_json()) {
-            if (headings_) program_.out().print("{}{}:\n", first_ ? "" : "\n", program_.out().name(path));
-            first_ = false;
-            if (dots) add_dots(path, *entries);
+        std::reverse(directories.begin() + static_cast<std::ptrdiff_t>(before), directories.end());
+    }
+
+    // True if entries are shown as they come: no column has to be as wide as the widest of all.
+    [[nodiscard]] bool is_streamed() const {
+        return order_ == Order::none && (program_.wants_json() || !options_.details);
+    }
+    [[nodiscard]] bool has_dots() const {
+        return options_.dotted == ListOptions::Dotted::all && !program_.wants_json();
+    }
+
+    // Puts the name of the directory above its entries.
+    void start(const std::string& path) {
+        if (program_.wants_json()) return;
+        if (headings_) program_.out().print("{}{}:\n", first_ ? "" : "\n", program_.out().name(path));
+        first_ = false;
+    }
+
+    void note_directories(std::vector<Listed>& entries, std::vector<std::string>& directories) {
+        if (!options_.recursive) return;
+        for (Listed& entry : entries) {
+            if (is_directory_entry(entry)) directories.push_back(entry.path);
         }
-        show(*entries);
     }
 
     bool is_directory_entry(Listed& entry) {
@@ -173,7 +198,7 @@ private:
         return entry.type == kSIfdir;
     }
 
-    void add_dots(const std::string& path, std::vector<Listed>& entries) {
+    std::vector<Listed> dots_of(const std::string& path) {
         std::vector<Listed> dots;
         for (const char* name : {".", ".."}) {
             auto entry = list_file(program_, join(path, name), detail_);
@@ -181,13 +206,18 @@ private:
             entry->name = name;
             dots.push_back(std::move(*entry));
         }
+        return dots;
+    }
+
+    void add_dots(const std::string& path, std::vector<Listed>& entries) {
+        std::vector<Listed> dots = dots_of(path);
         entries.insert(entries.begin(), std::make_move_iterator(dots.begin()), std::make_move_iterator(dots.end()));
         sort(entries);
     }
 
     void show(const std::vector<Listed>& entries) {
         if (program_.wants_json()) {
-            for (const Listed& entry : entries) json_.push_back(json_of(entry));
+            show_json(entries);
         } else if (options_.details) {
             LongListing(program_, options_).print(entries);
         } else {
@@ -195,21 +225,33 @@ private:
         }
     }
 
+    void show_json(const std::vector<Listed>& entries) {
+        constexpr std::size_t kWriteAt = std::size_t{64} << 10; // bytes
+        std::string lines;
+        for (const Listed& entry : entries) {
+            lines.append(json_of(entry).dump()).append("\n");
+            if (lines.size() < kWriteAt && &entry != &entries.back()) continue;
+            program_.put_lines(lines);
+            program_.check();
+            lines.clear();
+        }
+    }
+
     static Json json_of(const Listed& entry) {
         Json object;
-        add_name(object, "name", entry.name);
-        add_name(object, "path", entry.path);
+        add_text(object, "name", entry.name);
+        add_text(object, "path", entry.path);
         if (entry.has_attributes) add_attributes(object, entry.attributes);
-        if (!entry.target.empty()) add_name(object, "target", entry.target);
+        if (!entry.target.empty()) add_text(object, "target", entry.target);
         return object;
     }
 
     Program& program_;
     const ListOptions& options_;
+    Order order_;
     Detail detail_;
     bool headings_ = false;
     bool first_ = true;
-    Json json_ = Json::array();
 };
 
 void describe(Arguments& sub, ListOptions& options) {
@@ -226,6 +268,7 @@ void describe(Arguments& sub, ListOptions& options) {
     const auto by = [&options](Order order) { return [&options, order] { options.order = order; }; };
     sub.add_flag("-t", by(Order::time), "the file that was changed last first");
     sub.add_flag("-S", by(Order::size), "the largest file first");
+    sub.add_flag("-U", by(Order::none), "in the server's order, as they come; with --json this is the default");
     sub.add_flag("-r,--reverse", options.reverse, "in reverse order");
     sub.add_flag("-1", [] {}, "one name a line, as always");
     sub.add_flag("-h,--human-readable", options.readable, "with -l: sizes such as 1.5K, 23M, 4.0G");

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "listed.hpp"
 
+#include "each_entry.hpp"
 #include "paths.hpp"
 #include "program.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace vfsproto::cli {
 
@@ -25,6 +27,17 @@ bool complete(Program& program, Listed& entry) {
     return true;
 }
 
+Listed line_of(const std::string& directory, posix::DirectoryEntry& entry) {
+    Listed line;
+    line.path = join(directory, entry.name);
+    line.name = std::move(entry.name);
+    line.ino = entry.ino;
+    line.has_attributes = entry.has_attributes;
+    line.attributes = entry.attributes;
+    line.type = entry.has_attributes ? file_type(entry.attributes.mode) : entry.type << 12;
+    return line;
+}
+
 } // namespace
 
 void add_target(Program& program, Listed& entry) {
@@ -32,24 +45,29 @@ void add_target(Program& program, Listed& entry) {
     if (program.succeeded(entry.path, target)) entry.target = std::move(*target);
 }
 
-std::optional<std::vector<Listed>> list_directory(Program& program, const std::string& path, Detail detail,
-                                                  Hidden hidden) {
+bool each_listed(Program& program, const std::string& path, Detail detail, Hidden hidden,
+                 const std::function<void(std::vector<Listed>&)>& take) {
     using client::DirectoryFormat;
     const auto format = detail == Detail::names ? DirectoryFormat::dirents : DirectoryFormat::direntpluses;
-    auto entries = program.mount().list(path, format);
-    if (!program.succeeded(path, entries)) return std::nullopt;
+    std::vector<Listed> some;
+    return each_entry(program, path, format, [&](std::vector<posix::DirectoryEntry>& entries) {
+        some.clear();
+        for (posix::DirectoryEntry& entry : entries) {
+            if (hidden == Hidden::skip && entry.name.starts_with('.')) continue;
+            Listed line = line_of(path, entry);
+            if (detail == Detail::names || complete(program, line)) some.push_back(std::move(line));
+        }
+        take(some);
+    });
+}
+
+std::optional<std::vector<Listed>> list_directory(Program& program, const std::string& path, Detail detail,
+                                                  Hidden hidden) {
     std::vector<Listed> listed;
-    for (posix::DirectoryEntry& entry : *entries) {
-        if (hidden == Hidden::skip && entry.name.starts_with('.')) continue;
-        Listed line;
-        line.path = join(path, entry.name);
-        line.name = std::move(entry.name);
-        line.ino = entry.ino;
-        line.has_attributes = entry.has_attributes;
-        line.attributes = entry.attributes;
-        line.type = entry.has_attributes ? file_type(entry.attributes.mode) : entry.type << 12;
-        if (detail == Detail::names || complete(program, line)) listed.push_back(std::move(line));
-    }
+    const bool whole = each_listed(program, path, detail, hidden, [&listed](std::vector<Listed>& some) {
+        std::move(some.begin(), some.end(), std::back_inserter(listed));
+    });
+    if (!whole && listed.empty()) return std::nullopt;
     std::sort(listed.begin(), listed.end(), [](const Listed& a, const Listed& b) { return a.name < b.name; });
     return listed;
 }

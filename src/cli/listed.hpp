@@ -4,6 +4,8 @@
 
 #include "vfsproto/posix/mount.hpp"
 
+#include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,8 +29,12 @@ enum class Detail : std::uint8_t {
 };
 enum class Hidden : std::uint8_t { skip, show };
 
-// A directory's entries, sorted by name, without "." and "..". What cannot be looked at is reported and left out, or,
-// where only its attributes are missing, listed without. Nothing when the directory cannot be read, which is reported too.
+// Passes a directory's entries on as they come, a few hundred at a time in the server's order, without "." and "..". What cannot
+// be looked at is reported and left out, or, where only its attributes are missing, listed without. False when the directory
+// could not be read to its end, which is reported too.
+bool each_listed(Program& program, const std::string& path, Detail detail, Hidden hidden,
+                 const std::function<void(std::vector<Listed>&)>& take);
+// Returns all of them, sorted by name. Nothing when the directory could not be read at all.
 [[nodiscard]] std::optional<std::vector<Listed>> list_directory(Program& program, const std::string& path,
                                                                 Detail detail, Hidden hidden);
 

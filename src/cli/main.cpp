@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // vfsproto: the files of a virtio-fs device from the command line.
 #include "commands.hpp"
-#include "escape.hpp"
 #include "interrupt.hpp"
 #include "standard_descriptors.hpp"
 #include "watch.hpp"
@@ -51,10 +50,19 @@ void add_global_options(Arguments app, GlobalOptions& options) {
     wait_by("--adaptive", posix::Waiting::adaptive, "whichever is faster (default); of the three the last one holds");
 }
 
-void complain(std::string_view line) {
-    const std::string text = "vfsproto: " + printable(line) + "\n";
-    std::fputs(text.c_str(), stderr);
+// Says what is wrong while no command runs.
+void complain(const Message& message, Style style) { std::fputs(line_of(message, style).c_str(), stderr); }
+
+// Returns how a command line wants its errors that could not be understood.
+Style wanted_style(int argc, char** argv) {
+    for (int i = 1; i < argc && std::string_view(argv[i]) != "--"; ++i) {
+        if (std::string_view(argv[i]) == "--json") return Style::json;
+    }
+    return Style::human;
 }
+
+// True if the reader of standard output has gone, and whoever started the program wants it to end of that as others do.
+bool ends_of_pipe(const OutputFailed& failed) noexcept { return failed.error == EPIPE && !sigpipe_was_ignored; }
 
 // Prints the help or the version.
 ExitCode tell(const std::string& text) {
@@ -64,8 +72,9 @@ ExitCode tell(const std::string& text) {
         out.flush();
         return ExitCode::done;
     } catch (const OutputFailed& failed) {
-        if (failed.error == EPIPE) return ExitCode::done;
-        complain("standard output: " + local_failure(failed.error).text());
+        if (ends_of_pipe(failed)) return ExitCode::reader_gone;
+        const std::string why = local_failure(failed.error).text();
+        complain({Message::Kind::error, {}, Subject::other("standard output"), {}, why}, Style::human);
         return ExitCode::failed;
     }
 }
@@ -79,10 +88,13 @@ ExitCode run(Program& program, const Chosen& chosen) {
     } catch (const Leave& leave) {
         left = leave.code;
     } catch (const OutputFailed& failed) {
-        // A reader that has seen enough is no failure.
-        if (failed.error != EPIPE && !interrupted()) program.report("standard output", local_failure(failed.error));
+        if (ends_of_pipe(failed)) {
+            left = ExitCode::reader_gone;
+        } else if (!interrupted()) {
+            program.report(Subject::other("standard output"), local_failure(failed.error));
+        }
     }
-    if (left != ExitCode::done) {
+    if (left != ExitCode::done && left != ExitCode::reader_gone) {
         try {
             program.out().flush();
         } catch (const OutputFailed&) {}
@@ -102,7 +114,9 @@ ExitCode parse_and_run(int argc, char** argv, Watch& watch) {
     switch (line.parse(argc, argv)) {
     case CommandLine::Parsed::command: break;
     case CommandLine::Parsed::told: return tell(line.text());
-    case CommandLine::Parsed::wrong: complain(line.text()); return ExitCode::usage;
+    case CommandLine::Parsed::wrong:
+        complain({Message::Kind::error, line.command(), "", {}, line.text()}, wanted_style(argc, argv));
+        return ExitCode::usage;
     }
     try {
         Program program(options);
@@ -125,8 +139,9 @@ int main(int argc, char** argv) {
         Watch watch;
         code = parse_and_run(argc, argv, watch);
     } catch (const std::exception& error) {
-        complain(error.what());
+        complain({Message::Kind::error, {}, "", {}, error.what()}, wanted_style(argc, argv));
     }
     if (const int signal = latest_interrupt(); signal != 0) die_of(signal);
+    if (code == ExitCode::reader_gone) die_of(SIGPIPE);
     return static_cast<int>(code);
 }

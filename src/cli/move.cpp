@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // mv.
 #include "commands.hpp"
+#include "json.hpp"
 #include "operands.hpp"
 
 namespace vfsproto::cli {
@@ -43,8 +44,11 @@ void move(Program& program, const MoveOptions& options, const std::string& from,
     const std::uint32_t flags = options.exchange ? abi::kRenameExchange : 0;
     const Failure failure = options.no_clobber ? rename_no_clobber(mount, from, to) : mount.rename(from, to, flags);
     // The message names both paths: only the error tells which of the two is missing or in the way.
-    if (!program.succeeded(from + " to " + to, failure) || options.exchange) return;
-    if (is_still_there(mount, from, to)) program.report(from, "is the same file as " + to + ": both names stay");
+    if (!program.succeeded(Subject::pair(from, to), failure)) return;
+    if (!options.exchange && is_still_there(mount, from, to)) {
+        return program.report(from, "is the same file as " + to + ": both names stay");
+    }
+    print_done(program, from, to);
 }
 
 void run(Program& program, const MoveOptions& options) {

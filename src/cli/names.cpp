@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The commands mkdir and rmdir are here; mv is in move.cpp, ln in link.cpp, rm in remove.cpp.
 #include "commands.hpp"
+#include "json.hpp"
 #include "mode.hpp"
 #include "paths.hpp"
 
@@ -46,7 +47,9 @@ void run_mkdir(Program& program, const MakeOptions& options) {
     posix::Mount& mount = program.mount();
     for (const std::string& path : options.paths) {
         if (!program.succeeded(path, options.parents ? make_with_parents(mount, path) : mount.mkdir(path))) continue;
-        if (change) static_cast<void>(program.succeeded(path, mount.chmod(path, change->apply(abi::kSIfdir | 0777))));
+        const std::uint32_t mode = change ? change->apply(abi::kSIfdir | 0777) : 0;
+        if (change && !program.succeeded(path, mount.chmod(path, mode))) continue;
+        print_done(program, path);
     }
 }
 
@@ -56,7 +59,7 @@ struct PathsOptions {
 
 void run_rmdir(Program& program, const PathsOptions& options) {
     for (const std::string& path : options.paths) {
-        static_cast<void>(program.succeeded(path, program.mount().rmdir(path)));
+        if (program.succeeded(path, program.mount().rmdir(path))) print_done(program, path);
     }
 }
 

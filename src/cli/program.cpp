@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "program.hpp"
 
-#include "escape.hpp"
 #include "interrupt.hpp"
 #include "remote_temporaries.hpp"
 
@@ -81,7 +80,7 @@ posix::Mount& Program::mount() {
         report("", opened.message);
         throw Leave{ExitCode::usage};
     }
-    if (opened.attachment == nullptr) cannot_use_device(opened.message);
+    if (opened.attachment == nullptr) cannot_use_device({}, opened.message);
     posix::MountOptions options;
     options.credentials.umask = umask_;
     options.channel.waiting = options_.waiting;
@@ -95,7 +94,7 @@ posix::Mount& Program::mount() {
         const posix::Failure& why = mounted.failure();
         const bool both = why.errc != Errc::ok && why.error != wire::Errno::none;
         const std::string answer = both ? fmt::format(", {}", posix::Failure(why.error).text()) : "";
-        cannot_use_device(fmt::format("{}{}: {}", why.text(), answer, advice(why)));
+        cannot_use_device(why, fmt::format("{}{}: {}", why.text(), answer, advice(why)));
     }
     mount_ = std::move(*mounted);
     {
@@ -109,8 +108,8 @@ posix::Mount& Program::mount() {
     return *mount_;
 }
 
-void Program::cannot_use_device(std::string_view why) {
-    report("", fmt::format("{}: {}", options_.device, why));
+void Program::cannot_use_device(const posix::Failure& failure, std::string_view why) {
+    report({Message::Kind::error, command_, Subject::other(options_.device), failure, why});
     throw Leave{ExitCode::device};
 }
 
@@ -143,7 +142,7 @@ void Program::say_left_behind() {
             static_cast<void>(lock.try_lock());
         }
         if (!lock || !takes_a_line()) return;
-        say(path, "this temporary file may be left there");
+        say({Message::Kind::error, command_, path, {}, "this temporary file may be left there"});
     }
 }
 
@@ -159,38 +158,47 @@ void Program::leave_silent_device() {
     ::_exit(static_cast<int>(ExitCode::device));
 }
 
-void Program::say(std::string_view subject, std::string_view why) {
+void Program::say(const Message& message) {
     if (clear_) clear_();
-    std::string line = "vfsproto: ";
-    for (const std::string_view part : {std::string_view(command_), subject}) {
-        if (!part.empty()) line.append(part).append(": ");
-    }
-    std::string text = printable(line.append(why));
-    text += '\n';
-    [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, text.data(), text.size());
+    const std::string line = line_of(message, options_.style);
+    [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
 }
 
-void Program::report(std::string_view subject, std::string_view why) {
+void Program::report(const Message& message) {
     const std::lock_guard lock(mutex_);
     failed_ = true;
-    say(subject, why);
+    say(message);
 }
 
-void Program::warn(std::string_view subject, std::string_view why) {
+void Program::report(const Subject& subject, std::string_view why) {
+    report({Message::Kind::error, command_, subject, {}, why});
+}
+
+void Program::report(const Subject& subject, const posix::Failure& failure, std::string_view advice) {
+    report({Message::Kind::error, command_, subject, failure, failure.text().append(": ").append(advice)});
+}
+
+void Program::warn(const Subject& subject, std::string_view why) {
     const std::lock_guard lock(mutex_);
-    say(subject, why);
+    say({Message::Kind::warning, command_, subject, {}, why});
 }
 
-void Program::report(std::string_view subject, const posix::Failure& failure) {
+void Program::warn(const Subject& subject, const posix::Failure& failure, std::string_view advice) {
+    const std::lock_guard lock(mutex_);
+    say({Message::Kind::warning, command_, subject, failure, failure.text().append(": ").append(advice)});
+}
+
+void Program::report(const Subject& subject, const posix::Failure& failure) {
     if (!failure.is_fatal()) {
         // A call that fails because the program is to end is no news.
-        return interrupted() ? void() : report(subject, failure.text());
+        if (!interrupted()) report({Message::Kind::error, command_, subject, failure, failure.text()});
+        return;
     }
     // Everything else fails of it too; once is enough.
     if (device_failed_.exchange(true)) return;
     if (options_.silence > 0 && failure.errc == Errc::transport_failed) return report("", silence_text());
     const std::string reason = what_ended_it();
-    report(subject, fmt::format("{}: {}", failure.text(), reason.empty() ? advice(failure) : reason));
+    report(subject, failure, reason.empty() ? advice(failure) : reason);
 }
 
 // A server that ended is what the advice is for; of a bus it is told what happened.
@@ -200,11 +208,23 @@ std::string Program::what_ended_it() const {
     return attachment.end() == backends::Attachment::End::may_be_silent ? attachment.gone_reason() : std::string();
 }
 
-bool Program::stopping() const noexcept { return device_failed_ || interrupted(); }
+void Program::put_lines(std::string_view lines) {
+    const std::lock_guard lock(lines_mutex_);
+    if (output_error_ != 0) return;
+    try {
+        out_.write(lines);
+        out_.flush();
+    } catch (const OutputFailed& failed) {
+        output_error_ = failed.error;
+    }
+}
+
+bool Program::stopping() const noexcept { return device_failed_ || interrupted() || output_error_ != 0; }
 
 void Program::check() const {
     if (device_failed_) throw Leave{ExitCode::device};
     if (interrupted()) throw Leave{ExitCode::interrupted};
+    if (const int error = output_error_; error != 0) throw OutputFailed{error};
 }
 
 void Program::on_message(std::function<void()> clear) {

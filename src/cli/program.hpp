@@ -2,6 +2,7 @@
 // One run of the program: its global options, its device, what it prints, and how it ends.
 #pragma once
 
+#include "message.hpp"
 #include "output.hpp"
 
 #include "vfsproto/backends/logging.hpp"
@@ -19,8 +20,6 @@
 
 namespace vfsproto::cli {
 
-enum class Style : std::uint8_t { human, json };
-
 struct GlobalOptions {
     std::string device; // empty: none was named
     Style style = Style::human;
@@ -37,6 +36,7 @@ enum class ExitCode : int {
     usage = 2,
     device = 3,        // or the protocol
     interrupted = 130, // never seen: the signal itself ends the process
+    reader_gone = 141, // of standard output; never seen: SIGPIPE ends the process
 };
 
 // Thrown to end the program; what there was to say has been said.
@@ -54,6 +54,8 @@ public:
     [[nodiscard]] const GlobalOptions& options() const noexcept { return options_; }
     [[nodiscard]] bool wants_json() const noexcept { return options_.style == Style::json; }
     [[nodiscard]] Output& out() noexcept { return out_; }
+    // Writes lines of JSON at once. Any thread. What cannot be written stops the program: then check() throws OutputFailed.
+    void put_lines(std::string_view lines);
     // Throws Leave if the user named no device: nothing in the current directory is changed by an oversight.
     void require_named_device();
     // The device, opened when it is asked for first; the current directory where none was named. Throws Leave when that
@@ -65,29 +67,33 @@ public:
 
     // Says that one thing failed, in one line, and goes on: the program will leave with 1, or 3 when the device failed,
     // which is said once. Any thread.
-    void report(std::string_view subject, const posix::Failure& failure);
-    void report(std::string_view subject, std::string_view why);
-    // Says what is wrong with the command line, and throws Leave. Main thread.
-    [[noreturn]] void refuse(std::string_view subject, std::string_view why) {
-        report(subject, std::string(why) + " ('vfsproto " + command_ + " --help' says more)");
+    void report(const Subject& subject, const posix::Failure& failure);
+    void report(const Subject& subject, std::string_view why);
+    // Says it with what to do about it.
+    void report(const Subject& subject, const posix::Failure& failure, std::string_view advice);
+    // Says what is wrong with a word of the command line, and throws Leave. Main thread.
+    [[noreturn]] void refuse(std::string_view word, std::string_view why) {
+        report(Subject::other(word), std::string(why) + " ('vfsproto " + command_ + " --help' says more)");
         throw Leave{ExitCode::usage};
     }
     // Says something in one line that is no failure: the program may still leave with 0. Any thread.
-    void warn(std::string_view subject, std::string_view why);
+    void warn(const Subject& subject, std::string_view why);
+    void warn(const Subject& subject, const posix::Failure& failure, std::string_view advice);
     // Returns the umask the program was started with.
     [[nodiscard]] std::uint32_t umask() const noexcept { return umask_; }
-    // True if going on makes no sense: the device failed, or the user wants to stop. Any thread.
+    // True if going on makes no sense: the device failed, the user wants to stop, or lines of JSON cannot be written. Any
+    // thread.
     [[nodiscard]] bool stopping() const noexcept;
-    // Throws Leave then. Main thread.
+    // Throws Leave or OutputFailed then. Main thread.
     void check() const;
 
     // Reports, and throws Leave where there is no sense in going on. Main thread.
-    [[nodiscard]] bool succeeded(std::string_view subject, const posix::Failure& failure) {
+    [[nodiscard]] bool succeeded(const Subject& subject, const posix::Failure& failure) {
         if (failure.happened()) report(subject, failure);
         check();
         return !failure.happened();
     }
-    template <class T> [[nodiscard]] bool succeeded(std::string_view subject, const posix::Expected<T>& outcome) {
+    template <class T> [[nodiscard]] bool succeeded(const Subject& subject, const posix::Expected<T>& outcome) {
         return succeeded(subject, outcome ? posix::Failure() : outcome.failure());
     }
 
@@ -111,9 +117,10 @@ public:
     [[nodiscard]] ExitCode finish();
 
 private:
-    void say(std::string_view subject, std::string_view why); // with the lock
+    void report(const Message& message);
+    void say(const Message& message); // with the lock
     [[nodiscard]] std::string what_ended_it() const;
-    [[noreturn]] void cannot_use_device(std::string_view why);
+    [[noreturn]] void cannot_use_device(const posix::Failure& failure, std::string_view why);
     [[nodiscard]] std::string silence_text() const;
 
     GlobalOptions options_;
@@ -121,6 +128,8 @@ private:
     std::uint32_t umask_;
     std::string command_;
     Output out_;
+    std::mutex lines_mutex_; // of put_lines()
+    std::atomic<int> output_error_{0};
     backends::Log log_;
     std::unique_ptr<backends::RequestTrace> trace_;
     std::unique_ptr<posix::Mount> mount_; // before trace_ ends

@@ -8,6 +8,7 @@ namespace vfsproto::cli {
 bool RemoteReader::open(const std::string& path) {
     path_ = path;
     failed_ = false;
+    file_ = {}; // the one before is released first
     posix::Mount& mount = program_.mount();
     auto file = mount.open_file(path, wire::linux_abi::kORdonly);
     if (!program_.succeeded(path, file)) return false;

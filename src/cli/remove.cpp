@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // rm.
 #include "commands.hpp"
+#include "json.hpp"
 #include "paths.hpp"
 
 namespace vfsproto::cli {
@@ -27,7 +28,7 @@ public:
 private:
     void remove(const std::string& path) {
         if (base_name(path).empty()) {
-            program_.report(path, Failure(Errno::einval).text() + ": a path must end in a name");
+            program_.report(path, Errno::einval, "a path must end in a name");
             return;
         }
         const auto there = program_.mount().stat(path, posix::LastLink::keep);
@@ -35,17 +36,21 @@ private:
         if (!posix::is_directory(there->mode)) {
             static_cast<void>(note(path, program_.mount().unlink(path)));
         } else if (!options_.recursive) {
-            program_.report(path, Failure(Errno::eisdir).text() + ": rm -r removes directories");
+            program_.report(path, Errno::eisdir, "rm -r removes directories");
         } else {
             remove_all(path);
         }
     }
 
-    // Reports a failure; false if there was one. With -f a file that is gone already, because somebody else removes the tree
+    // Reports how removing a path went; false if it failed. With -f a file that is gone already, because somebody else removes the tree
     // too, is none.
     bool note(const std::string& path, const Failure& failure) {
         const bool gone = options_.force && failure.error == Errno::enoent;
-        if (!gone) return program_.succeeded(path, failure);
+        if (!gone) {
+            if (!program_.succeeded(path, failure)) return false;
+            print_done(program_, path);
+            return true;
+        }
         program_.check();
         return true;
     }

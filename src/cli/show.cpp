@@ -55,7 +55,6 @@ void print_status(Program& program, const std::string& path, const Status& statu
 
 void run_stat(Program& program, const StatOptions& options) {
     if (!options.format.empty() && program.wants_json()) program.refuse("-c", "it is no JSON: leave out --json");
-    Json all = Json::array();
     for (const std::string& path : options.paths) {
         const auto last = options.follow ? posix::LastLink::follow : posix::LastLink::keep;
         const auto status = status_of(program, path, last);
@@ -71,16 +70,15 @@ void run_stat(Program& program, const StatOptions& options) {
             continue;
         }
         Json object;
-        add_name(object, "path", path);
+        add_text(object, "path", path);
         add_attributes(object, status->attributes);
         if (status->born) {
             object.set("btime", status->born->seconds);
             object.set("btime_nsec", status->born->nanoseconds);
         }
-        if (!status->target.empty()) add_name(object, "target", status->target);
-        all.push_back(object);
+        if (!status->target.empty()) add_text(object, "target", status->target);
+        print_json(program, object);
     }
-    if (program.wants_json()) print_json(program, all);
 }
 
 struct PathsOptions {
@@ -88,20 +86,18 @@ struct PathsOptions {
 };
 
 void run_readlink(Program& program, const PathsOptions& options) {
-    Json all = Json::array();
     for (const std::string& path : options.paths) {
         const auto target = program.mount().readlink(path);
         if (!program.succeeded(path, target)) continue;
         if (program.wants_json()) {
             Json object;
-            add_name(object, "path", path);
-            add_name(object, "target", *target);
-            all.push_back(object);
+            add_text(object, "path", path);
+            add_text(object, "target", *target);
+            print_json(program, object);
         } else {
             program.out().print("{}\n", program.out().name(*target));
         }
     }
-    if (program.wants_json()) print_json(program, all);
 }
 
 struct SpaceOptions {
@@ -126,8 +122,8 @@ Space space_of(const wire::Kstatfs& status) {
 Json json_of(const std::string& path, const wire::Kstatfs& status, const std::string& tag) {
     const Space space = space_of(status);
     Json object;
-    object.set("filesystem", tag);
-    add_name(object, "path", path);
+    add_text(object, "filesystem", tag);
+    add_text(object, "path", path);
     object.set("size", space.total);
     object.set("used", space.used);
     object.set("available", space.available);
@@ -140,14 +136,13 @@ Json json_of(const std::string& path, const wire::Kstatfs& status, const std::st
 }
 
 void run_df(Program& program, const SpaceOptions& options) {
-    Json all = Json::array();
     bool heading = true;
     for (const std::string& path : options.paths) {
         const auto status = program.mount().statfs(path);
         if (!program.succeeded(path, status)) continue;
         const std::string tag = program.mount().channel().queues().config().tag;
         if (program.wants_json()) {
-            all.push_back(json_of(path, *status, tag));
+            print_json(program, json_of(path, *status, tag));
             continue;
         }
         const char* const format = "{:<20} {:>12} {:>12} {:>12} {:>5} {:>10} {:>10} {}\n";
@@ -168,7 +163,6 @@ void run_df(Program& program, const SpaceOptions& options) {
                               amount(space.available), fmt::format("{}%", space.percent), status->files, status->ffree,
                               out.name(path)));
     }
-    if (program.wants_json()) print_json(program, all);
 }
 
 } // namespace

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // touch.
 #include "commands.hpp"
+#include "json.hpp"
 #include "moment.hpp"
 
 namespace vfsproto::cli {
@@ -83,7 +84,7 @@ Failure touch(posix::Mount& mount, const std::string& path, const TouchOptions& 
 void run(Program& program, const TouchOptions& options) {
     const Times times = times_to_set(program, options);
     for (const std::string& path : options.paths) {
-        static_cast<void>(program.succeeded(path, touch(program.mount(), path, options, times)));
+        if (program.succeeded(path, touch(program.mount(), path, options, times))) print_done(program, path);
     }
 }
 

@@ -29,11 +29,11 @@ public:
             return;
         }
         if (program_.wants_json()) {
-            Json top;
-            add_name(top, "name", options_.path);
-            top.set("type", "directory");
-            top.set("contents", walk_json(options_.path, 1));
-            return print_json(program_, top);
+            Listed top;
+            top.name = top.path = options_.path;
+            top.type = kSIfdir;
+            print_line(top, 0);
+            return walk_json(options_.path, 1);
         }
         program_.out().print("{}\n", program_.out().name(options_.path));
         walk(options_.path, "", 1);
@@ -56,20 +56,23 @@ private:
         }
     }
 
-    Json walk_json(const std::string& path, unsigned level) {
-        Json contents = Json::array();
-        auto entries = entries_of(path);
-        if (!entries) return contents;
+    void walk_json(const std::string& path, unsigned level) {
+        const auto entries = entries_of(path);
+        if (!entries) return;
         for (const Listed& entry : *entries) {
-            Json object;
-            add_name(object, "name", entry.name);
-            object.set("type", type_name(entry.type));
-            if (!entry.target.empty()) add_name(object, "target", entry.target);
-            if (count(entry))
-                object.set("contents", goes_below(level) ? walk_json(entry.path, level + 1) : Json::array());
-            contents.push_back(object);
+            print_line(entry, level);
+            if (entry.type == kSIfdir && goes_below(level)) walk_json(entry.path, level + 1);
         }
-        return contents;
+    }
+
+    void print_line(const Listed& entry, unsigned level) {
+        Json object;
+        add_text(object, "path", entry.path);
+        add_text(object, "name", entry.name);
+        object.set("level", level);
+        object.set("type", type_name(entry.type));
+        if (!entry.target.empty()) add_text(object, "target", entry.target);
+        print_json(program_, object);
     }
 
     std::optional<std::vector<Listed>> entries_of(const std::string& path) {

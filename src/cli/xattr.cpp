@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The commands xattr get, set, ls and rm are here.
 #include "commands.hpp"
+#include "escape.hpp"
 #include "interrupt.hpp"
 #include "json.hpp"
 
@@ -35,10 +36,19 @@ void run_get(Program& program, const XattrOptions& options) {
         return;
     }
     Json object;
-    add_name(object, "path", options.path);
-    add_name(object, "name", options.name);
+    add_text(object, "path", options.path);
+    add_text(object, "name", options.name);
     object.set("size", value->size());
-    add_bytes(object, "value", *value);
+    object.set("value", to_base64(*value));
+    print_json(program, object);
+}
+
+// Says how changing an attribute went.
+void print_changed(Program& program, const XattrOptions& options, const posix::Failure& failure) {
+    if (!program.succeeded(options.path, failure) || !program.wants_json()) return;
+    Json object;
+    add_text(object, "path", options.path);
+    add_text(object, "name", options.name);
     print_json(program, object);
 }
 
@@ -50,7 +60,7 @@ std::vector<std::byte> read_standard_input(Program& program) {
         const ssize_t count = ::read(STDIN_FILENO, piece.data(), piece.size());
         if (count < 0 && errno == EINTR && !program.stopping()) continue;
         if (count < 0) {
-            program.report("standard input", local_failure(errno));
+            program.report(Subject::other("standard input"), local_failure(errno));
             throw Leave{ExitCode::failed};
         }
         if (count == 0 || all.size() > wire::linux_abi::kXattrSizeMax) return all;
@@ -70,29 +80,28 @@ void run_set(Program& program, const XattrOptions& options) {
     if (options.create) space = posix::XattrSpace::create;
     if (options.replace) space = posix::XattrSpace::replace;
     const auto failure = program.mount().set_xattr(options.path, options.name, value, space, options.last());
-    static_cast<void>(program.succeeded(options.path, failure));
+    print_changed(program, options, failure);
 }
 
 void run_ls(Program& program, const XattrOptions& options) {
     auto names = program.mount().list_xattrs(options.path, options.last());
     if (!program.succeeded(options.path, names)) return;
     std::sort(names->begin(), names->end());
-    Json all = Json::array();
     for (const std::string& name : *names) {
         if (program.wants_json()) {
             Json object;
-            add_name(object, "name", name);
-            all.push_back(object);
+            add_text(object, "path", options.path);
+            add_text(object, "name", name);
+            print_json(program, object);
         } else {
             program.out().print("{}\n", program.out().name(name));
         }
     }
-    if (program.wants_json()) print_json(program, all);
 }
 
 void run_rm(Program& program, const XattrOptions& options) {
     const auto failure = program.mount().remove_xattr(options.path, options.name, options.last());
-    static_cast<void>(program.succeeded(options.path, failure));
+    print_changed(program, options, failure);
 }
 
 void describe_file(Arguments& sub, XattrOptions& options) {
