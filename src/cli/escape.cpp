@@ -71,17 +71,22 @@ std::string printable(std::string_view bytes) {
 
 std::string to_base64(std::span<const std::byte> bytes) {
     constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    std::string out;
-    out.reserve((bytes.size() + 2) / 3 * 4);
-    for (std::size_t at = 0; at < bytes.size(); at += 3) {
-        std::uint32_t group = 0;
-        for (std::size_t i = 0; i < 3; ++i) {
-            group = group << 8 | (at + i < bytes.size() ? static_cast<std::uint32_t>(bytes[at + i]) : 0);
-        }
-        for (std::size_t i = 0; i < 4; ++i) {
-            const bool filler = at + i > bytes.size();
-            out += filler ? '=' : kDigits[group >> (18 - 6 * i) & 63];
-        }
+    std::string out((bytes.size() + 2) / 3 * 4, '=');
+    const auto* const data = bytes.data();
+    const std::size_t size = bytes.size();
+    char* to = out.data();
+    const auto put = [&to, &kDigits](std::uint32_t group, int digits) {
+        for (int i = 0; i < digits; ++i) *to++ = kDigits[group >> (18 - 6 * i) & 63];
+    };
+    std::size_t at = 0;
+    for (; size - at >= 3; at += 3) {
+        put(static_cast<std::uint32_t>(data[at]) << 16 | static_cast<std::uint32_t>(data[at + 1]) << 8 |
+                static_cast<std::uint32_t>(data[at + 2]),
+            4);
+    }
+    if (size - at == 1) put(static_cast<std::uint32_t>(data[at]) << 16, 2);
+    if (size - at == 2) {
+        put(static_cast<std::uint32_t>(data[at]) << 16 | static_cast<std::uint32_t>(data[at + 1]) << 8, 3);
     }
     return out;
 }

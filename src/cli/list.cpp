@@ -44,40 +44,49 @@ public:
     LongListing(Program& program, const ListOptions& options) : program_(program), options_(options) {}
 
     void print(const std::vector<Listed>& entries) {
-        std::vector<Line> lines;
-        lines.reserve(entries.size());
-        for (const Listed& entry : entries) lines.push_back(line_of(entry));
         std::size_t links = 0, user = 0, group = 0, size = 0;
-        for (const Line& line : lines) {
-            links = std::max(links, line.links.size());
-            user = std::max(user, line.user.size());
-            group = std::max(group, line.group.size());
-            size = std::max(size, line.size.size());
+        for (const Listed& entry : entries) {
+            const Columns columns = columns_of(entry);
+            links = std::max(links, columns.links.size());
+            user = std::max(user, columns.user.size());
+            group = std::max(group, columns.group.size());
+            size = std::max(size, columns.size.size());
         }
-        for (const Line& line : lines) {
-            program_.out().print("{} {:>{}} {:<{}} {:<{}} {:>{}} {} {}\n", line.mode, line.links, links, line.user,
-                                 user, line.group, group, line.size, size, line.time, line.name);
+        for (const Listed& entry : entries) {
+            const Columns columns = columns_of(entry);
+            program_.out().print("{} {:>{}} {:<{}} {:<{}} {:>{}} {} {}\n", mode_of(entry), columns.links, links,
+                                 columns.user, user, columns.group, group, columns.size, size, time_of(entry),
+                                 name_of(entry));
         }
     }
 
 private:
-    struct Line {
-        std::string mode, links, user, group, size, time, name;
+    // Holds what is as wide as the widest of all.
+    struct Columns {
+        std::string links, user, group, size;
     };
 
-    Line line_of(const Listed& entry) const {
+    Columns columns_of(const Listed& entry) const {
+        if (entry.details == nullptr) return {"?", "?", "?", "?"};
+        const posix::Attributes& attributes = entry.details->attributes;
+        Columns columns;
+        columns.links = std::to_string(attributes.nlink);
+        columns.user = options_.numeric ? std::to_string(attributes.uid) : user_name(attributes.uid);
+        columns.group = options_.numeric ? std::to_string(attributes.gid) : group_name(attributes.gid);
+        columns.size = size_column(attributes, options_);
+        return columns;
+    }
+
+    static std::string mode_of(const Listed& entry) {
+        return entry.details == nullptr ? "??????????" : mode_string(entry.details->attributes.mode);
+    }
+    static std::string time_of(const Listed& entry) {
+        if (entry.details == nullptr) return "               ?";
+        return short_time(static_cast<std::int64_t>(entry.details->attributes.mtime));
+    }
+    std::string name_of(const Listed& entry) const {
         const std::string name = program_.out().name(entry.name);
-        if (!entry.has_attributes) return {"??????????", "?", "?", "?", "?", "               ?", name};
-        const posix::Attributes& attributes = entry.attributes;
-        Line line;
-        line.mode = mode_string(attributes.mode);
-        line.links = std::to_string(attributes.nlink);
-        line.user = options_.numeric ? std::to_string(attributes.uid) : user_name(attributes.uid);
-        line.group = options_.numeric ? std::to_string(attributes.gid) : group_name(attributes.gid);
-        line.size = size_column(attributes, options_);
-        line.time = short_time(static_cast<std::int64_t>(attributes.mtime));
-        line.name = entry.target.empty() ? name : name + " -> " + program_.out().name(entry.target);
-        return line;
+        return entry.has_target() ? name + " -> " + program_.out().name(*entry.details->target) : name;
     }
 
     Program& program_;
@@ -87,10 +96,13 @@ private:
 // True if `a` stands before `b`: the newest and the largest file first, files that are equal by name.
 bool precedes(const Listed& a, const Listed& b, Order order) {
     const auto time = [](const Listed& entry) {
-        return std::pair(static_cast<std::int64_t>(entry.attributes.mtime), entry.attributes.mtimensec);
+        if (entry.details == nullptr) return std::pair(std::int64_t{0}, std::uint32_t{0});
+        const posix::Attributes& attributes = entry.details->attributes;
+        return std::pair(static_cast<std::int64_t>(attributes.mtime), attributes.mtimensec);
     };
+    const auto size = [](const Listed& entry) { return entry.details == nullptr ? 0 : entry.details->attributes.size; };
     if (order == Order::time && time(a) != time(b)) return time(a) > time(b);
-    if (order == Order::size && a.attributes.size != b.attributes.size) return a.attributes.size > b.attributes.size;
+    if (order == Order::size && size(a) != size(b)) return size(a) > size(b);
     return a.name < b.name;
 }
 
@@ -110,10 +122,10 @@ public:
         for (const std::string& path : options_.paths) sort_out(path, files, named);
         sort(files);
         sort(named);
-        if (!files.empty()) show(files);
+        if (!files.empty()) show(files, "");
         std::vector<std::string> directories;
         directories.reserve(named.size());
-        for (Listed& directory : named) directories.push_back(std::move(directory.path));
+        for (Listed& directory : named) directories.push_back(std::move(directory.name));
         headings_ = options_.recursive || options_.paths.size() > 1;
         first_ = files.empty();
         // The last one listed stands first in line.
@@ -132,8 +144,9 @@ private:
         const auto attributes = program_.mount().stat(path, follow ? posix::LastLink::follow : posix::LastLink::keep);
         if (attributes && posix::is_directory(attributes->mode) && !options_.directory) {
             Listed& directory = directories.emplace_back();
-            directory.name = directory.path = path;
-            directory.attributes = *attributes;
+            directory.name = path;
+            directory.details = std::make_unique<Listed::Details>();
+            directory.details->attributes = *attributes;
             return;
         }
         // A link that leads nowhere is still there.
@@ -152,17 +165,17 @@ private:
         const std::size_t before = directories.size();
         if (is_streamed()) {
             start(path);
-            if (has_dots()) show(dots_of(path));
+            if (has_dots()) show(dots_of(path), path);
             each_listed(program_, path, detail_, hidden, [&](std::vector<Listed>& some) {
-                note_directories(some, directories);
-                show(some);
+                note_directories(path, some, directories);
+                show(some, path);
             });
         } else if (auto entries = list_directory(program_, path, detail_, hidden)) {
             if (order_ != Order::name || options_.reverse) sort(*entries);
-            note_directories(*entries, directories);
+            note_directories(path, *entries, directories);
             start(path);
             if (has_dots()) add_dots(path, *entries);
-            show(*entries);
+            show(*entries, path);
         }
         std::reverse(directories.begin() + static_cast<std::ptrdiff_t>(before), directories.end());
     }
@@ -182,16 +195,18 @@ private:
         first_ = false;
     }
 
-    void note_directories(std::vector<Listed>& entries, std::vector<std::string>& directories) {
+    void note_directories(const std::string& path, std::vector<Listed>& entries,
+                          std::vector<std::string>& directories) {
         if (!options_.recursive) return;
         for (Listed& entry : entries) {
-            if (is_directory_entry(entry)) directories.push_back(entry.path);
+            std::string inner = join(path, entry.name);
+            if (is_directory_entry(inner, entry)) directories.push_back(std::move(inner));
         }
     }
 
-    bool is_directory_entry(Listed& entry) {
+    bool is_directory_entry(const std::string& path, Listed& entry) {
         if (entry.type == 0) { // the server does not say
-            const auto attributes = program_.mount().stat(entry.path, posix::LastLink::keep);
+            const auto attributes = program_.mount().stat(path, posix::LastLink::keep);
             if (!attributes) return false;
             entry.type = file_type(attributes->mode);
         }
@@ -215,9 +230,10 @@ private:
         sort(entries);
     }
 
-    void show(const std::vector<Listed>& entries) {
+    // `directory` is where the entries are; empty: their names are paths.
+    void show(const std::vector<Listed>& entries, const std::string& directory) {
         if (program_.wants_json()) {
-            show_json(entries);
+            show_json(entries, directory);
         } else if (options_.details) {
             LongListing(program_, options_).print(entries);
         } else {
@@ -225,11 +241,11 @@ private:
         }
     }
 
-    void show_json(const std::vector<Listed>& entries) {
+    void show_json(const std::vector<Listed>& entries, const std::string& directory) {
         constexpr std::size_t kWriteAt = std::size_t{64} << 10; // bytes
         std::string lines;
         for (const Listed& entry : entries) {
-            lines.append(json_of(entry).dump()).append("\n");
+            lines.append(json_of(entry, directory).dump()).append("\n");
             if (lines.size() < kWriteAt && &entry != &entries.back()) continue;
             program_.put_lines(lines);
             program_.check();
@@ -237,12 +253,12 @@ private:
         }
     }
 
-    static Json json_of(const Listed& entry) {
+    static Json json_of(const Listed& entry, const std::string& directory) {
         Json object;
         add_text(object, "name", entry.name);
-        add_text(object, "path", entry.path);
-        if (entry.has_attributes) add_attributes(object, entry.attributes);
-        if (!entry.target.empty()) add_text(object, "target", entry.target);
+        add_text(object, "path", directory.empty() ? entry.name : join(directory, entry.name));
+        if (entry.details != nullptr) add_attributes(object, entry.details->attributes);
+        if (entry.has_target()) add_text(object, "target", *entry.details->target);
         return object;
     }
 

@@ -14,36 +14,37 @@ using namespace wire::linux_abi;
 
 namespace {
 
+void set_attributes(Listed& entry, const posix::Attributes& attributes) {
+    entry.type = file_type(attributes.mode);
+    entry.details = std::make_unique<Listed::Details>();
+    entry.details->attributes = attributes;
+}
+
+// Reads where a link points; reports when it cannot.
+void add_target(Program& program, const std::string& path, Listed& entry) {
+    auto target = program.mount().readlink(path);
+    if (program.succeeded(path, target)) entry.details->target = std::make_unique<std::string>(std::move(*target));
+}
+
 // False when the entry has gone since it was listed.
-bool complete(Program& program, Listed& entry) {
-    if (!entry.has_attributes) {
-        const auto attributes = program.mount().stat(entry.path, posix::LastLink::keep);
-        if (!program.succeeded(entry.path, attributes)) return attributes.failure().error != wire::Errno::enoent;
-        entry.attributes = *attributes;
-        entry.has_attributes = true;
-        entry.type = file_type(entry.attributes.mode);
+bool complete(Program& program, const std::string& path, Listed& entry) {
+    if (entry.details == nullptr) {
+        const auto attributes = program.mount().stat(path, posix::LastLink::keep);
+        if (!program.succeeded(path, attributes)) return attributes.failure().error != wire::Errno::enoent;
+        set_attributes(entry, *attributes);
     }
-    if (is_symlink(entry.attributes.mode)) add_target(program, entry);
+    if (is_symlink(entry.type)) add_target(program, path, entry);
     return true;
 }
 
-Listed line_of(const std::string& directory, posix::DirectoryEntry& entry) {
+Listed line_of(posix::DirectoryEntry& entry) {
     Listed line;
-    line.path = join(directory, entry.name);
     line.name = std::move(entry.name);
-    line.ino = entry.ino;
-    line.has_attributes = entry.has_attributes;
-    line.attributes = entry.attributes;
-    line.type = entry.has_attributes ? file_type(entry.attributes.mode) : entry.type << 12;
+    line.type = entry.type << 12;
     return line;
 }
 
 } // namespace
-
-void add_target(Program& program, Listed& entry) {
-    auto target = program.mount().readlink(entry.path);
-    if (program.succeeded(entry.path, target)) entry.target = std::move(*target);
-}
 
 bool each_listed(Program& program, const std::string& path, Detail detail, Hidden hidden,
                  const std::function<void(std::vector<Listed>&)>& take) {
@@ -54,8 +55,12 @@ bool each_listed(Program& program, const std::string& path, Detail detail, Hidde
         some.clear();
         for (posix::DirectoryEntry& entry : entries) {
             if (hidden == Hidden::skip && entry.name.starts_with('.')) continue;
-            Listed line = line_of(path, entry);
-            if (detail == Detail::names || complete(program, line)) some.push_back(std::move(line));
+            Listed line = line_of(entry);
+            if (detail == Detail::attributes) {
+                if (entry.has_attributes) set_attributes(line, entry.attributes);
+                if (!complete(program, join(path, line.name), line)) continue;
+            }
+            some.push_back(std::move(line));
         }
         take(some);
     });
@@ -77,12 +82,8 @@ std::optional<Listed> list_file(Program& program, const std::string& path, Detai
     if (!program.succeeded(path, attributes)) return std::nullopt;
     Listed line;
     line.name = path;
-    line.path = path;
-    line.ino = attributes->ino;
-    line.has_attributes = true;
-    line.attributes = *attributes;
-    line.type = file_type(attributes->mode);
-    if (detail == Detail::attributes && is_symlink(attributes->mode)) add_target(program, line);
+    set_attributes(line, *attributes);
+    if (detail == Detail::attributes && is_symlink(attributes->mode)) add_target(program, path, line);
     return line;
 }
 

@@ -5,6 +5,7 @@
 #include "vfsproto/posix/mount.hpp"
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,14 +14,17 @@ namespace vfsproto::cli {
 
 class Program;
 
+// It is small, because a sorted listing holds one for each entry: 48 bytes for the name alone.
 struct Listed {
-    std::string name;
-    std::string path;
-    std::uint32_t type = 0; // S_IFMT bits; 0 = not known
-    std::uint64_t ino = 0;
-    bool has_attributes = false;
-    posix::Attributes attributes{};
-    std::string target; // of a symbolic link, where it was asked for
+    struct Details {
+        posix::Attributes attributes{};
+        std::unique_ptr<std::string> target; // of a symbolic link, where it was asked for
+    };
+    std::string name;                 // in its directory; a file that the user named has its path
+    std::uint32_t type = 0;           // S_IFMT bits; 0 = not known
+    std::unique_ptr<Details> details; // none where they are not known
+
+    [[nodiscard]] bool has_target() const noexcept { return details != nullptr && details->target != nullptr; }
 };
 
 enum class Detail : std::uint8_t {
@@ -37,9 +41,6 @@ bool each_listed(Program& program, const std::string& path, Detail detail, Hidde
 // Returns all of them, sorted by name. Nothing when the directory could not be read at all.
 [[nodiscard]] std::optional<std::vector<Listed>> list_directory(Program& program, const std::string& path,
                                                                 Detail detail, Hidden hidden);
-
-// Reads where a link points; reports when it cannot.
-void add_target(Program& program, Listed& entry);
 
 // One file by its path, not followed. Reports when there is none.
 [[nodiscard]] std::optional<Listed> list_file(Program& program, const std::string& path, Detail detail);

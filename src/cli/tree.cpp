@@ -4,6 +4,7 @@
 #include "json.hpp"
 #include "listed.hpp"
 #include "mode.hpp"
+#include "paths.hpp"
 
 namespace vfsproto::cli {
 
@@ -30,9 +31,9 @@ public:
         }
         if (program_.wants_json()) {
             Listed top;
-            top.name = top.path = options_.path;
+            top.name = options_.path;
             top.type = kSIfdir;
-            print_line(top, 0);
+            print_line(top, options_.path, 0);
             return walk_json(options_.path, 1);
         }
         program_.out().print("{}\n", program_.out().name(options_.path));
@@ -50,9 +51,10 @@ private:
             const Listed& entry = (*entries)[i];
             const bool last = i + 1 == entries->size();
             program_.out().print("{}{}{}", prefix, last ? "`-- " : "|-- ", program_.out().name(entry.name));
-            if (!entry.target.empty()) program_.out().print(" -> {}", program_.out().name(entry.target));
+            if (entry.has_target()) program_.out().print(" -> {}", program_.out().name(*entry.details->target));
             program_.out().write("\n");
-            if (count(entry) && goes_below(level)) walk(entry.path, prefix + (last ? "    " : "|   "), level + 1);
+            if (count(entry) && goes_below(level))
+                walk(join(path, entry.name), prefix + (last ? "    " : "|   "), level + 1);
         }
     }
 
@@ -60,18 +62,19 @@ private:
         const auto entries = entries_of(path);
         if (!entries) return;
         for (const Listed& entry : *entries) {
-            print_line(entry, level);
-            if (entry.type == kSIfdir && goes_below(level)) walk_json(entry.path, level + 1);
+            const std::string inner = join(path, entry.name);
+            print_line(entry, inner, level);
+            if (entry.type == kSIfdir && goes_below(level)) walk_json(inner, level + 1);
         }
     }
 
-    void print_line(const Listed& entry, unsigned level) {
+    void print_line(const Listed& entry, const std::string& path, unsigned level) {
         Json object;
-        add_text(object, "path", entry.path);
+        add_text(object, "path", path);
         add_text(object, "name", entry.name);
         object.set("level", level);
         object.set("type", type_name(entry.type));
-        if (!entry.target.empty()) add_text(object, "target", entry.target);
+        if (entry.has_target()) add_text(object, "target", *entry.details->target);
         print_json(program_, object);
     }
 
