@@ -70,12 +70,12 @@ std::string printable(std::string_view bytes) {
 }
 
 std::string to_base64(std::span<const std::byte> bytes) {
-    constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    static constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     std::string out((bytes.size() + 2) / 3 * 4, '=');
     const auto* const data = bytes.data();
     const std::size_t size = bytes.size();
     char* to = out.data();
-    const auto put = [&to, &kDigits](std::uint32_t group, int digits) {
+    const auto put = [&to](std::uint32_t group, int digits) {
         for (int i = 0; i < digits; ++i) *to++ = kDigits[group >> (18 - 6 * i) & 63];
     };
     std::size_t at = 0;
