@@ -33,10 +33,11 @@ std::uint64_t now_ns() noexcept {
 
 } // namespace
 
+BenchJob::NullOperation::NullOperation() noexcept { request.op = &kNullOp; }
+
 void BenchJob::NullOperation::start(client::Client& client, const client::Caller& caller,
                                     std::uint64_t nodeid) noexcept {
     begin(client, caller);
-    request.op = &kNullOp;
     send(request, nodeid, [](client::Request& done) noexcept {
         auto& self = *static_cast<NullOperation*>(done.owner);
         const bool as_expected = done.errc == Errc::ok && done.error == wire::Errno::enosys;
@@ -306,7 +307,6 @@ bool BenchJob::finished(posix::IoQueue& queue, CreateSlot& slot, const client::O
 }
 
 void BenchJob::start(posix::IoQueue& queue, NullSlot& slot) {
-    slot.null.tag = &slot;
     queue.start(slot.null, wire::kRootNodeId);
 }
 

@@ -77,9 +77,11 @@ private:
     };
     struct NullOperation final : client::Operation {
         client::Request request;
+        NullOperation() noexcept;
         void start(client::Client& client, const client::Caller& caller, std::uint64_t nodeid) noexcept;
     };
     struct NullSlot {
+        NullSlot() noexcept { null.tag = this; }
         NullOperation null;
         std::uint64_t since = 0;
     };

@@ -239,8 +239,12 @@ private:
     void remember(LaneSlot& slot, Request& request, const Plan& plan) noexcept;
     [[nodiscard]] Errc submit(Segment message, Segment answer, const Plan& plan, Token token) noexcept;
     [[gnu::always_inline]] void finish(Token token, std::uint32_t written) noexcept;
-    [[gnu::noinline]] void finish_odd(Token token, Entry& entry, std::uint32_t written,
-                                      wire::OutHeader header) noexcept;
+    // What the device says of a reply. Passed by reference to the slow path, so that the fast one keeps it in registers.
+    struct Said {
+        std::uint32_t written;
+        wire::OutHeader header;
+    };
+    [[gnu::noinline]] void finish_odd(Token token, Entry& entry, const Said& said) noexcept;
     [[gnu::always_inline]] void leave_slot(Token token, Entry& entry) noexcept;
     void finish_request(Token token, const LaneSlot& slot, Errc errc, std::uint32_t len, std::int32_t error) noexcept;
     [[gnu::always_inline]] static void accept(const LaneSlot& slot, std::uint32_t len, std::int32_t error) noexcept;

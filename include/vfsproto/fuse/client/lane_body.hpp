@@ -94,7 +94,7 @@ template <RequestQueue Q> inline void BasicLane<Q>::finish(Token token, std::uin
     const LaneSlot& slot = entry->state;
     const wire::OutHeader header = wire::read_out_header(slot.block + slot.out_at);
     if (wire::check_reply(slot.expected, slot.unique, header, written) != Errc::ok) [[unlikely]]
-        return finish_odd(token, *entry, written, header);
+        return finish_odd(token, *entry, {written, header});
     leave_slot(token, *entry);
     if (slot.kind == LaneSlot::Kind::fast_read) [[likely]] {
         finish_fast(slot, Errc::ok, written, header.error); // header.len is the same
@@ -119,9 +119,9 @@ template <RequestQueue Q> inline void BasicLane<Q>::leave_slot(Token token, Entr
 
 // A reply that is no good, or good only because the device's length is an upper bound or silence is allowed. Of one that
 // is no good, the header left says that nothing came.
-template <RequestQueue Q>
-void BasicLane<Q>::finish_odd(Token token, Entry& entry, std::uint32_t written, wire::OutHeader header) noexcept {
+template <RequestQueue Q> void BasicLane<Q>::finish_odd(Token token, Entry& entry, const Said& said) noexcept {
     const LaneSlot& slot = entry.state;
+    auto [written, header] = said;
     if (lengths_ == WrittenLength::upper_bound && header.len < written) written = header.len;
     Errc errc = wire::check_reply(slot.expected, slot.unique, header, written);
     if (errc != Errc::ok) {

@@ -67,7 +67,6 @@ protected:
     void begin(Client& client, const Caller& caller) noexcept {
         client_ = &client;
         caller_ = caller;
-        verdict_ = {Errc::ok, wire::Errno::none};
         surplus_lookup_ = 0;
     }
     void send(Request& request, std::uint64_t nodeid, void (*on_done)(Request&) noexcept) noexcept {
@@ -160,8 +159,11 @@ private:
             }
         }
         if (!call.succeeded()) return finish(call);
-        const Errc errc = check_content();
-        finish(errc, verdict_.error);
+        if constexpr (Op == wire::Opcode::lookup) {
+            // A nodeid of 0 says that the name does not exist, and for how long (a negative entry).
+            if (call.reply.nodeid == 0) return finish(Errc::ok, wire::Errno::enoent);
+        }
+        finish(check_content(), wire::Errno::none);
     }
     // The reply that takes the place of an answer is empty, not an earlier one: block 0, always ready.
     void finish_missing() noexcept {
@@ -171,13 +173,6 @@ private:
     }
     [[nodiscard]] Errc check_content() noexcept {
         using Out = wire::OutOf<Op>;
-        if constexpr (Op == wire::Opcode::lookup) {
-            // A nodeid of 0 says that the name does not exist, and for how long (a negative entry).
-            if (call.reply.nodeid == 0) {
-                verdict_.error = wire::Errno::enoent;
-                return Errc::ok;
-            }
-        }
         if constexpr (std::is_same_v<Out, wire::EntryOut>) return check_made(call.reply);
         if constexpr (std::is_same_v<Out, wire::CreateOut>) return check_made(call.reply.entry);
         if constexpr (std::is_same_v<Out, wire::AttrOut>) return wire::check_attr(call.reply.attr);
