@@ -5,6 +5,8 @@
 
 #include "vfsproto/fuse/client/connection.hpp"
 
+#include <cerrno>
+
 using namespace vfsproto;
 using namespace vfsproto::test;
 using client::Connection;
@@ -94,7 +96,7 @@ TEST_CASE("DESTROY waits for the lanes, then for the FORGETs", "[connection]") {
     REQUIRE(c.connection.close() == Errc::ok);
     c.pump();
     CHECK(c.connection.session().state() == SessionState::draining);
-    c.requests.reply_bytes(1, nullptr, 0, -5);
+    c.requests.reply_bytes(1, nullptr, 0, -EIO);
     CHECK(c.lane.drain() == 1);
     c.pump();
     CHECK(c.connection.session().state() == SessionState::draining);
@@ -133,14 +135,13 @@ TEST_CASE("an INTERRUPT is sent by the pump, and again in the next one", "[conne
     c.pump();
     REQUIRE(c.hiprio.sent_count() == 1);
     CHECK(c.hiprio.sent(0).capacity == sizeof(wire::OutHeader));
-    constexpr std::int32_t kEagain = -11;
-    c.hiprio.reply_bytes(0, nullptr, 0, kEagain);
+    c.hiprio.reply_bytes(0, nullptr, 0, -EAGAIN);
     REQUIRE(c.connection.drained() == Errc::ok);
     CHECK(c.hiprio.sent_count() == 1); // once a turn
     c.pump();
     CHECK(c.hiprio.sent_count() == 2);
     c.connection.end_interrupt(unique);
-    c.hiprio.reply_bytes(1, nullptr, 0, kEagain);
+    c.hiprio.reply_bytes(1, nullptr, 0, -EAGAIN);
     c.pump();
     c.pump();
     CHECK(c.hiprio.sent_count() == 2);

@@ -4,6 +4,7 @@
 #include "support/captured.hpp"
 #include "support/message.hpp"
 
+#include <cerrno>
 #include <fstream>
 #include <string>
 
@@ -212,14 +213,14 @@ TEST_CASE("a short answer reads as zeros where it ends") {
 }
 
 TEST_CASE("a server that answers with an error refused the session, and says why") {
-    for (const std::int32_t error : {-1, -13, -71, -511}) {
+    for (const std::int32_t error : {-EPERM, -EACCES, -EPROTO, -511}) {
         SessionScript script;
         script.reply_error(script.open(), error);
         CHECK(script.session.state() == SessionState::failed);
         CHECK(script.session.failure() == Errc::init_refused);
         CHECK(static_cast<std::int32_t>(script.session.server_error()) == -error);
     }
-    for (const std::int32_t error : {1, 71, -512, -4096}) {
+    for (const std::int32_t error : {EPERM, EPROTO, -512, -4096}) {
         SessionScript script;
         script.reply_error(script.open(), error);
         CHECK(script.session.failure() == Errc::protocol_violation);

@@ -4,6 +4,8 @@
 
 #include "vfsproto/fuse/client/unique.hpp"
 
+#include <cerrno>
+
 using namespace vfsproto;
 using namespace vfsproto::test;
 using wire::QueueKind;
@@ -12,9 +14,6 @@ namespace {
 
 constexpr std::uint64_t kTarget = client::make_unique(77, 1, 3);
 constexpr std::uint64_t kOther = client::make_unique(78, 1, 4);
-constexpr std::int32_t kEagain = -11;
-constexpr std::int32_t kEnosys = -38;
-constexpr std::int32_t kEio = -5;
 
 client::SessionOptions interruptible() {
     client::SessionOptions options;
@@ -57,7 +56,7 @@ TEST_CASE("an INTERRUPT answered with EAGAIN is sent once a turn while its targe
     constexpr int kTurns = 5;
     auto message = s.send();
     for (int i = 0; i < kTurns; ++i) {
-        s.reply_error(message, kEagain);
+        s.reply_error(message, -EAGAIN);
         CHECK_FALSE(s.peek()); // not in the same turn
         s.session.handle_turn();
         const auto again = s.take();
@@ -66,7 +65,7 @@ TEST_CASE("an INTERRUPT answered with EAGAIN is sent once a turn while its targe
         message = *again;
     }
     s.session.end_interrupt(kTarget);
-    s.reply_error(message, kEagain);
+    s.reply_error(message, -EAGAIN);
     s.session.handle_turn();
     CHECK_FALSE(s.peek());
 }
@@ -79,7 +78,7 @@ TEST_CASE("an INTERRUPT whose target ends before it is sent is not sent", "[inte
     CHECK_FALSE(s.peek());
     // One that waits for its next turn neither.
     const auto message = s.send();
-    s.reply_error(message, kEagain);
+    s.reply_error(message, -EAGAIN);
     s.session.end_interrupt(kTarget);
     s.session.handle_turn();
     CHECK_FALSE(s.peek());
@@ -90,7 +89,7 @@ TEST_CASE("a server that answers INTERRUPT with ENOSYS is sent none in this gene
     Ready s;
     const auto message = s.send();
     REQUIRE(s.session.interrupt(kOther) == Errc::ok);
-    s.reply_error(message, kEnosys);
+    s.reply_error(message, -ENOSYS);
     CHECK_FALSE(s.peek());
     CHECK(s.session.interrupt(kTarget) == Errc::not_negotiated);
     s.session.handle_device_gone(Errc::device_gone);
@@ -153,12 +152,12 @@ TEST_CASE("an INTERRUPT goes before FORGETs and needs none of their blocks", "[i
 TEST_CASE("an answer to INTERRUPT that is none has no effect", "[interrupt]") {
     Ready s;
     const auto message = s.send();
-    SECTION("another unique") { s.reply(message, {16, kEnosys, kOther | 1}, nullptr, 0, 16); }
-    SECTION("the target's own unique") { s.reply(message, {16, kEnosys, kTarget}, nullptr, 0, 16); }
-    SECTION("another length") { s.reply(message, {17, kEnosys, 0}, nullptr, 0, 16); }
-    SECTION("half a header") { s.reply(message, {16, kEnosys, 0}, nullptr, 0, 8); }
+    SECTION("another unique") { s.reply(message, {16, -ENOSYS, kOther | 1}, nullptr, 0, 16); }
+    SECTION("the target's own unique") { s.reply(message, {16, -ENOSYS, kTarget}, nullptr, 0, 16); }
+    SECTION("another length") { s.reply(message, {17, -ENOSYS, 0}, nullptr, 0, 16); }
+    SECTION("half a header") { s.reply(message, {16, -ENOSYS, 0}, nullptr, 0, 8); }
     SECTION("no error number") { s.reply(message, {16, -100'000, 0}, nullptr, 0, 16); }
-    SECTION("another error") { s.reply_error(message, kEio); }
+    SECTION("another error") { s.reply_error(message, -EIO); }
     s.session.handle_turn();
     CHECK_FALSE(s.peek());
     CHECK(s.session.state() == SessionState::ready);
@@ -183,7 +182,7 @@ TEST_CASE("DESTROY waits for an INTERRUPT the device has, and drops one it has n
     s.session.handle_lanes_idle();
     CHECK_FALSE(s.peek());
     CHECK(s.session.state() == SessionState::draining);
-    s.reply_error(message, kEagain);
+    s.reply_error(message, -EAGAIN);
     CHECK(s.session.state() == SessionState::destroy_sent);
     CHECK(s.take()->opcode() == wire::Opcode::destroy);
 }

@@ -3,6 +3,7 @@
 #include "session_script.hpp"
 
 #include <array>
+#include <cerrno>
 #include <functional>
 #include <string>
 
@@ -144,7 +145,7 @@ TEST_CASE("DESTROY is the captured one, and whatever it answers the session is c
     const std::function<void(SessionScript&, const SessionScript::Message&)> answers[] = {
         [](SessionScript& s, const SessionScript::Message& m) { s.reply_error(m, 0); },
         [](SessionScript& s, const SessionScript::Message& m) { s.use(m, 0); },
-        [](SessionScript& s, const SessionScript::Message& m) { s.reply_error(m, -5); },
+        [](SessionScript& s, const SessionScript::Message& m) { s.reply_error(m, -EIO); },
         [](SessionScript& s, const SessionScript::Message& m) { s.use(m, 0xffffffff); },
     };
     for (const auto& answer : answers) {
@@ -154,14 +155,14 @@ TEST_CASE("DESTROY is the captured one, and whatever it answers the session is c
         script.make_ready(wish);
         const auto message = script.make_destroy_sent();
         wire::InHeader expected{};
-        expected.len = 40;
-        expected.opcode = 38;
+        expected.len = sizeof(expected);
+        expected.opcode = static_cast<std::uint32_t>(wire::Opcode::destroy);
         expected.unique = message.header().unique;
         expected.pid = 77;
-        CHECK(std::memcmp(message.bytes.data(), &expected, 40) == 0);
-        CHECK(message.bytes.size() == 40);
+        CHECK(std::memcmp(message.bytes.data(), &expected, sizeof(expected)) == 0);
+        CHECK(message.bytes.size() == sizeof(expected));
         CHECK(message.request.queue == wire::QueueKind::request);
-        CHECK(message.request.writable.len == 16);
+        CHECK(message.request.writable.len == sizeof(wire::OutHeader));
         answer(script, message);
         CHECK(script.session.state() == S::closed);
         CHECK_FALSE(script.peek());

@@ -3,6 +3,7 @@
 #include "support/catch.hpp"
 #include "support/served.hpp"
 
+#include <cerrno>
 #include <numeric>
 
 using namespace vfsproto;
@@ -207,6 +208,6 @@ TEST_CASE("a parked reply keeps only the segments it was given room for, and say
     CHECK(later.finish() == 16);
     wire::OutHeader header{};
     std::memcpy(&header, memory.data(), sizeof(header));
-    CHECK(header.error == -5);
+    CHECK(header.error == -EIO);
     CHECK(header.unique == 2);
 }

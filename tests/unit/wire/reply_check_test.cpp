@@ -41,7 +41,7 @@ TEST_CASE("a reply that is not owed is a violation, whatever it is", "[wire]") {
         INFO(R::name);
         const ExpectedReply expected = expected_reply(op_info(R::opcode), 0);
         for (u32 body = 0; body <= 16; ++body) CHECK(body_of(op_info(R::opcode), body, 0) == Errc::protocol_violation);
-        CHECK(check_reply(expected, kUnique, {kHeader, -2, kUnique}, kHeader) == Errc::protocol_violation);
+        CHECK(check_reply(expected, kUnique, {kHeader, -ENOENT, kUnique}, kHeader) == Errc::protocol_violation);
     });
 }
 
