@@ -66,7 +66,7 @@ std::string_view kind_of(const posix::Attributes& attributes) {
     }
 }
 
-std::string quoted(std::string_view name) {
+std::string quoted_name(std::string_view name) {
     std::string text = "'";
     for (const char c : name) text.append(c == '\'' ? std::string("'\\''") : std::string(1, c));
     return text + "'";
@@ -135,7 +135,7 @@ std::string text_of(const Directive& directive, const std::string& path, const S
     case 'F': return std::string(kind_of(a));
     case 'G': return group_name(a.gid);
     case 'n': return path;
-    case 'N': return quoted(path) + (status.target.empty() ? "" : " -> " + quoted(status.target));
+    case 'N': return quoted_name(path) + (status.target.empty() ? "" : " -> " + quoted_name(status.target));
     case 'U': return user_name(a.uid);
     case 'w':
     case 'x':
