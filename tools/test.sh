@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# ./dev test: every kind of test once, small. --full: all of it, in every build. --nightly: the long runs as well.
+# ./dev test: every kind of test once, small, in one build. --full: all of it, in every build, and clang-tidy. --nightly: the long
+# runs as well.
 # With arguments for ctest: those tests of the dev build, and nothing else.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -57,10 +58,11 @@ part() {
     if build "$preset" "${names[@]}"; then ctest_in "$preset" "$@"; fi
 }
 
+# each_check NAME…
 each_check() {
     local name
     echo "== check" >&2
-    for name in $(tools/check.sh --list); do
+    for name in "$@"; do
         local status=0 start=$SECONDS
         tools/check.sh "$name" >"$results/check.log" 2>&1 || status=$?
         cat "$results/check.log"
@@ -75,29 +77,30 @@ if [[ $# -gt 0 ]]; then
     if build dev; then ctest_in dev "$@"; fi
 elif [[ $scope == small ]]; then
     if build dev; then ctest_in dev; fi
-    each_check
-    part asan -L unit
-    part tsan -R '^(sim_|unit_(serving|loopback|vhost_user|posix))'
+    mapfile -t checks < <(tools/check.sh --list | grep -vx tidy) # it takes as long as a build
+    each_check "${checks[@]}"
 else
     fuzz_seconds=5
     [[ $scope == nightly ]] && fuzz_seconds=600
     run "setup peers" tools/setup.sh peers || true # as below: without it the tests of tests/peers are skipped
     run "setup vm" tools/setup.sh vm || true # without it, the tests that boot machines are skipped and say so
     if build dev; then ctest_in dev; fi
-    each_check
-    # Each build is one for what it alone finds: ASan for all code, TSan for code with threads, clang for the whole product
-    # (its warnings, its lock rules) and for the core's tests, two machines for byte order and word size. At night all of it.
+    mapfile -t checks < <(tools/check.sh --list)
+    each_check "${checks[@]}"
+    # Each build is one for what it alone finds: ASan for all code, TSan for code with threads, clang for the core's tests (what
+    # it says of the product, its lock rules included, clang-tidy repeats), two machines for byte order and word size. At night
+    # all of it.
     threads='^(sim_|hostile_client|model|integration|peers|unit_(posix|serving|loopback|passthrough|vhost_user|vfio_pci)$)'
-    core='^(sim_|hostile_virtqueue|unit_(base|virtqueue|transport|wire|client|server)$)'
+    core='^(sim_virtqueue|hostile_virtqueue|unit_(base|virtqueue|transport|wire|client|server))$'
     machines=(s390x i686)
     if [[ $scope == nightly ]]; then
         threads=.
-        core=.
+        core=. # and with it the whole product
         machines=(s390x i686 aarch64 riscv64)
     fi
     part asan
     part tsan -R "$threads"
-    if build clang vfsproto_cli; then part clang -R "$core"; fi
+    part clang -R "$core"
     if [[ $scope == nightly ]]; then run "check mutants" python3 tools/check_mutants.py --all --tests || true; fi
     if run "setup cross" tools/setup.sh cross; then
         for machine in "${machines[@]}"; do
