@@ -149,6 +149,7 @@ Argument Arguments::add_option(const char* name, std::vector<std::string>& value
     for (const std::string& value : values) text.append(text.empty() ? "" : " ").append(value);
     CLI::Option& option = add_words(name, take, help);
     option.default_str(text);
+    if (name[0] == '-') option.allow_extra_args(false); // one word each time it is given
     return Argument(option);
 }
 

@@ -65,6 +65,7 @@ void add_ls(Commands& commands);
 void add_tree(Commands& commands);
 void add_cat(Commands& commands);
 void add_head_and_tail(Commands& commands);
+void add_sha256sum(Commands& commands);
 void add_du(Commands& commands);
 void add_find(Commands& commands);
 void add_showing(Commands& commands); // stat, readlink, df

@@ -3,8 +3,10 @@
 #include "copy.hpp"
 
 #include "commands.hpp"
+#include "contents_comparison.hpp"
 #include "interrupt.hpp"
 #include "json.hpp"
+#include "paths.hpp"
 
 #include <utility>
 
@@ -17,6 +19,21 @@ KeptXattrs kept_xattrs(const CopyOptions& options) noexcept {
     return options.preserve ? KeptXattrs::acls : KeptXattrs::none;
 }
 
+// As cp(1) has it, -n takes the meaning from -u and -f.
+Comparison comparison_of(const CopyOptions& options) noexcept {
+    Comparison comparison;
+    if (options.update) comparison.overwrite = Overwrite::when_older;
+    if (options.no_clobber) comparison.overwrite = Overwrite::never;
+    if (options.checksum) comparison.same_by = SameBy::content;
+    comparison.keeps_times = options.preserve;
+    return comparison;
+}
+
+Clobber clobber_of(const CopyOptions& options) noexcept {
+    if (options.no_clobber) return Clobber::never;
+    return options.force ? Clobber::forced : Clobber::allowed;
+}
+
 } // namespace
 
 CopyRun::CopyRun(Program& a_program, const CopyOptions& a_options)
@@ -24,8 +41,14 @@ CopyRun::CopyRun(Program& a_program, const CopyOptions& a_options)
       options(a_options),
       mount(a_program.mount()),
       keeping{a_options.preserve ? Preserve::all : Preserve::nothing, a_program.umask(), kept_xattrs(a_options)},
+      comparison(comparison_of(a_options)),
+      clobber(clobber_of(a_options)),
       progress(a_program),
-      workers(mount) {}
+      workers(mount) {
+    for (const std::string& pattern : options.exclude) {
+        if (!exclusions.add(pattern)) program.refuse("--exclude", "'" + pattern + "' names no file");
+    }
+}
 
 void CopyRun::fail(const std::string& path, const posix::Failure& failure) {
     ++tally.failed;
@@ -35,7 +58,7 @@ void CopyRun::fail(const std::string& path, const posix::Failure& failure) {
 
 void CopyRun::copied(std::atomic<std::uint64_t>& count, const Copied& what) {
     ++count;
-    if (!program.wants_json()) return;
+    if (!program.wants_json() || options.dry_run) return;
     Json line;
     line.set("type", what.type);
     add_text(line, "path", what.path);
@@ -58,6 +81,64 @@ bool CopyRun::copy(Side from, Side to, const posix::Attributes& attributes, std:
     const bool stopped = program.stopping() || latest_interrupt() != 0;
     if (stopped) ++tally.failed;
     return !stopped;
+}
+
+std::optional<bool> CopyRun::are_equal(Side from, Side to, std::span<std::byte> buffer) {
+    const ComparedContents compared =
+        compare_contents(from.contents, to.contents, buffer, [this](std::uint64_t) { return !program.stopping(); });
+    if (compared.failed.side == CopyResult::Side::none) return compared.are_equal();
+    fail(compared.failed, from.path, to.path);
+    return std::nullopt;
+}
+
+FileCopy CopyRun::committed(const std::string& from, const std::string& to, const posix::Failure& failure) {
+    if (failure.error == wire::Errno::eexist && clobber == Clobber::never) {
+        ++tally.unchanged;
+        return FileCopy::kept;
+    }
+    if (!note(to, failure)) return FileCopy::failed;
+    copied(tally.files, {"file", from, to});
+    progress.file_done();
+    return FileCopy::copied;
+}
+
+FileCopy CopyRun::announce(const NewFile& made, const std::optional<posix::Attributes>& there) {
+    if (there && !may_replace(made.replaces, there->mode)) {
+        fail(made.to, posix::is_directory(there->mode) ? wire::Errno::eisdir : wire::Errno::eexist);
+        return FileCopy::failed;
+    }
+    would(made.what, made.from, made.to);
+    return FileCopy::kept;
+}
+
+void CopyRun::give(Workers::Job job) {
+    if (!options.dry_run) return workers.give(std::move(job));
+    constexpr std::size_t kBufferSize = std::size_t{1} << 20; // bytes
+    buffer_.resize(kBufferSize);
+    job(buffer_);
+}
+
+void CopyRun::would(const char* what, const std::string& from, const std::string& to) {
+    if (program.wants_json()) {
+        Json step;
+        step.set("would", what);
+        if (!from.empty()) add_text(step, "path", from);
+        add_text(step, "target", to);
+        return print_json(program, step);
+    }
+    Output& out = program.out();
+    if (from.empty()) {
+        out.print("would {} {}\n", what, out.name(to));
+    } else {
+        out.print("would {} {} to {}\n", what, out.name(from), out.name(to));
+    }
+}
+
+bool CopyRun::leaves_out(const std::string& top, const std::string& path, std::uint32_t mode) const {
+    if (exclusions.empty()) return false;
+    using Type = Exclusions::Type;
+    const std::string_view below = path == top ? base_name(path) : std::string_view(path).substr(top.size());
+    return exclusions.leave_out(below, posix::is_directory(mode) ? Type::directory : Type::other);
 }
 
 bool CopyRun::settle(const std::string& path, const posix::Failure& kept) {
@@ -126,6 +207,7 @@ void CopyRun::finish() {
         sums.set("hard_links", tally.hard_links.load());
         sums.set("special_files", tally.special_files.load());
         sums.set("bytes", progress.bytes());
+        sums.set("unchanged", tally.unchanged.load());
         sums.set("failed", tally.failed.load());
         Json line;
         line.set("copied", sums);
@@ -136,6 +218,12 @@ void CopyRun::finish() {
 
 namespace {
 
+constexpr const char* kExcludeHelp = "leave out files of this name, with all below them; may be given again.\n"
+                                     "*, ? and [...] match within a name. A pattern that begins with / is compared\n"
+                                     "with the whole path below the source, one with a / inside with the end of\n"
+                                     "that path. ** between slashes is any number of names. A / at the end of the\n"
+                                     "pattern stands for directories alone";
+
 void describe(Arguments& sub, CopyOptions& options) {
     options.operands.describe(sub);
     sub.add_flag("-r,-R,--recursive", options.recursive, "directories with all below them");
@@ -143,6 +231,12 @@ void describe(Arguments& sub, CopyOptions& options) {
                  "owner, mode with its set-id bits, access control lists, and times of the originals");
     sub.add_flag("-X,--xattrs", options.xattrs, "extended attributes too");
     sub.add_flag("--devices", options.devices, "make device nodes");
+    sub.add_flag("-n,--no-clobber", options.no_clobber, "replace nothing; -u and -f mean nothing then");
+    sub.add_flag("-u,--update", options.update, "copy only what is newer than what is there, or missing there");
+    sub.add_flag("-f,--force", options.force, "a file that cannot be written gives its name to a new one");
+    sub.add_flag("--checksum", options.checksum, "do not copy a file that is there already, byte for byte");
+    sub.add_flag("--dry-run", options.dry_run, "only say what would be done; nothing is changed, here or there");
+    sub.add_option("--exclude", options.exclude, kExcludeHelp).shown_as("PATTERN");
 }
 
 } // namespace

@@ -2,12 +2,15 @@
 // The state that get, put and cp have in common.
 #pragma once
 
+#include "comparison.hpp"
 #include "contents.hpp"
+#include "exclusions.hpp"
 #include "hard_links.hpp"
 #include "local_tree.hpp"
 #include "operands.hpp"
 #include "program.hpp"
 #include "progress.hpp"
+#include "target_options.hpp"
 #include "workers.hpp"
 
 #include <atomic>
@@ -24,6 +27,12 @@ struct CopyOptions {
     bool preserve = false; // owner, mode with its set-id bits, times
     bool xattrs = false;   // extended attributes; access control lists are kept with `preserve` already
     bool devices = false;  // make device nodes
+    bool no_clobber = false;
+    bool update = false;
+    bool force = false;
+    bool dry_run = false;
+    bool checksum = false;
+    std::vector<std::string> exclude;
 };
 
 struct CopyTally {
@@ -32,12 +41,17 @@ struct CopyTally {
     std::atomic<std::uint64_t> symlinks{0};
     std::atomic<std::uint64_t> hard_links{0};
     std::atomic<std::uint64_t> special_files{0};
+    std::atomic<std::uint64_t> unchanged{0}; // what is there stays
     std::atomic<std::uint64_t> failed{0};
 };
+
+// copied: also where it would be, in a dry run. same: the target is such a copy already. kept: the target stays as it is.
+enum class FileCopy : std::uint8_t { copied, same, kept, failed };
 
 // One run of get, put or cp. Only the thread that owns it walks the tree and gives work to the others.
 class CopyRun {
 public:
+    // Throws Leave where the options make no sense, which is said.
     CopyRun(Program& a_program, const CopyOptions& a_options);
 
     // One side of a copy; the path is for messages.
@@ -82,6 +96,68 @@ public:
     template <class T> bool note(const std::string& path, const posix::Expected<T>& outcome) {
         return note(path, outcome ? posix::Failure() : outcome.failure());
     }
+    // A link or a special file that is to be made.
+    struct NewFile {
+        const char* what; // to be done, in the words of would()
+        const std::string& from;
+        const std::string& to;
+        Replaces replaces;
+    };
+    // Says what is to be done with a file, from what has the name of its copy: `copied` is yet to be done. `is_same` compares the
+    // contents; nothing where that failed, which is said. Any thread.
+    template <class IsSame>
+    FileCopy decide(const posix::Attributes& source, const std::optional<posix::Attributes>& target, IsSame&& is_same) {
+        Verdict verdict = target ? comparison.of(source, *target) : Verdict::copy;
+        if (verdict == Verdict::content_decides) {
+            const std::optional<bool> same = is_same();
+            if (!same) return FileCopy::failed;
+            verdict = *same ? Verdict::same : Verdict::copy;
+        }
+        if (verdict == Verdict::copy) return FileCopy::copied;
+        ++tally.unchanged;
+        return verdict == Verdict::same ? FileCopy::same : FileCopy::kept;
+    }
+    // Decides so about a link or a special file that is to be made. In a dry run says what would be made, and `kept` then.
+    template <class IsSame> FileCopy decide_made(const NewFile& made, const posix::Attributes& source,
+                                                 const std::optional<posix::Attributes>& there, IsSame&& is_same) {
+        const FileCopy wanted = decide(source, there, is_same);
+        return wanted == FileCopy::copied && options.dry_run ? announce(made, there) : wanted;
+    }
+    // Decides so about the second name of a file whose first name has been copied. `is_linked`: that copy has this name, too.
+    template <class IsLinked> FileCopy decide_link(const NewFile& made, const posix::Attributes& source,
+                                                   const std::optional<posix::Attributes>& there,
+                                                   IsLinked&& is_linked) {
+        const Comparison times{comparison.overwrite, SameBy::nothing, comparison.keeps_times};
+        const bool kept = there && times.of(source, *there) == Verdict::kept;
+        if (kept || (there && comparison.same_by != SameBy::nothing && is_linked())) {
+            ++tally.unchanged;
+            return kept ? FileCopy::kept : FileCopy::same;
+        }
+        return options.dry_run ? announce(made, there) : FileCopy::copied;
+    }
+    // Returns what a link or a special file may replace.
+    [[nodiscard]] Replaces replaces(Replaces as_usual) const noexcept {
+        return clobber == Clobber::never ? Replaces::nothing : as_usual;
+    }
+    // True if it was made; not if its name was taken meanwhile, which is a failure only where it may be replaced.
+    bool made(const std::string& path, const posix::Failure& failure) {
+        const bool taken = failure.error == wire::Errno::eexist && clobber == Clobber::never;
+        return taken ? static_cast<void>(++tally.unchanged), false : note(path, failure);
+    }
+    // True if what has the name of a copy has to be looked at before something is made.
+    [[nodiscard]] bool looks_at_target() const noexcept { return options.dry_run || comparison.looks_at_target(); }
+    // True if both files hold the same bytes; nothing where that cannot be found out, which is said.
+    std::optional<bool> are_equal(Side from, Side to, std::span<std::byte> buffer);
+    // Takes what commit() returned: a name that was taken meanwhile is no failure where nothing is to be replaced.
+    FileCopy committed(const std::string& from, const std::string& to, const posix::Failure& failure);
+    // Does a job in a worker; in a dry run, whose lines have an order, at once.
+    void give(Workers::Job job);
+    // Says what a dry run leaves undone: "copy", "a", "b".
+    void would(const char* what, const std::string& from, const std::string& to);
+    // True if --exclude leaves a file out: `path` as the source names it, below `top`.
+    [[nodiscard]] bool leaves_out(const std::string& top, const std::string& path, std::uint32_t mode) const;
+    [[nodiscard]] TargetOptions target_options(Existing existing) const noexcept { return {existing, clobber}; }
+
     // Copies everything; true when it did.
     bool copy(Side from, Side to, const posix::Attributes& attributes, std::span<std::byte> buffer);
 
@@ -107,6 +183,9 @@ public:
     const CopyOptions& options;
     posix::Mount& mount;
     const Keeping keeping;
+    const Comparison comparison;
+    const Clobber clobber;
+    Exclusions exclusions;
     CopyTally tally;
     HardLinks links;
     Progress progress;
@@ -116,6 +195,10 @@ public:
     Workers workers; // ends before what its jobs use
 
 private:
+    FileCopy announce(const NewFile& made, const std::optional<posix::Attributes>& there);
+
+    std::vector<std::byte> buffer_; // of jobs that are done at once
+
     Xattrs usable(posix::Expected<Xattrs> xattrs, const std::string& path);
     [[nodiscard]] KeptXattrs kept_unopened(std::uint32_t mode) const noexcept;
 };

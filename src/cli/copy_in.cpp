@@ -2,21 +2,23 @@
 // put: from this host to the device.
 #include "copy.hpp"
 #include "interrupt.hpp"
+#include "local_attributes.hpp"
 #include "local_directory.hpp"
 #include "mode.hpp"
 #include "paths.hpp"
 #include "remote_target.hpp"
 #include "remote_tree.hpp"
 #include "same_place.hpp"
+#include "send_file.hpp"
 
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -27,25 +29,6 @@ using wire::Errno;
 namespace abi = wire::linux_abi;
 
 namespace {
-
-posix::Attributes attributes_of(const struct stat& from) noexcept {
-    posix::Attributes a{};
-    a.ino = from.st_ino;
-    a.size = static_cast<std::uint64_t>(from.st_size);
-    a.blocks = static_cast<std::uint64_t>(from.st_blocks);
-    a.atime = static_cast<std::uint64_t>(from.st_atim.tv_sec);
-    a.mtime = static_cast<std::uint64_t>(from.st_mtim.tv_sec);
-    a.ctime = static_cast<std::uint64_t>(from.st_ctim.tv_sec);
-    a.atimensec = static_cast<std::uint32_t>(from.st_atim.tv_nsec);
-    a.mtimensec = static_cast<std::uint32_t>(from.st_mtim.tv_nsec);
-    a.ctimensec = static_cast<std::uint32_t>(from.st_ctim.tv_nsec);
-    a.mode = from.st_mode;
-    a.nlink = static_cast<std::uint32_t>(from.st_nlink);
-    a.uid = from.st_uid;
-    a.gid = from.st_gid;
-    a.rdev = abi::encode_device(major(from.st_rdev), minor(from.st_rdev));
-    return a;
-}
 
 // A directory being sent. The copy's own attributes come last, when nobody has anything to do in it any more.
 struct Sent {
@@ -86,24 +69,6 @@ struct Found {
     [[nodiscard]] std::string local() const { return join(parent->local, name); }
 };
 
-struct Source {
-    int fd;
-    const std::string& local;
-    const posix::Attributes& attributes;
-};
-
-// Gives the copy its attributes; false when that failed, which is said.
-bool finish(CopyRun& run, const Source& source, const RemoteTarget& target, const std::string& remote) {
-    const Xattrs xattrs = run.xattrs_of(source.fd, source.local);
-    const auto write = [&](XattrStep step) {
-        return run.settle(remote, write_xattrs(run.mount, target.path(), xattrs, step));
-    };
-    return write(XattrStep::before_owner) &&
-           run.settle(remote, finish_remote_file(run.mount, target.file(), source.attributes, run.keeping,
-                                                 target.replaced())) &&
-           write(XattrStep::after_owner);
-}
-
 class CopyIn {
 public:
     explicit CopyIn(CopyRun& run) : run_(run) {}
@@ -119,8 +84,10 @@ public:
         if (!fd) return run_.fail(top->local, local_failure(errno));
         top->directory = std::make_shared<LocalDirectory>(std::move(fd));
         if (opened_itself) {
+            source_ = local;
             send_itself(top, remote);
         } else {
+            source_ = join(top->local, base_name(local));
             take(top, std::string(base_name(local)), remote);
         }
         top.reset();
@@ -139,7 +106,7 @@ private:
         const auto fd = top->directory->open();
         if (!run_.note(top->local, fd)) return;
         if (::fstat((*fd)->get(), &info) != 0) return run_.fail(top->local, local_failure(errno));
-        const auto made = make_remote_directory(run_.mount, remote);
+        const auto made = make_directory(remote);
         if (!run_.note(remote, made)) return;
         if (!note_target(remote)) return;
         if (is_target(info, (*fd)->get())) return say_same(top->local, remote);
@@ -147,8 +114,16 @@ private:
         top->remote = remote;
         top->age = *made ? Age::fresh : Age::old;
         top->attributes = attributes_of(info);
-        top->has_attributes = true;
+        top->has_attributes = !run_.options.dry_run;
         list(top);
+    }
+
+    // Makes a directory, or says in a dry run that it would. True: it is new.
+    posix::Expected<bool> make_directory(const std::string& remote) {
+        if (!run_.options.dry_run) return make_remote_directory(run_.mount, remote);
+        auto missing = find_remote_directory(run_.mount, remote);
+        if (missing && *missing) run_.would("make directory", {}, remote);
+        return missing;
     }
 
     // Names alone, and all of them at once: the directory is not held open for reading while its files are sent.
@@ -187,6 +162,7 @@ private:
         if (::fstatat((*fd)->get(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
             return run_.fail(found.local(), local_failure(errno));
         }
+        if (run_.leaves_out(source_, found.local(), info.st_mode)) return;
         found.attributes = attributes_of(info);
         found.device = info.st_dev;
         switch (info.st_mode & S_IFMT) {
@@ -209,7 +185,7 @@ private:
         if (!target_.empty() && is_target(info, fd.get())) {
             return run_.refuse(sent->local, "cannot copy a directory into itself, " + target_);
         }
-        const auto made = make_remote_directory(run_.mount, found.remote);
+        const auto made = make_directory(found.remote);
         if (!run_.note(found.remote, made)) return;
         if (target_.empty()) {
             if (!note_target(found.remote)) return;
@@ -219,7 +195,7 @@ private:
         sent->remote = found.remote;
         sent->age = *made ? Age::fresh : Age::old;
         sent->attributes = found.attributes;
-        sent->has_attributes = true;
+        sent->has_attributes = !run_.options.dry_run;
         run_.copied(run_.tally.directories, {"directory", sent->local, sent->remote});
         list(sent);
     }
@@ -227,13 +203,16 @@ private:
     // The remote directory that the tree becomes; false when it cannot be looked at, which is said.
     bool note_target(const std::string& remote) {
         const auto there = run_.mount.stat(remote);
-        if (!run_.note(remote, there)) return false;
+        const bool unmade = run_.options.dry_run && !there && there.failure().error == Errno::enoent;
+        if (!unmade && !run_.note(remote, there)) return false;
         target_ = remote;
-        target_attributes_ = *there;
+        if (!unmade) target_attributes_ = *there;
         return true;
     }
     bool is_target(const struct stat& here, int fd) {
-        return here.st_ino == target_attributes_.ino && shows_here(run_.mount, target_, target_attributes_, fd);
+        if (!target_attributes_ || here.st_ino != target_attributes_->ino) return false;
+        if (run_.options.dry_run) return is_same_file(*target_attributes_, here); // nothing may be made to find out
+        return shows_here(run_.mount, target_, *target_attributes_, fd);
     }
     void say_same(const std::string& local, const std::string& remote) {
         run_.refuse(local, "is the same directory as " + remote);
@@ -249,54 +228,63 @@ private:
         copy(std::move(found), links.to_copy);
     }
 
-    // `linked` is told how it went, if there is one.
+    // `linked` is told how it went, if there is one. Only a copy of this file can have other names.
     void copy(Found found, HardLinks::Known* linked) {
         CopyRun& run = run_;
-        run_.workers.give([&run, linked, found = std::move(found)](std::span<std::byte> buffer) {
-            const bool copied = !run.program.stopping() && copy_file(run, found, buffer);
+        run_.give([&run, linked, found = std::move(found)](std::span<std::byte> buffer) {
+            const FileCopy copied = run.program.stopping() ? FileCopy::failed : copy_file(run, found, buffer);
+            const bool is_copy = copied == FileCopy::copied || copied == FileCopy::same;
             if (linked != nullptr)
-                run.links.copied(*linked, copied ? HardLinks::Copied::yes : HardLinks::Copied::failed);
+                run.links.copied(*linked, is_copy ? HardLinks::Copied::yes : HardLinks::Copied::failed);
         });
     }
 
-    static bool copy_file(CopyRun& run, const Found& found, std::span<std::byte> buffer) {
+    static FileCopy copy_file(CopyRun& run, const Found& found, std::span<std::byte> buffer) {
         const std::string local = found.local();
         // Should it have become a pipe meanwhile, nobody is to wait for it.
         constexpr int kFlags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
         const auto parent = found.parent->directory->open();
-        if (!run.note(found.parent->local, parent)) return false;
+        if (!run.note(found.parent->local, parent)) return FileCopy::failed;
         const FileDescriptor fd(::openat((*parent)->get(), found.name.c_str(), kFlags));
         if (!fd) {
             run.fail(local, local_failure(errno));
-            return false;
+            return FileCopy::failed;
         }
-        auto target = RemoteTarget::open(run.mount, found.remote, RemoteTarget::Existing::replace);
-        if (!run.note(found.remote, target)) return false;
-        struct stat here{};
-        if (target->replaced() && ::fstat(fd.get(), &here) == 0 && is_same_file(*target->replaced(), here)) {
-            run.refuse(local, "is the same file as " + found.remote);
-            return false;
-        }
-        LocalContents from(fd.get());
-        RemoteContents to(run.mount, target->file(), Kind::regular);
-        if (!run.copy({from, local}, {to, found.remote}, found.attributes, buffer)) return false;
-        const Source source{fd.get(), local, found.attributes};
-        if (!finish(run, source, *target, found.remote)) return false;
-        if (!run.note(found.remote, target->commit())) return false;
-        run.copied(run.tally.files, {"file", local, found.remote});
-        run.progress.file_done();
-        return true;
+        return send_file(run, {fd.get(), local, found.remote, found.attributes, Existing::replace}, buffer);
     }
 
-    // True if the second name became a link, or nothing can be made there. False: it is to be copied.
+    // Looks at what has the name of a link or a special file, where that counts. True: it is to be made.
+    template <class IsSame>
+    bool is_to_be_made(const Found& found, const char* what, Replaces replaces, IsSame&& is_same) {
+        if (!run_.looks_at_target()) return true;
+        const auto target = RemoteTarget::at(run_.mount, found.remote, run_.target_options(Existing::replace));
+        if (!run_.note(found.remote, target)) return false;
+        const FileCopy wanted = run_.decide_made({what, found.local(), found.remote, replaces}, found.attributes,
+                                                 target->there(), [&] { return is_same(*target->there()); });
+        const bool refresh = wanted == FileCopy::same && !run_.options.dry_run &&
+                             !has_attributes(*target->there(), found.attributes, run_.keeping);
+        if (refresh) set_attributes_of(found);
+        return wanted == FileCopy::copied;
+    }
+
+    // True if the second name became a link, or is to be none. False: it is to be copied.
     bool link(const Found& found, const std::string& existing) {
-        const Failure failure = make_remote_link(run_.mount, existing, found.remote);
+        if (run_.looks_at_target()) {
+            const auto target = RemoteTarget::at(run_.mount, found.remote, run_.target_options(Existing::replace));
+            if (!run_.note(found.remote, target)) return true;
+            const auto is_linked = [&] {
+                const auto first = run_.mount.stat(existing, posix::LastLink::keep);
+                return first && first->ino == target->there()->ino;
+            };
+            const FileCopy wanted = run_.decide_link({"link", existing, found.remote, Replaces::files_and_links},
+                                                     found.attributes, target->there(), is_linked);
+            if (wanted != FileCopy::copied) return true;
+        }
+        const NewPath at{found.remote, run_.replaces(Replaces::files_and_links)};
+        const Failure failure = make_remote_link(run_.mount, at, existing);
         if (failure.happened()) {
             const bool in_the_way = failure.error == Errno::eisdir || failure.error == Errno::eexist;
-            if (in_the_way || failure.is_fatal()) {
-                run_.fail(found.remote, failure);
-                return true;
-            }
+            if (in_the_way || failure.is_fatal()) return static_cast<void>(run_.made(found.remote, failure)), true;
             run_.without_hard_links(found.remote, failure);
             return false;
         }
@@ -311,59 +299,54 @@ private:
         const ssize_t length = ::readlinkat((*parent)->get(), found.name.c_str(), target.data(), target.size());
         if (length < 0) return run_.fail(found.local(), local_failure(errno));
         target.resize(static_cast<std::size_t>(length));
-        if (!run_.note(found.remote, make_remote_symlink(run_.mount, found.remote, target))) return;
+        const auto is_same = [&](const posix::Attributes&) -> std::optional<bool> {
+            const auto there = run_.mount.readlink(found.remote);
+            return run_.note(found.remote, there) ? std::optional(*there == target) : std::nullopt;
+        };
+        if (!is_to_be_made(found, "copy", Replaces::files_and_links, is_same)) return;
+        const NewPath at{found.remote, run_.replaces(Replaces::files_and_links)};
+        if (!run_.made(found.remote, make_remote_symlink(run_.mount, at, target))) return;
         run_.copied(run_.tally.symlinks, {"symlink", found.local(), found.remote});
-        set_attributes_of(found, (*parent)->get());
+        set_attributes_of(found);
     }
 
     void special(const Found& found) {
         if (!run_.wants_node(found.local(), found.attributes.mode)) return;
-        const auto parent = found.parent->directory->open();
-        if (!run_.note(found.parent->local, parent)) return;
+        // A FIFO has no device.
+        const auto is_same = [&](const posix::Attributes& there) -> std::optional<bool> {
+            return there.rdev == found.attributes.rdev;
+        };
+        if (!is_to_be_made(found, "copy", Replaces::special_files_too, is_same)) return;
         const std::uint32_t mode = node_mode(found.attributes.mode, run_.keeping);
-        if (!run_.note(found.remote, make_remote_node(run_.mount, found.remote, mode, found.attributes.rdev))) return;
+        const NewPath at{found.remote, run_.replaces(Replaces::special_files_too)};
+        if (!run_.made(found.remote, make_remote_node(run_.mount, at, mode, found.attributes.rdev))) return;
         run_.copied(run_.tally.special_files, {type_name(mode), found.local(), found.remote});
-        set_attributes_of(found, (*parent)->get());
+        set_attributes_of(found);
     }
 
-    void set_attributes_of(const Found& found, int parent) {
+    void set_attributes_of(const Found& found) {
         const std::string& remote = found.remote;
-        const Xattrs xattrs = run_.unopened_xattrs_of(parent, found.name, found.attributes.mode, found.local());
+        const auto parent = found.parent->directory->open();
+        if (!run_.note(found.parent->local, parent)) return;
+        const Xattrs xattrs =
+            run_.unopened_xattrs_of((*parent)->get(), found.name, found.attributes.mode, found.local());
         run_.settle(remote, write_xattrs(run_.mount, remote, xattrs, XattrStep::before_owner));
         run_.settle(remote, finish_remote_at(run_.mount, remote, found.attributes, run_.keeping));
         run_.settle(remote, write_xattrs(run_.mount, remote, xattrs, XattrStep::after_owner));
     }
 
     CopyRun& run_;
+    std::string source_;         // the path that the paths of all files begin with
     std::vector<Found> waiting_; // directories to be entered
     std::string target_;         // the directory that the tree becomes, once it is there
-    posix::Attributes target_attributes_{};
+    std::optional<posix::Attributes> target_attributes_;
 };
 
 // Copies what an open local file holds to a path of the share.
 void copy_from(CopyRun& run, int fd, const std::string& local, const std::string& remote, std::span<std::byte> buffer) {
     struct stat info{};
     if (::fstat(fd, &info) != 0) return run.fail(local, local_failure(errno));
-    if (const auto there = run.mount.stat(remote); there && is_same_file(*there, info)) {
-        return run.refuse(local, "is the same file as " + remote);
-    }
-    auto target = RemoteTarget::open(run.mount, remote, RemoteTarget::Existing::follow);
-    if (!run.note(remote, target)) return;
-    LocalContents from(fd, local == "-" ? LocalContents::Access::in_order : LocalContents::Access::at_offsets);
-    RemoteContents to(run.mount, target->file(), target->is_regular() ? Kind::regular : Kind::other);
-    posix::Attributes attributes = attributes_of(info);
-    if (!S_ISREG(info.st_mode)) attributes.mode = abi::kSIfreg | 0666; // what comes out of a pipe has no mode
-    if (!run.copy({from, local}, {to, remote}, attributes, buffer)) return;
-    if (target->is_regular()) {
-        const Keeping fresh{Preserve::nothing, run.keeping.umask, KeptXattrs::none};
-        const bool finished = S_ISREG(info.st_mode)
-                                  ? finish(run, {fd, local, attributes}, *target, remote)
-                                  : run.settle(remote, finish_remote_file(run.mount, target->file(), attributes, fresh,
-                                                                          target->replaced()));
-        if (!finished) return;
-    }
-    if (!run.note(remote, target->commit())) return;
-    run.copied(run.tally.files, {"file", local, remote});
+    static_cast<void>(send_file(run, {fd, local, remote, attributes_of(info), Existing::follow}, buffer));
 }
 
 FileDescriptor inherited_input() { return FileDescriptor(::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1)); }
@@ -383,7 +366,8 @@ void put_file(CopyRun& run, const std::string& local, const std::string& remote)
     if (S_ISDIR(info.st_mode)) {
         return run.refuse(local, Errno::eisdir, "put -r copies directories");
     }
-    run.workers.give([&run, local, remote, standard_input](std::span<std::byte> buffer) {
+    if (run.leaves_out(local, local, info.st_mode)) return;
+    run.give([&run, local, remote, standard_input](std::span<std::byte> buffer) {
         const FileDescriptor fd = standard_input ? inherited_input() : open_source(local);
         if (!fd) return run.fail(local, local_failure(errno));
         copy_from(run, fd.get(), local, remote, buffer);

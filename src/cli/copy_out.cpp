@@ -2,6 +2,8 @@
 // get: from the device to this host.
 #include "copy.hpp"
 #include "each_entry.hpp"
+#include "fetch_file.hpp"
+#include "local_attributes.hpp"
 #include "local_directory.hpp"
 #include "local_target.hpp"
 #include "mode.hpp"
@@ -15,6 +17,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -68,18 +71,23 @@ struct Found {
     }
 };
 
-struct Ways {
-    const std::string& remote;
-    const std::string& local;
-};
+// The open directory that a copy is to be in; -1 where a dry run has not made it.
+class Place {
+public:
+    Place(CopyRun& run, const Filled& filled) : known_(filled.directory == nullptr) {
+        if (known_) return;
+        const auto fd = filled.directory->open();
+        known_ = run.note(filled.local, fd);
+        if (known_) fd_ = *fd;
+    }
+    // False when it cannot be opened, which was said.
+    [[nodiscard]] bool is_known() const noexcept { return known_; }
+    [[nodiscard]] int fd() const noexcept { return fd_ == nullptr ? -1 : fd_->get(); }
 
-// Gives the copy its attributes; false when that failed, which is said.
-bool finish(CopyRun& run, const Ways& ways, const LocalTarget& target, const posix::Attributes& attributes) {
-    const Xattrs xattrs = run.xattrs_of(ways.remote);
-    return run.settle(ways.local, write_xattrs(target.fd(), xattrs, XattrStep::before_owner)) &&
-           run.settle(ways.local, finish_file(target.fd(), attributes, run.keeping, target.replaced())) &&
-           run.settle(ways.local, write_xattrs(target.fd(), xattrs, XattrStep::after_owner));
-}
+private:
+    bool known_;
+    LocalDirectory::Descriptor fd_;
+};
 
 class CopyOut {
 public:
@@ -90,6 +98,8 @@ public:
         const auto attributes = run_.mount.stat(remote, posix::LastLink::keep);
         if (!run_.note(remote, attributes)) return;
         Found first{std::make_shared<Filled>(run_, nullptr), {}, remote, *attributes};
+        source_ = remote;
+        if (run_.leaves_out(source_, remote, attributes->mode)) return;
         if (!find_place(first, local, destination.is_directory())) return;
         top_ = first.parent;
         if (first.name.empty()) {
@@ -102,7 +112,7 @@ public:
             list(top_, remote);
             top_->remote = remote;
             top_->attributes = *attributes;
-            top_->has_attributes = true;
+            top_->has_attributes = !run_.options.dry_run;
         } else {
             take(std::move(first));
         }
@@ -153,6 +163,7 @@ private:
                 if (!run_.note(found.remote, attributes)) continue;
                 found.attributes = *attributes;
             }
+            if (run_.leaves_out(source_, found.remote, found.attributes.mode)) continue;
             take(std::move(found));
         }
     }
@@ -170,18 +181,22 @@ private:
         if (target_ != nullptr && is_target(found.attributes, found.remote, target_->get())) {
             return run_.refuse(found.remote, "cannot copy a directory into itself, " + target_directory_->local);
         }
-        const auto parent = found.parent->directory->open();
-        if (!run_.note(found.parent->local, parent)) return;
-        auto made = make_directory((*parent)->get(), found.name);
+        const Place place(run_, *found.parent);
+        if (!place.is_known()) return;
+        auto made = make_directory_at(place, found);
         if (!run_.note(found.local(), made)) return;
-        const bool is_first = target_ == nullptr;
-        if (is_first && is_target(found.attributes, found.remote, made->fd.get())) {
+        const bool is_first = target_directory_ == nullptr;
+        const bool exists = static_cast<bool>(made->fd); // not what a dry run leaves unmade
+        if (is_first && exists && is_target(found.attributes, found.remote, made->fd.get())) {
             return say_same(found.remote, found.local());
         }
         auto filled = std::make_shared<Filled>(run_, found.parent);
         filled->age = made->age;
-        filled->directory = std::make_shared<LocalDirectory>(found.parent->directory, found.name, std::move(made->fd));
-        if (is_first) {
+        if (exists) {
+            filled->directory =
+                std::make_shared<LocalDirectory>(found.parent->directory, found.name, std::move(made->fd));
+        }
+        if (is_first && exists) {
             const auto fd = filled->directory->open();
             if (!run_.note(found.local(), fd)) return;
             target_ = *fd;
@@ -190,15 +205,25 @@ private:
         filled->local = found.local();
         filled->relative = found.relative();
         filled->attributes = found.attributes;
-        filled->has_attributes = true;
+        filled->has_attributes = !run_.options.dry_run;
         run_.copied(run_.tally.directories, {"directory", filled->remote, filled->local});
-        if (target_directory_ == nullptr) target_directory_ = filled;
+        if (is_first) target_directory_ = filled;
         list(filled, found.remote);
+    }
+
+    // Makes a directory, or says in a dry run that it would.
+    posix::Expected<MadeDirectory> make_directory_at(const Place& place, const Found& found) {
+        if (!run_.options.dry_run) return make_directory(place.fd(), found.name);
+        auto there = find_directory(place.fd(), found.name);
+        if (there && !there->fd) run_.would("make directory", {}, found.local());
+        return there;
     }
 
     // True if a directory of the share is the local one that `fd` is open on.
     bool is_target(const posix::Attributes& there, const std::string& remote, int fd) {
-        return shows_there(run_.mount, remote, there, fd);
+        if (!run_.options.dry_run) return shows_there(run_.mount, remote, there, fd);
+        struct stat here{}; // nothing may be made to find out
+        return ::fstat(fd, &here) == 0 && is_same_file(there, here);
     }
     void say_same(const std::string& remote, const std::string& local) {
         run_.refuse(remote, "is the same directory as " + local);
@@ -213,51 +238,72 @@ private:
         copy(std::move(found), links.to_copy);
     }
 
-    // `linked` is told how it went, if there is one.
+    // `linked` is told how it went, if there is one. Only a copy of this file can have other names.
     void copy(Found found, HardLinks::Known* linked) {
         CopyRun& run = run_;
-        run_.workers.give([&run, linked, found = std::move(found)](std::span<std::byte> buffer) {
-            const bool copied = !run.program.stopping() && copy_file(run, found, buffer);
+        run_.give([&run, linked, found = std::move(found)](std::span<std::byte> buffer) {
+            const FileCopy copied = run.program.stopping() ? FileCopy::failed : copy_file(run, found, buffer);
+            const bool is_copy = copied == FileCopy::copied || copied == FileCopy::same;
             if (linked != nullptr)
-                run.links.copied(*linked, copied ? HardLinks::Copied::yes : HardLinks::Copied::failed);
+                run.links.copied(*linked, is_copy ? HardLinks::Copied::yes : HardLinks::Copied::failed);
         });
     }
 
-    static bool copy_file(CopyRun& run, const Found& found, std::span<std::byte> buffer) {
-        const auto file = run.mount.open_file(found.remote, abi::kORdonly | abi::kONofollow);
-        if (!run.note(found.remote, file)) return false;
+    static FileCopy copy_file(CopyRun& run, const Found& found, std::span<std::byte> buffer) {
         const std::string local = found.local();
-        const auto parent = found.parent->directory->open();
-        if (!run.note(found.parent->local, parent)) return false;
-        auto target = LocalTarget::open((*parent)->get(), found.name, LocalTarget::Existing::replace);
-        if (!run.note(local, target)) return false;
-        if (target->replaced() && is_same_file(found.attributes, *target->replaced())) {
-            run.refuse(found.remote, "is the same file as " + local);
-            return false;
-        }
-        RemoteContents from(run.mount, *file, Kind::regular);
-        LocalContents to(target->fd());
-        if (!run.copy({from, found.remote}, {to, local}, found.attributes, buffer)) return false;
-        if (!finish(run, {found.remote, local}, *target, found.attributes)) return false;
-        if (!run.note(local, target->commit())) return false;
-        run.copied(run.tally.files, {"file", found.remote, local});
-        run.progress.file_done();
-        return true;
+        const Place place(run, *found.parent);
+        if (!place.is_known()) return FileCopy::failed;
+        auto target = LocalTarget::at(place.fd(), found.name, run.target_options(Existing::replace));
+        if (!run.note(local, target)) return FileCopy::failed;
+        return fetch_file(run, {found.remote, local, found.attributes, posix::LastLink::keep}, *target, buffer);
     }
 
-    // True if the second name became a link. False: there can be no link; it is to be copied.
+    // Looks at what has the name of a link or a special file, where that counts. True: it is to be made.
+    template <class IsSame>
+    bool is_to_be_made(const Found& found, const Place& place, CopyRun::NewFile made, IsSame&& is_same) {
+        if (!place.is_known()) return false;
+        if (!run_.looks_at_target()) return true;
+        const auto target = LocalTarget::at(place.fd(), found.name, run_.target_options(Existing::replace));
+        if (!run_.note(made.to, target)) return false;
+        std::optional<posix::Attributes> there;
+        if (target->there()) there = attributes_of(*target->there());
+        const FileCopy wanted = run_.decide_made(made, found.attributes, there, [&] { return is_same(*there); });
+        const bool refresh = wanted == FileCopy::same && !run_.options.dry_run &&
+                             !has_attributes(*there, found.attributes, run_.keeping);
+        if (refresh) set_attributes_of(found, place.fd());
+        return wanted == FileCopy::copied;
+    }
+
+    // True if the second name became a link, or is to be none. False: there can be no link; it is to be copied.
     bool link(const Found& found, const std::string& first) {
-        const auto parent = found.parent->directory->open();
+        const Place place(run_, *found.parent);
         const auto top = top_->directory->open();
-        if (!run_.note(found.parent->local, parent) || !run_.note(top_->local, top)) return true;
-        const Failure failure = make_link((*top)->get(), first, (*parent)->get(), found.name);
+        if (!place.is_known() || !run_.note(top_->local, top)) return true;
+        const std::string local = found.local();
+        if (run_.looks_at_target()) {
+            const auto target = LocalTarget::at(place.fd(), found.name, run_.target_options(Existing::replace));
+            if (!run_.note(local, target)) return true;
+            std::optional<posix::Attributes> there;
+            if (target->there()) there = attributes_of(*target->there());
+            const std::string copy = join(top_->local, first);
+            const auto is_linked = [&] {
+                struct stat info{};
+                return ::lstat(copy.c_str(), &info) == 0 && info.st_ino == target->there()->st_ino &&
+                       info.st_dev == target->there()->st_dev;
+            };
+            const FileCopy wanted =
+                run_.decide_link({"link", copy, local, Replaces::files_and_links}, found.attributes, there, is_linked);
+            if (wanted != FileCopy::copied) return true;
+        }
+        const NewName at{place.fd(), found.name, run_.replaces(Replaces::files_and_links)};
+        const Failure failure = make_link(at, (*top)->get(), first);
         if (failure.happened()) {
-            if (failure.error == Errno::eisdir || failure.error == Errno::eexist)
-                return run_.note(found.local(), failure);
-            run_.without_hard_links(found.local(), failure);
+            const bool in_the_way = failure.error == Errno::eisdir || failure.error == Errno::eexist;
+            if (in_the_way) return static_cast<void>(run_.made(local, failure)), true;
+            run_.without_hard_links(local, failure);
             return false;
         }
-        run_.copied(run_.tally.hard_links, {"hard link", found.remote, found.local()});
+        run_.copied(run_.tally.hard_links, {"hard link", found.remote, local});
         return true;
     }
 
@@ -272,22 +318,34 @@ private:
     void symlink(const Found& found) {
         const auto target = run_.mount.readlink(found.remote);
         if (!run_.note(found.remote, target)) return;
-        const auto parent = found.parent->directory->open();
-        if (!run_.note(found.parent->local, parent)) return;
-        if (!run_.note(found.local(), make_symlink((*parent)->get(), found.name, *target))) return;
-        run_.copied(run_.tally.symlinks, {"symlink", found.remote, found.local()});
-        set_attributes_of(found, (*parent)->get());
+        const Place place(run_, *found.parent);
+        const std::string local = found.local();
+        const auto is_same = [&](const posix::Attributes&) -> std::optional<bool> {
+            std::string there(abi::kPathMax + 1, '\0');
+            const ssize_t length = ::readlinkat(place.fd(), found.name.c_str(), there.data(), there.size());
+            return length >= 0 && std::string_view(there).substr(0, static_cast<std::size_t>(length)) == *target;
+        };
+        if (!is_to_be_made(found, place, {"copy", found.remote, local, Replaces::files_and_links}, is_same)) return;
+        const NewName at{place.fd(), found.name, run_.replaces(Replaces::files_and_links)};
+        if (!run_.made(local, make_symlink(at, *target))) return;
+        run_.copied(run_.tally.symlinks, {"symlink", found.remote, local});
+        set_attributes_of(found, place.fd());
     }
 
     void special(const Found& found) {
         if (!run_.wants_node(found.remote, found.attributes.mode)) return;
-        const auto parent = found.parent->directory->open();
-        if (!run_.note(found.parent->local, parent)) return;
+        const Place place(run_, *found.parent);
+        const std::string local = found.local();
+        // A FIFO has no device.
+        const auto is_same = [&](const posix::Attributes& there) -> std::optional<bool> {
+            return there.rdev == found.attributes.rdev;
+        };
+        if (!is_to_be_made(found, place, {"copy", found.remote, local, Replaces::special_files_too}, is_same)) return;
         const std::uint32_t mode = node_mode(found.attributes.mode, run_.keeping);
-        const Failure failure = make_node((*parent)->get(), found.name, mode, found.attributes.rdev);
-        if (!run_.note(found.local(), failure)) return;
-        run_.copied(run_.tally.special_files, {type_name(mode), found.remote, found.local()});
-        set_attributes_of(found, (*parent)->get());
+        const NewName at{place.fd(), found.name, run_.replaces(Replaces::special_files_too)};
+        if (!run_.made(local, make_node(at, mode, found.attributes.rdev))) return;
+        run_.copied(run_.tally.special_files, {type_name(mode), found.remote, local});
+        set_attributes_of(found, place.fd());
     }
 
     void set_attributes_of(const Found& found, int parent) {
@@ -299,6 +357,7 @@ private:
     }
 
     CopyRun& run_;
+    std::string source_; // the path that the paths of all files begin with
     std::shared_ptr<Filled> top_;
     std::vector<Found> waiting_;        // directories to be entered
     LocalDirectory::Descriptor target_; // the directory that the tree becomes, once it is there
@@ -313,13 +372,13 @@ bool is_standard_output(const std::string& local) {
            out.st_ino == there.st_ino;
 }
 
-// Opens what the user named as the target of one file. Links are followed.
-posix::Expected<LocalTarget> open_target(FileDescriptor& directory, const std::string& local) {
+// Finds what the user named as the target of one file. Links are followed.
+posix::Expected<LocalTarget> find_target(CopyRun& run, FileDescriptor& directory, const std::string& local) {
     struct stat there{};
     // /dev/stdout is not opened again: what was written before is not lost.
     if (is_standard_output(local)) return LocalTarget::inherited(STDOUT_FILENO);
     const bool exists = ::stat(local.c_str(), &there) == 0;
-    if (exists && !S_ISREG(there.st_mode)) return LocalTarget::open_special(local);
+    if (exists && !S_ISREG(there.st_mode)) return LocalTarget::special(local);
     std::string path = local;
     if (struct stat link{}; ::lstat(local.c_str(), &link) == 0 && S_ISLNK(link.st_mode)) {
         const std::unique_ptr<char, void (*)(void*)> real(::realpath(local.c_str(), nullptr), std::free);
@@ -329,23 +388,15 @@ posix::Expected<LocalTarget> open_target(FileDescriptor& directory, const std::s
     if (base_name(path).empty() || path.back() == '/') return Errno::enoent;
     directory = FileDescriptor(::open(directory_name(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!directory) return local_failure(errno);
-    return LocalTarget::open(directory.get(), std::string(base_name(path)), LocalTarget::Existing::follow);
+    return LocalTarget::at(directory.get(), std::string(base_name(path)), run.target_options(Existing::follow));
 }
 
 void copy_to(CopyRun& run, const posix::Attributes& attributes, const std::string& remote, const std::string& local,
              std::span<std::byte> buffer) {
-    const auto file = run.mount.open_file(remote, abi::kORdonly);
-    if (!run.note(remote, file)) return;
     FileDescriptor directory;
-    auto target = open_target(directory, local);
+    auto target = find_target(run, directory, local);
     if (!run.note(local, target)) return;
-    RemoteContents from(run.mount, *file, Kind::regular);
-    LocalContents to(target->fd(),
-                     target->is_in_order() ? LocalContents::Access::in_order : LocalContents::Access::at_offsets);
-    if (!run.copy({from, remote}, {to, local}, attributes, buffer)) return;
-    if (target->is_regular() && !finish(run, {remote, local}, *target, attributes)) return;
-    if (!run.note(local, target->commit())) return;
-    run.copied(run.tally.files, {"file", remote, local});
+    static_cast<void>(fetch_file(run, {remote, local, attributes, posix::LastLink::follow}, *target, buffer));
 }
 
 // Copies one file to where the user says, links followed on both sides.
@@ -356,10 +407,8 @@ void get_file(CopyRun& run, const std::string& remote, const std::string& local)
         return run.refuse(remote, Errno::eisdir, "get -r copies directories");
     }
     if (!posix::is_regular(attributes->mode)) return run.refuse(remote, "not a regular file: get -r copies those");
-    struct stat there{};
-    const bool exists = ::stat(local.c_str(), &there) == 0;
-    if (exists && is_same_file(*attributes, there)) return run.refuse(remote, "is the same file as " + local);
-    run.workers.give([&run, remote, local, attributes = *attributes](std::span<std::byte> buffer) {
+    if (run.leaves_out(remote, remote, attributes->mode)) return;
+    run.give([&run, remote, local, attributes = *attributes](std::span<std::byte> buffer) {
         copy_to(run, attributes, remote, local, buffer);
     });
 }

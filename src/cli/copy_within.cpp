@@ -43,7 +43,7 @@ struct Pair {
     std::string from;
     std::string to;
     posix::Attributes attributes{};
-    RemoteTarget::Existing existing = RemoteTarget::Existing::follow;
+    Existing existing = Existing::follow;
 };
 
 enum class Copied : std::uint8_t { all, nothing, failed };
@@ -96,26 +96,65 @@ bool finish(CopyRun& run, const RemoteTarget& target, const Pair& pair) {
            write(XattrStep::after_owner);
 }
 
+std::optional<bool> are_equal(CopyRun& run, const posix::File& from, const RemoteTarget& target, const Pair& pair,
+                              std::span<std::byte> buffer) {
+    const auto there = run.mount.open_file(target.path(), abi::kORdonly | abi::kONofollow);
+    if (!run.note(pair.to, there)) return std::nullopt;
+    RemoteContents source(run.mount, from, Kind::regular);
+    RemoteContents copy(run.mount, *there, Kind::regular);
+    return run.are_equal({source, pair.from}, {copy, pair.to}, buffer);
+}
+
+void set_attributes(CopyRun& run, const Pair& pair);
+
+FileCopy make_copy(CopyRun& run, const posix::File& from, RemoteTarget& target, const Pair& pair,
+                   std::span<std::byte> buffer) {
+    const Failure opened = target.open();
+    if (opened.error == Errno::eexist && run.clobber == Clobber::never)
+        return run.committed(pair.from, pair.to, opened);
+    if (!run.note(pair.to, opened) || !copy_bytes(run, from, target, pair, buffer)) return FileCopy::failed;
+    if (target.is_regular() && !finish(run, target, pair)) return FileCopy::failed;
+    return run.committed(pair.from, pair.to, target.commit());
+}
+
 void copy_file(CopyRun& run, const Pair& pair, std::span<std::byte> buffer) {
-    const bool follow = pair.existing == RemoteTarget::Existing::follow;
+    const bool follow = pair.existing == Existing::follow;
     const auto from = run.mount.open_file(pair.from, abi::kORdonly | (follow ? 0 : abi::kONofollow));
     if (!run.note(pair.from, from)) return;
-    // This is found out before the target is opened: a file of several names is emptied then.
+    // This is found out before the target is opened: a file of several names is emptied then. Nothing is lost of a file that
+    // is to be left as it is.
     const auto last = follow ? LastLink::follow : LastLink::keep;
-    if (lead_to_one_file([&] { return run.mount.stat(*from); }, [&] { return run.mount.stat(pair.to, last); })) {
+    if (run.clobber != Clobber::never &&
+        lead_to_one_file([&] { return run.mount.stat(*from); }, [&] { return run.mount.stat(pair.to, last); })) {
         return run.refuse(pair.from, "is the same file as " + pair.to);
     }
-    auto target = RemoteTarget::open(run.mount, pair.to, pair.existing);
+    auto target = RemoteTarget::at(run.mount, pair.to, run.target_options(pair.existing));
     if (!run.note(pair.to, target)) return;
-    if (!copy_bytes(run, *from, *target, pair, buffer)) return;
-    if (target->is_regular() && !finish(run, *target, pair)) return;
-    if (!run.note(pair.to, target->commit())) return;
-    run.copied(run.tally.files, {"file", pair.from, pair.to});
-    run.progress.file_done();
+    const auto is_same = [&] { return are_equal(run, *from, *target, pair, buffer); };
+    const FileCopy wanted = run.decide(pair.attributes, target->there(), is_same);
+    if (wanted == FileCopy::same) {
+        if (!has_attributes(*target->there(), pair.attributes, run.keeping)) set_attributes(run, pair);
+    } else if (wanted == FileCopy::copied && run.options.dry_run) {
+        if (!run.note(pair.to, target->obstacle())) return;
+        run.would("copy", pair.from, pair.to);
+        ++run.tally.files;
+    } else if (wanted == FileCopy::copied) {
+        static_cast<void>(make_copy(run, *from, *target, pair, buffer));
+    }
+}
+
+// Sets the attributes of what is not opened for that.
+void set_attributes(CopyRun& run, const Pair& pair) {
+    if (run.options.dry_run) return run.would("set the attributes of", {}, pair.to);
+    const Xattrs xattrs = run.unopened_xattrs_of(pair.from, pair.attributes.mode);
+    const auto write = [&](XattrStep step) { run.settle(pair.to, write_xattrs(run.mount, pair.to, xattrs, step)); };
+    write(XattrStep::before_owner);
+    run.settle(pair.to, finish_remote_at(run.mount, pair.to, pair.attributes, run.keeping));
+    write(XattrStep::after_owner);
 }
 
 void give_file(CopyRun& run, Pair pair) {
-    run.workers.give([&run, pair = std::move(pair)](std::span<std::byte> buffer) {
+    run.give([&run, pair = std::move(pair)](std::span<std::byte> buffer) {
         if (!run.program.stopping()) copy_file(run, pair, buffer);
     });
 }
@@ -128,7 +167,8 @@ void copy_one(CopyRun& run, const std::string& from, const std::string& to) {
         return run.refuse(from, Errno::eisdir, "cp -r copies directories");
     }
     if (!posix::is_regular(there->mode)) return run.refuse(from, "not a regular file: cp -r copies those");
-    give_file(run, {from, to, *there, RemoteTarget::Existing::follow});
+    if (run.leaves_out(from, from, there->mode)) return;
+    give_file(run, {from, to, *there, Existing::follow});
 }
 
 // A copy of a file and of all that is below it.
@@ -152,8 +192,8 @@ private:
     };
 
     Descend take(const Visited& file) {
-        if (run_.program.stopping()) return Descend::no;
-        Pair pair{file.path, copy_of(file), file.attributes, RemoteTarget::Existing::replace};
+        if (run_.program.stopping() || run_.leaves_out(from_, file.path, file.attributes.mode)) return Descend::no;
+        Pair pair{file.path, copy_of(file), file.attributes, Existing::replace};
         switch (abi::file_type(file.attributes.mode)) {
         case abi::kSIfdir: return enter(std::move(pair), file.level);
         case abi::kSIfreg: give_file(run_, std::move(pair)); break;
@@ -176,9 +216,12 @@ private:
                         level == 0 ? "is the same directory as " + to_ : "cannot copy a directory into itself, " + to_);
             return Descend::no;
         }
-        const auto made = make_remote_directory(run_.mount, pair.to);
+        const bool dry = run_.options.dry_run;
+        const auto made = dry ? find_remote_directory(run_.mount, pair.to) : make_remote_directory(run_.mount, pair.to);
         if (!run_.note(pair.to, made)) return Descend::no;
         run_.copied(run_.tally.directories, {"directory", pair.from, pair.to});
+        if (dry && *made) run_.would("make directory", {}, pair.to);
+        if (dry) return Descend::yes;
         directories_.push_back({std::move(pair), *made ? Age::fresh : Age::old});
         return Descend::yes;
     }
@@ -188,21 +231,46 @@ private:
         return lead_to_one_file([&] { return run_.mount.stat(to_); }, [&] { return run_.mount.stat(directory); });
     }
 
+    // Looks at what has the name of a link or a special file, where that counts. True: it is to be made.
+    template <class IsSame> bool is_to_be_made(const Pair& pair, Replaces replaces, IsSame&& is_same) {
+        if (run_.clobber != Clobber::never && is_same_name(pair)) return false;
+        if (!run_.looks_at_target()) return true;
+        const auto target = RemoteTarget::at(run_.mount, pair.to, run_.target_options(Existing::replace));
+        if (!run_.note(pair.to, target)) return false;
+        const FileCopy wanted = run_.decide_made({"copy", pair.from, pair.to, replaces}, pair.attributes,
+                                                 target->there(), [&] { return is_same(*target->there()); });
+        const bool refresh =
+            wanted == FileCopy::same && !has_attributes(*target->there(), pair.attributes, run_.keeping);
+        if (refresh) set_attributes(run_, pair);
+        return wanted == FileCopy::copied;
+    }
+
     void symlink(const Pair& pair) {
         const auto target = run_.mount.readlink(pair.from);
         if (!run_.note(pair.from, target)) return;
-        if (is_same_name(pair)) return;
-        if (!run_.note(pair.to, make_remote_symlink(run_.mount, pair.to, *target))) return;
+        const auto is_same = [&](const posix::Attributes&) -> std::optional<bool> {
+            const auto there = run_.mount.readlink(pair.to);
+            return run_.note(pair.to, there) ? std::optional(*there == *target) : std::nullopt;
+        };
+        if (!is_to_be_made(pair, Replaces::files_and_links, is_same)) return;
+        const NewPath at{pair.to, run_.replaces(Replaces::files_and_links)};
+        if (!run_.made(pair.to, make_remote_symlink(run_.mount, at, *target))) return;
         run_.copied(run_.tally.symlinks, {"symlink", pair.from, pair.to});
-        set_attributes(pair);
+        set_attributes(run_, pair);
     }
 
     void special(const Pair& pair) {
-        if (!run_.wants_node(pair.from, pair.attributes.mode) || is_same_name(pair)) return;
+        if (!run_.wants_node(pair.from, pair.attributes.mode)) return;
+        // A FIFO has no device.
+        const auto is_same = [&](const posix::Attributes& there) -> std::optional<bool> {
+            return there.rdev == pair.attributes.rdev;
+        };
+        if (!is_to_be_made(pair, Replaces::special_files_too, is_same)) return;
         const std::uint32_t mode = node_mode(pair.attributes.mode, run_.keeping);
-        if (!run_.note(pair.to, make_remote_node(run_.mount, pair.to, mode, pair.attributes.rdev))) return;
+        const NewPath at{pair.to, run_.replaces(Replaces::special_files_too)};
+        if (!run_.made(pair.to, make_remote_node(run_.mount, at, mode, pair.attributes.rdev))) return;
         run_.copied(run_.tally.special_files, {type_name(mode), pair.from, pair.to});
-        set_attributes(pair);
+        set_attributes(run_, pair);
     }
 
     // Refuses what would remove the source to make the copy.
@@ -211,16 +279,6 @@ private:
         const bool same = lead_to_one_file([&] { return stat_of(pair.from); }, [&] { return stat_of(pair.to); });
         if (same) run_.refuse(pair.from, "is the same file as " + pair.to);
         return same;
-    }
-
-    void set_attributes(const Pair& pair) {
-        const Xattrs xattrs = run_.unopened_xattrs_of(pair.from, pair.attributes.mode);
-        const auto write = [&](XattrStep step) {
-            run_.settle(pair.to, write_xattrs(run_.mount, pair.to, xattrs, step));
-        };
-        write(XattrStep::before_owner);
-        run_.settle(pair.to, finish_remote_at(run_.mount, pair.to, pair.attributes, run_.keeping));
-        write(XattrStep::after_owner);
     }
 
     void finish(const Made& made) {

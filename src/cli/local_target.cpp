@@ -37,58 +37,101 @@ std::string temporary_name() {
 }
 
 LocalTarget::LocalTarget(LocalTarget&& other) noexcept
-    : directory_(other.directory_),
+    : kind_(other.kind_),
+      directory_(other.directory_),
       name_(std::move(other.name_)),
+      options_(other.options_),
+      there_(other.there_),
       temporary_(std::exchange(other.temporary_, {})),
-      fd_(std::move(other.fd_)),
-      replaced_(other.replaced_),
-      regular_(other.regular_),
-      in_order_(other.in_order_) {}
+      fd_(std::move(other.fd_)) {}
 
 LocalTarget::~LocalTarget() {
     if (!temporary_.empty()) remove_temporary(directory_, temporary_);
 }
 
-Expected<LocalTarget> LocalTarget::open(int directory, const std::string& name, Existing existing) {
+Expected<LocalTarget> LocalTarget::at(int directory, const std::string& name, const TargetOptions& options) {
     if (!is_plain_name(name)) return Errno::einval;
     LocalTarget target;
     target.directory_ = directory;
     target.name_ = name;
-    if (const Failure failure = target.look_at(existing)) return failure;
-    const bool has_names = target.replaced_ && target.replaced_->st_nlink > 1;
-    Failure failure;
-    if (existing == Existing::follow && has_names) {
-        failure = target.open_in_place();
-    } else {
-        failure = target.make_temporary();
+    target.options_ = options;
+    struct stat there{};
+    if (directory < 0) return target;
+    if (::fstatat(directory, name.c_str(), &there, AT_SYMLINK_NOFOLLOW) == 0) {
+        target.there_ = there;
+    } else if (errno != ENOENT) {
+        return local_failure(errno);
     }
-    if (failure.happened()) return failure;
     return target;
 }
 
-Failure LocalTarget::look_at(Existing existing) {
+Expected<LocalTarget> LocalTarget::special(const std::string& path) {
+    LocalTarget target;
+    target.kind_ = Kind::special;
+    target.name_ = path;
     struct stat there{};
-    if (::fstatat(directory_, name_.c_str(), &there, AT_SYMLINK_NOFOLLOW) != 0) {
-        return errno == ENOENT ? Failure() : local_failure(errno);
-    }
-    if (S_ISDIR(there.st_mode)) return Errno::eisdir;
-    if (S_ISREG(there.st_mode)) {
-        replaced_ = there;
-    } else if (!S_ISLNK(there.st_mode) || existing == Existing::follow) {
-        return Errno::eexist;
-    }
-    return {};
+    if (::stat(path.c_str(), &there) != 0) return local_failure(errno);
+    target.there_ = there;
+    return target;
 }
 
-Failure LocalTarget::make_temporary() {
+LocalTarget LocalTarget::inherited(int fd) {
+    LocalTarget target;
+    target.kind_ = Kind::inherited;
+    target.directory_ = fd;
+    return target;
+}
+
+Failure LocalTarget::obstacle() const noexcept {
+    if (!there_ || kind_ != Kind::regular || S_ISREG(there_->st_mode)) return {};
+    if (S_ISDIR(there_->st_mode)) return Errno::eisdir;
+    return S_ISLNK(there_->st_mode) && options_.existing == Existing::replace ? Failure() : Errno::eexist;
+}
+
+std::optional<struct stat> LocalTarget::replaced() const noexcept {
+    return there_ && kind_ == Kind::regular && S_ISREG(there_->st_mode) ? there_ : std::nullopt;
+}
+
+std::optional<struct stat> LocalTarget::changed() const noexcept {
+    if (kind_ != Kind::inherited) return replaced();
+    struct stat there{};
+    return ::fstat(directory_, &there) == 0 && S_ISREG(there.st_mode) ? std::optional(there) : std::nullopt;
+}
+
+Expected<FileDescriptor> LocalTarget::open_there() const { return open_itself(O_RDONLY); }
+
+Failure LocalTarget::open() {
+    switch (kind_) {
+    case Kind::regular: return open_file();
+    case Kind::special: {
+        const LocalCall may_wait; // for a reader of a FIFO
+        fd_ = FileDescriptor(::open(name_.c_str(), O_WRONLY | O_CLOEXEC));
+        break;
+    }
+    case Kind::inherited: fd_ = FileDescriptor(::fcntl(directory_, F_DUPFD_CLOEXEC, STDERR_FILENO + 1)); break;
+    }
+    return fd_ ? Failure() : local_failure(errno);
+}
+
+Failure LocalTarget::open_file() {
+    if (const Failure failure = obstacle()) return failure;
+    if (there_ && options_.clobber == Clobber::never) return Errno::eexist;
+    const bool has_names = replaced() && there_->st_nlink > 1;
+    const bool in_place = options_.existing == Existing::follow && has_names;
+    const Failure failure = in_place ? open_in_place() : make_temporary(Owner::as_before);
+    const bool insists = failure.happened() && replaced() && options_.clobber == Clobber::forced;
+    return insists ? make_temporary(Owner::any) : failure;
+}
+
+Failure LocalTarget::make_temporary(Owner owner) {
     std::string temporary = temporary_name();
     fd_ = FileDescriptor(make_temporary_file(directory_, temporary));
     if (!fd_) {
-        if (replaced_ && directory_refuses(errno)) return open_in_place();
+        if (replaced() && directory_refuses(errno)) return open_in_place();
         return local_failure(errno);
     }
     temporary_ = std::move(temporary);
-    if (keeps_owner()) return {};
+    if (owner == Owner::any || keeps_owner()) return {};
     remove_temporary(directory_, temporary_);
     temporary_.clear();
     return open_in_place();
@@ -97,41 +140,32 @@ Failure LocalTarget::make_temporary() {
 // A file that is replaced keeps its owner, as it would if it were written in place.
 bool LocalTarget::keeps_owner() const {
     struct stat made{};
-    if (!replaced_ || ::fstat(fd_.get(), &made) != 0) return true;
-    if (made.st_uid == replaced_->st_uid && made.st_gid == replaced_->st_gid) return true;
-    return ::fchown(fd_.get(), replaced_->st_uid, replaced_->st_gid) == 0;
+    if (!replaced() || ::fstat(fd_.get(), &made) != 0) return true;
+    if (made.st_uid == there_->st_uid && made.st_gid == there_->st_gid) return true;
+    return ::fchown(fd_.get(), there_->st_uid, there_->st_gid) == 0;
+}
+
+// Opens what at() found, and nothing else.
+Expected<FileDescriptor> LocalTarget::open_itself(int access) const {
+    FileDescriptor fd(::openat(directory_, name_.c_str(), access | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+    struct stat opened{};
+    if (!fd || ::fstat(fd.get(), &opened) != 0) return local_failure(errno);
+    if (opened.st_ino != there_->st_ino || opened.st_dev != there_->st_dev) return Errno::eexist;
+    return fd;
 }
 
 Failure LocalTarget::open_in_place() {
-    fd_ = FileDescriptor(::openat(directory_, name_.c_str(), O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-    struct stat opened{};
-    if (!fd_ || ::fstat(fd_.get(), &opened) != 0) return local_failure(errno);
-    if (opened.st_ino != replaced_->st_ino || opened.st_dev != replaced_->st_dev) return Errno::eexist;
+    auto opened = open_itself(O_WRONLY);
+    if (!opened) return opened.failure();
+    fd_ = std::move(*opened);
     return ::ftruncate(fd_.get(), 0) == 0 ? Failure() : local_failure(errno);
-}
-
-Expected<LocalTarget> LocalTarget::open_special(const std::string& path) {
-    LocalTarget target;
-    target.regular_ = false;
-    const LocalCall may_wait; // for a reader of a FIFO
-    target.fd_ = FileDescriptor(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
-    if (!target.fd_) return local_failure(errno);
-    return target;
-}
-
-Expected<LocalTarget> LocalTarget::inherited(int fd) {
-    LocalTarget target;
-    target.regular_ = false;
-    target.in_order_ = true;
-    target.fd_ = FileDescriptor(::fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
-    if (!target.fd_) return local_failure(errno);
-    return target;
 }
 
 Failure LocalTarget::commit() {
     if (::close(fd_.release()) != 0 && errno != EINTR) return local_failure(errno);
     if (temporary_.empty()) return {};
-    if (const int error = rename_temporary(directory_, temporary_, name_); error != 0) return local_failure(error);
+    const int error = rename_temporary(directory_, temporary_, name_, options_.clobber);
+    if (error != 0) return local_failure(error);
     temporary_.clear();
     return {};
 }

@@ -3,6 +3,8 @@
 // name keeps its content, whatever happens to the program.
 #pragma once
 
+#include "target_options.hpp"
+
 #include "vfsproto/backends/file_descriptor.hpp"
 #include "vfsproto/posix/failure.hpp"
 
@@ -16,46 +18,61 @@ namespace vfsproto::cli {
 
 class LocalTarget {
 public:
-    // Says what becomes of a file that has the name already. follow: a hard-linked file, a device or a FIFO is written in place.
-    // replace: such a file is replaced or refused, so that nothing outside the tree is written (EEXIST, EISDIR).
-    enum class Existing : std::uint8_t { follow, replace };
-
-    // Opens the target `name` in `directory`, which must stay open as long as the object lives. The file is written in
-    // place where a temporary file cannot be made beside it, or could not have its owner. Errors: those of open(2).
-    [[nodiscard]] static posix::Expected<LocalTarget> open(int directory, const std::string& name, Existing existing);
-    // Opens a path that names something else than a regular file, or a descriptor of this process.
-    [[nodiscard]] static posix::Expected<LocalTarget> open_special(const std::string& path);
+    // Looks at what has the name `name` in `directory`, which must stay open as long as the object lives; -1: there is no such
+    // directory, and nothing is there. Changes nothing.
+    [[nodiscard]] static posix::Expected<LocalTarget> at(int directory, const std::string& name,
+                                                         const TargetOptions& options);
+    // Looks at a path that names something else than a regular file.
+    [[nodiscard]] static posix::Expected<LocalTarget> special(const std::string& path);
     // Takes a descriptor that is inherited, such as standard output. It is written in order.
-    [[nodiscard]] static posix::Expected<LocalTarget> inherited(int fd);
+    [[nodiscard]] static LocalTarget inherited(int fd);
 
     LocalTarget(LocalTarget&& other) noexcept;
     LocalTarget& operator=(LocalTarget&&) = delete;
     // Removes the temporary file if commit() did not rename it.
     ~LocalTarget();
 
+    // Returns what has the name, if something does.
+    [[nodiscard]] const std::optional<struct stat>& there() const noexcept { return there_; }
+    // Returns why a copy cannot take the name: a directory or a special file has it. Nothing is to be done about that here.
+    [[nodiscard]] posix::Failure obstacle() const noexcept;
+
+    // Opens the regular file that has the name for reading. Errors: EEXIST where another file has it by now; those of open(2).
+    [[nodiscard]] posix::Expected<backends::FileDescriptor> open_there() const;
+
+    // Opens the file to be written. It is written in place where a temporary file cannot be made beside it, or could not have
+    // its owner. Errors: those of open(2).
+    [[nodiscard]] posix::Failure open();
+
     [[nodiscard]] int fd() const noexcept { return fd_.get(); }
-    [[nodiscard]] bool is_regular() const noexcept { return regular_; }
-    [[nodiscard]] bool is_in_order() const noexcept { return in_order_; }
+    [[nodiscard]] bool is_regular() const noexcept { return kind_ == Kind::regular; }
+    [[nodiscard]] bool is_in_order() const noexcept { return kind_ == Kind::inherited; }
     // Returns the regular file that the copy replaces, if there is one.
-    [[nodiscard]] const std::optional<struct stat>& replaced() const noexcept { return replaced_; }
+    [[nodiscard]] std::optional<struct stat> replaced() const noexcept;
+    // Returns the regular file whose bytes the copy changes or takes the place of, also one that was inherited.
+    [[nodiscard]] std::optional<struct stat> changed() const noexcept;
 
     // Closes the file, whose failure is the copy's (EDQUOT, EIO), then gives it its name.
     [[nodiscard]] posix::Failure commit();
 
 private:
+    enum class Kind : std::uint8_t { regular, special, inherited };
+    enum class Owner : std::uint8_t { as_before, any };
+
     LocalTarget() = default;
-    [[nodiscard]] posix::Failure look_at(Existing existing);
-    [[nodiscard]] posix::Failure make_temporary();
+    [[nodiscard]] posix::Failure open_file();
+    [[nodiscard]] posix::Failure make_temporary(Owner owner);
     [[nodiscard]] bool keeps_owner() const;
+    [[nodiscard]] posix::Expected<backends::FileDescriptor> open_itself(int access) const;
     [[nodiscard]] posix::Failure open_in_place();
 
-    int directory_ = -1;
-    std::string name_;
+    Kind kind_ = Kind::regular;
+    int directory_ = -1; // or the inherited descriptor
+    std::string name_;   // or the special file's path
+    TargetOptions options_;
+    std::optional<struct stat> there_;
     std::string temporary_; // empty: written in place
     backends::FileDescriptor fd_;
-    std::optional<struct stat> replaced_;
-    bool regular_ = true;
-    bool in_order_ = false;
 };
 
 // Returns a name for a temporary file that nobody can guess or has used.

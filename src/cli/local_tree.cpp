@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "local_tree.hpp"
 
+#include "comparison.hpp"
 #include "paths.hpp"
 #include "program.hpp"
 
@@ -22,7 +23,8 @@ namespace abi = wire::linux_abi;
 namespace {
 
 // Calls `make`, which answers 0 or an errno; where something is in the way that may be replaced, once more without it.
-template <class Make> Failure make_anew(int parent, const std::string& name, Replaces replaces, Make&& make) {
+template <class Make> Failure make_anew(const NewName& at, Make&& make) {
+    const auto& [parent, name, replaces] = at;
     if (!is_plain_name(name)) return Errno::einval;
     const int error = make();
     if (error != EEXIST) return error == 0 ? Failure() : local_failure(error);
@@ -69,26 +71,35 @@ Expected<MadeDirectory> make_directory(int parent, const std::string& name) {
     return made;
 }
 
-Failure make_symlink(int parent, const std::string& name, const std::string& target) {
-    return make_anew(parent, name, Replaces::files_and_links,
-                     [&] { return errno_of(::symlinkat(target.c_str(), parent, name.c_str())); });
+Expected<MadeDirectory> find_directory(int parent, const std::string& name) {
+    if (!is_plain_name(name)) return Errno::einval;
+    MadeDirectory found;
+    if (parent < 0) return found;
+    found.fd = FileDescriptor(::openat(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!found.fd && errno != ENOENT) return local_failure(errno);
+    found.age = found.fd ? Age::old : Age::fresh;
+    return found;
 }
 
-Failure make_node(int parent, const std::string& name, std::uint32_t mode, std::uint32_t rdev) {
-    return make_anew(parent, name, Replaces::special_files_too, [&] {
+Failure make_symlink(const NewName& at, const std::string& target) {
+    return make_anew(at, [&] { return errno_of(::symlinkat(target.c_str(), at.parent, at.name.c_str())); });
+}
+
+Failure make_node(const NewName& at, std::uint32_t mode, std::uint32_t rdev) {
+    return make_anew(at, [&] {
         const dev_t device = makedev(abi::device_major(rdev), abi::device_minor(rdev));
-        return errno_of(::mknodat(parent, name.c_str(), mode, device));
+        return errno_of(::mknodat(at.parent, at.name.c_str(), mode, device));
     });
 }
 
-Failure make_link(int root, const std::string& existing, int parent, const std::string& name) {
+Failure make_link(const NewName& at, int root, const std::string& existing) {
     const std::size_t slash = existing.rfind('/');
     const auto directory =
         open_below(root, std::string_view(existing).substr(0, slash == std::string::npos ? 0 : slash));
     if (!directory) return directory.failure();
     const std::string first = slash == std::string::npos ? existing : existing.substr(slash + 1);
-    return make_anew(parent, name, Replaces::files_and_links,
-                     [&] { return errno_of(::linkat(directory->get(), first.c_str(), parent, name.c_str(), 0)); });
+    return make_anew(
+        at, [&] { return errno_of(::linkat(directory->get(), first.c_str(), at.parent, at.name.c_str(), 0)); });
 }
 
 namespace {
@@ -126,6 +137,14 @@ Failure preserve_all(int fd, const posix::Attributes& a) {
 
 } // namespace
 
+bool has_attributes(const posix::Attributes& file, const posix::Attributes& original, const Keeping& keeping) noexcept {
+    if (keeping.preserve == Preserve::nothing) return true;
+    if (!is_same_time(original, file)) return false;
+    if (keeping.preserve == Preserve::times) return true;
+    const bool owner = ::geteuid() != 0 || (file.uid == original.uid && file.gid == original.gid);
+    return owner && (posix::is_symlink(file.mode) || ((file.mode ^ original.mode) & abi::kSIallugo) == 0);
+}
+
 bool cannot_be_kept(const Failure& failure) noexcept {
     return failure.error == Errno::eperm || failure.error == Errno::eopnotsupp || failure.error == Errno::enosys;
 }
@@ -134,7 +153,19 @@ Failure finish_file(int fd, const posix::Attributes& original, const Keeping& ke
                     const std::optional<struct stat>& replaced) {
     if (keeping.preserve == Preserve::all) return preserve_all(fd, original);
     const mode_t mode = replaced ? without_set_id(replaced->st_mode) : fresh_mode(original.mode, keeping);
-    return ::fchmod(fd, mode) == 0 ? Failure() : local_failure(errno);
+    Steps steps;
+    steps.take(::fchmod(fd, mode));
+    if (keeping.preserve == Preserve::times) steps.take(::futimens(fd, times_of(original).data()));
+    return steps.first();
+}
+
+Failure refresh_file(int fd, const posix::Attributes& original, const Keeping& keeping) {
+    switch (keeping.preserve) {
+    case Preserve::nothing: break;
+    case Preserve::times: return ::futimens(fd, times_of(original).data()) == 0 ? Failure() : local_failure(errno);
+    case Preserve::all: return preserve_all(fd, original);
+    }
+    return {};
 }
 
 Failure finish_directory(int fd, Age age, const posix::Attributes& original, const Keeping& keeping) {
@@ -149,7 +180,9 @@ Failure finish_directory(int fd, Age age, const posix::Attributes& original, con
 Failure finish_at(int parent, const std::string& name, const posix::Attributes& original, const Keeping& keeping) {
     if (keeping.preserve == Preserve::nothing) return {};
     Steps steps;
-    take_owner(steps, ::fchownat(parent, name.c_str(), original.uid, original.gid, AT_SYMLINK_NOFOLLOW));
+    if (keeping.preserve == Preserve::all) {
+        take_owner(steps, ::fchownat(parent, name.c_str(), original.uid, original.gid, AT_SYMLINK_NOFOLLOW));
+    }
     // A link has no mode, and a special file was made with its own.
     steps.take(::utimensat(parent, name.c_str(), times_of(original).data(), AT_SYMLINK_NOFOLLOW));
     return steps.first();

@@ -17,13 +17,17 @@
 namespace vfsproto::cli {
 
 // nothing: new files belong to the caller, have the original's permissions less the umask, no set-id bit, and the time of
-// the copy, as cp(1) does it. all: owner first, then mode, then times; no set-id bit where the owner could not be set.
-enum class Preserve : std::uint8_t { nothing, all };
+// the copy, as cp(1) does it. times: so, but with the times of the originals. all: owner first, then mode, then times; no
+// set-id bit where the owner could not be set.
+enum class Preserve : std::uint8_t { nothing, times, all };
 struct Keeping {
     Preserve preserve = Preserve::nothing;
     std::uint32_t umask = 022;
     KeptXattrs xattrs = KeptXattrs::none;
 };
+// True if a file has what is to be kept of the original: times, and with `all` mode and, where it can be given away, owner.
+[[nodiscard]] bool has_attributes(const posix::Attributes& file, const posix::Attributes& original,
+                                  const Keeping& keeping) noexcept;
 // True if a file system says by this failure that it has no such attribute, or not for us.
 [[nodiscard]] bool cannot_be_kept(const posix::Failure& failure) noexcept;
 // Returns the mode of a copy that preserves nothing.
@@ -39,16 +43,16 @@ struct Keeping {
 }
 
 // Says which files a new file, link or node may replace. A device such as /dev/null is not lost to a regular file.
-enum class Replaces : std::uint8_t { files_and_links, special_files_too };
+enum class Replaces : std::uint8_t { nothing, files_and_links, special_files_too };
 [[nodiscard]] constexpr bool may_replace(Replaces replaces, std::uint32_t mode) noexcept {
-    if (posix::is_directory(mode)) return false;
+    if (posix::is_directory(mode) || replaces == Replaces::nothing) return false;
     return replaces == Replaces::special_files_too || posix::is_regular(mode) || posix::is_symlink(mode);
 }
 
 using backends::FileDescriptor;
 
-// Regular files and symbolic links that stand in the way are replaced, not written through; by a special file, special files
-// as well; anything else is EEXIST. Names that are not plain are EINVAL.
+// A file that stands in the way is replaced as `replaces` says, not written through; or it is EEXIST or EISDIR. Names that are
+// not plain are EINVAL.
 
 // Says if a directory was made by the copy or was there before.
 enum class Age : std::uint8_t { fresh, old };
@@ -58,16 +62,27 @@ struct MadeDirectory {
 };
 // Makes a directory, or opens the one that is there.
 [[nodiscard]] posix::Expected<MadeDirectory> make_directory(int parent, const std::string& name);
-[[nodiscard]] posix::Failure make_symlink(int parent, const std::string& name, const std::string& target);
+// Opens the directory that is there; without a descriptor and fresh where there is none, or where `parent` is -1.
+[[nodiscard]] posix::Expected<MadeDirectory> find_directory(int parent, const std::string& name);
+
+// Says where something is made, and what it may replace.
+struct NewName {
+    int parent; // an open directory
+    const std::string& name;
+    Replaces replaces;
+};
+[[nodiscard]] posix::Failure make_symlink(const NewName& at, const std::string& target);
 // Makes a special file; the process' umask applies.
-[[nodiscard]] posix::Failure make_node(int parent, const std::string& name, std::uint32_t mode, std::uint32_t rdev);
+[[nodiscard]] posix::Failure make_node(const NewName& at, std::uint32_t mode, std::uint32_t rdev);
 // `existing` is a relative path below `root`.
-[[nodiscard]] posix::Failure make_link(int root, const std::string& existing, int parent, const std::string& name);
+[[nodiscard]] posix::Failure make_link(const NewName& at, int root, const std::string& existing);
 
 // Gives an open file its attributes. `replaced` is the file whose name it takes: without preserving, the copy has its
 // mode. Goes on after what cannot be kept, and returns that failure last.
 [[nodiscard]] posix::Failure finish_file(int fd, const posix::Attributes& original, const Keeping& keeping,
                                          const std::optional<struct stat>& replaced);
+// Gives a file that holds the right bytes already what is to be kept; everything else of it stays.
+[[nodiscard]] posix::Failure refresh_file(int fd, const posix::Attributes& original, const Keeping& keeping);
 [[nodiscard]] posix::Failure finish_directory(int fd, Age age, const posix::Attributes& original,
                                               const Keeping& keeping);
 // Gives owner and times to what cannot be opened: symbolic links and special files.

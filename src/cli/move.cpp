@@ -3,11 +3,11 @@
 #include "commands.hpp"
 #include "json.hpp"
 #include "operands.hpp"
+#include "rename_no_clobber.hpp"
 
 namespace vfsproto::cli {
 
 using posix::Failure;
-using wire::Errno;
 namespace abi = wire::linux_abi;
 
 namespace {
@@ -17,19 +17,6 @@ struct MoveOptions {
     bool no_clobber = false;
     bool exchange = false;
 };
-
-// Renames without replacing anything. A file system that cannot do that in one step (EINVAL, ENOSYS) is asked first whether the
-// name is free, as mv(1) does it.
-Failure rename_no_clobber(posix::Mount& mount, const std::string& from, const std::string& to) {
-    const Failure failure = mount.rename(from, to, abi::kRenameNoreplace);
-    const bool cannot =
-        failure.error == Errno::einval || failure.error == Errno::enosys || failure.error == Errno::eopnotsupp;
-    if (!cannot) return failure;
-    const auto there = mount.stat(to, posix::LastLink::keep);
-    if (there) return Errno::eexist;
-    if (there.failure().error != Errno::enoent) return there.failure();
-    return mount.rename(from, to);
-}
 
 // True if a rename that succeeded did nothing, as it does between two names of one file.
 bool is_still_there(posix::Mount& mount, const std::string& from, const std::string& to) {

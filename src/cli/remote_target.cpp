@@ -2,8 +2,10 @@
 #include "remote_target.hpp"
 
 #include "interrupt.hpp"
+#include "local_target.hpp"
 #include "paths.hpp"
 #include "remote_temporaries.hpp"
+#include "rename_no_clobber.hpp"
 
 #include "vfsproto/fuse/wire/structs.hpp"
 
@@ -31,10 +33,10 @@ bool directory_refuses(const Failure& failure) noexcept {
 RemoteTarget::RemoteTarget(RemoteTarget&& other) noexcept
     : mount_(other.mount_),
       path_(std::move(other.path_)),
+      options_(other.options_),
+      there_(other.there_),
       temporary_(std::exchange(other.temporary_, {})),
-      file_(std::move(other.file_)),
-      replaced_(other.replaced_),
-      regular_(other.regular_) {}
+      file_(std::move(other.file_)) {}
 
 RemoteTarget::~RemoteTarget() {
     if (temporary_.empty()) return;
@@ -47,34 +49,42 @@ void RemoteTarget::remove_temporary() {
     temporary_.clear();
 }
 
-Expected<RemoteTarget> RemoteTarget::open(posix::Mount& mount, const std::string& path, Existing existing) {
-    RemoteTarget target(mount, path);
-    if (const Failure failure = target.look_at(existing)) return failure;
-    const bool has_names = target.replaced_ && target.replaced_->nlink > 1;
-    const bool in_place = existing == Existing::follow && (has_names || !target.regular_);
-    const Failure failure = in_place ? target.open_in_place() : target.make_temporary();
-    if (failure.happened()) return failure;
+Expected<RemoteTarget> RemoteTarget::at(posix::Mount& mount, const std::string& path, const TargetOptions& options) {
+    RemoteTarget target(mount, path, options);
+    if (const Failure failure = target.look()) return failure;
     return target;
 }
 
-Failure RemoteTarget::look_at(Existing existing) {
+Failure RemoteTarget::look() {
     for (int links = 0;; ++links) {
         const auto there = mount_->stat(path_, LastLink::keep);
         if (!there) {
             const bool is_new = there.failure().error == Errno::enoent && links == 0;
             return is_new ? Failure() : there.failure(); // a link that leads nowhere is not written through
         }
-        if (posix::is_directory(there->mode)) return Errno::eisdir;
-        if (posix::is_symlink(there->mode)) {
-            if (existing == Existing::replace) return {};
-            if (links == kMostLinks) return Errno::eloop;
-            if (const Failure failure = follow_link()) return failure;
-            continue;
+        if (!posix::is_symlink(there->mode) || options_.existing == Existing::replace) {
+            there_ = *there;
+            return {};
         }
-        regular_ = posix::is_regular(there->mode);
-        if (regular_) replaced_ = *there;
-        return !regular_ && existing == Existing::replace ? Failure(Errno::eexist) : Failure();
+        if (links == kMostLinks) return Errno::eloop;
+        if (const Failure failure = follow_link()) return failure;
     }
+}
+
+Failure RemoteTarget::obstacle() const noexcept {
+    if (!there_) return {};
+    if (posix::is_directory(there_->mode)) return Errno::eisdir;
+    return !is_regular() && options_.existing == Existing::replace ? Failure(Errno::eexist) : Failure();
+}
+
+Failure RemoteTarget::open() {
+    if (const Failure failure = obstacle()) return failure;
+    if (there_ && options_.clobber == Clobber::never) return Errno::eexist;
+    const bool has_names = replaced() && there_->nlink > 1;
+    const bool in_place = options_.existing == Existing::follow && (has_names || !is_regular());
+    const Failure failure = in_place ? open_in_place() : make_temporary(Owner::as_before);
+    const bool insists = failure.happened() && !failure.is_fatal() && replaced() && options_.clobber == Clobber::forced;
+    return insists ? make_temporary(Owner::any) : failure;
 }
 
 Failure RemoteTarget::follow_link() {
@@ -84,16 +94,16 @@ Failure RemoteTarget::follow_link() {
     return {};
 }
 
-Failure RemoteTarget::make_temporary() {
+Failure RemoteTarget::make_temporary(Owner owner) {
     std::string temporary = join(directory_name(path_), temporary_name());
     auto made = make_remote_temporary(*mount_, temporary);
     if (!made) {
-        if (replaced_ && directory_refuses(made.failure())) return open_in_place();
+        if (replaced() && directory_refuses(made.failure())) return open_in_place();
         return made.failure();
     }
     file_ = std::move(*made);
     temporary_ = std::move(temporary);
-    if (keeps_owner()) return {};
+    if (owner == Owner::any || keeps_owner()) return {};
     file_ = posix::File();
     remove_temporary();
     return open_in_place();
@@ -101,18 +111,18 @@ Failure RemoteTarget::make_temporary() {
 
 // A file that is replaced keeps its owner, as it would if it were written in place.
 bool RemoteTarget::keeps_owner() const {
-    if (!replaced_) return true;
+    if (!replaced()) return true;
     const auto made = mount_->stat(file_);
-    if (!made || (made->uid == replaced_->uid && made->gid == replaced_->gid)) return true;
+    if (!made || (made->uid == there_->uid && made->gid == there_->gid)) return true;
     wire::SetattrIn in{};
     in.valid = wire::kSetattrUid | wire::kSetattrGid;
-    in.uid = replaced_->uid;
-    in.gid = replaced_->gid;
+    in.uid = there_->uid;
+    in.gid = there_->gid;
     return static_cast<bool>(mount_->set_attributes(file_, in));
 }
 
 Failure RemoteTarget::open_in_place() {
-    auto opened = mount_->open_file(path_, abi::kOWronly | (regular_ ? abi::kOTrunc : 0));
+    auto opened = mount_->open_file(path_, abi::kOWronly | (is_regular() ? abi::kOTrunc : 0));
     if (!opened) return opened.failure();
     file_ = std::move(*opened);
     return {};
@@ -121,7 +131,9 @@ Failure RemoteTarget::open_in_place() {
 Failure RemoteTarget::commit() {
     if (const Failure failure = mount_->close(std::move(file_))) return failure;
     if (temporary_.empty()) return {};
-    if (const Failure failure = mount_->rename(temporary_, path_)) return failure;
+    const Failure failure = options_.clobber == Clobber::never ? rename_no_clobber(*mount_, temporary_, path_)
+                                                               : mount_->rename(temporary_, path_);
+    if (failure.happened()) return failure;
     forget_remote_temporary(temporary_);
     temporary_.clear();
     return {};

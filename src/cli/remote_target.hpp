@@ -3,7 +3,7 @@
 // name keeps its content, whatever happens to the program or to the server.
 #pragma once
 
-#include "local_target.hpp"
+#include "target_options.hpp"
 
 #include "vfsproto/posix/mount.hpp"
 
@@ -14,44 +14,53 @@ namespace vfsproto::cli {
 
 class RemoteTarget {
 public:
-    using Existing = LocalTarget::Existing;
-
-    // Opens the target. `mount` must outlive the object. follow: symbolic links at the end of the path are followed, a
-    // hard-linked file, a device or a FIFO is written in place. replace: they are replaced or refused (EEXIST, EISDIR).
-    // The file is written in place, too, where the directory takes no new file or the owner would change.
-    [[nodiscard]] static posix::Expected<RemoteTarget> open(posix::Mount& mount, const std::string& path,
-                                                            Existing existing);
+    // Looks at what is there; changes nothing. `mount` must outlive the object.
+    [[nodiscard]] static posix::Expected<RemoteTarget> at(posix::Mount& mount, const std::string& path,
+                                                          const TargetOptions& options);
 
     RemoteTarget(RemoteTarget&& other) noexcept;
     RemoteTarget& operator=(RemoteTarget&&) = delete;
     // Removes the temporary file if commit() did not rename it. One that cannot be removed is named when the program ends.
     ~RemoteTarget();
 
+    // Returns what has the name, if something does.
+    [[nodiscard]] const std::optional<posix::Attributes>& there() const noexcept { return there_; }
+    // Returns why a copy cannot take the name: a directory or a special file has it. Nothing is to be done about that here.
+    [[nodiscard]] posix::Failure obstacle() const noexcept;
+
+    // Opens the file to be written. It is written in place where the directory takes no new file or the owner would change.
+    [[nodiscard]] posix::Failure open();
+
     [[nodiscard]] const posix::File& file() const noexcept { return file_; }
     // Returns the name the file has until commit().
     [[nodiscard]] const std::string& path() const noexcept { return temporary_.empty() ? path_ : temporary_; }
-    [[nodiscard]] bool is_regular() const noexcept { return regular_; }
+    [[nodiscard]] bool is_regular() const noexcept { return !there_ || replaced() || posix::is_symlink(there_->mode); }
     // Returns the regular file that the copy replaces, if there is one.
-    [[nodiscard]] const std::optional<posix::Attributes>& replaced() const noexcept { return replaced_; }
+    [[nodiscard]] std::optional<posix::Attributes> replaced() const noexcept {
+        return there_ && posix::is_regular(there_->mode) ? there_ : std::nullopt;
+    }
 
     // Closes the file, whose failure is the copy's, then gives it its name.
     [[nodiscard]] posix::Failure commit();
 
 private:
-    RemoteTarget(posix::Mount& mount, std::string path) : mount_(&mount), path_(std::move(path)) {}
-    [[nodiscard]] posix::Failure look_at(Existing existing);
+    enum class Owner : std::uint8_t { as_before, any };
+
+    RemoteTarget(posix::Mount& mount, std::string path, const TargetOptions& options)
+        : mount_(&mount), path_(std::move(path)), options_(options) {}
+    [[nodiscard]] posix::Failure look();
     [[nodiscard]] posix::Failure follow_link();
-    [[nodiscard]] posix::Failure make_temporary();
+    [[nodiscard]] posix::Failure make_temporary(Owner owner);
     void remove_temporary();
     [[nodiscard]] bool keeps_owner() const;
     [[nodiscard]] posix::Failure open_in_place();
 
     posix::Mount* mount_;
     std::string path_;
+    TargetOptions options_;
+    std::optional<posix::Attributes> there_;
     std::string temporary_; // empty: written in place
     posix::File file_;
-    std::optional<posix::Attributes> replaced_;
-    bool regular_ = true;
 };
 
 } // namespace vfsproto::cli

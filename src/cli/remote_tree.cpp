@@ -22,14 +22,24 @@ Failure clear_way(posix::Mount& mount, const std::string& path, Replaces replace
     return mount.unlink(path);
 }
 
-template <class Make> Failure make_anew(posix::Mount& mount, const std::string& path, Replaces replaces, Make&& make) {
+template <class Make> Failure make_anew(posix::Mount& mount, const NewPath& at, Make&& make) {
     const Failure failure = make();
     if (failure.error != Errno::eexist) return failure;
-    if (const Failure stuck = clear_way(mount, path, replaces)) return stuck;
+    if (const Failure stuck = clear_way(mount, at.path, at.replaces)) return stuck;
     return make();
 }
 
 template <class T> Failure failure_in(const Expected<T>& outcome) { return outcome ? Failure() : outcome.failure(); }
+
+wire::SetattrIn times_of(const posix::Attributes& a) noexcept {
+    wire::SetattrIn times{};
+    times.valid = wire::kSetattrAtime | wire::kSetattrMtime;
+    times.atime = a.atime;
+    times.atimensec = a.atimensec;
+    times.mtime = a.mtime;
+    times.mtimensec = a.mtimensec;
+    return times;
+}
 
 // Sends SETATTRs until all is set, or says what was not. `send` sends one.
 template <class Send> Failure preserve_all(const posix::Attributes& a, Send&& send) {
@@ -45,12 +55,7 @@ template <class Send> Failure preserve_all(const posix::Attributes& a, Send&& se
     const Failure owned = send(owner);
     // Only root may give files away: for anybody else that is no failure, as cp -p has it.
     if (owned.error != Errno::eperm || ::geteuid() == 0) take(owned);
-    wire::SetattrIn rest{};
-    rest.valid = wire::kSetattrAtime | wire::kSetattrMtime;
-    rest.atime = a.atime;
-    rest.atimensec = a.atimensec;
-    rest.mtime = a.mtime;
-    rest.mtimensec = a.mtimensec;
+    wire::SetattrIn rest = times_of(a);
     if (!posix::is_symlink(a.mode)) {
         const std::uint32_t set_id = owned.happened() ? abi::kSIsuid | abi::kSIsgid : 0; // not for another owner
         rest.valid |= wire::kSetattrMode;
@@ -72,37 +77,34 @@ Expected<bool> make_remote_directory(posix::Mount& mount, const std::string& pat
     return false;
 }
 
-Failure make_remote_symlink(posix::Mount& mount, const std::string& path, const std::string& target) {
-    return make_anew(mount, path, Replaces::files_and_links, [&] { return mount.symlink(target, path); });
+Expected<bool> find_remote_directory(posix::Mount& mount, const std::string& path) {
+    const auto there = mount.stat(path, posix::LastLink::keep);
+    if (!there && there.failure().error == Errno::enoent) return true;
+    if (!there) return there.failure();
+    if (!posix::is_directory(there->mode)) return Errno::enotdir;
+    return false;
 }
 
-Failure make_remote_node(posix::Mount& mount, const std::string& path, std::uint32_t mode, std::uint32_t rdev) {
-    return make_anew(mount, path, Replaces::special_files_too, [&] { return mount.mknod(path, mode, rdev); });
+Failure make_remote_symlink(posix::Mount& mount, const NewPath& at, const std::string& target) {
+    return make_anew(mount, at, [&] { return mount.symlink(target, at.path); });
 }
 
-Failure make_remote_link(posix::Mount& mount, const std::string& existing, const std::string& path) {
-    return make_anew(mount, path, Replaces::files_and_links, [&] { return mount.link(existing, path); });
+Failure make_remote_node(posix::Mount& mount, const NewPath& at, std::uint32_t mode, std::uint32_t rdev) {
+    return make_anew(mount, at, [&] { return mount.mknod(at.path, mode, rdev); });
 }
 
-namespace {
-
-Failure set_mode(posix::Mount& mount, const posix::File& file, std::uint32_t mode) {
-    wire::SetattrIn in{};
-    in.valid = wire::kSetattrMode;
-    in.mode = mode;
-    return failure_in(mount.set_attributes(file, in));
+Failure make_remote_link(posix::Mount& mount, const NewPath& at, const std::string& existing) {
+    return make_anew(mount, at, [&] { return mount.link(existing, at.path); });
 }
-
-} // namespace
 
 Failure finish_remote_file(posix::Mount& mount, const posix::File& file, const posix::Attributes& original,
                            const Keeping& keeping, const std::optional<posix::Attributes>& replaced) {
-    if (keeping.preserve == Preserve::nothing) {
-        const std::uint32_t mode = replaced ? without_set_id(replaced->mode) : fresh_mode(original.mode, keeping);
-        return set_mode(mount, file, abi::kSIfreg | mode);
-    }
-    return preserve_all(original,
-                        [&](const wire::SetattrIn& in) { return failure_in(mount.set_attributes(file, in)); });
+    const auto send = [&](const wire::SetattrIn& in) { return failure_in(mount.set_attributes(file, in)); };
+    if (keeping.preserve == Preserve::all) return preserve_all(original, send);
+    wire::SetattrIn in = keeping.preserve == Preserve::times ? times_of(original) : wire::SetattrIn{};
+    in.valid |= wire::kSetattrMode;
+    in.mode = abi::kSIfreg | (replaced ? without_set_id(replaced->mode) : fresh_mode(original.mode, keeping));
+    return send(in);
 }
 
 Failure finish_remote_directory(posix::Mount& mount, const std::string& path, Age age,
@@ -123,10 +125,15 @@ Failure finish_remote_directory(posix::Mount& mount, const std::string& path, Ag
 
 Failure finish_remote_at(posix::Mount& mount, const std::string& path, const posix::Attributes& original,
                          const Keeping& keeping) {
-    if (keeping.preserve == Preserve::nothing) return {};
-    return preserve_all(original, [&](const wire::SetattrIn& in) {
+    const auto send = [&](const wire::SetattrIn& in) {
         return failure_in(mount.set_attributes(path, in, posix::LastLink::keep));
-    });
+    };
+    switch (keeping.preserve) {
+    case Preserve::nothing: break;
+    case Preserve::times: return send(times_of(original));
+    case Preserve::all: return preserve_all(original, send);
+    }
+    return {};
 }
 
 } // namespace vfsproto::cli

@@ -14,12 +14,18 @@ namespace vfsproto::cli {
 
 // Makes a directory. True: it is new. False: it was there already.
 [[nodiscard]] posix::Expected<bool> make_remote_directory(posix::Mount& mount, const std::string& path);
-[[nodiscard]] posix::Failure make_remote_symlink(posix::Mount& mount, const std::string& path,
-                                                 const std::string& target);
-[[nodiscard]] posix::Failure make_remote_node(posix::Mount& mount, const std::string& path, std::uint32_t mode,
+// Looks for a directory, and makes none. True: it is not there.
+[[nodiscard]] posix::Expected<bool> find_remote_directory(posix::Mount& mount, const std::string& path);
+
+// Says where something is made, and what it may replace.
+struct NewPath {
+    const std::string& path;
+    Replaces replaces;
+};
+[[nodiscard]] posix::Failure make_remote_symlink(posix::Mount& mount, const NewPath& at, const std::string& target);
+[[nodiscard]] posix::Failure make_remote_node(posix::Mount& mount, const NewPath& at, std::uint32_t mode,
                                               std::uint32_t rdev);
-[[nodiscard]] posix::Failure make_remote_link(posix::Mount& mount, const std::string& existing,
-                                              const std::string& path);
+[[nodiscard]] posix::Failure make_remote_link(posix::Mount& mount, const NewPath& at, const std::string& existing);
 
 // Gives an open file its attributes. `replaced` is the file whose name it takes: without preserving, the copy has its
 // mode. Goes on after what cannot be kept, and returns that failure last.

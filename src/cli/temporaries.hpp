@@ -2,6 +2,8 @@
 // The temporary files of this host that are not renamed yet, so that they can be removed in a hurry.
 #pragma once
 
+#include "target_options.hpp"
+
 #include <string>
 
 namespace vfsproto::cli {
@@ -12,8 +14,9 @@ namespace vfsproto::cli {
 [[nodiscard]] int make_temporary_file(int directory, const std::string& name) noexcept;
 // Removes the file.
 void remove_temporary(int directory, const std::string& name) noexcept;
-// Gives the file its name; an errno, or 0.
-[[nodiscard]] int rename_temporary(int directory, const std::string& name, const std::string& new_name) noexcept;
+// Gives the file its name; an errno, or 0. Clobber::never: EEXIST where something has that name.
+[[nodiscard]] int rename_temporary(int directory, const std::string& name, const std::string& new_name,
+                                   Clobber clobber) noexcept;
 // Removes all of them. No other is made or renamed after that: the process is about to end.
 void remove_all_temporaries() noexcept;
 

@@ -7,6 +7,7 @@
 
 #include <sys/xattr.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <string_view>
 
@@ -61,6 +62,7 @@ Expected<Xattrs> read_all(const Expected<std::vector<std::string>>& names, KeptX
         if (!value) return value.failure();
         all.push_back({name, std::move(*value)});
     }
+    std::sort(all.begin(), all.end(), [](const Xattr& a, const Xattr& b) { return a.name < b.name; });
     return all;
 }
 

@@ -16,8 +16,9 @@ enum class KeptXattrs : std::uint8_t { none, acls, all };
 struct Xattr {
     std::string name;
     std::vector<std::byte> value;
+    friend bool operator==(const Xattr&, const Xattr&) = default;
 };
-using Xattrs = std::vector<Xattr>;
+using Xattrs = std::vector<Xattr>; // by name
 
 // Read what is to be kept of a file. A source without extended attributes has no lists either, which is no failure; all of
 // them cannot be read there, which is one (EOPNOTSUPP). Symbolic links are not followed.

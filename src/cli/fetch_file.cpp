@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "fetch_file.hpp"
+
+#include "local_attributes.hpp"
+#include "same_place.hpp"
+
+namespace vfsproto::cli {
+
+namespace abi = wire::linux_abi;
+
+namespace {
+
+class Fetching {
+public:
+    Fetching(CopyRun& run, const IncomingFile& file, LocalTarget& target, std::span<std::byte> buffer)
+        : run_(run), file_(file), target_(target), buffer_(buffer) {}
+
+    FileCopy run() {
+        // Nothing is lost of a file that is to be left as it is.
+        const auto changed = target_.changed();
+        if (changed && run_.clobber != Clobber::never && is_same_file(file_.attributes, *changed)) {
+            run_.refuse(file_.remote, "is the same file as " + file_.local);
+            return FileCopy::failed;
+        }
+        std::optional<posix::Attributes> there;
+        if (target_.there()) there = attributes_of(*target_.there());
+        const FileCopy wanted = run_.decide(file_.attributes, there, [&] { return are_equal(); });
+        if (wanted == FileCopy::same) return keep_attributes(*there);
+        if (wanted != FileCopy::copied) return wanted;
+        return run_.options.dry_run ? announce() : copy();
+    }
+
+private:
+    posix::Expected<posix::File> open_source() {
+        return run_.mount.open_file(file_.remote,
+                                    abi::kORdonly | (file_.last == posix::LastLink::keep ? abi::kONofollow : 0));
+    }
+
+    std::optional<bool> are_equal() {
+        const auto source = open_source();
+        const auto there = target_.open_there();
+        if (!run_.note(file_.remote, source) || !run_.note(file_.local, there)) return std::nullopt;
+        RemoteContents from(run_.mount, *source, Kind::regular);
+        LocalContents to(there->get());
+        return run_.are_equal({from, file_.remote}, {to, file_.local}, buffer_);
+    }
+
+    FileCopy announce() {
+        if (!run_.note(file_.local, target_.obstacle())) return FileCopy::failed;
+        run_.would("copy", file_.remote, file_.local);
+        ++run_.tally.files;
+        return FileCopy::copied;
+    }
+
+    FileCopy copy() {
+        const auto source = open_source();
+        if (!run_.note(file_.remote, source)) return FileCopy::failed;
+        const posix::Failure opened = target_.open();
+        if (opened.error == wire::Errno::eexist && run_.clobber == Clobber::never) {
+            return run_.committed(file_.remote, file_.local, opened);
+        }
+        if (!run_.note(file_.local, opened)) return FileCopy::failed;
+        RemoteContents from(run_.mount, *source, Kind::regular);
+        LocalContents to(target_.fd(),
+                         target_.is_in_order() ? LocalContents::Access::in_order : LocalContents::Access::at_offsets);
+        if (!run_.copy({from, file_.remote}, {to, file_.local}, file_.attributes, buffer_)) return FileCopy::failed;
+        if (target_.is_regular() && !finish()) return FileCopy::failed;
+        return run_.committed(file_.remote, file_.local, target_.commit());
+    }
+
+    // Gives the copy its attributes; false when that failed, which is said.
+    bool finish() {
+        const Xattrs xattrs = run_.xattrs_of(file_.remote);
+        const int fd = target_.fd();
+        return run_.settle(file_.local, write_xattrs(fd, xattrs, XattrStep::before_owner)) &&
+               run_.settle(file_.local, finish_file(fd, file_.attributes, run_.keeping, target_.replaced())) &&
+               run_.settle(file_.local, write_xattrs(fd, xattrs, XattrStep::after_owner));
+    }
+
+    // The bytes are there already. The attributes are set where they are to be kept and differ.
+    FileCopy keep_attributes(const posix::Attributes& there) {
+        if (run_.keeping.preserve == Preserve::nothing && run_.keeping.xattrs == KeptXattrs::none)
+            return FileCopy::same;
+        const auto file = target_.open_there();
+        if (!run_.note(file_.local, file)) return FileCopy::failed;
+        const Xattrs xattrs = run_.xattrs_of(file_.remote);
+        const bool wanted = !has_attributes(there, file_.attributes, run_.keeping) ||
+                            xattrs != run_.xattrs_of(file->get(), file_.local);
+        if (!wanted) return FileCopy::same;
+        if (run_.options.dry_run) {
+            run_.would("set the attributes of", "", file_.local);
+            return FileCopy::same;
+        }
+        const bool kept = run_.settle(file_.local, write_xattrs(file->get(), xattrs, XattrStep::before_owner)) &&
+                          run_.settle(file_.local, refresh_file(file->get(), file_.attributes, run_.keeping)) &&
+                          run_.settle(file_.local, write_xattrs(file->get(), xattrs, XattrStep::after_owner));
+        return kept ? FileCopy::same : FileCopy::failed;
+    }
+
+    CopyRun& run_;
+    const IncomingFile& file_;
+    LocalTarget& target_;
+    std::span<std::byte> buffer_;
+};
+
+} // namespace
+
+FileCopy fetch_file(CopyRun& run, const IncomingFile& file, LocalTarget& target, std::span<std::byte> buffer) {
+    return Fetching(run, file, target, buffer).run();
+}
+
+} // namespace vfsproto::cli

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "send_file.hpp"
+
+#include "local_attributes.hpp"
+#include "remote_target.hpp"
+#include "remote_tree.hpp"
+#include "same_place.hpp"
+
+namespace vfsproto::cli {
+
+namespace abi = wire::linux_abi;
+
+namespace {
+
+class Sending {
+public:
+    Sending(CopyRun& run, const OutgoingFile& file, std::span<std::byte> buffer)
+        : run_(run), file_(file), buffer_(buffer) {}
+
+    FileCopy run() {
+        auto target = RemoteTarget::at(run_.mount, file_.remote, run_.target_options(file_.existing));
+        if (!run_.note(file_.remote, target)) return FileCopy::failed;
+        if (is_same(*target)) {
+            run_.refuse(file_.local, "is the same file as " + file_.remote);
+            return FileCopy::failed;
+        }
+        const FileCopy wanted = run_.decide(file_.attributes, target->there(), [&] { return are_equal(*target); });
+        if (wanted == FileCopy::same) return keep_attributes(*target);
+        if (wanted != FileCopy::copied) return wanted;
+        return run_.options.dry_run ? announce(*target) : copy(*target);
+    }
+
+private:
+    // Nothing is lost of a file that is to be left as it is.
+    bool is_same(const RemoteTarget& target) const {
+        struct stat here{};
+        return target.replaced() && run_.clobber != Clobber::never && ::fstat(file_.fd, &here) == 0 &&
+               is_same_file(*target.replaced(), here);
+    }
+
+    [[nodiscard]] LocalContents contents() const {
+        return LocalContents(file_.fd,
+                             file_.local == "-" ? LocalContents::Access::in_order : LocalContents::Access::at_offsets);
+    }
+
+    std::optional<bool> are_equal(const RemoteTarget& target) {
+        const auto there = run_.mount.open_file(target.path(), abi::kORdonly | abi::kONofollow);
+        if (!run_.note(file_.remote, there)) return std::nullopt;
+        LocalContents from = contents();
+        RemoteContents to(run_.mount, *there, Kind::regular);
+        return run_.are_equal({from, file_.local}, {to, file_.remote}, buffer_);
+    }
+
+    FileCopy announce(const RemoteTarget& target) {
+        if (!run_.note(file_.remote, target.obstacle())) return FileCopy::failed;
+        run_.would("copy", file_.local, file_.remote);
+        ++run_.tally.files;
+        return FileCopy::copied;
+    }
+
+    FileCopy copy(RemoteTarget& target) {
+        const posix::Failure opened = target.open();
+        if (opened.error == wire::Errno::eexist && run_.clobber == Clobber::never) {
+            return run_.committed(file_.local, file_.remote, opened);
+        }
+        if (!run_.note(file_.remote, opened)) return FileCopy::failed;
+        LocalContents from = contents();
+        RemoteContents to(run_.mount, target.file(), target.is_regular() ? Kind::regular : Kind::other);
+        if (!run_.copy({from, file_.local}, {to, file_.remote}, file_.attributes, buffer_)) return FileCopy::failed;
+        if (target.is_regular() && !finish(target)) return FileCopy::failed;
+        return run_.committed(file_.local, file_.remote, target.commit());
+    }
+
+    // Gives the copy its attributes; false when that failed, which is said.
+    bool finish(const RemoteTarget& target) {
+        if (!posix::is_regular(file_.attributes.mode)) { // what comes out of a pipe has no attributes to be kept
+            posix::Attributes plain = file_.attributes;
+            plain.mode = abi::kSIfreg | 0666;
+            const Keeping fresh{Preserve::nothing, run_.keeping.umask, KeptXattrs::none};
+            return run_.settle(file_.remote,
+                               finish_remote_file(run_.mount, target.file(), plain, fresh, target.replaced()));
+        }
+        const Xattrs xattrs = run_.xattrs_of(file_.fd, file_.local);
+        const auto write = [&](XattrStep step) {
+            return run_.settle(file_.remote, write_xattrs(run_.mount, target.path(), xattrs, step));
+        };
+        return write(XattrStep::before_owner) &&
+               run_.settle(file_.remote, finish_remote_file(run_.mount, target.file(), file_.attributes, run_.keeping,
+                                                            target.replaced())) &&
+               write(XattrStep::after_owner);
+    }
+
+    // The bytes are there already. The attributes are set where they are to be kept and differ.
+    FileCopy keep_attributes(const RemoteTarget& target) {
+        if (run_.keeping.preserve == Preserve::nothing && run_.keeping.xattrs == KeptXattrs::none)
+            return FileCopy::same;
+        const Xattrs xattrs = run_.xattrs_of(file_.fd, file_.local);
+        const bool wanted =
+            !has_attributes(*target.there(), file_.attributes, run_.keeping) || xattrs != run_.xattrs_of(target.path());
+        if (!wanted) return FileCopy::same;
+        if (run_.options.dry_run) {
+            run_.would("set the attributes of", "", file_.remote);
+            return FileCopy::same;
+        }
+        const auto write = [&](XattrStep step) {
+            return run_.settle(file_.remote, write_xattrs(run_.mount, target.path(), xattrs, step));
+        };
+        const bool kept =
+            write(XattrStep::before_owner) &&
+            run_.settle(file_.remote, finish_remote_at(run_.mount, target.path(), file_.attributes, run_.keeping)) &&
+            write(XattrStep::after_owner);
+        return kept ? FileCopy::same : FileCopy::failed;
+    }
+
+    CopyRun& run_;
+    const OutgoingFile& file_;
+    std::span<std::byte> buffer_;
+};
+
+} // namespace
+
+FileCopy send_file(CopyRun& run, const OutgoingFile& file, std::span<std::byte> buffer) {
+    return Sending(run, file, buffer).run();
+}
+
+} // namespace vfsproto::cli
