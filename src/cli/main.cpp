@@ -23,17 +23,40 @@ constexpr const char* kFooter =
     "('device list' shows them; vfio:auto is the only one). The variable VFSPROTO_DEVICE sets the default.\n"
     "Exit: 0 done, 1 an operation failed, 2 wrong usage, 3 the device or the protocol failed.";
 
+void add_trace_options(Arguments app, TraceOptions& options) {
+    const char* const group = "Tracing";
+    app.add_option("--trace", options.file, "write what goes to the server and comes back; '-' is standard error")
+        .shown_as("FILE")
+        .in_group(group);
+    app.add_word(
+           "--trace-format", [&options](const std::string& word) { return options.set_format(word); },
+           "text, json (an object a line) or chrome (for Perfetto)")
+        .shown_as("FORMAT")
+        .without_it("text")
+        .in_group(group);
+    app.add_word(
+           "--trace-only", [&options](const std::string& word) { return options.only.add(word); },
+           "show some requests: LOOKUP,READ (any operations), node=N,\n"
+           "error (those that failed), error=ENOENT; what is given\n"
+           "together and in several options has to hold, kind by kind")
+        .shown_as("WHAT,...")
+        .without_it("all")
+        .in_group(group);
+    app.add_flag("--trace-summary", options.summary, "count calls, errors and time by operation, to standard error")
+        .in_group(group);
+}
+
 void add_global_options(Arguments app, GlobalOptions& options) {
     app.add_option("--device", options.device, "where the files are (see below)")
         .from_variable("VFSPROTO_DEVICE")
         .shown_as("URI");
     app.add_flag("--json", [&options] { options.style = Style::json; }, "machine-readable output");
-    app.add_option("--trace", options.trace, "write a line for every request").shown_as("FILE");
     app.add_word(
            "--log", [&options](const std::string& word) { return backends::parse_log_level(word, options.log); },
            "what to log to stderr: trace, debug, info, warn, error or off")
         .shown_as("LEVEL")
         .without_it("warn");
+    add_trace_options(app, options.trace);
     const char* const group = "Tuning";
     app.add_option("--silence", options.silence, "give up a device that answers nothing for so long")
         .shown_as("SECONDS")

@@ -3,6 +3,7 @@
 
 #include "interrupt.hpp"
 #include "remote_temporaries.hpp"
+#include "trace_recorder.hpp"
 
 #include "vfsproto/posix/detail/channel.hpp"
 #include "vfsproto/posix/open_device.hpp"
@@ -50,11 +51,12 @@ Program::Program(GlobalOptions options)
       umask_(current_umask()),
       log_(options_.log) {
     if (!device_was_named_) options_.device = "dir:.";
-    if (options_.trace.empty() && options_.log != backends::LogLevel::trace) return;
+    const bool is_logged = log_.takes(backends::LogLevel::trace);
+    if (options_.trace.file.empty() && !options_.trace.summary && !is_logged) return;
     try {
-        trace_ = std::make_unique<backends::RequestTrace>(options_.trace, &log_);
+        trace_ = std::make_unique<TraceRecorder>(options_.trace, options_.device, is_logged ? &log_ : nullptr);
     } catch (const std::system_error& error) {
-        report(options_.trace, local_failure(error.code().value()));
+        report(options_.trace.name(), local_failure(error.code().value()));
         throw Leave{ExitCode::failed};
     }
 }
@@ -154,8 +156,16 @@ void Program::say_waiting(std::chrono::seconds time) {
 void Program::leave_silent_device() {
     if (!device_failed_.exchange(true)) report("", silence_text());
     say_left_behind();
-    if (trace_ != nullptr) static_cast<void>(trace_->flush());
+    end_trace();
     ::_exit(static_cast<int>(ExitCode::device));
+}
+
+void Program::refresh_trace() noexcept {
+    if (trace_ != nullptr) trace_->refresh();
+}
+
+void Program::end_trace() noexcept {
+    if (trace_ != nullptr) trace_->conclude_without_waiting();
 }
 
 void Program::say(const Message& message) {
@@ -246,7 +256,7 @@ ExitCode Program::finish() {
         mount_.reset();
     }
     if (trace_ != nullptr) {
-        if (const int error = trace_->flush(); error != 0) report(options_.trace, local_failure(error));
+        if (const int error = trace_->conclude(); error != 0) report(options_.trace.name(), local_failure(error));
     }
     if (device_failed_) return ExitCode::device;
     return failed_ ? ExitCode::failed : ExitCode::done;

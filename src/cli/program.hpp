@@ -4,6 +4,7 @@
 
 #include "message.hpp"
 #include "output.hpp"
+#include "trace_options.hpp"
 
 #include "vfsproto/backends/logging.hpp"
 #include "vfsproto/posix/mount.hpp"
@@ -20,10 +21,12 @@
 
 namespace vfsproto::cli {
 
+class TraceRecorder;
+
 struct GlobalOptions {
     std::string device; // empty: none was named
     Style style = Style::human;
-    std::string trace; // a file; empty = none
+    TraceOptions trace{};
     backends::LogLevel log = backends::LogLevel::warn;
     std::uint16_t queue_size = 256;
     posix::Waiting waiting = posix::Waiting::adaptive;
@@ -110,6 +113,11 @@ public:
     // stderr takes nothing, so that it never waits. Any thread.
     void say_left_behind();
 
+    // Writes what the trace has collected, without waiting. Any thread.
+    void refresh_trace() noexcept;
+    // Ends the trace of a process that is about to end, without waiting: what is still out is told. Any thread.
+    void end_trace() noexcept;
+
     // Called before a line goes to stderr: whoever draws there takes it away.
     void on_message(std::function<void()> clear);
 
@@ -131,7 +139,7 @@ private:
     std::mutex lines_mutex_; // of put_lines()
     std::atomic<int> output_error_{0};
     backends::Log log_;
-    std::unique_ptr<backends::RequestTrace> trace_;
+    std::unique_ptr<TraceRecorder> trace_;
     std::unique_ptr<posix::Mount> mount_; // before trace_ ends
     std::mutex watched_mutex_;
     posix::Mount* watched_ = nullptr; // mount_, while other threads may look at it

@@ -84,14 +84,19 @@ void Watch::end_by_signal() {
     remove_all_temporaries();
     {
         const std::lock_guard lock(mutex_);
-        if (program_ != nullptr) program_->say_left_behind();
+        if (program_ != nullptr) {
+            program_->say_left_behind();
+            program_->end_trace();
+        }
     }
     die_of(interrupt_signal);
 }
 
 void Watch::look() {
     const std::lock_guard lock(mutex_);
-    if (program_ == nullptr || !wants_news(*program_)) return;
+    if (program_ == nullptr) return;
+    program_->refresh_trace();
+    if (!wants_news(*program_)) return;
     look_for_silence(*program_);
     look_for_answers(*program_);
 }

@@ -44,7 +44,7 @@ Errc Connection::take_used() noexcept {
     const std::size_t used = hiprio_.poll(done);
     for (std::size_t i = 0; i < used; ++i) {
         session_.handle_completion(wire::QueueKind::hiprio, done[i].token, done[i].written);
-        trace_.completed(wire::QueueKind::hiprio, done[i].token, done[i].written, wire::Errno::none);
+        trace_.completed(wire::QueueKind::hiprio, done[i].token, done[i].written, {Errc::ok, wire::Errno::none});
     }
     counters_.hiprio_used += used;
     // A device that broke the rules on one queue is not to be believed on another either.
@@ -52,7 +52,8 @@ Errc Connection::take_used() noexcept {
     if (!uses_control()) return Errc::ok;
     if (control_.poll({done, 1}) != 0) {
         session_.handle_completion(wire::QueueKind::request, done[0].token, done[0].written);
-        trace_.completed(wire::QueueKind::request, done[0].token, done[0].written, session_.server_error());
+        trace_.completed(wire::QueueKind::request, done[0].token, done[0].written,
+                         {session_.failure(), session_.server_error()});
     }
     return uses_control() ? control_.error() : Errc::ok;
 }
@@ -67,7 +68,7 @@ bool Connection::send() noexcept {
         // A full queue: the message stays first in line until a completion makes room.
         if (queue.submit({&request.readable, 1}, {&request.writable, writable}, request.token) != Errc::ok) break;
         session_.handle_submitted(request.queue, request.token);
-        trace_.submitted(request, memory_.at(request.readable.addr, request.readable.len));
+        trace_.submitted(request, memory_);
         ++counters_.sent;
         sent = true;
         queue.kick();

@@ -6,7 +6,6 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include <regex>
 #include <set>
 #include <sstream>
 #include <thread>
@@ -322,32 +321,6 @@ TEST_CASE("every waiting mode and ring size does the same", "[cli]") {
     for (const char* waiting : {"--poll", "--event", "--adaptive"}) {
         CHECK(share.output({waiting, "cat", "file"}) == "content\n");
     }
-}
-
-TEST_CASE("--trace writes one line for every request, the session's own included", "[cli]") {
-    const Share share(GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust));
-    if (share.missing()) return;
-    share.write("file", "content\n");
-    const fs::path trace = share.beside("trace");
-    const Ran ran = share.run({"--trace", trace.string(), "cat", "file", "missing"});
-    CHECK(ran.status == 1);
-    std::istringstream lines(Share::contents(trace));
-    const std::regex form(R"(time=\d+\.\d{9} queue=[01] unique=0x[0-9a-f]+ op=[A-Z_0-9]+ node=\d+ sent=\d+ )"
-                          R"(received=\d+ error=\S+ latency_us=\d+\.\d)");
-    std::string operations;
-    for (std::string line; std::getline(lines, line);) {
-        INFO(line);
-        CHECK(std::regex_match(line, form));
-        const std::size_t at = line.find("op=") + 3;
-        operations += line.substr(at, line.find(' ', at) - at) + " ";
-        if (line.find("error=ENOENT") != std::string::npos) operations += "ENOENT ";
-    }
-    CHECK(operations == "INIT LOOKUP OPEN GETATTR READ RELEASE LOOKUP ENOENT DESTROY ");
-    const Ran logged = share.run({"--log", "trace", "cat", "file"});
-    CHECK(logged.status == 0);
-    CHECK(logged.err.find("op=READ") != std::string::npos);
-    CHECK(logged.err.find("session open") != std::string::npos);
-    CHECK(share.run({"--trace", "/nonexistent/trace", "ls"}).status == 1);
 }
 
 TEST_CASE("bench makes its file, measures, and leaves nothing behind", "[cli]") {

@@ -6,6 +6,7 @@
 #include "vfsproto/fuse/client/connection.hpp"
 
 #include <cerrno>
+#include <cstring>
 
 using namespace vfsproto;
 using namespace vfsproto::test;
@@ -84,6 +85,56 @@ TEST_CASE("INIT and DESTROY go by the control queue, and nothing else is waited 
     c.pump();
     CHECK(c.connection.session().state() == SessionState::closed);
     CHECK(c.connection.counters().sent == 2);
+}
+
+TEST_CASE("a trace sees what the session sends itself: structs, records and answers", "[connection]") {
+    struct Seen {
+        std::uint32_t max_readahead = 0;
+        std::uint32_t max_write = 0;
+        std::vector<std::uint64_t> forgotten;
+        std::int32_t error = 0;
+    } seen;
+    client::TraceHook hook;
+    hook.context = &seen;
+    hook.started = [](void* context, const client::TraceEvent& event) noexcept {
+        auto& to = *static_cast<Seen*>(context);
+        if (event.op->opcode == wire::Opcode::init) {
+            wire::InitIn in;
+            std::memcpy(&in, event.in.data(), event.in.size());
+            to.max_readahead = in.max_readahead;
+        }
+        for (std::size_t at = 0; at + sizeof(wire::ForgetOne) <= event.records.size(); at += sizeof(wire::ForgetOne)) {
+            wire::ForgetOne one;
+            std::memcpy(&one, event.records.data() + at, sizeof(one));
+            to.forgotten.push_back(one.nodeid);
+        }
+    };
+    hook.finished = [](void* context, const client::TraceEvent& event) noexcept {
+        auto& to = *static_cast<Seen*>(context);
+        to.error = event.error;
+        if (event.op->opcode != wire::Opcode::init || event.out.size() != sizeof(wire::InitOut)) return;
+        wire::InitOut out;
+        std::memcpy(&out, event.out.data(), sizeof(out));
+        to.max_write = out.max_write;
+    };
+    Connected c;
+    c.connection.set_trace(hook);
+    c.make_ready();
+    CHECK(seen.max_readahead == client::InitOptions().max_readahead);
+    CHECK(seen.max_write == good_init_out().max_write);
+    ForgetLink links[2];
+    c.forget(links[0], 7);
+    c.forget(links[1], 8);
+    c.pump();
+    CHECK(seen.forgotten == std::vector<std::uint64_t>{7, 8});
+    CountedCall<wire::Opcode::statfs> call;
+    c.start(call);
+    REQUIRE(c.connection.interrupt(c.requests.last().header().unique) == Errc::ok);
+    c.pump();
+    constexpr std::int32_t kEagain = 11;
+    c.hiprio.reply_bytes(c.hiprio.sent_count() - 1, nullptr, 0, -kEagain);
+    c.pump();
+    CHECK(seen.error == kEagain);
 }
 
 TEST_CASE("DESTROY waits for the lanes, then for the FORGETs", "[connection]") {

@@ -411,3 +411,32 @@ TEST_CASE("a transfer that waits for a slot can be let go, with no late reply", 
     CHECK(f.queue.sent_count() == 1);
     CHECK(late.came == 0);
 }
+
+TEST_CASE("a trace is told that a request was abandoned, and its real end later", "[abandon]") {
+    std::vector<client::TraceEvent> told;
+    LaneOptions options;
+    options.trace.context = &told;
+    options.trace.finished = [](void* context, const client::TraceEvent& event) noexcept {
+        static_cast<std::vector<client::TraceEvent>*>(context)->push_back(event);
+    };
+    LaneFixture f({.max_inflight = 64, .max_segments = 64}, 4, options);
+    const bool is_lost = GENERATE(false, true);
+    LetGo<Opcode::opendir> open(f);
+    open.abandon();
+    REQUIRE(told.size() == 1);
+    CHECK(told[0].end == client::TraceEnd::abandoned);
+    CHECK(told[0].errc == Errc::abandoned);
+    if (is_lost) {
+        f.lane.fail_all(Errc::device_gone);
+    } else {
+        f.queue.reply_error(open.number, wire::Errno::eacces);
+        f.drain();
+    }
+    REQUIRE(told.size() == 2);
+    CHECK(told[1].end == client::TraceEnd::late);
+    CHECK(told[1].op == &wire::op_info(Opcode::opendir));
+    CHECK(told[1].unique == told[0].unique);
+    CHECK(told[1].nodeid == kParent);
+    CHECK(told[1].errc == (is_lost ? Errc::device_gone : Errc::ok));
+    CHECK(told[1].error == (is_lost ? 0 : static_cast<int>(wire::Errno::eacces)));
+}

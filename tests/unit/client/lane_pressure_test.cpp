@@ -490,3 +490,60 @@ TEST_CASE("registered data is counted in what a trace says was sent, and one fun
     CHECK(events[1].sent == 0);
     CHECK(events[1].received == 24);
 }
+
+TEST_CASE("a trace sees the request's struct and names, and the answer's struct and data") {
+    struct Seen {
+        abi::Caller caller;
+        wire::ReadIn in{};
+        std::string name;
+        wire::EntryOut out{};
+        std::size_t out_size = 0;
+        std::string data;
+    } seen;
+    LaneOptions options;
+    options.trace.context = &seen;
+    options.trace.started = [](void* context, const TraceEvent& event) noexcept {
+        auto& to = *static_cast<Seen*>(context);
+        to.caller = event.caller;
+        if (event.in.size() == sizeof(to.in)) std::memcpy(&to.in, event.in.data(), sizeof(to.in));
+        to.name.assign(event.name.begin(), event.name.end());
+    };
+    options.trace.finished = [](void* context, const TraceEvent& event) noexcept {
+        auto& to = *static_cast<Seen*>(context);
+        to.out_size = event.out.size();
+        if (event.out.size() == sizeof(to.out)) std::memcpy(&to.out, event.out.data(), sizeof(to.out));
+        to.data.assign(reinterpret_cast<const char*>(event.data.data()), event.data.size());
+    };
+    LaneFixture f(kLimits, 2, options);
+    CountedCall<Opcode::lookup> lookup;
+    lookup.name = text_span("name");
+    lookup.caller = {1, 2, 3};
+    f.lane.enqueue(lookup);
+    f.kick();
+    CHECK(seen.name == "name");
+    CHECK(seen.caller.pid == 3);
+    wire::EntryOut entry{};
+    entry.nodeid = 9;
+    f.queue.reply(0, entry);
+    f.drain();
+    CHECK(seen.out.nodeid == 9);
+
+    std::byte room[16];
+    CountedCall<Opcode::read> read;
+    read.args.size = sizeof(room);
+    read.args.offset = 4096;
+    read.data_out = {room, sizeof(room), {}};
+    f.lane.enqueue(read);
+    f.kick();
+    CHECK(seen.in.offset == 4096);
+    f.queue.reply_bytes(1, "bytes", 5);
+    f.drain();
+    CHECK(seen.out_size == 0);
+    CHECK(seen.data == "bytes");
+
+    f.lane.enqueue(lookup);
+    f.kick();
+    f.queue.reply_error(2, wire::Errno::enoent);
+    f.drain();
+    CHECK(seen.out_size == 0); // an error carries no entry
+}

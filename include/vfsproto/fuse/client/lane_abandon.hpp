@@ -34,7 +34,7 @@ template <RequestQueue Q> Errc BasicLane<Q>::abandon(Request& request, LateReply
         slot.kind = LaneSlot::Kind::late;
         ++counters_.abandoned;
         request.errc = why;
-        if (options_.trace.finished != nullptr) trace_finished(request.slot, request, 0);
+        if (options_.trace.finished != nullptr) trace_finished(request.slot, request, 0, TraceEnd::abandoned);
     }
     request.errc = why;
     request.on_done(request);
@@ -99,8 +99,8 @@ template <RequestQueue Q> std::uint64_t BasicLane<Q>::expire(std::uint64_t now) 
     return next;
 }
 
-template <RequestQueue Q>
-void BasicLane<Q>::finish_late(const LaneSlot& slot, Errc errc, std::uint32_t len, std::int32_t error) noexcept {
+template <RequestQueue Q> void BasicLane<Q>::finish_late(Token token, const LaneSlot& slot, Errc errc,
+                                                         std::uint32_t len, std::int32_t error) noexcept {
     LateReply& late = *slot.late;
     late.verdict = {errc, static_cast<wire::Errno>(-error)};
     const std::uint32_t body = len - kOutHeader;
@@ -112,7 +112,18 @@ void BasicLane<Q>::finish_late(const LaneSlot& slot, Errc errc, std::uint32_t le
                                     body - slot.expected.fixed};
         }
     }
+    if (options_.trace.finished != nullptr) trace_late(token, late, len);
     late.on_late(late);
+}
+
+template <RequestQueue Q>
+void BasicLane<Q>::trace_late(Token token, const LateReply& late, std::uint32_t bytes) noexcept {
+    TraceEvent event = event_of(token, *late.op, late.nodeid);
+    event.end = TraceEnd::late;
+    event.received = late.verdict.errc == Errc::ok ? bytes : 0;
+    event.error = static_cast<std::int32_t>(late.verdict.error);
+    event.errc = late.verdict.errc;
+    options_.trace.finished(options_.trace.context, event);
 }
 
 } // namespace vfsproto::client

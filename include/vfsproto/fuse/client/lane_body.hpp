@@ -145,11 +145,11 @@ template <RequestQueue Q> void BasicLane<Q>::finish_odd(Token token, Entry& entr
 template <RequestQueue Q> void BasicLane<Q>::finish_request(Token token, const LaneSlot& slot, Errc errc,
                                                             std::uint32_t len, std::int32_t error) noexcept {
     if (slot.kind == LaneSlot::Kind::late) [[unlikely]]
-        return finish_late(slot, errc, len, error);
+        return finish_late(token, slot, errc, len, error);
     Request& request = *slot.request;
     request.errc = errc;
     accept(slot, len, error);
-    if (options_.trace.finished != nullptr) trace_finished(token, request, len);
+    if (options_.trace.finished != nullptr) trace_finished(token, request, len, TraceEnd::over);
     request.on_done(request);
 }
 
@@ -236,7 +236,7 @@ template <RequestQueue Q> void BasicLane<Q>::fail(Token token, LaneSlot& slot, E
     slot.wait = LaneSlot::Wait::expected;
     slot.blocking = wire::Blocking::never;
     slots_.release(token);
-    if (slot.kind == LaneSlot::Kind::late) return finish_late(slot, why, kOutHeader, 0);
+    if (slot.kind == LaneSlot::Kind::late) return finish_late(token, slot, why, kOutHeader, 0);
     if (slot.kind != LaneSlot::Kind::request) {
         Transfer& transfer = *slot.transfer;
         transfer.errc = why;
@@ -246,15 +246,16 @@ template <RequestQueue Q> void BasicLane<Q>::fail(Token token, LaneSlot& slot, E
     }
     Request& request = *slot.request;
     request.errc = why;
-    if (options_.trace.finished != nullptr) trace_finished(token, request, 0);
+    if (options_.trace.finished != nullptr) trace_finished(token, request, 0, TraceEnd::over);
     request.on_done(request);
 }
 
-template <RequestQueue Q> TraceEvent BasicLane<Q>::event_of(Token token, const Request& request) noexcept {
+template <RequestQueue Q>
+TraceEvent BasicLane<Q>::event_of(Token token, const wire::OpInfo& op, std::uint64_t nodeid) noexcept {
     TraceEvent event;
-    event.op = request.op;
+    event.op = &op;
     event.unique = slots_.at(token).unique;
-    event.nodeid = request.nodeid;
+    event.nodeid = nodeid;
     event.slot = token.slot;
     event.lane = options_.index;
     return event;
@@ -262,15 +263,22 @@ template <RequestQueue Q> TraceEvent BasicLane<Q>::event_of(Token token, const R
 
 template <RequestQueue Q>
 void BasicLane<Q>::trace_started(Token token, const Request& request, std::uint32_t bytes) noexcept {
-    TraceEvent event = event_of(token, request);
+    TraceEvent event = event_of(token, *request.op, request.nodeid);
     event.sent = bytes;
+    event.caller = request.caller;
+    event.in = {static_cast<const std::byte*>(request.in), request.in_size};
+    event.name = request.name;
+    event.name2 = request.name2;
     options_.trace.started(options_.trace.context, event);
 }
 
 template <RequestQueue Q>
-void BasicLane<Q>::trace_finished(Token token, const Request& request, std::uint32_t bytes) noexcept {
-    TraceEvent event = event_of(token, request);
+void BasicLane<Q>::trace_finished(Token token, const Request& request, std::uint32_t bytes, TraceEnd end) noexcept {
+    TraceEvent event = event_of(token, *request.op, request.nodeid);
+    event.end = end;
     event.received = bytes;
+    if (request.out != nullptr) event.out = {static_cast<const std::byte*>(request.out), request.out_bytes};
+    if (request.data_out.host != nullptr) event.data = {request.data_out.host, request.bytes};
     event.error = static_cast<std::int32_t>(request.error);
     event.errc = request.errc;
     options_.trace.finished(options_.trace.context, event);

@@ -5,6 +5,7 @@
 #include "vfsproto/fuse/client/session.hpp"
 #include "vfsproto/fuse/client/trace_event.hpp"
 #include "vfsproto/fuse/client/trace_hook.hpp"
+#include "vfsproto/fuse/client/verdict.hpp"
 
 #include <cstddef>
 
@@ -16,10 +17,10 @@ public:
     SessionTrace() noexcept = default;
     explicit SessionTrace(const TraceHook& hook) noexcept : hook_(hook) {}
 
-    // `bytes`: the readable part of the message.
-    void submitted(const SessionRequest& request, const std::byte* bytes) noexcept;
-    // `answered`: what the session makes of the answer.
-    void completed(wire::QueueKind queue, Token token, std::uint32_t written, wire::Errno answered) noexcept;
+    // `memory` is the session's: both parts of the message lie in it.
+    void submitted(const SessionRequest& request, const Region& memory) noexcept;
+    // `verdict` is what the session makes of the answer; the error of an INTERRUPT is taken from the answer itself.
+    void completed(wire::QueueKind queue, Token token, std::uint32_t written, const Verdict& verdict) noexcept;
 
 private:
     static constexpr std::size_t kEvents = 1 + Session::kHiprioSlots;
@@ -30,6 +31,7 @@ private:
 
     TraceHook hook_{};
     TraceEvent events_[kEvents]{};
+    const std::byte* answers_[kEvents]{}; // where each one's answer will lie; nullptr: none is owed
 };
 
 } // namespace vfsproto::client

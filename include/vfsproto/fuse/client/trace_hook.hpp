@@ -6,7 +6,8 @@ namespace vfsproto::client {
 
 struct TraceEvent; // trace_event.hpp
 
-// Called by the lane's owner; must not call back into the lane.
+// Called by the lane's owner; must not call back into the lane. `finished` comes once for each `started`, and twice for a
+// request that was abandoned (TraceEnd). A request that was never submitted is not told.
 struct TraceHook {
     void (*started)(void* context, const TraceEvent&) noexcept = nullptr;
     void (*finished)(void* context, const TraceEvent&) noexcept = nullptr;
