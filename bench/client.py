@@ -42,6 +42,10 @@ DEEPER = [
 # what, its --op, depth, at most, so many of them
 INSTRUCTIONS = [("4k READ", "randread", 1, 500, 3000), ("4k READ", "randread", 32, 270, 6400),
                 ("null request", "null", 32, 400, 6400)]
+# Busy loops beside it, depth, CPUs of the daemon and the client: what people have who pin nothing, or share a machine.
+CROWDED_PAIRS = 15
+CROWDED = [("crowded: %d busy loops, depth %d, %s" % (loops, depth, name), loops, depth, cpus, 0.9)
+           for loops in (0, 1, 2) for depth in (1, 8, 32) for name, cpus in (("one core", "0"), ("unpinned", "0-1"))]
 ADAPTIVE = [(placement, depth) for placement in ("same core", "cross core") for depth in (1, 8, 32)]
 
 
@@ -90,6 +94,22 @@ def run(cpu, command):
 
 def lost(cpus):
     return max(float(run(cpu, [GAUGE, "0.15"])[0]) for cpu in set(cpus))
+
+
+class BusyLoops:
+    """Processes that take all the time they get, on any CPU."""
+
+    def __init__(self, count):
+        self.count = count
+
+    def __enter__(self):
+        self.loops = [subprocess.Popen(["sh", "-c", "while :; do :; done"]) for _ in range(self.count)]
+        return self
+
+    def __exit__(self, *_):
+        for loop in self.loops:
+            loop.kill()
+            loop.wait()
 
 
 class Bench:
@@ -160,6 +180,23 @@ class Bench:
                        baseline_ops=round(statistics.median(b for b, _ in absolute)),
                        ours_ops=round(statistics.median(o for _, o in absolute)), worst_gap=max(gaps))
         return row
+
+    def crowded(self, name, loops, depth, cpus, target):
+        """Pairs in turn without the gauge: that the CPU is taken away is the point."""
+        theirs = "-o read -q %d -m block%s" % (depth, " -C %d" % depth if depth > 1 else "")
+        ours = "--op randread --iodepth %d" % depth
+        runs = (lambda: self.frontend(cpus, cpus, theirs), lambda: self.program(cpus, cpus, ours)[0]["ops_per_second"])
+        rates = []
+        with BusyLoops(loops):
+            for i in range(max(self.arguments.pairs, CROWDED_PAIRS)):
+                first, second = runs if i % 2 == 0 else runs[::-1]
+                pair = (first(), second())
+                rates.append(pair if i % 2 == 0 else pair[::-1])
+        ratios = [mine / front for front, mine in rates]
+        return {"case": name, "target": target, "pairs": len(rates), "per_request": None,
+                "ratio": round(statistics.median(ratios), 3), "ratios": [round(ratio, 3) for ratio in ratios],
+                "baseline_ops": round(statistics.median(front for front, _ in rates)),
+                "ours_ops": round(statistics.median(mine for _, mine in rates))}
 
     def adaptive(self, placement, depth):
         daemon_cpu = 1 if placement == "cross core" else 0
@@ -235,6 +272,10 @@ def main():
                 if wanted(case[0]):
                     report["rows"].append(bench.deeper(*case))
                     show(report["rows"][-1], "depth 1")
+            for case in CROWDED:
+                if wanted(case[0]):
+                    report["rows"].append(bench.crowded(*case))
+                    show(report["rows"][-1], "the bare front end")
             for placement, depth in ADAPTIVE:
                 if not wanted("adaptive, %s, depth %d" % (placement, depth)):
                     continue

@@ -306,9 +306,7 @@ bool BenchJob::finished(posix::IoQueue& queue, CreateSlot& slot, const client::O
     return false;
 }
 
-void BenchJob::start(posix::IoQueue& queue, NullSlot& slot) {
-    queue.start(slot.null, wire::kRootNodeId);
-}
+void BenchJob::start(posix::IoQueue& queue, NullSlot& slot) { queue.start(slot.null, wire::kRootNodeId); }
 
 bool BenchJob::finished(posix::IoQueue&, NullSlot&, const client::Operation&) { return true; }
 

@@ -239,7 +239,8 @@ private:
     void remember(LaneSlot& slot, Request& request, const Plan& plan) noexcept;
     [[nodiscard]] Errc submit(Segment message, Segment answer, const Plan& plan, Token token) noexcept;
     [[gnu::always_inline]] void finish(Token token, std::uint32_t written) noexcept;
-    // What the device says of a reply. Passed by reference to the slow path, so that the fast one keeps it in registers.
+    // Holds what the device says of a reply. It goes to the slow path by reference, so that the fast one keeps it in
+    // registers.
     struct Said {
         std::uint32_t written;
         wire::OutHeader header;
