@@ -42,7 +42,7 @@ TEST_CASE("a node is wanted whoever names it: header, fields, records, or an ans
     read.nodeid = 9;
     CHECK(node.at_start(read) == show);
     CHECK(node.at_start(test::request<Opcode::link>({.oldnodeid = 9})) == show);
-    CHECK(node.at_start(test::request<Opcode::rename2>({.newdir = 9})) == show);
+    CHECK(node.at_start(test::request<Opcode::rename2>({.newdir = 9, .flags = 0, .padding = 0})) == show);
     TracedRequest forget = test::request<Opcode::batch_forget>();
     CHECK(node.at_start(forget) == hide);
     forget.forgotten = {{8, 1}, {9, 1}};

@@ -59,10 +59,14 @@ TEST_CASE("flags have their names in the text, and what has none is a number", "
                    test::request<Opcode::open>({.flags = 0x80000000 | wire::linux_abi::kOTrunc, .open_flags = 0}));
     CHECK(text.find(" flags=O_RDONLY|O_TRUNC|0x80000000 ") != std::string::npos);
     text.clear();
-    writer.started(text, test::request<Opcode::setattr>({.valid = wire::kSetattrSize | wire::kSetattrMode}));
+    wire::SetattrIn setattr{};
+    setattr.valid = wire::kSetattrSize | wire::kSetattrMode;
+    writer.started(text, test::request<Opcode::setattr>(setattr));
     CHECK(text.find(" valid=FATTR_MODE|FATTR_SIZE ") != std::string::npos);
     text.clear();
-    writer.started(text, test::request<Opcode::lseek>({.whence = wire::linux_abi::kSeekHole}));
+    wire::LseekIn lseek{};
+    lseek.whence = wire::linux_abi::kSeekHole;
+    writer.started(text, test::request<Opcode::lseek>(lseek));
     CHECK(text.find(" whence=SEEK_HOLE\n") != std::string::npos);
     text.clear();
     writer.started(text, test::request<Opcode::rename2>());
