@@ -16,7 +16,7 @@ template <class... Args> void append(std::string& out, fmt::format_string<Args..
     fmt::format_to(std::back_inserter(out), format, std::forward<Args>(args)...);
 }
 
-std::string quoted(std::string_view bytes) {
+std::string in_quotes(std::string_view bytes) {
     std::string text;
     for (const char byte : bytes) {
         if (byte == '"' || byte == '\\') text += '\\';
@@ -65,9 +65,9 @@ void append_request(std::string& out, const TracedRequest& request) {
     const wire::InTail tail = request.op->in_tail;
     const bool has_two = tail == wire::InTail::name_pair;
     if (has_two || tail == wire::InTail::name || tail == wire::InTail::name_data) {
-        append(out, " name={}", quoted(request.name));
+        append(out, " name={}", in_quotes(request.name));
     }
-    if (has_two) append(out, " name2={}", quoted(request.name2));
+    if (has_two) append(out, " name2={}", in_quotes(request.name2));
     for (const wire::ForgetOne& one : request.forgotten) append(out, " {}:{}", one.nodeid, one.nlookup);
 }
 
@@ -94,14 +94,14 @@ void TextTrace::ended(std::string& out, const TracedRequest& request, const Trac
     using enum client::TraceEnd;
     head(out, answer.moment, answer.end == over ? "end" : answer.end == late ? "late" : "abandoned", request);
     append(out, " latency_us={}", microseconds(answer.moment - request.start));
-    if (answer.errc != Errc::ok) append(out, " failure={}", quoted(to_string(answer.errc)));
+    if (answer.errc != Errc::ok) append(out, " failure={}", in_quotes(to_string(answer.errc)));
     if (answer.end != abandoned) {
         append(out, " error={} received={}", answer.error == 0 ? "0" : errno_word(answer.error), answer.received);
     }
     append_fields(out, wire::fields_of(*request.op).out, answer.out);
     if (answer.bytes) append(out, " bytes={}", *answer.bytes);
     if (answer.entries) append(out, " entries={}", *answer.entries);
-    if (answer.target) append(out, " target={}", quoted(*answer.target));
+    if (answer.target) append(out, " target={}", in_quotes(*answer.target));
     out += '\n';
 }
 
