@@ -245,13 +245,22 @@ CommandLine::CommandLine(const char* about, const char* footer, const char* vers
     app_->footer("'vfsproto --help' tells of --device, --json and the other options that every command has.");
     app_->fallthrough();
     app_->require_subcommand(1);
-    app_->set_version_flag("--version", version, "show the version");
+    if (version != nullptr) app_->set_version_flag("--version", version, "show the version");
 }
 
 CommandLine::~CommandLine() = default;
 
 Arguments CommandLine::arguments() noexcept { return {*app_, rewrites_}; }
 CommandLevel CommandLine::commands() noexcept { return {*app_, rewrites_}; }
+
+std::vector<std::string> CommandLine::command_names() const {
+    std::vector<std::string> names;
+    const CLI::App& app = *app_;
+    for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+        names.push_back(command->get_name());
+    }
+    return names;
+}
 
 std::vector<std::string> CommandLine::words_of(int argc, char** argv) const {
     std::vector<std::string> commands;

@@ -101,7 +101,7 @@ private:
 
 class CommandLine {
 public:
-    // `version` is what --version prints, `footer` stands below the program's help.
+    // `version` is what --version prints, nullptr: there is no such option. `footer` stands below the program's help.
     CommandLine(const char* about, const char* footer, const char* version);
     ~CommandLine();
     CommandLine(const CommandLine&) = delete;
@@ -110,6 +110,9 @@ public:
     // The options that every command has.
     [[nodiscard]] Arguments arguments() noexcept;
     [[nodiscard]] CommandLevel commands() noexcept;
+
+    // Returns the names of the first level, in the order of the help.
+    [[nodiscard]] std::vector<std::string> command_names() const;
 
     enum class Parsed : std::uint8_t { command, told, wrong };
     // Fills the variables and calls what was chosen. text() is the help or the version that was asked for, or what is wrong with

@@ -79,5 +79,11 @@ void add_touch(Commands& commands);
 void add_xattrs(Commands& commands); // xattr get, set, ls, rm
 void add_bench(Commands& commands);
 void add_device(Commands& commands); // device list, bind, unbind
+// Adds all of the above, in the order of the help.
+void add_single_commands(Commands& commands);
+
+// These run other commands.
+void add_run(Commands& commands);
+void add_shell(Commands& commands);
 
 } // namespace vfsproto::cli

@@ -44,6 +44,11 @@ void block_interrupts() noexcept {
     ::sigaction(kCut, &cut, nullptr);
 }
 
+bool forget_ctrl_c() noexcept {
+    int ctrl_c = SIGINT;
+    return interrupt_signal.compare_exchange_strong(ctrl_c, 0);
+}
+
 int latest_interrupt() noexcept {
     if (interrupted()) return interrupt_signal;
     sigset_t pending;

@@ -20,6 +20,10 @@ void block_interrupts() noexcept;
 // True if the program is to end. Any thread. Inline, because a benchmark asks between two requests.
 [[nodiscard]] inline bool interrupted() noexcept { return interrupt_signal.load(std::memory_order_relaxed) != 0; }
 
+// Forgets SIGINT, so that the program goes on; false if another signal came, or none. Main thread, when what the signal was to
+// end has ended.
+[[nodiscard]] bool forget_ctrl_c() noexcept;
+
 // Returns the signal that ends the program, also one that came just now and that Watch has not taken yet; 0: none. A system
 // call, for where something becomes final.
 [[nodiscard]] int latest_interrupt() noexcept;

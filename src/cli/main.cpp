@@ -12,11 +12,6 @@
 namespace vfsproto::cli {
 namespace {
 
-constexpr void (*kFamilies[])(Commands&) = {
-    add_info,          add_ls,        add_tree,    add_showing, add_du,    add_find, add_cat,
-    add_head_and_tail, add_sha256sum, add_copying, add_names,   add_mv,    add_ln,   add_rm,
-    add_attributes,    add_touch,     add_xattrs,  add_bench,   add_device};
-
 constexpr const char* kFooter =
     "DEVICE is dir:PATH, a directory served in this process (commands that only read take dir:. by default),\n"
     "vhost-user:SOCKET, where a virtiofsd listens, or vfio:ADDRESS, a PCI device of this machine\n"
@@ -134,7 +129,9 @@ ExitCode parse_and_run(int argc, char** argv, Watch& watch) {
                      "vfsproto " VFSPROTO_VERSION);
     add_global_options(line.arguments(), options);
     Commands commands(line.commands(), chosen);
-    for (const auto add : kFamilies) add(commands);
+    add_single_commands(commands);
+    add_run(commands);
+    add_shell(commands);
     switch (line.parse(argc, argv)) {
     case CommandLine::Parsed::command: break;
     case CommandLine::Parsed::told: return tell(line.text());

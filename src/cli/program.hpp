@@ -118,6 +118,12 @@ public:
     // Ends the trace of a process that is about to end, without waiting: what is still out is told. Any thread.
     void end_trace() noexcept;
 
+    // Returns whether one of several commands failed, `failed` or `done`, and forgets it: finish() does not tell it then. A
+    // device that failed is not forgotten.
+    [[nodiscard]] ExitCode take_outcome() noexcept {
+        return failed_.exchange(false) ? ExitCode::failed : ExitCode::done;
+    }
+
     // Called before a line goes to stderr: whoever draws there takes it away.
     void on_message(std::function<void()> clear);
 

@@ -42,6 +42,7 @@ JsonSchema::JsonSchema() {
         if (line.starts_with("## ")) keys = nullptr;
         if (std::regex_match(line, found, heading)) keys = &sections_[found[1]];
         if (keys == nullptr) continue;
+        if (line.starts_with("It prints nothing of its own")) silent_.insert(keys);
         if (std::regex_match(line, found, alias)) *keys = this->keys(found[1]);
         if (!std::regex_match(line, found, row)) continue;
         if (found[2].matched) {
@@ -64,7 +65,9 @@ std::set<std::string> JsonSchema::commands() const {
 
 const std::vector<JsonKey>& JsonSchema::keys(const std::string& section) const {
     const auto found = sections_.find(section);
-    if (found == sections_.end() || found->second.empty()) throw std::runtime_error("no keys of " + section);
+    const bool is_silent = found != sections_.end() && silent_.contains(&found->second);
+    if (found == sections_.end() || (found->second.empty() && !is_silent))
+        throw std::runtime_error("no keys of " + section);
     return found->second;
 }
 

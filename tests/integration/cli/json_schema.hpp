@@ -30,6 +30,7 @@ public:
 
 private:
     std::map<std::string, std::vector<JsonKey>> sections_;
+    std::set<const std::vector<JsonKey>*> silent_; // the sections that need no keys
 };
 
 // The lines of one command, or of one kind of line, compared with the page.

@@ -67,6 +67,8 @@ const std::vector<Example>& examples() {
         {"xattr ls", {"moved"}},
         {"xattr rm", {"moved", "user.key"}},
         {"bench", {"--op", "stat", "--count", "3"}},
+        {"run", {"-"}, "# nothing\n"},
+        {"shell", {}, "\n"},
         {"rm", {"-r", "tree", "moved"}},
     };
     return all;

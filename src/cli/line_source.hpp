@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The lines of a file of this host, or of standard input.
+#pragma once
+
+#include <cstdio>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace vfsproto::cli {
+
+class LineSource {
+public:
+    // "-" is standard input, which stays open. Check it before use: a file may not be there.
+    explicit LineSource(const std::string& path);
+
+    explicit operator bool() const noexcept { return stream_ != nullptr; }
+    // Returns the next line without its newline, valid until the next call; nothing at the end, after an interrupt, and after
+    // a failure, which error() tells. Waits, where the file is a pipe or a terminal.
+    [[nodiscard]] std::optional<std::string_view> next();
+    // Returns the errno of what failed, 0 if nothing has.
+    [[nodiscard]] int error() const noexcept { return error_; }
+    // Returns how messages call it.
+    [[nodiscard]] const std::string& name() const noexcept { return name_; }
+
+private:
+    struct Close {
+        void operator()(std::FILE* stream) const noexcept;
+    };
+    struct Free {
+        void operator()(char* line) const noexcept;
+    };
+
+    std::string name_;
+    std::unique_ptr<std::FILE, Close> stream_;
+    std::unique_ptr<char, Free> line_; // of getline(3)
+    std::size_t room_ = 0;
+    int error_ = 0;
+};
+
+} // namespace vfsproto::cli

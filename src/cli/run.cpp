@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// run: the commands of a script, on one connection.
+#include "commands.hpp"
+#include "interpreter.hpp"
+#include "interrupt.hpp"
+#include "line_source.hpp"
+
+#include <fmt/format.h>
+
+namespace vfsproto::cli {
+namespace {
+
+struct RunOptions {
+    std::string script;
+    bool keep_going = false;
+};
+
+void describe(Arguments& command, RunOptions& options) {
+    command.add_option("script", options.script, "a command a line, '#' begins a comment; '-' is standard input")
+        .required()
+        .shown_as("FILE");
+    command.add_flag("-k,--keep-going", options.keep_going,
+                     "go on when a line fails; leave with the status of the first that did");
+}
+
+void run_script(Program& program, const RunOptions& options) {
+    LineSource lines(options.script);
+    if (!lines) {
+        program.report(options.script, local_failure(lines.error()));
+        throw Leave{ExitCode::failed};
+    }
+    Interpreter interpreter(program);
+    ExitCode first = ExitCode::done;
+    std::size_t number = 0;
+    while (const auto line = lines.next()) {
+        ++number;
+        const ExitCode code = interpreter.run(*line);
+        if (code == ExitCode::done) continue;
+        if (first == ExitCode::done) first = code;
+        if (options.keep_going) continue;
+        program.set_command("run");
+        program.report(Subject::other(fmt::format("{}:{}", lines.name(), number)),
+                       "this line failed, and no later one was run (-k goes on)");
+        break;
+    }
+    program.set_command("run");
+    program.check();
+    if (const int error = lines.error(); error != 0) {
+        program.report(lines.name(), local_failure(error));
+        throw Leave{ExitCode::failed};
+    }
+    if (first != ExitCode::done) throw Leave{first};
+}
+
+} // namespace
+
+void add_run(Commands& commands) {
+    commands.add({"run", "run the commands of a file on one connection"}, describe, run_script);
+}
+
+} // namespace vfsproto::cli

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// shell: commands that a person types, on one connection.
+#include "commands.hpp"
+#include "interpreter.hpp"
+#include "interrupt.hpp"
+#include "line_editor.hpp"
+#include "line_source.hpp"
+#include "paths.hpp"
+#include "split_line.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+
+namespace vfsproto::cli {
+namespace {
+
+// Finds what may come next on a line: a command, or a path of the device; with put, one of this host.
+class Completer {
+public:
+    explicit Completer(Program& program) : program_(program), commands_(Interpreter::commands()) {
+        commands_.emplace_back("exit");
+    }
+
+    Completions operator()(std::string_view before) const {
+        SplitLine line = split_line(before);
+        if (line.wrong != nullptr) return {};
+        if (line.last == before.size()) line.words.emplace_back();
+        Completions found{.length = before.size() - line.last};
+        const std::string& word = line.words.back();
+        if (line.words.size() == 1 || (line.words.size() == 2 && line.words.front() == "help")) {
+            for (const std::string& name : commands_) {
+                if (name.starts_with(word)) found.words.push_back(name);
+            }
+        } else if (line.words.front() == "put") {
+            add_local(word, found.words);
+        } else {
+            add_remote(word, found.words);
+        }
+        std::sort(found.words.begin(), found.words.end());
+        return found;
+    }
+
+private:
+    // Splits a path into the part that is typed to its end, with its slash, and the beginning of a name.
+    struct Typed {
+        std::string directory;
+        std::string name;
+    };
+    static Typed split(const std::string& word) {
+        const std::size_t end = word.rfind('/') + 1; // npos + 1 is 0
+        return {word.substr(0, end), word.substr(end)};
+    }
+    static bool matches(const Typed& typed, std::string_view name) {
+        return name.starts_with(typed.name) && (name.front() != '.' || typed.name.starts_with('.'));
+    }
+    static std::string word_of(const Typed& typed, std::string_view name, bool is_directory) {
+        return quote_word(std::string(typed.directory).append(name)) + (is_directory ? "/" : "");
+    }
+
+    static void add_local(const std::string& word, std::vector<std::string>& words) {
+        const Typed typed = split(word);
+        std::error_code failed;
+        std::filesystem::directory_iterator entries(typed.directory.empty() ? "." : typed.directory, failed);
+        while (!failed && entries != std::filesystem::directory_iterator()) {
+            const std::string name = entries->path().filename().string();
+            if (matches(typed, name)) words.push_back(word_of(typed, name, entries->is_directory(failed)));
+            entries.increment(failed);
+        }
+    }
+    // A failure says nothing here: the command that is being typed will.
+    void add_remote(const std::string& word, std::vector<std::string>& words) const {
+        const Typed typed = split(word);
+        const auto entries = program_.mount().list(typed.directory.empty() ? "/" : typed.directory);
+        if (!entries) return;
+        for (const posix::DirectoryEntry& entry : *entries) {
+            if (!is_plain_name(entry.name) || !matches(typed, entry.name)) continue;
+            words.push_back(word_of(typed, entry.name, entry.type == wire::linux_abi::kDtDir));
+        }
+    }
+
+    Program& program_;
+    std::vector<std::string> commands_;
+};
+
+class Shell {
+public:
+    explicit Shell(Program& program) : program_(program), interpreter_(program) {}
+
+    // Talks to a person. What a command failed of is no status of the shell.
+    void talk() {
+        LineEditor editor("vfsproto> ", Completer(program_), history_path());
+        while (const auto line = editor.next()) {
+            if (is_end(*line)) return;
+            try {
+                interpreter_.run(*line);
+            } catch (const Leave& leave) {
+                // Ctrl-C ends the command. The others that end a program mean this one.
+                if (leave.code != ExitCode::interrupted || !forget_ctrl_c()) throw;
+            }
+        }
+        program_.check();
+    }
+
+    // Takes its lines from a file or a pipe, as sh(1) does: the last command says how it leaves.
+    void read() {
+        LineSource lines("-");
+        ExitCode last = ExitCode::done;
+        while (const auto line = lines.next()) {
+            if (is_end(*line)) break;
+            last = interpreter_.run(*line);
+        }
+        program_.check();
+        if (lines.error() != 0) program_.report(Subject::other(lines.name()), local_failure(lines.error()));
+        if (last != ExitCode::done) throw Leave{last};
+    }
+
+private:
+    static bool is_end(std::string_view line) {
+        const SplitLine split = split_line(line);
+        return split.words.size() == 1 && (split.words.front() == "exit" || split.words.front() == "quit");
+    }
+
+    Program& program_;
+    Interpreter interpreter_;
+};
+
+void run_shell(Program& program) {
+    static_cast<void>(program.mount()); // a device that cannot be used is told before the first line
+    Shell shell(program);
+    ::isatty(STDIN_FILENO) != 0 ? shell.talk() : shell.read();
+}
+
+} // namespace
+
+void add_shell(Commands& commands) {
+    commands.add({"shell", "run commands that are typed, on one connection"}, run_shell);
+}
+
+} // namespace vfsproto::cli

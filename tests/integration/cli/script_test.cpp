@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// run and shell: many commands on one connection, from a file, a pipe and a terminal.
+#include "integration/cli/share.hpp"
+#include "support/json_lines.hpp"
+#include "support/watchdog.hpp"
+
+#include <pty.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+
+using namespace vfsproto::test;
+namespace fs = std::filesystem;
+
+namespace {
+
+// The program on a terminal that a test types at.
+class Terminal {
+public:
+    Terminal(const Share& share, const fs::path& home) {
+        int inside = -1;
+        REQUIRE(::openpty(&outside_, &inside, nullptr, nullptr, nullptr) == 0);
+        const std::string device = "dir:" + share.path().string();
+        pid_ = ::fork();
+        REQUIRE(pid_ >= 0);
+        if (pid_ == 0) {
+            ::setsid();
+            ::ioctl(inside, TIOCSCTTY, 0);
+            for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::dup2(inside, fd);
+            ::close(outside_);
+            ::unsetenv("XDG_STATE_HOME");
+            ::setenv("HOME", home.c_str(), 1);
+            ::setenv("TERM", "dumb", 1);
+            ::execl(VFSPROTO_PROGRAM, VFSPROTO_PROGRAM, "--device", device.c_str(), "shell", nullptr);
+            ::_exit(127);
+        }
+        ::close(inside);
+    }
+    ~Terminal() {
+        if (pid_ > 0) {
+            ::kill(pid_, SIGKILL);
+            ::waitpid(pid_, nullptr, 0);
+        }
+        ::close(outside_);
+    }
+    Terminal(const Terminal&) = delete;
+    Terminal& operator=(const Terminal&) = delete;
+
+    void type(std::string_view text) const {
+        REQUIRE(::write(outside_, text.data(), text.size()) == static_cast<ssize_t>(text.size()));
+    }
+    // Reads until the terminal shows this text behind what was read before.
+    void see(std::string_view text) {
+        std::string shown;
+        char byte = 0;
+        while (shown.find(text) == std::string::npos && ::read(outside_, &byte, 1) == 1) shown.push_back(byte);
+        INFO(shown);
+        CHECK(contains(shown, text));
+    }
+    void wait_for_prompt() { see("vfsproto> "); }
+    int wait() {
+        char byte = 0;
+        while (::read(outside_, &byte, 1) == 1) {} // until the other side is closed
+        int status = 0;
+        ::waitpid(pid_, &status, 0);
+        pid_ = -1;
+        return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+    }
+
+private:
+    pid_t pid_ = -1;
+    int outside_ = -1;
+};
+
+} // namespace
+
+TEST_CASE("run does the lines of a file on one connection", "[cli]") {
+    const Share share(GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust));
+    if (share.missing()) return;
+    const fs::path script = share.beside("script");
+    std::ofstream(script) << "# makes a tree\n"
+                             "mkdir 'a b' c\n"
+                             "\n"
+                             "  touch \"a b/file\"\n"
+                             "put -r '"
+                          << share.beside("host").string()
+                          << "' c/copy\n"
+                             "ls 'a b'\n"
+                             "cat c/copy/text\n";
+    fs::create_directory(share.beside("host"));
+    std::ofstream(share.beside("host") / "text") << "from the host\n";
+    CHECK(share.output({"run", script.string()}) == "file\nfrom the host\n");
+    CHECK(share.exists("a b/file"));
+    CHECK(share.exists("c/copy/text"));
+}
+
+TEST_CASE("run takes its lines from standard input, and JSON comes from its commands", "[cli]") {
+    const Share share(Server::embedded);
+    share.write("file", "12345");
+    CHECK(share.output({"run", "-"}, "cat file\n# no newline at the end\nls") == "12345file\n");
+    const auto lines = json_lines(share.output({"--json", "run", "-"}, "ls\nstat file\n"));
+    REQUIRE(lines.size() == 2);
+    CHECK(lines[0].at("name") == "file");
+    CHECK(lines[1].at("size") == 5);
+}
+
+TEST_CASE("a line that fails ends a script with its status, or with -k the first one", "[cli]") {
+    const Share share(Server::embedded);
+    share.write("file", "text\n");
+    const std::string failing = "cat file\ncat missing\ncat file\nno-such-command\nmkdir made\n";
+    const Ran stopped = share.run({"run", "-"}, failing);
+    CHECK(stopped.status == 1);
+    CHECK(stopped.out == "text\n");
+    CHECK(stopped.err == "vfsproto: cat: missing: No such file or directory (ENOENT)\n"
+                         "vfsproto: run: standard input:2: this line failed, and no later one was run (-k goes on)\n");
+    CHECK_FALSE(share.exists("made"));
+    const Ran all = share.run({"run", "-k", "-"}, failing);
+    CHECK(all.status == 1);
+    CHECK(all.out == "text\ntext\n");
+    CHECK(contains(all.err, "no-such-command"));
+    CHECK(share.exists("made"));
+    CHECK(share.run({"run", "-"}, "ls --no-such-option\n").status == 2);
+    CHECK(share.run({"run", "-"}, "ls 'unfinished\n").status == 2);
+    CHECK(share.run({"run", "-"}, "ls --device dir:/\n").status == 2);
+    CHECK(share.run({"run", "-"}, "run -\n").status == 2);
+    CHECK(share.run({"run", share.beside("no-script").string()}).status == 1);
+    CHECK(share.run({"run", share.path().string()}).status == 1); // a directory
+}
+
+TEST_CASE("a script changes nothing on a device that was not named", "[cli]") {
+    const Ran ran = run_program({"run", "-"}, "mkdir never-made\n");
+    CHECK(ran.status == 2);
+    CHECK(contains(ran.err, "which device?"));
+    CHECK_FALSE(fs::exists("never-made"));
+}
+
+TEST_CASE("errors of a script are JSON as well", "[cli]") {
+    const Share share(Server::embedded);
+    const Ran ran = share.run({"--json", "run", "-"}, "cat missing\n");
+    CHECK(ran.status == 1);
+    const auto errors = json_lines(ran.err);
+    REQUIRE(errors.size() == 2);
+    CHECK(errors[0].at("error").at("command") == "cat");
+    CHECK(errors[1].at("error").at("subject") == "standard input:1");
+}
+
+TEST_CASE("a daemon that dies ends a script with 3", "[cli]") {
+    if (Virtiofsd::missing()) return;
+    Virtiofsd daemon;
+    RunningProgram program({"--device", "vhost-user:" + daemon.socket(), "run", "-k", "-"});
+    REQUIRE(program.write("mkdir made\n"));
+    while (!fs::exists(daemon.source() / "made")) std::this_thread::yield();
+    daemon.kill();
+    static_cast<void>(program.write("mkdir more\nmkdir even-more\n"));
+    const Ran ran = program.wait();
+    CHECK(ran.status == 3);
+    CHECK(std::count(ran.err.begin(), ran.err.end(), '\n') == 1);
+}
+
+TEST_CASE("a shell without a terminal reads lines, and leaves with the status of the last", "[cli]") {
+    const Share share(Server::embedded);
+    share.write("file", "text\n");
+    const Ran ran = share.run({"shell"}, "cat missing\ncat file\nexit\ncat file\n");
+    CHECK(ran.status == 0);
+    CHECK(ran.out == "text\n");
+    CHECK(share.run({"shell"}, "cat file\ncat missing\n").status == 1);
+}
+
+TEST_CASE("on a terminal the shell completes, remembers, and survives Ctrl-C", "[cli]") {
+    const Watchdog watchdog("the shell on a terminal");
+    const Share share(Server::embedded);
+    share.write("file with blanks", "the content\n");
+    fs::create_directories(share.path() / "directory/below");
+    const fs::path fifo = share.beside("fifo");
+    REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
+    Terminal terminal(share, share.beside("home"));
+    terminal.wait_for_prompt();
+    terminal.type("cat fi\t\n");
+    terminal.see("the content");
+    terminal.wait_for_prompt();
+    terminal.type("ls dir\tbel\t\n");
+    terminal.wait_for_prompt();
+    terminal.type("no such line\x03stat -c %F directory\n");
+    terminal.see("\ndirectory");
+    terminal.wait_for_prompt();
+    terminal.type("put " + fifo.string() + " copy\n");
+    const int writer = ::open(fifo.c_str(), O_WRONLY | O_CLOEXEC); // when the program has opened it
+    REQUIRE(writer >= 0);
+    terminal.type("\x03");
+    terminal.wait_for_prompt();
+    ::close(writer);
+    terminal.type("cat missing\n");
+    terminal.see("No such file or directory");
+    terminal.wait_for_prompt();
+    terminal.type("\x04");
+    CHECK(terminal.wait() == 0);
+    CHECK_FALSE(share.exists("copy"));
+    CHECK(contains(Share::contents(share.beside("home") / ".local/state/vfsproto/history"), "missing"));
+}
