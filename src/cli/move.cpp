@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // mv.
 #include "commands.hpp"
+#include "interrupt.hpp"
 #include "json.hpp"
+#include "local_target.hpp"
 #include "operands.hpp"
+#include "paths.hpp"
+#include "remote_temporaries.hpp"
 #include "rename_no_clobber.hpp"
 
 namespace vfsproto::cli {
@@ -18,12 +22,37 @@ struct MoveOptions {
     bool exchange = false;
 };
 
-// True if a rename that succeeded did nothing, as it does between two names of one file.
-bool is_still_there(posix::Mount& mount, const std::string& from, const std::string& to) {
+// True if a rename that succeeded did nothing, as it does between two names of one file. Tells how many names that has.
+bool is_still_there(posix::Mount& mount, const std::string& from, const std::string& to, std::uint32_t& names) {
     const auto old = mount.stat(from, posix::LastLink::keep);
     if (!old) return false;
     const auto now = mount.stat(to, posix::LastLink::keep);
+    names = old->nlink;
     return now && now->ino == old->ino;
+}
+
+// Removes `from` and leaves `to`, which is another name of the same file: mv(1) does so. Both paths may lead to one name, by
+// different ways or in different letters. So `from` is put aside first; if `to` is gone then, it comes back. True if `to` alone
+// is left.
+bool remove_other_name(Program& program, const std::string& from, const std::string& to) {
+    posix::Mount& mount = program.mount();
+    const std::string aside = join(directory_name(from), temporary_name());
+    const CleaningUp more_time;
+    note_remote_temporary(aside);
+    if (const Failure failure = mount.rename(from, aside)) {
+        settle_unmade_temporary(mount, aside, failure);
+        return program.succeeded(Subject::pair(from, to), failure);
+    }
+    const auto put_aside = mount.stat(aside, posix::LastLink::keep);
+    const auto left = mount.stat(to, posix::LastLink::keep);
+    if (put_aside && left && put_aside->ino == left->ino) {
+        remove_remote_temporary(mount, aside);
+        return true;
+    }
+    const Failure failure = mount.rename(aside, from);
+    if (!failure.happened()) forget_remote_temporary(aside);
+    if (program.succeeded(from, failure)) program.report(from, "is the same file as " + to);
+    return false;
 }
 
 void move(Program& program, const MoveOptions& options, const std::string& from, const std::string& to) {
@@ -32,8 +61,10 @@ void move(Program& program, const MoveOptions& options, const std::string& from,
     const Failure failure = options.no_clobber ? rename_no_clobber(mount, from, to) : mount.rename(from, to, flags);
     // The message names both paths: only the error tells which of the two is missing or in the way.
     if (!program.succeeded(Subject::pair(from, to), failure)) return;
-    if (!options.exchange && is_still_there(mount, from, to)) {
-        return program.report(from, "is the same file as " + to + ": both names stay");
+    std::uint32_t names = 0;
+    if (!options.exchange && is_still_there(mount, from, to, names)) {
+        if (names < 2) return program.report(from, "is the same file as " + to);
+        if (!remove_other_name(program, from, to)) return;
     }
     print_done(program, from, to);
 }
