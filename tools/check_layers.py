@@ -43,7 +43,7 @@ FACES = {"mount": 14, "file": 12, "mount_options": 8, "credentials": 1, "channel
 
 def layer(path):
     """The layer of a file below include/vfsproto or src, by its path below there."""
-    if path == "config.hpp":
+    if path in ("config.hpp", "version.hpp"):
         return "config"
     if path == "vfsproto.h":
         return "c_api"

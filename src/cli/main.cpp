@@ -126,7 +126,7 @@ ExitCode parse_and_run(int argc, char** argv, Watch& watch) {
     GlobalOptions options;
     Chosen chosen;
     CommandLine line("Files of a virtio-fs device, without a mount, a virtual machine or a kernel module.", kFooter,
-                     "vfsproto " VFSPROTO_VERSION);
+                     "vfsproto " VFSPROTO_PROGRAM_VERSION);
     add_global_options(line.arguments(), options);
     Commands commands(line.commands(), chosen);
     add_single_commands(commands);

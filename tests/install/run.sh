@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
 # Installs the release build into an empty prefix, then builds and runs outside programs against that prefix alone:
-# with find_package, with find_package COMPONENTS core, and with pkg-config, each with both compilers.
+# with find_package, with find_package COMPONENTS core, and with pkg-config, each with both compilers. Last a project that takes
+# the sources in by FetchContent.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")"
 root=$(cd ../.. && pwd)
@@ -40,4 +41,11 @@ for compiler in g++ clang++-14; do
     done
 done
 quietly "$prefix/bin/vfsproto" --help
+quietly cmake -S inside -B "$scratch/inside" -G Ninja -DVFSPROTO_ROOT="$root"
+quietly cmake --build "$scratch/inside" --target core
+quietly "$scratch/inside/core"
+if cmake --install "$scratch/inside" --prefix "$scratch/nothing" >/dev/null 2>&1 && [[ -e $scratch/nothing ]]; then
+    echo "install test: a project that takes the sources in installs them" >&2
+    exit 1
+fi
 echo "install test: ok"
