@@ -4,6 +4,7 @@
 
 #include "trace_filter.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <iterator>
 #include <string>
@@ -22,12 +23,10 @@ struct TraceOptions {
     // Reads "text", "json" or "chrome"; false for another word.
     [[nodiscard]] bool set_format(std::string_view word) noexcept {
         constexpr std::string_view kWords[] = {"text", "json", "chrome"};
-        for (std::uint8_t i = 0; i < std::size(kWords); ++i) {
-            if (word != kWords[i]) continue;
-            format = TraceFormat{i};
-            return true;
-        }
-        return false;
+        const auto found = std::find(std::begin(kWords), std::end(kWords), word);
+        if (found == std::end(kWords)) return false;
+        format = static_cast<TraceFormat>(found - std::begin(kWords));
+        return true;
     }
     // Returns what messages call the trace by.
     [[nodiscard]] std::string name() const { return file == "-" ? "standard error" : file; }
