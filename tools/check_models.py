@@ -4,6 +4,7 @@
 docs/models.md ties their steps to statements of the ring code by tags (tools/code_tags.py), which must be there, be in
 the order of the page, and make the access that the page says. Each tag of the code is named there or by a mutant."""
 
+import concurrent.futures
 import os
 import re
 import shutil
@@ -79,8 +80,9 @@ def main():
     rows = check_page(findings)
     if not shutil.which("spin"):
         findings.finish() if findings.count else findings.skip("spin is not installed")
-    searches = 0
     requests = REQUESTS.get(os.environ.get("VFSPROTO_TEST_SCOPE", ""))
+    more = [f"REQUESTS={requests}"] if requests else []
+    searches = []  # path, model, its macros, the macro that breaks it or None
     for path in tree.files((".pml",), (FOLDER,)):
         text = tree.read(path)
         forms = re.search(r"^// Forms: (.*)$", text, re.M)
@@ -91,15 +93,16 @@ def main():
         if not broken:
             findings.add(path, 1, "no way to break it: it may prove nothing")
         for form in forms.group(1).split(", "):
-            more = [f"REQUESTS={requests}"] if requests else []
-            verdict = search(model, [form] + more)
-            if verdict is not None:
-                findings.add(path, 1, f"{form}: {verdict}")
-            searches += 1 + len(broken)
-            for macro in broken:
-                if search(model, [form, macro]) is None:
-                    findings.add(path, 1, f"{form} with {macro} is not noticed")
-    findings.finish(f"{searches} searches, {rows} ties")
+            searches.append((path, model, [form] + more, None))
+            searches.extend((path, model, [form, macro], macro) for macro in broken)
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        verdicts = pool.map(lambda wanted: search(wanted[1], wanted[2]), searches)
+        for (path, _, macros, macro), verdict in zip(searches, verdicts):
+            if macro is None and verdict is not None:
+                findings.add(path, 1, f"{macros[0]}: {verdict}")
+            if macro is not None and verdict is None:
+                findings.add(path, 1, f"{macros[0]} with {macro} is not noticed")
+    findings.finish(f"{len(searches)} searches, {rows} ties")
 
 
 if __name__ == "__main__":

@@ -87,10 +87,10 @@ else
     if build dev; then ctest_in dev; fi
     mapfile -t checks < <(tools/check.sh --list)
     each_check "${checks[@]}"
-    # Each build is one for what it alone finds: ASan for all code, TSan for code with threads, clang for the core's tests (what
-    # it says of the product, its lock rules included, clang-tidy repeats), two machines for byte order and word size. At night
-    # all of it.
-    threads='^(sim_|hostile_client|model|integration|peers|unit_(posix|serving|loopback|passthrough|vhost_user|vfio_pci)$)'
+    # Each build is one for what it alone finds: ASan for all code, TSan for the libraries with threads, clang for the core's
+    # tests (what it says of the product, its lock rules included, clang-tidy repeats), two machines for byte order and word
+    # size. At night all of it.
+    threads='^(sim_|hostile_client|unit_(posix|serving|loopback|passthrough|vhost_user|vfio_pci)$)'
     core='^(sim_virtqueue|hostile_virtqueue|unit_(base|virtqueue|transport|wire|client|server))$'
     machines=(s390x i686)
     if [[ $scope == nightly ]]; then
