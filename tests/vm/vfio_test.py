@@ -51,6 +51,11 @@ def facts(folder):
     return found
 
 
+def json_lines(said):
+    """What a command with --json printed: one object a line."""
+    return [json.loads(line) for line in said.splitlines()]
+
+
 class Device(VmCase):
     def machine():
         Device.folder = tempfile.TemporaryDirectory()
@@ -80,7 +85,7 @@ class Device(VmCase):
     def test_list(self):
         """devices are listed with what is in the way, bound, and given back"""
         self.unbind()
-        rows = json.loads(self.vm.check("vfsproto --json device list"))
+        rows = json_lines(self.vm.check("vfsproto --json device list"))
         self.assertEqual([(row["address"], row["driver"], row["usable"]) for row in rows],
                          [(address, "virtio-pci", False) for address in TUNING.values()])
         self.assertIn("vfsproto device bind 0000:00:03.0", rows[0]["obstacle"])
@@ -92,7 +97,7 @@ class Device(VmCase):
         self.assertIn(b"device bind", refused.stderr)
         self.bind()
         self.bind()  # nothing more to do
-        rows = json.loads(self.vm.check("vfsproto --json device list"))
+        rows = json_lines(self.vm.check("vfsproto --json device list"))
         self.assertEqual([(row["driver"], row["usable"]) for row in rows], [("vfio-pci", True)] * 2)
         self.assertIn("vfio-pci      2  yes", self.vm.check("vfsproto device list"))
         self.unbind()
@@ -138,7 +143,7 @@ class Device(VmCase):
                       f"&& chmod 640 k && touch -d '2001-02-03 04:05:06' k && cd / && umount {MOUNT}")
         before = self.vm.check(f"mount -t virtiofs myfs {MOUNT} && " + LISTING)
         self.bind()
-        rows = json.loads(self.on("msix", "--json stat /both/k /both/k2 /both/s /both/sub"))
+        rows = json_lines(self.on("msix", "--json stat /both/k /both/k2 /both/s /both/sub"))
         self.assertEqual([(row["type"], row["mode"], row["nlink"]) for row in rows],
                          [("file", "0640", 2), ("file", "0640", 2), ("symlink", "0777", 1), ("directory", "0755", 2)])
         self.assertEqual(rows[0]["mtime"], 981173106)
