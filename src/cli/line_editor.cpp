@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <cwchar>
 #include <filesystem>
 #include <stdexcept>
 #include <system_error>
@@ -66,7 +67,8 @@ struct LineEditor::Library {
         ::el_set(editor, EL_EDITOR, "emacs");
         ::el_set(editor, EL_SIGNAL, 0);
         ::el_set(editor, EL_HIST, &::history, history);
-        ::el_set(editor, EL_ADDFN, "complete-word", "complete the word before the cursor", &Library::complete_word);
+        // Its narrow twin copies the two texts and never frees them.
+        ::el_wset(editor, EL_ADDFN, L"complete-word", L"complete the word before the cursor", &Library::complete_word);
         ::el_set(editor, EL_BIND, "^I", "complete-word", nullptr);
         ::el_set(editor, EL_BIND, "^R", "em-inc-search-prev", nullptr);
         // A key, not a signal, while a line is typed.
@@ -88,7 +90,7 @@ struct LineEditor::Library {
         return *static_cast<Library*>(self);
     }
     static const char* show_prompt(EditLine* editor) { return of(editor).prompt; }
-    static unsigned char complete_word(EditLine* editor, int) {
+    static unsigned char complete_word(EditLine* editor, wint_t) {
         const LineInfo& line = *::el_line(editor);
         const Completions found =
             of(editor).complete({line.buffer, static_cast<std::size_t>(line.cursor - line.buffer)});

@@ -7,6 +7,7 @@
 #include <pty.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <termios.h>
 
 using namespace vfsproto::test;
 namespace fs = std::filesystem;
@@ -56,7 +57,14 @@ public:
         INFO(shown);
         CHECK(contains(shown, text));
     }
-    void wait_for_prompt() { see("vfsproto> "); }
+    // Waits until a line can be typed: the editor shows its prompt just before it takes each key for itself.
+    void wait_for_prompt() {
+        see("vfsproto> ");
+        termios modes{};
+        do {
+            REQUIRE(::tcgetattr(outside_, &modes) == 0);
+        } while ((modes.c_lflag & ICANON) != 0);
+    }
     int wait() {
         char byte = 0;
         while (::read(outside_, &byte, 1) == 1) {} // until the other side is closed
