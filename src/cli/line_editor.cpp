@@ -67,7 +67,7 @@ struct LineEditor::Library {
         ::el_set(editor, EL_EDITOR, "emacs");
         ::el_set(editor, EL_SIGNAL, 0);
         ::el_set(editor, EL_HIST, &::history, history);
-        // Its narrow twin copies the two texts and never frees them.
+        // el_set() would copy the two texts and never free them.
         ::el_wset(editor, EL_ADDFN, L"complete-word", L"complete the word before the cursor", &Library::complete_word);
         ::el_set(editor, EL_BIND, "^I", "complete-word", nullptr);
         ::el_set(editor, EL_BIND, "^R", "em-inc-search-prev", nullptr);
