@@ -2,7 +2,6 @@
 // put: from this host to the device.
 #include "copy.hpp"
 #include "interrupt.hpp"
-#include "local_attributes.hpp"
 #include "local_directory.hpp"
 #include "mode.hpp"
 #include "paths.hpp"
@@ -10,6 +9,8 @@
 #include "remote_tree.hpp"
 #include "same_place.hpp"
 #include "send_file.hpp"
+
+#include "vfsproto/backends/passthrough.hpp"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -113,7 +114,7 @@ private:
         run_.copied(run_.tally.directories, {"directory", top->local, remote});
         top->remote = remote;
         top->age = *made ? Age::fresh : Age::old;
-        top->attributes = attributes_of(info);
+        top->attributes = backends::attr_of(info);
         top->has_attributes = !run_.options.dry_run;
         list(top);
     }
@@ -163,7 +164,7 @@ private:
             return run_.fail(found.local(), local_failure(errno));
         }
         if (run_.leaves_out(source_, found.local(), info.st_mode)) return;
-        found.attributes = attributes_of(info);
+        found.attributes = backends::attr_of(info);
         found.device = info.st_dev;
         switch (info.st_mode & S_IFMT) {
         case S_IFDIR: waiting_.push_back(std::move(found)); break;
@@ -346,7 +347,7 @@ private:
 void copy_from(CopyRun& run, int fd, const std::string& local, const std::string& remote, std::span<std::byte> buffer) {
     struct stat info{};
     if (::fstat(fd, &info) != 0) return run.fail(local, local_failure(errno));
-    static_cast<void>(send_file(run, {fd, local, remote, attributes_of(info), Existing::follow}, buffer));
+    static_cast<void>(send_file(run, {fd, local, remote, backends::attr_of(info), Existing::follow}, buffer));
 }
 
 FileDescriptor inherited_input() { return FileDescriptor(::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1)); }

@@ -3,12 +3,13 @@
 #include "copy.hpp"
 #include "each_entry.hpp"
 #include "fetch_file.hpp"
-#include "local_attributes.hpp"
 #include "local_directory.hpp"
 #include "local_target.hpp"
 #include "mode.hpp"
 #include "paths.hpp"
 #include "same_place.hpp"
+
+#include "vfsproto/backends/passthrough.hpp"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -266,7 +267,7 @@ private:
         const auto target = LocalTarget::at(place.fd(), found.name, run_.target_options(Existing::replace));
         if (!run_.note(made.to, target)) return false;
         std::optional<posix::Attributes> there;
-        if (target->there()) there = attributes_of(*target->there());
+        if (target->there()) there = backends::attr_of(*target->there());
         const FileCopy wanted = run_.decide_made(made, found.attributes, there, [&] { return is_same(*there); });
         const bool refresh = wanted == FileCopy::same && !run_.options.dry_run &&
                              !has_attributes(*there, found.attributes, run_.keeping);
@@ -284,7 +285,7 @@ private:
             const auto target = LocalTarget::at(place.fd(), found.name, run_.target_options(Existing::replace));
             if (!run_.note(local, target)) return true;
             std::optional<posix::Attributes> there;
-            if (target->there()) there = attributes_of(*target->there());
+            if (target->there()) there = backends::attr_of(*target->there());
             const std::string copy = join(top_->local, first);
             const auto is_linked = [&] {
                 struct stat info{};

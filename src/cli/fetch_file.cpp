@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "fetch_file.hpp"
 
-#include "local_attributes.hpp"
 #include "same_place.hpp"
+
+#include "vfsproto/backends/passthrough.hpp"
 
 namespace vfsproto::cli {
 
@@ -23,7 +24,7 @@ public:
             return FileCopy::failed;
         }
         std::optional<posix::Attributes> there;
-        if (target_.there()) there = attributes_of(*target_.there());
+        if (target_.there()) there = backends::attr_of(*target_.there());
         const FileCopy wanted = run_.decide(file_.attributes, there, [&] { return are_equal(); });
         if (wanted == FileCopy::same) return keep_attributes(*there);
         if (wanted != FileCopy::copied) return wanted;

@@ -12,7 +12,7 @@ namespace vfsproto::cli {
 
 class LineSource {
 public:
-    // "-" is standard input, which stays open. Check it before use: a file may not be there.
+    // Opens a file; "-" is standard input, which stays open. The object is false where that failed, which error() tells.
     explicit LineSource(const std::string& path);
 
     explicit operator bool() const noexcept { return stream_ != nullptr; }

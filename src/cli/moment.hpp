@@ -14,8 +14,9 @@ struct Moment {
     friend bool operator==(const Moment&, const Moment&) = default;
 };
 
-// Reads those dates of date(1) that mean one thing only: "2024-05-31", "2024-05-31 17:04", "2024-05-31T17:04:09.25 +0200" or
-// "…Z", "@1717167849.25". Without a zone it is local time. Returns nothing when `text` is none of these.
+// Reads a date of date(1), of a form that means one thing only: "2024-05-31", "2024-05-31 17:04", "@1717167849.25" or
+// "2024-05-31T17:04:09.25 +0200", also with Z for the zone. A date without a zone is local time. Returns nothing when `text` is
+// none of these.
 [[nodiscard]] std::optional<Moment> parse_date(const std::string& text);
 // Reads "[[CC]YY]MMDDhhmm[.ss]", local time, as "touch -t" takes it. Returns nothing when `text` is no such time.
 [[nodiscard]] std::optional<Moment> parse_stamp(const std::string& text);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "send_file.hpp"
 
-#include "local_attributes.hpp"
 #include "remote_target.hpp"
 #include "remote_tree.hpp"
 #include "same_place.hpp"

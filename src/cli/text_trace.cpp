@@ -25,7 +25,7 @@ std::string in_quotes(std::string_view bytes) {
     return '"' + printable(text) + '"';
 }
 
-// "O_RDWR|O_CREAT|0x80000000".
+// Returns bits by their names, those without a name as a number: "O_RDWR|O_CREAT|0x80000000".
 std::string names_of_bits(const wire::Field& field, std::uint64_t value) {
     std::string text;
     std::uint64_t rest = value;

@@ -70,7 +70,7 @@ void for_each_field(std::span<const wire::Field> fields, std::span<const std::by
     }
 }
 
-// "ENOENT", or the number where there is no name.
+// Returns the name of an errno, "ENOENT", or the number where there is no name.
 [[nodiscard]] std::string errno_word(std::int32_t error);
 
 } // namespace vfsproto::cli

@@ -2,17 +2,17 @@
 // Frames that say what must be in them: number n has one length and one content, in whatever pieces it comes.
 #pragma once
 
+#include "support/scale.hpp"
+
 #include "vfsproto/base/segment.hpp"
 
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace vfsproto::test {
@@ -21,11 +21,6 @@ inline constexpr std::size_t kNetHeader = 12; // struct virtio_net_hdr with VERS
 inline constexpr std::size_t kMinFrame = 60;
 inline constexpr std::size_t kMaxFrame = 1514;
 
-// True in the nightly form of ./dev test, which sends a million frames.
-inline bool is_nightly() {
-    const char* const scope = std::getenv("VFSPROTO_TEST_SCOPE");
-    return scope != nullptr && std::string_view(scope) == "nightly";
-}
 inline std::uint64_t frames_to_send() { return is_nightly() ? 1'000'000 : 20'000; }
 // Prints the time of a nightly run. It compares with nothing, because the peer shares our cores.
 inline void tell_time(const std::string& what, std::chrono::nanoseconds time, std::uint64_t frames) {

@@ -15,10 +15,10 @@ inline constexpr bool kIsSlowBuild = true;
 inline constexpr bool kIsSlowBuild = false;
 #endif
 
-// Returns what `./dev test` was asked for: "small", "full" or "nightly"; nothing for a test that was started by hand.
-inline std::string_view scope() {
+// True in the nightly form of ./dev test.
+inline bool is_nightly() {
     const char* const scope = std::getenv("VFSPROTO_TEST_SCOPE");
-    return scope == nullptr ? std::string_view() : scope;
+    return scope != nullptr && std::string_view(scope) == "nightly";
 }
 
 struct Scale {
@@ -29,7 +29,7 @@ struct Scale {
 
 inline std::uint64_t scaled(const Scale& scale) {
     if (kIsSlowBuild) return scale.least;
-    return scope() == "nightly" ? scale.nightly : scale.usual;
+    return is_nightly() ? scale.nightly : scale.usual;
 }
 
 // Returns the seed of the whole run, 0 unless VFSPROTO_SEED gives one. A failing test prints it.

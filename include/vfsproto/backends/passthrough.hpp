@@ -10,7 +10,12 @@
 #include <memory>
 #include <string>
 
+struct stat;
+
 namespace vfsproto::backends {
+
+// Returns a file of the host as the file system tells of it.
+[[nodiscard]] wire::Attr attr_of(const struct ::stat& from) noexcept;
 
 enum class PassthroughAccess : std::uint8_t { read_write, read_only };
 

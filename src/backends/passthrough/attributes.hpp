@@ -2,6 +2,7 @@
 // The host's attributes as messages carry them.
 #pragma once
 
+#include "vfsproto/backends/passthrough.hpp" // attr_of() of a struct stat
 #include "vfsproto/fuse/wire/structs.hpp"
 
 #include <sys/stat.h>
@@ -13,7 +14,6 @@ namespace vfsproto::backends {
 // The mask passthrough gives to statx(2): all of an Attr, and the fields that tell one inode from another.
 inline constexpr unsigned kStatxMask = STATX_BASIC_STATS | STATX_BTIME | 0x1000; // STATX_MNT_ID
 
-[[nodiscard]] wire::Attr attr_of(const struct stat& from) noexcept;
 [[nodiscard]] wire::Attr attr_of(const struct statx& from) noexcept;
 [[nodiscard]] wire::Statx statx_of(const struct statx& from) noexcept;
 

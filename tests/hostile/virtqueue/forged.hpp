@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What must hold whatever a peer writes into a ring, split or packed.
+// Checks that hold whatever a peer writes into a ring, split or packed.
 #pragma once
 
 #include "support/catch.hpp"
@@ -24,7 +24,7 @@ template <class Pair> int take_forged_chains(Pair& pair, Random& random, int siz
                                    pair.tables().contains(segment.data, segment.len);
             if (!is_inside || segment.len == 0) FAIL("a segment outside the memory given");
         }
-        // What is given back is not published: a used descriptor would end the run of available ones.
+        // The device side publishes nothing of it: a used descriptor would end the run of available ones.
         if (random.one_in(2)) REQUIRE(pair.device.push(pair.chain, 0) == Errc::ok);
     }
     return taken;
