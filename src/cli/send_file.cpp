@@ -43,6 +43,7 @@ private:
     }
 
     std::optional<bool> are_equal(const RemoteTarget& target) {
+        if (file_.local == "-") return false; // what was read to be compared would be missing in the copy
         const auto there = run_.mount.open_file(target.path(), abi::kORdonly | abi::kONofollow);
         if (!run_.note(file_.remote, there)) return std::nullopt;
         LocalContents from = contents();

@@ -192,6 +192,26 @@ TEST_CASE("--checksum copies what differs byte for byte, whatever times and size
     CHECK(status(share, "there/same").st_mtim.tv_sec == 5000);
 }
 
+TEST_CASE("--checksum copies standard input whole", "[cli]") {
+    const Share share(GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust));
+    if (share.missing()) return;
+    const std::string file = share.beside("file");
+    write_file(file, "bytes");
+    for (const char* there : {"other", "bytes", "longer than that"}) { // of equal size, equal, and neither
+        INFO(there);
+        share.write("target", there);
+        // A shell gives it a regular file, whose position is the program's.
+        const std::string device = "dir:" + share.path().string();
+        const std::string line =
+            std::string(VFSPROTO_PROGRAM) + " --device " + device + " put --checksum - target < " + file;
+        CHECK(std::system(line.c_str()) == 0);
+        CHECK(share.read("target") == "bytes");
+        share.write("target", there);
+        CHECK(share.output({"put", "--checksum", "-", "target"}, "bytes") == "");
+        CHECK(share.read("target") == "bytes");
+    }
+}
+
 TEST_CASE("--dry-run says what would be done, and changes nothing here or there", "[cli]") {
     const Share share(GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust));
     if (share.missing()) return;
