@@ -102,6 +102,13 @@ FileCopy CopyRun::committed(const std::string& from, const std::string& to, cons
     return FileCopy::copied;
 }
 
+FileCopy CopyRun::announce_copy(const std::string& from, const std::string& to, const posix::Failure& obstacle) {
+    if (!note(to, obstacle)) return FileCopy::failed;
+    would("copy", from, to);
+    ++tally.files;
+    return FileCopy::copied;
+}
+
 FileCopy CopyRun::announce(const NewFile& made, const std::optional<posix::Attributes>& there) {
     if (there && !may_replace(made.replaces, there->mode)) {
         fail(made.to, posix::is_directory(there->mode) ? wire::Errno::eisdir : wire::Errno::eexist);

@@ -150,6 +150,8 @@ public:
     std::optional<bool> are_equal(Side from, Side to, std::span<std::byte> buffer);
     // Takes what commit() returned: a name that was taken meanwhile is no failure where nothing is to be replaced.
     FileCopy committed(const std::string& from, const std::string& to, const posix::Failure& failure);
+    // Says in a dry run that a file would be copied. `obstacle`: why it cannot be.
+    FileCopy announce_copy(const std::string& from, const std::string& to, const posix::Failure& obstacle);
     // Does a job in a worker; in a dry run, whose lines have an order, at once.
     void give(Workers::Job job);
     // Says what a dry run leaves undone: "copy", "a", "b".

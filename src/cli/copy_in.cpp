@@ -368,7 +368,9 @@ void put_file(CopyRun& run, const std::string& local, const std::string& remote)
         return run.refuse(local, Errno::eisdir, "put -r copies directories");
     }
     if (run.leaves_out(local, local, info.st_mode)) return;
-    run.give([&run, local, remote, standard_input](std::span<std::byte> buffer) {
+    run.give([&run, local, remote, standard_input, info](std::span<std::byte> buffer) {
+        const bool is_pipe = !standard_input && (S_ISFIFO(info.st_mode) || S_ISCHR(info.st_mode));
+        if (is_pipe && !wants_pipe(run, {local, remote, backends::attr_of(info)})) return;
         const FileDescriptor fd = standard_input ? inherited_input() : open_source(local);
         if (!fd) return run.fail(local, local_failure(errno));
         copy_from(run, fd.get(), local, remote, buffer);

@@ -135,9 +135,7 @@ void copy_file(CopyRun& run, const Pair& pair, std::span<std::byte> buffer) {
     if (wanted == FileCopy::same) {
         if (!has_attributes(*target->there(), pair.attributes, run.keeping)) set_attributes(run, pair);
     } else if (wanted == FileCopy::copied && run.options.dry_run) {
-        if (!run.note(pair.to, target->obstacle())) return;
-        run.would("copy", pair.from, pair.to);
-        ++run.tally.files;
+        static_cast<void>(run.announce_copy(pair.from, pair.to, target->obstacle()));
     } else if (wanted == FileCopy::copied) {
         static_cast<void>(make_copy(run, *from, *target, pair, buffer));
     }

@@ -28,7 +28,8 @@ public:
         const FileCopy wanted = run_.decide(file_.attributes, there, [&] { return are_equal(); });
         if (wanted == FileCopy::same) return keep_attributes(*there);
         if (wanted != FileCopy::copied) return wanted;
-        return run_.options.dry_run ? announce() : copy();
+        if (run_.options.dry_run) return run_.announce_copy(file_.remote, file_.local, target_.obstacle());
+        return copy();
     }
 
 private:
@@ -44,13 +45,6 @@ private:
         RemoteContents from(run_.mount, *source, Kind::regular);
         LocalContents to(there->get());
         return run_.are_equal({from, file_.remote}, {to, file_.local}, buffer_);
-    }
-
-    FileCopy announce() {
-        if (!run_.note(file_.local, target_.obstacle())) return FileCopy::failed;
-        run_.would("copy", file_.remote, file_.local);
-        ++run_.tally.files;
-        return FileCopy::copied;
     }
 
     FileCopy copy() {

@@ -26,7 +26,8 @@ public:
         const FileCopy wanted = run_.decide(file_.attributes, target->there(), [&] { return are_equal(*target); });
         if (wanted == FileCopy::same) return keep_attributes(*target);
         if (wanted != FileCopy::copied) return wanted;
-        return run_.options.dry_run ? announce(*target) : copy(*target);
+        if (run_.options.dry_run) return run_.announce_copy(file_.local, file_.remote, target->obstacle());
+        return copy(*target);
     }
 
 private:
@@ -49,13 +50,6 @@ private:
         LocalContents from = contents();
         RemoteContents to(run_.mount, *there, Kind::regular);
         return run_.are_equal({from, file_.local}, {to, file_.remote}, buffer_);
-    }
-
-    FileCopy announce(const RemoteTarget& target) {
-        if (!run_.note(file_.remote, target.obstacle())) return FileCopy::failed;
-        run_.would("copy", file_.local, file_.remote);
-        ++run_.tally.files;
-        return FileCopy::copied;
     }
 
     FileCopy copy(RemoteTarget& target) {
@@ -121,6 +115,17 @@ private:
 
 FileCopy send_file(CopyRun& run, const OutgoingFile& file, std::span<std::byte> buffer) {
     return Sending(run, file, buffer).run();
+}
+
+bool wants_pipe(CopyRun& run, const Pipe& pipe) {
+    if (!run.looks_at_target()) return true;
+    const auto target = RemoteTarget::at(run.mount, pipe.remote, run.target_options(Existing::follow));
+    if (!run.note(pipe.remote, target)) return false;
+    const auto is_same = [] { return std::optional(false); }; // nobody knows before it is read
+    if (run.decide(pipe.attributes, target->there(), is_same) != FileCopy::copied) return false;
+    if (!run.options.dry_run) return true;
+    static_cast<void>(run.announce_copy(pipe.local, pipe.remote, target->obstacle()));
+    return false;
 }
 
 } // namespace vfsproto::cli

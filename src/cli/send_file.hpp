@@ -4,8 +4,6 @@
 
 #include "copy.hpp"
 
-#include <sys/stat.h>
-
 #include <string>
 
 namespace vfsproto::cli {
@@ -18,6 +16,16 @@ struct OutgoingFile {
     posix::Attributes attributes; // from before it was opened, so that a later change of the file shows
     Existing existing;
 };
+
+// A source that is not opened in vain: a FIFO whose writer would notice, a device that does something then.
+struct Pipe {
+    const std::string& local;
+    const std::string& remote;
+    posix::Attributes attributes;
+};
+
+// True if it is to be opened and copied. In a dry run says what would be done instead. Any thread.
+[[nodiscard]] bool wants_pipe(CopyRun& run, const Pipe& pipe);
 
 // Copies the file where the options want it copied, with its attributes. Says what failed. Any thread.
 FileCopy send_file(CopyRun& run, const OutgoingFile& file, std::span<std::byte> buffer);
