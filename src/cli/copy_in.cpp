@@ -212,7 +212,10 @@ private:
     }
     bool is_target(const struct stat& here, int fd) {
         if (!target_attributes_ || here.st_ino != target_attributes_->ino) return false;
-        if (run_.options.dry_run) return is_same_file(*target_attributes_, here); // nothing may be made to find out
+        if (run_.options.dry_run) {
+            // Nothing may be made to find out.
+            return lead_to_one_file([fd] { return attributes_of(fd); }, [&] { return run_.mount.stat(target_); });
+        }
         return shows_here(run_.mount, target_, *target_attributes_, fd);
     }
     void say_same(const std::string& local, const std::string& remote) {

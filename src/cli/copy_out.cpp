@@ -223,8 +223,8 @@ private:
     // True if a directory of the share is the local one that `fd` is open on.
     bool is_target(const posix::Attributes& there, const std::string& remote, int fd) {
         if (!run_.options.dry_run) return shows_there(run_.mount, remote, there, fd);
-        struct stat here{}; // nothing may be made to find out
-        return ::fstat(fd, &here) == 0 && is_same_file(there, here);
+        // Nothing may be made to find out.
+        return lead_to_one_file([fd] { return attributes_of(fd); }, [&] { return run_.mount.stat(remote); });
     }
     void say_same(const std::string& remote, const std::string& local) {
         run_.refuse(remote, "is the same directory as " + local);

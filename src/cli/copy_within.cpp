@@ -7,6 +7,7 @@
 #include "remote_target.hpp"
 #include "remote_tree.hpp"
 #include "remote_walk.hpp"
+#include "same_place.hpp"
 
 #include <algorithm>
 #include <optional>
@@ -20,23 +21,6 @@ using wire::Errno;
 namespace abi = wire::linux_abi;
 
 namespace {
-
-// True if two ways lead to one file; each of them asks the server for the attributes it finds there. Inode numbers alone may be
-// equal on two file systems. Sizes and times tell those files apart, once they were the same before and after: somebody may
-// write to them meanwhile. True if that cannot be found out: then nothing is written.
-template <class StatA, class StatB> bool lead_to_one_file(StatA&& stat_a, StatB&& stat_b) {
-    constexpr int kTries = 100;
-    for (int i = 0; i < kTries; ++i) {
-        const auto before = stat_a();
-        const auto there = stat_b();
-        const auto after = stat_a();
-        if (!before || !there || !after || before->ino != there->ino) return false;
-        if (identity_of(*before, 0) == identity_of(*after, 0)) {
-            return identity_of(*before, 0) == identity_of(*there, 0);
-        }
-    }
-    return true;
-}
 
 // Source and copy of one file.
 struct Pair {

@@ -17,9 +17,7 @@ public:
         : run_(run), file_(file), target_(target), buffer_(buffer) {}
 
     FileCopy run() {
-        // Nothing is lost of a file that is to be left as it is.
-        const auto changed = target_.changed();
-        if (changed && run_.clobber != Clobber::never && is_same_file(file_.attributes, *changed)) {
+        if (is_target()) {
             run_.refuse(file_.remote, "is the same file as " + file_.local);
             return FileCopy::failed;
         }
@@ -33,6 +31,16 @@ public:
     }
 
 private:
+    // Nothing is lost of a file that is to be left as it is.
+    bool is_target() {
+        const auto here = [&] {
+            const auto changed = target_.changed();
+            return changed ? std::optional(backends::attr_of(*changed)) : std::nullopt;
+        };
+        return run_.clobber != Clobber::never &&
+               lead_to_one_file(here, [&] { return run_.mount.stat(file_.remote, file_.last); });
+    }
+
     posix::Expected<posix::File> open_source() {
         return run_.mount.open_file(file_.remote,
                                     abi::kORdonly | (file_.last == posix::LastLink::keep ? abi::kONofollow : 0));

@@ -93,9 +93,14 @@ std::optional<struct stat> LocalTarget::replaced() const noexcept {
 }
 
 std::optional<struct stat> LocalTarget::changed() const noexcept {
-    if (kind_ != Kind::inherited) return replaced();
-    struct stat there{};
-    return ::fstat(directory_, &there) == 0 && S_ISREG(there.st_mode) ? std::optional(there) : std::nullopt;
+    struct stat now{};
+    int looked = -1;
+    switch (kind_) {
+    case Kind::regular: looked = ::fstatat(directory_, name_.c_str(), &now, AT_SYMLINK_NOFOLLOW); break;
+    case Kind::special: break;
+    case Kind::inherited: looked = ::fstat(directory_, &now); break;
+    }
+    return looked == 0 && S_ISREG(now.st_mode) ? std::optional(now) : std::nullopt;
 }
 
 Expected<FileDescriptor> LocalTarget::open_there() const { return open_itself(O_RDONLY); }

@@ -49,7 +49,7 @@ public:
     [[nodiscard]] bool is_in_order() const noexcept { return kind_ == Kind::inherited; }
     // Returns the regular file that the copy replaces, if there is one.
     [[nodiscard]] std::optional<struct stat> replaced() const noexcept;
-    // Returns the regular file whose bytes the copy changes or takes the place of, also one that was inherited.
+    // Looks again, and returns the regular file whose bytes the copy changes or takes the place of, also one that was inherited.
     [[nodiscard]] std::optional<struct stat> changed() const noexcept;
 
     // Closes the file, whose failure is the copy's (EDQUOT, EIO), then gives it its name.

@@ -5,10 +5,15 @@
 #include "paths.hpp"
 #include "remote_temporaries.hpp"
 
+#include "vfsproto/backends/passthrough.hpp"
+
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace vfsproto::cli {
+
+namespace abi = wire::linux_abi;
 
 namespace {
 
@@ -19,13 +24,17 @@ bool has_inode(int fd, std::uint64_t ino) noexcept {
 
 } // namespace
 
-bool is_same_file(const posix::Attributes& there, const struct stat& here) noexcept {
-    return there.ino == here.st_ino && there.size == static_cast<std::uint64_t>(here.st_size) &&
-           there.mode == here.st_mode && there.nlink == here.st_nlink && there.uid == here.st_uid &&
-           there.gid == here.st_gid && there.mtime == static_cast<std::uint64_t>(here.st_mtim.tv_sec) &&
-           there.mtimensec == static_cast<std::uint32_t>(here.st_mtim.tv_nsec) &&
-           there.ctime == static_cast<std::uint64_t>(here.st_ctim.tv_sec) &&
-           there.ctimensec == static_cast<std::uint32_t>(here.st_ctim.tv_nsec);
+std::optional<posix::Attributes> attributes_of(int fd) noexcept {
+    struct stat info{};
+    if (::fstat(fd, &info) != 0) return std::nullopt;
+    return backends::attr_of(info);
+}
+
+bool is_one_remote_file(posix::Mount& mount, const std::string& a, const std::string& b) {
+    constexpr std::uint32_t kFlags = abi::kORdonly | abi::kONofollow;
+    const auto one = mount.open_file(a, kFlags);
+    const auto other = mount.open_file(b, kFlags);
+    return one && other && one->nodeid() == other->nodeid();
 }
 
 bool shows_there(posix::Mount& mount, const std::string& remote, const posix::Attributes& there, int here) {

@@ -33,9 +33,9 @@ public:
 private:
     // Nothing is lost of a file that is to be left as it is.
     bool is_same(const RemoteTarget& target) const {
-        struct stat here{};
-        return target.replaced() && run_.clobber != Clobber::never && ::fstat(file_.fd, &here) == 0 &&
-               is_same_file(*target.replaced(), here);
+        return target.replaced() && run_.clobber != Clobber::never &&
+               lead_to_one_file([&] { return attributes_of(file_.fd); },
+                                [&] { return run_.mount.stat(target.path(), posix::LastLink::keep); });
     }
 
     [[nodiscard]] LocalContents contents() const {

@@ -5,12 +5,14 @@
 
 #include <nlohmann/json.hpp>
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <thread>
 
 using namespace vfsproto::test;
 using Json = nlohmann::json;
@@ -46,6 +48,27 @@ bool can_read(const fs::path& path) {
     return file.good() && (file.get(byte) || file.eof());
 }
 
+// A thread that appends to a file as long as the object lives.
+class Appender {
+public:
+    explicit Appender(const fs::path& path) : fd_(::open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC)) {
+        REQUIRE(fd_ >= 0);
+        thread_ = std::jthread([this](const std::stop_token& stop) {
+            while (!stop.stop_requested() && ::write(fd_, "x", 1) == 1) std::this_thread::yield();
+        });
+    }
+    ~Appender() {
+        thread_ = {};
+        ::close(fd_);
+    }
+    Appender(const Appender&) = delete;
+    Appender& operator=(const Appender&) = delete;
+
+private:
+    int fd_;
+    std::jthread thread_;
+};
+
 } // namespace
 
 TEST_CASE("a file is not copied onto itself, by whatever way the share leads to it", "[cli]") {
@@ -61,6 +84,26 @@ TEST_CASE("a file is not copied onto itself, by whatever way the share leads to 
     CHECK(share.run({"get", "/notes", other_way + "/notes"}).status == 1);
     CHECK(share.run({"put", other_way + "/notes", "notes"}).status == 1);
     CHECK(share.read("notes") == "precious");
+    CHECK(names_in(share.path()) == std::vector<std::string>{"notes"});
+}
+
+TEST_CASE("a file that somebody writes to is not copied onto itself", "[cli]") {
+    const Share share(GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust));
+    if (share.missing()) return;
+    share.write("notes", "precious");
+    const std::string other_name = share.beside("other name");
+    fs::create_hard_link(share.path() / "notes", other_name); // of two names, it is written in place
+    const std::string name = share.path() / "notes";
+    const Appender writer(name);
+    constexpr int kRuns = 10;
+    for (int i = 0; i < kRuns; ++i) {
+        for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
+                 {"get", "notes", other_name}, {"put", other_name, "notes"}, {"get", "notes", name}}) {
+            INFO(words[0]);
+            CHECK(contains(share.complaint(words), "is the same file as"));
+            REQUIRE(share.read("notes").starts_with("precious"));
+        }
+    }
     CHECK(names_in(share.path()) == std::vector<std::string>{"notes"});
 }
 
