@@ -129,7 +129,8 @@ public:
                                                    IsLinked&& is_linked) {
         const Comparison times{comparison.overwrite, SameBy::nothing, comparison.keeps_times};
         const bool kept = there && times.of(source, *there) == Verdict::kept;
-        if (kept || (there && comparison.same_by != SameBy::nothing && is_linked())) {
+        const bool asks = there && posix::is_regular(there->mode) && comparison.same_by != SameBy::nothing;
+        if (kept || (asks && is_linked())) {
             ++tally.unchanged;
             return kept ? FileCopy::kept : FileCopy::same;
         }

@@ -276,10 +276,7 @@ private:
         if (run_.looks_at_target()) {
             const auto target = RemoteTarget::at(run_.mount, found.remote, run_.target_options(Existing::replace));
             if (!run_.note(found.remote, target)) return true;
-            const auto is_linked = [&] {
-                const auto first = run_.mount.stat(existing, posix::LastLink::keep);
-                return first && first->ino == target->there()->ino;
-            };
+            const auto is_linked = [&] { return is_one_remote_file(run_.mount, existing, found.remote); };
             const FileCopy wanted = run_.decide_link({"link", existing, found.remote, Replaces::files_and_links},
                                                      found.attributes, target->there(), is_linked);
             if (wanted != FileCopy::copied) return true;

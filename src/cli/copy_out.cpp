@@ -233,8 +233,9 @@ private:
         const bool has_names = found.attributes.nlink > 1;
         if (!has_names) return copy(std::move(found), nullptr);
         const FileIdentity identity = identity_of(found.attributes, 0);
-        const auto links = run_.links.find(identity, found.attributes.nlink, {found.remote, found.relative()},
-                                           [&](const std::string& first) { return is_one_file(found.remote, first); });
+        const auto links = run_.links.find(
+            identity, found.attributes.nlink, {found.remote, found.relative()},
+            [&](const std::string& first) { return is_one_remote_file(run_.mount, found.remote, first); });
         if (links.first && link(found, links.first->copy)) return;
         copy(std::move(found), links.to_copy);
     }
@@ -306,14 +307,6 @@ private:
         }
         run_.copied(run_.tally.hard_links, {"hard link", found.remote, local});
         return true;
-    }
-
-    // Two files of two file systems below one share may have one inode number. While both are open, the server has one
-    // nodeid for one file.
-    bool is_one_file(const std::string& a, const std::string& b) {
-        const auto one = run_.mount.open_file(a, abi::kORdonly | abi::kONofollow);
-        const auto other = run_.mount.open_file(b, abi::kORdonly | abi::kONofollow);
-        return one && other && one->nodeid() == other->nodeid();
     }
 
     void symlink(const Found& found) {

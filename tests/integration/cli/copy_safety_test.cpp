@@ -380,3 +380,30 @@ TEST_CASE("two files of two file systems stay two, though a server tells the sam
         CHECK(inode_of(copy / name / "a") == inode_of(copy / name / "b"));
     }
 }
+
+TEST_CASE("--checksum takes no file of another file system for a link, though it has the inode number", "[cli]") {
+    if (::geteuid() != 0) return skip("only root mounts file systems");
+    const Share share(Server::embedded);
+    const std::string source = share.beside("source");
+    for (const char* name : {"one", "other"}) {
+        fs::create_directories(source + "/" + name);
+        fs::create_directory(share.path() / name);
+    }
+    std::ofstream(source + "/one/a") << "1111\n";
+    fs::create_hard_link(source + "/one/a", source + "/other/a");
+    // Whichever name comes first, its copy is there already in one of the two cases.
+    const bool first_is_there = GENERATE(true, false);
+    const std::string there = first_is_there ? "one" : "other";
+    const std::string differs = first_is_there ? "other" : "one";
+    constexpr int kCannot = 77;
+    const std::string script = "cd " + share.path().string() +
+                               " && mount -t tmpfs one one && mount -t tmpfs other other || exit 77\n" + "echo 1111 >" +
+                               there + "/a && echo 2222 >" + differs + "/a\n" +
+                               VFSPROTO_PROGRAM " --device dir:. put -rT --checksum " + source + " /\n" +
+                               "grep -q 1111 one/a && grep -q 1111 other/a\n";
+    std::ofstream(share.beside("script")) << script;
+    const int status =
+        std::system(("unshare -m true || exit 77; unshare -m sh " + share.beside("script").string()).c_str());
+    if (WEXITSTATUS(status) == kCannot) return skip("no file systems can be mounted here");
+    CHECK(status == 0);
+}
