@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // ln.
 #include "commands.hpp"
-#include "interrupt.hpp"
 #include "json.hpp"
-#include "local_target.hpp"
 #include "operands.hpp"
 #include "paths.hpp"
-#include "remote_temporaries.hpp"
+#include "replace_remote.hpp"
 
 namespace vfsproto::cli {
 
@@ -59,7 +57,8 @@ private:
         if (!program_.succeeded(to, there)) return;
         if (posix::is_directory(there->mode)) return program_.report(to, Failure(Errno::eisdir));
         if (is_same_name(source, to, *there)) return program_.report(to, "is the same file as " + source);
-        if (program_.succeeded(to, replace(source, to))) print_done(program_, to, source);
+        const auto make_link = [&](const std::string& path) { return make(source, path); };
+        if (program_.succeeded(to, replace_remote(mount_, to, make_link))) print_done(program_, to, source);
     }
 
     // True if the link would take the place of the very file that it is to lead to.
@@ -67,21 +66,6 @@ private:
         const auto original = mount_.stat(source, posix::LastLink::keep);
         if (!original || original->ino != there.ino) return false;
         return there.nlink == 1 || without_slashes(source) == without_slashes(to);
-    }
-
-    // Puts the link in the place of what is there, in one step: the old file stays until then.
-    Failure replace(const std::string& source, const std::string& to) {
-        const std::string temporary = join(directory_name(to), temporary_name());
-        note_remote_temporary(temporary);
-        if (const Failure failure = make(source, temporary)) {
-            settle_unmade_temporary(mount_, temporary, failure);
-            return failure;
-        }
-        const Failure failure = mount_.rename(temporary, to);
-        // Between two names of one file a rename does nothing: then the temporary name is still there.
-        const CleaningUp more_time;
-        remove_remote_temporary(mount_, temporary);
-        return failure;
     }
 
     Program& program_;

@@ -2,8 +2,10 @@
 #include "local_tree.hpp"
 
 #include "comparison.hpp"
+#include "local_target.hpp"
 #include "paths.hpp"
 #include "program.hpp"
+#include "temporaries.hpp"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -22,19 +24,28 @@ namespace abi = wire::linux_abi;
 
 namespace {
 
-// Calls `make`, which answers 0 or an errno; where something is in the way that may be replaced, once more without it.
-template <class Make> Failure make_anew(const NewName& at, Make&& make) {
+// Makes something by a temporary name, and renames it over what has the name: that stays as it is if either fails.
+Failure replace(int parent, const std::string& name, const MakeLocal& make) {
+    const std::string temporary = temporary_name();
+    if (const int error = make_temporary(parent, temporary, make)) return local_failure(error);
+    const int renamed = ::renameat(parent, temporary.c_str(), parent, name.c_str());
+    const Failure failure = renamed == 0 ? Failure() : local_failure(errno);
+    // Between two names of one file a rename does nothing: then the temporary name is still there.
+    remove_temporary(parent, temporary);
+    return failure;
+}
+
+// Calls `make` with the name; where something is in the way that may be replaced, what is made takes its place in one step.
+Failure make_anew(const NewName& at, const MakeLocal& make) {
     const auto& [parent, name, replaces] = at;
     if (!is_plain_name(name)) return Errno::einval;
-    const int error = make();
+    const int error = make(name.c_str());
     if (error != EEXIST) return error == 0 ? Failure() : local_failure(error);
     struct stat there{};
     if (::fstatat(parent, name.c_str(), &there, AT_SYMLINK_NOFOLLOW) != 0) return local_failure(errno);
     if (S_ISDIR(there.st_mode)) return Errno::eisdir;
     if (!may_replace(replaces, there.st_mode)) return Errno::eexist;
-    if (::unlinkat(parent, name.c_str(), 0) != 0) return local_failure(errno);
-    const int again = make();
-    return again == 0 ? Failure() : local_failure(again);
+    return replace(parent, name, make);
 }
 
 int errno_of(int result) noexcept { return result >= 0 ? 0 : errno; }
@@ -82,13 +93,13 @@ Expected<MadeDirectory> find_directory(int parent, const std::string& name) {
 }
 
 Failure make_symlink(const NewName& at, const std::string& target) {
-    return make_anew(at, [&] { return errno_of(::symlinkat(target.c_str(), at.parent, at.name.c_str())); });
+    return make_anew(at, [&](const char* name) { return errno_of(::symlinkat(target.c_str(), at.parent, name)); });
 }
 
 Failure make_node(const NewName& at, std::uint32_t mode, std::uint32_t rdev) {
-    return make_anew(at, [&] {
+    return make_anew(at, [&](const char* name) {
         const dev_t device = makedev(abi::device_major(rdev), abi::device_minor(rdev));
-        return errno_of(::mknodat(at.parent, at.name.c_str(), mode, device));
+        return errno_of(::mknodat(at.parent, name, mode, device));
     });
 }
 
@@ -99,7 +110,7 @@ Failure make_link(const NewName& at, int root, const std::string& existing) {
     if (!directory) return directory.failure();
     const std::string first = slash == std::string::npos ? existing : existing.substr(slash + 1);
     return make_anew(
-        at, [&] { return errno_of(::linkat(directory->get(), first.c_str(), at.parent, at.name.c_str(), 0)); });
+        at, [&](const char* name) { return errno_of(::linkat(directory->get(), first.c_str(), at.parent, name, 0)); });
 }
 
 namespace {

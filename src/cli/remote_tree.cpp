@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "remote_tree.hpp"
 
+#include "replace_remote.hpp"
+
 #include "vfsproto/fuse/wire/structs.hpp"
 
 #include <unistd.h>
@@ -14,19 +16,15 @@ namespace abi = wire::linux_abi;
 
 namespace {
 
-Failure clear_way(posix::Mount& mount, const std::string& path, Replaces replaces) {
-    const auto there = mount.stat(path, posix::LastLink::keep);
+// Calls `make` with the path; where something is in the way that may be replaced, what is made takes its place in one step.
+Failure make_anew(posix::Mount& mount, const NewPath& at, const MakeRemote& make) {
+    const Failure failure = make(at.path);
+    if (failure.error != Errno::eexist) return failure;
+    const auto there = mount.stat(at.path, posix::LastLink::keep);
     if (!there) return there.failure();
     if (posix::is_directory(there->mode)) return Errno::eisdir;
-    if (!may_replace(replaces, there->mode)) return Errno::eexist;
-    return mount.unlink(path);
-}
-
-template <class Make> Failure make_anew(posix::Mount& mount, const NewPath& at, Make&& make) {
-    const Failure failure = make();
-    if (failure.error != Errno::eexist) return failure;
-    if (const Failure stuck = clear_way(mount, at.path, at.replaces)) return stuck;
-    return make();
+    if (!may_replace(at.replaces, there->mode)) return Errno::eexist;
+    return replace_remote(mount, at.path, make);
 }
 
 template <class T> Failure failure_in(const Expected<T>& outcome) { return outcome ? Failure() : outcome.failure(); }
@@ -86,15 +84,15 @@ Expected<bool> find_remote_directory(posix::Mount& mount, const std::string& pat
 }
 
 Failure make_remote_symlink(posix::Mount& mount, const NewPath& at, const std::string& target) {
-    return make_anew(mount, at, [&] { return mount.symlink(target, at.path); });
+    return make_anew(mount, at, [&](const std::string& path) { return mount.symlink(target, path); });
 }
 
 Failure make_remote_node(posix::Mount& mount, const NewPath& at, std::uint32_t mode, std::uint32_t rdev) {
-    return make_anew(mount, at, [&] { return mount.mknod(at.path, mode, rdev); });
+    return make_anew(mount, at, [&](const std::string& path) { return mount.mknod(path, mode, rdev); });
 }
 
 Failure make_remote_link(posix::Mount& mount, const NewPath& at, const std::string& existing) {
-    return make_anew(mount, at, [&] { return mount.link(existing, at.path); });
+    return make_anew(mount, at, [&](const std::string& path) { return mount.link(existing, path); });
 }
 
 Failure finish_remote_file(posix::Mount& mount, const posix::File& file, const posix::Attributes& original,

@@ -58,6 +58,14 @@ int make_temporary_file(int directory, const std::string& name) noexcept {
     return fd;
 }
 
+int make_temporary(int directory, const std::string& name, const MakeLocal& make) {
+    Temporaries& kept = temporaries();
+    const std::lock_guard lock(kept.mutex);
+    const int error = make(name.c_str());
+    if (error == 0) kept.all.push_back({directory, name});
+    return error;
+}
+
 void remove_temporary(int directory, const std::string& name) noexcept {
     Temporaries& kept = temporaries();
     const std::lock_guard lock(kept.mutex);

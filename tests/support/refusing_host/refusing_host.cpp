@@ -27,6 +27,12 @@ bool is_refused(const char* name) {
     return true;
 }
 
+// True if the name is free. The kernel says EEXIST first, a full disk comes after that.
+bool is_free(int directory, const char* name) {
+    struct stat info{};
+    return ::fstatat(directory, name, &info, AT_SYMLINK_NOFOLLOW) != 0;
+}
+
 bool is_written_file(int fd) {
     struct stat info{};
     return ::fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && (::fcntl(fd, F_GETFL) & O_ACCMODE) == O_WRONLY;
@@ -37,8 +43,18 @@ bool is_written_file(int fd) {
 extern "C" {
 
 int linkat(int from, const char* old_name, int to, const char* new_name, int flags) {
-    if (is_refused("linkat")) return -1;
+    if (is_free(to, new_name) && is_refused("linkat")) return -1;
     return next_of<int (*)(int, const char*, int, const char*, int)>("linkat")(from, old_name, to, new_name, flags);
+}
+
+int symlinkat(const char* target, int to, const char* name) {
+    if (is_free(to, name) && is_refused("symlinkat")) return -1;
+    return next_of<int (*)(const char*, int, const char*)>("symlinkat")(target, to, name);
+}
+
+int mknodat(int to, const char* name, mode_t mode, dev_t device) {
+    if (is_free(to, name) && is_refused("mknodat")) return -1;
+    return next_of<int (*)(int, const char*, mode_t, dev_t)>("mknodat")(to, name, mode, device);
 }
 
 int fchmod(int fd, mode_t mode) {
