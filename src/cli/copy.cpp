@@ -46,7 +46,7 @@ CopyRun::CopyRun(Program& a_program, const CopyOptions& a_options)
       progress(a_program),
       workers(mount) {
     for (const std::string& pattern : options.exclude) {
-        if (!exclusions.add(pattern)) program.refuse("--exclude", "'" + pattern + "' names no file");
+        if (!exclusions.add(pattern)) program.refuse("--exclude", "'" + pattern + "' names no file below the source");
     }
 }
 
@@ -141,11 +141,14 @@ void CopyRun::would(const char* what, const std::string& from, const std::string
     }
 }
 
-bool CopyRun::leaves_out(const std::string& top, const std::string& path, std::uint32_t mode) const {
+bool CopyRun::leaves_out(const std::string& top, const std::string& path, std::uint32_t mode) {
     if (exclusions.empty()) return false;
     using Type = Exclusions::Type;
-    const std::string_view below = path == top ? base_name(path) : std::string_view(path).substr(top.size());
-    return exclusions.leave_out(below, posix::is_directory(mode) ? Type::directory : Type::other);
+    const Type type = posix::is_directory(mode) ? Type::directory : Type::other;
+    if (path != top) return exclusions.leave_out(std::string_view(path).substr(top.size()), type);
+    if (path.ends_with('/') || !exclusions.leave_out_source(base_name(path), type)) return false;
+    program.warn(path, "is left out: --exclude names it");
+    return true;
 }
 
 bool CopyRun::settle(const std::string& path, const posix::Failure& kept) {
@@ -225,11 +228,12 @@ void CopyRun::finish() {
 
 namespace {
 
-constexpr const char* kExcludeHelp = "leave out files of this name, with all below them; may be given again.\n"
-                                     "*, ? and [...] match within a name. A pattern that begins with / is compared\n"
-                                     "with the whole path below the source, one with a / inside with the end of\n"
-                                     "that path. ** between slashes is any number of names. A / at the end of the\n"
-                                     "pattern stands for directories alone";
+constexpr const char* kExcludeHelp = "leave out files of this name, with all below them; may be given again. So is\n"
+                                     "a source of that name, which is said, unless a slash follows it. *, ? and\n"
+                                     "[...] match within a name. A pattern that begins with / is compared with the\n"
+                                     "whole path below the source, one with a / inside with the end of that path;\n"
+                                     "the source itself is never left out by those. ** between slashes is any\n"
+                                     "number of names. A / at the end of the pattern stands for directories alone";
 
 void describe(Arguments& sub, CopyOptions& options) {
     options.operands.describe(sub);

@@ -157,8 +157,9 @@ public:
     void give(Workers::Job job);
     // Says what a dry run leaves undone: "copy", "a", "b".
     void would(const char* what, const std::string& from, const std::string& to);
-    // True if --exclude leaves a file out: `path` as the source names it, below `top`.
-    [[nodiscard]] bool leaves_out(const std::string& top, const std::string& path, std::uint32_t mode) const;
+    // True if --exclude leaves a file out: `path` as the source names it, below `top`. Says it of the source itself, which is
+    // asked for its name alone, and not at all where that is followed by a slash.
+    [[nodiscard]] bool leaves_out(const std::string& top, const std::string& path, std::uint32_t mode);
     [[nodiscard]] TargetOptions target_options(Existing existing) const noexcept { return {existing, clobber}; }
 
     // Copies everything; true when it did.

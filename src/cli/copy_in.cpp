@@ -367,7 +367,7 @@ void put_file(CopyRun& run, const std::string& local, const std::string& remote)
     if (S_ISDIR(info.st_mode)) {
         return run.refuse(local, Errno::eisdir, "put -r copies directories");
     }
-    if (run.leaves_out(local, local, info.st_mode)) return;
+    if (!standard_input && run.leaves_out(local, local, info.st_mode)) return;
     run.give([&run, local, remote, standard_input, info](std::span<std::byte> buffer) {
         const bool is_pipe = !standard_input && (S_ISFIFO(info.st_mode) || S_ISCHR(info.st_mode));
         if (is_pipe && !wants_pipe(run, {local, remote, backends::attr_of(info)})) return;

@@ -23,7 +23,8 @@ std::vector<std::string> names_of(std::string_view path) {
 
 bool Exclusions::add(std::string_view pattern) {
     Pattern added{names_of(pattern), pattern.starts_with('/'), pattern.ends_with('/')};
-    if (added.parts.empty()) return false;
+    const auto is_dots = [](const std::string& part) { return part == "." || part == ".."; };
+    if (added.parts.empty() || std::any_of(added.parts.begin(), added.parts.end(), is_dots)) return false;
     if (!added.anchored && added.parts.size() > 1) added.parts.insert(added.parts.begin(), "**");
     patterns_.push_back(std::move(added));
     return true;
@@ -34,9 +35,16 @@ bool Exclusions::leave_out(std::string_view path, Type type) const {
     const Parts names = names_of(path);
     if (names.empty()) return false;
     return std::any_of(patterns_.begin(), patterns_.end(), [&](const Pattern& pattern) {
-        if (pattern.directories_only && type != Type::directory) return false;
-        const bool name_alone = !pattern.anchored && pattern.parts.size() == 1;
-        return match(pattern.parts, name_alone ? std::span(names).last(1) : std::span(names));
+        return pattern.takes(type) &&
+               match(pattern.parts, pattern.is_name() ? std::span(names).last(1) : std::span(names));
+    });
+}
+
+bool Exclusions::leave_out_source(std::string_view name, Type type) const {
+    if (name.empty()) return false;
+    const Parts names{std::string(name)};
+    return std::any_of(patterns_.begin(), patterns_.end(), [&](const Pattern& pattern) {
+        return pattern.is_name() && pattern.takes(type) && match(pattern.parts, names);
     });
 }
 

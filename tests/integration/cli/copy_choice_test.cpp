@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include <set>
+#include <utility>
 
 using namespace vfsproto::test;
 using Json = nlohmann::json;
@@ -293,4 +294,36 @@ TEST_CASE("--exclude leaves out names and paths below the source, in every direc
     copied({"get", "-r", "/t/", share.beside("get again")}, share.beside("get again"));
     copied({"cp", "-r", "t", "cp"}, share.path() / "cp");
     CHECK(contains(share.complaint({"get", "--exclude", "/", "t/a.c", share.beside("c")}, 2), "names no file"));
+    CHECK(contains(share.complaint({"get", "--exclude", "./a.c", "t/a.c", share.beside("c")}, 2), "names no file"));
+}
+
+TEST_CASE("--exclude leaves out a source of that name, which is said, unless a slash follows it", "[cli]") {
+    const Share share(GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust));
+    if (share.missing()) return;
+    for (const fs::path& top : {share.beside("t"), share.path() / "t"}) {
+        fs::create_directory(top);
+        write_file(top / "file", "content");
+    }
+    const auto source_and_target = [&](const std::string& command) {
+        return std::pair(command == "put" ? share.beside("t").string() : "t",
+                         command == "get" ? share.beside("copy") : share.path() / "copy");
+    };
+    for (const std::string command : {"get", "put", "cp"}) {
+        INFO(command);
+        const auto [source, target] = source_and_target(command);
+        const std::string to = command == "get" ? target.string() : "copy";
+        const Ran ran = share.run({command, "-rT", "--exclude", "t", source, to});
+        CHECK(ran.status == 0);
+        CHECK(ran.err == "vfsproto: " + command + ": " + source + ": is left out: --exclude names it\n");
+        CHECK_FALSE(fs::exists(target));
+        for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
+                 {command, "-rT", "--exclude", "t", source + "/", to}, // what is in it is copied
+                 {command, "-rT", "--exclude", "/t", source, to},      // "/t" is below the source
+                 {command, "-rT", "--exclude", "**/t", source, to}}) { // and so is any path
+            INFO(words[3]);
+            CHECK(share.output(words) == "");
+            CHECK(contents_of(target) == "file: content\n");
+            fs::remove_all(target);
+        }
+    }
 }

@@ -75,10 +75,22 @@ TEST_CASE("two stars stand for any number of names", "[cli]") {
     CHECK(out(any, "1/2/c/d"));
 }
 
+TEST_CASE("the source itself is left out by patterns of one name alone", "[cli]") {
+    const Exclusions names = excluding({"*.o", "tmp/"});
+    CHECK(names.leave_out_source("a.o", Type::other));
+    CHECK(names.leave_out_source("tmp", Type::directory));
+    CHECK_FALSE(names.leave_out_source("tmp", Type::other));
+    CHECK_FALSE(names.leave_out_source("", Type::directory)); // "/" has no name
+    const Exclusions paths = excluding({"/a", "b/a", "**/a"});
+    CHECK_FALSE(paths.leave_out_source("a", Type::other));
+    CHECK(out(paths, "a")); // below the source
+}
+
 TEST_CASE("a pattern that can match nothing is refused", "[cli]") {
     Exclusions exclusions;
     CHECK_FALSE(exclusions.add(""));
     CHECK_FALSE(exclusions.add("/"));
     CHECK_FALSE(exclusions.add("//"));
+    for (const char* dots : {".", "..", "./a", "a/../b", "/a/."}) CHECK_FALSE(exclusions.add(dots));
     CHECK(exclusions.empty());
 }
