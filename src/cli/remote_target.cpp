@@ -5,7 +5,6 @@
 #include "local_target.hpp"
 #include "paths.hpp"
 #include "remote_temporaries.hpp"
-#include "rename_no_clobber.hpp"
 
 #include "vfsproto/fuse/wire/structs.hpp"
 
@@ -131,10 +130,8 @@ Failure RemoteTarget::open_in_place() {
 Failure RemoteTarget::commit() {
     if (const Failure failure = mount_->close(std::move(file_))) return failure;
     if (temporary_.empty()) return {};
-    const Failure failure = options_.clobber == Clobber::never ? rename_no_clobber(*mount_, temporary_, path_)
-                                                               : mount_->rename(temporary_, path_);
+    const Failure failure = rename_remote_temporary(*mount_, temporary_, path_, options_.clobber);
     if (failure.happened()) return failure;
-    forget_remote_temporary(temporary_);
     temporary_.clear();
     return {};
 }

@@ -1,10 +1,18 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "remote_temporaries.hpp"
 
+#include "interrupt.hpp"
+#include "rename_no_clobber.hpp"
+
 #include <mutex>
 #include <utility>
 
 namespace vfsproto::cli {
+
+using posix::Failure;
+using wire::Errno;
+namespace abi = wire::linux_abi;
+
 namespace {
 
 struct RemoteTemporaries {
@@ -14,6 +22,12 @@ struct RemoteTemporaries {
 RemoteTemporaries& remote_temporaries() {
     static auto* const kept = new RemoteTemporaries; // never destroyed: threads may end after main()
     return *kept;
+}
+
+// True if links cannot be made there at all.
+bool has_no_links(const Failure& failure) noexcept {
+    return failure.error == Errno::eperm || failure.error == Errno::enosys || failure.error == Errno::eopnotsupp ||
+           failure.error == Errno::emlink;
 }
 
 } // namespace
@@ -26,7 +40,6 @@ void note_remote_temporary(const std::string& path) {
 
 posix::Expected<posix::File> make_remote_temporary(posix::Mount& mount, const std::string& path) {
     note_remote_temporary(path); // the answer may never come
-    namespace abi = wire::linux_abi;
     constexpr std::uint32_t kFlags = abi::kOWronly | abi::kOCreat | abi::kOExcl | abi::kONofollow;
     auto made = mount.open_file(path, kFlags, 0600);
     if (!made) settle_unmade_temporary(mount, path, made.failure());
@@ -35,13 +48,29 @@ posix::Expected<posix::File> make_remote_temporary(posix::Mount& mount, const st
 
 void settle_unmade_temporary(posix::Mount& mount, const std::string& path, const posix::Failure& why) {
     if (why.is_fatal()) return; // the answer was lost: it may be there
-    const bool half_made = why.error == wire::Errno::emfile || why.error == wire::Errno::enfile;
+    const bool half_made = why.error == Errno::emfile || why.error == Errno::enfile;
     half_made ? remove_remote_temporary(mount, path) : forget_remote_temporary(path);
 }
 
 void remove_remote_temporary(posix::Mount& mount, const std::string& path) {
-    const posix::Failure failure = mount.unlink(path);
-    if (!failure.happened() || failure.error == wire::Errno::enoent) forget_remote_temporary(path);
+    const Failure failure = mount.unlink(path);
+    if (!failure.happened() || failure.error == Errno::enoent) forget_remote_temporary(path);
+}
+
+Failure rename_remote_temporary(posix::Mount& mount, const std::string& path, const std::string& new_path,
+                                Clobber clobber) {
+    Failure failure = mount.rename(path, new_path, clobber == Clobber::never ? abi::kRenameNoreplace : 0);
+    if (clobber == Clobber::never && cannot_keep_from_replacing(failure)) {
+        failure = mount.link(path, new_path);
+        if (!failure.happened()) {
+            const CleaningUp more_time;
+            remove_remote_temporary(mount, path);
+            return {};
+        }
+        if (has_no_links(failure)) failure = rename_no_clobber(mount, path, new_path);
+    }
+    if (!failure.happened()) forget_remote_temporary(path);
+    return failure;
 }
 
 void forget_remote_temporary(const std::string& path) noexcept {

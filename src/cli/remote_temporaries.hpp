@@ -3,6 +3,8 @@
 // the user has to hear where they are.
 #pragma once
 
+#include "target_options.hpp"
+
 #include "vfsproto/posix/mount.hpp"
 
 #include <string>
@@ -18,6 +20,10 @@ void note_remote_temporary(const std::string& path);
 [[nodiscard]] posix::Expected<posix::File> make_remote_temporary(posix::Mount& mount, const std::string& path);
 // Removes the file. One that the server does not remove stays among those that may be left.
 void remove_remote_temporary(posix::Mount& mount, const std::string& path);
+// Gives the file its name. With Clobber::never EEXIST where something has that name; only a server that can neither rename
+// without replacing nor make links is asked before whether it is free.
+[[nodiscard]] posix::Failure rename_remote_temporary(posix::Mount& mount, const std::string& path,
+                                                     const std::string& new_path, Clobber clobber);
 // Called when the file was renamed.
 void forget_remote_temporary(const std::string& path) noexcept;
 // Called when nothing could be made by this path. A server without descriptors may have made it all the same.

@@ -7,11 +7,13 @@ using posix::Failure;
 using wire::Errno;
 namespace abi = wire::linux_abi;
 
+bool cannot_keep_from_replacing(const Failure& failure) noexcept {
+    return failure.error == Errno::einval || failure.error == Errno::enosys || failure.error == Errno::eopnotsupp;
+}
+
 Failure rename_no_clobber(posix::Mount& mount, const std::string& from, const std::string& to) {
     const Failure failure = mount.rename(from, to, abi::kRenameNoreplace);
-    const bool cannot =
-        failure.error == Errno::einval || failure.error == Errno::enosys || failure.error == Errno::eopnotsupp;
-    if (!cannot) return failure;
+    if (!cannot_keep_from_replacing(failure)) return failure;
     const auto there = mount.stat(to, posix::LastLink::keep);
     if (there) return Errno::eexist;
     if (there.failure().error != Errno::enoent) return there.failure();

@@ -115,6 +115,37 @@ TEST_CASE("mv -n keeps what is there where the server's file system cannot do it
     CHECK_FALSE(share.exists("a"));
 }
 
+TEST_CASE("-n gives a copy its name in one step where the server's file system only has links for that", "[cli]") {
+    if (RefusingHost::missing()) return;
+    const Share share(Server::embedded);
+    share.write("source", "new");
+    const std::string source = share.path() / "source";
+    const std::string trace = share.beside("trace");
+    const std::string without_rename = refuse("renameat2", kEinval);
+    for (const std::string command : {"put", "cp"}) {
+        INFO(command);
+        const std::string from = command == "put" ? source : "source";
+        {
+            const RefusingHost host(without_rename);
+            CHECK(share.output(
+                      {"--trace", trace, "--trace-only", "LINK,RENAME,RENAME2", command, "-n", from, "copy"}) == "");
+        }
+        CHECK(share.read("copy") == "new");
+        CHECK(fs::hard_link_count(share.path() / "copy") == 1); // the temporary name is gone
+        const std::string asked = Share::contents(trace);
+        CHECK(contains(asked, "LINK"));
+        CHECK_FALSE(contains(asked, "RENAME ")); // which would have replaced what came meanwhile
+        {
+            const RefusingHost host(without_rename + " " + refuse("linkat", kEperm)); // neither links
+            CHECK(share.output({command, "-n", from, "other copy"}) == "");
+        }
+        CHECK(share.read("other copy") == "new");
+        fs::remove(share.path() / "copy");
+        fs::remove(share.path() / "other copy");
+    }
+    CHECK(std::distance(fs::directory_iterator(share.path()), fs::directory_iterator()) == 1);
+}
+
 TEST_CASE("rm -rf beside another rm -rf: what is gone already is no error", "[cli]") {
     const Share share(Server::embedded);
     constexpr int kDirectories = 40;
