@@ -20,13 +20,6 @@ using posix::Expected;
 using posix::Failure;
 using wire::Errno;
 
-namespace {
-
-// A directory that takes no new files may still hold one that can be written.
-bool directory_refuses(int error) noexcept { return error == EACCES || error == EPERM || error == EROFS; }
-
-} // namespace
-
 std::string temporary_name() {
     std::uint64_t number = 0;
     if (::getrandom(&number, sizeof number, 0) != sizeof number) {
@@ -42,6 +35,7 @@ LocalTarget::LocalTarget(LocalTarget&& other) noexcept
       name_(std::move(other.name_)),
       options_(other.options_),
       there_(other.there_),
+      is_new_(other.is_new_),
       temporary_(std::exchange(other.temporary_, {})),
       fd_(std::move(other.fd_)) {}
 
@@ -124,16 +118,18 @@ Failure LocalTarget::open_file() {
     const bool has_names = replaced() && there_->st_nlink > 1;
     const bool in_place = options_.existing == Existing::follow && has_names;
     const Failure failure = in_place ? open_in_place() : make_temporary(Owner::as_before);
-    const bool insists = failure.happened() && replaced() && options_.clobber == Clobber::forced;
-    return insists ? make_temporary(Owner::any) : failure;
+    const bool insists = cannot_be_written(failure) && replaced() && options_.clobber == Clobber::forced;
+    if (!insists) return failure;
+    is_new_ = true;
+    return make_temporary(Owner::any);
 }
 
 Failure LocalTarget::make_temporary(Owner owner) {
     std::string temporary = temporary_name();
     fd_ = FileDescriptor(make_temporary_file(directory_, temporary));
     if (!fd_) {
-        if (replaced() && directory_refuses(errno)) return open_in_place();
-        return local_failure(errno);
+        const Failure failure = local_failure(errno);
+        return replaced() && directory_refuses(failure) ? open_in_place() : failure;
     }
     temporary_ = std::move(temporary);
     if (owner == Owner::any || keeps_owner()) return {};

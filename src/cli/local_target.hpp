@@ -47,7 +47,8 @@ public:
     [[nodiscard]] int fd() const noexcept { return fd_.get(); }
     [[nodiscard]] bool is_regular() const noexcept { return kind_ == Kind::regular; }
     [[nodiscard]] bool is_in_order() const noexcept { return kind_ == Kind::inherited; }
-    // Returns the regular file that the copy replaces, if there is one.
+    // Returns the regular file that the copy replaces, if there is one. None where a file that cannot be written gave its name
+    // away: nothing of it goes over to the copy.
     [[nodiscard]] std::optional<struct stat> replaced() const noexcept;
     // Looks again, and returns the regular file whose bytes the copy changes or takes the place of, also one that was inherited.
     [[nodiscard]] std::optional<struct stat> changed() const noexcept;
@@ -71,6 +72,7 @@ private:
     std::string name_;   // or the special file's path
     TargetOptions options_;
     std::optional<struct stat> there_;
+    bool is_new_ = false;   // whatever was there
     std::string temporary_; // empty: written in place
     backends::FileDescriptor fd_;
 };

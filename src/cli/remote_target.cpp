@@ -22,11 +22,6 @@ namespace {
 
 constexpr int kMostLinks = 40; // as Linux follows in one path
 
-// A directory that takes no new files may still hold one that can be written.
-bool directory_refuses(const Failure& failure) noexcept {
-    return failure.error == Errno::eacces || failure.error == Errno::eperm || failure.error == Errno::erofs;
-}
-
 } // namespace
 
 RemoteTarget::RemoteTarget(RemoteTarget&& other) noexcept
@@ -34,6 +29,7 @@ RemoteTarget::RemoteTarget(RemoteTarget&& other) noexcept
       path_(std::move(other.path_)),
       options_(other.options_),
       there_(other.there_),
+      is_new_(other.is_new_),
       temporary_(std::exchange(other.temporary_, {})),
       file_(std::move(other.file_)) {}
 
@@ -82,8 +78,10 @@ Failure RemoteTarget::open() {
     const bool has_names = replaced() && there_->nlink > 1;
     const bool in_place = options_.existing == Existing::follow && (has_names || !is_regular());
     const Failure failure = in_place ? open_in_place() : make_temporary(Owner::as_before);
-    const bool insists = failure.happened() && !failure.is_fatal() && replaced() && options_.clobber == Clobber::forced;
-    return insists ? make_temporary(Owner::any) : failure;
+    const bool insists = cannot_be_written(failure) && replaced() && options_.clobber == Clobber::forced;
+    if (!insists) return failure;
+    is_new_ = true;
+    return make_temporary(Owner::any);
 }
 
 Failure RemoteTarget::follow_link() {

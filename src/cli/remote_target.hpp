@@ -34,10 +34,13 @@ public:
     [[nodiscard]] const posix::File& file() const noexcept { return file_; }
     // Returns the name the file has until commit().
     [[nodiscard]] const std::string& path() const noexcept { return temporary_.empty() ? path_ : temporary_; }
-    [[nodiscard]] bool is_regular() const noexcept { return !there_ || replaced() || posix::is_symlink(there_->mode); }
-    // Returns the regular file that the copy replaces, if there is one.
+    [[nodiscard]] bool is_regular() const noexcept {
+        return !there_ || posix::is_regular(there_->mode) || posix::is_symlink(there_->mode);
+    }
+    // Returns the regular file that the copy replaces, if there is one. None where a file that cannot be written gave its name
+    // away: nothing of it goes over to the copy.
     [[nodiscard]] std::optional<posix::Attributes> replaced() const noexcept {
-        return there_ && posix::is_regular(there_->mode) ? there_ : std::nullopt;
+        return there_ && !is_new_ && posix::is_regular(there_->mode) ? there_ : std::nullopt;
     }
 
     // Closes the file, whose failure is the copy's, then gives it its name.
@@ -59,6 +62,7 @@ private:
     std::string path_;
     TargetOptions options_;
     std::optional<posix::Attributes> there_;
+    bool is_new_ = false;   // whatever was there
     std::string temporary_; // empty: written in place
     posix::File file_;
 };

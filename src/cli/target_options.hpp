@@ -2,6 +2,8 @@
 // Says what a copy may do to a file that has its name already.
 #pragma once
 
+#include "vfsproto/posix/failure.hpp"
+
 #include <cstdint>
 
 namespace vfsproto::cli {
@@ -18,5 +20,15 @@ struct TargetOptions {
     Existing existing = Existing::follow;
     Clobber clobber = Clobber::allowed;
 };
+
+// True if a directory takes no new files: it may still hold one that can be written.
+[[nodiscard]] inline bool directory_refuses(const posix::Failure& failure) noexcept {
+    using wire::Errno;
+    return failure.error == Errno::eacces || failure.error == Errno::eperm || failure.error == Errno::erofs;
+}
+// True if a file cannot be opened for writing, though another one may take its place.
+[[nodiscard]] inline bool cannot_be_written(const posix::Failure& failure) noexcept {
+    return directory_refuses(failure) || failure.error == wire::Errno::etxtbsy;
+}
 
 } // namespace vfsproto::cli

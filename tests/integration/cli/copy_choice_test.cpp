@@ -256,17 +256,29 @@ TEST_CASE("--dry-run says what would be done, and changes nothing here or there"
     CHECK(lines_of({"get", "-rT", "-n", "t", local}) == "");
     CHECK(contains(lines_of({"cp", "-r", "t", "new"}), "would make directory new\n"));
 
-    const Ran refused = share.run({"put", "--dry-run", "-T", local + "/file", "dir in the way"});
-    CHECK(refused.status == 1);
-    CHECK(contains(refused.err, "EISDIR"));
+    CHECK(contains(share.complaint({"put", "--dry-run", "-T", local + "/file", "dir in the way"}), "EISDIR"));
+    CHECK(contains(share.complaint({"get", "--dry-run", "-T", "t/file", here}), "EISDIR"));
     const std::string share_path = share.path();
-    CHECK(contains(share.run({"put", "-r", "--dry-run", share_path + "/t", "/"}).err, "is the same directory"));
-    CHECK(contains(share.run({"put", "-r", "--dry-run", share_path + "/.", "/into"}).err, "into itself"));
-    CHECK(contains(share.run({"get", "-r", "--dry-run", "/", share_path}).err, "is the same directory"));
+    CHECK(contains(share.complaint({"put", "-r", "--dry-run", share_path + "/t", "/"}), "is the same directory"));
+    const Ran inside = share.run({"put", "-r", "--dry-run", share_path + "/.", "/into"});
+    CHECK(inside.status == 1);
+    CHECK(contains(inside.err, "into itself"));
+    CHECK(contains(share.complaint({"get", "-r", "--dry-run", "/", share_path}), "is the same directory"));
     CHECK(state_of(share.path()) + state_of(here) == before);
     const std::string json = share.output({"--json", "put", "--dry-run", local + "/file", "into/x"});
     const Json step = Json::parse(json.substr(0, json.find('\n')));
     CHECK(step == Json{{"would", "copy"}, {"path", local + "/file"}, {"target", "into/x"}});
+    for (const std::vector<std::string>& words :
+         std::vector<std::vector<std::string>>{{"--json", "put", "-r", "--dry-run", local, "new"},
+                                               {"--json", "get", "-r", "--dry-run", "t", here / "new"},
+                                               {"--json", "cp", "-r", "--dry-run", "t", "new"}}) {
+        INFO(words[1]);
+        const Json sums = last_of(share.output(words));
+        CHECK(sums["directories"] == 2);
+        CHECK(sums["files"].get<int>() + sums["hard_links"].get<int>() == 3);
+        CHECK(sums["hard_links"] == (words[1] == "cp" ? 0 : 1)); // cp makes a file of each name, as cp(1) does
+        CHECK(sums["symlinks"] == 1);
+    }
 }
 
 TEST_CASE("--exclude leaves out names and paths below the source, in every direction", "[cli]") {

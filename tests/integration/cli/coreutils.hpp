@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -22,6 +23,23 @@ inline std::string shell(const Share& share, const std::string& directory, const
                              ") > '" + out + "' 2>/dev/null";
     static_cast<void>(!std::system(line.c_str()));
     return Share::contents(out);
+}
+
+// Runs the program on the share as a user who is not root. Returns what it prints on both outputs, and its status in a line behind
+// that. `arguments` are a shell's.
+inline std::string run_as_user(const Share& share, const std::string& arguments) {
+    for (const auto& path : {share.path().parent_path(), share.path()}) {
+        std::filesystem::permissions(path, std::filesystem::perms::all);
+    }
+    const std::string as_user = ::geteuid() == 0 ? "setpriv --reuid 65534 --regid 65534 --clear-groups " : "";
+    return shell(share, ".",
+                 "{ " + as_user + VFSPROTO_PROGRAM + " --device dir:. " + arguments + " 2>&1; echo status $?; }");
+}
+// True if the program cannot be run so, which is said.
+[[nodiscard]] inline bool cannot_run_as_user(const Share& share) {
+    const bool cannot = run_as_user(share, "stat . >/dev/null") != "status 0\n";
+    if (cannot) skip("the program cannot be run as another user");
+    return cannot;
 }
 
 // Makes files of several kinds, sizes and times, names that begin with a dot, and links.
