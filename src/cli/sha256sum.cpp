@@ -16,8 +16,8 @@ namespace {
 
 struct SumOptions {
     std::vector<std::string> paths;
-    char mark = ' '; // what stands before a name: '*' says that the file was read as bytes
-    bool tag = false;
+    char mark = ' ';  // what stands before a name: '*' says that the file was read as bytes
+    bool tag = false; // the lines of BSD, which tell only of bytes
     bool zero = false;
 };
 
@@ -65,7 +65,7 @@ private:
         return name;
     }
 
-    // Nothing, which is said, for a file that cannot be read to its end.
+    // Returns nothing for a file that cannot be read to its end, which is said.
     std::optional<std::string> sum_of_file(const std::string& path) {
         if (!reader_.open(path)) return std::nullopt;
         Sha256 sum;
@@ -99,7 +99,11 @@ void describe(Arguments& sub, SumOptions& options) {
     sub.add_option("path", options.paths, "files; - or none is standard input");
     sub.add_flag("-b,--binary", [&options] { options.mark = '*'; }, "a * before each name, as for binary files");
     sub.add_flag("-t,--text", [&options] { options.mark = ' '; }, "a blank before each name (default)");
-    sub.add_flag("--tag", options.tag, "lines as those of BSD");
+    const auto take_tag = [&options] {
+        options.tag = true;
+        options.mark = '*';
+    };
+    sub.add_flag("--tag", take_tag, "lines as those of BSD; no -t may follow");
     sub.add_flag("-z,--zero", options.zero, "end lines with NUL, and escape no names");
 }
 
@@ -107,7 +111,10 @@ void describe(Arguments& sub, SumOptions& options) {
 
 void add_sha256sum(Commands& commands) {
     commands.add<SumOptions>({"sha256sum", "Print the SHA-256 sums of files"}, describe,
-                             [](Program& program, const SumOptions& options) { Sums(program, options).run(); });
+                             [](Program& program, const SumOptions& options) {
+                                 if (options.tag && options.mark == ' ') program.refuse("-t", "--tag is not for text");
+                                 Sums(program, options).run();
+                             });
 }
 
 } // namespace vfsproto::cli

@@ -24,6 +24,17 @@ TEST_CASE("sha256sum prints what sha256sum(1) prints", "[cli]") {
         words.insert(words.end(), {"t/big", "t/small", "t/.dotted", back, line, carriage, "t/link"});
         CHECK(share.output(words) == shell(share, ".", "sha256sum " + options + named));
     }
+    for (const std::string options : {"--tag -t", "-t --tag", "--tag -t -b"}) {
+        INFO(options);
+        std::vector<std::string> words{"sha256sum"};
+        std::istringstream list(options);
+        for (std::string word; list >> word;) words.push_back(word);
+        words.emplace_back("t/small");
+        const Ran ran = share.run(words);
+        CHECK(ran.out == shell(share, ".", "sha256sum " + options + " t/small"));
+        CHECK((ran.status == 0) == ran.err.empty());
+    }
+    CHECK(contains(share.complaint({"sha256sum", "--tag", "-t", "t/small"}, 2), "--tag is not for text"));
 }
 
 TEST_CASE("sha256sum reads standard input, goes on after a failure, and reads what tells no size", "[cli]") {
