@@ -27,7 +27,7 @@ bool is_same_time(const Attributes& source, const Attributes& target) noexcept {
         }
     }
     // FAT keeps every second second.
-    return target.mtimensec == 0 && target.ctimensec == 0 && seconds % 2 != 0 &&
+    return target.mtimensec == 0 && target.ctimensec == 0 && target.ctime % 2 == 0 && seconds % 2 != 0 &&
            seconds - 1 == static_cast<std::int64_t>(target.mtime);
 }
 
@@ -40,9 +40,7 @@ Verdict Comparison::of(const Attributes& source, const Attributes& target) const
     if (same_by == SameBy::nothing) return Verdict::copy;
     if (abi::file_type(source.mode) != abi::file_type(target.mode)) return Verdict::copy;
     if (!abi::is_regular(source.mode)) return Verdict::content_decides;
-    if (source.size != target.size) return Verdict::copy;
-    if (same_by == SameBy::content) return Verdict::content_decides;
-    return is_same_time(source, target) ? Verdict::same : Verdict::copy;
+    return source.size == target.size ? Verdict::content_decides : Verdict::copy;
 }
 
 } // namespace vfsproto::cli

@@ -8,25 +8,25 @@
 
 namespace vfsproto::cli {
 
-// never: -n. when_older: -u. always: whatever is there.
+// Says which files are replaced. never: -n. when_older: -u. always: whatever is there.
 enum class Overwrite : std::uint8_t { always, when_older, never };
-// Says by what a file counts as copied already. content: --checksum. size_and_time: what sync-tree looks at by itself.
-enum class SameBy : std::uint8_t { nothing, size_and_time, content };
-// copy: it is to be copied. kept: what is there stays, whatever it is. same: what is there is such a copy already.
-// content_decides: the bytes have to be compared.
-enum class Verdict : std::uint8_t { copy, kept, same, content_decides };
+// Says by what a file counts as copied already. content: --checksum.
+enum class SameBy : std::uint8_t { nothing, content };
+// Says what is to be done with a file. copy: it is to be copied. kept: what is there stays, whatever it is. content_decides: the
+// bytes have to be compared.
+enum class Verdict : std::uint8_t { copy, kept, content_decides };
 
 struct Comparison {
     Overwrite overwrite = Overwrite::always;
     SameBy same_by = SameBy::nothing;
-    // The copy gets the times of its source: then a target whose file system keeps less of a second is not older.
+    // True if the copy gets the times of its source: then a target whose file system keeps less of a second is not older.
     bool keeps_times = false;
 
     // True if a verdict depends on what is at the target.
     [[nodiscard]] bool looks_at_target() const noexcept {
         return overwrite != Overwrite::always || same_by != SameBy::nothing;
     }
-    // Takes files that are no directories. Symbolic links and special files are the caller's to compare: `content_decides`.
+    // Takes files that are no directories. The caller compares symbolic links and special files, too: `content_decides`.
     [[nodiscard]] Verdict of(const abi::Attributes& source, const abi::Attributes& target) const noexcept;
 };
 

@@ -45,7 +45,8 @@ struct CopyTally {
     std::atomic<std::uint64_t> failed{0};
 };
 
-// copied: also where it would be, in a dry run. same: the target is such a copy already. kept: the target stays as it is.
+// Says what became of a file. copied: also where it would be, in a dry run. same: the target is such a copy already. kept: the
+// target stays as it is.
 enum class FileCopy : std::uint8_t { copied, same, kept, failed };
 
 // One run of get, put or cp. Only the thread that owns it walks the tree and gives work to the others.
@@ -107,15 +108,14 @@ public:
     // contents; nothing where that failed, which is said. Any thread.
     template <class IsSame>
     FileCopy decide(const posix::Attributes& source, const std::optional<posix::Attributes>& target, IsSame&& is_same) {
-        Verdict verdict = target ? comparison.of(source, *target) : Verdict::copy;
+        const Verdict verdict = target ? comparison.of(source, *target) : Verdict::copy;
+        if (verdict == Verdict::copy) return FileCopy::copied;
         if (verdict == Verdict::content_decides) {
             const std::optional<bool> same = is_same();
-            if (!same) return FileCopy::failed;
-            verdict = *same ? Verdict::same : Verdict::copy;
+            if (!same || !*same) return same ? FileCopy::copied : FileCopy::failed;
         }
-        if (verdict == Verdict::copy) return FileCopy::copied;
         ++tally.unchanged;
-        return verdict == Verdict::same ? FileCopy::same : FileCopy::kept;
+        return verdict == Verdict::kept ? FileCopy::kept : FileCopy::same;
     }
     // Decides so about a link or a special file that is to be made. In a dry run says what would be made, and `kept` then.
     template <class IsSame> FileCopy decide_made(const NewFile& made, const posix::Attributes& source,
@@ -149,7 +149,8 @@ public:
     [[nodiscard]] bool looks_at_target() const noexcept { return options.dry_run || comparison.looks_at_target(); }
     // True if both files hold the same bytes; nothing where that cannot be found out, which is said.
     std::optional<bool> are_equal(Side from, Side to, std::span<std::byte> buffer);
-    // Takes what commit() returned: a name that was taken meanwhile is no failure where nothing is to be replaced.
+    // Takes what open() or commit() of a target returned: a name that was taken meanwhile is no failure where nothing is to be
+    // replaced.
     FileCopy committed(const std::string& from, const std::string& to, const posix::Failure& failure);
     // Says in a dry run that a file would be copied. `obstacle`: why it cannot be.
     FileCopy announce_copy(const std::string& from, const std::string& to, const posix::Failure& obstacle);
