@@ -115,6 +115,7 @@ FileCopy CopyRun::announce(const NewFile& made, const std::optional<posix::Attri
         return FileCopy::failed;
     }
     would(made.what, made.from, made.to);
+    ++made.count;
     return FileCopy::kept;
 }
 
@@ -176,8 +177,8 @@ Xattrs CopyRun::usable(posix::Expected<Xattrs> xattrs, const std::string& path) 
 
 Xattrs CopyRun::xattrs_of(int fd, const std::string& path) { return usable(read_xattrs(fd, keeping.xattrs), path); }
 
-Xattrs CopyRun::xattrs_of(const std::string& remote) {
-    return usable(read_xattrs(mount, remote, keeping.xattrs), remote);
+Xattrs CopyRun::xattrs_of(const std::string& remote, posix::LastLink last) {
+    return usable(read_xattrs(mount, remote, keeping.xattrs, last), remote);
 }
 
 // A symbolic link has no access control list.
@@ -190,7 +191,7 @@ Xattrs CopyRun::unopened_xattrs_of(int parent, const std::string& name, std::uin
 }
 
 Xattrs CopyRun::unopened_xattrs_of(const std::string& remote, std::uint32_t mode) {
-    return usable(read_xattrs(mount, remote, kept_unopened(mode)), remote);
+    return usable(read_xattrs(mount, remote, kept_unopened(mode), posix::LastLink::keep), remote);
 }
 
 void CopyRun::without_hard_links(const std::string& path, const posix::Failure& why) {

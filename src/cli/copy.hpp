@@ -103,6 +103,7 @@ public:
         const std::string& from;
         const std::string& to;
         Replaces replaces;
+        std::atomic<std::uint64_t>& count; // in the tally
     };
     // Says what is to be done with a file, from what has the name of its copy: `copied` is yet to be done. `is_same` compares the
     // contents; nothing where that failed, which is said. Any thread.
@@ -169,12 +170,37 @@ public:
     // True if the attributes were set, or cannot be kept where the copy is, which is said once for each reason. With
     // --preserve the program leaves with 1 then, though the bytes are copied.
     bool settle(const std::string& path, const posix::Failure& kept);
-    // The extended attributes that are kept; none where they cannot be read, which is said as settle() says it.
+    // Returns the extended attributes that are kept; none where they cannot be read, which is said as settle() says it.
     Xattrs xattrs_of(int fd, const std::string& path);
-    Xattrs xattrs_of(const std::string& remote);
-    // Those of a symbolic link or a special file, which is not opened: `name` in the directory `parent`, or at the server.
+    Xattrs xattrs_of(const std::string& remote, posix::LastLink last);
+    // Returns those of a symbolic link or a special file, which is not opened: `name` in the directory `parent`, or at the
+    // server.
     Xattrs unopened_xattrs_of(int parent, const std::string& name, std::uint32_t mode, const std::string& path);
     Xattrs unopened_xattrs_of(const std::string& remote, std::uint32_t mode);
+    // Gives a copy what is to be kept of its source: by `write` the extended attributes of one step, by `finish` the rest. Goes
+    // on after a failure, which settle() says. True if none matters.
+    template <class Write, class Finish> bool keep(const std::string& path, Write&& write, Finish&& finish) {
+        const bool before = settle(path, write(XattrStep::before_owner));
+        const bool between = settle(path, finish());
+        return settle(path, write(XattrStep::after_owner)) && between && before;
+    }
+    // A file, a link or a node that is there, and what it is to have of its source.
+    struct Refreshed {
+        const std::string& path; // for messages
+        const posix::Attributes& there;
+        const posix::Attributes& source;
+        const Xattrs& xattrs; // of the source
+    };
+    // Calls `set` where a file that is a copy already has not all that is to be kept; in a dry run says so instead. `read_xattrs`
+    // returns those it has. False where `set` does so.
+    template <class Read, class Set> bool refresh(const Refreshed& file, Read&& read_xattrs, Set&& set) {
+        const bool lacks = !has_attributes(file.there, file.source, keeping) ||
+                           (!file.xattrs.empty() && !includes(read_xattrs(), file.xattrs));
+        if (!lacks) return true;
+        if (!options.dry_run) return set();
+        would("set the attributes of", {}, file.path);
+        return true;
+    }
 
     // Says once that files of several names become several files.
     void without_hard_links(const std::string& path, const posix::Failure& why);

@@ -43,9 +43,9 @@ struct Sent {
         const auto fd = directory->open();
         if (!run.note(local, fd)) return;
         const Xattrs xattrs = run.xattrs_of((*fd)->get(), local);
-        run.settle(remote, write_xattrs(run.mount, remote, xattrs, XattrStep::before_owner));
-        run.settle(remote, finish_remote_directory(run.mount, remote, age, attributes, run.keeping));
-        run.settle(remote, write_xattrs(run.mount, remote, xattrs, XattrStep::after_owner));
+        run.keep(
+            remote, [&](XattrStep step) { return write_xattrs(run.mount, remote, xattrs, step); },
+            [&] { return finish_remote_directory(run.mount, remote, age, attributes, run.keeping); });
     }
     Sent(const Sent&) = delete;
     Sent& operator=(const Sent&) = delete;
@@ -127,7 +127,7 @@ private:
         return missing;
     }
 
-    // Names alone, and all of them at once: the directory is not held open for reading while its files are sent.
+    // Returns names alone, and all of them at once: the directory is not held open for reading while its files are sent.
     std::vector<std::string> names_in(const Sent& directory) {
         std::vector<std::string> names;
         const auto fd = directory.directory->open();
@@ -201,7 +201,7 @@ private:
         list(sent);
     }
 
-    // The remote directory that the tree becomes; false when it cannot be looked at, which is said.
+    // Looks at the remote directory that the tree becomes. False when that fails, which is said.
     bool note_target(const std::string& remote) {
         const auto there = run_.mount.stat(remote);
         const bool unmade = run_.options.dry_run && !there && there.failure().error == Errno::enoent;
@@ -250,24 +250,26 @@ private:
         const auto parent = found.parent->directory->open();
         if (!run.note(found.parent->local, parent)) return FileCopy::failed;
         const FileDescriptor fd(::openat((*parent)->get(), found.name.c_str(), kFlags));
-        if (!fd) {
+        struct stat info{};
+        if (!fd || ::fstat(fd.get(), &info) != 0) {
             run.fail(local, local_failure(errno));
+            return FileCopy::failed;
+        }
+        if (!S_ISREG(info.st_mode)) {
+            run.refuse(local, "is no regular file any more");
             return FileCopy::failed;
         }
         return send_file(run, {fd.get(), local, found.remote, found.attributes, Existing::replace}, buffer);
     }
 
     // Looks at what has the name of a link or a special file, where that counts. True: it is to be made.
-    template <class IsSame>
-    bool is_to_be_made(const Found& found, const char* what, Replaces replaces, IsSame&& is_same) {
+    template <class IsSame> bool is_to_be_made(const Found& found, const CopyRun::NewFile& made, IsSame&& is_same) {
         if (!run_.looks_at_target()) return true;
         const auto target = RemoteTarget::at(run_.mount, found.remote, run_.target_options(Existing::replace));
         if (!run_.note(found.remote, target)) return false;
-        const FileCopy wanted = run_.decide_made({what, found.local(), found.remote, replaces}, found.attributes,
-                                                 target->there(), [&] { return is_same(*target->there()); });
-        const bool refresh = wanted == FileCopy::same && !run_.options.dry_run &&
-                             !has_attributes(*target->there(), found.attributes, run_.keeping);
-        if (refresh) set_attributes_of(found);
+        const FileCopy wanted =
+            run_.decide_made(made, found.attributes, target->there(), [&] { return is_same(*target->there()); });
+        if (wanted == FileCopy::same) refresh(found, *target->there());
         return wanted == FileCopy::copied;
     }
 
@@ -277,8 +279,9 @@ private:
             const auto target = RemoteTarget::at(run_.mount, found.remote, run_.target_options(Existing::replace));
             if (!run_.note(found.remote, target)) return true;
             const auto is_linked = [&] { return is_one_remote_file(run_.mount, existing, found.remote); };
-            const FileCopy wanted = run_.decide_link({"link", existing, found.remote, Replaces::files_and_links},
-                                                     found.attributes, target->there(), is_linked);
+            const CopyRun::NewFile made{"link", existing, found.remote, Replaces::files_and_links,
+                                        run_.tally.hard_links};
+            const FileCopy wanted = run_.decide_link(made, found.attributes, target->there(), is_linked);
             if (wanted != FileCopy::copied) return true;
         }
         const NewPath at{found.remote, run_.replaces(Replaces::files_and_links)};
@@ -304,10 +307,12 @@ private:
             const auto there = run_.mount.readlink(found.remote);
             return run_.note(found.remote, there) ? std::optional(*there == target) : std::nullopt;
         };
-        if (!is_to_be_made(found, "copy", Replaces::files_and_links, is_same)) return;
-        const NewPath at{found.remote, run_.replaces(Replaces::files_and_links)};
+        const std::string local = found.local();
+        const CopyRun::NewFile made{"copy", local, found.remote, Replaces::files_and_links, run_.tally.symlinks};
+        if (!is_to_be_made(found, made, is_same)) return;
+        const NewPath at{found.remote, run_.replaces(made.replaces)};
         if (!run_.made(found.remote, make_remote_symlink(run_.mount, at, target))) return;
-        run_.copied(run_.tally.symlinks, {"symlink", found.local(), found.remote});
+        run_.copied(made.count, {"symlink", local, found.remote});
         set_attributes_of(found);
     }
 
@@ -317,23 +322,37 @@ private:
         const auto is_same = [&](const posix::Attributes& there) -> std::optional<bool> {
             return there.rdev == found.attributes.rdev;
         };
-        if (!is_to_be_made(found, "copy", Replaces::special_files_too, is_same)) return;
+        const std::string local = found.local();
+        const CopyRun::NewFile made{"copy", local, found.remote, Replaces::special_files_too, run_.tally.special_files};
+        if (!is_to_be_made(found, made, is_same)) return;
         const std::uint32_t mode = node_mode(found.attributes.mode, run_.keeping);
-        const NewPath at{found.remote, run_.replaces(Replaces::special_files_too)};
+        const NewPath at{found.remote, run_.replaces(made.replaces)};
         if (!run_.made(found.remote, make_remote_node(run_.mount, at, mode, found.attributes.rdev))) return;
-        run_.copied(run_.tally.special_files, {type_name(mode), found.local(), found.remote});
+        run_.copied(made.count, {type_name(mode), local, found.remote});
         set_attributes_of(found);
     }
 
-    void set_attributes_of(const Found& found) {
-        const std::string& remote = found.remote;
+    Xattrs unopened_xattrs_of(const Found& found) {
         const auto parent = found.parent->directory->open();
-        if (!run_.note(found.parent->local, parent)) return;
-        const Xattrs xattrs =
-            run_.unopened_xattrs_of((*parent)->get(), found.name, found.attributes.mode, found.local());
-        run_.settle(remote, write_xattrs(run_.mount, remote, xattrs, XattrStep::before_owner));
-        run_.settle(remote, finish_remote_at(run_.mount, remote, found.attributes, run_.keeping));
-        run_.settle(remote, write_xattrs(run_.mount, remote, xattrs, XattrStep::after_owner));
+        if (!run_.note(found.parent->local, parent)) return {};
+        return run_.unopened_xattrs_of((*parent)->get(), found.name, found.attributes.mode, found.local());
+    }
+
+    void set_attributes_of(const Found& found) { static_cast<void>(set_attributes(found, unopened_xattrs_of(found))); }
+
+    bool set_attributes(const Found& found, const Xattrs& xattrs) {
+        return run_.keep(
+            found.remote, [&](XattrStep step) { return write_xattrs(run_.mount, found.remote, xattrs, step); },
+            [&] { return finish_remote_at(run_.mount, found.remote, found.attributes, run_.keeping); });
+    }
+
+    // The link or the node is there already. Its attributes are set where they are to be kept and differ.
+    void refresh(const Found& found, const posix::Attributes& there) {
+        const Xattrs xattrs = unopened_xattrs_of(found);
+        run_.refresh(
+            {found.remote, there, found.attributes, xattrs},
+            [&] { return run_.unopened_xattrs_of(found.remote, there.mode); },
+            [&] { return set_attributes(found, xattrs); });
     }
 
     CopyRun& run_;

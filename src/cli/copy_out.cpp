@@ -41,10 +41,10 @@ struct Filled {
         if (!std::exchange(has_attributes, false)) return;
         const auto fd = directory->open();
         if (!run.note(local, fd)) return;
-        const Xattrs xattrs = run.xattrs_of(remote);
-        run.settle(local, write_xattrs((*fd)->get(), xattrs, XattrStep::before_owner));
-        run.settle(local, finish_directory((*fd)->get(), age, attributes, run.keeping));
-        run.settle(local, write_xattrs((*fd)->get(), xattrs, XattrStep::after_owner));
+        const Xattrs xattrs = run.xattrs_of(remote, posix::LastLink::keep);
+        run.keep(
+            local, [&](XattrStep step) { return write_xattrs((*fd)->get(), xattrs, step); },
+            [&] { return finish_directory((*fd)->get(), age, attributes, run.keeping); });
     }
     Filled(const Filled&) = delete;
     Filled& operator=(const Filled&) = delete;
@@ -262,7 +262,7 @@ private:
 
     // Looks at what has the name of a link or a special file, where that counts. True: it is to be made.
     template <class IsSame>
-    bool is_to_be_made(const Found& found, const Place& place, CopyRun::NewFile made, IsSame&& is_same) {
+    bool is_to_be_made(const Found& found, const Place& place, const CopyRun::NewFile& made, IsSame&& is_same) {
         if (!place.is_known()) return false;
         if (!run_.looks_at_target()) return true;
         const auto target = LocalTarget::at(place.fd(), found.name, run_.target_options(Existing::replace));
@@ -270,9 +270,7 @@ private:
         std::optional<posix::Attributes> there;
         if (target->there()) there = backends::attr_of(*target->there());
         const FileCopy wanted = run_.decide_made(made, found.attributes, there, [&] { return is_same(*there); });
-        const bool refresh = wanted == FileCopy::same && !run_.options.dry_run &&
-                             !has_attributes(*there, found.attributes, run_.keeping);
-        if (refresh) set_attributes_of(found, place.fd());
+        if (wanted == FileCopy::same) refresh(found, place, *there);
         return wanted == FileCopy::copied;
     }
 
@@ -293,8 +291,8 @@ private:
                 return ::lstat(copy.c_str(), &info) == 0 && info.st_ino == target->there()->st_ino &&
                        info.st_dev == target->there()->st_dev;
             };
-            const FileCopy wanted =
-                run_.decide_link({"link", copy, local, Replaces::files_and_links}, found.attributes, there, is_linked);
+            const CopyRun::NewFile made{"link", copy, local, Replaces::files_and_links, run_.tally.hard_links};
+            const FileCopy wanted = run_.decide_link(made, found.attributes, there, is_linked);
             if (wanted != FileCopy::copied) return true;
         }
         const NewName at{place.fd(), found.name, run_.replaces(Replaces::files_and_links)};
@@ -319,11 +317,12 @@ private:
             const ssize_t length = ::readlinkat(place.fd(), found.name.c_str(), there.data(), there.size());
             return length >= 0 && std::string_view(there).substr(0, static_cast<std::size_t>(length)) == *target;
         };
-        if (!is_to_be_made(found, place, {"copy", found.remote, local, Replaces::files_and_links}, is_same)) return;
-        const NewName at{place.fd(), found.name, run_.replaces(Replaces::files_and_links)};
+        const CopyRun::NewFile made{"copy", found.remote, local, Replaces::files_and_links, run_.tally.symlinks};
+        if (!is_to_be_made(found, place, made, is_same)) return;
+        const NewName at{place.fd(), found.name, run_.replaces(made.replaces)};
         if (!run_.made(local, make_symlink(at, *target))) return;
-        run_.copied(run_.tally.symlinks, {"symlink", found.remote, local});
-        set_attributes_of(found, place.fd());
+        run_.copied(made.count, {"symlink", found.remote, local});
+        set_attributes_of(found, place);
     }
 
     void special(const Found& found) {
@@ -334,20 +333,33 @@ private:
         const auto is_same = [&](const posix::Attributes& there) -> std::optional<bool> {
             return there.rdev == found.attributes.rdev;
         };
-        if (!is_to_be_made(found, place, {"copy", found.remote, local, Replaces::special_files_too}, is_same)) return;
+        const CopyRun::NewFile made{"copy", found.remote, local, Replaces::special_files_too, run_.tally.special_files};
+        if (!is_to_be_made(found, place, made, is_same)) return;
         const std::uint32_t mode = node_mode(found.attributes.mode, run_.keeping);
-        const NewName at{place.fd(), found.name, run_.replaces(Replaces::special_files_too)};
+        const NewName at{place.fd(), found.name, run_.replaces(made.replaces)};
         if (!run_.made(local, make_node(at, mode, found.attributes.rdev))) return;
-        run_.copied(run_.tally.special_files, {type_name(mode), found.remote, local});
-        set_attributes_of(found, place.fd());
+        run_.copied(made.count, {type_name(mode), found.remote, local});
+        set_attributes_of(found, place);
     }
 
-    void set_attributes_of(const Found& found, int parent) {
+    void set_attributes_of(const Found& found, const Place& place) {
+        static_cast<void>(set_attributes(found, place, run_.unopened_xattrs_of(found.remote, found.attributes.mode)));
+    }
+
+    bool set_attributes(const Found& found, const Place& place, const Xattrs& xattrs) {
+        return run_.keep(
+            found.local(), [&](XattrStep step) { return write_xattrs_at(place.fd(), found.name, xattrs, step); },
+            [&] { return finish_at(place.fd(), found.name, found.attributes, run_.keeping); });
+    }
+
+    // The link or the node is there already. Its attributes are set where they are to be kept and differ.
+    void refresh(const Found& found, const Place& place, const posix::Attributes& there) {
         const std::string local = found.local();
         const Xattrs xattrs = run_.unopened_xattrs_of(found.remote, found.attributes.mode);
-        run_.settle(local, write_xattrs_at(parent, found.name, xattrs, XattrStep::before_owner));
-        run_.settle(local, finish_at(parent, found.name, found.attributes, run_.keeping));
-        run_.settle(local, write_xattrs_at(parent, found.name, xattrs, XattrStep::after_owner));
+        run_.refresh(
+            {local, there, found.attributes, xattrs},
+            [&] { return run_.unopened_xattrs_of(place.fd(), found.name, there.mode, local); },
+            [&] { return set_attributes(found, place, xattrs); });
     }
 
     CopyRun& run_;

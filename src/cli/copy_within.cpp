@@ -22,12 +22,17 @@ namespace abi = wire::linux_abi;
 
 namespace {
 
-// Source and copy of one file.
+// A pair is a file and what it is to become.
 struct Pair {
     std::string from;
     std::string to;
     posix::Attributes attributes{};
     Existing existing = Existing::follow;
+
+    // A link at the end of `from` is followed as one at the end of `to` is.
+    [[nodiscard]] LastLink last() const noexcept {
+        return existing == Existing::follow ? LastLink::follow : LastLink::keep;
+    }
 };
 
 enum class Copied : std::uint8_t { all, nothing, failed };
@@ -70,14 +75,10 @@ bool copy_bytes(CopyRun& run, const posix::File& from, const RemoteTarget& targe
 
 // Gives the copy its attributes; false when that failed, which is said.
 bool finish(CopyRun& run, const RemoteTarget& target, const Pair& pair) {
-    const Xattrs xattrs = run.xattrs_of(pair.from);
-    const auto write = [&](XattrStep step) {
-        return run.settle(pair.to, write_xattrs(run.mount, target.path(), xattrs, step));
-    };
-    return write(XattrStep::before_owner) &&
-           run.settle(pair.to,
-                      finish_remote_file(run.mount, target.file(), pair.attributes, run.keeping, target.replaced())) &&
-           write(XattrStep::after_owner);
+    const Xattrs xattrs = run.xattrs_of(pair.from, pair.last());
+    return run.keep(
+        pair.to, [&](XattrStep step) { return write_xattrs(run.mount, target.path(), xattrs, step); },
+        [&] { return finish_remote_file(run.mount, target.file(), pair.attributes, run.keeping, target.replaced()); });
 }
 
 std::optional<bool> are_equal(CopyRun& run, const posix::File& from, const RemoteTarget& target, const Pair& pair,
@@ -89,25 +90,40 @@ std::optional<bool> are_equal(CopyRun& run, const posix::File& from, const Remot
     return run.are_equal({source, pair.from}, {copy, pair.to}, buffer);
 }
 
-void set_attributes(CopyRun& run, const Pair& pair);
-
 FileCopy make_copy(CopyRun& run, const posix::File& from, RemoteTarget& target, const Pair& pair,
                    std::span<std::byte> buffer) {
-    const Failure opened = target.open();
-    if (opened.error == Errno::eexist && run.clobber == Clobber::never)
-        return run.committed(pair.from, pair.to, opened);
-    if (!run.note(pair.to, opened) || !copy_bytes(run, from, target, pair, buffer)) return FileCopy::failed;
+    if (const Failure opened = target.open()) return run.committed(pair.from, pair.to, opened);
+    if (!copy_bytes(run, from, target, pair, buffer)) return FileCopy::failed;
     if (target.is_regular() && !finish(run, target, pair)) return FileCopy::failed;
     return run.committed(pair.from, pair.to, target.commit());
 }
 
+// Sets the attributes of what is not opened for that; `path` is where the links at the end of `pair.to` lead.
+bool set_attributes(CopyRun& run, const Pair& pair, const std::string& path, const Xattrs& xattrs) {
+    return run.keep(
+        pair.to, [&](XattrStep step) { return write_xattrs(run.mount, path, xattrs, step); },
+        [&] { return finish_remote_at(run.mount, path, pair.attributes, run.keeping); });
+}
+
+Xattrs source_xattrs_of(CopyRun& run, const Pair& pair) {
+    return posix::is_regular(pair.attributes.mode) ? run.xattrs_of(pair.from, pair.last())
+                                                   : run.unopened_xattrs_of(pair.from, pair.attributes.mode);
+}
+
+// Called when the target is such a copy already. Its attributes are set where they are to be kept and differ.
+void refresh(CopyRun& run, const Pair& pair, const std::string& path, const posix::Attributes& there) {
+    const Xattrs xattrs = source_xattrs_of(run, pair);
+    run.refresh(
+        {pair.to, there, pair.attributes, xattrs}, [&] { return run.unopened_xattrs_of(path, there.mode); },
+        [&] { return set_attributes(run, pair, path, xattrs); });
+}
+
 void copy_file(CopyRun& run, const Pair& pair, std::span<std::byte> buffer) {
-    const bool follow = pair.existing == Existing::follow;
-    const auto from = run.mount.open_file(pair.from, abi::kORdonly | (follow ? 0 : abi::kONofollow));
+    const LastLink last = pair.last();
+    const auto from = run.mount.open_file(pair.from, abi::kORdonly | (last == LastLink::keep ? abi::kONofollow : 0));
     if (!run.note(pair.from, from)) return;
     // This is found out before the target is opened: a file of several names is emptied then. Nothing is lost of a file that
     // is to be left as it is.
-    const auto last = follow ? LastLink::follow : LastLink::keep;
     if (run.clobber != Clobber::never &&
         lead_to_one_file([&] { return run.mount.stat(*from); }, [&] { return run.mount.stat(pair.to, last); })) {
         return run.refuse(pair.from, "is the same file as " + pair.to);
@@ -117,22 +133,12 @@ void copy_file(CopyRun& run, const Pair& pair, std::span<std::byte> buffer) {
     const auto is_same = [&] { return are_equal(run, *from, *target, pair, buffer); };
     const FileCopy wanted = run.decide(pair.attributes, target->there(), is_same);
     if (wanted == FileCopy::same) {
-        if (!has_attributes(*target->there(), pair.attributes, run.keeping)) set_attributes(run, pair);
+        refresh(run, pair, target->path(), *target->there());
     } else if (wanted == FileCopy::copied && run.options.dry_run) {
         static_cast<void>(run.announce_copy(pair.from, pair.to, target->obstacle()));
     } else if (wanted == FileCopy::copied) {
         static_cast<void>(make_copy(run, *from, *target, pair, buffer));
     }
-}
-
-// Sets the attributes of what is not opened for that.
-void set_attributes(CopyRun& run, const Pair& pair) {
-    if (run.options.dry_run) return run.would("set the attributes of", {}, pair.to);
-    const Xattrs xattrs = run.unopened_xattrs_of(pair.from, pair.attributes.mode);
-    const auto write = [&](XattrStep step) { run.settle(pair.to, write_xattrs(run.mount, pair.to, xattrs, step)); };
-    write(XattrStep::before_owner);
-    run.settle(pair.to, finish_remote_at(run.mount, pair.to, pair.attributes, run.keeping));
-    write(XattrStep::after_owner);
 }
 
 void give_file(CopyRun& run, Pair pair) {
@@ -153,7 +159,7 @@ void copy_one(CopyRun& run, const std::string& from, const std::string& to) {
     give_file(run, {from, to, *there, Existing::follow});
 }
 
-// A copy of a file and of all that is below it.
+// Copies a file with all that is below it.
 class CopyWithin {
 public:
     CopyWithin(CopyRun& run, std::string from, std::string to)
@@ -214,16 +220,14 @@ private:
     }
 
     // Looks at what has the name of a link or a special file, where that counts. True: it is to be made.
-    template <class IsSame> bool is_to_be_made(const Pair& pair, Replaces replaces, IsSame&& is_same) {
+    template <class IsSame> bool is_to_be_made(const Pair& pair, const CopyRun::NewFile& made, IsSame&& is_same) {
         if (run_.clobber != Clobber::never && is_same_name(pair)) return false;
         if (!run_.looks_at_target()) return true;
         const auto target = RemoteTarget::at(run_.mount, pair.to, run_.target_options(Existing::replace));
         if (!run_.note(pair.to, target)) return false;
-        const FileCopy wanted = run_.decide_made({"copy", pair.from, pair.to, replaces}, pair.attributes,
-                                                 target->there(), [&] { return is_same(*target->there()); });
-        const bool refresh =
-            wanted == FileCopy::same && !has_attributes(*target->there(), pair.attributes, run_.keeping);
-        if (refresh) set_attributes(run_, pair);
+        const FileCopy wanted =
+            run_.decide_made(made, pair.attributes, target->there(), [&] { return is_same(*target->there()); });
+        if (wanted == FileCopy::same) refresh(run_, pair, pair.to, *target->there());
         return wanted == FileCopy::copied;
     }
 
@@ -234,11 +238,12 @@ private:
             const auto there = run_.mount.readlink(pair.to);
             return run_.note(pair.to, there) ? std::optional(*there == *target) : std::nullopt;
         };
-        if (!is_to_be_made(pair, Replaces::files_and_links, is_same)) return;
-        const NewPath at{pair.to, run_.replaces(Replaces::files_and_links)};
+        const CopyRun::NewFile made{"copy", pair.from, pair.to, Replaces::files_and_links, run_.tally.symlinks};
+        if (!is_to_be_made(pair, made, is_same)) return;
+        const NewPath at{pair.to, run_.replaces(made.replaces)};
         if (!run_.made(pair.to, make_remote_symlink(run_.mount, at, *target))) return;
-        run_.copied(run_.tally.symlinks, {"symlink", pair.from, pair.to});
-        set_attributes(run_, pair);
+        run_.copied(made.count, {"symlink", pair.from, pair.to});
+        set_attributes(run_, pair, pair.to, source_xattrs_of(run_, pair));
     }
 
     void special(const Pair& pair) {
@@ -247,12 +252,13 @@ private:
         const auto is_same = [&](const posix::Attributes& there) -> std::optional<bool> {
             return there.rdev == pair.attributes.rdev;
         };
-        if (!is_to_be_made(pair, Replaces::special_files_too, is_same)) return;
+        const CopyRun::NewFile made{"copy", pair.from, pair.to, Replaces::special_files_too, run_.tally.special_files};
+        if (!is_to_be_made(pair, made, is_same)) return;
         const std::uint32_t mode = node_mode(pair.attributes.mode, run_.keeping);
-        const NewPath at{pair.to, run_.replaces(Replaces::special_files_too)};
+        const NewPath at{pair.to, run_.replaces(made.replaces)};
         if (!run_.made(pair.to, make_remote_node(run_.mount, at, mode, pair.attributes.rdev))) return;
-        run_.copied(run_.tally.special_files, {type_name(mode), pair.from, pair.to});
-        set_attributes(run_, pair);
+        run_.copied(made.count, {type_name(mode), pair.from, pair.to});
+        set_attributes(run_, pair, pair.to, source_xattrs_of(run_, pair));
     }
 
     // Refuses what would remove the source to make the copy.
@@ -266,10 +272,10 @@ private:
     void finish(const Made& made) {
         if (run_.program.stopping()) return;
         const Pair& pair = made.pair;
-        const Xattrs xattrs = run_.xattrs_of(pair.from);
-        run_.settle(pair.to, write_xattrs(run_.mount, pair.to, xattrs, XattrStep::before_owner));
-        run_.settle(pair.to, finish_remote_directory(run_.mount, pair.to, made.age, pair.attributes, run_.keeping));
-        run_.settle(pair.to, write_xattrs(run_.mount, pair.to, xattrs, XattrStep::after_owner));
+        const Xattrs xattrs = run_.xattrs_of(pair.from, LastLink::keep);
+        run_.keep(
+            pair.to, [&](XattrStep step) { return write_xattrs(run_.mount, pair.to, xattrs, step); },
+            [&] { return finish_remote_directory(run_.mount, pair.to, made.age, pair.attributes, run_.keeping); });
     }
 
     CopyRun& run_;

@@ -5,6 +5,8 @@
 
 #include "vfsproto/backends/passthrough.hpp"
 
+#include <utility>
+
 namespace vfsproto::cli {
 
 namespace abi = wire::linux_abi;
@@ -41,29 +43,28 @@ private:
                lead_to_one_file(here, [&] { return run_.mount.stat(file_.remote, file_.last); });
     }
 
-    posix::Expected<posix::File> open_source() {
-        return run_.mount.open_file(file_.remote,
-                                    abi::kORdonly | (file_.last == posix::LastLink::keep ? abi::kONofollow : 0));
+    // Opens the source where that was not done yet. False when it fails, which is said.
+    bool has_source() {
+        if (source_) return true;
+        auto opened = run_.mount.open_file(file_.remote,
+                                           abi::kORdonly | (file_.last == posix::LastLink::keep ? abi::kONofollow : 0));
+        if (!run_.note(file_.remote, opened)) return false;
+        source_ = std::move(*opened);
+        return true;
     }
 
     std::optional<bool> are_equal() {
-        const auto source = open_source();
         const auto there = target_.open_there();
-        if (!run_.note(file_.remote, source) || !run_.note(file_.local, there)) return std::nullopt;
-        RemoteContents from(run_.mount, *source, Kind::regular);
+        if (!run_.note(file_.local, there) || !has_source()) return std::nullopt;
+        RemoteContents from(run_.mount, source_, Kind::regular);
         LocalContents to(there->get());
         return run_.are_equal({from, file_.remote}, {to, file_.local}, buffer_);
     }
 
     FileCopy copy() {
-        const auto source = open_source();
-        if (!run_.note(file_.remote, source)) return FileCopy::failed;
-        const posix::Failure opened = target_.open();
-        if (opened.error == wire::Errno::eexist && run_.clobber == Clobber::never) {
-            return run_.committed(file_.remote, file_.local, opened);
-        }
-        if (!run_.note(file_.local, opened)) return FileCopy::failed;
-        RemoteContents from(run_.mount, *source, Kind::regular);
+        if (!has_source()) return FileCopy::failed;
+        if (const posix::Failure opened = target_.open()) return run_.committed(file_.remote, file_.local, opened);
+        RemoteContents from(run_.mount, source_, Kind::regular);
         LocalContents to(target_.fd(),
                          target_.is_in_order() ? LocalContents::Access::in_order : LocalContents::Access::at_offsets);
         if (!run_.copy({from, file_.remote}, {to, file_.local}, file_.attributes, buffer_)) return FileCopy::failed;
@@ -73,11 +74,11 @@ private:
 
     // Gives the copy its attributes; false when that failed, which is said.
     bool finish() {
-        const Xattrs xattrs = run_.xattrs_of(file_.remote);
+        const Xattrs xattrs = run_.xattrs_of(file_.remote, file_.last);
         const int fd = target_.fd();
-        return run_.settle(file_.local, write_xattrs(fd, xattrs, XattrStep::before_owner)) &&
-               run_.settle(file_.local, finish_file(fd, file_.attributes, run_.keeping, target_.replaced())) &&
-               run_.settle(file_.local, write_xattrs(fd, xattrs, XattrStep::after_owner));
+        return run_.keep(
+            file_.local, [&](XattrStep step) { return write_xattrs(fd, xattrs, step); },
+            [&] { return finish_file(fd, file_.attributes, run_.keeping, target_.replaced()); });
     }
 
     // The bytes are there already. The attributes are set where they are to be kept and differ.
@@ -86,17 +87,13 @@ private:
             return FileCopy::same;
         const auto file = target_.open_there();
         if (!run_.note(file_.local, file)) return FileCopy::failed;
-        const Xattrs xattrs = run_.xattrs_of(file_.remote);
-        const bool wanted = !has_attributes(there, file_.attributes, run_.keeping) ||
-                            xattrs != run_.xattrs_of(file->get(), file_.local);
-        if (!wanted) return FileCopy::same;
-        if (run_.options.dry_run) {
-            run_.would("set the attributes of", "", file_.local);
-            return FileCopy::same;
-        }
-        const bool kept = run_.settle(file_.local, write_xattrs(file->get(), xattrs, XattrStep::before_owner)) &&
-                          run_.settle(file_.local, refresh_file(file->get(), file_.attributes, run_.keeping)) &&
-                          run_.settle(file_.local, write_xattrs(file->get(), xattrs, XattrStep::after_owner));
+        const Xattrs xattrs = run_.xattrs_of(file_.remote, file_.last);
+        const int fd = file->get();
+        const auto write = [&](XattrStep step) { return write_xattrs(fd, xattrs, step); };
+        const auto finish = [&] { return refresh_file(fd, file_.attributes, run_.keeping); };
+        const bool kept = run_.refresh(
+            {file_.local, there, file_.attributes, xattrs}, [&] { return run_.xattrs_of(fd, file_.local); },
+            [&] { return run_.keep(file_.local, write, finish); });
         return kept ? FileCopy::same : FileCopy::failed;
     }
 
@@ -104,6 +101,7 @@ private:
     const IncomingFile& file_;
     LocalTarget& target_;
     std::span<std::byte> buffer_;
+    posix::File source_; // open once it is read
 };
 
 } // namespace

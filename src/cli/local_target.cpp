@@ -77,13 +77,15 @@ LocalTarget LocalTarget::inherited(int fd) {
 }
 
 Failure LocalTarget::obstacle() const noexcept {
-    if (!there_ || kind_ != Kind::regular || S_ISREG(there_->st_mode)) return {};
+    if (!there_ || S_ISREG(there_->st_mode)) return {};
     if (S_ISDIR(there_->st_mode)) return Errno::eisdir;
+    if (kind_ != Kind::regular) return {};
     return S_ISLNK(there_->st_mode) && options_.existing == Existing::replace ? Failure() : Errno::eexist;
 }
 
 std::optional<struct stat> LocalTarget::replaced() const noexcept {
-    return there_ && kind_ == Kind::regular && S_ISREG(there_->st_mode) ? there_ : std::nullopt;
+    const bool is_replaced = there_ && !is_new_ && kind_ == Kind::regular && S_ISREG(there_->st_mode);
+    return is_replaced ? there_ : std::nullopt;
 }
 
 std::optional<struct stat> LocalTarget::changed() const noexcept {

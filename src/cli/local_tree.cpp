@@ -7,6 +7,8 @@
 #include "program.hpp"
 #include "temporaries.hpp"
 
+#include <fmt/format.h>
+
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -115,6 +117,8 @@ Failure make_link(const NewName& at, int root, const std::string& existing) {
 
 namespace {
 
+constexpr std::uint32_t kWithoutSetId = abi::kSIallugo & ~(abi::kSIsuid | abi::kSIsgid);
+
 // Keeps the first failure of several steps, but lets one that matters replace one that only cannot be kept.
 class Steps {
 public:
@@ -135,12 +139,21 @@ void take_owner(Steps& steps, int result) {
     steps.take(result);
 }
 
+// Gives a special file its mode; 0, or -1 and errno. A link has none. The file is not opened for that, only its name.
+int set_node_mode(int parent, const std::string& name, std::uint32_t mode) {
+    const FileDescriptor fd(::openat(parent, name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    struct stat there{};
+    if (!fd || ::fstat(fd.get(), &there) != 0) return -1;
+    const bool has_mode = !S_ISLNK(there.st_mode) && !posix::is_symlink(mode);
+    return has_mode ? ::chmod(fmt::format("/proc/self/fd/{}", fd.get()).c_str(), mode & kWithoutSetId) : 0;
+}
+
 Failure preserve_all(int fd, const posix::Attributes& a) {
     Steps steps;
     take_owner(steps, ::fchown(fd, a.uid, a.gid));
     struct stat now{};
     const bool owned = ::fstat(fd, &now) == 0 && now.st_uid == a.uid && now.st_gid == a.gid;
-    const std::uint32_t bits = owned ? abi::kSIallugo : abi::kSIallugo & ~(abi::kSIsuid | abi::kSIsgid);
+    const std::uint32_t bits = owned ? abi::kSIallugo : kWithoutSetId;
     steps.take(::fchmod(fd, a.mode & bits));
     steps.take(::futimens(fd, times_of(a).data()));
     return steps.first();
@@ -151,9 +164,12 @@ Failure preserve_all(int fd, const posix::Attributes& a) {
 bool has_attributes(const posix::Attributes& file, const posix::Attributes& original, const Keeping& keeping) noexcept {
     if (keeping.preserve == Preserve::nothing) return true;
     if (!is_same_time(original, file)) return false;
-    if (keeping.preserve == Preserve::times) return true;
-    const bool owner = ::geteuid() != 0 || (file.uid == original.uid && file.gid == original.gid);
-    return owner && (posix::is_symlink(file.mode) || ((file.mode ^ original.mode) & abi::kSIallugo) == 0);
+    const bool same_owner = file.uid == original.uid && file.gid == original.gid;
+    if (!same_owner && ::geteuid() == 0) return false;
+    if (posix::is_symlink(file.mode)) return true;
+    const bool has_set_id = same_owner && (posix::is_regular(file.mode) || posix::is_directory(file.mode));
+    const std::uint32_t bits = has_set_id ? abi::kSIallugo : kWithoutSetId;
+    return ((file.mode ^ original.mode) & bits) == 0;
 }
 
 bool cannot_be_kept(const Failure& failure) noexcept {
@@ -164,19 +180,11 @@ Failure finish_file(int fd, const posix::Attributes& original, const Keeping& ke
                     const std::optional<struct stat>& replaced) {
     if (keeping.preserve == Preserve::all) return preserve_all(fd, original);
     const mode_t mode = replaced ? without_set_id(replaced->st_mode) : fresh_mode(original.mode, keeping);
-    Steps steps;
-    steps.take(::fchmod(fd, mode));
-    if (keeping.preserve == Preserve::times) steps.take(::futimens(fd, times_of(original).data()));
-    return steps.first();
+    return ::fchmod(fd, mode) == 0 ? Failure() : local_failure(errno);
 }
 
 Failure refresh_file(int fd, const posix::Attributes& original, const Keeping& keeping) {
-    switch (keeping.preserve) {
-    case Preserve::nothing: break;
-    case Preserve::times: return ::futimens(fd, times_of(original).data()) == 0 ? Failure() : local_failure(errno);
-    case Preserve::all: return preserve_all(fd, original);
-    }
-    return {};
+    return keeping.preserve == Preserve::all ? preserve_all(fd, original) : Failure();
 }
 
 Failure finish_directory(int fd, Age age, const posix::Attributes& original, const Keeping& keeping) {
@@ -191,10 +199,8 @@ Failure finish_directory(int fd, Age age, const posix::Attributes& original, con
 Failure finish_at(int parent, const std::string& name, const posix::Attributes& original, const Keeping& keeping) {
     if (keeping.preserve == Preserve::nothing) return {};
     Steps steps;
-    if (keeping.preserve == Preserve::all) {
-        take_owner(steps, ::fchownat(parent, name.c_str(), original.uid, original.gid, AT_SYMLINK_NOFOLLOW));
-    }
-    // A link has no mode, and a special file was made with its own.
+    take_owner(steps, ::fchownat(parent, name.c_str(), original.uid, original.gid, AT_SYMLINK_NOFOLLOW));
+    steps.take(set_node_mode(parent, name, original.mode));
     steps.take(::utimensat(parent, name.c_str(), times_of(original).data(), AT_SYMLINK_NOFOLLOW));
     return steps.first();
 }

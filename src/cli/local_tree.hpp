@@ -17,15 +17,15 @@
 namespace vfsproto::cli {
 
 // nothing: new files belong to the caller, have the original's permissions less the umask, no set-id bit, and the time of
-// the copy, as cp(1) does it. times: so, but with the times of the originals. all: owner first, then mode, then times; no
-// set-id bit where the owner could not be set.
-enum class Preserve : std::uint8_t { nothing, times, all };
+// the copy, as cp(1) does it. all: owner first, then mode, then times; no set-id bit where the owner could not be set.
+enum class Preserve : std::uint8_t { nothing, all };
 struct Keeping {
     Preserve preserve = Preserve::nothing;
     std::uint32_t umask = 022;
     KeptXattrs xattrs = KeptXattrs::none;
 };
-// True if a file has what is to be kept of the original: times, and with `all` mode and, where it can be given away, owner.
+// True if a file has what is to be kept of the original, as far as it can be set: only root gives files away, and files of
+// another owner get no set-id bits.
 [[nodiscard]] bool has_attributes(const posix::Attributes& file, const posix::Attributes& original,
                                   const Keeping& keeping) noexcept;
 // True if a file system says by this failure that it has no such attribute, or not for us.
@@ -51,8 +51,8 @@ enum class Replaces : std::uint8_t { nothing, files_and_links, special_files_too
 
 using backends::FileDescriptor;
 
-// A file that stands in the way is replaced as `replaces` says, not written through; or it is EEXIST or EISDIR. Names that are
-// not plain are EINVAL.
+// All functions below refuse names that are not plain with EINVAL. What stands in the way is replaced as `replaces` says, and not
+// written through; anything else is EEXIST or EISDIR.
 
 // Says if a directory was made by the copy or was there before.
 enum class Age : std::uint8_t { fresh, old };
@@ -85,7 +85,7 @@ struct NewName {
 [[nodiscard]] posix::Failure refresh_file(int fd, const posix::Attributes& original, const Keeping& keeping);
 [[nodiscard]] posix::Failure finish_directory(int fd, Age age, const posix::Attributes& original,
                                               const Keeping& keeping);
-// Gives owner and times to what cannot be opened: symbolic links and special files.
+// Gives owner, mode and times to what cannot be opened: symbolic links, which have no mode, and special files.
 [[nodiscard]] posix::Failure finish_at(int parent, const std::string& name, const posix::Attributes& original,
                                        const Keeping& keeping);
 

@@ -69,10 +69,9 @@ Expected<bool> make_remote_directory(posix::Mount& mount, const std::string& pat
     const Failure failure = mount.mkdir(path, 0700);
     if (!failure.happened()) return true;
     if (failure.error != Errno::eexist) return failure;
-    const auto there = mount.stat(path, posix::LastLink::keep);
-    if (!there) return there.failure();
-    if (!posix::is_directory(there->mode)) return Errno::enotdir;
-    return false;
+    const auto missing = find_remote_directory(mount, path);
+    if (missing && *missing) return Errno::enoent; // it was removed meanwhile
+    return missing;
 }
 
 Expected<bool> find_remote_directory(posix::Mount& mount, const std::string& path) {
@@ -99,8 +98,8 @@ Failure finish_remote_file(posix::Mount& mount, const posix::File& file, const p
                            const Keeping& keeping, const std::optional<posix::Attributes>& replaced) {
     const auto send = [&](const wire::SetattrIn& in) { return failure_in(mount.set_attributes(file, in)); };
     if (keeping.preserve == Preserve::all) return preserve_all(original, send);
-    wire::SetattrIn in = keeping.preserve == Preserve::times ? times_of(original) : wire::SetattrIn{};
-    in.valid |= wire::kSetattrMode;
+    wire::SetattrIn in{};
+    in.valid = wire::kSetattrMode;
     in.mode = abi::kSIfreg | (replaced ? without_set_id(replaced->mode) : fresh_mode(original.mode, keeping));
     return send(in);
 }
@@ -126,12 +125,7 @@ Failure finish_remote_at(posix::Mount& mount, const std::string& path, const pos
     const auto send = [&](const wire::SetattrIn& in) {
         return failure_in(mount.set_attributes(path, in, posix::LastLink::keep));
     };
-    switch (keeping.preserve) {
-    case Preserve::nothing: break;
-    case Preserve::times: return send(times_of(original));
-    case Preserve::all: return preserve_all(original, send);
-    }
-    return {};
+    return keeping.preserve == Preserve::all ? preserve_all(original, send) : Failure();
 }
 
 } // namespace vfsproto::cli

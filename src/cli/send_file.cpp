@@ -53,11 +53,7 @@ private:
     }
 
     FileCopy copy(RemoteTarget& target) {
-        const posix::Failure opened = target.open();
-        if (opened.error == wire::Errno::eexist && run_.clobber == Clobber::never) {
-            return run_.committed(file_.local, file_.remote, opened);
-        }
-        if (!run_.note(file_.remote, opened)) return FileCopy::failed;
+        if (const posix::Failure opened = target.open()) return run_.committed(file_.local, file_.remote, opened);
         LocalContents from = contents();
         RemoteContents to(run_.mount, target.file(), target.is_regular() ? Kind::regular : Kind::other);
         if (!run_.copy({from, file_.local}, {to, file_.remote}, file_.attributes, buffer_)) return FileCopy::failed;
@@ -75,13 +71,11 @@ private:
                                finish_remote_file(run_.mount, target.file(), plain, fresh, target.replaced()));
         }
         const Xattrs xattrs = run_.xattrs_of(file_.fd, file_.local);
-        const auto write = [&](XattrStep step) {
-            return run_.settle(file_.remote, write_xattrs(run_.mount, target.path(), xattrs, step));
-        };
-        return write(XattrStep::before_owner) &&
-               run_.settle(file_.remote, finish_remote_file(run_.mount, target.file(), file_.attributes, run_.keeping,
-                                                            target.replaced())) &&
-               write(XattrStep::after_owner);
+        return run_.keep(
+            file_.remote, [&](XattrStep step) { return write_xattrs(run_.mount, target.path(), xattrs, step); },
+            [&] {
+                return finish_remote_file(run_.mount, target.file(), file_.attributes, run_.keeping, target.replaced());
+            });
     }
 
     // The bytes are there already. The attributes are set where they are to be kept and differ.
@@ -89,20 +83,13 @@ private:
         if (run_.keeping.preserve == Preserve::nothing && run_.keeping.xattrs == KeptXattrs::none)
             return FileCopy::same;
         const Xattrs xattrs = run_.xattrs_of(file_.fd, file_.local);
-        const bool wanted =
-            !has_attributes(*target.there(), file_.attributes, run_.keeping) || xattrs != run_.xattrs_of(target.path());
-        if (!wanted) return FileCopy::same;
-        if (run_.options.dry_run) {
-            run_.would("set the attributes of", "", file_.remote);
-            return FileCopy::same;
-        }
-        const auto write = [&](XattrStep step) {
-            return run_.settle(file_.remote, write_xattrs(run_.mount, target.path(), xattrs, step));
-        };
-        const bool kept =
-            write(XattrStep::before_owner) &&
-            run_.settle(file_.remote, finish_remote_at(run_.mount, target.path(), file_.attributes, run_.keeping)) &&
-            write(XattrStep::after_owner);
+        const std::string& path = target.path();
+        const auto write = [&](XattrStep step) { return write_xattrs(run_.mount, path, xattrs, step); };
+        const auto finish = [&] { return finish_remote_at(run_.mount, path, file_.attributes, run_.keeping); };
+        const bool kept = run_.refresh(
+            {file_.remote, *target.there(), file_.attributes, xattrs},
+            [&] { return run_.xattrs_of(path, posix::LastLink::keep); },
+            [&] { return run_.keep(file_.remote, write, finish); });
         return kept ? FileCopy::same : FileCopy::failed;
     }
 

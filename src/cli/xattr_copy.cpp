@@ -98,10 +98,15 @@ Expected<Xattrs> read_xattrs_at(int parent, const std::string& name, KeptXattrs 
     });
 }
 
-Expected<Xattrs> read_xattrs(posix::Mount& mount, const std::string& path, KeptXattrs kept) {
+Expected<Xattrs> read_xattrs(posix::Mount& mount, const std::string& path, KeptXattrs kept, posix::LastLink last) {
     if (kept == KeptXattrs::none) return Xattrs{};
-    return read_all(mount.list_xattrs(path, posix::LastLink::keep), kept,
-                    [&](const std::string& name) { return mount.get_xattr(path, name, posix::LastLink::keep); });
+    return read_all(mount.list_xattrs(path, last), kept,
+                    [&](const std::string& name) { return mount.get_xattr(path, name, last); });
+}
+
+bool includes(const Xattrs& all, const Xattrs& some) {
+    return std::all_of(some.begin(), some.end(),
+                       [&](const Xattr& xattr) { return std::find(all.begin(), all.end(), xattr) != all.end(); });
 }
 
 Failure write_xattrs(int fd, const Xattrs& xattrs, XattrStep step) {

@@ -21,11 +21,15 @@ struct Xattr {
 using Xattrs = std::vector<Xattr>; // by name
 
 // Read what is to be kept of a file. A source without extended attributes has no lists either, which is no failure; all of
-// them cannot be read there, which is one (EOPNOTSUPP). Symbolic links are not followed.
+// them cannot be read there, which is one (EOPNOTSUPP).
 [[nodiscard]] posix::Expected<Xattrs> read_xattrs(int fd, KeptXattrs kept);
-// Does the same for a symbolic link or a special file, which cannot be opened: `name` in the directory `parent`.
+// Does the same for what cannot be opened, a special file or a symbolic link itself: `name` in the directory `parent`.
 [[nodiscard]] posix::Expected<Xattrs> read_xattrs_at(int parent, const std::string& name, KeptXattrs kept);
-[[nodiscard]] posix::Expected<Xattrs> read_xattrs(posix::Mount& mount, const std::string& path, KeptXattrs kept);
+[[nodiscard]] posix::Expected<Xattrs> read_xattrs(posix::Mount& mount, const std::string& path, KeptXattrs kept,
+                                                  posix::LastLink last);
+
+// True if all of `some` are among `all`, with equal values.
+[[nodiscard]] bool includes(const Xattrs& all, const Xattrs& some);
 
 // before_owner: those that need permission to write. after_owner: those of "security.", which a new owner or mode takes away.
 enum class XattrStep : std::uint8_t { before_owner, after_owner };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The command put reads a FIFO that it is to copy, and opens none in vain: who writes to it would notice.
+#include "integration/cli/refusing_host.hpp"
 #include "integration/cli/share.hpp"
 
 #include <fcntl.h>
@@ -64,4 +65,18 @@ TEST_CASE("put opens a FIFO only to copy it", "[cli]") {
         CHECK(share.output({"put", option, fifo, name}) == "");
         CHECK(share.read(name) == "text");
     }
+}
+
+TEST_CASE("a file that becomes a FIFO while a tree is sent is not taken for an empty file", "[cli]") {
+    if (RefusingHost::missing()) return;
+    const Share share(Server::embedded);
+    const std::string tree = share.beside("tree");
+    std::filesystem::create_directory(tree);
+    std::ofstream(tree + "/becomes a FIFO") << "content";
+    std::ofstream(tree + "/file") << "content";
+    const RefusingHost host("pipe=0");
+    CHECK(contains(share.complaint({"put", "-rT", tree, "copy"}), "no regular file any more"));
+    CHECK(std::filesystem::is_fifo(tree + "/becomes a FIFO")); // so the test did what it says
+    CHECK_FALSE(share.exists("copy/becomes a FIFO"));
+    CHECK(share.read("copy/file") == "content");
 }

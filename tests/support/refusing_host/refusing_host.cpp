@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // A library to be preloaded: system calls that a test names fail, as on a file system that lacks them. The variable
-// REFUSED_CALLS holds them with their errno, as "linkat=1 fchmod=95". With "copy_file_range=0" a file seems to end early.
+// REFUSED_CALLS holds them with their errno, as "linkat=1 fchmod=95". With "copy_file_range=0" a file seems to end early. With
+// "pipe=0" a regular file called "becomes a FIFO" is one once it was looked at.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -55,6 +56,15 @@ int symlinkat(const char* target, int to, const char* name) {
 int mknodat(int to, const char* name, mode_t mode, dev_t device) {
     if (is_free(to, name) && is_refused("mknodat")) return -1;
     return next_of<int (*)(int, const char*, mode_t, dev_t)>("mknodat")(to, name, mode, device);
+}
+
+int fstatat(int directory, const char* name, struct stat* info, int flags) {
+    const int looked = next_of<int (*)(int, const char*, struct stat*, int)>("fstatat")(directory, name, info, flags);
+    const bool is_it = looked == 0 && S_ISREG(info->st_mode) && std::strcmp(name, "becomes a FIFO") == 0;
+    if (is_it && is_refused("pipe") && ::unlinkat(directory, name, 0) == 0) {
+        static_cast<void>(::mkfifoat(directory, name, 0600));
+    }
+    return looked;
 }
 
 int fchmod(int fd, mode_t mode) {
