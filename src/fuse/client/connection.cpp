@@ -8,6 +8,7 @@ Errc Connection::init(const Region& memory, const SessionOptions& options, Queue
     memory_ = memory;
     hiprio_ = hiprio;
     control_ = control;
+    trace_.set_lengths(options.lengths);
     return Errc::ok;
 }
 
@@ -110,6 +111,7 @@ void Connection::fail(Errc why) noexcept {
     if (uses_control()) {
         while (control_.evacuate(lost) != 0) {}
     }
+    trace_.lost(why);
     session_.handle_device_gone(why);
 }
 

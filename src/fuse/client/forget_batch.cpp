@@ -37,12 +37,17 @@ ForgetLink& ForgetBatch::take_first() noexcept {
     return link;
 }
 
+wire::RequestHead ForgetBatch::next_head(std::uint64_t unique) const noexcept {
+    if (first_->next != nullptr) return {.opcode = wire::Opcode::batch_forget, .unique = unique};
+    return {.opcode = wire::Opcode::forget, .unique = unique, .nodeid = first_->nodeid};
+}
+
 std::uint32_t ForgetBatch::encode(std::span<std::byte> message, std::uint64_t unique) noexcept {
     if (first_ == nullptr) return 0;
+    const wire::RequestHead head = next_head(unique);
     wire::MessageWriter writer(message.data());
     if (first_->next == nullptr) {
         ForgetLink& link = take_first();
-        const wire::RequestHead head{.opcode = wire::Opcode::forget, .unique = unique, .nodeid = link.nodeid};
         const wire::ForgetIn in{link.nlookup};
         writer.fixed(&in, sizeof(in));
         pass_on(link);
@@ -59,7 +64,7 @@ std::uint32_t ForgetBatch::encode(std::span<std::byte> message, std::uint64_t un
         writer.fixed(&one, sizeof(one));
         pass_on(link);
     }
-    return writer.finish({.opcode = wire::Opcode::batch_forget, .unique = unique});
+    return writer.finish(head);
 }
 
 } // namespace vfsproto::client

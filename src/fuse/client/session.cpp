@@ -28,6 +28,10 @@ wire::InitFlags flags_taken(const wire::InitOut& out, wire::InitFlags offered) n
     return wire::init_flags_from_words(out.flags | (said && out.flags2 != 0 ? kInitExt : 0), out.flags2);
 }
 
+SessionHead noted(const wire::RequestHead& head) noexcept {
+    return {&wire::op_info(head.opcode), head.unique, head.nodeid, head.caller.pid};
+}
+
 static_assert(sizeof(wire::InHeader) + sizeof(wire::InterruptIn) <= kInterruptReplyAt);
 static_assert(kInterruptsAt + Session::kInterrupts * kInterruptStride <= kReplyAt);
 
@@ -82,10 +86,12 @@ void Session::drop_all() noexcept {
 
 void Session::prepare_control(wire::Opcode op, const void* in, std::uint32_t in_size, std::uint32_t out_size) noexcept {
     sequence_ = next_sequence(sequence_);
-    control_unique_ = make_unique(sequence_, kSessionLane, kControlToken);
+    const wire::RequestHead head{
+        .opcode = op, .unique = make_unique(sequence_, kSessionLane, kControlToken), .caller = {.pid = wanted_.pid}};
+    control_head_ = noted(head);
     wire::MessageWriter writer(block(0).host());
     writer.fixed(in, in_size);
-    control_len_ = writer.finish({.opcode = op, .unique = control_unique_, .caller = {.pid = wanted_.pid}});
+    control_len_ = writer.finish(head);
     control_room_ = static_cast<std::uint32_t>(sizeof(wire::OutHeader)) + out_size;
     __builtin_memset(block(0).host() + kReplyAt, 0, control_room_);
     control_progress_ = Progress::prepared;
@@ -236,9 +242,11 @@ bool Session::peek_interrupt(SessionRequest& out) noexcept {
         const wire::InterruptIn in{interrupt.target};
         wire::MessageWriter writer(block.host());
         writer.fixed(&in, sizeof(in));
-        const std::uint32_t length = writer.finish({.opcode = wire::Opcode::interrupt,
-                                                    .unique = interrupt.target | kInterruptBit,
-                                                    .caller = {.pid = wanted_.pid}});
+        const wire::RequestHead head{.opcode = wire::Opcode::interrupt,
+                                     .unique = interrupt.target | kInterruptBit,
+                                     .caller = {.pid = wanted_.pid}};
+        const std::uint32_t length = writer.finish(head);
+        out.head = noted(head);
         out.queue = wire::QueueKind::hiprio;
         out.token = Token{static_cast<std::uint16_t>(kForgetBlocks + i)};
         out.readable = {block.device(), length};
@@ -255,7 +263,7 @@ void Session::handle_init(std::uint32_t written) noexcept {
     wire::ExpectedReply expected = wire::expected_reply(wire::op_info(wire::Opcode::init), 0);
     const std::uint16_t least = expected.least;
     expected.least = kVersionSize;
-    if (const Errc errc = wire::check_reply(expected, control_unique_, header, written); errc != Errc::ok) {
+    if (const Errc errc = wire::check_reply(expected, control_head_.unique, header, written); errc != Errc::ok) {
         return fail(SessionInput::init_bad, errc);
     }
     if (header.error != 0) {
@@ -307,8 +315,9 @@ bool Session::prepare_forget() noexcept {
         if (forget_block_busy_[i]) continue;
         sequence_ = next_sequence(sequence_);
         prepared_forget_ = i;
+        prepared_forget_head_ = noted(forgets_.next_head(make_unique(sequence_, kSessionLane, i)));
         prepared_forget_len_ =
-            forgets_.encode(block(static_cast<std::uint16_t>(i + 1)).bytes(), make_unique(sequence_, kSessionLane, i));
+            forgets_.encode(block(static_cast<std::uint16_t>(i + 1)).bytes(), prepared_forget_head_.unique);
         return prepared_forget_len_ != 0;
     }
     return false;
@@ -317,6 +326,7 @@ bool Session::prepare_forget() noexcept {
 bool Session::peek_request(SessionRequest& out) noexcept {
     if (control_progress_ == Progress::prepared) {
         const Region control = block(0);
+        out.head = control_head_;
         out.queue = wire::QueueKind::request;
         out.token = Token{kControlToken};
         out.readable = {control.device(), control_len_};
@@ -325,6 +335,7 @@ bool Session::peek_request(SessionRequest& out) noexcept {
     }
     if (peek_interrupt(out)) return true;
     if (!prepare_forget()) return false;
+    out.head = prepared_forget_head_;
     out.queue = wire::QueueKind::hiprio;
     out.token = Token{prepared_forget_};
     out.readable = {block(static_cast<std::uint16_t>(prepared_forget_ + 1)).device(), prepared_forget_len_};

@@ -7,6 +7,8 @@
 
 #include <cerrno>
 #include <cstring>
+#include <set>
+#include <vector>
 
 using namespace vfsproto;
 using namespace vfsproto::test;
@@ -131,10 +133,54 @@ TEST_CASE("a trace sees what the session sends itself: structs, records and answ
     c.start(call);
     REQUIRE(c.connection.interrupt(c.requests.last().header().unique) == Errc::ok);
     c.pump();
-    constexpr std::int32_t kEagain = 11;
-    c.hiprio.reply_bytes(c.hiprio.sent_count() - 1, nullptr, 0, -kEagain);
+    c.hiprio.reply_bytes(c.hiprio.sent_count() - 1, nullptr, 0, -EAGAIN);
     c.pump();
-    CHECK(seen.error == kEagain);
+    CHECK(seen.error == EAGAIN);
+}
+
+TEST_CASE("a trace sees the end of what the session had sent to a device that is gone", "[connection]") {
+    struct Seen {
+        std::multiset<std::uint64_t> out;
+        int ended = 0;
+        int lost = 0;
+    } seen;
+    client::TraceHook hook;
+    hook.context = &seen;
+    hook.started = [](void* context, const client::TraceEvent& event) noexcept {
+        static_cast<Seen*>(context)->out.insert(event.unique);
+    };
+    hook.finished = [](void* context, const client::TraceEvent& event) noexcept {
+        auto& to = *static_cast<Seen*>(context);
+        to.ended += static_cast<int>(to.out.erase(event.unique));
+        to.lost += event.errc == Errc::device_gone ? 1 : 0;
+    };
+    Connected c;
+    c.connection.set_trace(hook);
+    const auto lost = GENERATE(wire::Opcode::init, wire::Opcode::forget, wire::Opcode::destroy);
+    CountedCall<wire::Opcode::statfs> call;
+    ForgetLink link;
+    int sent = 1; // INIT
+    if (lost == wire::Opcode::init) {
+        REQUIRE(c.connection.open({}) == Errc::ok);
+    } else {
+        c.make_ready();
+        if (lost == wire::Opcode::forget) {
+            c.start(call);
+            REQUIRE(c.connection.interrupt(c.requests.last().header().unique) == Errc::ok);
+            c.forget(link);
+            sent += 2;
+        } else {
+            REQUIRE(c.connection.close() == Errc::ok);
+            sent += 1;
+        }
+    }
+    c.pump();
+    c.connection.fail(Errc::device_gone);
+    CHECK(seen.out.empty());
+    CHECK(seen.ended == sent);
+    CHECK(seen.lost == (lost == wire::Opcode::forget ? 2 : 1));
+    c.connection.fail(Errc::device_gone);
+    CHECK(seen.ended == sent);
 }
 
 TEST_CASE("DESTROY waits for the lanes, then for the FORGETs", "[connection]") {

@@ -56,7 +56,7 @@ public:
         return Errc::ok;
     }
     // Every message of the session is shown to the hook from now on, with lane 0.
-    void set_trace(const TraceHook& hook) noexcept { trace_ = SessionTrace(hook); }
+    void set_trace(const TraceHook& hook) noexcept { trace_.set_hook(hook); }
 
     [[nodiscard]] const Session& session() const noexcept { return session_; }
     [[nodiscard]] const SessionParams& params() const noexcept { return session_.params(); }

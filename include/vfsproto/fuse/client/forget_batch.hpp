@@ -8,6 +8,10 @@
 #include <cstdint>
 #include <span>
 
+namespace vfsproto::wire {
+struct RequestHead;
+} // namespace vfsproto::wire
+
 namespace vfsproto::client {
 
 // Lives in the caller's node, so that a FORGET can never run out of space.
@@ -24,7 +28,9 @@ public:
     // 0 and 1 and a count of 0 have nothing to give back and are passed on as written.
     void add(ForgetLink& link) noexcept;
     [[nodiscard]] bool empty() const noexcept { return first_ == nullptr; }
-    // Encodes as many as fit behind one header (FORGET for one, BATCH_FORGET for more) and moves their links to the
+    // Returns the head of the message that encode() makes next: FORGET for one link, BATCH_FORGET for more. There is a link.
+    [[nodiscard]] wire::RequestHead next_head(std::uint64_t unique) const noexcept;
+    // Encodes as many as fit behind one header, which is next_head(), and moves their links to the
     // written list. Returns the bytes of the message, 0 when there is nothing to send. `unique` as in InHeader. `message`
     // is at least 64 bytes.
     [[nodiscard]] std::uint32_t encode(std::span<std::byte> message, std::uint64_t unique) noexcept;

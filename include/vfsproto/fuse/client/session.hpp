@@ -46,8 +46,17 @@ inline constexpr SessionTransition kSessionTransitions[] = {
     {SessionState::failed, SessionInput::open, SessionState::init_sent},
 };
 
+// Holds what was written into the header of a message. The device may change the message itself at any time.
+struct SessionHead {
+    const wire::OpInfo* op = nullptr;
+    std::uint64_t unique = 0;
+    std::uint64_t nodeid = 0;
+    std::uint32_t pid = 0;
+};
+
 // A message that wants to be submitted as one chain: one readable segment and at most one writable (len 0 = none).
 struct SessionRequest {
+    SessionHead head{};
     wire::QueueKind queue = wire::QueueKind::request;
     Token token{};
     Segment readable{};
@@ -156,7 +165,7 @@ private:
     Progress control_progress_ = Progress::idle;
     std::uint32_t control_len_ = 0;
     std::uint32_t control_room_ = 0;
-    std::uint64_t control_unique_ = 0;
+    SessionHead control_head_{}; // of INIT or DESTROY
     std::uint64_t sequence_ = 0;
     InitOptions wanted_{};
     SessionParams params_{};
@@ -165,6 +174,7 @@ private:
     ForgetBatch forgets_{};
     std::uint32_t prepared_forget_len_ = 0; // 0 = none prepared
     std::uint16_t prepared_forget_ = 0;     // its block
+    SessionHead prepared_forget_head_{};
     std::uint16_t hiprio_in_flight_ = 0;
     bool forget_block_busy_[kForgetBlocks] = {};
     bool lanes_idle_ = false;         // since close()
