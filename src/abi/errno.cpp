@@ -163,6 +163,8 @@ const ErrnoText* find(Errno error) noexcept {
 
 } // namespace
 
+bool has_name(Errno error) noexcept { return find(error) != nullptr; }
+
 const char* errno_name(Errno error) noexcept {
     const ErrnoText* found = find(error);
     return found != nullptr ? found->name : "E???";

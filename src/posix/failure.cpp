@@ -38,10 +38,9 @@ wire::Errno Failure::as_errno() const noexcept {
 std::string Failure::text() const {
     const wire::Errno number = as_errno();
     const char* name = wire::errno_name(number);
-    if (errc != Errc::ok) return fmt::format("{} ({})", to_string(errc), name != nullptr ? name : "EIO");
-    const char* words = wire::errno_text(number);
-    if (name == nullptr || words == nullptr) return fmt::format("error {}", static_cast<int>(number));
-    return fmt::format("{} ({})", words, name);
+    if (errc != Errc::ok) return fmt::format("{} ({})", to_string(errc), name);
+    if (!wire::has_name(number)) return fmt::format("error {}", static_cast<int>(number));
+    return fmt::format("{} ({})", wire::errno_text(number), name);
 }
 
 } // namespace vfsproto::posix

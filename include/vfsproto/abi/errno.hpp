@@ -143,6 +143,8 @@ enum class Errno : std::int32_t {
 };
 inline constexpr std::int32_t kMaxErrno = 133;
 
+// True if Linux knows this number, so that it has a name. Any context.
+[[nodiscard]] bool has_name(Errno) noexcept;
 // "ENOENT"; "E???" for a number Linux does not know. Static storage. Any context.
 [[nodiscard]] const char* errno_name(Errno) noexcept;
 // "No such file or directory"; "Unknown error" for a number Linux does not know. Static storage. Any context.

@@ -18,8 +18,7 @@ namespace {
 std::string outcome(const Failure& failure) {
     if (!failure.happened()) return "ok";
     if (failure.errc != Errc::ok) return std::string("engine: ") + to_string(failure.errc);
-    const char* name = wire::errno_name(failure.error);
-    return name != nullptr ? name : "?";
+    return wire::errno_name(failure.error);
 }
 
 std::string seen(const Attributes& attributes) {

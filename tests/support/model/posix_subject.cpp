@@ -21,8 +21,8 @@ namespace model {
 namespace {
 
 std::string failed() {
-    const char* name = vfsproto::wire::errno_name(static_cast<vfsproto::wire::Errno>(errno));
-    return name != nullptr ? name : std::to_string(errno);
+    const auto error = static_cast<vfsproto::wire::Errno>(errno);
+    return vfsproto::wire::has_name(error) ? vfsproto::wire::errno_name(error) : std::to_string(errno);
 }
 
 std::string outcome(int result) { return result == 0 ? "ok" : failed(); }

@@ -23,8 +23,8 @@
 namespace Catch {
 template <> struct StringMaker<vfsproto::wire::Errno> {
     static std::string convert(vfsproto::wire::Errno error) {
-        const char* name = vfsproto::wire::errno_name(error);
-        return name != nullptr ? name : std::to_string(static_cast<int>(error));
+        using namespace vfsproto::wire;
+        return has_name(error) ? errno_name(error) : std::to_string(static_cast<int>(error));
     }
 };
 template <> struct StringMaker<vfsproto::Errc> {

@@ -21,11 +21,13 @@ TEST_CASE("error numbers, names and texts are those of Linux") {
         if (number == 41 || number == 58) continue; // unassigned
         INFO(number);
         const auto error = static_cast<Errno>(number);
+        CHECK(has_name(error));
         CHECK(std::string(errno_name(error)) == strerrorname_np(number));
         CHECK(std::string(errno_text(error)) == strerrordesc_np(number));
     }
     CHECK(static_cast<int>(Errno::enosys) == ENOSYS);
     CHECK(static_cast<int>(Errno::ehwpoison) == EHWPOISON);
+    for (const int number : {-1, 41, 58, 134}) CHECK_FALSE(has_name(Errno{number}));
     CHECK(std::string(errno_name(Errno{41})) == "E???");
     CHECK(std::string(errno_name(Errno{-1})) == "E???");
     CHECK(std::string(errno_text(Errno{134})) == "Unknown error");

@@ -10,6 +10,7 @@ namespace vfsproto::wire {
 using abi::Errno;
 using abi::errno_name;
 using abi::errno_text;
+using abi::has_name;
 using abi::kMaxErrno;
 
 namespace linux_abi = abi;
