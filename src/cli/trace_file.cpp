@@ -20,8 +20,11 @@ constexpr std::size_t kPipePiece = 4096;
 backends::FileDescriptor open_file(const std::string& path) {
     if (path == "-") return {};
     const LocalCall call; // a FIFO waits for its reader
-    backends::FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
-    if (!file) throw std::system_error(errno, std::generic_category(), path);
+    backends::FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOCTTY | O_CLOEXEC, 0666));
+    // A terminal, or a pipe that others write to as well, may take less than poll() promised.
+    if (!file || ::fcntl(file.get(), F_SETFL, O_NONBLOCK) != 0) {
+        throw std::system_error(errno, std::generic_category(), path);
+    }
     return file;
 }
 
@@ -39,7 +42,7 @@ bool TraceFile::has_room(int wait) const noexcept {
     return ::poll(&out, 1, wait) == 1;
 }
 
-// False after a signal: nobody is waited for then.
+// True if the text may wait for its reader. After a signal it waits for nobody.
 bool TraceFile::waits() const noexcept { return may_wait_ && !interrupted(); }
 
 bool TraceFile::write_piece(std::size_t most) {
@@ -61,12 +64,13 @@ void TraceFile::flush() {
     {
         const LocalCall call;
         while (!text_.empty() && waits()) {
-            if (has_room(-1)) write_piece(text_.size());
+            // A terminal may have room and still take nothing: it needs more for a newline.
+            if (has_room(-1) && !write_piece(text_.size())) ::poll(nullptr, 0, 1); // ms
         }
     }
     flush_without_waiting();
-    // The rest is lost with the program; the memory stays bounded until then.
-    if (text_.size() >= kWriteAt) text_.clear();
+    // The rest is lost, and the memory stays bounded. A trace that went on behind it would join halves of two lines.
+    if (text_.size() >= kWriteAt) fail(EINTR);
 }
 
 void TraceFile::flush_without_waiting() {

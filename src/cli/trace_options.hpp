@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The wishes of a user for a trace.
+// These options say what a user wants of a trace.
 #pragma once
 
 #include "trace_filter.hpp"
 
-#include <algorithm>
 #include <cstdint>
-#include <iterator>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace vfsproto::cli {
 
@@ -22,14 +21,24 @@ struct TraceOptions {
 
     // Reads "text", "json" or "chrome"; false for another word.
     [[nodiscard]] bool set_format(std::string_view word) noexcept {
-        constexpr std::string_view kWords[] = {"text", "json", "chrome"};
-        const auto found = std::find(std::begin(kWords), std::end(kWords), word);
-        if (found == std::end(kWords)) return false;
-        format = static_cast<TraceFormat>(found - std::begin(kWords));
-        return true;
+        constexpr std::pair<std::string_view, TraceFormat> kWords[] = {
+            {"text", TraceFormat::text}, {"json", TraceFormat::json}, {"chrome", TraceFormat::chrome}};
+        for (const auto& [known, value] : kWords) {
+            if (known != word) continue;
+            format = value;
+            return true;
+        }
+        return false;
     }
-    // Returns what messages call the trace by.
-    [[nodiscard]] std::string name() const { return file == "-" ? "standard error" : file; }
+    // Returns what is wrong with the options together; empty: nothing.
+    [[nodiscard]] std::string_view contradiction() const noexcept {
+        const bool spoils = summary && file == "-" && format == TraceFormat::chrome;
+        return spoils ? "--trace-summary would follow the JSON of --trace-format chrome on standard error: give "
+                        "--trace a file"
+                      : "";
+    }
+    // Returns what messages call the trace by; a summary alone goes to standard error.
+    [[nodiscard]] std::string name() const { return file.empty() || file == "-" ? "standard error" : file; }
 };
 
 } // namespace vfsproto::cli

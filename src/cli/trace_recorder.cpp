@@ -2,9 +2,11 @@
 #include "trace_recorder.hpp"
 
 #include "chrome_trace.hpp"
+#include "interrupt.hpp"
 #include "json_trace.hpp"
 #include "text_trace.hpp"
 
+#include "vfsproto/base/peer_memory.hpp"
 #include "vfsproto/fuse/wire/dirents.hpp"
 
 #include <poll.h>
@@ -39,7 +41,10 @@ void describe_data(const wire::OpInfo& op, std::span<const std::byte> data, Trac
     switch (op.out_tail) {
     case wire::OutTail::none: return;
     case wire::OutTail::dirents: answer.entries = count_records<wire::DirentReader>(data); return;
-    case wire::OutTail::direntpluses: answer.entries = count_records<wire::DirentplusReader>(data); return;
+    case wire::OutTail::direntpluses:
+        answer.entries = count_records<wire::DirentplusReader>(data);
+        answer.records = data;
+        return;
     case wire::OutTail::size_or_data:
         if (answer.out.empty()) answer.bytes = data.size();
         return;
@@ -49,7 +54,7 @@ void describe_data(const wire::OpInfo& op, std::span<const std::byte> data, Trac
     // Data that was asked for by no size is a text: where a symbolic link points to.
     if (op.in_size != 0) return;
     answer.target.emplace(data.size(), '\0');
-    for (std::size_t i = 0; i < data.size(); ++i) (*answer.target)[i] = static_cast<char>(data[i]);
+    copy_from_peer(answer.target->data(), data.data(), data.size());
 }
 
 } // namespace
@@ -77,14 +82,15 @@ client::TraceHook TraceRecorder::hook() noexcept {
     return hook;
 }
 
-void TraceRecorder::guarded(void (TraceRecorder::*take)(const client::TraceEvent&),
-                            const client::TraceEvent& event) noexcept {
+void TraceRecorder::guarded(Take take, const client::TraceEvent& event) noexcept {
+    const TraceClock::Moment now = clock_.now(); // before a wait for the lock
     const std::lock_guard lock(mutex_);
     if (concluded_) return;
     try {
-        (this->*take)(event);
+        (this->*take)(event, now);
     } catch (const std::exception&) {
         concluded_ = true; // no memory
+        error_ = ENOMEM;
         if (file_) file_->fail(ENOMEM);
     }
 }
@@ -113,8 +119,9 @@ void TraceRecorder::tell_start(TracedRequest& request) {
     tell([&](TraceWriter& writer, std::string& text) { writer.started(text, request); });
 }
 
-void TraceRecorder::note(const client::TraceEvent& event) {
+void TraceRecorder::note(const client::TraceEvent& event, TraceClock::Moment now) {
     TracedRequest& request = request_of(event);
+    if (request.op != nullptr) tell_unanswered(request, now); // nobody told its end
     request.op = event.op;
     request.unique = event.unique;
     request.nodeid = event.nodeid;
@@ -128,15 +135,14 @@ void TraceRecorder::note(const client::TraceEvent& event) {
     request.name2.assign(event.name2.begin(), event.name2.end());
     request.forgotten.clear();
     for (std::size_t at = 0; at + sizeof(wire::ForgetOne) <= event.records.size(); at += sizeof(wire::ForgetOne)) {
-        __builtin_memcpy(&request.forgotten.emplace_back(), event.records.data() + at, sizeof(wire::ForgetOne));
+        copy_from_peer(&request.forgotten.emplace_back(), event.records.data() + at, sizeof(wire::ForgetOne));
     }
-    request.is_told = request.is_abandoned = false;
-    request.start = clock_.now();
+    request.is_told = false;
+    request.start = now;
     if (options_.only.at_start(request) == TraceFilter::Decision::show) tell_start(request);
 }
 
-void TraceRecorder::note_end(const client::TraceEvent& event) {
-    const TraceClock::Moment now = clock_.now();
+void TraceRecorder::note_end(const client::TraceEvent& event, TraceClock::Moment now) {
     TracedRequest& request = request_of(event);
     if (request.op != event.op || request.unique != event.unique) return; // its start was not seen
     TracedAnswer answer;
@@ -152,29 +158,30 @@ void TraceRecorder::note_end(const client::TraceEvent& event) {
         tell_start(request);
         tell([&](TraceWriter& writer, std::string& text) { writer.ended(text, request, answer); });
     }
-    if (event.end == client::TraceEnd::abandoned) {
-        request.is_abandoned = true;
-        return;
-    }
+    if (event.end == client::TraceEnd::abandoned) return;
     if (is_shown) summary_.add(request, answer);
     request.op = nullptr;
 }
 
-void TraceRecorder::tell_unanswered() {
+void TraceRecorder::tell_unanswered(TracedRequest& request, TraceClock::Moment now) {
+    if (!request.is_told && !options_.only.at_end(request, nullptr)) return;
+    tell_start(request);
+    tell([&](TraceWriter& writer, std::string& text) { writer.unanswered(text, request, now); });
+    summary_.add_unanswered(request);
+}
+
+void TraceRecorder::tell_all_unanswered() {
     const TraceClock::Moment now = clock_.now();
     for (std::vector<TracedRequest>& lane : out_) {
         for (TracedRequest& request : lane) {
-            if (request.op == nullptr || !(request.is_told || options_.only.at_end(request, nullptr))) continue;
-            tell_start(request);
-            tell([&](TraceWriter& writer, std::string& text) { writer.unanswered(text, request, now); });
-            summary_.add_unanswered(request);
+            if (request.op != nullptr) tell_unanswered(request, now);
         }
     }
 }
 
 void TraceRecorder::end() {
     if (!std::exchange(concluded_, true)) {
-        tell_unanswered();
+        tell_all_unanswered();
         if (file_) writer_->end(file_->text());
         if (options_.summary) {
             summary_out_.text() = options_.format == TraceFormat::json ? summary_.json() : summary_.table();
@@ -187,20 +194,26 @@ void TraceRecorder::end() {
 int TraceRecorder::conclude() {
     const std::lock_guard lock(mutex_);
     end();
-    return file_ ? file_->error() : 0;
+    for (const int error : {file_ ? file_->error() : 0, error_, summary_out_.error()}) {
+        // The signal that ends the program is not news to whoever sent it.
+        if (error != 0 && !(error == EINTR && interrupted())) return error;
+    }
+    return 0;
 }
 
 void TraceRecorder::conclude_without_waiting() noexcept {
     constexpr int kMostTries = 100;
+    if (file_) file_->stop_waiting();
+    summary_out_.stop_waiting();
     std::unique_lock lock(mutex_, std::try_to_lock);
-    // A thread that writes to a full pipe holds the lock until the signal has cut its call.
+    // A thread that writes to a full pipe holds the lock until its call is cut.
     for (int i = 0; !lock && i < kMostTries; ++i) {
+        LocalCall::cut_all();
         ::poll(nullptr, 0, 1); // ms
         static_cast<void>(lock.try_lock());
     }
     if (!lock) return;
-    if (file_) file_->stop_waiting();
-    summary_out_.stop_waiting();
+    log_writer_.reset(); // the log waits for whoever reads it
     try {
         end();
     } catch (const std::exception&) {} // the process ends

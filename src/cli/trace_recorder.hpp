@@ -30,8 +30,8 @@ public:
     // Goes into posix::ChannelOptions::trace. The recorder outlives the channel.
     [[nodiscard]] client::TraceHook hook() noexcept;
 
-    // Ends the trace: what is still out is told, and the summary goes to standard error. Returns 0, or the errno of the write
-    // that failed first: the file is not complete. What comes later is not told.
+    // Ends the trace: what is still out is told, and the summary goes to standard error. Returns 0, or an errno: the file is
+    // not complete, or else the summary is not. What comes later is not told.
     [[nodiscard]] int conclude();
     // Does the same from another thread, for a process that is about to end: waits for nobody for long.
     void conclude_without_waiting() noexcept;
@@ -39,14 +39,16 @@ public:
     void refresh() noexcept;
 
 private:
-    void note(const client::TraceEvent& event);
-    void note_end(const client::TraceEvent& event);
+    void note(const client::TraceEvent& event, TraceClock::Moment now);
+    void note_end(const client::TraceEvent& event, TraceClock::Moment now);
     void tell_start(TracedRequest& request);
-    void tell_unanswered();
+    void tell_unanswered(TracedRequest& request, TraceClock::Moment now);
+    void tell_all_unanswered();
     [[nodiscard]] TracedRequest& request_of(const client::TraceEvent& event);
     template <class Tell> void tell(Tell&& tell);
     // Calls note() or note_end() with the lock; out of memory ends the trace.
-    void guarded(void (TraceRecorder::*take)(const client::TraceEvent&), const client::TraceEvent& event) noexcept;
+    using Take = void (TraceRecorder::*)(const client::TraceEvent&, TraceClock::Moment);
+    void guarded(Take take, const client::TraceEvent& event) noexcept;
     // Ends the trace, with the lock.
     void end();
 
@@ -64,6 +66,7 @@ private:
     TraceFile summary_out_{"-"};
     std::string line_{}; // for the log
     bool concluded_ = false;
+    int error_ = 0; // ENOMEM: the trace ended early
 };
 
 } // namespace vfsproto::cli

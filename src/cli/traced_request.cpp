@@ -8,8 +8,17 @@
 namespace vfsproto::cli {
 
 std::string errno_word(std::int32_t error) {
-    const std::string name = wire::errno_name(static_cast<wire::Errno>(error));
-    return name.ends_with('?') ? fmt::format("{}", error) : name;
+    const auto number = static_cast<wire::Errno>(error);
+    return wire::has_name(number) ? wire::errno_name(number) : fmt::format("{}", error);
+}
+
+const char* word_of(client::TraceEnd end) noexcept {
+    switch (end) {
+    case client::TraceEnd::abandoned: return "abandoned";
+    case client::TraceEnd::late: return "late";
+    case client::TraceEnd::over: break;
+    }
+    return "end";
 }
 
 } // namespace vfsproto::cli

@@ -35,8 +35,7 @@ struct TracedRequest {
     std::string name2;
     std::vector<wire::ForgetOne> forgotten; // of BATCH_FORGET
     TraceClock::Moment start{};
-    bool is_told = false;      // a writer has seen it
-    bool is_abandoned = false; // its caller has gone on
+    bool is_told = false; // a writer has seen it
 
     [[nodiscard]] std::span<const std::byte> args() const noexcept { return {in.data(), in_size}; }
     // Returns the number of the virtqueue: what the session sends itself goes to the queue of its row.
@@ -49,10 +48,11 @@ struct TracedRequest {
 struct TracedAnswer {
     client::TraceEnd end = client::TraceEnd::over;
     TraceClock::Moment moment{};
-    std::uint32_t received = 0;       // bytes
-    std::int32_t error = 0;           // the server's errno, positive
-    Errc errc = Errc::ok;             // the failure of the engine or the protocol
-    std::span<const std::byte> out{}; // the fixed struct as far as it came
+    std::uint32_t received = 0;           // bytes
+    std::int32_t error = 0;               // the server's errno, positive
+    Errc errc = Errc::ok;                 // the failure of the engine or the protocol
+    std::span<const std::byte> out{};     // the fixed struct as far as it came
+    std::span<const std::byte> records{}; // of READDIRPLUS; the device may change them at any time
     // One of these tells of the data behind it, by its kind.
     std::optional<std::size_t> bytes{};
     std::optional<std::size_t> entries{};
@@ -72,5 +72,7 @@ void for_each_field(std::span<const wire::Field> fields, std::span<const std::by
 
 // Returns the name of an errno, "ENOENT", or the number where there is no name.
 [[nodiscard]] std::string errno_word(std::int32_t error);
+// Returns what an end is called: "end", "abandoned" or "late".
+[[nodiscard]] const char* word_of(client::TraceEnd end) noexcept;
 
 } // namespace vfsproto::cli

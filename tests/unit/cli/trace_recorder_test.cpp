@@ -1,18 +1,34 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // A recorder makes a trace of what lanes tell, from several threads at once, and ends it with what is still out.
+#include "../../../src/cli/interrupt.hpp"
 #include "../../../src/cli/trace_recorder.hpp"
 #include "support/catch.hpp"
+#include "support/narrow_pipe.hpp"
 #include "support/scratch_directory.hpp"
+#include "support/watchdog.hpp"
 
+#include "vfsproto/backends/logging.hpp"
 #include "vfsproto/fuse/wire/dirents.hpp"
 
 #include <nlohmann/json.hpp>
 
+#include <fcntl.h>
+#include <pthread.h>
+#include <unistd.h>
+
 #include <cerrno>
+#include <csignal>
+#include <cstdint>
 #include <cstring>
 #include <fstream>
+#include <map>
+#include <optional>
 #include <sstream>
+#include <string>
+#include <string_view>
+#include <system_error>
 #include <thread>
+#include <vector>
 
 using namespace vfsproto;
 using namespace vfsproto::cli;
@@ -37,6 +53,10 @@ public:
     // Ends the trace and returns its lines.
     std::vector<Parsed> lines() {
         CHECK(recorder->conclude() == 0);
+        return written();
+    }
+    // Returns the lines that are in the file.
+    [[nodiscard]] std::vector<Parsed> written() const {
         std::vector<Parsed> parsed;
         std::ifstream file(options.file);
         for (std::string line; std::getline(file, line);) parsed.push_back(Parsed::parse(line));
@@ -49,6 +69,45 @@ public:
 
 private:
     test::ScratchDirectory scratch_;
+};
+
+// Lives while standard error is a file.
+class StandardError {
+public:
+    explicit StandardError(const std::string& path) : before_(::dup(STDERR_FILENO)) {
+        const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        REQUIRE(::dup2(file, STDERR_FILENO) == STDERR_FILENO);
+        ::close(file);
+    }
+    ~StandardError() {
+        ::dup2(before_, STDERR_FILENO);
+        ::close(before_);
+    }
+    StandardError(const StandardError&) = delete;
+    StandardError& operator=(const StandardError&) = delete;
+
+private:
+    int before_;
+};
+
+// Lives while signals are what the program makes of them.
+class ProgramSignals {
+public:
+    ProgramSignals() {
+        ::pthread_sigmask(SIG_SETMASK, nullptr, &mask_);
+        ::sigaction(SIGPIPE, nullptr, &pipe_);
+        block_interrupts();
+    }
+    ~ProgramSignals() {
+        ::sigaction(SIGPIPE, &pipe_, nullptr);
+        ::pthread_sigmask(SIG_SETMASK, &mask_, nullptr);
+    }
+    ProgramSignals(const ProgramSignals&) = delete;
+    ProgramSignals& operator=(const ProgramSignals&) = delete;
+
+private:
+    sigset_t mask_{};
+    struct sigaction pipe_{};
 };
 
 TraceEvent event(Opcode op, std::uint64_t unique, std::uint16_t slot = 0) {
@@ -155,4 +214,88 @@ TEST_CASE("a full disk ends the trace with its error, and what reports goes on",
     CHECK(recorder.conclude() == ENOSPC);
     options.file = "/nonexistent/trace";
     CHECK_THROWS_AS(TraceRecorder(options, "a device", nullptr), std::system_error);
+}
+
+TEST_CASE("a slot that is used again tells that its first request got no answer", "[cli]") {
+    Recorded recorded;
+    recorded.start(event(Opcode::read, 1));
+    recorded.start(event(Opcode::write, 2));
+    recorded.finish(event(Opcode::write, 2));
+    const std::vector<Parsed> lines = recorded.lines();
+    REQUIRE(lines.size() == 4);
+    CHECK(lines[1]["event"] == "unanswered");
+    CHECK(lines[1]["unique"] == 1);
+    CHECK(lines[3]["event"] == "end");
+    CHECK(lines[3]["unique"] == 2);
+}
+
+TEST_CASE("the records of a BATCH_FORGET are told, as far as they are whole", "[cli]") {
+    const wire::ForgetOne records[] = {{7, 1}, {8, 200}, {9, 1}};
+    constexpr std::size_t kWhole = 2 * sizeof(wire::ForgetOne);
+    TraceEvent start = event(Opcode::batch_forget, 1);
+    start.records = std::as_bytes(std::span(records)).first(kWhole + 1);
+    Recorded recorded;
+    recorded.start(start);
+    CHECK(recorded.lines()[0]["request"]["forgotten"] ==
+          Parsed::parse(R"([{"nodeid":7,"nlookup":1},{"nodeid":8,"nlookup":200}])"));
+}
+
+TEST_CASE("what was collected is in the file after a refresh", "[cli]") {
+    Recorded recorded;
+    recorded.start(event(Opcode::read, 1));
+    CHECK(recorded.written().empty());
+    recorded.recorder->refresh();
+    CHECK(recorded.written().size() == 1);
+}
+
+TEST_CASE("a summary that cannot be written is an error of the trace", "[cli]") {
+    TraceOptions options;
+    options.summary = true;
+    TraceRecorder recorder(options, "a device", nullptr);
+    const StandardError full("/dev/full");
+    CHECK(recorder.conclude() == ENOSPC);
+    CHECK(options.name() == "standard error");
+}
+
+TEST_CASE("the end of a trace is in the log, unless there is no time to wait for its reader", "[cli]") {
+    const bool waits = GENERATE(true, false);
+    const test::ScratchDirectory scratch;
+    const std::string path = (scratch.path() / "log").string();
+    {
+        const StandardError to_file(path);
+        backends::Log log(backends::LogLevel::trace);
+        TraceRecorder recorder({}, "a device", &log);
+        const client::TraceHook hook = recorder.hook();
+        hook.started(hook.context, event(Opcode::read, 1));
+        if (waits) {
+            CHECK(recorder.conclude() == 0);
+        } else {
+            recorder.conclude_without_waiting();
+        }
+    }
+    std::ostringstream text;
+    text << std::ifstream(path).rdbuf();
+    CHECK(text.str().find(" start READ ") != std::string::npos);
+    CHECK((text.str().find(" unanswered READ ") != std::string::npos) == waits);
+}
+
+TEST_CASE("a trace ends without waiting though a thread waits for its reader", "[cli]") {
+    const test::Watchdog watchdog("a thread that traces to a full pipe");
+    const ProgramSignals signals;
+    const test::NarrowPipe pipe;
+    TraceOptions options;
+    options.file = pipe.path();
+    TraceRecorder recorder(options, "a device", nullptr);
+    const client::TraceHook hook = recorder.hook();
+    std::thread thread([&hook] {
+        constexpr std::uint64_t kSeveralBuffers = 5'000;
+        for (std::uint64_t unique = 1; unique < kSeveralBuffers; ++unique) {
+            hook.started(hook.context, event(Opcode::statfs, unique));
+            hook.finished(hook.context, event(Opcode::statfs, unique));
+        }
+    });
+    test::until([&pipe] { return pipe.is_full() && LocalCall::any(); });
+    recorder.conclude_without_waiting();
+    thread.join();
+    CHECK(pipe.is_full());
 }
