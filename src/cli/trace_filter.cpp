@@ -3,6 +3,7 @@
 
 #include "traced_request.hpp"
 
+#include "vfsproto/fuse/wire/dirents.hpp"
 #include "vfsproto/fuse/wire/linux_abi.hpp"
 
 #include <strings.h>
@@ -25,7 +26,8 @@ bool are_equal(std::string_view word, std::string_view name) {
 bool read_error(std::string_view text, std::int32_t& error) {
     if (read_number(text, error)) return error > 0 && error <= wire::kMaxErrno;
     for (error = 1; error <= wire::kMaxErrno; ++error) {
-        if (are_equal(text, wire::errno_name(static_cast<wire::Errno>(error)))) return true;
+        const auto number = static_cast<wire::Errno>(error);
+        if (wire::has_name(number) && are_equal(text, wire::errno_name(number))) return true;
     }
     return false;
 }
@@ -83,18 +85,26 @@ bool TraceFilter::names_node(const TracedRequest& request) const {
                        [this](const wire::ForgetOne& one) { return is_wanted(one.nodeid); });
 }
 
+bool TraceFilter::names_node(const TracedRequest& request, const TracedAnswer& answer) const {
+    if (names_node(wire::fields_of(*request.op).out, answer.out)) return true;
+    wire::DirentplusReader records(answer.records);
+    while (records.next()) {
+        if (is_wanted(records.entry().entry.nodeid)) return true;
+    }
+    return false;
+}
+
 TraceFilter::Decision TraceFilter::at_start(const TracedRequest& request) const {
     if (!has_operation(request)) return Decision::hide;
     const bool wants_errors = any_error_ || !errors_.empty();
     if (nodes_.empty() || names_node(request)) return wants_errors ? Decision::when_over : Decision::show;
-    const bool may_name = request.op->grants.lookups == wire::Grants::Lookups::one;
+    const bool may_name = request.op->grants.lookups != wire::Grants::Lookups::none;
     return may_name ? Decision::when_over : Decision::hide;
 }
 
 bool TraceFilter::at_end(const TracedRequest& request, const TracedAnswer* answer) const {
     if (!has_operation(request)) return false;
-    const bool names = nodes_.empty() || names_node(request) ||
-                       (answer != nullptr && names_node(wire::fields_of(*request.op).out, answer->out));
+    const bool names = nodes_.empty() || names_node(request) || (answer != nullptr && names_node(request, *answer));
     if (!names || (!any_error_ && errors_.empty())) return names;
     if (any_error_ && (answer == nullptr || answer->failed())) return true;
     return answer != nullptr && std::find(errors_.begin(), errors_.end(), answer->error) != errors_.end();

@@ -34,6 +34,7 @@ private:
     [[nodiscard]] bool add_one(std::string_view word);
     [[nodiscard]] bool has_operation(const TracedRequest& request) const;
     [[nodiscard]] bool names_node(const TracedRequest& request) const;
+    [[nodiscard]] bool names_node(const TracedRequest& request, const TracedAnswer& answer) const;
     [[nodiscard]] bool names_node(std::span<const wire::Field> fields, std::span<const std::byte> from) const;
     [[nodiscard]] bool is_wanted(std::uint64_t nodeid) const;
 

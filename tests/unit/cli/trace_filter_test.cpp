@@ -4,6 +4,10 @@
 #include "support/catch.hpp"
 #include "traced.hpp"
 
+#include "vfsproto/fuse/wire/dirents.hpp"
+
+#include <vector>
+
 using namespace vfsproto;
 using namespace vfsproto::cli;
 using wire::Errno;
@@ -59,6 +63,26 @@ TEST_CASE("a node is wanted whoever names it: header, fields, records, or an ans
     CHECK_FALSE(node.at_end(lookup, nullptr));
 }
 
+TEST_CASE("a directory that is read names the nodes of its entries", "[cli]") {
+    const TraceFilter node = filter("node=9");
+    const TracedRequest list = test::request<Opcode::readdirplus>();
+    CHECK(node.at_start(list) == when_over);
+    std::vector<std::byte> room(4096);
+    wire::DirentplusWriter writer(room);
+    wire::DirEntryPlus entry{};
+    for (const std::uint64_t nodeid : {7, 9}) {
+        TracedAnswer answer = test::failure(Errno::none);
+        entry.entry.nodeid = nodeid;
+        entry.dirent = {.ino = 1, .name = wire::Name("a", 1)};
+        REQUIRE(writer.add(entry));
+        answer.records = std::span(room).first(writer.size());
+        CHECK(node.at_end(list, &answer) == (nodeid == 9));
+        answer.records = answer.records.first(answer.records.size() - 8); // the name and its padding are cut off
+        CHECK_FALSE(node.at_end(list, &answer));
+    }
+    CHECK_FALSE(node.at_end(list, nullptr));
+}
+
 TEST_CASE("errors are known at the end, and no answer is one", "[cli]") {
     const TraceFilter any = filter("error");
     const TracedRequest read = test::request<Opcode::read>();
@@ -95,7 +119,7 @@ TEST_CASE("conditions of different kinds all hold", "[cli]") {
 TEST_CASE("what no filter knows is refused and changes nothing", "[cli]") {
     TraceFilter none;
     for (const char* words : {"", "READ,", "NOTHING", "node=", "node=x", "node=-1", "node=99999999999999999999",
-                              "error=", "error=0", "error=EWHAT", "error=9999", "READ,error=x"}) {
+                              "error=", "error=0", "error=EWHAT", "error=9999", "error=E???", "READ,error=x"}) {
         INFO(words);
         CHECK_FALSE(none.add(words));
     }
