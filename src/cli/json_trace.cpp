@@ -27,10 +27,8 @@ void JsonTrace::started(std::string& out, const TracedRequest& request) {
 }
 
 void JsonTrace::ended(std::string& out, const TracedRequest& request, const TracedAnswer& answer) {
-    using enum client::TraceEnd;
     TraceMembers members(out);
-    const char* const event = answer.end == over ? "end" : answer.end == late ? "late" : "abandoned";
-    add_head(members, event, clock_.wall(answer.moment), request);
+    add_head(members, word_of(answer.end), clock_.wall(answer.moment), request);
     members.add("latency_ns", nanoseconds(answer.moment - request.start));
     members.add_answer(request, answer);
     members.close();

@@ -3,6 +3,8 @@
 
 #include "escape.hpp"
 
+#include "vfsproto/fuse/client/lane_message.hpp"
+
 #include <fmt/format.h>
 
 #include <iterator>
@@ -62,12 +64,9 @@ void append_request(std::string& out, const TracedRequest& request) {
     append(out, " queue={} slot={} uid={} gid={} pid={} sent={}", request.queue(), request.slot, caller.uid, caller.gid,
            caller.pid, request.sent);
     append_fields(out, wire::fields_of(*request.op).in, request.args());
-    const wire::InTail tail = request.op->in_tail;
-    const bool has_two = tail == wire::InTail::name_pair;
-    if (has_two || tail == wire::InTail::name || tail == wire::InTail::name_data) {
-        append(out, " name={}", in_quotes(request.name));
-    }
-    if (has_two) append(out, " name2={}", in_quotes(request.name2));
+    const std::uint32_t names = client::detail::name_count(request.op->in_tail);
+    if (names >= 1) append(out, " name={}", in_quotes(request.name));
+    if (names == 2) append(out, " name2={}", in_quotes(request.name2));
     for (const wire::ForgetOne& one : request.forgotten) append(out, " {}:{}", one.nodeid, one.nlookup);
 }
 
@@ -91,11 +90,10 @@ void TextTrace::started(std::string& out, const TracedRequest& request) {
 }
 
 void TextTrace::ended(std::string& out, const TracedRequest& request, const TracedAnswer& answer) {
-    using enum client::TraceEnd;
-    head(out, answer.moment, answer.end == over ? "end" : answer.end == late ? "late" : "abandoned", request);
+    head(out, answer.moment, word_of(answer.end), request);
     append(out, " latency_us={}", microseconds(answer.moment - request.start));
     if (answer.errc != Errc::ok) append(out, " failure={}", in_quotes(to_string(answer.errc)));
-    if (answer.end != abandoned) {
+    if (answer.end != client::TraceEnd::abandoned) {
         append(out, " error={} received={}", answer.error == 0 ? "0" : errno_word(answer.error), answer.received);
     }
     append_fields(out, wire::fields_of(*request.op).out, answer.out);

@@ -2,52 +2,16 @@
 #include "trace_members.hpp"
 
 #include "escape.hpp"
+#include "json.hpp"
+
+#include "vfsproto/fuse/client/lane_message.hpp"
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <iterator>
 #include <utility>
 
 namespace vfsproto::cli {
-namespace {
-
-// Returns the length of the UTF-8 character at the front; 0 if there is none.
-std::size_t character_length(std::string_view bytes) noexcept {
-    constexpr std::size_t kLongest = 4;
-    for (std::size_t length = 1; length <= std::min(bytes.size(), kLongest); ++length) {
-        if (is_utf8(bytes.substr(0, length))) return length;
-    }
-    return 0;
-}
-
-void append_character(std::string& out, std::string_view character) {
-    const auto first = static_cast<unsigned char>(character.front());
-    if (first == '"' || first == '\\') {
-        out.append("\\").append(character);
-    } else if (first < ' ') {
-        fmt::format_to(std::back_inserter(out), "\\u{:04x}", first);
-    } else {
-        out += character;
-    }
-}
-
-void append_string(std::string& out, std::string_view text) {
-    constexpr std::string_view kReplacement = "\xef\xbf\xbd"; // U+FFFD
-    out += '"';
-    while (!text.empty()) {
-        const std::size_t length = character_length(text);
-        if (length == 0) {
-            out += kReplacement;
-        } else {
-            append_character(out, text.substr(0, length));
-        }
-        text.remove_prefix(std::max<std::size_t>(length, 1));
-    }
-    out += '"';
-}
-
-} // namespace
 
 // Keys are ours and need no escapes.
 void TraceMembers::key(std::string_view key) {
@@ -83,7 +47,7 @@ void TraceMembers::add_thousandths(std::string_view key, std::int64_t thousandth
 
 void TraceMembers::add_text(std::string_view key, std::string_view text) {
     this->key(key);
-    append_string(out_, text);
+    out_ += Json(text).dump();
 }
 
 void TraceMembers::add_name(std::string_view key, std::string_view bytes) {
@@ -134,10 +98,9 @@ void TraceMembers::add_request(const TracedRequest& request) {
     add("sent", request.sent);
     open("request");
     add_fields(wire::fields_of(*request.op).in, request.args());
-    const wire::InTail tail = request.op->in_tail;
-    const bool has_two = tail == wire::InTail::name_pair;
-    if (has_two || tail == wire::InTail::name || tail == wire::InTail::name_data) add_name("name", request.name);
-    if (has_two) add_name("name2", request.name2);
+    const std::uint32_t names = client::detail::name_count(request.op->in_tail);
+    if (names >= 1) add_name("name", request.name);
+    if (names == 2) add_name("name2", request.name2);
     if (!request.forgotten.empty()) add_forgotten(request);
     close();
 }

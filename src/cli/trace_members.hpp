@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The members of JSON objects in a trace, appended to a text without a tree in between: traces are long. Numbers are numbers
-// but for modes, which are octal text, as --json has them. Bytes of a name that are no UTF-8 are shown as replacement
-// characters, and "KEY_base64" beside it has them all.
+// but for modes and umasks, which are octal text: the whole mode, with the type of the file, as it goes over the wire. Bytes
+// of a name that are no UTF-8 are shown as replacement characters, and "KEY_base64" beside it has them all.
 #pragma once
 
 #include "traced_request.hpp"

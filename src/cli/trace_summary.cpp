@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "trace_summary.hpp"
 
+#include "json.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <utility>
+#include <cmath>
 
 namespace vfsproto::cli {
 namespace {
@@ -16,7 +18,7 @@ double percent(std::uint64_t part, std::uint64_t whole) {
 } // namespace
 
 TraceSummary::Row& TraceSummary::row_of(const TracedRequest& request) {
-    Row& row = rows_[static_cast<std::size_t>(request.op - wire::kOpInfo.data())];
+    Row& row = rows_[wire::row_index(*request.op)];
     row.name = request.op->name;
     ++row.calls;
     return row;
@@ -70,16 +72,25 @@ std::string TraceSummary::table() const {
 }
 
 std::string TraceSummary::json() const {
+    constexpr double kDigits = 10'000; // of a share
     const Row all = sum();
-    std::string text = R"({"event":"summary","operations":[)";
-    const char* before = "";
+    Json operations = Json::array();
     for (const Row& row : sorted()) {
-        text += fmt::format(R"({}{{"op":"{}","calls":{},"errors":{},"unanswered":{},"total_ns":{},"mean_ns":{},)"
-                            R"("max_ns":{},"share":{:.4f}}})",
-                            std::exchange(before, ","), row.name, row.calls, row.errors, row.unanswered, row.total,
-                            row.mean(), row.most, percent(row.total, all.total) / 100);
+        Json operation;
+        operation.set("op", row.name);
+        operation.set("calls", row.calls);
+        operation.set("errors", row.errors);
+        operation.set("unanswered", row.unanswered);
+        operation.set("total_ns", row.total);
+        operation.set("mean_ns", row.mean());
+        operation.set("max_ns", row.most);
+        operation.set("share", std::round(percent(row.total, all.total) / 100 * kDigits) / kDigits);
+        operations.push_back(operation);
     }
-    return text + "]}\n";
+    Json summary;
+    summary.set("event", "summary");
+    summary.set("operations", operations);
+    return summary.dump() + '\n';
 }
 
 } // namespace vfsproto::cli

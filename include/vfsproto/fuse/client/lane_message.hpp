@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Measures and checks requests before the lane writes them: for lane_body.hpp only.
+// Measures and checks requests before the lane writes them: for lane_body.hpp, and name_count() for traces.
 #pragma once
 
 #include "vfsproto/fuse/client/request.hpp"

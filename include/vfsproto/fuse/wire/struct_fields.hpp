@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The fields of FUSE structs, for whoever shows messages to people or to programs: names, places, and how each is best
-// read. fields_of() finds those of an operation by its row.
+// Describes the fields of FUSE structs, for whoever shows messages to people or to programs: names, places, and how each is
+// best read. fields_of() finds those of an operation by its row.
 #pragma once
 
 #include "vfsproto/abi/numbers.hpp"
@@ -49,7 +49,7 @@ struct Field {
     return field.form == FieldForm::negative ? static_cast<u64>(static_cast<i64>(static_cast<i32>(value))) : value;
 }
 
-// Flags that several structs share.
+// These names are of flags that several structs share.
 inline constexpr std::array kOpenFlagNames{
     BitName{abi::kOAccmode, abi::kORdonly, "O_RDONLY"},
     BitName{abi::kOAccmode, abi::kOWronly, "O_WRONLY"},
@@ -135,7 +135,7 @@ consteval auto with_inner(const std::array<Field, N>& outer, std::size_t offset,
 
 } // namespace detail
 
-// The fields of a struct, each byte of it in one of them.
+// Lists the fields of a struct. Each byte of it lies in one of them.
 template <class S> inline constexpr std::array<Field, 0> kFields{};
 template <> inline constexpr std::array kFields<Attr>{
     VFSPROTO_FIELD(Attr, ino, number),       VFSPROTO_FIELD(Attr, size, number),
@@ -255,7 +255,7 @@ template <> inline constexpr std::array kFields<InitOut>{VFSPROTO_FIELD(InitOut,
                                                          VFSPROTO_FIELD(InitOut, max_stack_depth, number),
                                                          VFSPROTO_FIELD(InitOut, request_timeout, number),
                                                          VFSPROTO_FIELD(InitOut, unused, unused)};
-// The request to be interrupted; its own is the header's.
+// `unique` names the request to be interrupted; that of the INTERRUPT itself stands in the header.
 template <> inline constexpr std::array kFields<InterruptIn>{
     Field{"interrupted", offsetof(InterruptIn, unique), sizeof(u64), FieldForm::hex, {}}};
 template <> inline constexpr std::array kFields<BmapIn>{VFSPROTO_FIELD(BmapIn, block, number),
@@ -359,7 +359,7 @@ template <std::size_t N> consteval bool fill(const std::array<Field, N>& fields,
 
 } // namespace detail
 
-// The fields of an operation's two structs.
+// Holds the fields of an operation's two structs.
 struct RowFields {
     std::span<const Field> in;
     std::span<const Field> out;
@@ -373,8 +373,11 @@ template <class... Rows> constexpr auto make_row_fields(RowList<Rows...>) noexce
 }
 inline constexpr auto kRowFields = make_row_fields(OpTable{});
 
-[[nodiscard]] constexpr const RowFields& fields_of(const OpInfo& op) noexcept {
-    return kRowFields[kOpIndex[static_cast<u32>(op.opcode)] - 1u];
+// Returns the place of a row in kOpInfo, and in every array with an element a row. Any context.
+[[nodiscard]] constexpr std::size_t row_index(const OpInfo& op) noexcept {
+    return kOpIndex[static_cast<u32>(op.opcode)] - 1u;
 }
+
+[[nodiscard]] constexpr const RowFields& fields_of(const OpInfo& op) noexcept { return kRowFields[row_index(op)]; }
 
 } // namespace vfsproto::wire
