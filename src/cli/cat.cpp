@@ -27,6 +27,7 @@ public:
     explicit Cat(Program& program) : program_(program), reader_(program), out_(program) {}
 
     void run(const std::vector<std::string>& paths) {
+        if (paths.empty()) return show_input();
         for (const std::string& path : paths) show(path);
     }
 
@@ -95,7 +96,7 @@ void add_cat(Commands& commands) {
     commands.add<CatOptions>(
         {"cat", "Write the contents of files to standard output"},
         [](Arguments& sub, CatOptions& options) {
-            sub.add_option("path", options.paths, "files; - is standard input").required();
+            sub.add_option("path", options.paths, "files; - or none is standard input");
         },
         [](Program& program, const CatOptions& options) { Cat(program).run(options.paths); });
 }

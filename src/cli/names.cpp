@@ -19,16 +19,20 @@ struct MakeOptions {
     std::optional<std::string> mode;
 };
 
+enum class Directory : std::uint8_t { made, was_there };
+
 // Makes a path as "mkdir -p" does: a directory that is there already is no failure.
-Failure make_with_parents(posix::Mount& mount, const std::string& path) {
+posix::Expected<Directory> make_with_parents(posix::Mount& mount, const std::string& path) {
     const std::string clean(without_slashes(path));
     // The common case, that only the last is missing, asks nothing in vain.
     Failure failure = mount.mkdir(clean);
     if (failure.error == Errno::eexist) {
         const auto there = mount.stat(clean);
         if (!there) return there.failure();
-        return posix::is_directory(there->mode) ? Failure() : Failure(Errno::eexist);
+        if (!posix::is_directory(there->mode)) return Failure(Errno::eexist);
+        return Directory::was_there;
     }
+    if (!failure.happened()) return Directory::made;
     if (failure.error != Errno::enoent) return failure;
     for (std::size_t at = clean.find_first_not_of('/'); at != std::string::npos;) {
         const std::size_t slash = clean.find('/', at);
@@ -36,7 +40,13 @@ Failure make_with_parents(posix::Mount& mount, const std::string& path) {
         if (failure.happened() && failure.error != Errno::eexist) return failure;
         at = clean.find_first_not_of('/', slash == std::string::npos ? clean.size() : slash);
     }
-    return {};
+    return failure.happened() ? Directory::was_there : Directory::made;
+}
+
+posix::Expected<Directory> make(posix::Mount& mount, const std::string& path, const MakeOptions& options) {
+    if (options.parents) return make_with_parents(mount, path);
+    if (const Failure failure = mount.mkdir(path)) return failure;
+    return Directory::made;
 }
 
 void run_mkdir(Program& program, const MakeOptions& options) {
@@ -46,9 +56,12 @@ void run_mkdir(Program& program, const MakeOptions& options) {
     }
     posix::Mount& mount = program.mount();
     for (const std::string& path : options.paths) {
-        if (!program.succeeded(path, options.parents ? make_with_parents(mount, path) : mount.mkdir(path))) continue;
-        const std::uint32_t mode = change ? change->apply(abi::kSIfdir | 0777) : 0;
-        if (change && !program.succeeded(path, mount.chmod(path, mode))) continue;
+        const auto directory = make(mount, path, options);
+        if (!program.succeeded(path, directory)) continue;
+        // One that was there keeps its mode, as with mkdir(1).
+        if (change && *directory == Directory::made) {
+            if (!program.succeeded(path, mount.chmod(path, change->apply(abi::kSIfdir | 0777)))) continue;
+        }
         print_done(program, path);
     }
 }

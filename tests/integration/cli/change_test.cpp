@@ -21,7 +21,9 @@ TEST_CASE("mkdir, rmdir and rm make and remove", "[cli]") {
     CHECK(share.output({"mkdir", "-p", "x/y//z/", "a"}) == "");
     CHECK(fs::is_directory(share.path() / "x/y/z"));
     CHECK(share.output({"mkdir", "-m", "700", "private"}) == "");
-    CHECK((status(share, "private").st_mode & 07777) == 0700);
+    CHECK(share.output({"mkdir", "-p", "-m", "755", "private", "x/above/new"}) == "");
+    CHECK((status(share, "private").st_mode & 07777) == 0700); // it was there
+    CHECK((status(share, "x/above/new").st_mode & 07777) == 0755);
     CHECK(share.output({"rmdir", "private", "a"}) == "");
     CHECK_FALSE(share.exists("a"));
     CHECK(share.complaint({"rmdir", "x"}) == "vfsproto: rmdir: x: Directory not empty (ENOTEMPTY)");

@@ -48,7 +48,7 @@ TEST_CASE("wrong usage is one line and exit status 2", "[cli]") {
         {},
         {"frobnicate"},
         {"ls", "--frobnicate"},
-        {"cat"},
+        {"rm"},
         {"get", "only-one"},
         {"xattr"},
         {"--log", "loud", "ls"},

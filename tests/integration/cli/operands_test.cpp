@@ -157,6 +157,7 @@ TEST_CASE("- is standard input and output, as one source or target", "[cli]") {
     CHECK(share.read("from input") == "typed");
     CHECK(share.output({"get", "one", "-"}) == "1");
     CHECK(share.output({"cat", "one", "-", "two"}, "between") == "1between2");
+    CHECK(share.output({"cat"}, "typed") == "typed");
     CHECK(share.run({"put", "-", "tree"}, "typed").status == 1);
     CHECK_FALSE(share.exists("tree/-"));
     CHECK(share.run({"get", "one", "two", "-"}).status == 1);
