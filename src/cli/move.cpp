@@ -22,6 +22,15 @@ struct MoveOptions {
     bool exchange = false;
 };
 
+// True if `from` is a symbolic link that leads to `to`, which has no other name: a rename would leave nothing of the file.
+bool leads_to(posix::Mount& mount, const std::string& from, const std::string& to) {
+    const auto link = mount.stat(from, posix::LastLink::keep);
+    if (!link || !posix::is_symlink(link->mode)) return false;
+    const auto file = mount.stat(from, posix::LastLink::follow);
+    const auto there = mount.stat(to, posix::LastLink::keep);
+    return file && there && file->ino == there->ino && there->nlink < 2;
+}
+
 // True if a rename that succeeded did nothing, as it does between two names of one file. Tells how many names that has.
 bool is_still_there(posix::Mount& mount, const std::string& from, const std::string& to, std::uint32_t& names) {
     const auto old = mount.stat(from, posix::LastLink::keep);
@@ -58,6 +67,7 @@ bool remove_other_name(Program& program, const std::string& from, const std::str
 void move(Program& program, const MoveOptions& options, const std::string& from, const std::string& to) {
     posix::Mount& mount = program.mount();
     const std::uint32_t flags = options.exchange ? abi::kRenameExchange : 0;
+    if (!options.exchange && leads_to(mount, from, to)) return program.report(from, "is the same file as " + to);
     const Failure failure = options.no_clobber ? rename_no_clobber(mount, from, to) : mount.rename(from, to, flags);
     // The message names both paths: only the error tells which of the two is missing or in the way.
     if (!program.succeeded(Subject::pair(from, to), failure)) return;
