@@ -27,6 +27,7 @@ public:
 
 private:
     void remove(const std::string& path) {
+        if (path.empty()) return static_cast<void>(note(path, Errno::enoent));
         if (base_name(path).empty()) {
             program_.report(path, Errno::einval, "a path must end in a name");
             return;
@@ -42,10 +43,11 @@ private:
         }
     }
 
-    // Reports how removing a path went; false if it failed. With -f a file that is gone already, because somebody else removes the tree
-    // too, is none.
+    // Reports how removing a path went; false if it failed. With -f a file that is not there, or gone already because
+    // somebody else removes the tree too, is none.
     bool note(const std::string& path, const Failure& failure) {
-        const bool gone = options_.force && failure.error == Errno::enoent;
+        const bool is_absent = failure.error == Errno::enoent || failure.error == Errno::enotdir;
+        const bool gone = options_.force && is_absent;
         if (!gone) {
             if (!program_.succeeded(path, failure)) return false;
             print_done(program_, path);
