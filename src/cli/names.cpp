@@ -23,6 +23,7 @@ enum class Directory : std::uint8_t { made, was_there };
 
 // Makes a path as "mkdir -p" does: a directory that is there already is no failure.
 posix::Expected<Directory> make_with_parents(posix::Mount& mount, const std::string& path) {
+    if (path.empty()) return Failure(Errno::enoent);
     const std::string clean(without_slashes(path));
     // The common case, that only the last is missing, asks nothing in vain.
     Failure failure = mount.mkdir(clean);
@@ -60,7 +61,12 @@ void run_mkdir(Program& program, const MakeOptions& options) {
         if (!program.succeeded(path, directory)) continue;
         // One that was there keeps its mode, as with mkdir(1).
         if (change && *directory == Directory::made) {
-            if (!program.succeeded(path, mount.chmod(path, change->apply(abi::kSIfdir | 0777)))) continue;
+            const auto there = mount.stat(path);
+            if (!program.succeeded(path, there)) continue;
+            // A directory in one that gives its group has the set-group-ID bit, which octal digits leave alone.
+            const std::uint32_t inherited = there->mode & (abi::kSIsuid | abi::kSIsgid);
+            const std::uint32_t mode = change->apply(abi::kSIfdir | inherited | 0777);
+            if (!program.succeeded(path, mount.chmod(path, mode))) continue;
         }
         print_done(program, path);
     }
