@@ -63,6 +63,11 @@ std::optional<std::int64_t> seconds_of(std::tm parts, std::string_view zone) {
 
 std::optional<Moment> parse_date(const std::string& text) {
     if (text.starts_with('@')) return parse_seconds(std::string_view(text).substr(1));
+    // A year of two digits is not one of antiquity.
+    constexpr std::size_t kYearDigits = 4;
+    if (text.find('-') != kYearDigits || !std::all_of(text.begin(), text.begin() + kYearDigits, is_digit)) {
+        return std::nullopt;
+    }
     std::tm parts{};
     const char* at = ::strptime(text.c_str(), "%Y-%m-%d", &parts);
     if (at == nullptr) return std::nullopt;
@@ -71,6 +76,7 @@ std::optional<Moment> parse_date(const std::string& text) {
         at = ::strptime(at + 1, "%H:%M", &parts);
         if (at == nullptr) return std::nullopt;
         if (*at == ':' && (at = ::strptime(at, ":%S", &parts)) == nullptr) return std::nullopt;
+        if (parts.tm_sec > 59) return std::nullopt; // strptime() takes leap seconds
         std::string_view rest = at;
         const auto fraction = take_fraction(rest);
         if (!fraction) return std::nullopt;
