@@ -145,7 +145,7 @@ std::string FindTests::add(const std::string& name, const std::string& value) {
         tests_.emplace_back(
             [value, model = std::optional<posix::Attributes>()](Program& program, const Visited& file) mutable {
                 if (!model) {
-                    const auto there = program.mount().stat(value);
+                    const auto there = program.mount().stat(value, posix::LastLink::keep);
                     if (!program.succeeded(value, there)) throw Leave{ExitCode::failed};
                     model = *there;
                 }
