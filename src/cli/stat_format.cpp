@@ -151,7 +151,9 @@ std::string text_of(const Directive& directive, const std::string& path, const S
 std::string padded(std::string text, const Directive& directive, char filler) {
     if (text.size() >= directive.width) return text;
     const std::string padding(directive.width - text.size(), directive.left ? ' ' : filler);
-    return directive.left ? text + padding : padding + text;
+    if (directive.left) return text + padding;
+    const std::size_t sign = filler == '0' && text.starts_with('-') ? 1 : 0; // zeros stand behind it
+    return text.insert(sign, padding);
 }
 
 } // namespace
