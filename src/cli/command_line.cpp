@@ -96,6 +96,11 @@ Argument& Argument::excludes(const Argument& other) {
     return *this;
 }
 
+Argument& Argument::taken_in_order() {
+    option_->trigger_on_parse();
+    return *this;
+}
+
 Argument& Argument::from_variable(const char* name) {
     option_->envname(name);
     return *this;

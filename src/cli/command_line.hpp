@@ -28,6 +28,8 @@ public:
     // Wants a number from `least` to `most`.
     Argument& between(double least, double most);
     Argument& excludes(const Argument& other);
+    // Takes its value as soon as it is met: of several options that set the same thing the last one holds.
+    Argument& taken_in_order();
     // Takes its value from a variable of the environment if the line has none.
     Argument& from_variable(const char* name);
     // Names the value in the help.

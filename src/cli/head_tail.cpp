@@ -165,10 +165,12 @@ void describe(Arguments& sub, PartOptions& options, char turning) {
     sub.add_option("path", options.paths, "files").required();
     sub.add_word("-n,--lines", counted(Unit::lines),
                  head ? "so many lines; -N: all but the last N" : "so many lines; +N: from line N on")
+        .taken_in_order()
         .shown_as("N")
         .without_it("10");
     sub.add_word("-c,--bytes", counted(Unit::bytes),
                  head ? "so many bytes; -N: all but the last N" : "so many bytes; +N: from byte N on")
+        .taken_in_order()
         .shown_as("SIZE");
     using Headings = PartOptions::Headings;
     const auto show = [&options](Headings headings) { return [&options, headings] { options.headings = headings; }; };
