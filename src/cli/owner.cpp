@@ -10,10 +10,11 @@
 namespace vfsproto::cli {
 namespace {
 
+// Reads "1000" or "+1000", which is never taken for a name.
 std::optional<std::uint32_t> parse_id(const std::string& text) {
     std::uint32_t id = 0;
     const char* const end = text.data() + text.size();
-    const auto parsed = std::from_chars(text.data(), end, id);
+    const auto parsed = std::from_chars(text.data() + (text.starts_with('+') ? 1 : 0), end, id);
     if (parsed.ec != std::errc() || parsed.ptr != end || id == ~std::uint32_t{0}) return std::nullopt;
     return id;
 }
