@@ -256,11 +256,14 @@ private:
     void fail_line(RequestFifo& line, Errc why) noexcept;
     [[nodiscard]] const LaneSlot* slot_of(const Request& request) const noexcept;
     [[nodiscard]] Token token_of(const Transfer& transfer) const noexcept;
-    void finish_late(Token token, const LaneSlot& slot, Errc errc, std::uint32_t len, std::int32_t error) noexcept;
+    [[gnu::noinline]] void finish_late(Token token, const LaneSlot& slot, Errc errc, std::uint32_t len,
+                                       std::int32_t error) noexcept;
     void latch(Errc why) noexcept;
-    void trace_started(Token token, const Request& request, std::uint32_t bytes) noexcept;
-    void trace_finished(Token token, const Request& request, std::uint32_t bytes, TraceEnd end) noexcept;
-    void trace_late(Token token, const LateReply& late, std::uint32_t bytes) noexcept;
+    // An event of the trace is large. These build it in frames of their own, so that a request without a trace pays for none.
+    [[gnu::noinline]] void trace_started(Token token, const Request& request, std::uint32_t bytes) noexcept;
+    [[gnu::noinline]] void trace_finished(Token token, const Request& request, std::uint32_t bytes,
+                                          TraceEnd end) noexcept;
+    [[gnu::noinline]] void trace_late(Token token, const LateReply& late, std::uint32_t bytes) noexcept;
     [[nodiscard]] TraceEvent event_of(Token token, const wire::OpInfo& op, std::uint64_t nodeid) noexcept;
 
     Q queue_{};
