@@ -40,4 +40,16 @@ void Mutex::lock_contended() noexcept {
     while (word_.exchange(kContended, std::memory_order_acquire) != kFree) futex_wait(word_, kContended);
 }
 
+// A thread that gives up leaves the word as it is: the holder then wakes nobody, once.
+bool Mutex::try_lock_for(std::chrono::nanoseconds time) noexcept {
+    using Clock = std::chrono::steady_clock;
+    const Clock::time_point end = Clock::now() + time;
+    while (word_.exchange(kContended, std::memory_order_acquire) != kFree) {
+        const std::chrono::nanoseconds rest = end - Clock::now();
+        if (rest.count() <= 0) return false;
+        futex_wait_for(word_, kContended, rest);
+    }
+    return true;
+}
+
 } // namespace vfsproto::posix

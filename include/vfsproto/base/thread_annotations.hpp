@@ -23,6 +23,7 @@
 #define VFSPROTO_EXCLUDES(...) VFSPROTO_THREAD_ATTRIBUTE(locks_excluded(__VA_ARGS__))
 // A function that takes the lock and returns with it, or is called with it and returns without.
 #define VFSPROTO_ACQUIRE(...) VFSPROTO_THREAD_ATTRIBUTE(acquire_capability(__VA_ARGS__))
+#define VFSPROTO_TRY_ACQUIRE(...) VFSPROTO_THREAD_ATTRIBUTE(try_acquire_capability(__VA_ARGS__))
 #define VFSPROTO_RELEASE(...) VFSPROTO_THREAD_ATTRIBUTE(release_capability(__VA_ARGS__))
 // A function that only says so: the lock is held for a reason the compiler cannot see, such as a callback.
 #define VFSPROTO_ASSERT_HELD(...) VFSPROTO_THREAD_ATTRIBUTE(assert_capability(__VA_ARGS__))

@@ -31,6 +31,9 @@ public:
         if (word_.compare_exchange_strong(expected, kHeld, std::memory_order_acquire)) return;
         lock_contended();
     }
+    // Takes the lock, unless its holder keeps it for longer than `time`. Holders that poll let go of it for whoever tries.
+    [[nodiscard]] bool try_lock_for(std::chrono::nanoseconds time) noexcept
+        VFSPROTO_TRY_ACQUIRE(true) VFSPROTO_UNCHECKED;
     void unlock() noexcept VFSPROTO_RELEASE() VFSPROTO_UNCHECKED {
         if (word_.exchange(kFree, std::memory_order_release) == kContended) futex_wake_one(word_);
     }
