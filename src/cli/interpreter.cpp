@@ -2,6 +2,7 @@
 #include "interpreter.hpp"
 
 #include "commands.hpp"
+#include "interrupt.hpp"
 #include "split_line.hpp"
 
 namespace vfsproto::cli {
@@ -14,11 +15,11 @@ constexpr const char* kFooter =
 
 } // namespace
 
-ExitCode Interpreter::run(std::string_view line) {
+ExitCode Interpreter::run(std::string_view line, const Subject& place) {
     SplitLine split = split_line(line);
     if (split.wrong != nullptr) {
         program_.set_command({});
-        program_.report("", std::string("this line is not complete: ") + split.wrong);
+        program_.report(place, std::string("this line is not complete: ") + split.wrong);
         static_cast<void>(program_.take_outcome());
         return ExitCode::usage;
     }
@@ -52,11 +53,15 @@ ExitCode Interpreter::run(std::vector<std::string> words) {
     }
     ExitCode left = ExitCode::done;
     try {
-        chosen(program_);
-    } catch (const Leave& leave) {
-        left = leave.code;
+        try {
+            chosen(program_);
+        } catch (const Leave& leave) {
+            left = leave.code;
+        }
+        program_.out().flush();
+    } catch (const OutputFailed&) {
+        if (!interrupted()) throw; // else check() tells why
     }
-    program_.out().flush();
     program_.say_left_behind();
     const ExitCode found = program_.take_outcome();
     program_.check(); // throws where no command can follow

@@ -1,25 +1,22 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "line_editor.hpp"
 
+#include "escape.hpp"
+#include "history_file.hpp"
 #include "interrupt.hpp"
-
-#include <clocale>
-#include <locale.h>
+#include "split_line.hpp"
+#include "terminal_modes.hpp"
 
 #include <histedit.h>
+#include <locale.h>
 
-#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cwchar>
-#include <filesystem>
 #include <stdexcept>
-#include <system_error>
 
 namespace vfsproto::cli {
 namespace {
-
-constexpr int kMostLines = 1000; // of history
 
 // Lets this thread read characters as its user's terminal writes them, as long as it lives: the rest of the program sees bytes.
 class UserLocale {
@@ -40,49 +37,46 @@ private:
     locale_t before_ = nullptr;
 };
 
-std::size_t common_length(const std::vector<std::string>& words) {
-    std::size_t length = words.front().size();
-    for (const std::string& word : words) {
-        const auto [end, other] = std::mismatch(word.begin(), word.end(), words.front().begin(), words.front().end());
-        length = std::min(length, static_cast<std::size_t>(end - word.begin()));
-    }
-    return length;
+struct EndEditor {
+    void operator()(EditLine* editor) const noexcept { ::el_end(editor); }
+};
+struct EndHistory {
+    void operator()(History* history) const noexcept { ::history_end(history); }
+};
+
+// Counts the characters of a text in the user's locale, as the editor does; nothing where it is no text there.
+std::optional<int> characters(const std::string& text) {
+    const std::size_t count = std::mbstowcs(nullptr, text.c_str(), 0);
+    return count == static_cast<std::size_t>(-1) ? std::nullopt : std::optional(static_cast<int>(count));
 }
 
 } // namespace
 
 struct LineEditor::Library {
-    Library(const char* a_prompt, Complete a_complete, std::string a_history)
-        : prompt(a_prompt), complete(std::move(a_complete)), path(std::move(a_history)) {
+    Library(const char* a_prompt, Complete a_complete) : prompt(a_prompt), complete(std::move(a_complete)) {
         const UserLocale locale;
-        editor = ::el_init("vfsproto", stdin, stdout, stderr);
-        history = ::history_init();
-        if (editor == nullptr || history == nullptr) throw std::runtime_error("this terminal cannot be used");
+        keep_terminal_modes();
+        lines.reset(::history_init());
+        editor.reset(::el_init("vfsproto", stdin, stdout, stderr));
+        if (editor == nullptr || lines == nullptr) throw std::runtime_error("this terminal cannot be used");
         HistEvent event{};
-        ::history(history, &event, H_SETSIZE, kMostLines);
-        ::history(history, &event, H_SETUNIQUE, 1);
-        if (!path.empty()) ::history(history, &event, H_LOAD, path.c_str());
-        ::el_set(editor, EL_CLIENTDATA, this);
-        ::el_set(editor, EL_PROMPT, &Library::show_prompt);
-        ::el_set(editor, EL_EDITOR, "emacs");
-        ::el_set(editor, EL_SIGNAL, 0);
-        ::el_set(editor, EL_HIST, &::history, history);
+        ::history(lines.get(), &event, H_SETSIZE, static_cast<int>(HistoryFile::kMostLines));
+        ::history(lines.get(), &event, H_SETUNIQUE, 1);
+        for (const std::string& line : file.load()) ::history(lines.get(), &event, H_ENTER, line.c_str());
+        EditLine* const el = editor.get();
+        ::el_set(el, EL_CLIENTDATA, this);
+        ::el_set(el, EL_PROMPT, &Library::show_prompt);
+        ::el_set(el, EL_EDITOR, "emacs");
+        ::el_set(el, EL_SIGNAL, 0);
+        ::el_set(el, EL_HIST, &::history, lines.get());
         // el_set() would copy the two texts and never free them.
-        ::el_wset(editor, EL_ADDFN, L"complete-word", L"complete the word before the cursor", &Library::complete_word);
-        ::el_set(editor, EL_BIND, "^I", "complete-word", nullptr);
-        ::el_set(editor, EL_BIND, "^R", "em-inc-search-prev", nullptr);
+        ::el_wset(el, EL_ADDFN, L"complete-word", L"complete the word before the cursor", &Library::complete_word);
+        ::el_set(el, EL_BIND, "^I", "complete-word", nullptr);
+        ::el_set(el, EL_BIND, "^R", "em-inc-search-prev", nullptr);
         // A key, not a signal, while a line is typed.
-        ::el_set(editor, EL_SETTY, "-d", "-isig", nullptr);
-        ::el_set(editor, EL_BIND, "^C", "em-kill-line", nullptr);
+        ::el_set(el, EL_SETTY, "-d", "-isig", nullptr);
+        ::el_set(el, EL_BIND, "^C", "em-kill-line", nullptr);
     }
-    ~Library() {
-        HistEvent event{};
-        if (history != nullptr && !path.empty()) ::history(history, &event, H_SAVE, path.c_str());
-        if (editor != nullptr) ::el_end(editor);
-        if (history != nullptr) ::history_end(history);
-    }
-    Library(const Library&) = delete;
-    Library& operator=(const Library&) = delete;
 
     static Library& of(EditLine* editor) {
         void* self = nullptr;
@@ -92,62 +86,66 @@ struct LineEditor::Library {
     static const char* show_prompt(EditLine* editor) { return of(editor).prompt; }
     static unsigned char complete_word(EditLine* editor, wint_t) {
         const LineInfo& line = *::el_line(editor);
-        const Completions found =
-            of(editor).complete({line.buffer, static_cast<std::size_t>(line.cursor - line.buffer)});
-        if (found.words.empty()) return CC_REFRESH_BEEP;
-        std::string common = found.words.front().substr(0, common_length(found.words));
-        const bool is_finished = found.words.size() == 1 && !common.ends_with('/');
-        if (is_finished) common.push_back(' ');
-        if (common.size() > found.length || is_finished) {
-            ::el_deletestr(editor, static_cast<int>(found.length));
-            return ::el_insertstr(editor, common.c_str()) == 0 ? CC_REFRESH : CC_REFRESH_BEEP;
+        const std::string before(line.buffer, line.cursor);
+        const Completions found = of(editor).look_for_words(before);
+        if (forget_ctrl_c()) {
+            ::el_push(editor, "\x03"); // the key does what it does at any other time
+            return CC_REFRESH;
         }
+        if (found.count() == 0) return CC_REFRESH_BEEP;
+        if (!found.is_longer() && !found.is_finished()) return show(found);
+        const std::string word = quote_word(found.common()) + (found.is_finished() ? " " : "");
+        const auto typed = characters(before.substr(before.size() - found.length()));
+        if (!typed || !characters(word)) return CC_REFRESH_BEEP; // a name that cannot be typed
+        ::el_deletestr(editor, *typed);
+        return ::el_insertstr(editor, word.c_str()) == 0 ? CC_REFRESH : CC_REFRESH_BEEP;
+    }
+    // The device may not answer: then Ctrl-C is a signal again, and it is told what is waited for.
+    Completions look_for_words(std::string_view before) {
+        ::el_set(editor.get(), EL_PREP_TERM, 0);
+        may_wait.reset();
+        Completions found = complete(before);
+        may_wait.emplace();
+        ::el_set(editor.get(), EL_PREP_TERM, 1);
+        return found;
+    }
+    static unsigned char show(const Completions& found) {
         std::fputc('\n', stdout);
-        for (const std::string& word : found.words) std::fprintf(stdout, "%s\n", word.c_str());
+        const auto words = found.shown();
+        for (const std::string& word : words) std::fprintf(stdout, "%s\n", printable(word).c_str());
+        if (found.count() > words.size()) std::fprintf(stdout, "… %zu more\n", found.count() - words.size());
         return CC_REDISPLAY;
     }
 
     const char* prompt;
     Complete complete;
-    std::string path;
-    EditLine* editor = nullptr;
-    History* history = nullptr;
+    HistoryFile file;
+    std::unique_ptr<History, EndHistory> lines; // outlives the editor
+    std::unique_ptr<EditLine, EndEditor> editor;
+    std::optional<LocalCall> may_wait; // for keys
 };
 
-LineEditor::LineEditor(const char* prompt, Complete complete, std::string history)
-    : library_(std::make_unique<Library>(prompt, std::move(complete), std::move(history))) {}
+LineEditor::LineEditor(const char* prompt, Complete complete)
+    : library_(std::make_unique<Library>(prompt, std::move(complete))) {}
 
 LineEditor::~LineEditor() = default;
 
 std::optional<std::string> LineEditor::next() {
     const UserLocale locale;
-    const LocalCall may_wait;
+    Library& library = *library_;
     int length = 0;
-    ::el_resize(library_->editor);
-    const char* const text = ::el_gets(library_->editor, &length);
+    ::el_resize(library.editor.get());
+    library.may_wait.emplace();
+    const char* const text = ::el_gets(library.editor.get(), &length);
+    library.may_wait.reset();
     if (text == nullptr || length <= 0) return std::nullopt;
     std::string line(text, static_cast<std::size_t>(length));
     while (line.ends_with('\n') || line.ends_with('\r')) line.pop_back();
+    if (line.find_first_not_of(" \t") == std::string::npos) return line;
     HistEvent event{};
-    if (line.find_first_not_of(" \t") != std::string::npos) ::history(library_->history, &event, H_ENTER, line.c_str());
+    ::history(library.lines.get(), &event, H_ENTER, line.c_str());
+    library.file.append(line);
     return line;
-}
-
-std::string history_path() {
-    const char* const state = std::getenv("XDG_STATE_HOME");
-    const char* const home = std::getenv("HOME");
-    std::filesystem::path directory;
-    if (state != nullptr && state[0] == '/') {
-        directory = state;
-    } else if (home != nullptr && home[0] == '/') {
-        directory = std::filesystem::path(home) / ".local/state";
-    } else {
-        return {};
-    }
-    directory /= "vfsproto";
-    std::error_code failed;
-    std::filesystem::create_directories(directory, failed);
-    return failed ? std::string() : (directory / "history").string();
 }
 
 } // namespace vfsproto::cli

@@ -29,10 +29,11 @@ std::optional<std::string_view> LineSource::next() {
     const ssize_t length = ::getline(&line, &room_, stream_.get());
     const int error = errno;
     line_.reset(line);
-    if (length < 0) {
+    if (length < 0 || std::ferror(stream_.get()) != 0 || interrupted()) {
         if (std::feof(stream_.get()) == 0 && !interrupted()) error_ = error != 0 ? error : EIO;
         return std::nullopt;
     }
+    ++number_;
     std::string_view text(line, static_cast<std::size_t>(length));
     if (text.ends_with('\n')) text.remove_suffix(1);
     return text;

@@ -171,7 +171,7 @@ private:
                 show(some, path);
             });
         } else if (auto entries = list_directory(program_, path, detail_, hidden)) {
-            if (order_ != Order::name || options_.reverse) sort(*entries);
+            sort(*entries);
             note_directories(path, *entries, directories);
             start(path);
             if (has_dots()) add_dots(path, *entries);

@@ -73,7 +73,6 @@ std::optional<std::vector<Listed>> list_directory(Program& program, const std::s
         std::move(some.begin(), some.end(), std::back_inserter(listed));
     });
     if (!whole && listed.empty()) return std::nullopt;
-    std::sort(listed.begin(), listed.end(), [](const Listed& a, const Listed& b) { return a.name < b.name; });
     return listed;
 }
 

@@ -38,7 +38,7 @@ enum class Hidden : std::uint8_t { skip, show };
 // could not be read to its end, which is reported too.
 bool each_listed(Program& program, const std::string& path, Detail detail, Hidden hidden,
                  const std::function<void(std::vector<Listed>&)>& take);
-// Returns all of them, sorted by name. Nothing when the directory could not be read at all.
+// Returns all of them, in the server's order. Nothing when the directory could not be read at all.
 [[nodiscard]] std::optional<std::vector<Listed>> list_directory(Program& program, const std::string& path,
                                                                 Detail detail, Hidden hidden);
 

@@ -84,7 +84,7 @@ Style wanted_style(int argc, char** argv) {
 bool ends_of_pipe(const OutputFailed& failed) noexcept { return failed.error == EPIPE && !sigpipe_was_ignored; }
 
 // Prints the help or the version.
-ExitCode tell(const std::string& text) {
+ExitCode tell(const std::string& text, Style style) {
     try {
         Output out;
         out.write(text);
@@ -93,7 +93,7 @@ ExitCode tell(const std::string& text) {
     } catch (const OutputFailed& failed) {
         if (ends_of_pipe(failed)) return ExitCode::reader_gone;
         const std::string why = local_failure(failed.error).text();
-        complain({Message::Kind::error, {}, Subject::other("standard output"), {}, why}, Style::human);
+        complain({Message::Kind::error, {}, Subject::other("standard output"), {}, why}, style);
         return ExitCode::failed;
     }
 }
@@ -134,7 +134,7 @@ ExitCode parse_and_run(int argc, char** argv, Watch& watch) {
     add_shell(commands);
     switch (line.parse(argc, argv)) {
     case CommandLine::Parsed::command: break;
-    case CommandLine::Parsed::told: return tell(line.text());
+    case CommandLine::Parsed::told: return tell(line.text(), wanted_style(argc, argv));
     case CommandLine::Parsed::wrong:
         complain({Message::Kind::error, line.command(), "", {}, line.text()}, wanted_style(argc, argv));
         return ExitCode::usage;

@@ -56,7 +56,7 @@ Program::Program(GlobalOptions options)
     try {
         trace_ = std::make_unique<TraceRecorder>(options_.trace, options_.device, is_logged ? &log_ : nullptr);
     } catch (const std::system_error& error) {
-        report(options_.trace.name(), local_failure(error.code().value()));
+        report(Subject::other(options_.trace.name()), local_failure(error.code().value()));
         throw Leave{ExitCode::failed};
     }
 }
@@ -111,18 +111,18 @@ posix::Mount& Program::mount() {
 }
 
 void Program::cannot_use_device(const posix::Failure& failure, std::string_view why) {
-    report({Message::Kind::error, command_, Subject::other(options_.device), failure, why});
+    report({Message::Kind::error, {}, Subject::other(options_.device), failure, why});
+    device_failed_ = true;
     throw Leave{ExitCode::device};
 }
 
-std::uint64_t Program::answers() {
+std::optional<Program::DeviceGlance> Program::look_at_device() {
+    constexpr std::chrono::milliseconds kPatience{10};
     const std::lock_guard lock(watched_mutex_);
-    return watched_ == nullptr ? 0 : watched_->channel().stats().requests;
-}
-
-bool Program::has_given_up_device() {
-    const std::lock_guard lock(watched_mutex_);
-    return watched_ != nullptr && watched_->channel().failure() == Errc::transport_failed;
+    if (watched_ == nullptr) return DeviceGlance{};
+    const auto seen = watched_->channel().glance(kPatience);
+    if (!seen) return std::nullopt;
+    return DeviceGlance{seen->requests, seen->failure == Errc::transport_failed};
 }
 
 std::string Program::silence_text() const {
@@ -144,7 +144,7 @@ void Program::say_left_behind() {
             static_cast<void>(lock.try_lock());
         }
         if (!lock || !takes_a_line()) return;
-        say({Message::Kind::error, command_, path, {}, "this temporary file may be left there"});
+        say({Message::Kind::error, {}, path, {}, "this temporary file may be left there"});
     }
 }
 
@@ -168,8 +168,9 @@ void Program::end_trace() noexcept {
     if (trace_ != nullptr) trace_->conclude_without_waiting();
 }
 
-void Program::say(const Message& message) {
+void Program::say(Message message) {
     if (clear_) clear_();
+    message.command = command_;
     const std::string line = line_of(message, options_.style);
     [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
 }
@@ -181,27 +182,27 @@ void Program::report(const Message& message) {
 }
 
 void Program::report(const Subject& subject, std::string_view why) {
-    report({Message::Kind::error, command_, subject, {}, why});
+    report({Message::Kind::error, {}, subject, {}, why});
 }
 
 void Program::report(const Subject& subject, const posix::Failure& failure, std::string_view advice) {
-    report({Message::Kind::error, command_, subject, failure, failure.text().append(": ").append(advice)});
+    report({Message::Kind::error, {}, subject, failure, failure.text().append(": ").append(advice)});
 }
 
 void Program::warn(const Subject& subject, std::string_view why) {
     const std::lock_guard lock(mutex_);
-    say({Message::Kind::warning, command_, subject, {}, why});
+    say({Message::Kind::warning, {}, subject, {}, why});
 }
 
 void Program::warn(const Subject& subject, const posix::Failure& failure, std::string_view advice) {
     const std::lock_guard lock(mutex_);
-    say({Message::Kind::warning, command_, subject, failure, failure.text().append(": ").append(advice)});
+    say({Message::Kind::warning, {}, subject, failure, failure.text().append(": ").append(advice)});
 }
 
 void Program::report(const Subject& subject, const posix::Failure& failure) {
     if (!failure.is_fatal()) {
         // A call that fails because the program is to end is no news.
-        if (!interrupted()) report({Message::Kind::error, command_, subject, failure, failure.text()});
+        if (!interrupted()) report({Message::Kind::error, {}, subject, failure, failure.text()});
         return;
     }
     // Everything else fails of it too; once is enough.
@@ -225,7 +226,7 @@ void Program::put_lines(std::string_view lines) {
         out_.write(lines);
         out_.flush();
     } catch (const OutputFailed& failed) {
-        output_error_ = failed.error;
+        if (failed.error != EINTR) output_error_ = failed.error; // a signal is told for as long as it counts
     }
 }
 
@@ -256,7 +257,8 @@ ExitCode Program::finish() {
         mount_.reset();
     }
     if (trace_ != nullptr) {
-        if (const int error = trace_->conclude(); error != 0) report(options_.trace.name(), local_failure(error));
+        if (const int error = trace_->conclude(); error != 0)
+            report(Subject::other(options_.trace.name()), local_failure(error));
     }
     if (device_failed_) return ExitCode::device;
     return failed_ ? ExitCode::failed : ExitCode::done;

@@ -16,6 +16,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -66,7 +67,10 @@ public:
     [[nodiscard]] posix::Mount& mount();
 
     // The command that runs, for messages.
-    void set_command(std::string name) { command_ = std::move(name); }
+    void set_command(std::string name) {
+        const std::lock_guard lock(mutex_);
+        command_ = std::move(name);
+    }
 
     // Says that one thing failed, in one line, and goes on: the program will leave with 1, or 3 when the device failed,
     // which is said once. Any thread.
@@ -100,10 +104,13 @@ public:
         return succeeded(subject, outcome ? posix::Failure() : outcome.failure());
     }
 
-    // Returns how many requests the device has answered; 0 without a session. Any thread, as the next three.
-    [[nodiscard]] std::uint64_t answers();
-    // True if the device was silent for too long and is not waited for any more.
-    [[nodiscard]] bool has_given_up_device();
+    // Tells of the session without waiting for long: how many requests the device has answered, and if it was given up; nothing
+    // while a thread is busy with it. Any thread, as the next two.
+    struct DeviceGlance {
+        std::uint64_t answers = 0;
+        bool is_given_up = false; // it was silent for too long and is not waited for any more
+    };
+    [[nodiscard]] std::optional<DeviceGlance> look_at_device();
     // Says that the device has answered nothing for so long.
     void say_waiting(std::chrono::seconds time);
     // Ends the process because of that silence, without a word to the device.
@@ -132,7 +139,7 @@ public:
 
 private:
     void report(const Message& message);
-    void say(const Message& message); // with the lock
+    void say(Message message); // with the lock; adds the command
     [[nodiscard]] std::string what_ended_it() const;
     [[noreturn]] void cannot_use_device(const posix::Failure& failure, std::string_view why);
     [[nodiscard]] std::string silence_text() const;
@@ -149,7 +156,7 @@ private:
     std::unique_ptr<posix::Mount> mount_; // before trace_ ends
     std::mutex watched_mutex_;
     posix::Mount* watched_ = nullptr; // mount_, while other threads may look at it
-    std::mutex mutex_;
+    std::mutex mutex_;                // of messages, and of command_
     std::function<void()> clear_;
     std::atomic<bool> failed_{false};
     std::atomic<bool> device_failed_{false};

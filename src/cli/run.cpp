@@ -2,10 +2,7 @@
 // run: the commands of a script, on one connection.
 #include "commands.hpp"
 #include "interpreter.hpp"
-#include "interrupt.hpp"
 #include "line_source.hpp"
-
-#include <fmt/format.h>
 
 namespace vfsproto::cli {
 namespace {
@@ -26,27 +23,26 @@ void describe(Arguments& command, RunOptions& options) {
 void run_script(Program& program, const RunOptions& options) {
     LineSource lines(options.script);
     if (!lines) {
-        program.report(options.script, local_failure(lines.error()));
+        program.report(lines.subject(), local_failure(lines.error()));
         throw Leave{ExitCode::failed};
     }
     Interpreter interpreter(program);
     ExitCode first = ExitCode::done;
-    std::size_t number = 0;
     while (const auto line = lines.next()) {
-        ++number;
-        const ExitCode code = interpreter.run(*line);
+        const std::string place = lines.place();
+        const ExitCode code = interpreter.run(*line, Subject::other(place));
         if (code == ExitCode::done) continue;
         if (first == ExitCode::done) first = code;
-        if (options.keep_going) continue;
         program.set_command("run");
-        program.report(Subject::other(fmt::format("{}:{}", lines.name(), number)),
-                       "this line failed, and no later one was run (-k goes on)");
-        break;
+        program.report(Subject::other(place), options.keep_going
+                                                  ? "this line failed"
+                                                  : "this line failed, and no later one was run (-k goes on)");
+        if (!options.keep_going) break;
     }
     program.set_command("run");
     program.check();
     if (const int error = lines.error(); error != 0) {
-        program.report(lines.name(), local_failure(error));
+        program.report(lines.subject(), local_failure(error));
         throw Leave{ExitCode::failed};
     }
     if (first != ExitCode::done) throw Leave{first};

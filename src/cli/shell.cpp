@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // shell: commands that a person types, on one connection.
 #include "commands.hpp"
+#include "each_entry.hpp"
 #include "interpreter.hpp"
 #include "interrupt.hpp"
 #include "line_editor.hpp"
@@ -10,7 +11,6 @@
 
 #include <unistd.h>
 
-#include <algorithm>
 #include <filesystem>
 
 namespace vfsproto::cli {
@@ -19,28 +19,29 @@ namespace {
 // Finds what may come next on a line: a command, or a path of the device; with put, one of this host.
 class Completer {
 public:
-    explicit Completer(Program& program) : program_(program), commands_(Interpreter::commands()) {
-        commands_.emplace_back("exit");
-    }
+    explicit Completer(Program& program) : program_(program), commands_(Interpreter::commands()) {}
 
     Completions operator()(std::string_view before) const {
         SplitLine line = split_line(before);
-        if (line.wrong != nullptr) return {};
+        if (line.wrong != nullptr) return {0, ""};
         if (line.last == before.size()) line.words.emplace_back();
-        Completions found{.length = before.size() - line.last};
         const std::string& word = line.words.back();
-        if (line.words.size() == 1 || (line.words.size() == 2 && line.words.front() == "help")) {
+        Completions found(before.size() - line.last, word);
+        const bool is_first = line.words.size() == 1;
+        if (is_first || (line.words.size() == 2 && line.words.front() == "help")) {
             for (const std::string& name : commands_) {
-                if (name.starts_with(word)) found.words.push_back(name);
+                if (name.starts_with(word)) found.add(name);
             }
+            if (is_first && kExit.starts_with(word)) found.add(std::string(kExit));
         } else if (line.words.front() == "put") {
-            add_local(word, found.words);
+            add_local(word, found);
         } else {
-            add_remote(word, found.words);
+            add_remote(word, found);
         }
-        std::sort(found.words.begin(), found.words.end());
         return found;
     }
+
+    static constexpr std::string_view kExit = "exit";
 
 private:
     // Splits a path into the part that is typed to its end, with its slash, and the beginning of a name.
@@ -56,28 +57,31 @@ private:
         return name.starts_with(typed.name) && (name.front() != '.' || typed.name.starts_with('.'));
     }
     static std::string word_of(const Typed& typed, std::string_view name, bool is_directory) {
-        return quote_word(std::string(typed.directory).append(name)) + (is_directory ? "/" : "");
+        return std::string(typed.directory).append(name) + (is_directory ? "/" : "");
     }
 
-    static void add_local(const std::string& word, std::vector<std::string>& words) {
+    static void add_local(const std::string& word, Completions& found) {
         const Typed typed = split(word);
         std::error_code failed;
         std::filesystem::directory_iterator entries(typed.directory.empty() ? "." : typed.directory, failed);
         while (!failed && entries != std::filesystem::directory_iterator()) {
             const std::string name = entries->path().filename().string();
-            if (matches(typed, name)) words.push_back(word_of(typed, name, entries->is_directory(failed)));
+            std::error_code unknown;
+            if (matches(typed, name)) found.add(word_of(typed, name, entries->is_directory(unknown)));
             entries.increment(failed);
         }
     }
     // A failure says nothing here: the command that is being typed will.
-    void add_remote(const std::string& word, std::vector<std::string>& words) const {
+    void add_remote(const std::string& word, Completions& found) const {
         const Typed typed = split(word);
-        const auto entries = program_.mount().list(typed.directory.empty() ? "/" : typed.directory);
-        if (!entries) return;
-        for (const posix::DirectoryEntry& entry : *entries) {
-            if (!is_plain_name(entry.name) || !matches(typed, entry.name)) continue;
-            words.push_back(word_of(typed, entry.name, entry.type == wire::linux_abi::kDtDir));
-        }
+        const auto take = [&](const std::vector<posix::DirectoryEntry>& entries) {
+            for (const posix::DirectoryEntry& entry : entries) {
+                if (!is_plain_name(entry.name) || !matches(typed, entry.name)) continue;
+                found.add(word_of(typed, entry.name, entry.type == wire::linux_abi::kDtDir));
+            }
+        };
+        static_cast<void>(each_entry(program_.mount(), typed.directory.empty() ? "/" : typed.directory,
+                                     client::DirectoryFormat::dirents, take));
     }
 
     Program& program_;
@@ -90,13 +94,17 @@ public:
 
     // Talks to a person. What a command failed of is no status of the shell.
     void talk() {
-        LineEditor editor("vfsproto> ", Completer(program_), history_path());
-        while (const auto line = editor.next()) {
-            if (is_end(*line)) return;
+        LineEditor editor("vfsproto> ", Completer(program_));
+        for (;;) {
+            const auto line = editor.next();
+            // A Ctrl-C that came as a command ended was for that command.
+            if (!line && forget_ctrl_c()) continue;
+            if (!line || is_end(*line)) break;
             try {
-                interpreter_.run(*line);
+                interpreter_.run(*line, Subject(""));
             } catch (const Leave& leave) {
-                // Ctrl-C ends the command. The others that end a program mean this one.
+                // Ctrl-C ends the command, unless that waits for the device for too long (Watch). The other signals, and a device
+                // that failed, end the shell.
                 if (leave.code != ExitCode::interrupted || !forget_ctrl_c()) throw;
             }
         }
@@ -109,17 +117,17 @@ public:
         ExitCode last = ExitCode::done;
         while (const auto line = lines.next()) {
             if (is_end(*line)) break;
-            last = interpreter_.run(*line);
+            last = interpreter_.run(*line, Subject::other(lines.place()));
         }
         program_.check();
-        if (lines.error() != 0) program_.report(Subject::other(lines.name()), local_failure(lines.error()));
+        if (lines.error() != 0) program_.report(lines.subject(), local_failure(lines.error()));
         if (last != ExitCode::done) throw Leave{last};
     }
 
 private:
     static bool is_end(std::string_view line) {
         const SplitLine split = split_line(line);
-        return split.words.size() == 1 && (split.words.front() == "exit" || split.words.front() == "quit");
+        return split.words.size() == 1 && (split.words.front() == Completer::kExit || split.words.front() == "quit");
     }
 
     Program& program_;

@@ -6,6 +6,8 @@
 #include "mode.hpp"
 #include "paths.hpp"
 
+#include <algorithm>
+
 namespace vfsproto::cli {
 
 using namespace wire::linux_abi;
@@ -79,7 +81,10 @@ private:
     }
 
     std::optional<std::vector<Listed>> entries_of(const std::string& path) {
-        return list_directory(program_, path, Detail::attributes, options_.all ? Hidden::show : Hidden::skip);
+        auto entries = list_directory(program_, path, Detail::attributes, options_.all ? Hidden::show : Hidden::skip);
+        const auto precedes = [](const Listed& a, const Listed& b) { return a.name < b.name; };
+        if (entries) std::sort(entries->begin(), entries->end(), precedes);
+        return entries;
     }
     [[nodiscard]] bool goes_below(unsigned level) const { return options_.depth == 0 || level < options_.depth; }
     // Counts the entry. True if it is a directory.

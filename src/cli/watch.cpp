@@ -4,6 +4,7 @@
 #include "interrupt.hpp"
 #include "program.hpp"
 #include "temporaries.hpp"
+#include "terminal_modes.hpp"
 
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -81,7 +82,10 @@ void Watch::hurry() {
 }
 
 void Watch::end_by_signal() {
+    const int signal = interrupt_signal;
+    if (signal == 0) return; // the shell took it for the end of a command just now
     remove_all_temporaries();
+    restore_terminal_modes();
     {
         const std::lock_guard lock(mutex_);
         if (program_ != nullptr) {
@@ -89,7 +93,7 @@ void Watch::end_by_signal() {
             program_->end_trace();
         }
     }
-    die_of(interrupt_signal);
+    die_of(signal);
 }
 
 void Watch::look() {
@@ -97,28 +101,34 @@ void Watch::look() {
     if (program_ == nullptr) return;
     program_->refresh_trace();
     if (!wants_news(*program_)) return;
-    look_for_silence(*program_);
-    look_for_answers(*program_);
+    const auto seen = program_->look_at_device();
+    if (!seen) {
+        note_answer(); // somebody is busy with what came
+        return;
+    }
+    look_for_silence(*program_, seen->is_given_up);
+    look_for_answers(*program_, seen->answers);
+}
+
+void Watch::note_answer() {
+    answered_at_ = Clock::now();
+    has_said_ = false;
 }
 
 // The channel gives a silent device up, and then stops it, which a device that is silent does not answer either.
-void Watch::look_for_silence(Program& program) {
-    if (program.options().silence <= 0 || !program.has_given_up_device()) return;
+void Watch::look_for_silence(Program& program, bool is_given_up) {
+    if (program.options().silence <= 0 || !is_given_up) return;
     if (given_up_at_ == Clock::time_point{}) given_up_at_ = Clock::now();
     if (Clock::now() - given_up_at_ < kStopping) return;
     remove_all_temporaries();
+    restore_terminal_modes();
     program.leave_silent_device();
 }
 
-void Watch::look_for_answers(Program& program) {
-    const std::uint64_t answers = program.answers();
-    const Clock::time_point now = Clock::now();
-    if (answers != answers_ || LocalCall::any()) {
-        answers_ = answers;
-        answered_at_ = now;
-        has_said_ = false;
-    }
-    if (has_said_ || now - answered_at_ < kPatience || ::isatty(STDERR_FILENO) == 0) return;
+void Watch::look_for_answers(Program& program, std::uint64_t answers) {
+    if (answers != answers_ || LocalCall::any()) note_answer();
+    answers_ = answers;
+    if (has_said_ || Clock::now() - answered_at_ < kPatience || ::isatty(STDERR_FILENO) == 0) return;
     has_said_ = true;
     program.say_waiting(kPatience);
 }

@@ -44,11 +44,12 @@ private:
     void look_at(Program* program);
     void run();
     void take_signal();
-    [[noreturn]] void end_by_signal();
+    void end_by_signal();
     void hurry();
     void look();
-    void look_for_silence(Program& program);
-    void look_for_answers(Program& program);
+    void note_answer();
+    void look_for_silence(Program& program, bool is_given_up);
+    void look_for_answers(Program& program, std::uint64_t answers);
 
     backends::FileDescriptor signals_;
     backends::FileDescriptor ends_;

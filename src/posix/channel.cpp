@@ -16,6 +16,7 @@ Channel::Channel(std::unique_ptr<backends::Attachment> attachment, const Channel
 
 Expected<std::unique_ptr<Channel>> Channel::open(std::unique_ptr<backends::Attachment> attachment,
                                                  const ChannelOptions& options) {
+    if (attachment == nullptr) return Errc::bad_argument;
     std::unique_ptr<Channel> channel(new Channel(std::move(attachment), options));
     if (const Failure failure = channel->start()) return failure;
     return channel;
@@ -63,13 +64,17 @@ Result<Region> Channel::allocate(std::size_t bytes) {
     const MutexLock lock(attachment_mutex_);
     const auto region = attachment_->allocate(bytes);
     if (!region) return region.error();
-    if (memory_.add(*region)) return *region;
+    if (memory_.add(*region)) {
+        lend();
+        return *region;
+    }
     attachment_->release(*region);
     return Errc::no_memory;
 }
 
 void Channel::release(const Region& region) {
     const MutexLock lock(attachment_mutex_);
+    take_back();
     memory_.remove(region);
     if (end_ == DeviceEnd::stopped) attachment_->release(region);
 }
@@ -95,6 +100,13 @@ ChannelStats Channel::stats() {
 Errc Channel::failure() {
     const SharedLane::Lock lock(shared_lane_);
     return failed_;
+}
+
+std::optional<Channel::Glance> Channel::glance(std::chrono::nanoseconds patience) {
+    if (!shared_lane_.mutex().try_lock_for(patience)) return std::nullopt;
+    const Glance seen{lane_.counters().finished, failed_};
+    shared_lane_.mutex().unlock();
+    return seen;
 }
 
 } // namespace vfsproto::posix

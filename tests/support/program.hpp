@@ -83,6 +83,10 @@ public:
 
     Ran wait() {
         close_input();
+        return wait_for_end();
+    }
+    // Waits with the input left open.
+    Ran wait_for_end() {
         int status = 0;
         ::waitpid(pid_, &status, 0);
         pid_ = -1;

@@ -167,7 +167,10 @@ TEST_CASE("the page has the keys that each command prints with --json, and no ot
         printed[example.command].add(share.output(line_of(example.command, words), example.input));
     }
     std::vector<std::string> elsewhere{"vhost-user", "vfio"};
-    if (!nodes) elsewhere.emplace_back("devices");
+    if (!nodes) {
+        skip("only root makes device nodes: their keys are not seen");
+        elsewhere.emplace_back("devices");
+    }
     for (const auto& [command, lines] : printed) {
         INFO(command);
         CHECK(lines.difference(schema.keys(command), elsewhere) == "");

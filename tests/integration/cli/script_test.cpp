@@ -31,6 +31,7 @@ public:
             ::unsetenv("XDG_STATE_HOME");
             ::setenv("HOME", home.c_str(), 1);
             ::setenv("TERM", "dumb", 1);
+            ::setenv("LC_ALL", "C.UTF-8", 1);
             ::execl(VFSPROTO_PROGRAM, VFSPROTO_PROGRAM, "--device", device.c_str(), "shell", nullptr);
             ::_exit(127);
         }
@@ -49,13 +50,15 @@ public:
     void type(std::string_view text) const {
         REQUIRE(::write(outside_, text.data(), text.size()) == static_cast<ssize_t>(text.size()));
     }
-    // Reads until the terminal shows this text behind what was read before.
-    void see(std::string_view text) {
+    void signal(int number) const { ::kill(pid_, number); }
+    // Reads until the terminal shows this text behind what was read before. Returns what was read.
+    std::string see(std::string_view text) {
         std::string shown;
         char byte = 0;
         while (shown.find(text) == std::string::npos && ::read(outside_, &byte, 1) == 1) shown.push_back(byte);
         INFO(shown);
         CHECK(contains(shown, text));
+        return shown;
     }
     // Waits until a line can be typed: the editor shows its prompt just before it takes each key for itself.
     void wait_for_prompt() {
@@ -72,6 +75,17 @@ public:
         ::waitpid(pid_, &status, 0);
         pid_ = -1;
         return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+    }
+
+    // Waits for the program's end by a signal, and returns the modes that concern a person.
+    tcflag_t wait_and_see_modes() {
+        int status = 0;
+        ::waitpid(pid_, &status, 0);
+        pid_ = -1;
+        CHECK(WIFSIGNALED(status));
+        termios modes{};
+        REQUIRE(::tcgetattr(outside_, &modes) == 0);
+        return modes.c_lflag & (ICANON | ECHO | ISIG);
     }
 
 private:
@@ -125,9 +139,12 @@ TEST_CASE("a line that fails ends a script with its status, or with -k the first
     CHECK(all.status == 1);
     CHECK(all.out == "text\ntext\n");
     CHECK(contains(all.err, "no-such-command"));
+    CHECK(contains(all.err, "vfsproto: run: standard input:2: this line failed\n"));
     CHECK(share.exists("made"));
     CHECK(share.run({"run", "-"}, "ls --no-such-option\n").status == 2);
-    CHECK(share.run({"run", "-"}, "ls 'unfinished\n").status == 2);
+    const Ran unfinished = share.run({"run", "-"}, "\nls 'unfinished\n");
+    CHECK(unfinished.status == 2);
+    CHECK(contains(unfinished.err, "standard input:2: this line is not complete: "));
     CHECK(share.run({"run", "-"}, "ls --device dir:/\n").status == 2);
     CHECK(share.run({"run", "-"}, "run -\n").status == 2);
     CHECK(share.run({"run", share.beside("no-script").string()}).status == 1);
@@ -139,6 +156,31 @@ TEST_CASE("a script changes nothing on a device that was not named", "[cli]") {
     CHECK(ran.status == 2);
     CHECK(contains(ran.err, "which device?"));
     CHECK_FALSE(fs::exists("never-made"));
+}
+
+TEST_CASE("a device that cannot be opened ends a script at once", "[cli]") {
+    const Ran ran = run_program({"--device", "dir:/nowhere/at/all", "run", "-k", "-"}, "ls\nls\n");
+    CHECK(ran.status == 3);
+    CHECK(std::count(ran.err.begin(), ran.err.end(), '\n') == 1);
+}
+
+TEST_CASE("a line that a signal cuts off is not run", "[cli]") {
+    const Watchdog watchdog("the script that is cut off");
+    const Share share(Server::embedded);
+    fs::create_directories(share.path() / "data/old");
+    for (const char* command : {"run", "shell"}) {
+        INFO(command);
+        std::vector<std::string> words{"--device", "dir:" + share.path().string(), command};
+        if (words.back() == "run") words.emplace_back("-");
+        RunningProgram program(words);
+        REQUIRE(program.write("mkdir started\nrm -r data"));
+        while (!share.exists("started")) std::this_thread::yield();
+        program.signal(SIGTERM);
+        const Ran ran = program.wait_for_end();
+        CHECK(ran.status == -SIGTERM);
+        CHECK(share.exists("data/old"));
+        fs::remove(share.path() / "started");
+    }
 }
 
 TEST_CASE("errors of a script are JSON as well", "[cli]") {
@@ -154,6 +196,7 @@ TEST_CASE("errors of a script are JSON as well", "[cli]") {
 TEST_CASE("a daemon that dies ends a script with 3", "[cli]") {
     if (Virtiofsd::missing()) return;
     Virtiofsd daemon;
+    const Watchdog watchdog("the script whose daemon dies");
     RunningProgram program({"--device", "vhost-user:" + daemon.socket(), "run", "-k", "-"});
     REQUIRE(program.write("mkdir made\n"));
     while (!fs::exists(daemon.source() / "made")) std::this_thread::yield();
@@ -178,6 +221,7 @@ TEST_CASE("on a terminal the shell completes, remembers, and survives Ctrl-C", "
     const Share share(Server::embedded);
     share.write("file with blanks", "the content\n");
     fs::create_directories(share.path() / "directory/below");
+    share.write("directory/below/inner", "");
     const fs::path fifo = share.beside("fifo");
     REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
     Terminal terminal(share, share.beside("home"));
@@ -186,6 +230,7 @@ TEST_CASE("on a terminal the shell completes, remembers, and survives Ctrl-C", "
     terminal.see("the content");
     terminal.wait_for_prompt();
     terminal.type("ls dir\tbel\t\n");
+    terminal.see("\ninner");
     terminal.wait_for_prompt();
     terminal.type("no such line\x03stat -c %F directory\n");
     terminal.see("\ndirectory");
@@ -202,5 +247,60 @@ TEST_CASE("on a terminal the shell completes, remembers, and survives Ctrl-C", "
     terminal.type("\x04");
     CHECK(terminal.wait() == 0);
     CHECK_FALSE(share.exists("copy"));
-    CHECK(contains(Share::contents(share.beside("home") / ".local/state/vfsproto/history"), "missing"));
+    CHECK(contains(Share::contents(share.beside("home") / ".local/state/vfsproto/history"), "cat missing\n"));
+}
+
+TEST_CASE("names that are completed are whole characters, and shown without their escapes", "[cli]") {
+    const Watchdog watchdog("the shell that completes odd names");
+    const Share share(Server::embedded);
+    share.write("x\u00e9", "accent\n");
+    share.write("x\u00e8", "grave\n");
+    share.write("\u00e9t\u00e9", "summer\n");
+    share.write("\x1b]0;bell\x07one", "");
+    share.write("\x1b]0;bell\x07two", "");
+    share.write("bad\xff", "");
+    Terminal terminal(share, share.beside("home"));
+    terminal.wait_for_prompt();
+    terminal.type("cat \u00e9\t\n");
+    terminal.see("summer");
+    terminal.wait_for_prompt();
+    terminal.type("cat x\t\u00e9\n"); // the tab finds two names, and takes nothing away
+    terminal.see("accent");
+    terminal.wait_for_prompt();
+    terminal.type("cat bad\t\x03stat -c %s x\u00e8\n");
+    terminal.see("\n6");
+    terminal.wait_for_prompt();
+    terminal.type("ls \t");
+    CHECK_FALSE(contains(terminal.see("two"), "\x1b]"));
+    terminal.type("\x03"
+                  "exit\n");
+    CHECK(terminal.wait() == 0);
+}
+
+TEST_CASE("Ctrl-C ends output that nobody takes, and the next command prints", "[cli]") {
+    const Watchdog watchdog("the shell whose output is not taken");
+    const Share share(Server::embedded);
+    share.write("large", std::string(4 << 20, 'x'));
+    share.write("small", "all of it\n");
+    Terminal terminal(share, share.beside("home"));
+    terminal.wait_for_prompt();
+    terminal.type("cat large\n");
+    terminal.see("xxxx");
+    terminal.type("\x03");
+    terminal.wait_for_prompt();
+    terminal.type("cat small\n");
+    terminal.see("all of it");
+    terminal.wait_for_prompt();
+    terminal.type("exit\n");
+    CHECK(terminal.wait() == 0);
+}
+
+TEST_CASE("a shell that a signal ends leaves the terminal as it was", "[cli]") {
+    const Watchdog watchdog("the shell that is ended");
+    const Share share(Server::embedded);
+    Terminal terminal(share, share.beside("home"));
+    terminal.wait_for_prompt();
+    terminal.type("ls");
+    terminal.signal(SIGTERM);
+    CHECK(terminal.wait_and_see_modes() == (ICANON | ECHO | ISIG));
 }

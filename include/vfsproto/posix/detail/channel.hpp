@@ -16,6 +16,7 @@
 #include "vfsproto/posix/failure.hpp"
 #include "vfsproto/posix/mount_options.hpp"
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -61,6 +62,9 @@ public:
     [[nodiscard]] Result<Region> allocate(std::size_t bytes);
     // Memory of a device that would not stop is not used again while the channel lives.
     void release(const Region& region);
+    // Count the files, directories and buffers that callers have: all of them end before the channel. Any thread.
+    void lend() noexcept { lent_.fetch_add(1, std::memory_order_relaxed); }
+    void take_back() noexcept { lent_.fetch_sub(1, std::memory_order_release); }
     [[nodiscard]] const Region* find_registered(const std::byte* data, std::size_t len) const noexcept {
         return memory_.find(data, len);
     }
@@ -84,6 +88,13 @@ public:
     [[nodiscard]] client::Caller own_caller() const noexcept { return {0, 0, options_.init.pid}; }
     // Returns ok, or why nothing works any more.
     [[nodiscard]] Errc failure();
+    struct Glance {
+        std::uint64_t requests = 0; // that ended
+        Errc failure = Errc::ok;
+    };
+    // Tells both without waiting for longer than `patience`. Nothing while a thread keeps the lane's lock for longer, as one does
+    // whose trace waits for a reader. Any thread.
+    [[nodiscard]] std::optional<Glance> glance(std::chrono::nanoseconds patience);
 
 private:
     Channel(std::unique_ptr<backends::Attachment> attachment, const ChannelOptions& options);
@@ -155,6 +166,7 @@ private:
     bool stopping_ VFSPROTO_GUARDED_BY(shared_lane_.mutex()) = false; // a thread is in stop_device()
     SharedLane shared_lane_;
     DetachedPoller detached_{shared_lane_};
+    std::atomic<std::size_t> lent_{0};
     std::optional<SilenceWatch> silence_; // last: it looks at all of the above
 };
 
