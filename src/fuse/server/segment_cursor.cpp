@@ -20,6 +20,17 @@ void detail::copy_out(std::span<const HostSegment> segments, std::size_t& index,
     }
 }
 
+std::size_t ByteView::copy_to(std::span<std::byte> room, std::uint64_t offset) const noexcept {
+    if (offset >= size) return 0;
+    const std::uint64_t left = size - offset;
+    const std::size_t count = left < room.size() ? static_cast<std::size_t>(left) : room.size();
+    std::size_t index = 0;
+    while (index < segments.size() && offset >= segments[index].len) offset -= segments[index++].len;
+    auto at = static_cast<std::uint32_t>(offset);
+    detail::copy_out(segments, index, at, room.data(), count);
+    return count;
+}
+
 void SegmentCursor::read_far(std::byte* to, std::size_t size) noexcept {
     detail::copy_out(segments_, index_, offset_, to, size);
     remaining_ -= size;

@@ -49,6 +49,26 @@ TEST_CASE("a request may come one byte a descriptor", "[server]") {
     CHECK(f.fs.log.at(0) == "write some data");
 }
 
+TEST_CASE("data is copied out of its pieces by one call, from any place on", "[server]") {
+    std::string text = "some data in pieces";
+    for (std::size_t first = 0; first <= text.size(); ++first) {
+        auto* const bytes = reinterpret_cast<std::byte*>(text.data());
+        const HostSegment pieces[] = {{bytes, static_cast<std::uint32_t>(first)},
+                                      {bytes + first, 0},
+                                      {bytes + first, static_cast<std::uint32_t>(text.size() - first)}};
+        const server::ByteView view{pieces, text.size()};
+        for (std::size_t from = 0; from <= text.size() + 1; ++from) {
+            for (const std::size_t room : {std::size_t{0}, std::size_t{1}, std::size_t{5}, text.size() + 3}) {
+                std::string copy(room, '-');
+                const std::size_t count = view.copy_to(std::as_writable_bytes(std::span(copy)), from);
+                const std::string wanted = from <= text.size() ? text.substr(from, room) : "";
+                REQUIRE(copy == wanted + std::string(room - wanted.size(), '-'));
+                REQUIRE(count == wanted.size());
+            }
+        }
+    }
+}
+
 TEST_CASE("every cut of every request is refused or understood, and no byte beyond it is read", "[server][hostile]") {
     Fixture f;
     for (const wire::OpInfo& op : wire::kOpInfo) {

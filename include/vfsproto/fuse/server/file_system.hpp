@@ -6,7 +6,7 @@
 //       return reply.ok(attributes);
 //   }
 //
-// An overload that is absent answers ENOSYS; INIT and DESTROY never get here. A handler says its reply through `reply`
+// An overload that is absent answers ENOSYS, one that nearly fits its row does not compile (handler_form.hpp); INIT and DESTROY never get here. A handler says its reply through `reply`
 // before it returns, or parks the request: `kept = reply.park(room)` keeps what is needed to answer it later through
 // ServerLane::complete(). Rows whose reply is never owed (FORGET) need not say anything.
 //
@@ -15,6 +15,7 @@
 // empty or hold a '/', nodeids and handles may be any number.
 #pragma once
 
+#include "vfsproto/fuse/server/handler_form.hpp"
 #include "vfsproto/fuse/server/reply_writer.hpp"
 #include "vfsproto/fuse/server/request_view.hpp"
 #include "vfsproto/fuse/server/server_session.hpp"
@@ -23,19 +24,6 @@
 #include <cstdint>
 
 namespace vfsproto::server {
-
-// True if there is an overload for the row, of whatever form.
-template <class Fs, class Row>
-concept Handles = requires(Fs& fs, const Request<Row>& request, Reply<Row>& reply) { fs.handle(request, reply); };
-
-template <class Fs, class Row> constexpr bool well_formed_handler() noexcept {
-    if constexpr (Handles<Fs, Row>) {
-        return requires(Fs& fs, const Request<Row>& request, Reply<Row>& reply) {
-            { fs.handle(request, reply) } noexcept -> std::same_as<void>;
-        };
-    }
-    return true;
-}
 
 // Every file system has these three:
 //   options     returns what it offers at INIT

@@ -16,6 +16,9 @@ namespace vfsproto::server {
 struct ByteView {
     std::span<const HostSegment> segments{};
     std::uint64_t size = 0; // bytes
+
+    // Copies the bytes from `offset` on, as many as there are and fit. Returns how many. Any context.
+    std::size_t copy_to(std::span<std::byte> room, std::uint64_t offset = 0) const noexcept;
 };
 
 // Reads forward. The segments are the lane's own list (not memory of the driver): view() trims them in place, which

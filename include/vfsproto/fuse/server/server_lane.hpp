@@ -162,7 +162,7 @@ private:
     }
 
     template <class Row> void serve_row(RequestView& view, ReplyWriter& writer) noexcept {
-        static_assert(well_formed_handler<Fs, Row>(), "a handler is void handle(const Request&, Reply&) noexcept");
+        check_handler<Fs, Row>();
         Request<Row> request{view.header(), session_, identity_.id};
         if (const wire::Errno error = view.template decode<Row>(request); error != wire::Errno::none) {
             return refuse(wire::op_info(Row::opcode), error, writer);
