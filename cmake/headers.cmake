@@ -5,7 +5,8 @@ set(include_dir ${PROJECT_SOURCE_DIR}/include)
 file(GLOB_RECURSE hosted_headers CONFIGURE_DEPENDS ${include_dir}/vfsproto/*.hpp)
 file(GLOB_RECURSE core_headers CONFIGURE_DEPENDS ${include_dir}/vfsproto/abi/*.hpp ${include_dir}/vfsproto/base/*.hpp
   ${include_dir}/vfsproto/virtqueue/*.hpp ${include_dir}/vfsproto/transport/*.hpp ${include_dir}/vfsproto/fuse/*.hpp)
-list(APPEND core_headers ${include_dir}/vfsproto/config.hpp ${include_dir}/vfsproto/version.hpp)
+list(APPEND core_headers ${include_dir}/vfsproto/config.hpp ${include_dir}/vfsproto/version.hpp
+  ${include_dir}/vfsproto/client.hpp ${include_dir}/vfsproto/server.hpp)
 list(REMOVE_ITEM hosted_headers ${core_headers})
 
 function(vfsproto_verify_headers name headers)

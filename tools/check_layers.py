@@ -33,18 +33,24 @@ BELOW = set(MAY) - {"c_api"} | {"queue seams"}
 MAY["serving"] = BELOW | {"host ground"}
 MAY["backends"] = BELOW | {"serving"}  # a backend: itself, and what lies in backends/ and belongs to none
 MAY["posix"] = BELOW | {"serving", "backends"}
+# A header that gathers a face's headers, for programs; nothing of ours includes one.
+GATHERED = {"client.hpp": "gathered core", "server.hpp": "gathered core", "backends.hpp": "gathered", "posix.hpp": "gathered"}
+MAY["gathered core"] = set(BELOW)
+MAY["gathered"] = BELOW | {"serving", "backends", "posix"}
 MAY["cli"] = BELOW | {"serving", "backends", "posix"}
 
 # What a program includes of posix/, and how many headers of ours each shows. A number may fall, and rises only by a face that
-# is new: the goal is ten.
-FACES = {"mount": 14, "file": 12, "mount_options": 8, "credentials": 1, "channel_stats": 0, "io_queue": 86, "read_pool": 87,
-         "async_mount": 92, "open_device": 16, "failure": 4}
+# is new, or a rule of use that is checked (rule.hpp): the goal is ten.
+FACES = {"mount": 15, "file": 13, "mount_options": 8, "credentials": 1, "channel_stats": 0, "io_queue": 87, "read_pool": 88,
+         "async_mount": 93, "open_device": 17, "failure": 6}
 
 
 def layer(path):
     """The layer of a file below include/vfsproto or src, by its path below there."""
     if path in ("config.hpp", "version.hpp"):
         return "config"
+    if path in GATHERED:
+        return GATHERED[path]
     if path == "vfsproto.h":
         return "c_api"
     parts = path.split("/")
@@ -79,7 +85,7 @@ def check_product_file(findings, path):
     if own not in MAY:
         findings.add(path, 1, f"no such room in docs/architecture.md: {own}")
         return
-    below = own in BELOW or own == "c_api"
+    below = own in BELOW or own in ("c_api", "gathered core")
     for match in INCLUDE.finditer(text):
         line, name = tree.line_of(text, match.start()), match.group(2)
         if match.group(1) == "<":

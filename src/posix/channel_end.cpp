@@ -3,12 +3,14 @@
 #include "channel_waits.hpp"
 
 #include "vfsproto/backends/file_descriptor.hpp"
+#include "vfsproto/posix/detail/rule.hpp"
 
 namespace vfsproto::posix {
 
 using client::SessionState;
 
 Channel::~Channel() {
+    VFSPROTO_RULE(lent_.load(std::memory_order_acquire) == 0, "a File, a Directory or a Buffer outlived its Mount");
     silence_.reset();
     finish_probe();
     if (queues_ != nullptr && connection_.session().state() == SessionState::ready) close_session();

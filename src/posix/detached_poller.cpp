@@ -2,13 +2,14 @@
 #include "vfsproto/posix/detail/detached_poller.hpp"
 
 #include "vfsproto/backends/signal_free_thread.hpp"
+#include "vfsproto/posix/detail/rule.hpp"
 
 #include <system_error>
 
 namespace vfsproto::posix {
 
 DetachedPoller::~DetachedPoller() {
-    VFSPROTO_ASSERT(count_ == 0); // a call that outlived its mount
+    VFSPROTO_RULE(count_ == 0, "a call outlived its Mount");
     if (!thread_.joinable()) return;
     {
         const SharedLane::Lock lock(lane_);

@@ -20,6 +20,7 @@ protected:
     FileSteps(const NameContext& context, std::uint64_t nodeid, const More&... more)
         : NameSteps(context), nodeid_(nodeid), more_(more...) {
         want_request(request_);
+        if (nodeid == 0) finish(wire::Errno::ebadf); // no server gives it: the file is not open
     }
     ~FileSteps() = default;
 
@@ -113,7 +114,9 @@ public:
                                           .fh_out = to.file.fh(),
                                           .off_out = to.offset,
                                           .len = length,
-                                          .flags = 0}) {}
+                                          .flags = 0}) {
+        if (to.file.nodeid() == 0) finish(wire::Errno::ebadf);
+    }
     [[nodiscard]] Expected<std::uint64_t> result() { return request_.copied(); }
 };
 

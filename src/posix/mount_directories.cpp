@@ -52,6 +52,7 @@ Expected<std::vector<DirectoryEntry>> Mount::list(std::string_view path, client:
 }
 
 Failure Mount::sync_directory(const Directory& directory) {
+    if (directory.nodeid() == 0) return wire::Errno::ebadf;
     client::SyncDirectory sync;
     sync.call.args = {directory.fh(), 0, 0};
     channel_->run(sync, credentials_->caller, directory.nodeid());
@@ -65,6 +66,7 @@ void append_names(std::vector<DirectoryEntry>& some, std::vector<DirectoryEntry>
 }
 
 Expected<std::vector<DirectoryEntry>> Directory::read() {
+    if (handle_ == nullptr) return wire::Errno::ebadf;
     client::ReadDirectory read;
     const client::ReadDirectory::Place from{handle_->nodeid, handle_->fh, cookie_};
     handle_->channel.run(read, caller_, from, room(), format_);

@@ -33,7 +33,13 @@ template <class Op> void send_release(OpenHandle& handle) {
 
 } // namespace
 
+OpenHandle::OpenHandle(Channel& on, NodeRef of, Kind what) noexcept
+    : nodeid(of ? of.nodeid() : 0), kind(what), channel(on), node(std::move(of)) {
+    channel.lend();
+}
+
 OpenHandle::~OpenHandle() {
+    channel.take_back();
     if (!owes_release) return;
     if (kind == Kind::directory) {
         send_release<client::ReleaseDirectory>(*this);

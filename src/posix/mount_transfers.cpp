@@ -25,6 +25,8 @@ template <wire::Opcode Op>
 [[gnu::always_inline]] inline Expected<std::uint64_t> transfer(Channel& channel, const client::Caller& caller,
                                                                const File& file, std::span<const std::byte> bytes,
                                                                std::uint64_t offset) {
+    if (!file) [[unlikely]]
+        return wire::Errno::ebadf;
     const Region* registered = channel.find_registered(bytes.data(), bytes.size());
     client::TransferSpan span = posix::span_of(file, bytes, offset, registered);
     if constexpr (Op == wire::Opcode::write) {
@@ -59,6 +61,27 @@ client::TransferSpan Mount::span_of(const File& file, std::span<const std::byte>
     if (taken && *taken == 0 && !from.empty()) [[unlikely]]
         return wire::Errno::eio;
     return taken;
+}
+
+Expected<std::uint64_t> Mount::read_all(const File& file, std::span<std::byte> into, std::uint64_t offset) {
+    std::uint64_t done = 0;
+    while (done < into.size()) {
+        const Expected<std::uint64_t> taken = read(file, into.subspan(done), offset + done);
+        if (!taken) return taken.failure();
+        if (*taken == 0) break;
+        done += *taken;
+    }
+    return done;
+}
+
+Failure Mount::write_all(const File& file, std::span<const std::byte> from, std::uint64_t offset) {
+    std::uint64_t done = 0;
+    while (done < from.size()) {
+        const Expected<std::uint64_t> taken = write(file, from.subspan(done), offset + done);
+        if (!taken) return taken.failure();
+        done += *taken;
+    }
+    return {};
 }
 
 } // namespace vfsproto::posix

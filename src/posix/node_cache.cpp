@@ -2,6 +2,7 @@
 #include "vfsproto/posix/detail/node_cache.hpp"
 
 #include "vfsproto/config.hpp"
+#include "vfsproto/posix/detail/rule.hpp"
 
 #include <thread>
 
@@ -50,7 +51,7 @@ NodeCache::~NodeCache() {
     channel_.detached().end_late_call();
     for (client::Node* node : evicted_) Channel::delete_node(node); // DESTROY gives them back
     while (client::Node* node = table_.evict(0)) Channel::delete_node(node);
-    VFSPROTO_ASSERT(table_.size() == 0); // a File, Directory or call that outlived its mount
+    VFSPROTO_RULE(table_.size() == 0, "a File, a Directory or a call outlived its Mount");
     if (spare_ != nullptr) Channel::delete_node(spare_);
 }
 

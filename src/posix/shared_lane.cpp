@@ -5,6 +5,7 @@
 
 #include "vfsproto/base/fence.hpp"
 #include "vfsproto/fuse/client/lane_body.hpp"
+#include "vfsproto/posix/detail/rule.hpp"
 #include "vfsproto/posix/io_queue.hpp"
 
 #include <sched.h>
@@ -27,9 +28,7 @@ bool SharedLane::attach(const client::Client& client, Lane& lane, int interrupt_
     return interrupt_.attach(interrupt_fd);
 }
 
-SharedLane::~SharedLane() {
-    VFSPROTO_ASSERT(first_ == nullptr); // a call that outlived its mount
-}
+SharedLane::~SharedLane() { VFSPROTO_RULE(first_ == nullptr, "a call outlived its Mount"); }
 
 // From here to serve_as_poller() is what every READ goes through. It is inlined into the two functions a thread enters,
 // so that the way out and back of a lone request is little more than the ring's own work.

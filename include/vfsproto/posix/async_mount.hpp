@@ -14,6 +14,7 @@
 #include "vfsproto/posix/detail/channel.hpp"
 #include "vfsproto/posix/detail/detached_call.hpp"
 #include "vfsproto/posix/detail/path_steps.hpp"
+#include "vfsproto/posix/detail/rule.hpp"
 #include "vfsproto/posix/mount.hpp"
 
 #include <cstdint>
@@ -56,7 +57,7 @@ public:
     // Every handler must have been called. Waits for threads that are still on their way out of the post of one of them:
     // after this the executor's context may be taken apart.
     ~AsyncMount() {
-        VFSPROTO_ASSERT(counts_.outstanding.load(std::memory_order_acquire) == 0);
+        VFSPROTO_RULE(outstanding() == 0, "an AsyncMount ended while a call of it was under way");
         while (counts_.posting.load(std::memory_order_acquire) != 0) std::this_thread::yield();
     }
     AsyncMount(const AsyncMount&) = delete;

@@ -5,9 +5,11 @@
 
 #include "vfsproto/base/errc.hpp"
 #include "vfsproto/fuse/wire/linux_abi.hpp"
+#include "vfsproto/posix/detail/rule.hpp"
 
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 namespace vfsproto::posix {
@@ -46,17 +48,30 @@ public:
     Expected(Errc why) : failure_(why) {}           // NOLINT
     Expected(wire::Errno why) : failure_(why) {}    // NOLINT
 
-    // True if there is a value: then, and only then, it may be looked at.
+    // True if there is a value: then, and only then, it may be looked at. A checked build says so and aborts otherwise.
     [[nodiscard]] explicit operator bool() const noexcept { return value_.has_value(); }
     // Returns why there is no value; a Failure that did not happen if there is one.
     [[nodiscard]] const Failure& failure() const noexcept { return failure_; }
-    [[nodiscard]] T& operator*() & noexcept { return *value_; }
-    [[nodiscard]] const T& operator*() const& noexcept { return *value_; }
-    [[nodiscard]] T&& operator*() && noexcept { return std::move(*value_); }
-    [[nodiscard]] T* operator->() noexcept { return &*value_; }
-    [[nodiscard]] const T* operator->() const noexcept { return &*value_; }
+    [[nodiscard]] T& operator*() & noexcept { return checked(); }
+    [[nodiscard]] const T& operator*() const& noexcept { return checked(); }
+    // Returns the value itself, so that a loop keeps it:  for (auto& entry : *mount.list("/")) …
+    [[nodiscard]] T operator*() && noexcept(std::is_nothrow_move_constructible_v<T>) { return std::move(checked()); }
+    [[nodiscard]] T* operator->() noexcept { return &checked(); }
+    [[nodiscard]] const T* operator->() const noexcept { return &checked(); }
 
 private:
+    [[nodiscard]] T& checked() noexcept {
+        check();
+        return *value_;
+    }
+    [[nodiscard]] const T& checked() const noexcept {
+        check();
+        return *value_;
+    }
+    void check() const noexcept {
+        VFSPROTO_RULE(value_.has_value(), "an Expected that failed has no value; look at it in a condition first");
+    }
+
     std::optional<T> value_{};
     Failure failure_{};
 };

@@ -36,8 +36,7 @@ class OpenHandle {
 public:
     enum class Kind : std::uint8_t { file, directory };
 
-    OpenHandle(Channel& on, NodeRef of, Kind what) noexcept
-        : nodeid(of ? of.nodeid() : 0), kind(what), channel(on), node(std::move(of)) {}
+    OpenHandle(Channel& on, NodeRef of, Kind what) noexcept;
     ~OpenHandle();
     OpenHandle(const OpenHandle&) = delete;
     OpenHandle& operator=(const OpenHandle&) = delete;
@@ -53,16 +52,19 @@ public:
 };
 
 // An open file. Its calls stand in Mount; any number of threads may use it at once. Mount::close() reports what FLUSH
-// says; a file that is merely destroyed is released without. Must not outlive its mount.
+// says; a file that is merely destroyed is released without. Must not outlive its mount. A File that is not open (made without
+// arguments, moved from) has the nodeid 0, which no server gives: calls answer EBADF.
 class File {
 public:
     File() = default;
 
     [[nodiscard]] explicit operator bool() const noexcept { return handle_ != nullptr; }
-    [[nodiscard]] std::uint64_t nodeid() const noexcept { return handle_->nodeid; }
-    [[nodiscard]] std::uint64_t fh() const noexcept { return handle_->fh; }
-    [[nodiscard]] std::uint32_t flags() const noexcept { return handle_->flags; } // Linux O_… it was opened with
-    [[nodiscard]] std::uint32_t open_flags() const noexcept { return handle_->open_flags; } // FOPEN_… of the server
+    [[nodiscard]] std::uint64_t nodeid() const noexcept { return handle_ ? handle_->nodeid : 0; }
+    [[nodiscard]] std::uint64_t fh() const noexcept { return handle_ ? handle_->fh : 0; }
+    // Returns the Linux O_… it was opened with.
+    [[nodiscard]] std::uint32_t flags() const noexcept { return handle_ ? handle_->flags : 0; }
+    // Returns the FOPEN_… of the server.
+    [[nodiscard]] std::uint32_t open_flags() const noexcept { return handle_ ? handle_->open_flags : 0; }
 
 private:
     friend class Mount;
@@ -86,12 +88,12 @@ void append_names(std::vector<DirectoryEntry>& some, std::vector<DirectoryEntry>
 // An open directory, read front to back. One thread at a time. Must not outlive its mount.
 class Directory {
 public:
-    // The next entries in the server's order, "." and ".." included; none = the end.
+    // The next entries in the server's order, "." and ".." included; none = the end. EBADF once it was moved from.
     [[nodiscard]] Expected<std::vector<DirectoryEntry>> read();
     // Starts the listing again.
     void rewind() noexcept { cookie_ = 0; }
-    [[nodiscard]] std::uint64_t nodeid() const noexcept { return handle_->nodeid; }
-    [[nodiscard]] std::uint64_t fh() const noexcept { return handle_->fh; }
+    [[nodiscard]] std::uint64_t nodeid() const noexcept { return handle_ ? handle_->nodeid : 0; }
+    [[nodiscard]] std::uint64_t fh() const noexcept { return handle_ ? handle_->fh : 0; }
 
 private:
     friend class Mount;

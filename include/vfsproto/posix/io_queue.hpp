@@ -8,6 +8,7 @@
 
 #include "vfsproto/fuse/client/operations/data.hpp"
 #include "vfsproto/posix/detail/channel.hpp"
+#include "vfsproto/posix/detail/rule.hpp"
 #include "vfsproto/posix/file.hpp"
 
 #include <cstddef>
@@ -76,7 +77,7 @@ public:
         : channel_(channel),
           caller_(caller),
           kills_privileges_(channel.shared_lane().client().kills_privileges(caller)) {}
-    ~IoQueue() { VFSPROTO_ASSERT(in_flight() == 0); }
+    ~IoQueue() { VFSPROTO_RULE(in_flight() == 0, "an IoQueue ended before next() had returned all its operations"); }
     IoQueue(const IoQueue&) = delete;
     IoQueue& operator=(const IoQueue&) = delete;
 
@@ -95,7 +96,7 @@ public:
         }
     }
     // Starts a READ of at most what one request may carry (Channel::piece_limit). The data is not copied when the span
-    // lies in a Buffer of the mount. Errors: too_large; then nothing was started.
+    // lies in a Buffer of the mount. Errors: too_large, or wrong_state for a file that is not open; then nothing was started.
     [[gnu::always_inline, nodiscard]] Errc read(QueuedRead& slot, const File& file, std::span<std::byte> into,
                                                 std::uint64_t offset) {
         return transfer(slot, staged_reads_, file, into, offset);
@@ -145,6 +146,8 @@ private:
     template <wire::Opcode Op>
     [[gnu::always_inline, nodiscard]] Errc transfer(QueuedTransfer<Op>& slot, StagedList<Op>& staged, const File& file,
                                                     std::span<std::byte> bytes, std::uint64_t offset) {
+        if (!file) [[unlikely]]
+            return Errc::wrong_state;
         // The last answer holds if the bytes are the same as last time and no memory was given back since.
         const std::uint64_t version = channel_.registered_memory().version();
         client::TransferSpan& span = slot.span_;

@@ -49,6 +49,7 @@ class OpenSteps;
 
 class Mount {
 public:
+    // Errors: bad_argument without an attachment; what the device or the server says.
     [[nodiscard]] static Expected<std::unique_ptr<Mount>> open(std::unique_ptr<backends::Attachment> attachment);
     [[nodiscard]] static Expected<std::unique_ptr<Mount>> open(std::unique_ptr<backends::Attachment> attachment,
                                                                const MountOptions& options);
@@ -118,6 +119,10 @@ public:
     [[nodiscard]] Expected<std::uint64_t> read(const File& file, std::span<std::byte> into, std::uint64_t offset);
     [[nodiscard]] Expected<std::uint64_t> write(const File& file, std::span<const std::byte> from,
                                                 std::uint64_t offset);
+    // These go on after a short count, until all was moved or something failed; the rest is as in read() and write(). read_all()
+    // returns less than asked for only at the end of the file. After a failure nobody knows how much was moved.
+    [[nodiscard]] Expected<std::uint64_t> read_all(const File& file, std::span<std::byte> into, std::uint64_t offset);
+    [[nodiscard]] Failure write_all(const File& file, std::span<const std::byte> from, std::uint64_t offset);
     [[nodiscard]] Expected<Attributes> stat(const File& file);
     [[nodiscard]] Expected<Attributes> set_attributes(const File& file, const wire::SetattrIn& what);
     [[nodiscard]] Failure truncate(const File& file, std::uint64_t size);

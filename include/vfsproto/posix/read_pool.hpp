@@ -7,6 +7,7 @@
 //   while (Operation* done = queue.next()) { use slot.data(); pool.give_back(slot); }
 #pragma once
 
+#include "vfsproto/posix/detail/rule.hpp"
 #include "vfsproto/posix/io_queue.hpp"
 
 #include <algorithm>
@@ -41,19 +42,21 @@ public:
     // Makes as many blocks as `memory` has room for, at least one. It should lie in a Buffer of the mount: other memory
     // is copied.
     ReadPool(IoQueue& queue, std::span<std::byte> memory, std::size_t block_size) : queue_(queue) {
-        VFSPROTO_ASSERT(block_size != 0 && block_size <= memory.size());
+        VFSPROTO_RULE(block_size != 0 && block_size <= memory.size(), "a ReadPool needs memory for one block at least");
         most_ = std::min<std::size_t>(block_size, queue.most_read(memory.first(block_size)));
         free_.reserve(memory.size() / block_size);
         for (; memory.size() >= block_size; memory = memory.subspan(block_size)) free_.push_back(memory.data());
     }
-    ~ReadPool() { VFSPROTO_ASSERT(first_waiting_ == nullptr); }
+    ~ReadPool() { VFSPROTO_RULE(first_waiting_ == nullptr, "a ReadPool ended while a read waited for a block"); }
     ReadPool(const ReadPool&) = delete;
     ReadPool& operator=(const ReadPool&) = delete;
 
     // Starts it, or lets it wait for a block behind those that wait. The file and the slot stay in place until it is done
-    // and given back. Errors: too_large (for a block, or for one request); then nothing was started.
+    // and given back. Errors: too_large (for a block, or for one request), wrong_state for a file that is not open; then
+    // nothing was started.
     [[nodiscard]] Errc read(PooledRead& slot, const File& file, std::uint32_t length, std::uint64_t offset) {
         if (length > most_) return Errc::too_large;
+        if (!file) return Errc::wrong_state;
         slot.file_ = &file;
         slot.length_ = length;
         slot.offset_ = offset;

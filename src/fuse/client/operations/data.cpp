@@ -28,6 +28,7 @@ void LongTransfer<Op>::start(Client& client, const Caller& caller, const Transfe
     const bool in_order = Op == Opcode::read ? !client.has(wire::InitFlag::async_read)
                                              : (span.open_flags & wire::linux_abi::kOAppend) != 0;
     window_ = in_order ? 1 : kPieces;
+    if (span.nodeid == 0) return finish(Errc::ok, Errno::ebadf); // no server gives it: the file is not open
     const Errno error = check_file_span(wire::RowOf<Op>::traits.span, span.offset, span.len);
     if (error != Errno::none) return finish(Errc::ok, error);
     if (span.len == 0) return finish(Errc::ok, Errno::none);
