@@ -12,6 +12,9 @@ install(EXPORT vfsprotoCoreTargets NAMESPACE vfsproto:: DESTINATION ${package_di
 set(headers_pattern FILES_MATCHING PATTERN "*.hpp" PATTERN "*.h")
 if(TARGET vfsproto)
   install(TARGETS vfsproto EXPORT vfsprotoTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+  if(TARGET vfsproto_shared)
+    install(TARGETS vfsproto_shared EXPORT vfsprotoTargets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+  endif()
   install(EXPORT vfsprotoTargets NAMESPACE vfsproto:: DESTINATION ${package_dir})
   install(DIRECTORY include/vfsproto DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} ${headers_pattern})
   configure_file(cmake/vfsproto.pc.in vfsproto.pc @ONLY)
@@ -30,4 +33,4 @@ configure_package_config_file(cmake/vfsprotoConfig.cmake.in vfsprotoConfig.cmake
 write_basic_package_version_file(vfsprotoConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/vfsprotoConfig.cmake ${CMAKE_CURRENT_BINARY_DIR}/vfsprotoConfigVersion.cmake
         DESTINATION ${package_dir})
-install(FILES LICENSE README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES LICENSE README.md DESTINATION ${CMAKE_INSTALL_DATAROOTDIR}/doc/vfsproto)

@@ -19,6 +19,7 @@ if grep -rIl -- "$root" "$prefix" >&2; then
     exit 1
 fi
 cp ./*.cpp CMakeLists.txt "$scratch"
+prefix_libraries=$(dirname "$(find "$prefix" -name libvfsproto.so)")
 
 for compiler in g++ clang++-14; do
     for core_only in OFF ON; do
@@ -27,7 +28,10 @@ for compiler in g++ clang++-14; do
             -DOUTSIDE_CORE_ONLY=$core_only
         quietly cmake --build "$build"
         quietly "$build/core"
-        [[ $core_only == ON ]] || quietly "$build/hosted"
+        [[ $core_only == ON ]] && continue
+        quietly "$build/hosted"
+        quietly "$build/shared"
+        quietly grep -q 'NEEDED.*libvfsproto\.so\.' <(readelf -d "$build/shared")
     done
     PKG_CONFIG_PATH=$(dirname "$(find "$prefix" -name vfsproto.pc)")
     PKG_CONFIG_LIBDIR=$PKG_CONFIG_PATH:$(pkg-config --variable pc_path pkg-config)
@@ -37,9 +41,15 @@ for compiler in g++ clang++-14; do
         # shellcheck disable=SC2046 # the flags are several words
         quietly $compiler -std=c++20 "$scratch/${package#*:}.cpp" -o "$program" \
             $(pkg-config --cflags --libs "${package%:*}")
-        quietly "$program"
+        LD_LIBRARY_PATH=$prefix_libraries quietly "$program"
     done
 done
+# The shared library shows nothing but ours.
+strangers=$(nm -D --defined-only --demangle "$(find "$prefix" -name libvfsproto.so)" | cut -d' ' -f3- | grep -v 'vfsproto::' || true)
+if [[ -n $strangers ]]; then
+    echo "install test: the shared library shows $strangers" >&2
+    exit 1
+fi
 quietly "$prefix/bin/vfsproto" --help
 quietly cmake -S inside -B "$scratch/inside" -G Ninja -DVFSPROTO_ROOT="$root"
 quietly cmake --build "$scratch/inside" --target core
