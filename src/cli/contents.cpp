@@ -111,12 +111,13 @@ public:
     CopyResult to_the_end(std::uint64_t at, std::uint64_t expected) { return range(at, kNoEnd, expected); }
 
     // Copies only what SEEK_DATA names, as long as reads agree with it.
-    CopyResult with_holes(std::uint64_t size) {
-        for (std::uint64_t at = 0; at < size; at = at_) {
+    CopyResult with_holes(std::uint64_t begin, std::uint64_t size) {
+        at_ = begin;
+        for (std::uint64_t at = begin; at < size; at = at_) {
             const auto data = next_data(at, size);
             if (!data) {
-                const bool cannot = at == 0 && cannot_seek(data.failure().error);
-                return cannot ? to_the_end(0, size) : CopyResult{Side::from, data.failure()};
+                const bool cannot = at == begin && cannot_seek(data.failure().error);
+                return cannot ? to_the_end(begin, size) : CopyResult{Side::from, data.failure()};
             }
             // The first hole and the one at the end are looked at; a server that is right there is believed elsewhere.
             const bool doubted = *data > at && (!checked_ || *data == size);
@@ -186,7 +187,7 @@ CopyResult copy_contents(Contents& from, Contents& to, const ContentsSize& size,
                          const std::function<bool(std::uint64_t)>& moved) {
     Copy copy(from, to, buffer, moved);
     const bool skips_holes = size.has_holes() && to.kind() == Kind::regular;
-    return skips_holes ? copy.with_holes(size.bytes) : copy.to_the_end(0, size.bytes);
+    return skips_holes ? copy.with_holes(size.begin, size.bytes) : copy.to_the_end(size.begin, size.bytes);
 }
 
 } // namespace vfsproto::cli

@@ -69,6 +69,7 @@ private:
 struct ContentsSize {
     std::uint64_t bytes = 0;
     std::uint64_t blocks = 0; // of 512 bytes
+    std::uint64_t begin = 0;  // in bytes; the target holds everything before it
     [[nodiscard]] bool has_holes() const noexcept { return blocks < bytes / 512; }
 };
 
@@ -78,7 +79,7 @@ struct CopyResult {
     posix::Failure failure{};
 };
 
-// Copies the source from its first byte until a read says that it ends, to a file that is empty. `size` decides how much
+// Copies the source from `size.begin` until a read says that it ends, to a file that ends there. `size` decides how much
 // to ask for and whether to look for holes; it never cuts or pads the copy. Holes are left out only where the target
 // keeps them. Calls `moved(bytes)` after each piece; false stops the copy with EINTR.
 [[nodiscard]] CopyResult copy_contents(Contents& from, Contents& to, const ContentsSize& size,

@@ -3,11 +3,11 @@
 #include "copy.hpp"
 
 #include "commands.hpp"
-#include "contents_comparison.hpp"
 #include "interrupt.hpp"
 #include "json.hpp"
 #include "paths.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace vfsproto::cli {
@@ -66,13 +66,13 @@ void CopyRun::copied(std::atomic<std::uint64_t>& count, const Copied& what) {
     program.put_lines(line.dump() + '\n');
 }
 
-bool CopyRun::copy(Side from, Side to, const posix::Attributes& attributes, std::span<std::byte> buffer) {
-    progress.expect(attributes.blocks * 512 < attributes.size ? attributes.blocks * 512 : attributes.size);
-    const auto result = copy_contents(from.contents, to.contents, {attributes.size, attributes.blocks}, buffer,
-                                      [this](std::uint64_t n) {
-                                          progress.moved(n);
-                                          return !program.stopping();
-                                      });
+bool CopyRun::copy(Side from, Side to, const ContentsSize& size, std::span<std::byte> buffer) {
+    const std::uint64_t data = size.has_holes() ? size.blocks * 512 : size.bytes;
+    progress.expect(data - std::min(data, size.begin));
+    const auto result = copy_contents(from.contents, to.contents, size, buffer, [this](std::uint64_t n) {
+        progress.moved(n);
+        return !program.stopping();
+    });
     if (result.side != CopyResult::Side::none) {
         fail(result, from.path, to.path);
         return false;
@@ -83,12 +83,17 @@ bool CopyRun::copy(Side from, Side to, const posix::Attributes& attributes, std:
     return !stopped;
 }
 
-std::optional<bool> CopyRun::are_equal(Side from, Side to, std::span<std::byte> buffer) {
+std::optional<ComparedContents> CopyRun::compare(Side from, Side to, std::span<std::byte> buffer) {
     const ComparedContents compared =
         compare_contents(from.contents, to.contents, buffer, [this](std::uint64_t) { return !program.stopping(); });
-    if (compared.failed.side == CopyResult::Side::none) return compared.are_equal();
+    if (compared.failed.side == CopyResult::Side::none) return compared;
     fail(compared.failed, from.path, to.path);
     return std::nullopt;
+}
+
+std::optional<bool> CopyRun::are_equal(Side from, Side to, std::span<std::byte> buffer) {
+    const auto compared = compare(from, to, buffer);
+    return compared ? std::optional(compared->are_equal()) : std::nullopt;
 }
 
 FileCopy CopyRun::committed(const std::string& from, const std::string& to, const posix::Failure& failure) {
@@ -251,6 +256,12 @@ void describe(Arguments& sub, CopyOptions& options) {
     sub.add_option("--exclude", options.exclude, kExcludeHelp).shown_as("PATTERN");
 }
 
+void describe_resume(Arguments& sub, CopyOptions& options) {
+    sub.add_flag("--resume", options.resume,
+                 "what arrived of a file stays when its copy is cut, beside the target, and the next copy with\n"
+                 "this option goes on with it");
+}
+
 } // namespace
 
 void add_copying(Commands& commands) {
@@ -262,6 +273,7 @@ void add_copying(Commands& commands) {
                 .required()
                 .written_as("REMOTE... LOCAL");
             describe(sub, options);
+            describe_resume(sub, options);
         },
         run_get);
     commands.add<CopyOptions>(
@@ -272,6 +284,7 @@ void add_copying(Commands& commands) {
                 .required()
                 .written_as("LOCAL... REMOTE");
             describe(sub, options);
+            describe_resume(sub, options);
         },
         run_put);
     commands.add<CopyOptions>(

@@ -4,12 +4,14 @@
 
 #include "comparison.hpp"
 #include "contents.hpp"
+#include "contents_comparison.hpp"
 #include "exclusions.hpp"
 #include "hard_links.hpp"
 #include "local_tree.hpp"
 #include "operands.hpp"
 #include "program.hpp"
 #include "progress.hpp"
+#include "stale_halves.hpp"
 #include "target_options.hpp"
 #include "workers.hpp"
 
@@ -32,6 +34,7 @@ struct CopyOptions {
     bool force = false;
     bool dry_run = false;
     bool checksum = false;
+    bool resume = false;
     std::vector<std::string> exclude;
 };
 
@@ -148,6 +151,8 @@ public:
     }
     // True if what has the name of a copy has to be looked at before something is made.
     [[nodiscard]] bool looks_at_target() const noexcept { return options.dry_run || comparison.looks_at_target(); }
+    // Compares the bytes of both files; nothing where that fails, which is said.
+    std::optional<ComparedContents> compare(Side from, Side to, std::span<std::byte> buffer);
     // True if both files hold the same bytes; nothing where that cannot be found out, which is said.
     std::optional<bool> are_equal(Side from, Side to, std::span<std::byte> buffer);
     // Takes what open() or commit() of a target returned: a name that was taken meanwhile is no failure where nothing is to be
@@ -164,8 +169,8 @@ public:
     [[nodiscard]] bool leaves_out(const std::string& top, const std::string& path, std::uint32_t mode);
     [[nodiscard]] TargetOptions target_options(Existing existing) const noexcept { return {existing, clobber}; }
 
-    // Copies everything; true when it did.
-    bool copy(Side from, Side to, const posix::Attributes& attributes, std::span<std::byte> buffer);
+    // Copies everything from `size.begin` on; true when it did.
+    bool copy(Side from, Side to, const ContentsSize& size, std::span<std::byte> buffer);
 
     // True if the attributes were set, or cannot be kept where the copy is, which is said once for each reason. With
     // --preserve the program leaves with 1 then, though the bytes are copied.
@@ -219,6 +224,7 @@ public:
     Exclusions exclusions;
     CopyTally tally;
     HardLinks links;
+    StaleHalves stale_halves;
     Progress progress;
     std::mutex warned_mutex;
     std::set<wire::Errno> warned;

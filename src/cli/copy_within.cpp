@@ -70,7 +70,8 @@ bool copy_bytes(CopyRun& run, const posix::File& from, const RemoteTarget& targe
     }
     RemoteContents source(run.mount, from, Kind::regular);
     RemoteContents copy(run.mount, target.file(), target.is_regular() ? Kind::regular : Kind::other);
-    return run.copy({source, pair.from}, {copy, pair.to}, pair.attributes, buffer);
+    const ContentsSize size{pair.attributes.size, pair.attributes.blocks};
+    return run.copy({source, pair.from}, {copy, pair.to}, size, buffer);
 }
 
 // Gives the copy its attributes; false when that failed, which is said.

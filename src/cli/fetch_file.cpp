@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "fetch_file.hpp"
 
+#include "half_name.hpp"
 #include "same_place.hpp"
 
 #include "vfsproto/backends/passthrough.hpp"
@@ -61,15 +62,37 @@ private:
         return run_.are_equal({from, file_.remote}, {to, file_.local}, buffer_);
     }
 
+    // Returns how much of the source a half holds already. Where it holds anything else it is made anew, and that is 0. Nothing
+    // where one of them cannot be read, which is said.
+    std::optional<std::uint64_t> half_size() {
+        if (!target_.is_half()) return 0;
+        const auto held = attributes_of(target_.fd());
+        if (held && held->size == 0) return 0;
+        RemoteContents from(run_.mount, source_, Kind::regular);
+        LocalContents to(target_.fd());
+        const auto compared = run_.compare({from, file_.remote}, {to, file_.local}, buffer_);
+        if (!compared) return std::nullopt;
+        if (compared->second_is_beginning()) return compared->equal_bytes;
+        return run_.note(file_.local, target_.restart()) ? std::optional<std::uint64_t>(0) : std::nullopt;
+    }
+
     FileCopy copy() {
         if (!has_source()) return FileCopy::failed;
+        const bool resumes = run_.options.resume && target_.is_regular();
+        if (resumes) target_.resume_by(half_name(target_.name(), file_.attributes));
         if (const posix::Failure opened = target_.open()) return run_.committed(file_.remote, file_.local, opened);
+        const auto held = half_size();
+        if (!held) return FileCopy::failed;
         RemoteContents from(run_.mount, source_, Kind::regular);
         LocalContents to(target_.fd(),
                          target_.is_in_order() ? LocalContents::Access::in_order : LocalContents::Access::at_offsets);
-        if (!run_.copy({from, file_.remote}, {to, file_.local}, file_.attributes, buffer_)) return FileCopy::failed;
+        const ContentsSize size{file_.attributes.size, file_.attributes.blocks, *held};
+        if (!run_.copy({from, file_.remote}, {to, file_.local}, size, buffer_)) return FileCopy::failed;
         if (target_.is_regular() && !finish()) return FileCopy::failed;
-        return run_.committed(file_.remote, file_.local, target_.commit());
+        const FileCopy copied = run_.committed(file_.remote, file_.local, target_.commit());
+        const bool has_stale = resumes && copied == FileCopy::copied;
+        if (has_stale) run_.stale_halves.remove_beside(target_.directory(), target_.name());
+        return copied;
     }
 
     // Gives the copy its attributes; false when that failed, which is said.

@@ -2,6 +2,7 @@
 #include "local_target.hpp"
 
 #include "interrupt.hpp"
+#include "local_half.hpp"
 #include "paths.hpp"
 #include "program.hpp"
 #include "temporaries.hpp"
@@ -36,11 +37,13 @@ LocalTarget::LocalTarget(LocalTarget&& other) noexcept
       options_(other.options_),
       there_(other.there_),
       is_new_(other.is_new_),
+      half_name_(std::move(other.half_name_)),
       temporary_(std::exchange(other.temporary_, {})),
       fd_(std::move(other.fd_)) {}
 
 LocalTarget::~LocalTarget() {
-    if (!temporary_.empty()) remove_temporary(directory_, temporary_);
+    if (temporary_.empty() || (is_half() && !is_empty())) return;
+    remove_temporary(directory_, temporary_);
 }
 
 Expected<LocalTarget> LocalTarget::at(int directory, const std::string& name, const TargetOptions& options) {
@@ -127,17 +130,42 @@ Failure LocalTarget::open_file() {
 }
 
 Failure LocalTarget::make_temporary(Owner owner) {
-    std::string temporary = temporary_name();
-    fd_ = FileDescriptor(make_temporary_file(directory_, temporary));
-    if (!fd_) {
-        const Failure failure = local_failure(errno);
+    if (const Failure failure = open_temporary()) {
         return replaced() && directory_refuses(failure) ? open_in_place() : failure;
     }
-    temporary_ = std::move(temporary);
     if (owner == Owner::any || keeps_owner()) return {};
     remove_temporary(directory_, temporary_);
     temporary_.clear();
     return open_in_place();
+}
+
+Failure LocalTarget::open_temporary() {
+    if (!half_name_.empty()) {
+        const auto before = replaced();
+        auto half = open_half(directory_, half_name_, before ? std::optional(before->st_uid) : std::nullopt);
+        if (!half) return half.failure();
+        fd_ = std::move(*half);
+        temporary_ = half_name_;
+        return {};
+    }
+    std::string temporary = temporary_name();
+    fd_ = FileDescriptor(make_temporary_file(directory_, temporary));
+    if (!fd_) return local_failure(errno);
+    temporary_ = std::move(temporary);
+    return {};
+}
+
+Failure LocalTarget::restart() {
+    remove_temporary(directory_, temporary_);
+    temporary_.clear();
+    fd_ = FileDescriptor();
+    if (const Failure failure = open_temporary()) return failure;
+    return keeps_owner() ? Failure() : Errno::eperm;
+}
+
+bool LocalTarget::is_empty() const noexcept {
+    struct stat held{};
+    return fd_ && ::fstat(fd_.get(), &held) == 0 && held.st_size == 0;
 }
 
 // A file that is replaced keeps its owner, as it would if it were written in place.
@@ -165,12 +193,15 @@ Failure LocalTarget::open_in_place() {
 }
 
 Failure LocalTarget::commit() {
+    // Nobody but us writes to a half, but somebody may have taken its name away.
+    if (is_half() && !has_name(fd_.get(), directory_, temporary_)) return Errno::estale;
     if (::close(fd_.release()) != 0 && errno != EINTR) return local_failure(errno);
     if (temporary_.empty()) return {};
     const int error = rename_temporary(directory_, temporary_, name_, options_.clobber);
-    if (error != 0) return local_failure(error);
-    temporary_.clear();
-    return {};
+    const bool is_taken = error == EEXIST && options_.clobber == Clobber::never;
+    if (is_taken) remove_temporary(directory_, temporary_); // nobody goes on with it, also a half
+    if (error == 0 || is_taken) temporary_.clear();
+    return error == 0 ? Failure() : local_failure(error);
 }
 
 } // namespace vfsproto::cli

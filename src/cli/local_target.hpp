@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 
 namespace vfsproto::cli {
 
@@ -29,7 +30,7 @@ public:
 
     LocalTarget(LocalTarget&& other) noexcept;
     LocalTarget& operator=(LocalTarget&&) = delete;
-    // Removes the temporary file if commit() did not rename it.
+    // Removes the temporary file if commit() did not rename it, and it is no half.
     ~LocalTarget();
 
     // Returns what has the name, if something does.
@@ -40,11 +41,21 @@ public:
     // Opens the regular file that has the name for reading. Errors: EEXIST where another file has it by now; those of open(2).
     [[nodiscard]] posix::Expected<backends::FileDescriptor> open_there() const;
 
+    // Lets open() take a file of this name for the temporary file: a half (local_half.hpp). It stays if commit() does not rename it,
+    // unless it is empty.
+    void resume_by(std::string half_name) { half_name_ = std::move(half_name); }
     // Opens the file to be written. It is written in place where a temporary file cannot be made beside it, or could not have
     // its owner. Errors: those of open(2).
     [[nodiscard]] posix::Failure open();
 
     [[nodiscard]] int fd() const noexcept { return fd_.get(); }
+    // True if the file that is open is a half. It may hold bytes, whatever they are, and can be read.
+    [[nodiscard]] bool is_half() const noexcept { return !temporary_.empty() && temporary_ == half_name_; }
+    // Makes a half anew, and empty.
+    [[nodiscard]] posix::Failure restart();
+    // Return where the copy gets its name.
+    [[nodiscard]] int directory() const noexcept { return directory_; }
+    [[nodiscard]] const std::string& name() const noexcept { return name_; }
     [[nodiscard]] bool is_regular() const noexcept { return kind_ == Kind::regular; }
     [[nodiscard]] bool is_in_order() const noexcept { return kind_ == Kind::inherited; }
     // Returns the regular file that the copy replaces, if there is one. None where a file that cannot be written gave its name
@@ -63,6 +74,8 @@ private:
     LocalTarget() = default;
     [[nodiscard]] posix::Failure open_file();
     [[nodiscard]] posix::Failure make_temporary(Owner owner);
+    [[nodiscard]] posix::Failure open_temporary();
+    [[nodiscard]] bool is_empty() const noexcept;
     [[nodiscard]] bool keeps_owner() const;
     [[nodiscard]] posix::Expected<backends::FileDescriptor> open_itself(int access) const;
     [[nodiscard]] posix::Failure open_in_place();
@@ -73,6 +86,7 @@ private:
     TargetOptions options_;
     std::optional<struct stat> there_;
     bool is_new_ = false;   // whatever was there
+    std::string half_name_; // empty: what is cut is removed
     std::string temporary_; // empty: written in place
     backends::FileDescriptor fd_;
 };

@@ -4,6 +4,7 @@
 #include "interrupt.hpp"
 #include "local_target.hpp"
 #include "paths.hpp"
+#include "remote_half.hpp"
 #include "remote_temporaries.hpp"
 
 #include "vfsproto/fuse/wire/structs.hpp"
@@ -30,13 +31,14 @@ RemoteTarget::RemoteTarget(RemoteTarget&& other) noexcept
       options_(other.options_),
       there_(other.there_),
       is_new_(other.is_new_),
+      half_(std::move(other.half_)),
       temporary_(std::exchange(other.temporary_, {})),
       file_(std::move(other.file_)) {}
 
 RemoteTarget::~RemoteTarget() {
     if (temporary_.empty()) return;
     const CleaningUp more_time;
-    remove_temporary();
+    if (!is_half() || is_empty()) remove_temporary();
 }
 
 void RemoteTarget::remove_temporary() {
@@ -92,18 +94,39 @@ Failure RemoteTarget::follow_link() {
 }
 
 Failure RemoteTarget::make_temporary(Owner owner) {
-    std::string temporary = join(directory_name(path_), temporary_name());
-    auto made = make_remote_temporary(*mount_, temporary);
-    if (!made) {
-        if (replaced() && directory_refuses(made.failure())) return open_in_place();
-        return made.failure();
+    if (const Failure failure = open_temporary()) {
+        return replaced() && directory_refuses(failure) ? open_in_place() : failure;
     }
-    file_ = std::move(*made);
-    temporary_ = std::move(temporary);
     if (owner == Owner::any || keeps_owner()) return {};
     file_ = posix::File();
     remove_temporary();
     return open_in_place();
+}
+
+Failure RemoteTarget::open_temporary() {
+    const auto before = replaced();
+    const std::optional<std::uint32_t> owner = before ? std::optional(before->uid) : std::nullopt;
+    std::string temporary = half_.empty() ? join(directory_name(path_), temporary_name()) : half_;
+    auto made = half_.empty() ? make_remote_temporary(*mount_, temporary) : open_remote_half(*mount_, temporary, owner);
+    if (!made) return made.failure();
+    file_ = std::move(*made);
+    temporary_ = std::move(temporary);
+    return {};
+}
+
+void RemoteTarget::resume_by(const std::string& half_name) { half_ = join(directory_name(path_), half_name); }
+
+Failure RemoteTarget::restart() {
+    file_ = posix::File();
+    remove_temporary();
+    if (const Failure failure = open_temporary()) return failure;
+    return keeps_owner() ? Failure() : Errno::eperm;
+}
+
+bool RemoteTarget::is_empty() const {
+    if (!file_) return false;
+    const auto held = mount_->stat(file_);
+    return held && held->size == 0;
 }
 
 // A file that is replaced keeps its owner, as it would if it were written in place.
@@ -126,12 +149,15 @@ Failure RemoteTarget::open_in_place() {
 }
 
 Failure RemoteTarget::commit() {
+    // Another copy may have given the half its name, and a third one may be at making the next.
+    if (is_half() && !has_path(*mount_, file_, temporary_)) return Errno::estale;
     if (const Failure failure = mount_->close(std::move(file_))) return failure;
     if (temporary_.empty()) return {};
     const Failure failure = rename_remote_temporary(*mount_, temporary_, path_, options_.clobber);
-    if (failure.happened()) return failure;
-    temporary_.clear();
-    return {};
+    const bool is_taken = failure.error == Errno::eexist && options_.clobber == Clobber::never;
+    if (is_taken) remove_temporary(); // nobody goes on with it, also a half
+    if (!failure.happened()) temporary_.clear();
+    return failure;
 }
 
 } // namespace vfsproto::cli

@@ -20,7 +20,7 @@ public:
 
     RemoteTarget(RemoteTarget&& other) noexcept;
     RemoteTarget& operator=(RemoteTarget&&) = delete;
-    // Removes the temporary file if commit() did not rename it. One that cannot be removed is named when the program ends.
+    // Removes the temporary file if commit() did not rename it, and it is no half. One that cannot be removed is named when the program ends.
     ~RemoteTarget();
 
     // Returns what has the name, if something does.
@@ -28,10 +28,17 @@ public:
     // Returns why a copy cannot take the name: a directory or a special file has it. Nothing is to be done about that here.
     [[nodiscard]] posix::Failure obstacle() const noexcept;
 
+    // Lets open() take a file of this name beside the target for the temporary file: a half (remote_half.hpp). It stays if commit()
+    // does not rename it, unless it is empty.
+    void resume_by(const std::string& half_name);
     // Opens the file to be written. It is written in place where the directory takes no new file or the owner would change.
     [[nodiscard]] posix::Failure open();
 
     [[nodiscard]] const posix::File& file() const noexcept { return file_; }
+    // True if the file that is open is a half. It may hold bytes, whatever they are, and can be read.
+    [[nodiscard]] bool is_half() const noexcept { return !temporary_.empty() && temporary_ == half_; }
+    // Makes a half anew, and empty.
+    [[nodiscard]] posix::Failure restart();
     // Returns the name the file has until commit().
     [[nodiscard]] const std::string& path() const noexcept { return temporary_.empty() ? path_ : temporary_; }
     [[nodiscard]] bool is_regular() const noexcept {
@@ -54,6 +61,8 @@ private:
     [[nodiscard]] posix::Failure look();
     [[nodiscard]] posix::Failure follow_link();
     [[nodiscard]] posix::Failure make_temporary(Owner owner);
+    [[nodiscard]] posix::Failure open_temporary();
+    [[nodiscard]] bool is_empty() const;
     void remove_temporary();
     [[nodiscard]] bool keeps_owner() const;
     [[nodiscard]] posix::Failure open_in_place();
@@ -63,6 +72,7 @@ private:
     TargetOptions options_;
     std::optional<posix::Attributes> there_;
     bool is_new_ = false;   // whatever was there
+    std::string half_;      // empty: what is cut is removed
     std::string temporary_; // empty: written in place
     posix::File file_;
 };

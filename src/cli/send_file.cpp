@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "send_file.hpp"
 
+#include "half_name.hpp"
+#include "paths.hpp"
 #include "remote_target.hpp"
 #include "remote_tree.hpp"
 #include "same_place.hpp"
@@ -52,13 +54,36 @@ private:
         return run_.are_equal({from, file_.local}, {to, file_.remote}, buffer_);
     }
 
+    // Returns how much of the source a half holds already. Where it holds anything else it is made anew, and that is 0. Nothing
+    // where one of them cannot be read, which is said.
+    std::optional<std::uint64_t> half_size(RemoteTarget& target) {
+        if (!target.is_half()) return 0;
+        const auto held = run_.mount.stat(target.file());
+        if (!run_.note(file_.remote, held)) return std::nullopt;
+        if (held->size == 0) return 0;
+        LocalContents from = contents();
+        RemoteContents to(run_.mount, target.file(), Kind::regular);
+        const auto compared = run_.compare({from, file_.local}, {to, file_.remote}, buffer_);
+        if (!compared) return std::nullopt;
+        if (compared->second_is_beginning()) return compared->equal_bytes;
+        return run_.note(file_.remote, target.restart()) ? std::optional<std::uint64_t>(0) : std::nullopt;
+    }
+
     FileCopy copy(RemoteTarget& target) {
+        // Pipes and standard input cannot be read again.
+        const bool resumes = run_.options.resume && posix::is_regular(file_.attributes.mode) && file_.local != "-";
+        if (resumes) target.resume_by(half_name(base_name(target.path()), file_.attributes));
         if (const posix::Failure opened = target.open()) return run_.committed(file_.local, file_.remote, opened);
+        const auto held = half_size(target);
+        if (!held) return FileCopy::failed;
         LocalContents from = contents();
         RemoteContents to(run_.mount, target.file(), target.is_regular() ? Kind::regular : Kind::other);
-        if (!run_.copy({from, file_.local}, {to, file_.remote}, file_.attributes, buffer_)) return FileCopy::failed;
+        const ContentsSize size{file_.attributes.size, file_.attributes.blocks, *held};
+        if (!run_.copy({from, file_.local}, {to, file_.remote}, size, buffer_)) return FileCopy::failed;
         if (target.is_regular() && !finish(target)) return FileCopy::failed;
-        return run_.committed(file_.local, file_.remote, target.commit());
+        const FileCopy copied = run_.committed(file_.local, file_.remote, target.commit());
+        if (resumes && copied == FileCopy::copied) run_.stale_halves.remove_beside(run_.mount, target.path());
+        return copied;
     }
 
     // Gives the copy its attributes; false when that failed, which is said.

@@ -4,6 +4,7 @@
 
 #include "support/skip.hpp"
 
+#include <cstddef>
 #include <cstdlib>
 #include <string>
 #include <string_view>
@@ -17,9 +18,15 @@ public:
         ::setenv("LD_PRELOAD", VFSPROTO_REFUSING_HOST, 1);
         ::setenv("REFUSED_CALLS", calls.c_str(), 1);
     }
+    // Lets files grow to this size, and then fail with ENOSPC.
+    static RefusingHost with_room(std::size_t bytes) {
+        ::setenv("REFUSED_BEYOND", std::to_string(bytes).c_str(), 1);
+        return RefusingHost("pwrite=28");
+    }
     ~RefusingHost() {
         ::unsetenv("LD_PRELOAD");
         ::unsetenv("REFUSED_CALLS");
+        ::unsetenv("REFUSED_BEYOND");
     }
     RefusingHost(const RefusingHost&) = delete;
     RefusingHost& operator=(const RefusingHost&) = delete;

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // A library to be preloaded: system calls that a test names fail, as on a file system that lacks them. The variable
 // REFUSED_CALLS holds them with their errno, as "linkat=1 fchmod=95". With "copy_file_range=0" a file seems to end early. With
-// "pipe=0" a regular file called "becomes a FIFO" is one once it was looked at.
+// "pipe=0" a regular file called "becomes a FIFO" is one once it was looked at. With "pwrite=28" files cannot grow beyond the bytes
+// that REFUSED_BEYOND tells, as on a full disk.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -32,6 +34,13 @@ bool is_refused(const char* name) {
 bool is_free(int directory, const char* name) {
     struct stat info{};
     return ::fstatat(directory, name, &info, AT_SYMLINK_NOFOLLOW) != 0;
+}
+
+// Returns how much can be written at an offset before the file is as large as it may be.
+size_t room_at(off_t offset) {
+    const char* const most = std::getenv("REFUSED_BEYOND");
+    const off_t limit = most == nullptr ? 0 : std::atoll(most);
+    return offset < limit ? static_cast<size_t>(limit - offset) : 0;
 }
 
 bool is_written_file(int fd) {
@@ -92,6 +101,32 @@ int renameat2(int from, const char* old_name, int to, const char* new_name, unsi
     if (flags != 0 && is_refused("renameat2")) return -1;
     return next_of<int (*)(int, const char*, int, const char*, unsigned)>("renameat2")(from, old_name, to, new_name,
                                                                                        flags);
+}
+
+ssize_t pwrite(int fd, const void* data, size_t size, off_t offset) {
+    if (size > room_at(offset) && is_refused("pwrite")) {
+        size = room_at(offset);
+        if (size == 0) return -1;
+    }
+    return next_of<ssize_t (*)(int, const void*, size_t, off_t)>("pwrite")(fd, data, size, offset);
+}
+
+ssize_t pwritev(int fd, const iovec* pieces, int count, off_t offset) {
+    size_t size = 0;
+    for (int i = 0; i < count; ++i) size += pieces[i].iov_len;
+    // The first piece alone is a short write, too.
+    if (size > room_at(offset) && is_refused("pwrite")) {
+        return ::pwrite(fd, pieces[0].iov_base, pieces[0].iov_len, offset);
+    }
+    return next_of<ssize_t (*)(int, const iovec*, int, off_t)>("pwritev")(fd, pieces, count, offset);
+}
+
+// Memory has no name, and is on no disk.
+int ftruncate(int fd, off_t size) {
+    struct stat info{};
+    const bool is_on_disk = ::fstat(fd, &info) == 0 && info.st_nlink != 0;
+    if (is_on_disk && size > 0 && room_at(size - 1) == 0 && is_refused("pwrite")) return -1;
+    return next_of<int (*)(int, off_t)>("ftruncate")(fd, size);
 }
 
 ssize_t copy_file_range(int from, off64_t* from_offset, int to, off64_t* to_offset, size_t length, unsigned flags) {
