@@ -18,6 +18,8 @@ namespace abi = wire::linux_abi;
 
 namespace {
 
+constexpr std::uint32_t kFlags = abi::kORdwr | abi::kONofollow;
+
 bool is_half(const posix::Attributes& there, std::optional<std::uint32_t> owner) noexcept {
     const bool is_ours = there.uid == ::geteuid() || (owner && there.uid == *owner);
     return posix::is_regular(there.mode) && there.nlink == 1 && is_ours;
@@ -32,6 +34,22 @@ bool make_private(posix::Mount& mount, const posix::File& file, const posix::Att
     return static_cast<bool>(mount.set_attributes(file, in));
 }
 
+// Opens what has the path. EEXIST: it is no half, or one whose last mode has no write permission.
+Expected<posix::File> open_there(posix::Mount& mount, const std::string& path, std::optional<std::uint32_t> owner) {
+    const auto there = mount.stat(path, LastLink::keep);
+    if (!there) return there.failure();
+    if (posix::is_directory(there->mode)) return Errno::eisdir;
+    if (!is_half(*there, owner)) return Errno::eexist;
+    auto opened = mount.open_file(path, kFlags);
+    if (!opened) {
+        const Errno error = opened.failure().error;
+        return error == Errno::eacces || error == Errno::eperm ? Failure(Errno::eexist) : opened.failure();
+    }
+    if (!has_path(mount, *opened, path)) return Errno::enoent; // it is another one by now
+    if (!make_private(mount, *opened, *there)) return Errno::eexist;
+    return opened;
+}
+
 } // namespace
 
 bool has_path(posix::Mount& mount, const posix::File& file, const std::string& path) {
@@ -43,25 +61,15 @@ bool has_path(posix::Mount& mount, const posix::File& file, const std::string& p
 Expected<posix::File> open_remote_half(posix::Mount& mount, const std::string& path,
                                        std::optional<std::uint32_t> owner) {
     constexpr int kTries = 10; // others may make and remove it meanwhile
-    constexpr std::uint32_t kFlags = abi::kORdwr | abi::kONofollow;
     for (int i = 0; i < kTries; ++i) {
         auto made = mount.open_file(path, kFlags | abi::kOCreat | abi::kOExcl, 0600);
         if (made || made.failure().error != Errno::eexist) return made;
-        const auto there = mount.stat(path, LastLink::keep);
-        if (!there && there.failure().error == Errno::enoent) continue;
-        if (!there) return there.failure();
-        if (posix::is_directory(there->mode)) return Errno::eisdir;
-        if (is_half(*there, owner)) {
-            auto opened = mount.open_file(path, kFlags);
-            if (opened && !has_path(mount, *opened, path)) continue;
-            if (opened && make_private(mount, *opened, *there)) return opened;
-            const Errno error = opened ? Errno::none : opened.failure().error;
-            if (error == Errno::enoent) continue;
-            // One whose last mode has no write permission is made anew.
-            if (!opened && error != Errno::eacces && error != Errno::eperm) return opened;
-        }
-        const Failure failure = mount.unlink(path);
-        if (failure.happened() && failure.error != Errno::enoent) return failure;
+        auto half = open_there(mount, path, owner);
+        if (half) return half;
+        const Errno error = half.failure().error;
+        if (error != Errno::eexist && error != Errno::enoent) return half;
+        const Failure removed = error == Errno::enoent ? Failure() : mount.unlink(path);
+        if (removed.happened() && removed.error != Errno::enoent) return removed;
     }
     return Errno::ebusy;
 }
