@@ -12,7 +12,7 @@ packages=(g++ cmake ninja-build pkg-config python3 git
 case ${1:-} in
     "") ;;
     cross)
-        packages+=(qemu-user g++-aarch64-linux-gnu g++-riscv64-linux-gnu g++-s390x-linux-gnu g++-i686-linux-gnu) ;;
+        packages+=(qemu-user g++-aarch64-linux-gnu g++-riscv64-linux-gnu g++-s390x-linux-gnu g++-powerpc-linux-gnu g++-i686-linux-gnu) ;;
     peers) packages+=(dpdk-dev) ;;
     plot) packages+=(gnuplot-nox) ;;
     vm)

@@ -87,27 +87,26 @@ else
     if build dev; then ctest_in dev; fi
     mapfile -t checks < <(tools/check.sh --list)
     each_check "${checks[@]}"
-    # Each build is one for what it alone finds: ASan for all code, TSan for the libraries with threads, clang for the core's
-    # tests (what it says of the product, its lock rules included, clang-tidy repeats), two machines for byte order and word
-    # size. At night all of it.
-    threads='^(sim_|hostile_client|unit_(posix|serving|loopback|passthrough|vhost_user|vfio_pci)$)'
-    core='^(sim_virtqueue|hostile_virtqueue|unit_(base|virtqueue|transport|wire|client|server))$'
-    machines=(s390x i686)
-    if [[ $scope == nightly ]]; then
-        threads=.
-        core=. # and with it the whole product
-        machines=(s390x i686 aarch64 riscv64)
-    fi
+    run "install" tests/install/run.sh build/dev || true
+    # Each build is one for what it alone finds: ASan for all code, TSan for the libraries with threads, one machine for byte order
+    # and word size. What clang says of the product, its lock rules included, clang-tidy repeats, and it sees each file without
+    # precompiled headers. At night all of it.
     part asan
-    part tsan -R "$threads"
-    part clang -R "$core"
-    if [[ $scope == nightly ]]; then run "check mutants" python3 tools/check_mutants.py --all --tests || true; fi
+    if [[ $scope == nightly ]]; then
+        part tsan
+        part clang
+        run "check mutants" python3 tools/check_mutants.py --all --tests || true
+        if build release; then run "install release" tests/install/run.sh build/release || true; fi
+        machines=(powerpc s390x i686 aarch64 riscv64)
+    else
+        part tsan -R '^(hostile_client|unit_(posix|serving|loopback|passthrough|vhost_user|vfio_pci))$'
+        machines=(powerpc)
+    fi
     if run "setup cross" tools/setup.sh cross; then
         for machine in "${machines[@]}"; do
             if build "cross-$machine"; then ctest_in "cross-$machine"; fi
         done
     fi
-    if build release; then run "install" tests/install/run.sh || true; fi
     if build fuzz; then
         for source in fuzz/fuzz_*.cpp; do
             [[ -f $source ]] || continue

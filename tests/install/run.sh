@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Installs the release build into an empty prefix, then builds and runs outside programs against that prefix alone:
-# with find_package, with find_package COMPONENTS core, and with pkg-config, each with both compilers. Last a project that takes
-# the sources in by FetchContent.
+# run.sh [BUILD]: installs a build (build/release unless given) into an empty prefix, then builds and runs outside programs
+# against that prefix alone: with find_package, with find_package COMPONENTS core, and with pkg-config, each with both compilers.
+# Last a project that takes the sources in by FetchContent.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")"
 root=$(cd ../.. && pwd)
@@ -12,7 +12,7 @@ prefix=$scratch/prefix
 
 quietly() { "$@" >"$scratch/log" 2>&1 || { cat "$scratch/log" >&2; echo "install test: failed: $*" >&2; exit 1; }; }
 
-quietly cmake --install "$root/build/release" --prefix "$prefix"
+quietly cmake --install "$root/${1:-build/release}" --prefix "$prefix"
 # Nothing of the build tree may be needed, or named in what was installed.
 if grep -rIl -- "$root" "$prefix" >&2; then
     echo "install test: the files above name the source tree" >&2
