@@ -139,6 +139,10 @@ ExitCode parse_and_run(int argc, char** argv, Watch& watch) {
         complain({Message::Kind::error, line.command(), "", {}, line.text()}, wanted_style(argc, argv));
         return ExitCode::usage;
     }
+    if (const std::string_view why = options.trace.contradiction(); !why.empty()) {
+        complain({Message::Kind::error, line.command(), "", {}, why}, options.style);
+        return ExitCode::usage;
+    }
     try {
         Program program(options);
         const Watch::Attention attention(watch, program);

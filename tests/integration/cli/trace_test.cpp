@@ -2,14 +2,15 @@
 // A trace tells every request when it starts and when it ends, also the one that is never answered; and a trace that cannot be
 // written costs the command nothing but its exit status.
 #include "integration/cli/share.hpp"
+#include "support/narrow_pipe.hpp"
 #include "support/watchdog.hpp"
 
 #include <nlohmann/json.hpp>
 
-#include <sys/ioctl.h>
-#include <sys/stat.h>
+#include <sys/wait.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <map>
 #include <regex>
 #include <thread>
@@ -256,6 +257,9 @@ TEST_CASE("a summary counts by operation on standard error, with or without a tr
     REQUIRE(summary["operations"].size() == 1);
     CHECK(summary["operations"][0]["op"] == "READ");
     CHECK(summary["operations"][0]["calls"] == ends_of(objects_of(trace), "READ").size());
+    const std::string refused =
+        share.complaint({"--trace", "-", "--trace-format", "chrome", "--trace-summary", "ls"}, 2);
+    CHECK(contains(refused, "--trace-summary would follow"));
 }
 
 TEST_CASE("a trace that cannot be written is said once, and the command does its work", "[cli]") {
@@ -270,6 +274,15 @@ TEST_CASE("a trace that cannot be written is said once, and the command does its
     CHECK(absent.out == "");
     CHECK(absent.status == 1);
     CHECK(contains(absent.err, "/nonexistent/trace: No such file or directory (ENOENT)\n"));
+}
+
+TEST_CASE("a summary that cannot be written is in the exit status", "[cli]") {
+    const Share share(Server::embedded);
+    const std::string line =
+        std::string(VFSPROTO_PROGRAM) + " --device 'dir:" + share.path().string() + "' --trace-summary ls 2>/dev/full";
+    const int left = std::system(line.c_str());
+    REQUIRE(WIFEXITED(left));
+    CHECK(WEXITSTATUS(left) == 1);
 }
 
 TEST_CASE("a request without an answer is told when a signal or a silence ends the program", "[cli]") {
@@ -325,19 +338,16 @@ TEST_CASE("a signal ends a program whose trace nobody takes", "[cli]") {
     const Share share(Server::embedded);
     constexpr int kFiles = 200;
     for (int i = 0; i < kFiles; ++i) share.write("file" + std::to_string(i), "x");
-    const fs::path fifo = share.beside("fifo");
-    REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
-    const int both_ends = ::open(fifo.c_str(), O_RDWR | O_CLOEXEC);
-    const int room = ::fcntl(both_ends, F_SETPIPE_SZ, 4096);
-    REQUIRE(room == 4096);
+    const NarrowPipe pipe;
     // With --silence the watch looks at the lane, whose lock the thread keeps that writes the trace.
-    const char* const silence = GENERATE("0", "100");
-    RunningProgram program({"--device", "dir:" + share.path().string(), "--trace", fifo.string(), "--silence", silence,
-                            "get", "-r", "/", share.beside("copy").string()});
-    for (int taken = 0; taken < room; ::ioctl(both_ends, FIONREAD, &taken)) std::this_thread::yield();
+    const bool watches_silence = GENERATE(false, true);
+    std::vector<std::string> arguments{"--device", "dir:" + share.path().string(), "--trace", pipe.path()};
+    if (watches_silence) arguments.insert(arguments.end(), {"--silence", "100"});
+    arguments.insert(arguments.end(), {"get", "-r", "/", share.beside("copy").string()});
+    RunningProgram program(arguments);
+    until([&pipe] { return pipe.is_full(); });
     program.signal(SIGTERM);
     const Ran ran = program.wait();
-    ::close(both_ends);
     CHECK(ran.status == -SIGTERM);
     CHECK(ran.err == "");
 }
