@@ -185,11 +185,11 @@ TEST_CASE("what docs/coreutils.md says of each command is so", "[cli][heavy]") {
         std::string("'") + VFSPROTO_PROGRAM + "' --device 'dir:" + twins.top("ours").string() + "' ";
     for (const CoreutilsRow& row : page.rows) {
         if (row.command == "chown" && ::geteuid() != 0) continue;
+        INFO("docs/coreutils.md:" << row.line << ": " << row.ours << " [" << row.result << "]");
         const Outcome ours = twins.run_row("ours", program + row.ours);
         const Outcome theirs = twins.run_row("theirs", row.theirs);
         const std::string differs = difference_of(row, ours, theirs);
-        INFO("docs/coreutils.md:" << row.line << ": " << row.ours << " [" << row.result << "]\n"
-                                  << differs << "says: " << ours.err << "the other: " << theirs.err);
+        INFO(differs << "says: " << ours.err << "the other: " << theirs.err);
         CHECK(differs.empty() == row.result.starts_with("same"));
         // It is never ended by a signal, and says why it fails.
         CHECK(ours.status >= 0);
