@@ -70,7 +70,8 @@ void add_du(Commands& commands);
 void add_find(Commands& commands);
 void add_showing(Commands& commands); // stat, readlink, df
 void add_copying(Commands& commands); // get, put, cp
-void add_names(Commands& commands);   // mkdir, rmdir
+void add_sync_tree(Commands& commands);
+void add_names(Commands& commands); // mkdir, rmdir
 void add_mv(Commands& commands);
 void add_ln(Commands& commands);
 void add_rm(Commands& commands);

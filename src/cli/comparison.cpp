@@ -40,7 +40,9 @@ Verdict Comparison::of(const Attributes& source, const Attributes& target) const
     if (same_by == SameBy::nothing) return Verdict::copy;
     if (abi::file_type(source.mode) != abi::file_type(target.mode)) return Verdict::copy;
     if (!abi::is_regular(source.mode)) return Verdict::content_decides;
-    return source.size == target.size ? Verdict::content_decides : Verdict::copy;
+    if (source.size != target.size) return Verdict::copy;
+    if (same_by == SameBy::content) return Verdict::content_decides;
+    return is_same_time(source, target) ? Verdict::same : Verdict::copy;
 }
 
 } // namespace vfsproto::cli

@@ -10,11 +10,11 @@ namespace vfsproto::cli {
 
 // Says which files are replaced. never: -n. when_older: -u. always: whatever is there.
 enum class Overwrite : std::uint8_t { always, when_older, never };
-// Says by what a file counts as copied already. content: --checksum.
-enum class SameBy : std::uint8_t { nothing, content };
-// Says what is to be done with a file. copy: it is to be copied. kept: what is there stays, whatever it is. content_decides: the
-// bytes have to be compared.
-enum class Verdict : std::uint8_t { copy, kept, content_decides };
+// Says by what a file counts as copied already. size_and_time: sync-tree. content: --checksum.
+enum class SameBy : std::uint8_t { nothing, size_and_time, content };
+// Says what is to be done with a file. copy: it is to be copied. kept: what is there stays, whatever it is. same: what is there is
+// such a copy already. content_decides: the bytes have to be compared.
+enum class Verdict : std::uint8_t { copy, kept, same, content_decides };
 
 struct Comparison {
     Overwrite overwrite = Overwrite::always;

@@ -24,6 +24,7 @@ Comparison comparison_of(const CopyOptions& options) noexcept {
     Comparison comparison;
     if (options.update) comparison.overwrite = Overwrite::when_older;
     if (options.no_clobber) comparison.overwrite = Overwrite::never;
+    if (options.by_time) comparison.same_by = SameBy::size_and_time;
     if (options.checksum) comparison.same_by = SameBy::content;
     comparison.keeps_times = options.preserve;
     return comparison;
@@ -63,6 +64,15 @@ void CopyRun::copied(std::atomic<std::uint64_t>& count, const Copied& what) {
     line.set("type", what.type);
     add_text(line, "path", what.path);
     add_text(line, "target", what.target);
+    program.put_lines(line.dump() + '\n');
+}
+
+void CopyRun::removed(const std::string& path) {
+    ++tally.removed;
+    if (options.dry_run) return would("remove", {}, path);
+    if (!program.wants_json()) return;
+    Json line;
+    add_text(line, "removed", path);
     program.put_lines(line.dump() + '\n');
 }
 
@@ -224,6 +234,7 @@ void CopyRun::finish() {
         sums.set("special_files", tally.special_files.load());
         sums.set("bytes", progress.bytes());
         sums.set("unchanged", tally.unchanged.load());
+        if (options.by_time) sums.set("removed", tally.removed.load());
         sums.set("failed", tally.failed.load());
         Json line;
         line.set("copied", sums);
@@ -246,12 +257,18 @@ void describe(Arguments& sub, CopyOptions& options) {
     sub.add_flag("-r,-R,--recursive", options.recursive, "directories with all below them");
     sub.add_flag("-p,--preserve", options.preserve,
                  "owner, mode with its set-id bits, access control lists, and times of the originals");
-    sub.add_flag("-X,--xattrs", options.xattrs, "extended attributes too");
-    sub.add_flag("--devices", options.devices, "make device nodes");
     sub.add_flag("-n,--no-clobber", options.no_clobber, "replace nothing; -u and -f mean nothing then");
     sub.add_flag("-u,--update", options.update, "copy only what is newer than what is there, or missing there");
     sub.add_flag("-f,--force", options.force, "a file that cannot be written gives its name to a new one");
     sub.add_flag("--checksum", options.checksum, "do not copy a file that is there already, byte for byte");
+    describe_choice(sub, options);
+}
+
+} // namespace
+
+void describe_choice(Arguments& sub, CopyOptions& options) {
+    sub.add_flag("-X,--xattrs", options.xattrs, "extended attributes too");
+    sub.add_flag("--devices", options.devices, "make device nodes");
     sub.add_flag("--dry-run", options.dry_run, "only say what would be done; nothing is changed, here or there");
     sub.add_option("--exclude", options.exclude, kExcludeHelp).shown_as("PATTERN");
 }
@@ -261,8 +278,6 @@ void describe_resume(Arguments& sub, CopyOptions& options) {
                  "what arrived of a file stays when its copy is cut, beside the target, and the next copy with\n"
                  "this option goes on with it");
 }
-
-} // namespace
 
 void add_copying(Commands& commands) {
     commands.add<CopyOptions>(

@@ -35,6 +35,7 @@ struct CopyOptions {
     bool dry_run = false;
     bool checksum = false;
     bool resume = false;
+    bool by_time = false; // sync-tree: a file of equal size and time is there already
     std::vector<std::string> exclude;
 };
 
@@ -45,6 +46,7 @@ struct CopyTally {
     std::atomic<std::uint64_t> hard_links{0};
     std::atomic<std::uint64_t> special_files{0};
     std::atomic<std::uint64_t> unchanged{0}; // what is there stays
+    std::atomic<std::uint64_t> removed{0};   // by sync-tree
     std::atomic<std::uint64_t> failed{0};
 };
 
@@ -85,6 +87,8 @@ public:
     };
     // Counts one thing that was copied. With --json it becomes a line. Any thread.
     void copied(std::atomic<std::uint64_t>& count, const Copied& what);
+    // Counts one thing that was removed from the target, or would be, which is said. With --json it becomes a line.
+    void removed(const std::string& path);
     // Calls `copy` with each source of the line that is to become a file of its own, until the program is to stop.
     template <class Copy> void each_source(Destination& destination, Copy&& copy) {
         for (const std::string& source : options.operands.sources()) {
@@ -248,6 +252,14 @@ template <class Directory> void end_parents(std::shared_ptr<Directory> at) {
         at = std::shared_ptr<Directory>(std::move(at->parent));
     }
 }
+
+// Add the options that get, put, cp and sync-tree have, and --resume.
+void describe_choice(Arguments& sub, CopyOptions& options);
+void describe_resume(Arguments& sub, CopyOptions& options);
+
+// Makes a local directory, or one of the device, a copy of one of the other side, with all below it. Main thread.
+void get_tree(CopyRun& run, const std::string& source, const std::string& target);
+void put_tree(CopyRun& run, const std::string& source, const std::string& target);
 
 void run_get(Program& program, const CopyOptions& options);
 void run_put(Program& program, const CopyOptions& options);

@@ -3,6 +3,7 @@
 #include "copy.hpp"
 #include "interrupt.hpp"
 #include "local_directory.hpp"
+#include "local_names.hpp"
 #include "mode.hpp"
 #include "paths.hpp"
 #include "remote_target.hpp"
@@ -12,7 +13,6 @@
 
 #include "vfsproto/backends/passthrough.hpp"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -128,28 +128,15 @@ private:
     }
 
     // Returns names alone, and all of them at once: the directory is not held open for reading while its files are sent.
-    std::vector<std::string> names_in(const Sent& directory) {
+    std::vector<std::string> names_of(const Sent& directory) {
         std::vector<std::string> names;
         const auto fd = directory.directory->open();
-        if (!run_.note(directory.local, fd)) return names;
-        const int again = ::openat((*fd)->get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        DIR* const stream = again < 0 ? nullptr : ::fdopendir(again);
-        if (stream == nullptr) {
-            run_.fail(directory.local, local_failure(errno));
-            if (again >= 0) ::close(again);
-            return names;
-        }
-        errno = 0;
-        while (const dirent* entry = ::readdir(stream)) {
-            if (is_plain_name(entry->d_name)) names.emplace_back(entry->d_name);
-        }
-        if (errno != 0) run_.fail(directory.local, local_failure(errno));
-        ::closedir(stream);
+        if (run_.note(directory.local, fd)) run_.note(directory.local, list_names((*fd)->get(), names));
         return names;
     }
 
     void list(const std::shared_ptr<Sent>& directory) {
-        for (const std::string& name : names_in(*directory)) {
+        for (const std::string& name : names_of(*directory)) {
             if (run_.program.stopping()) return;
             take(directory, name, join(directory->remote, name));
         }
@@ -397,6 +384,8 @@ void put_file(CopyRun& run, const std::string& local, const std::string& remote)
 }
 
 } // namespace
+
+void put_tree(CopyRun& run, const std::string& source, const std::string& target) { CopyIn(run).tree(source, target); }
 
 void run_put(Program& program, const CopyOptions& options) {
     options.operands.check(program);

@@ -90,18 +90,21 @@ private:
     LocalDirectory::Descriptor fd_;
 };
 
+// Says whether a tree goes into a directory, by its own name, or becomes what has the name.
+enum class Into : std::uint8_t { yes, no };
+
 class CopyOut {
 public:
     explicit CopyOut(CopyRun& run) : run_(run) {}
 
     // `local` is what it becomes, or the directory it goes into.
-    void tree(const std::string& remote, const std::string& local, const Destination& destination) {
+    void tree(const std::string& remote, const std::string& local, Into into) {
         const auto attributes = run_.mount.stat(remote, posix::LastLink::keep);
         if (!run_.note(remote, attributes)) return;
         Found first{std::make_shared<Filled>(run_, nullptr), {}, remote, *attributes};
         source_ = remote;
         if (run_.leaves_out(source_, remote, attributes->mode)) return;
-        if (!find_place(first, local, destination.is_directory())) return;
+        if (!find_place(first, local, into)) return;
         top_ = first.parent;
         if (first.name.empty()) {
             // "/" has no name: what is in it goes straight into the directory.
@@ -130,10 +133,10 @@ public:
 
 private:
     // Opens the directory the first file is to be in, and says what it is to be called there.
-    bool find_place(Found& first, const std::string& local, bool into) {
-        const std::string_view name = base_name(into ? first.remote : local);
+    bool find_place(Found& first, const std::string& local, Into into) {
+        const std::string_view name = base_name(into == Into::yes ? first.remote : local);
         Filled& place = *first.parent;
-        place.local = into || name.empty() ? local : directory_name(local);
+        place.local = into == Into::yes || name.empty() ? local : directory_name(local);
         first.name = name;
         FileDescriptor fd(::open(place.local.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
         if (!fd) {
@@ -428,6 +431,12 @@ posix::Expected<bool> is_local_directory(const std::string& path) {
 
 } // namespace
 
+void get_tree(CopyRun& run, const std::string& source, const std::string& target) {
+    const mode_t umask = ::umask(0); // special files get their modes when they are made
+    CopyOut(run).tree(source, target, Into::no);
+    ::umask(umask);
+}
+
 void run_get(Program& program, const CopyOptions& options) {
     options.operands.check(program);
     if (program.wants_json() && is_standard_output(options.operands.target())) {
@@ -438,7 +447,7 @@ void run_get(Program& program, const CopyOptions& options) {
     const mode_t umask = options.recursive ? ::umask(0) : 0; // special files get their modes when they are made
     run.each_source(destination, [&](const std::string& source) {
         if (options.recursive) {
-            CopyOut(run).tree(source, options.operands.target(), destination);
+            CopyOut(run).tree(source, options.operands.target(), destination.is_directory() ? Into::yes : Into::no);
         } else {
             get_file(run, source, destination.of(source));
         }

@@ -52,12 +52,13 @@ Failure make_anew(const NewName& at, const MakeLocal& make) {
 
 int errno_of(int result) noexcept { return result >= 0 ? 0 : errno; }
 
+} // namespace
+
 std::array<timespec, 2> times_of(const posix::Attributes& a) noexcept {
     return {timespec{static_cast<time_t>(a.atime), static_cast<long>(a.atimensec)},
             timespec{static_cast<time_t>(a.mtime), static_cast<long>(a.mtimensec)}};
 }
 
-// Walks down without following anything.
 Expected<FileDescriptor> open_below(int root, std::string_view directory) {
     FileDescriptor at(::fcntl(root, F_DUPFD_CLOEXEC, 0));
     if (!at) return local_failure(errno);
@@ -71,8 +72,6 @@ Expected<FileDescriptor> open_below(int root, std::string_view directory) {
     }
     return at;
 }
-
-} // namespace
 
 Expected<MadeDirectory> make_directory(int parent, const std::string& name) {
     if (!is_plain_name(name)) return Errno::einval;

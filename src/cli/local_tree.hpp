@@ -11,8 +11,10 @@
 
 #include <sys/stat.h>
 
+#include <array>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace vfsproto::cli {
 
@@ -60,6 +62,10 @@ struct MadeDirectory {
     FileDescriptor fd;
     Age age = Age::fresh;
 };
+// Returns the times of access and modification, as utimensat(2) takes them.
+[[nodiscard]] std::array<timespec, 2> times_of(const posix::Attributes& file) noexcept;
+// Opens a directory by a path of plain names below `root` for looking up names alone (O_PATH); "" is `root` itself.
+[[nodiscard]] posix::Expected<FileDescriptor> open_below(int root, std::string_view directory);
 // Makes a directory, or opens the one that is there.
 [[nodiscard]] posix::Expected<MadeDirectory> make_directory(int parent, const std::string& name);
 // Opens the directory that is there; without a descriptor and fresh where there is none, or where `parent` is -1.

@@ -2,10 +2,9 @@
 #include "stale_halves.hpp"
 
 #include "half_name.hpp"
+#include "local_names.hpp"
 #include "paths.hpp"
 
-#include <dirent.h>
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -16,19 +15,11 @@
 namespace vfsproto::cli {
 namespace {
 
-// Returns the names of all halves in a local directory; none where it cannot be listed.
+// Returns the names of all halves in a local directory.
 std::vector<std::string> halves_in(int directory) {
     std::vector<std::string> names;
-    const int again = ::openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR* const stream = again < 0 ? nullptr : ::fdopendir(again);
-    if (stream == nullptr) {
-        if (again >= 0) ::close(again);
-        return names;
-    }
-    while (const dirent* entry = ::readdir(stream)) {
-        if (is_half_name(entry->d_name)) names.emplace_back(entry->d_name);
-    }
-    ::closedir(stream);
+    static_cast<void>(list_names(directory, names)); // what is not listed stays
+    std::erase_if(names, [](const std::string& name) { return !is_half_name(name); });
     return names;
 }
 

@@ -53,6 +53,9 @@ const std::vector<Example>& examples() {
         {"get", {"-r", "tree", kBeside}},
         {"put", {"file-of-host", "put"}},
         {"cp", {"-r", "tree", "copy"}},
+        {"get", {"file", kBeside}}, // surplus, where the tree is
+        {"sync-tree", {"--dry-run", ":tree", kBeside}},
+        {"sync-tree", {"--delete", ":tree", kBeside}},
         {"mkdir", {"made"}},
         {"rmdir", {"made"}},
         {"mv", {"file", "moved"}},

@@ -2,7 +2,9 @@
 // A library to be preloaded: system calls that a test names fail, as on a file system that lacks them. The variable
 // REFUSED_CALLS holds them with their errno, as "linkat=1 fchmod=95". With "copy_file_range=0" a file seems to end early. With
 // "pipe=0" a regular file called "becomes a FIFO" is one once it was looked at. With "pwrite=28" files cannot grow beyond the bytes
-// that REFUSED_BEYOND tells, as on a full disk.
+// that REFUSED_BEYOND tells, as on a full disk. "look" refuses to look for a file called "cannot be looked at", and with "readdir=0" no
+// list has the name "is in no list".
+#include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -68,12 +70,22 @@ int mknodat(int to, const char* name, mode_t mode, dev_t device) {
 }
 
 int fstatat(int directory, const char* name, struct stat* info, int flags) {
+    if (std::strcmp(name, "cannot be looked at") == 0 && is_refused("look")) return -1;
     const int looked = next_of<int (*)(int, const char*, struct stat*, int)>("fstatat")(directory, name, info, flags);
     const bool is_it = looked == 0 && S_ISREG(info->st_mode) && std::strcmp(name, "becomes a FIFO") == 0;
     if (is_it && is_refused("pipe") && ::unlinkat(directory, name, 0) == 0) {
         static_cast<void>(::mkfifoat(directory, name, 0600));
     }
     return looked;
+}
+
+dirent* readdir(DIR* directory) {
+    dirent* entry = next_of<dirent* (*)(DIR*)>("readdir")(directory);
+    const bool is_left_out = entry != nullptr && std::strcmp(entry->d_name, "is in no list") == 0;
+    const int before = errno;
+    if (is_left_out && is_refused("readdir")) entry = next_of<dirent* (*)(DIR*)>("readdir")(directory);
+    errno = before;
+    return entry;
 }
 
 int fchmod(int fd, mode_t mode) {

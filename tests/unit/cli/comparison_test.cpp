@@ -34,7 +34,7 @@ TEST_CASE("-n keeps all, -u what is not older", "[cli]") {
     CHECK(older.of(file(1, 0), before_1970) == Verdict::copy);
 }
 
-TEST_CASE("equal sizes let the content decide", "[cli]") {
+TEST_CASE("equal sizes let the content or the time decide", "[cli]") {
     const Comparison content{Overwrite::always, SameBy::content};
     CHECK(content.of(file(1, 1000), file(2, 1000)) == Verdict::copy);
     CHECK(content.of(file(1, 1000), file(1, 2000)) == Verdict::content_decides);
@@ -42,6 +42,11 @@ TEST_CASE("equal sizes let the content decide", "[cli]") {
     link.mode = 0120777;
     CHECK(content.of(file(1, 1000), link) == Verdict::copy);
     CHECK(content.of(link, link) == Verdict::content_decides);
+    const Comparison time{Overwrite::always, SameBy::size_and_time};
+    CHECK(time.of(file(1, 1000), file(1, 1000)) == Verdict::same);
+    CHECK(time.of(file(1, 1000), file(1, 2000)) == Verdict::copy);
+    CHECK(time.of(file(1, 1000), file(2, 1000)) == Verdict::copy);
+    CHECK(time.of(link, link) == Verdict::content_decides);
 }
 
 TEST_CASE("a time that the target's file system cut counts as the same", "[cli]") {
