@@ -21,12 +21,14 @@ struct MakeOptions {
 
 enum class Directory : std::uint8_t { made, was_there };
 
-// Makes a path as "mkdir -p" does: a directory that is there already is no failure.
-posix::Expected<Directory> make_with_parents(posix::Mount& mount, const std::string& path) {
+constexpr std::uint32_t kDefaultMode = 0777; // what the umask leaves of it
+
+// Makes a path as "mkdir -p" does: a directory that is there already is no failure. `mode` is that of the last one.
+posix::Expected<Directory> make_with_parents(posix::Mount& mount, const std::string& path, std::uint32_t mode) {
     if (path.empty()) return Failure(Errno::enoent);
     const std::string clean(without_slashes(path));
     // The common case, that only the last is missing, asks nothing in vain.
-    Failure failure = mount.mkdir(clean);
+    Failure failure = mount.mkdir(clean, mode);
     if (failure.error == Errno::eexist) {
         const auto there = mount.stat(clean);
         if (!there) return there.failure();
@@ -37,16 +39,17 @@ posix::Expected<Directory> make_with_parents(posix::Mount& mount, const std::str
     if (failure.error != Errno::enoent) return failure;
     for (std::size_t at = clean.find_first_not_of('/'); at != std::string::npos;) {
         const std::size_t slash = clean.find('/', at);
-        failure = mount.mkdir(clean.substr(0, slash));
+        failure = mount.mkdir(clean.substr(0, slash), slash == std::string::npos ? mode : kDefaultMode);
         if (failure.happened() && failure.error != Errno::eexist) return failure;
         at = clean.find_first_not_of('/', slash == std::string::npos ? clean.size() : slash);
     }
     return failure.happened() ? Directory::was_there : Directory::made;
 }
 
-posix::Expected<Directory> make(posix::Mount& mount, const std::string& path, const MakeOptions& options) {
-    if (options.parents) return make_with_parents(mount, path);
-    if (const Failure failure = mount.mkdir(path)) return failure;
+posix::Expected<Directory> make(posix::Mount& mount, const std::string& path, const MakeOptions& options,
+                                std::uint32_t mode) {
+    if (options.parents) return make_with_parents(mount, path, mode);
+    if (const Failure failure = mount.mkdir(path, mode)) return failure;
     return Directory::made;
 }
 
@@ -56,8 +59,10 @@ void run_mkdir(Program& program, const MakeOptions& options) {
         program.refuse(*options.mode, "this is no mode: say 755 or u=rwx,go=rx");
     }
     posix::Mount& mount = program.mount();
+    // It is never open to more than it is to be, not even for the moment before its mode is set.
+    const std::uint32_t first_mode = change ? change->apply(abi::kSIfdir | 0777) & 0777 : kDefaultMode;
     for (const std::string& path : options.paths) {
-        const auto directory = make(mount, path, options);
+        const auto directory = make(mount, path, options, first_mode);
         if (!program.succeeded(path, directory)) continue;
         // One that was there keeps its mode, as with mkdir(1).
         if (change && *directory == Directory::made) {

@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <sys/xattr.h>
 
+#include <regex>
+
 using vfsproto::test::Server;
 using vfsproto::test::Share;
 using Json = nlohmann::json;
@@ -33,6 +35,16 @@ TEST_CASE("mkdir, rmdir and rm make and remove", "[cli]") {
     CHECK(share.output({"rm", "-f", "file"}) == "");
     CHECK(share.complaint({"rm", "file"}) == "vfsproto: rm: file: No such file or directory (ENOENT)");
     CHECK(share.complaint({"rm", "x"}).find("vfsproto: rm: x: Is a directory (EISDIR)") == 0);
+}
+
+TEST_CASE("mkdir -m opens a directory to nobody before its mode is set", "[cli]") {
+    const Share share(Server::embedded);
+    const std::string trace = share.beside("trace");
+    CHECK(share.output({"--trace", trace, "--trace-only", "MKDIR", "mkdir", "-p", "-m", "700", "above/private"}) == "");
+    const std::string told = Share::contents(trace);
+    INFO(told);
+    CHECK(std::regex_search(told, std::regex("start MKDIR .* mode=0700 .*name=\"private\"")));
+    CHECK(std::regex_search(told, std::regex("start MKDIR .* mode=0777 .*name=\"above\"")));
 }
 
 TEST_CASE("rm -r removes everything below, and links rather than what they point to", "[cli]") {
