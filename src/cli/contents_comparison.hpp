@@ -13,9 +13,9 @@ namespace vfsproto::cli {
 // `failed` says which of the two could not be read: `from` is the first. Then the rest means nothing.
 struct ComparedContents {
     CopyResult failed{};
-    std::uint64_t equal_bytes = 0; // from the first byte on
-    bool first_ended = false;      // behind them
-    bool second_ended = false;
+    std::uint64_t equal_bytes = 0; // how many bytes are equal, from the first on
+    bool first_ended = false;      // true if the first file ends behind these
+    bool second_ended = false;     // true if the second file does
 
     [[nodiscard]] bool are_equal() const noexcept { return first_ended && second_ended; }
     // True if all of the second file is how the first one begins.
