@@ -264,8 +264,13 @@ private:
 
     // Refuses what would remove the source to make the copy.
     bool is_same_name(const Pair& pair) {
-        const auto stat_of = [&](const std::string& path) { return run_.mount.stat(path, LastLink::keep); };
-        const bool same = lead_to_one_file([&] { return stat_of(pair.from); }, [&] { return stat_of(pair.to); });
+        const auto is_reached_by = [&](LastLink last) {
+            return lead_to_one_file([&] { return run_.mount.stat(pair.from, last); },
+                                    [&] { return run_.mount.stat(pair.to, LastLink::keep); });
+        };
+        // A link in the place of the file that it leads to would leave nothing of the file.
+        const bool is_link = posix::is_symlink(pair.attributes.mode);
+        const bool same = is_reached_by(LastLink::keep) || (is_link && is_reached_by(LastLink::follow));
         if (same) run_.refuse(pair.from, "is the same file as " + pair.to);
         return same;
     }

@@ -63,9 +63,17 @@ private:
 
     // True if the link would take the place of the very file that it is to lead to.
     bool is_same_name(const std::string& source, const std::string& to, const posix::Attributes& there) {
+        if (options_.symbolic && would_lead_to_itself(source, to, there)) return true;
         const auto original = mount_.stat(source, posix::LastLink::keep);
         if (!original || original->ino != there.ino) return false;
         return there.nlink == 1 || without_slashes(source) == without_slashes(to);
+    }
+
+    // True if a symbolic link in the place of a file would lead to that file, perhaps by other links: nothing would be left of it.
+    bool would_lead_to_itself(const std::string& source, const std::string& to, const posix::Attributes& there) {
+        const std::string path = source.starts_with('/') ? source : join(directory_name(to), source);
+        const auto file = mount_.stat(path);
+        return file && file->ino == there.ino && there.nlink == 1;
     }
 
     Program& program_;

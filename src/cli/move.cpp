@@ -8,6 +8,7 @@
 #include "paths.hpp"
 #include "remote_temporaries.hpp"
 #include "rename_no_clobber.hpp"
+#include "same_place.hpp"
 
 namespace vfsproto::cli {
 
@@ -26,9 +27,10 @@ struct MoveOptions {
 bool leads_to(posix::Mount& mount, const std::string& from, const std::string& to) {
     const auto link = mount.stat(from, posix::LastLink::keep);
     if (!link || !posix::is_symlink(link->mode)) return false;
-    const auto file = mount.stat(from, posix::LastLink::follow);
     const auto there = mount.stat(to, posix::LastLink::keep);
-    return file && there && file->ino == there->ino && there->nlink < 2;
+    return there && there->nlink < 2 &&
+           lead_to_one_file([&] { return mount.stat(from, posix::LastLink::follow); },
+                            [&] { return mount.stat(to, posix::LastLink::keep); });
 }
 
 // True if a rename that succeeded did nothing, as it does between two names of one file. Tells how many names that has.
