@@ -25,6 +25,9 @@ else()
 endif()
 if(TARGET vfsproto_cli)
   install(TARGETS vfsproto_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  if(NOT CMAKE_CROSSCOMPILING AND NOT VFSPROTO_SANITIZE)
+    include(cmake/pages.cmake)
+  endif()
 endif()
 
 configure_file(cmake/vfsproto-core.pc.in vfsproto-core.pc @ONLY)
@@ -34,3 +37,4 @@ write_basic_package_version_file(vfsprotoConfigVersion.cmake COMPATIBILITY SameM
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/vfsprotoConfig.cmake ${CMAKE_CURRENT_BINARY_DIR}/vfsprotoConfigVersion.cmake
         DESTINATION ${package_dir})
 install(FILES LICENSE README.md DESTINATION ${CMAKE_INSTALL_DATAROOTDIR}/doc/vfsproto)
+include(cmake/package.cmake)

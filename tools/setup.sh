@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Installs what is missing, quietly and without a question; does nothing, and needs no rights, when nothing is.
 # `setup.sh cross`: what the tests on other machines need as well; `setup.sh vm`: what virtual machines need;
-# `setup.sh peers`: who our rings talk to in tests/peers: one program of DPDK, 25 MB to fetch, 160 MB installed.
+# `setup.sh peers`: who our rings talk to in tests/peers (one program of DPDK, 25 MB to fetch, 160 MB installed), and who reads
+# what the program says of itself; `setup.sh package`: what makes a package and a bare root to install it into.
 # `setup.sh plot`: what draws the plots of docs/bench.
 set -euo pipefail
 
@@ -13,7 +14,8 @@ case ${1:-} in
     "") ;;
     cross)
         packages+=(qemu-user g++-aarch64-linux-gnu g++-riscv64-linux-gnu g++-s390x-linux-gnu g++-powerpc-linux-gnu g++-i686-linux-gnu) ;;
-    peers) packages+=(dpdk-dev) ;;
+    peers) packages+=(dpdk-dev groff-base zsh fish) ;;
+    package) packages+=(dpkg-dev mmdebstrap) ;;
     plot) packages+=(gnuplot-nox) ;;
     vm)
         packages+=(qemu-system-x86 linux-image-cloud-amd64 busybox-static kmod fio)

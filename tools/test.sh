@@ -97,6 +97,7 @@ else
         part clang
         run "check mutants" python3 tools/check_mutants.py --all --tests || true
         if build release; then run "install release" tests/install/run.sh build/release || true; fi
+        if run "build package" ./dev package; then run "package" tests/package/run.sh build/package/*.deb || true; fi
         machines=(powerpc s390x i686 aarch64 riscv64)
     else
         part tsan -R '^(hostile_client|unit_(posix|serving|loopback|passthrough|vhost_user|vfio_pci))$'

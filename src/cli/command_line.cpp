@@ -2,7 +2,9 @@
 #include "command_line.hpp"
 
 #include "complaint.hpp"
+#include "completion_script.hpp"
 #include "help_formatter.hpp"
+#include "manual_page.hpp"
 #include "protected_word.hpp"
 #include "size.hpp"
 
@@ -265,6 +267,12 @@ std::vector<std::string> CommandLine::command_names() const {
         names.push_back(command->get_name());
     }
     return names;
+}
+
+std::string CommandLine::manual() const { return manual_page(*app_); }
+
+std::optional<std::string> CommandLine::completion(std::string_view shell) const {
+    return completion_script(*app_, shell);
 }
 
 std::vector<std::string> CommandLine::words_of(int argc, char** argv) const {

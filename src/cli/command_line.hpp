@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The command line: what a command says of its options and arguments, and the parser. The parser's library is large; only
-// command_line.cpp, complaint.cpp and help_formatter.cpp include it.
+// command_line.cpp, complaint.cpp, help_formatter.cpp, manual_page.cpp and completion_script.cpp include it.
 #pragma once
 
 #include <cstdint>
@@ -115,6 +115,10 @@ public:
 
     // Returns the names of the first level, in the order of the help.
     [[nodiscard]] std::vector<std::string> command_names() const;
+
+    // Return what the program says of itself: its page for man(1), and what a shell completes lines by; see completion_script.hpp.
+    [[nodiscard]] std::string manual() const;
+    [[nodiscard]] std::optional<std::string> completion(std::string_view shell) const;
 
     enum class Parsed : std::uint8_t { command, told, wrong };
     // Fills the variables and calls what was chosen. text() is the help or the version that was asked for, or what is wrong with

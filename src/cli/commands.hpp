@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 namespace vfsproto::cli {
@@ -31,14 +32,15 @@ public:
     Commands(CommandLevel level, Chosen& chosen) noexcept : level_(level), chosen_(chosen) {}
 
     // Adds a command. Its options live as long as the parser: `describe` adds them, `run` gets them.
-    template <class Options>
-    void add(const CommandName& name, void (*describe)(Arguments&, Options&), void (*run)(Program&, const Options&)) {
+    template <class Options> void add(const CommandName& name,
+                                      std::type_identity_t<std::function<void(Arguments&, Options&)>> describe,
+                                      void (*run)(Program&, const Options&)) {
         const auto options = std::make_shared<Options>();
         Arguments arguments = add_command(name, [options, run](Program& program) { run(program, *options); });
         describe(arguments, *options);
     }
     // Adds a command without options.
-    void add(const CommandName& name, void (*run)(Program&)) { add_command(name, run); }
+    void add(const CommandName& name, Chosen run) { add_command(name, std::move(run)); }
     // Adds a command that needs one of its own commands after it.
     [[nodiscard]] Commands add_family(const char* name, const char* help) {
         return {level_.add_family(name, help), chosen_};
@@ -86,5 +88,7 @@ void add_single_commands(Commands& commands);
 // These run other commands.
 void add_run(Commands& commands);
 void add_shell(Commands& commands);
+
+void add_self_description(Commands& commands, const CommandLine& line); // manual, completion
 
 } // namespace vfsproto::cli

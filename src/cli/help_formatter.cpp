@@ -9,8 +9,6 @@
 namespace vfsproto::cli {
 namespace {
 
-using Options = std::vector<const CLI::Option*>;
-
 constexpr std::size_t kWidth = 28; // columns of the names, with the space before and behind them
 
 std::string upper(std::string text) {
@@ -18,7 +16,8 @@ std::string upper(std::string text) {
     return text;
 }
 
-// Returns an argument as the usage line shows it: "[PATH]...", "SOURCE".
+} // namespace
+
 std::string usage_of(const CLI::Option& option) {
     if (!option.get_option_text().empty()) return option.get_option_text();
     std::string usage = upper(option.get_name());
@@ -27,7 +26,6 @@ std::string usage_of(const CLI::Option& option) {
     return many ? usage + "..." : usage;
 }
 
-// Returns the names of an option, the long ones in one column: "-a, --all", "    --trace FILE".
 std::string names_of(const CLI::Option& option) {
     if (is_positional(option)) {
         return option.get_option_text().empty() ? upper(option.get_name()) : option.get_option_text();
@@ -47,6 +45,25 @@ std::string description_of(const CLI::Option& option) {
     if (!option.get_default_str().empty()) text += fmt::format(" (default: {})", option.get_default_str());
     return text;
 }
+
+Options arguments_of(const CLI::App& app) {
+    return app.get_options([](const CLI::Option* option) { return is_positional(*option); });
+}
+
+Options options_of(const CLI::App& app, const std::string& heading) {
+    Options options = app.get_options(
+        [&heading](const CLI::Option* option) { return !is_positional(*option) && option->get_group() == heading; });
+    std::stable_partition(options.begin(), options.end(), [&app](const CLI::Option* option) {
+        return option != app.get_help_ptr() && option != app.get_version_ptr();
+    });
+    return options;
+}
+
+std::vector<const CLI::App*> commands_of(const CLI::App& app) {
+    return app.get_subcommands([](const CLI::App*) { return true; });
+}
+
+namespace {
 
 std::string line(const std::string& name, std::string description) {
     const std::string margin(kWidth, ' ');
@@ -73,8 +90,8 @@ std::string shown_name(const CLI::Option& option) {
 }
 
 std::string HelpFormatter::make_help(const CLI::App* app, std::string name, CLI::AppFormatMode /*mode*/) const {
-    const auto commands = app->get_subcommands([](const CLI::App*) { return true; });
-    const auto arguments = app->get_options([](const CLI::Option* option) { return is_positional(*option); });
+    const auto commands = commands_of(*app);
+    const auto arguments = arguments_of(*app);
     std::string text = fmt::format("{}\nUsage: {} [OPTION]...", app->get_description(), name);
     for (const CLI::Option* argument : arguments) text += ' ' + usage_of(*argument);
     if (!commands.empty()) text += " COMMAND [ARGUMENT]...";
@@ -82,14 +99,7 @@ std::string HelpFormatter::make_help(const CLI::App* app, std::string name, CLI:
     if (!commands.empty()) text += "\nCommands:\n";
     for (const CLI::App* command : commands) text += line(command->get_name(), command->get_description());
     text += lines_of("Arguments", arguments);
-    for (const std::string& group : app->get_groups()) {
-        Options options = app->get_options(
-            [&group](const CLI::Option* option) { return !is_positional(*option) && option->get_group() == group; });
-        std::stable_partition(options.begin(), options.end(), [app](const CLI::Option* option) {
-            return option != app->get_help_ptr() && option != app->get_version_ptr();
-        });
-        text += lines_of(group, options);
-    }
+    for (const std::string& group : app->get_groups()) text += lines_of(group, options_of(*app, group));
     return text + "\n" + app->get_footer() + "\n";
 }
 

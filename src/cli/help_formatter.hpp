@@ -16,6 +16,20 @@ public:
 
 [[nodiscard]] bool is_positional(const CLI::Option& option);
 
+// Returns an argument as the usage line shows it: "[PATH]...", "SOURCE".
+[[nodiscard]] std::string usage_of(const CLI::Option& option);
+// Returns what stands before the description: "-a, --all", "    --trace FILE", "PATH". Long names are in one column.
+[[nodiscard]] std::string names_of(const CLI::Option& option);
+// Returns the description with what holds without the option. It may have several lines.
+[[nodiscard]] std::string description_of(const CLI::Option& option);
+
+using Options = std::vector<const CLI::Option*>;
+// Return the arguments of a command, and the options of one heading of its help, in their order there.
+[[nodiscard]] Options arguments_of(const CLI::App& app);
+[[nodiscard]] Options options_of(const CLI::App& app, const std::string& heading);
+// Returns the commands below a command, or below the program.
+[[nodiscard]] std::vector<const CLI::App*> commands_of(const CLI::App& app);
+
 // Returns the name of an argument as the usage line and messages show it: "PATH", "--size".
 [[nodiscard]] std::string shown_name(const CLI::Option& option);
 

@@ -132,6 +132,7 @@ ExitCode parse_and_run(int argc, char** argv, Watch& watch) {
     add_single_commands(commands);
     add_run(commands);
     add_shell(commands);
+    add_self_description(commands, line);
     switch (line.parse(argc, argv)) {
     case CommandLine::Parsed::command: break;
     case CommandLine::Parsed::told: return tell(line.text(), wanted_style(argc, argv));

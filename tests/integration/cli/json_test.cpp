@@ -72,6 +72,8 @@ const std::vector<Example>& examples() {
         {"bench", {"--op", "stat", "--count", "3"}},
         {"run", {"-"}, "# nothing\n"},
         {"shell", {}, "\n"},
+        {"manual", {}},
+        {"completion", {"bash"}},
         {"rm", {"-r", "tree", "moved"}},
     };
     return all;
