@@ -35,6 +35,9 @@ template <class Fs> struct NamesItTwice : Fs, NamesHandle {};
 // True if the class has a member of this name, wherever it may be used from: then the name means two things in the class above.
 template <class Fs>
 concept HasHandle = !requires { &NamesItTwice<Fs>::handle; };
+// Nobody can look into a final class.
+template <class Fs>
+concept MayBeLookedInto = !std::is_final_v<Fs> && HasHandle<Fs>;
 
 // An overload that is private cannot be named here, and the compiler says which it is.
 template <class Fs> struct HandlersInReach : Fs {
@@ -42,12 +45,8 @@ template <class Fs> struct HandlersInReach : Fs {
 };
 
 template <class Fs> consteval bool are_in_reach() noexcept {
-    if constexpr (std::is_final_v<Fs>)
-        return true; // nobody can look
-    else if constexpr (!HasHandle<Fs>)
-        return true; // nothing is handled
-    else
-        return sizeof(HandlersInReach<Fs>) != 0;
+    if constexpr (MayBeLookedInto<Fs>) return sizeof(HandlersInReach<Fs>) != 0;
+    return true;
 }
 
 } // namespace detail
