@@ -35,8 +35,8 @@ std::uint64_t now_ns() noexcept {
 
 BenchJob::NullOperation::NullOperation() noexcept { request.op = &kNullOp; }
 
-void BenchJob::NullOperation::start(client::Client& client, const client::Caller& caller,
-                                    std::uint64_t nodeid) noexcept {
+inline void BenchJob::NullOperation::start(client::Client& client, const client::Caller& caller,
+                                           std::uint64_t nodeid) noexcept {
     begin(client, caller);
     send(request, nodeid, [](client::Request& done) noexcept {
         auto& self = *static_cast<NullOperation*>(done.owner);
@@ -306,8 +306,8 @@ bool BenchJob::finished(posix::IoQueue& queue, CreateSlot& slot, const client::O
     return false;
 }
 
-void BenchJob::start(posix::IoQueue& queue, NullSlot& slot) { queue.start(slot.null, wire::kRootNodeId); }
+inline void BenchJob::start(posix::IoQueue& queue, NullSlot& slot) { queue.start(slot.null, wire::kRootNodeId); }
 
-bool BenchJob::finished(posix::IoQueue&, NullSlot&, const client::Operation&) { return true; }
+inline bool BenchJob::finished(posix::IoQueue&, NullSlot&, const client::Operation&) { return true; }
 
 } // namespace vfsproto::cli

@@ -78,7 +78,8 @@ private:
     struct NullOperation final : client::Operation {
         client::Request request;
         NullOperation() noexcept;
-        void start(client::Client& client, const client::Caller& caller, std::uint64_t nodeid) noexcept;
+        [[gnu::always_inline]] void start(client::Client& client, const client::Caller& caller,
+                                          std::uint64_t nodeid) noexcept;
     };
     struct NullSlot {
         NullSlot() noexcept { null.tag = this; }
@@ -90,13 +91,14 @@ private:
     void start(posix::IoQueue& queue, PooledSlot& slot);
     void start(posix::IoQueue& queue, LookupSlot& slot);
     void start(posix::IoQueue& queue, CreateSlot& slot);
-    void start(posix::IoQueue& queue, NullSlot& slot);
+    [[gnu::always_inline]] void start(posix::IoQueue& queue, NullSlot& slot);
     template <wire::Opcode Op>
     [[nodiscard]] bool finished(posix::IoQueue& queue, DataSlot<Op>& slot, const client::Operation& operation);
     [[nodiscard]] bool finished(posix::IoQueue& queue, PooledSlot& slot, const client::Operation& operation);
     [[nodiscard]] bool finished(posix::IoQueue& queue, LookupSlot& slot, const client::Operation& operation);
     [[nodiscard]] bool finished(posix::IoQueue& queue, CreateSlot& slot, const client::Operation& operation);
-    [[nodiscard]] bool finished(posix::IoQueue& queue, NullSlot& slot, const client::Operation& operation);
+    [[gnu::always_inline, nodiscard]] bool finished(posix::IoQueue& queue, NullSlot& slot,
+                                                    const client::Operation& operation);
 
     // Gives back what a slot borrowed, also when its operation failed.
     template <class Slot> static void give_back(Slot&) noexcept {}
