@@ -218,11 +218,25 @@ TEST_CASE("pieces may end in any order, with fewer slots than pieces, and the re
     }
 }
 
+TEST_CASE("a transfer of a file that is not open is refused, and nothing is sent") {
+    OperationsFixture f;
+    std::vector<std::byte> buffer(kPiece);
+    Counted<ReadFile> read;
+    TransferSpan span{}; // nodeid 0 is no node
+    span.host = buffer.data();
+    span.len = buffer.size();
+    read->start(f.client, kCaller, span);
+    CHECK(read.finished == 1);
+    CHECK(read->error() == wire::Errno::ebadf);
+    CHECK(f.queue.sent_count() == 0);
+}
+
 TEST_CASE("a transfer on a lane of two slots waits for them and ends") {
     OperationsFixture f({.max_inflight = 64, .max_segments = 4}, 2);
     std::vector<std::byte> buffer(8 * kPiece);
     Counted<ReadFile> read;
     TransferSpan span{};
+    span.nodeid = 5;
     span.host = buffer.data();
     span.len = buffer.size();
     read->start(f.client, kCaller, span);
