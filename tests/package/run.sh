@@ -13,9 +13,15 @@ fail() {
     exit 1
 }
 
-mmdebstrap --quiet --variant=apt --include="$package" --customize-hook="rm -rf \"\$1\"/var/cache/apt" bookworm "$root" \
+mmdebstrap --quiet --variant=apt --customize-hook="copy-in '$package' /tmp" \
+    --customize-hook="chroot \"\$1\" apt-get install --quiet --yes /tmp/$(basename "$package")" bookworm "$root" \
     >"$scratch/log" 2>&1 || { cat "$scratch/log" >&2; fail "it cannot be installed"; }
-inside() { chroot "$root" /usr/bin/env -i PATH=/usr/bin:/bin "$@"; }
+# A served directory is opened by way of /proc.
+inside() {
+    # shellcheck disable=SC2016 # the inner shell expands them
+    unshare --mount sh -c 'mount -t proc proc "$1/proc" && exec chroot "$@"' inside "$root" \
+        /usr/bin/env -i PATH=/usr/bin:/bin:/usr/sbin:/sbin "$@"
+}
 
 [[ $(inside vfsproto --version) == "vfsproto "* ]] || fail "no version"
 [[ $(inside vfsproto --device dir:/etc cat hostname) == "$(cat "$root/etc/hostname")" ]] || fail "no file comes"
