@@ -2,6 +2,7 @@
 // The options -n, -u, -f, --checksum, --dry-run and --exclude choose what get, put and cp copy. Where cp(1) has the option
 // too, it runs on the same files.
 #include "integration/cli/coreutils.hpp"
+#include "integration/cli/printed_lines.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -46,14 +47,24 @@ void make_sides(const fs::path& top) {
     for (const char* directory : {"source/sub", "source", "target/sub", "target"}) set_time(top / directory, {3000, 0});
 }
 
-// Names, kinds, contents and every time that a change would touch.
-std::string state_of(const fs::path& top) {
-    std::string text;
+// Returns the top and everything below it, in order.
+std::set<fs::path> paths_in(const fs::path& top) {
     std::set<fs::path> paths{top};
     for (const auto& entry : fs::recursive_directory_iterator(top)) paths.insert(entry.path());
-    for (const fs::path& path : paths) {
-        struct stat info{};
-        REQUIRE(::lstat(path.c_str(), &info) == 0);
+    return paths;
+}
+
+struct stat info_of(const fs::path& path) {
+    struct stat info{};
+    REQUIRE(::lstat(path.c_str(), &info) == 0);
+    return info;
+}
+
+// Returns names, kinds, contents and every time that a change would touch.
+std::string state_of(const fs::path& top) {
+    std::string text;
+    for (const fs::path& path : paths_in(top)) {
+        const struct stat info = info_of(path);
         text += path.string() + ' ' + std::to_string(info.st_mode) + ' ' + std::to_string(info.st_size) + ' ' +
                 std::to_string(info.st_ino) + ' ' + std::to_string(info.st_ctim.tv_sec) + '.' +
                 std::to_string(info.st_ctim.tv_nsec) + '\n';
@@ -61,24 +72,21 @@ std::string state_of(const fs::path& top) {
     return text;
 }
 
-// Names, modes and times, in order.
+// Returns names, modes and times, in order.
 std::string attributes_of(const fs::path& top) {
     std::string text;
-    std::set<fs::path> paths{top};
-    for (const auto& entry : fs::recursive_directory_iterator(top)) paths.insert(entry.path());
-    for (const fs::path& path : paths) {
-        struct stat info{};
-        REQUIRE(::lstat(path.c_str(), &info) == 0);
+    for (const fs::path& path : paths_in(top)) {
+        const struct stat info = info_of(path);
         text += path.lexically_relative(top).string() + ' ' + std::to_string(info.st_mode) + ' ' +
                 std::to_string(info.st_mtim.tv_sec) + '.' + std::to_string(info.st_mtim.tv_nsec) + '\n';
     }
     return text;
 }
 
-// Names and contents, in order.
+// Returns names and contents of what is below the top, in order.
 std::string contents_of(const fs::path& top) {
-    std::set<fs::path> paths;
-    for (const auto& entry : fs::recursive_directory_iterator(top)) paths.insert(entry.path());
+    std::set<fs::path> paths = paths_in(top);
+    paths.erase(top);
     std::string text;
     for (const fs::path& path : paths) {
         const auto type = fs::symlink_status(path).type();
@@ -88,21 +96,6 @@ std::string contents_of(const fs::path& top) {
         text += '\n';
     }
     return text;
-}
-
-std::string lines_in_order(const std::string& text) {
-    std::multiset<std::string> lines;
-    std::istringstream list(text);
-    for (std::string line; std::getline(list, line);) lines.insert(line + '\n');
-    std::string all;
-    for (const std::string& line : lines) all += line;
-    return all;
-}
-
-// Returns the sums of the last line.
-Json last_of(const std::string& lines) {
-    const std::size_t newline = lines.rfind('\n', lines.size() - 2);
-    return Json::parse(lines.substr(newline == std::string::npos ? 0 : newline + 1))["copied"];
 }
 
 } // namespace
@@ -204,7 +197,7 @@ TEST_CASE("--checksum copies what differs byte for byte, whatever times and size
     set_time(here / "last byte", {1000, 0});
     set_time(share.path() / "there/last byte", {1000, 0});
     const ino_t same = status(share, "there/same").st_ino;
-    const Json sums = last_of(share.output({"--json", "put", "-rT", "--checksum", here, "there"}));
+    const Json sums = copied_sums(share.output({"--json", "put", "-rT", "--checksum", here, "there"}));
     CHECK(sums["files"] == 2);
     CHECK(sums["unchanged"] == 2);
     CHECK(contents_of(here) == contents_of(share.path() / "there"));
@@ -215,7 +208,7 @@ TEST_CASE("--checksum copies what differs byte for byte, whatever times and size
         line.insert(line.end(), words.begin(), words.end());
         line.emplace_back("--checksum");
         if (words[0] == "cp") CHECK(share.output(words) == "");
-        const Json again = last_of(share.output(line));
+        const Json again = copied_sums(share.output(line));
         CHECK(again["files"] == 0);
         CHECK(again["unchanged"] == 4);
     }
@@ -265,16 +258,16 @@ TEST_CASE("--dry-run says what would be done, and changes nothing here or there"
     const std::string local = here / "t";
     const auto lines_of = [&](std::vector<std::string> words) {
         words.insert(words.begin() + 1, "--dry-run");
-        const std::string said = lines_in_order(share.output(words));
+        const std::string said = sorted_lines(share.output(words));
         CHECK(state_of(share.path()) + state_of(here) == before);
         return said;
     };
     const auto tree_lines = [](const std::string& from, const std::string& to, const std::string& linked) {
         const std::string other = linked == "deep" ? "same" : "deep";
-        return lines_in_order("would make directory " + to + "\nwould make directory " + to + "/dir\nwould copy " +
-                              from + "/file to " + to + "/file\nwould copy " + from + "/link to " + to +
-                              "/link\nwould copy " + from + "/dir/" + linked + " to " + to + "/dir/" + linked +
-                              "\nwould link " + to + "/dir/" + linked + " to " + to + "/dir/" + other + '\n');
+        return sorted_lines("would make directory " + to + "\nwould make directory " + to + "/dir\nwould copy " + from +
+                            "/file to " + to + "/file\nwould copy " + from + "/link to " + to + "/link\nwould copy " +
+                            from + "/dir/" + linked + " to " + to + "/dir/" + linked + "\nwould link " + to + "/dir/" +
+                            linked + " to " + to + "/dir/" + other + '\n');
     };
     const auto one_of_both = [&](const std::string& said, const std::string& from, const std::string& to) {
         const bool fits = said == tree_lines(from, to, "deep") || said == tree_lines(from, to, "same");
@@ -308,7 +301,7 @@ TEST_CASE("--dry-run says what would be done, and changes nothing here or there"
                                                {"--json", "get", "-r", "--dry-run", "t", here / "new"},
                                                {"--json", "cp", "-r", "--dry-run", "t", "new"}}) {
         INFO(words[1]);
-        const Json sums = last_of(share.output(words));
+        const Json sums = copied_sums(share.output(words));
         CHECK(sums["directories"] == 2);
         CHECK(sums["files"].get<int>() + sums["hard_links"].get<int>() == 3);
         CHECK(sums["hard_links"] == (words[1] == "cp" ? 0 : 1)); // cp makes a file of each name, as cp(1) does

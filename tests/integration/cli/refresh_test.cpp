@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // A copy that is there already stays with --checksum, and gets what it lacks of the attributes that are to be kept.
 #include "integration/cli/coreutils.hpp"
+#include "integration/cli/printed_lines.hpp"
 
 #include <sys/xattr.h>
 
@@ -68,15 +69,6 @@ std::string announced(const Copying& copying, std::initializer_list<const char*>
     for (const char* name : names) lines += "would set the attributes of " + copying.to + '/' + name + '\n';
     return lines;
 }
-std::string in_order(const std::string& text) {
-    std::multiset<std::string> lines;
-    std::istringstream list(text);
-    for (std::string line; std::getline(list, line);) lines.insert(line + '\n');
-    std::string all;
-    for (const std::string& line : lines) all += line;
-    return all;
-}
-
 } // namespace
 
 TEST_CASE("--checksum -X gives files, links and FIFOs that are there what they lack of extended attributes", "[cli]") {
@@ -94,7 +86,7 @@ TEST_CASE("--checksum -X gives files, links and FIFOs that are there what they l
     INFO(copying.command);
     const std::string lacking =
         is_trusted ? announced(copying, {"fifo", "file", "link"}) : announced(copying, {"file"});
-    CHECK(in_order(share.output(copying.with({"-rT", "-X", "--checksum", "--dry-run"}))) == lacking);
+    CHECK(sorted_lines(share.output(copying.with({"-rT", "-X", "--checksum", "--dry-run"}))) == lacking);
     CHECK(get(copying.target / "file", kNote) == "");
     CHECK(share.output(copying.with({"-rT", "-X", "--checksum"})) == "");
     CHECK(get(copying.target / "file", kNote) == "of the file");
@@ -115,7 +107,7 @@ TEST_CASE("--checksum -p gives files, links and FIFOs that are there their modes
         INFO(command);
         for (const char* name : {"file", "link", "fifo"}) set_time(copying.source / name, 5000);
         for (const char* name : {"file", "fifo"}) REQUIRE(::chmod((copying.source / name).c_str(), 0640) == 0);
-        CHECK(in_order(share.output(copying.with({"-rT", "-p", "--checksum", "--dry-run"}))) ==
+        CHECK(sorted_lines(share.output(copying.with({"-rT", "-p", "--checksum", "--dry-run"}))) ==
               announced(copying, {"fifo", "file", "link"}));
         CHECK(share.output(copying.with({"-rT", "-p", "--checksum"})) == "");
         for (const char* name : {"file", "link", "fifo"}) {

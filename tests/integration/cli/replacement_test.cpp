@@ -34,7 +34,7 @@ std::vector<std::string> names_in(const fs::path& directory) {
 }
 const std::vector<std::string> kNames = {"fifo", "link", "one", "two"};
 
-// The same tree is the source on both sides. Returns the words of the command, and where its target lies.
+// Holds the words of a command, and where its target lies. Each command copies the tree called "tree", of its own side.
 struct Copy {
     std::vector<std::string> words;
     fs::path target;

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The commands get and put with --resume go on with what an earlier copy has left, once it is compared with the source.
+#include "integration/cli/printed_lines.hpp"
 #include "integration/cli/refusing_host.hpp"
 #include "integration/cli/share.hpp"
 #include "support/watchdog.hpp"
-
-#include <nlohmann/json.hpp>
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -15,7 +14,6 @@
 #include <thread>
 
 using namespace vfsproto::test;
-using Json = nlohmann::json;
 namespace fs = std::filesystem;
 
 namespace {
@@ -91,9 +89,7 @@ std::uint64_t resume(const Share& share, const Copying& copying) {
     words.insert(words.begin(), "--json");
     const std::string lines = share.output(words);
     CHECK(halves_in(copying.directory()).empty());
-    const std::size_t newline = lines.rfind('\n', lines.size() - 2);
-    REQUIRE(newline != std::string::npos);
-    return Json::parse(lines.substr(newline + 1))["copied"]["bytes"];
+    return copied_sums(lines)["bytes"];
 }
 
 } // namespace

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What the program says of itself: its manual page, and what shells complete lines by.
+// The program says of itself what a manual page shows, and what shells complete lines by.
 #include "integration/cli/share.hpp"
 #include "support/skip.hpp"
 

@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The command sync-tree moves what differs, and removes only what the source is sure not to have.
+#include "integration/cli/printed_lines.hpp"
 #include "integration/cli/refusing_host.hpp"
 #include "integration/cli/share.hpp"
 #include "integration/cli/tree.hpp"
-
-#include <nlohmann/json.hpp>
 
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <set>
 
 using namespace vfsproto::test;
 using Json = nlohmann::json;
@@ -60,6 +58,7 @@ struct Direction {
         return words;
     }
 };
+// Returns a direction with nothing on either side.
 Direction towards(const Share& share, const std::string& where) {
     const fs::path here = share.beside("here");
     const fs::path there = share.path() / "there";
@@ -68,21 +67,19 @@ Direction towards(const Share& share, const std::string& where) {
     return {here, ":there", here, there};
 }
 
+// Returns one with a tree on both sides, and more of it at the target.
+Direction towards_surplus(const Share& share, const std::string& where) {
+    Direction direction = towards(share, where);
+    make_tree(direction.source);
+    make_tree(direction.target);
+    add_surplus(direction.target);
+    return direction;
+}
+
 Json sums_of(const Share& share, const Direction& direction, std::initializer_list<std::string> options) {
     std::vector<std::string> words = direction.with(options);
     words.insert(words.begin(), "--json");
-    const std::string lines = share.output(words);
-    const std::size_t newline = lines.rfind('\n', lines.size() - 2);
-    return Json::parse(lines.substr(newline == std::string::npos ? 0 : newline + 1))["copied"];
-}
-
-std::string in_order(const std::string& text) {
-    std::multiset<std::string> lines;
-    std::istringstream list(text);
-    for (std::string line; std::getline(list, line);) lines.insert(line + '\n');
-    std::string all;
-    for (const std::string& line : lines) all += line;
-    return all;
+    return copied_sums(share.output(words));
 }
 
 std::string tree_difference(const Direction& direction) {
@@ -127,10 +124,7 @@ TEST_CASE("sync-tree --delete removes what the source does not have, and nothing
     if (share.missing()) return;
     for (const char* where : {"here", "there"}) {
         INFO(where);
-        const Direction direction = towards(share, where);
-        make_tree(direction.source);
-        make_tree(direction.target);
-        add_surplus(direction.target);
+        const Direction direction = towards_surplus(share, where);
         const fs::path outside = direction.target.parent_path().parent_path() / "outside";
         fs::create_directories(outside);
         write_file(outside / "file", "precious");
@@ -143,7 +137,7 @@ TEST_CASE("sync-tree --delete removes what the source does not have, and nothing
              {"dir/deep/surplus", "dir/surplus", "link to surplus", "surplus", "surplus/deep", "surplus/deep/file"}) {
             lines += "would remove " + shown + '/' + name + '\n';
         }
-        CHECK(in_order(share.output(direction.with({"--delete", "--dry-run"}))) == in_order(lines));
+        CHECK(sorted_lines(share.output(direction.with({"--delete", "--dry-run"}))) == sorted_lines(lines));
         CHECK(fs::exists(direction.target / "surplus/deep/file"));
 
         CHECK(sums_of(share, direction, {"--delete"})["removed"] == 6);
@@ -158,11 +152,8 @@ TEST_CASE("sync-tree --delete leaves what --exclude names, with the directories 
     if (share.missing()) return;
     for (const char* where : {"here", "there"}) {
         INFO(where);
-        const Direction direction = towards(share, where);
-        make_tree(direction.source);
+        const Direction direction = towards_surplus(share, where);
         write_file(direction.source / "file.o", "not copied");
-        make_tree(direction.target);
-        add_surplus(direction.target);
         write_file(direction.target / "surplus/deep/kept.o", "kept");
         CHECK(share.output(direction.with({"--delete", "--exclude", "*.o", "--exclude", "/dir/deep/"})) == "");
         CHECK_FALSE(fs::exists(direction.target / "file.o"));
@@ -178,10 +169,7 @@ TEST_CASE("sync-tree --delete removes nothing where not all was copied", "[cli]"
     if (share.missing()) return;
     for (const char* where : {"here", "there"}) {
         INFO(where);
-        const Direction direction = towards(share, where);
-        make_tree(direction.source);
-        make_tree(direction.target);
-        add_surplus(direction.target);
+        const Direction direction = towards_surplus(share, where);
         fs::remove(direction.target / "file");
         fs::create_directory(direction.target / "file"); // in the way
         const Ran ran = share.run(direction.with({"--delete"}));

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // A library to be preloaded: system calls that a test names fail, as on a file system that lacks them. The variable
-// REFUSED_CALLS holds them with their errno, as "linkat=1 fchmod=95". With "copy_file_range=0" a file seems to end early. With
-// "pipe=0" a regular file called "becomes a FIFO" is one once it was looked at. With "pwrite=28" files cannot grow beyond the bytes
-// that REFUSED_BEYOND tells, as on a full disk. "look" refuses to look for a file called "cannot be looked at", and with "readdir=0" no
-// list has the name "is in no list".
+// REFUSED_CALLS holds them with their errno, as "linkat=1 fchmod=95". These words do more:
+//   copy_file_range=0   a file seems to end early
+//   pipe=0              a regular file called "becomes a FIFO" becomes one once somebody has looked at it
+//   pwrite=28           no file grows beyond the bytes that REFUSED_BEYOND tells, as on a full disk
+//   look=13             nobody can look at a file called "cannot be looked at"
+//   readdir=0           no list has the name "is in no list"
 #include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>
