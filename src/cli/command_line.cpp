@@ -47,7 +47,7 @@ bool has_name(std::string_view names, std::string_view name) {
 
 // Adds the names of all commands below `app`.
 void add_names(const CLI::App& app, std::vector<std::string>& names) {
-    for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    for (const CLI::App* command : commands_of(app)) {
         names.push_back(command->get_name());
         add_names(*command, names);
     }
@@ -64,7 +64,7 @@ bool takes_value(const CLI::App& command, const std::string& word) {
     if (!looks_like_option(word)) return false;
     const bool is_long = word.starts_with("--");
     const CLI::Option* const option = command.get_option_no_throw(is_long ? word : std::string{'-', word.back()});
-    return option != nullptr && option->get_items_expected_max() != 0;
+    return option != nullptr && cli::takes_value(*option);
 }
 
 // Makes an option take one word, the last one where it is given again.
@@ -262,10 +262,7 @@ CommandLevel CommandLine::commands() noexcept { return {*app_, rewrites_}; }
 
 std::vector<std::string> CommandLine::command_names() const {
     std::vector<std::string> names;
-    const CLI::App& app = *app_;
-    for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
-        names.push_back(command->get_name());
-    }
+    for (const CLI::App* command : commands_of(*app_)) names.push_back(command->get_name());
     return names;
 }
 

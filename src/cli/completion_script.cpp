@@ -39,8 +39,6 @@ Options all_options(const CLI::App& app) {
     return all;
 }
 
-bool takes_value(const CLI::Option& option) { return option.get_items_expected_max() != 0; }
-
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
 // Returns each name with its dashes.
@@ -141,7 +139,7 @@ std::string zsh_option(const CLI::Option& option) {
     return (names.size() > 1 ? '{' + all + '}' : all) + in_quotes("[" + text + "]" + value);
 }
 
-std::string zsh_level(const CLI::App& app, const std::string& before, const std::string& margin) {
+std::string zsh_level(const CLI::App& app, const std::string& margin) {
     std::string script = margin + "_arguments -S -C";
     for (const CLI::Option* option : all_options(app)) script += " \\\n" + margin + "    " + zsh_option(*option);
     if (commands_of(app).empty()) return script + " \\\n" + margin + "    '*:file:_files'\n";
@@ -154,16 +152,16 @@ std::string zsh_level(const CLI::App& app, const std::string& before, const std:
     script += margin + "    argument)\n" + margin + "        case $words[1] in\n";
     for (const CLI::App* command : commands_of(app)) {
         script += margin + "            " + command->get_name() + ")\n";
-        script += zsh_level(*command, before + ' ' + command->get_name(), margin + "                ");
+        script += zsh_level(*command, margin + "                ");
         script += margin + "                ;;\n";
     }
     return script + margin + "        esac ;;\n" + margin + "esac\n";
 }
 
 std::string zsh_script(const CLI::App& program) {
-    return "#compdef vfsproto\n_vfsproto() {\n    local state line\n    local -a words_before\n    typeset -A "
+    return "#compdef vfsproto\n_vfsproto() {\n    local state line\n    typeset -A "
            "opt_args\n" +
-           zsh_level(program, "", "    ") + "}\n_vfsproto \"$@\"\n";
+           zsh_level(program, "    ") + "}\n_vfsproto \"$@\"\n";
 }
 
 std::string fish_options(const CLI::App& app, const std::string& when) {

@@ -16,14 +16,23 @@ std::string upper(std::string text) {
     return text;
 }
 
-} // namespace
-
+// Returns an argument as the usage line shows it: "[PATH]...", "SOURCE".
 std::string usage_of(const CLI::Option& option) {
     if (!option.get_option_text().empty()) return option.get_option_text();
     std::string usage = upper(option.get_name());
     if (!option.get_required()) usage = "[" + usage + "]";
     const bool many = option.get_expected_max() >= CLI::detail::expected_max_vector_size;
     return many ? usage + "..." : usage;
+}
+
+} // namespace
+
+bool takes_value(const CLI::Option& option) { return option.get_items_expected_max() != 0; }
+
+std::string usage_line(const CLI::App& app, const std::string& name) {
+    std::string usage = name + " [OPTION]...";
+    for (const CLI::Option* argument : arguments_of(app)) usage += ' ' + usage_of(*argument);
+    return usage;
 }
 
 std::string names_of(const CLI::Option& option) {
@@ -36,7 +45,7 @@ std::string names_of(const CLI::Option& option) {
     const char* before = names == "  " ? "  --" : ", --";
     for (const std::string& name : option.get_lnames()) names.append(std::exchange(before, ", --")).append(name);
     const std::string value = option.get_type_name();
-    return option.get_items_expected_max() == 0 ? names : names + ' ' + value;
+    return takes_value(option) ? names + ' ' + value : names;
 }
 
 std::string description_of(const CLI::Option& option) {
@@ -92,8 +101,7 @@ std::string shown_name(const CLI::Option& option) {
 std::string HelpFormatter::make_help(const CLI::App* app, std::string name, CLI::AppFormatMode /*mode*/) const {
     const auto commands = commands_of(*app);
     const auto arguments = arguments_of(*app);
-    std::string text = fmt::format("{}\nUsage: {} [OPTION]...", app->get_description(), name);
-    for (const CLI::Option* argument : arguments) text += ' ' + usage_of(*argument);
+    std::string text = fmt::format("{}\nUsage: {}", app->get_description(), usage_line(*app, name));
     if (!commands.empty()) text += " COMMAND [ARGUMENT]...";
     text += '\n';
     if (!commands.empty()) text += "\nCommands:\n";

@@ -16,8 +16,11 @@ public:
 
 [[nodiscard]] bool is_positional(const CLI::Option& option);
 
-// Returns an argument as the usage line shows it: "[PATH]...", "SOURCE".
-[[nodiscard]] std::string usage_of(const CLI::Option& option);
+// True for an option that the next word belongs to.
+[[nodiscard]] bool takes_value(const CLI::Option& option);
+
+// Returns the line that shows how a command is used, by this name: "vfsproto ls [OPTION]... [PATH]...".
+[[nodiscard]] std::string usage_line(const CLI::App& app, const std::string& name);
 // Returns what stands before the description: "-a, --all", "    --trace FILE", "PATH". Long names are in one column.
 [[nodiscard]] std::string names_of(const CLI::Option& option);
 // Returns the description with what holds without the option. It may have several lines.

@@ -40,12 +40,6 @@ void add_options(std::string& page, const CLI::App& app) {
     for (const std::string& group : app.get_groups()) add_items(page, options_of(app, group));
 }
 
-std::string usage_line(const CLI::App& command, const std::string& name) {
-    std::string usage = name + " [OPTION]...";
-    for (const CLI::Option* argument : arguments_of(command)) usage += ' ' + usage_of(*argument);
-    return usage;
-}
-
 // Adds a command, or those below it.
 void add_command(std::string& page, const CLI::App& command, const std::string& before) {
     const std::string name = before + ' ' + command.get_name();
@@ -59,11 +53,8 @@ void add_command(std::string& page, const CLI::App& command, const std::string& 
 } // namespace
 
 std::string manual_page(const CLI::App& program) {
-    const std::string version = program.get_version_ptr()->get_default_str().empty()
-                                    ? program.version()
-                                    : program.get_version_ptr()->get_default_str();
     const std::string name = program.get_name();
-    std::string page = fmt::format(".TH VFSPROTO 1 \"\" \"{}\" \"User Commands\"\n.nh\n.ad l\n", version);
+    std::string page = fmt::format(".TH VFSPROTO 1 \"\" \"{}\" \"User Commands\"\n.nh\n.ad l\n", program.version());
     page += fmt::format(".SH NAME\n{} \\- {}\n", name, plain_roff(program.get_description()));
     page += fmt::format(".SH SYNOPSIS\n.B {}\n[OPTION]... COMMAND [ARGUMENT]...\n", name);
     page += fmt::format(".SH DESCRIPTION\n{}\n", plain_roff(program.get_footer()));
