@@ -82,13 +82,18 @@ std::string in_quotes(std::string_view text) {
     return out + "'";
 }
 
-// The function below finds the command in the line first, by stepping over the values of options.
+// The function below finds the command in the line first, by stepping over the values of options. It splits the line itself: bash
+// takes the colon of "dir:." for a word.
 constexpr const char* kBashBody = R"(_vfsproto() {
-    local current=${COMP_WORDS[COMP_CWORD]} command= i=1 options values commands
+    local line=${COMP_LINE:0:COMP_POINT} command= i=1 options values commands
+    local -a words
+    read -ra words <<<"$line"
+    [[ $line == *[[:space:]] ]] && words+=("")
+    local last=$((${#words[@]} - 1)) current=${words[-1]}
     COMPREPLY=()
     _vfsproto_options
-    while ((i < COMP_CWORD)); do
-        local word=${COMP_WORDS[i]}
+    while ((i < last)); do
+        local word=${words[i]}
         if [[ " $values " == *" $word "* ]]; then
             ((++i))
         elif [[ $word != -* && -n $commands ]]; then
@@ -97,7 +102,7 @@ constexpr const char* kBashBody = R"(_vfsproto() {
         fi
         ((++i))
     done
-    if ((i > COMP_CWORD)); then
+    if ((i > last)); then
         return # the value of an option: files
     elif [[ $current == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$options" -- "$current")
@@ -125,25 +130,35 @@ std::string bash_script(const CLI::App& program) {
     return script + "    esac\n}\n" + kBashBody;
 }
 
-// Returns an option as _arguments of zsh wants it: {-a,--all}'[show all]'.
-std::string zsh_option(const CLI::Option& option) {
-    std::string text;
-    for (const char letter : first_line(option.get_description())) {
-        if (letter == '[' || letter == ']' || letter == ':' || letter == '\\') text += '\\';
-        text += letter;
+// Returns a text between the marks of _arguments.
+std::string zsh_escaped(std::string_view text) {
+    std::string out;
+    for (const char letter : text) {
+        if (letter == '[' || letter == ']' || letter == ':' || letter == '\\') out += '\\';
+        out += letter;
     }
+    return out;
+}
+
+// Returns an option as _arguments of zsh wants it: '*'{-a,--all}'[show all]'. The star lets it be given again.
+std::string zsh_option(const CLI::Option& option) {
     const std::vector<std::string> names = dashed_names(option);
     std::string all;
     for (const std::string& name : names) all.append(all.empty() ? "" : ",").append(name);
-    const std::string value = takes_value(option) ? ":" + option.get_type_name() + ":_files" : "";
-    return (names.size() > 1 ? '{' + all + '}' : all) + in_quotes("[" + text + "]" + value);
+    const std::string value = takes_value(option) ? ":" + zsh_escaped(option.get_type_name()) + ":_files" : "";
+    const std::string text = "[" + zsh_escaped(first_line(option.get_description())) + "]" + value;
+    return "'*'" + (names.size() > 1 ? '{' + all + '}' : all) + in_quotes(text);
 }
 
-std::string zsh_level(const CLI::App& app, const std::string& margin) {
+// `common`: the options of the program, which each command below it has too.
+std::string zsh_level(const CLI::App& app, const Options& common, const std::string& margin) {
     std::string script = margin + "_arguments -S -C";
-    for (const CLI::Option* option : all_options(app)) script += " \\\n" + margin + "    " + zsh_option(*option);
+    for (const Options& some : {all_options(app), common}) {
+        for (const CLI::Option* option : some) script += " \\\n" + margin + "    " + zsh_option(*option);
+    }
     if (commands_of(app).empty()) return script + " \\\n" + margin + "    '*:file:_files'\n";
-    script += " \\\n" + margin + "    '1:command:->command' '*::argument:->argument'\n";
+    const Options below = common.empty() ? all_options(app) : common;
+    script += " \\\n" + margin + "    '(-)1:command:->command' '(-)*::argument:->argument'\n";
     script += margin + "case $state in\n" + margin + "    command)\n" + margin + "        local -a commands=(\n";
     for (const CLI::App* command : commands_of(app)) {
         script += margin + "            " + in_quotes(command->get_name() + ':' + command->get_description()) + "\n";
@@ -152,17 +167,38 @@ std::string zsh_level(const CLI::App& app, const std::string& margin) {
     script += margin + "    argument)\n" + margin + "        case $words[1] in\n";
     for (const CLI::App* command : commands_of(app)) {
         script += margin + "            " + command->get_name() + ")\n";
-        script += zsh_level(*command, margin + "                ");
+        script += zsh_level(*command, below, margin + "                ");
         script += margin + "                ;;\n";
     }
     return script + margin + "        esac ;;\n" + margin + "esac\n";
 }
 
 std::string zsh_script(const CLI::App& program) {
-    return "#compdef vfsproto\n_vfsproto() {\n    local state line\n    typeset -A "
+    return "#compdef vfsproto\n_vfsproto() {\n    local curcontext=\"$curcontext\" state line\n    typeset -A "
            "opt_args\n" +
-           zsh_level(program, "    ") + "}\n_vfsproto \"$@\"\n";
+           zsh_level(program, {}, "    ") + "}\n_vfsproto \"$@\"\n";
 }
+
+// Finds the command as that for bash does.
+constexpr const char* kFishBody = R"(function __vfsproto_at
+    set -l found
+    set -l is_value 0
+    for word in (commandline -opc)[2..-1]
+        if test $is_value = 1
+            set is_value 0
+        else if contains -- $word (__vfsproto_values $found)
+            set is_value 1
+        else if not string match -q -- '-*' $word
+            if test (count $found) = 0
+                set -a found $word
+            else if test (count $found) = 1; and contains -- $found[1] $__vfsproto_families
+                set -a found $word
+            end
+        end
+    end
+    test "$found" = "$argv"
+end
+)";
 
 std::string fish_options(const CLI::App& app, const std::string& when) {
     std::string script;
@@ -177,25 +213,38 @@ std::string fish_options(const CLI::App& app, const std::string& when) {
     return script;
 }
 
+// Returns a function that prints the options of a command that the next word belongs to, one a line.
+std::string fish_values(const CLI::App& program) {
+    const std::string common = names_in_line(all_options(program), Which::with_value);
+    std::string script = "function __vfsproto_values\n    printf '%s\\n' " + common + "\n    switch \"$argv\"\n";
+    for (const Command& command : all_commands(program)) {
+        const std::string own = names_in_line(all_options(*command.app), Which::with_value);
+        if (own.empty()) continue;
+        script += fmt::format("        case {}\n            printf '%s\\n' {}\n", in_quotes(command.name), own);
+    }
+    return script + "    end\nend\n";
+}
+
 std::string fish_script(const CLI::App& program) {
-    std::string script = "# fish completion of vfsproto\n" + fish_options(program, "");
-    const auto add_level = [&script](const CLI::App& level, const std::string& when) {
+    std::string families;
+    for (const CLI::App* command : commands_of(program)) {
+        if (!commands_of(*command).empty()) families += ' ' + command->get_name();
+    }
+    std::string script = "# fish completion of vfsproto\nset -g __vfsproto_families" + families + "\n" +
+                         fish_values(program) + kFishBody + fish_options(program, "");
+    const auto when = [](const std::string& name) {
+        return " -n " + in_quotes(name.empty() ? "__vfsproto_at" : "__vfsproto_at " + name);
+    };
+    const auto add_commands = [&script](const CLI::App& level, const std::string& condition) {
         for (const CLI::App* command : commands_of(level)) {
-            script += fmt::format("complete -c vfsproto{} -f -a {} -d {}\n", when, command->get_name(),
+            script += fmt::format("complete -c vfsproto{} -f -a {} -d {}\n", condition, command->get_name(),
                                   in_quotes(command->get_description()));
         }
     };
-    add_level(program, " -n __fish_use_subcommand");
-    for (const CLI::App* command : commands_of(program)) {
-        const std::string seen = "__fish_seen_subcommand_from " + command->get_name();
-        script += fish_options(*command, " -n " + in_quotes(seen));
-        if (commands_of(*command).empty()) continue;
-        const std::string below = commands_in_line(*command);
-        add_level(*command, " -n " + in_quotes(seen + "; and not __fish_seen_subcommand_from " + below));
-        for (const CLI::App* one : commands_of(*command)) {
-            script +=
-                fish_options(*one, " -n " + in_quotes(seen + "; and __fish_seen_subcommand_from " + one->get_name()));
-        }
+    add_commands(program, when(""));
+    for (const Command& command : all_commands(program)) {
+        script += fish_options(*command.app, when(command.name));
+        add_commands(*command.app, when(command.name));
     }
     return script;
 }

@@ -15,8 +15,7 @@ void print_text(Program& program, const std::string& text) {
 }
 
 struct CompletionOptions {
-    const CommandLine* line = nullptr;
-    std::string shell;
+    std::string script; // of the shell that was named
 };
 
 } // namespace
@@ -27,20 +26,13 @@ void add_self_description(Commands& commands, const CommandLine& line) {
     commands.add<CompletionOptions>(
         {"completion", "Write what a shell completes lines by"},
         [&line](Arguments& sub, CompletionOptions& options) {
-            options.line = &line;
-            const auto knows = [&line](const std::string& shell) { return line.completion(shell).has_value(); };
-            sub.add_word(
-                   "shell",
-                   [&options, knows](const std::string& shell) {
-                       options.shell = shell;
-                       return knows(shell);
-                   },
-                   "bash, zsh or fish")
-                .required();
+            const auto take = [&line, &options](const std::string& shell) {
+                options.script = line.completion(shell).value_or("");
+                return !options.script.empty();
+            };
+            sub.add_word("shell", take, "bash, zsh or fish").required();
         },
-        [](Program& program, const CompletionOptions& options) {
-            print_text(program, *options.line->completion(options.shell));
-        });
+        [](Program& program, const CompletionOptions& options) { print_text(program, options.script); });
 }
 
 } // namespace vfsproto::cli

@@ -63,13 +63,12 @@ std::string joined(const std::vector<std::string>& words) {
     return text;
 }
 
-// Returns what bash would offer for the last of the words.
-std::set<std::string> offered_by_bash(const fs::path& script, const std::vector<std::string>& words) {
-    std::string line = "source " + script.string() + "; COMP_WORDS=(";
-    for (const std::string& word : words) line += "'" + word + "' ";
-    line += "); COMP_CWORD=" + std::to_string(words.size() - 1) + "; _vfsproto; printf '%s\\n' \"${COMPREPLY[@]}\"";
+// Returns what bash would offer at the end of a line.
+std::set<std::string> offered_by_bash(const fs::path& script, const std::string& line) {
     const ScratchDirectory scratch;
-    std::ofstream(scratch.path() / "line") << line << '\n';
+    std::ofstream(scratch.path() / "line")
+        << "source " << script.string() << "\nCOMP_LINE='" << line
+        << "'; COMP_POINT=${#COMP_LINE}; _vfsproto; printf '%s\\n' \"${COMPREPLY[@]}\"\n";
     const Ran ran = run_line("bash " + (scratch.path() / "line").string());
     CHECK(ran.err == "");
     std::set<std::string> offered;
@@ -77,6 +76,18 @@ std::set<std::string> offered_by_bash(const fs::path& script, const std::vector<
     for (std::string one; std::getline(lines, one);) {
         if (!one.empty()) offered.insert(one);
     }
+    return offered;
+}
+
+// Returns what fish offers at the end of a line.
+std::set<std::string> offered_by_fish(const fs::path& script, const std::string& line) {
+    const ScratchDirectory scratch;
+    std::ofstream(scratch.path() / "line") << "source " << script.string() << "; complete -C '" << line << "'\n";
+    const Ran ran = run_line("cd " + scratch.path().string() + "; rm -f out err; fish line");
+    CHECK(ran.err == "");
+    std::set<std::string> offered;
+    std::istringstream lines(ran.out);
+    for (std::string one; std::getline(lines, one);) offered.insert(one.substr(0, one.find('\t')));
     return offered;
 }
 
@@ -115,40 +126,65 @@ TEST_CASE("bash completes commands and options, and leaves files to itself", "[c
     const fs::path script = scratch.path() / "completion";
     std::ofstream(script) << told({"completion", "bash"});
     using Offered = std::set<std::string>;
-    CHECK(offered_by_bash(script, {"vfsproto", "tru"}) == Offered{"truncate"});
-    CHECK(offered_by_bash(script, {"vfsproto", "--device", "dir:.", "tru"}) == Offered{"truncate"});
-    CHECK(offered_by_bash(script, {"vfsproto", "--device", "tru"}).empty());
-    CHECK(offered_by_bash(script, {"vfsproto", "xattr", ""}) == Offered{"get", "ls", "rm", "set"});
-    CHECK(offered_by_bash(script, {"vfsproto", "get", "--no-t"}) == Offered{"--no-target-directory"});
-    CHECK(offered_by_bash(script, {"vfsproto", "get", "--trace-f"}) == Offered{"--trace-format"});
-    CHECK(offered_by_bash(script, {"vfsproto", "get", "rm", "--devices", "--chec"}) == Offered{"--checksum"});
-    CHECK(offered_by_bash(script, {"vfsproto", "get", "fi"}).empty());
+    CHECK(offered_by_bash(script, "vfsproto tru") == Offered{"truncate"});
+    CHECK(offered_by_bash(script, "vfsproto --device dir:. tru") == Offered{"truncate"});
+    CHECK(offered_by_bash(script, "vfsproto --device=dir:. tru") == Offered{"truncate"});
+    CHECK(offered_by_bash(script, "vfsproto --device tru").empty());
+    CHECK(offered_by_bash(script, "vfsproto xattr ") == Offered{"get", "ls", "rm", "set"});
+    CHECK(offered_by_bash(script, "vfsproto get --no-t") == Offered{"--no-target-directory"});
+    CHECK(offered_by_bash(script, "vfsproto get --trace=f --trace-f") == Offered{"--trace-format"});
+    CHECK(offered_by_bash(script, "vfsproto get rm --devices --chec") == Offered{"--checksum"});
+    CHECK(offered_by_bash(script, "vfsproto get fi").empty());
     for (const auto& command : all_commands()) {
         INFO(joined(command));
         auto words = command;
         words.push_back("--help");
         const std::set<std::string> options = matches_in(told(words), "\n +(?:-[A-Za-z0-9], )*(--[a-z-]+)");
-        words.insert(words.begin(), "vfsproto");
-        words.back() = "--";
-        const std::set<std::string> offered = offered_by_bash(script, words);
+        const std::set<std::string> offered = offered_by_bash(script, "vfsproto " + joined(command) + " --");
         for (const std::string& option : options) CHECK(offered.contains(option));
     }
 }
 
-TEST_CASE("zsh and fish can read what they complete by", "[cli]") {
-    const std::string shell = GENERATE("zsh", "fish");
-    INFO(shell);
+TEST_CASE("fish completes commands and options of the command that it is in", "[cli]") {
+    if (!is_here("fish")) return skip("there is no fish");
     const ScratchDirectory scratch;
     const fs::path script = scratch.path() / "completion";
-    std::ofstream(script) << told({"completion", shell});
-    if (!is_here(shell)) return skip(("there is no " + shell).c_str());
-    const Ran ran = run_line(shell + " -n " + script.string());
-    CHECK(ran.err == "");
-    CHECK(ran.status == 0);
-    if (shell != "fish") return;
-    std::ofstream(scratch.path() / "line") << "source " << script.string() << "; complete -C 'vfsproto tru'\n";
-    const Ran offered = run_line("fish " + (scratch.path() / "line").string());
-    CHECK(contains(offered.out, "truncate\tSet sizes"));
+    std::ofstream(script) << told({"completion", "fish"});
+    using Offered = std::set<std::string>;
+    CHECK(offered_by_fish(script, "vfsproto tru") == Offered{"truncate"});
+    CHECK(offered_by_fish(script, "vfsproto --device x tru") == Offered{"truncate"});
+    CHECK(offered_by_fish(script, "vfsproto xattr ") == Offered{"get", "ls", "rm", "set"});
+    CHECK(offered_by_fish(script, "vfsproto get ls --no-t") == Offered{"--no-target-directory"});
+    CHECK(offered_by_fish(script, "vfsproto get -t ls --trace-f") == Offered{"--trace-format"});
+    const Offered of_xattr = offered_by_fish(script, "vfsproto xattr get --");
+    CHECK(of_xattr.contains("--help"));
+    CHECK(of_xattr.contains("--device"));
+    CHECK_FALSE(of_xattr.contains("--checksum"));
+}
+
+TEST_CASE("zsh completes options behind a command and its other options", "[cli]") {
+    if (!is_here("zsh")) return skip("there is no zsh");
+    const ScratchDirectory scratch;
+    std::ofstream(scratch.path() / "_vfsproto") << told({"completion", "zsh"});
+    // A shell inside, which is typed to. Its words are written so that what is typed does not look like what it answers.
+    std::ofstream(scratch.path() / "line") << "zmodload zsh/zpty\n"
+                                              "zpty inside zsh -f -i\n"
+                                              "zpty -w inside 'PS1=; fpath=('$1' $fpath); autoload -Uz compinit'\n"
+                                              "zpty -w inside 'compinit -D -u; print rea\"\"dy'\n"
+                                              "zpty -r inside seen '*ready*'\n"
+                                              "zpty -w -n inside \"$2\"$'\\t'\n"
+                                              "zpty -r inside seen \"*$3*\" && print seen\n";
+    const auto completes = [&](const std::string& typed, const std::string& shown) {
+        INFO(typed);
+        const std::string line = "timeout 20 zsh -f " + (scratch.path() / "line").string() + " '" +
+                                 scratch.path().string() + "' '" + typed + "' '" + shown + "'";
+        CHECK(run_line(line).out == "seen\n");
+    };
+    completes("vfsproto tru", "truncate");
+    completes("vfsproto --device x tru", "truncate");
+    completes("vfsproto ls --device x --almost", "--almost-all");
+    completes("vfsproto xattr get --trace-su", "--trace-summary");
+    completes("vfsproto get --exclude a --exclud", "--exclude a --exclude");
 }
 
 TEST_CASE("a shell that nobody knows is wrong usage", "[cli]") {
