@@ -19,7 +19,8 @@ void keep_terminal_modes() noexcept {
 }
 
 void restore_terminal_modes() noexcept {
-    if (are_kept) ::tcsetattr(STDIN_FILENO, TCSANOW, &kept);
+    // A program in the background leaves the terminal to whoever has it.
+    if (are_kept && ::tcgetpgrp(STDIN_FILENO) == ::getpgrp()) ::tcsetattr(STDIN_FILENO, TCSANOW, &kept);
 }
 
 } // namespace vfsproto::cli

@@ -75,6 +75,7 @@ void Watch::take_signal() {
 }
 
 void Watch::hurry() {
+    if (!interrupted()) return; // the shell has ended its command for it
     LocalCall::cut_all();
     const auto since = Clock::now() - interrupted_at_;
     if (since < kOrderlyEnd || (CleaningUp::any() && since < kCleanUp)) return;
