@@ -5,10 +5,15 @@
 
 // IWYU pragma: begin_exports
 #include "vfsproto/fuse/client/connection.hpp"
+#include "vfsproto/fuse/client/lane.hpp"
+#include "vfsproto/fuse/client/late_reply.hpp"
 #include "vfsproto/fuse/client/node_table.hpp"
+#include "vfsproto/fuse/client/operations/attributes.hpp"
 #include "vfsproto/fuse/client/operations/data.hpp"
 #include "vfsproto/fuse/client/operations/directories.hpp"
 #include "vfsproto/fuse/client/operations/names.hpp"
+#include "vfsproto/fuse/client/operations/xattrs.hpp"
+#include "vfsproto/fuse/client/undo_grants.hpp"
 #include "vfsproto/transport/bring_up.hpp"
 #include "vfsproto/transport/virtio_mmio.hpp"
 #include "vfsproto/transport/virtio_pci.hpp"

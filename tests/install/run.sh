@@ -31,6 +31,7 @@ for compiler in g++ clang++-14; do
         [[ $core_only == ON ]] && continue
         quietly "$build/hosted"
         quietly "$build/shared"
+        quietly "$build/shared_core"
         quietly grep -q 'NEEDED.*libvfsproto\.so\.' <(readelf -d "$build/shared")
     done
     PKG_CONFIG_PATH=$(dirname "$(find "$prefix" -name vfsproto.pc)")

@@ -6,9 +6,10 @@
 //       return reply.ok(attributes);
 //   }
 //
-// An overload that is absent answers ENOSYS, one that nearly fits its row does not compile (handler_form.hpp); INIT and DESTROY never get here. A handler says its reply through `reply`
-// before it returns, or parks the request: `kept = reply.park(room)` keeps what is needed to answer it later through
-// ServerLane::complete(). Rows whose reply is never owed (FORGET) need not say anything.
+// An overload that is absent answers ENOSYS, one that nearly fits its row does not compile (handler_form.hpp); INIT and DESTROY
+// never get here. A handler says its reply through `reply` before it returns, or parks the request: `kept = reply.park(room)`
+// keeps what is needed to answer it later through ServerLane::complete(). Rows whose reply is never owed (FORGET) need not say
+// anything.
 //
 // Handlers of one file system run on several lanes at once, hiprio's included: a FORGET may pass a LOOKUP. What an entry
 // reply counts is counted before the reply is given. Nothing in a request is trusted beyond its framing: names may be
