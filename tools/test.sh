@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# ./dev test: every kind of test once, small, in one build. --full: all of it, in every build, and clang-tidy. --nightly: the long
+# ./dev test: every kind of test once, small, in one build. --full: what CI runs. --nightly: all builds, more machines, and the long
 # runs as well.
 # With arguments for ctest: those tests of the dev build, and nothing else.
 set -euo pipefail
