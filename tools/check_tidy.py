@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """clang-tidy 14 over src/, and what clang itself says of it, lock rules included (.clang-tidy).
 
+usage: check_tidy.py [FILE]...
+
 A full run of the tests leaves out src/cli, which takes half of the time; at night, and by hand, it is in.
 
 A file that passed is not looked at again until it, a header of ours or .clang-tidy changes.
@@ -49,6 +51,8 @@ def tidy(path):
 
 
 def main():
+    if {"-h", "--help"} & set(sys.argv[1:]):
+        return print(__doc__.strip())
     findings = tree.Findings("tidy")
     if not shutil.which("clang-tidy-14"):
         findings.skip("clang-tidy-14 not installed (./dev setup)")
