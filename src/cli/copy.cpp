@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The commands get, put and cp: their options, and the steps they have in common.
+// Holds the options of get, put, cp and sync-tree, and the steps that all four take.
 #include "copy.hpp"
 
 #include "commands.hpp"

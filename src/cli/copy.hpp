@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The state that get, put and cp have in common.
+// A run of get, put, cp or sync-tree: what these commands share while they copy.
 #pragma once
 
 #include "comparison.hpp"
@@ -151,7 +151,9 @@ public:
     // True if it was made; not if its name was taken meanwhile, which is a failure only where it may be replaced.
     bool made(const std::string& path, const posix::Failure& failure) {
         const bool taken = failure.error == wire::Errno::eexist && clobber == Clobber::never;
-        return taken ? static_cast<void>(++tally.unchanged), false : note(path, failure);
+        if (!taken) return note(path, failure);
+        ++tally.unchanged;
+        return false;
     }
     // True if what has the name of a copy has to be looked at before something is made.
     [[nodiscard]] bool looks_at_target() const noexcept { return options.dry_run || comparison.looks_at_target(); }

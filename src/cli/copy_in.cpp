@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// put: from this host to the device.
+// The command put copies from this host to the device.
 #include "copy.hpp"
 #include "interrupt.hpp"
 #include "local_directory.hpp"

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// get: from the device to this host.
+// The command get copies from the device to this host.
 #include "copy.hpp"
 #include "each_entry.hpp"
 #include "fetch_file.hpp"
 #include "local_directory.hpp"
+#include "local_names.hpp"
 #include "local_target.hpp"
 #include "mode.hpp"
 #include "paths.hpp"
@@ -390,9 +391,9 @@ posix::Expected<LocalTarget> find_target(CopyRun& run, FileDescriptor& directory
     if (exists && !S_ISREG(there.st_mode)) return LocalTarget::special(local);
     std::string path = local;
     if (struct stat link{}; ::lstat(local.c_str(), &link) == 0 && S_ISLNK(link.st_mode)) {
-        const std::unique_ptr<char, void (*)(void*)> real(::realpath(local.c_str(), nullptr), std::free);
-        if (real == nullptr) return local_failure(errno); // a link that leads nowhere is not written through
-        path = real.get();
+        const std::optional<std::string> real = real_path(local);
+        if (!real) return local_failure(errno); // a link that leads nowhere is not written through
+        path = *real;
     }
     if (base_name(path).empty() || path.back() == '/') return Errno::enoent;
     directory = FileDescriptor(::open(directory_name(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));

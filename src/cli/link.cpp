@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// ln.
+// The command ln makes links at the server.
 #include "commands.hpp"
 #include "json.hpp"
 #include "operands.hpp"

@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
+#include <memory>
 
 namespace vfsproto::cli {
 
@@ -27,6 +29,11 @@ posix::Failure list_names(int directory, std::vector<std::string>& names) {
     const int error = errno;
     ::closedir(stream);
     return local_failure(error);
+}
+
+std::optional<std::string> real_path(const std::string& path) {
+    const std::unique_ptr<char, void (*)(void*)> real(::realpath(path.c_str(), nullptr), std::free);
+    return real == nullptr ? std::nullopt : std::optional<std::string>(real.get());
 }
 
 } // namespace vfsproto::cli

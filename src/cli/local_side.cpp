@@ -19,27 +19,11 @@ namespace vfsproto::cli {
 using posix::Expected;
 using posix::Failure;
 
-namespace {
-
-// Splits a path below the top into its directory and its last name.
-struct Split {
-    explicit Split(const std::string& path) {
-        const std::size_t slash = path.rfind('/');
-        if (slash != std::string::npos) directory = path.substr(0, slash);
-        name = slash == std::string::npos ? path : path.substr(slash + 1);
-    }
-    std::string directory;
-    std::string name;
-};
-
-} // namespace
-
 Failure LocalSide::look(const std::string& path) {
-    const Split split(path);
-    const auto directory = open_below(top_.get(), split.directory);
-    if (!directory) return directory.failure();
+    const auto at = find_below(top_.get(), path);
+    if (!at) return at.failure();
     struct stat there{};
-    const bool found = ::fstatat((*directory).get(), split.name.c_str(), &there, AT_SYMLINK_NOFOLLOW) == 0;
+    const bool found = ::fstatat(at->directory.get(), at->name.c_str(), &there, AT_SYMLINK_NOFOLLOW) == 0;
     return found ? Failure() : local_failure(errno);
 }
 
@@ -61,11 +45,10 @@ Expected<std::vector<TreeSide::Entry>> LocalSide::list(const std::string& path) 
 }
 
 Failure LocalSide::remove(const std::string& path, Type type) {
-    const Split split(path);
-    const auto directory = open_below(top_.get(), split.directory);
-    if (!directory) return directory.failure();
+    const auto at = find_below(top_.get(), path);
+    if (!at) return at.failure();
     const int flags = type == Type::directory ? AT_REMOVEDIR : 0;
-    return ::unlinkat((*directory).get(), split.name.c_str(), flags) == 0 ? Failure() : local_failure(errno);
+    return ::unlinkat(at->directory.get(), at->name.c_str(), flags) == 0 ? Failure() : local_failure(errno);
 }
 
 Expected<abi::Attributes> LocalSide::attributes(const std::string& directory) {

@@ -73,6 +73,14 @@ Expected<FileDescriptor> open_below(int root, std::string_view directory) {
     return at;
 }
 
+Expected<Below> find_below(int root, std::string_view path) {
+    const std::size_t slash = path.rfind('/');
+    const bool is_deep = slash != std::string_view::npos;
+    auto directory = open_below(root, path.substr(0, is_deep ? slash : 0));
+    if (!directory) return directory.failure();
+    return Below{std::move(*directory), std::string(is_deep ? path.substr(slash + 1) : path)};
+}
+
 Expected<MadeDirectory> make_directory(int parent, const std::string& name) {
     if (!is_plain_name(name)) return Errno::einval;
     MadeDirectory made;
@@ -105,13 +113,11 @@ Failure make_node(const NewName& at, std::uint32_t mode, std::uint32_t rdev) {
 }
 
 Failure make_link(const NewName& at, int root, const std::string& existing) {
-    const std::size_t slash = existing.rfind('/');
-    const auto directory =
-        open_below(root, std::string_view(existing).substr(0, slash == std::string::npos ? 0 : slash));
-    if (!directory) return directory.failure();
-    const std::string first = slash == std::string::npos ? existing : existing.substr(slash + 1);
-    return make_anew(
-        at, [&](const char* name) { return errno_of(::linkat(directory->get(), first.c_str(), at.parent, name, 0)); });
+    const auto first = find_below(root, existing);
+    if (!first) return first.failure();
+    return make_anew(at, [&](const char* name) {
+        return errno_of(::linkat(first->directory.get(), first->name.c_str(), at.parent, name, 0));
+    });
 }
 
 namespace {

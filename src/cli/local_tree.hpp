@@ -66,6 +66,13 @@ struct MadeDirectory {
 [[nodiscard]] std::array<timespec, 2> times_of(const posix::Attributes& file) noexcept;
 // Opens a directory by a path of plain names below `root` for looking up names alone (O_PATH); "" is `root` itself.
 [[nodiscard]] posix::Expected<FileDescriptor> open_below(int root, std::string_view directory);
+// A path of plain names, taken apart: the open directory of its last name, and that name.
+struct Below {
+    FileDescriptor directory;
+    std::string name;
+};
+// Opens the directory that the last name of a path below `root` is in, as open_below(); `name` is empty for `root` itself.
+[[nodiscard]] posix::Expected<Below> find_below(int root, std::string_view path);
 // Makes a directory, or opens the one that is there.
 [[nodiscard]] posix::Expected<MadeDirectory> make_directory(int parent, const std::string& name);
 // Opens the directory that is there; without a descriptor and fresh where there is none, or where `parent` is -1.

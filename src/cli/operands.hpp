@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The paths of get, put, mv and ln: one or more sources, and a target, as cp(1) takes them.
+// Operands are the paths on the line of get, put, cp, mv, ln and sync-tree: sources and a target, as cp(1) takes them.
 #pragma once
 
 #include "command_line.hpp"

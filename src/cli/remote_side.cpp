@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "remote_side.hpp"
 
-#include "each_entry.hpp"
 #include "paths.hpp"
 
 namespace vfsproto::cli {
@@ -18,26 +17,20 @@ Failure RemoteSide::look(const std::string& path) {
 
 Expected<std::vector<TreeSide::Entry>> RemoteSide::list(const std::string& path) {
     const std::string directory = shown(path);
+    const auto listed = mount_.list(directory);
+    if (!listed) return listed.failure();
     std::vector<Entry> entries;
-    Failure failed;
-    const auto take = [&](const posix::DirectoryEntry& entry) -> Failure {
+    for (const posix::DirectoryEntry& entry : *listed) {
         if (!is_plain_name(entry.name)) return Errc::protocol_violation;
         std::uint32_t mode = entry.attributes.mode;
         if (!entry.has_attributes) {
             const auto there = mount_.stat(join(directory, entry.name), LastLink::keep);
-            if (!there) return there.failure().error == Errno::enoent ? Failure() : there.failure();
+            if (!there && there.failure().error == Errno::enoent) continue;
+            if (!there) return there.failure();
             mode = there->mode;
         }
         entries.push_back({entry.name, posix::is_directory(mode) ? Type::directory : Type::other});
-        return {};
-    };
-    const auto take_all = [&](const std::vector<posix::DirectoryEntry>& some) {
-        for (const posix::DirectoryEntry& entry : some) {
-            if (!failed.happened()) failed = take(entry);
-        }
-    };
-    const Failure listed = each_entry(mount_, directory, client::DirectoryFormat::direntpluses, take_all);
-    if (listed.happened() || failed.happened()) return listed.happened() ? listed : failed;
+    }
     return entries;
 }
 

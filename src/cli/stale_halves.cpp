@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "stale_halves.hpp"
 
+#include "each_entry.hpp"
 #include "half_name.hpp"
 #include "local_names.hpp"
 #include "paths.hpp"
@@ -25,11 +26,12 @@ std::vector<std::string> halves_in(int directory) {
 
 std::vector<std::string> halves_in(posix::Mount& mount, const std::string& directory) {
     std::vector<std::string> names;
-    const auto entries = mount.list(directory, client::DirectoryFormat::dirents);
-    if (!entries) return names;
-    for (const posix::DirectoryEntry& entry : *entries) {
-        if (is_half_name(entry.name) && is_plain_name(entry.name)) names.push_back(entry.name);
-    }
+    const auto take = [&](const std::vector<posix::DirectoryEntry>& some) {
+        for (const posix::DirectoryEntry& entry : some) {
+            if (is_half_name(entry.name) && is_plain_name(entry.name)) names.push_back(entry.name);
+        }
+    };
+    static_cast<void>(each_entry(mount, directory, client::DirectoryFormat::dirents, take)); // what is not listed stays
     return names;
 }
 

@@ -1,73 +1,147 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "surplus.hpp"
 
+#include "same_place.hpp"
+
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <set>
+#include <string_view>
+#include <utility>
 
 namespace vfsproto::cli {
 
 using posix::Failure;
 using wire::Errno;
+using Type = TreeSide::Type;
 
+namespace {
+
+std::string below(const std::string& directory, const std::string& name) {
+    return directory.empty() ? name : directory + '/' + name;
+}
+
+Exclusions::Type excluded_as(Type type) noexcept {
+    return type == Type::directory ? Exclusions::Type::directory : Exclusions::Type::other;
+}
+
+} // namespace
+
+// All is found before anything is removed: what is found last may say that nothing is to be.
 void Surplus::remove() {
-    stack_.push_back({});
-    while (!stack_.empty() && !run_.program.stopping()) {
-        if (!stack_.back().entered) {
-            stack_.back().entered = true;
-            enter(std::string(stack_.back().path));
-            continue;
-        }
-        const Pending left = std::move(stack_.back());
-        stack_.pop_back();
-        if (left.before) run_.note(target_.shown(left.path), target_.set_times(left.path, *left.before));
-        if (!left.is_surplus || left.keeps) continue;
-        if (!remove(left.path, TreeSide::Type::directory)) keep();
+    const auto top = source_.attributes("");
+    if (!run_.note(source_.shown(""), top)) return;
+    source_top_ = *top;
+    directories_.assign(1, {});
+    for (std::size_t index = 0; index < directories_.size(); ++index) {
+        find(index);
+        if (has_source_ || run_.program.stopping()) return;
     }
-    stack_.clear();
+    for (std::size_t index = directories_.size(); index-- > 0;) remove_from(directories_[index]);
 }
 
-// Called before something is removed: the directory it is in has its times of the source.
-void Surplus::note_times(const std::string& inside) {
-    const std::size_t slash = inside.rfind('/');
-    const std::string directory = slash == std::string::npos ? std::string() : inside.substr(0, slash);
-    const auto found = std::find_if(stack_.rbegin(), stack_.rend(),
-                                    [&](const Pending& each) { return each.entered && each.path == directory; });
-    if (found == stack_.rend() || found->is_surplus || found->before) return;
-    const auto before = target_.attributes(directory);
-    if (run_.note(target_.shown(directory), before)) found->before = *before;
-}
-
-void Surplus::enter(const std::string& directory) {
+void Surplus::find(std::size_t index) {
+    const std::string directory = directories_[index].path;
+    if (!directory.empty() && is_source(directory)) {
+        has_source_ = true;
+        return run_.refuse(target_.shown(directory), "is the source, and lies in the target: nothing is removed");
+    }
     const auto entries = target_.list(directory);
     // A dry run has not made it.
     const bool is_unmade = run_.options.dry_run && !entries && entries.failure().error == Errno::enoent;
     if (is_unmade) return;
-    if (!run_.note(target_.shown(directory), entries)) return keep();
+    if (!run_.note(target_.shown(directory), entries)) return keep(index);
+    const std::size_t first_below = directories_.size();
     for (const TreeSide::Entry& entry : *entries) {
         if (run_.program.stopping()) return;
-        take(directory.empty() ? entry.name : directory + '/' + entry.name, entry.type);
+        take(index, entry);
     }
+    forget_if_unsure(index, first_below, *entries);
 }
 
-void Surplus::take(const std::string& path, TreeSide::Type type) {
-    const bool is_directory = type == TreeSide::Type::directory;
-    const auto excluded_as = is_directory ? Exclusions::Type::directory : Exclusions::Type::other;
-    if (run_.exclusions.leave_out(path, excluded_as)) return keep();
+void Surplus::take(std::size_t index, const TreeSide::Entry& entry) {
+    const std::string path = below(directories_[index].path, entry.name);
+    if (run_.exclusions.leave_out(path, excluded_as(entry.type))) return keep(index);
     const Failure looked = source_.look(path);
     const bool is_surplus = looked.error == Errno::enoent;
     if (looked.happened() && !is_surplus) run_.fail(source_.shown(path), looked);
-    if (!is_surplus) keep();
-    if (is_directory && (is_surplus || !looked.happened())) {
-        stack_.push_back({path, is_surplus});
-    } else if (is_surplus && !remove(path, type)) {
-        keep();
+    if (!is_surplus) keep(index);
+    if (entry.type == Type::directory && (is_surplus || !looked.happened())) {
+        directories_.push_back({.path = path, .parent = index, .is_surplus = is_surplus});
+    } else if (is_surplus) {
+        directories_[index].files.push_back(path);
     }
 }
 
+// Lets all that is surplus in a directory stay if the source may have it after all; says why. `first_below`: the first directory that
+// was found in it.
+void Surplus::forget_if_unsure(std::size_t index, std::size_t first_below,
+                               const std::vector<TreeSide::Entry>& entries) {
+    Directory& directory = directories_[index];
+    if (directory.is_surplus) return;
+    const auto begin = directories_.begin() + static_cast<std::ptrdiff_t>(first_below);
+    const auto is_surplus = [](const Directory& each) { return each.is_surplus; };
+    if (directory.files.empty() && std::none_of(begin, directories_.end(), is_surplus)) return;
+    if (!may_be_in_source(directory.path, entries)) return;
+    directory.files.clear();
+    directories_.erase(std::remove_if(begin, directories_.end(), is_surplus), directories_.end());
+    keep(index);
+}
+
+// True if ENOENT of the source does not mean that it lacks what is in this directory of the target; says why.
+bool Surplus::may_be_in_source(const std::string& directory, const std::vector<TreeSide::Entry>& entries) {
+    const auto names = source_.list(directory);
+    if (!names) { // without a directory each name in it seems to be missing
+        run_.refuse(source_.shown(directory), names.failure(), "nothing is removed from " + target_.shown(directory));
+        return true;
+    }
+    std::set<std::string_view> listed;
+    for (const TreeSide::Entry& entry : entries) listed.insert(entry.name);
+    for (const auto& [name, type] : *names) {
+        const std::string path = below(directory, name);
+        if (listed.contains(name) || run_.exclusions.leave_out(path, excluded_as(type))) continue;
+        // It may be there by another name, which looks surplus: upper and lower case may be one, or two forms of a letter.
+        if (target_.look(path).happened()) continue;
+        run_.refuse(target_.shown(path), "has another name in its directory: nothing is removed there");
+        return true;
+    }
+    return false;
+}
+
+bool Surplus::is_source(const std::string& directory) {
+    const auto there = target_.attributes(directory);
+    if (!there || there->ino != source_top_->ino) return false;
+    const auto get = [](const posix::Expected<posix::Attributes>& found) {
+        return found ? std::optional(*found) : std::nullopt;
+    };
+    return lead_to_one_file([&] { return get(target_.attributes(directory)); },
+                            [&] { return get(source_.attributes("")); });
+}
+
+// Removes what is surplus in a directory, and the directory; those in it are gone already.
+void Surplus::remove_from(Directory& directory) {
+    for (const std::string& path : directory.files) {
+        if (run_.program.stopping()) break;
+        if (!remove(directory, path, Type::other)) directory.keeps = true;
+    }
+    if (directory.before) {
+        run_.note(target_.shown(directory.path), target_.set_times(directory.path, *directory.before));
+    }
+    if (!directory.is_surplus || run_.program.stopping()) return;
+    Directory& parent = directories_[directory.parent];
+    const bool stays = directory.keeps || !remove(parent, directory.path, Type::directory);
+    parent.keeps |= stays;
+}
+
 // True if it is gone, also by somebody else.
-bool Surplus::remove(const std::string& path, TreeSide::Type type) {
+bool Surplus::remove(Directory& inside, const std::string& path, Type type) {
     const std::string shown = target_.shown(path);
     if (!run_.options.dry_run) {
-        note_times(path);
+        if (!inside.is_surplus && !inside.before) {
+            const auto before = target_.attributes(inside.path);
+            if (run_.note(target_.shown(inside.path), before)) inside.before = *before;
+        }
         const Failure failure = target_.remove(path, type);
         if (failure.error == Errno::enoent) return true;
         if (!run_.note(shown, failure)) return false;
@@ -76,9 +150,12 @@ bool Surplus::remove(const std::string& path, TreeSide::Type type) {
     return true;
 }
 
-// Notes that something stays. All on the stack that were entered are above it.
-void Surplus::keep() {
-    for (Pending& each : stack_) each.keeps |= each.entered;
+// Notes that something in a directory stays, and so the directories above it.
+void Surplus::keep(std::size_t index) {
+    while (!directories_[index].keeps) {
+        directories_[index].keeps = true;
+        index = directories_[index].parent;
+    }
 }
 
 } // namespace vfsproto::cli

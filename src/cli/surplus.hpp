@@ -5,6 +5,7 @@
 #include "copy.hpp"
 #include "tree_side.hpp"
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,31 +18,38 @@ public:
     Surplus(CopyRun& run, TreeSide& source, TreeSide& target) : run_(run), source_(source), target_(target) {}
 
     // Removes each file of the target of which the source says ENOENT: no other failure, and no name that is only missing in a
-    // list, makes a file surplus. What --exclude names stays, with the directories above it. Directories that stay keep their times.
-    // Says what fails, and goes on. In a dry run says what would be removed.
+    // list, makes a file surplus. What --exclude names stays, with the directories above it, and so does all that is in a directory
+    // which the source does not have any more, or whose names differ from the source's in more than bytes. Nothing at all is removed
+    // where the source itself lies in the target. Directories that stay keep their times. Says what fails, and goes on. In a dry
+    // run says what would be removed.
     void remove();
 
 private:
-    // A directory on the stack was entered if it is met again. One that keeps something stays.
-    struct Pending {
+    // A directory of the target. Each has a larger index than the one it is in.
+    struct Directory {
         std::string path;
+        std::size_t parent = 0; // an index; that of the top is its own
         bool is_surplus = false;
-        bool entered = false;
-        bool keeps = false;
-        std::optional<posix::Attributes>
-            before{}; // of a directory that is not surplus, once something in it was removed
+        bool keeps = false;                        // something in it
+        std::vector<std::string> files{};          // surplus, and no directories
+        std::optional<posix::Attributes> before{}; // once something in it was removed, and it is not surplus
     };
 
-    void enter(const std::string& directory);
-    void take(const std::string& path, TreeSide::Type type);
-    [[nodiscard]] bool remove(const std::string& path, TreeSide::Type type);
-    void keep();
-    void note_times(const std::string& inside);
+    void find(std::size_t index);
+    void take(std::size_t index, const TreeSide::Entry& entry);
+    void forget_if_unsure(std::size_t index, std::size_t first_below, const std::vector<TreeSide::Entry>& entries);
+    [[nodiscard]] bool may_be_in_source(const std::string& directory, const std::vector<TreeSide::Entry>& entries);
+    [[nodiscard]] bool is_source(const std::string& directory);
+    void remove_from(Directory& directory);
+    [[nodiscard]] bool remove(Directory& inside, const std::string& path, TreeSide::Type type);
+    void keep(std::size_t index);
 
     CopyRun& run_;
     TreeSide& source_;
     TreeSide& target_;
-    std::vector<Pending> stack_;
+    std::optional<posix::Attributes> source_top_;
+    bool has_source_ = false; // in the target
+    std::vector<Directory> directories_;
 };
 
 } // namespace vfsproto::cli

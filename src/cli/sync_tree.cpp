@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// sync-tree: it makes a tree of the device like one of this host, or the other way round, and moves only what differs.
+// The command sync-tree makes a tree of the device like one of this host, or the other way round, and moves only what differs.
 #include "commands.hpp"
 #include "copy.hpp"
+#include "local_names.hpp"
 #include "local_side.hpp"
 #include "remote_side.hpp"
 #include "surplus.hpp"
@@ -9,8 +10,6 @@
 #include <fcntl.h>
 
 #include <cerrno>
-#include <cstdlib>
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -30,11 +29,6 @@ bool is_remote(const std::string& path) { return path.starts_with(':'); }
 std::string remote_path(const std::string& path) { return path.size() == 1 ? "/" : path.substr(1); }
 // Returns a path that means what is in a directory, whatever its own name is, and wherever a link at its end leads.
 std::string as_directory(const std::string& path) { return path.ends_with('/') ? path : path + '/'; }
-// Returns where the links of a path lead that is there.
-std::string resolved(const std::string& path) {
-    const std::unique_ptr<char, void (*)(void*)> real(::realpath(path.c_str(), nullptr), std::free);
-    return real == nullptr ? path : real.get();
-}
 backends::FileDescriptor open_directory(const std::string& path) {
     return backends::FileDescriptor(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 }
@@ -56,7 +50,7 @@ private:
         const auto there = program_.mount().stat(source, posix::LastLink::keep);
         if (!run_.note(source, there)) return;
         if (!posix::is_directory(there->mode)) return run_.fail(source, Errno::enotdir);
-        const std::string local = resolved(target);
+        const std::string local = real_path(target).value_or(target);
         // It is opened before the copy: what gets the path later is another directory, and in a new one nothing is surplus.
         backends::FileDescriptor top = open_directory(local);
         if (!top && errno != ENOENT) return run_.fail(local, local_failure(errno));
@@ -92,7 +86,6 @@ private:
 
 void describe(Arguments& sub, SyncOptions& options) {
     CopyOptions& copy = options.copy;
-    copy.recursive = true;
     copy.preserve = true;
     copy.by_time = true;
     sub.add_option("path", copy.operands.paths,

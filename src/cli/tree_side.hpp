@@ -11,8 +11,8 @@
 
 namespace vfsproto::cli {
 
-// Paths are below the top of the tree, without slashes around them; "" is the top itself. Symbolic links are never followed. The
-// main thread.
+// Paths are below the top of the tree, without slashes around them; "" is the top itself. Symbolic links are never followed. Only
+// the main thread uses a side.
 class TreeSide {
 public:
     enum class Type : std::uint8_t { directory, other };

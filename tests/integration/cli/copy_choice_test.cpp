@@ -2,6 +2,7 @@
 // The options -n, -u, -f, --checksum, --dry-run and --exclude choose what get, put and cp copy. Where cp(1) has the option
 // too, it runs on the same files.
 #include "integration/cli/coreutils.hpp"
+#include "integration/cli/local_files.hpp"
 #include "integration/cli/printed_lines.hpp"
 
 #include <nlohmann/json.hpp>
@@ -14,13 +15,6 @@ using Json = nlohmann::json;
 namespace fs = std::filesystem;
 
 namespace {
-
-void set_time(const fs::path& path, timespec time) {
-    const timespec both[2] = {time, time};
-    REQUIRE(::utimensat(AT_FDCWD, path.c_str(), both, AT_SYMLINK_NOFOLLOW) == 0);
-}
-
-void write_file(const fs::path& path, std::string_view text) { std::ofstream(path, std::ios::binary) << text; }
 
 // A source and a target whose files are missing, older, newer and of one time.
 void make_sides(const fs::path& top) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // A copy that is there already stays with --checksum, and gets what it lacks of the attributes that are to be kept.
 #include "integration/cli/coreutils.hpp"
+#include "integration/cli/local_files.hpp"
 #include "integration/cli/printed_lines.hpp"
 
 #include <sys/xattr.h>
@@ -28,11 +29,6 @@ std::string get(const fs::path& path, const char* name) {
 }
 bool has_xattrs(const fs::path& directory, const char* name) {
     return ::setxattr(directory.c_str(), name, "x", 1, 0) == 0 && ::removexattr(directory.c_str(), name) == 0;
-}
-
-void set_time(const fs::path& path, time_t seconds) {
-    const timespec both[2] = {{seconds, 0}, {seconds, 0}};
-    REQUIRE(::utimensat(AT_FDCWD, path.c_str(), both, AT_SYMLINK_NOFOLLOW) == 0);
 }
 
 void make_tree(const fs::path& top) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The commands get and put with --resume go on with what an earlier copy has left, once it is compared with the source.
+#include "integration/cli/local_files.hpp"
 #include "integration/cli/printed_lines.hpp"
 #include "integration/cli/refusing_host.hpp"
 #include "integration/cli/share.hpp"
@@ -32,8 +33,6 @@ std::string bytes_of(std::size_t size, unsigned seed) {
     }
     return bytes;
 }
-
-void write_file(const fs::path& path, std::string_view bytes) { std::ofstream(path, std::ios::binary) << bytes; }
 
 // One copy by get or put, and where both sides lie.
 struct Copying {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The command sync-tree moves what differs, and removes only what the source is sure not to have.
+#include "integration/cli/local_files.hpp"
 #include "integration/cli/printed_lines.hpp"
 #include "integration/cli/refusing_host.hpp"
 #include "integration/cli/share.hpp"
@@ -16,13 +17,6 @@ using Json = nlohmann::json;
 namespace fs = std::filesystem;
 
 namespace {
-
-void write_file(const fs::path& path, std::string_view text) { std::ofstream(path, std::ios::binary) << text; }
-
-void set_time(const fs::path& path, time_t seconds) {
-    const timespec both[2] = {{seconds, 0}, {seconds, 0}};
-    REQUIRE(::utimensat(AT_FDCWD, path.c_str(), both, AT_SYMLINK_NOFOLLOW) == 0);
-}
 
 void make_tree(const fs::path& top) {
     fs::create_directories(top / "dir/deep");
@@ -231,4 +225,73 @@ TEST_CASE("sync-tree takes one directory of each side", "[cli]") {
     CHECK(itself.status == 1);
     CHECK(contains(itself.err, "is the same directory as"));
     CHECK(share.read("there/dir/other") == "other");
+}
+
+// A copy beside its source: nothing of either is to go.
+TEST_CASE("sync-tree --delete removes nothing where the source lies in the target", "[cli]") {
+    const Share share(GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust));
+    if (share.missing()) return;
+    const fs::path target = share.path() / "there";
+    for (const fs::path inside : {"source", "deep/below/source", "dir/deep"}) {
+        const fs::path source = target / inside;
+        const std::string remote = ":there/" + inside.string();
+        for (const auto& [from, to] : {std::pair<std::string, std::string>{remote, target}, {source, ":there"}}) {
+            INFO(from << " to " << to);
+            fs::remove_all(target);
+            make_tree(target);
+            make_tree(source);
+            const Ran ran = share.run({"sync-tree", "--delete", from, to});
+            INFO(ran.err);
+            CHECK(ran.status == 1);
+            CHECK(contains(ran.err, "is the source, and lies in the target: nothing is removed"));
+            CHECK(Share::contents(source / "dir/other") == "other");
+            CHECK(Share::contents(target / "file") == "content");
+        }
+    }
+}
+
+TEST_CASE("sync-tree --delete removes nothing from a directory that the source lost meanwhile", "[cli]") {
+    if (RefusingHost::missing()) return;
+    const Share share(Server::embedded);
+    for (const char* where : {"here", "there"}) {
+        INFO(where);
+        const Direction direction = towards(share, where);
+        for (const fs::path& top : {direction.source, direction.target}) {
+            make_tree(top);
+            fs::create_directory(top / "vanishes");
+        }
+        write_file(direction.target / "vanishes/the last one", "precious");
+        write_file(direction.target / "surplus", "surplus");
+        const RefusingHost host("vanish=2");
+        const Ran ran = share.run(direction.with({"--delete"}));
+        INFO(ran.err);
+        CHECK(ran.status == 1);
+        CHECK(contains(ran.err, "vanishes: No such file or directory (ENOENT)"));
+        CHECK(contains(ran.err, "nothing is removed from "));
+        CHECK(Share::contents(direction.target / "vanishes/the last one") == "precious");
+        CHECK_FALSE(fs::exists(direction.target / "surplus"));
+    }
+}
+
+TEST_CASE("sync-tree --delete keeps a file whose name is told in other letters", "[cli]") {
+    if (RefusingHost::missing()) return;
+    const Share share(Server::embedded);
+    for (const char* where : {"here", "there"}) {
+        INFO(where);
+        const Direction direction = towards(share, where);
+        for (const fs::path& top : {direction.source, direction.target}) make_tree(top);
+        write_file(direction.source / "dir/photo.jpg", "picture");
+        write_file(direction.target / "dir/PHOTO.JPG", "picture");
+        for (const fs::path& file : {direction.source / "dir/photo.jpg", direction.target / "dir/PHOTO.JPG"}) {
+            set_time(file, 5000);
+        }
+        write_file(direction.target / "surplus", "surplus");
+        const RefusingHost host("fold=2");
+        const Ran ran = share.run(direction.with({"--delete"}));
+        INFO(ran.err);
+        CHECK(ran.status == 1);
+        CHECK(contains(ran.err, "dir/photo.jpg: has another name in its directory: nothing is removed there"));
+        CHECK(Share::contents(direction.target / "dir/PHOTO.JPG") == "picture");
+        CHECK_FALSE(fs::exists(direction.target / "surplus"));
+    }
 }

@@ -4,8 +4,11 @@
 //   copy_file_range=0   a file seems to end early
 //   pipe=0              a regular file called "becomes a FIFO" becomes one once somebody has looked at it
 //   pwrite=28           no file grows beyond the bytes that REFUSED_BEYOND tells, as on a full disk
+//   swap=2              a regular file called "becomes a link" becomes one to "victim" once somebody has looked at it twice
 //   look=13             nobody can look at a file called "cannot be looked at"
 //   readdir=0           no list has the name "is in no list"
+//   fold=2              a name that is not there is looked up in upper case, too
+//   vanish=2            a directory gets another name when somebody looks in vain for "the last one" in it
 #include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -13,7 +16,11 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <cctype>
 #include <cerrno>
+#include <cstdarg>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <string>
@@ -52,6 +59,33 @@ bool is_written_file(int fd) {
     return ::fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && (::fcntl(fd, F_GETFL) & O_ACCMODE) == O_WRONLY;
 }
 
+void swap(int directory, const char* name, const struct stat& info) {
+    static std::atomic<int> looks = 0;
+    if (!S_ISREG(info.st_mode) || std::strcmp(name, "becomes a link") != 0 || !is_refused("swap")) return;
+    if (++looks == errno && ::unlinkat(directory, name, 0) == 0) {
+        static_cast<void>(next_of<int (*)(const char*, int, const char*)>("symlinkat")("victim", directory, name));
+    }
+}
+
+// Lets `look` look up a name, and then what a test wants to become of a name that is not there. `look` returns -1 and errno.
+template <class Look> int look_up(int directory, const char* name, Look&& look) {
+    const int found = look(name);
+    if (found >= 0 || errno != ENOENT) return found;
+    if (std::strcmp(name, "the last one") == 0 && is_refused("vanish")) {
+        char path[4096] = {};
+        const std::string link = "/proc/self/fd/" + std::to_string(directory);
+        const ssize_t length = ::readlink(link.c_str(), path, sizeof path - 1);
+        if (length > 0) static_cast<void>(std::rename(path, (std::string(path) + " moved").c_str()));
+    }
+    if (is_refused("fold")) {
+        std::string upper(name);
+        for (char& letter : upper) letter = static_cast<char>(std::toupper(static_cast<unsigned char>(letter)));
+        if (upper != name) return look(upper.c_str());
+    }
+    errno = ENOENT;
+    return -1;
+}
+
 } // namespace
 
 extern "C" {
@@ -73,12 +107,35 @@ int mknodat(int to, const char* name, mode_t mode, dev_t device) {
 
 int fstatat(int directory, const char* name, struct stat* info, int flags) {
     if (std::strcmp(name, "cannot be looked at") == 0 && is_refused("look")) return -1;
-    const int looked = next_of<int (*)(int, const char*, struct stat*, int)>("fstatat")(directory, name, info, flags);
-    const bool is_it = looked == 0 && S_ISREG(info->st_mode) && std::strcmp(name, "becomes a FIFO") == 0;
-    if (is_it && is_refused("pipe") && ::unlinkat(directory, name, 0) == 0) {
+    const auto next = next_of<int (*)(int, const char*, struct stat*, int)>("fstatat");
+    const int looked = look_up(directory, name, [&](const char* at) { return next(directory, at, info, flags); });
+    if (looked != 0) return looked;
+    const bool becomes_fifo = S_ISREG(info->st_mode) && std::strcmp(name, "becomes a FIFO") == 0;
+    if (becomes_fifo && is_refused("pipe") && ::unlinkat(directory, name, 0) == 0) {
         static_cast<void>(::mkfifoat(directory, name, 0600));
     }
-    return looked;
+    swap(directory, name, *info);
+    return 0;
+}
+
+int openat(int directory, const char* name, int flags, ...) {
+    va_list rest;
+    va_start(rest, flags);
+    const bool makes = (flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE;
+    const mode_t mode = makes ? va_arg(rest, mode_t) : 0;
+    va_end(rest);
+    const auto next = next_of<int (*)(int, const char*, int, ...)>("openat");
+    if ((flags & O_CREAT) != 0) return next(directory, name, flags, mode);
+    const int fd = look_up(directory, name, [&](const char* at) { return next(directory, at, flags, mode); });
+    struct stat info{};
+    const bool is_look = fd >= 0 && (flags & O_PATH) != 0 && ::fstat(fd, &info) == 0;
+    if (is_look) swap(directory, name, info);
+    return fd;
+}
+
+int statx(int directory, const char* name, int flags, unsigned mask, struct statx* info) {
+    const auto next = next_of<int (*)(int, const char*, int, unsigned, struct statx*)>("statx");
+    return look_up(directory, name, [&](const char* at) { return next(directory, at, flags, mask, info); });
 }
 
 dirent* readdir(DIR* directory) {
