@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// mv.
+// The command mv renames files at the server.
 #include "commands.hpp"
 #include "interrupt.hpp"
 #include "json.hpp"
@@ -60,9 +60,13 @@ bool remove_other_name(Program& program, const std::string& from, const std::str
         remove_remote_temporary(mount, aside);
         return true;
     }
-    const Failure failure = mount.rename(aside, from);
-    if (!failure.happened()) forget_remote_temporary(aside);
-    if (program.succeeded(from, failure)) program.report(from, "is the same file as " + to);
+    const Failure failure = rename_no_clobber(mount, aside, from);
+    forget_remote_temporary(aside); // it is a file with a name of its own, whatever that is
+    if (failure.happened()) {
+        program.report(from, failure, "it is called " + aside + " now");
+    } else {
+        program.report(from, "is the same file as " + to);
+    }
     return false;
 }
 

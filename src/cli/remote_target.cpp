@@ -142,10 +142,15 @@ bool RemoteTarget::keeps_owner() const {
 }
 
 Failure RemoteTarget::open_in_place() {
-    auto opened = mount_->open_file(path_, abi::kOWronly | (is_regular() ? abi::kOTrunc : 0));
+    auto opened = mount_->open_file(path_, abi::kOWronly | abi::kONofollow);
     if (!opened) return opened.failure();
+    if (there_) { // another file may have the name by now, or a link
+        const auto now = mount_->stat(*opened);
+        if (!now) return now.failure();
+        if (now->ino != there_->ino) return Errno::eexist;
+    }
     file_ = std::move(*opened);
-    return {};
+    return is_regular() ? mount_->truncate(file_, 0) : Failure();
 }
 
 Failure RemoteTarget::commit() {

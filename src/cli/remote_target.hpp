@@ -20,7 +20,8 @@ public:
 
     RemoteTarget(RemoteTarget&& other) noexcept;
     RemoteTarget& operator=(RemoteTarget&&) = delete;
-    // Removes the temporary file if commit() did not rename it, and it is no half. One that cannot be removed is named when the program ends.
+    // Removes the temporary file if commit() did not rename it, and it is no half. One that cannot be removed is named when the
+    // program ends.
     ~RemoteTarget();
 
     // Returns what has the name, if something does.

@@ -4,6 +4,7 @@
 #include "local_target.hpp"
 #include "paths.hpp"
 #include "remote_temporaries.hpp"
+#include "temporaries.hpp"
 
 #include "vfsproto/backends/passthrough.hpp"
 
@@ -40,11 +41,10 @@ bool is_one_remote_file(posix::Mount& mount, const std::string& a, const std::st
 bool shows_there(posix::Mount& mount, const std::string& remote, const posix::Attributes& there, int here) {
     if (!has_inode(here, there.ino)) return false;
     const std::string name = temporary_name();
-    constexpr int kFlags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-    const backends::FileDescriptor made(::openat(here, name.c_str(), kFlags, 0600));
+    const backends::FileDescriptor made(make_temporary_file(here, name));
     if (!made) return false; // nothing can be copied into it either
     const bool shows = static_cast<bool>(mount.stat(join(remote, name), posix::LastLink::keep));
-    ::unlinkat(here, name.c_str(), 0);
+    remove_temporary(here, name);
     return shows;
 }
 

@@ -86,3 +86,23 @@ TEST_CASE("links, hard links and FIFOs take the places of files, and of themselv
         }
     }
 }
+
+// A file of several names is written in place.
+TEST_CASE("a file that becomes a link while it is replaced is not written through", "[cli]") {
+    if (RefusingHost::missing()) return;
+    const Share share(Server::embedded);
+    for (const fs::path& top : {share.path(), fs::path(share.beside("."))}) std::ofstream(top / "new") << "new";
+    const bool is_put = GENERATE(true, false);
+    const fs::path top = is_put ? share.path() : fs::path(share.beside("."));
+    std::ofstream(top / "becomes a link") << "old";
+    for (const char* name : {"other name", "third name"}) fs::create_hard_link(top / "becomes a link", top / name);
+    std::ofstream(top / "victim") << "precious";
+    const RefusingHost host(is_put ? "swap=2" : "swap=1");
+    const Ran ran = is_put ? share.run({"put", share.beside("new"), "becomes a link"})
+                           : share.run({"get", "new", share.beside("becomes a link")});
+    INFO((is_put ? "put: " : "get: ") << ran.err);
+    CHECK(ran.status == 1);
+    CHECK(fs::is_symlink(top / "becomes a link")); // so the test did what it says
+    CHECK(Share::contents(top / "victim") == "precious");
+    CHECK(Share::contents(top / "other name") == "old");
+}
