@@ -14,7 +14,8 @@ ALLOWED_UNDEFINED = {"memcpy", "memmove", "memset", "memcmp"}
 TEXT_LIMIT = 56 * 1024  # bytes of .text with every operation and the connection, over split rings
 # … and of what a port that does not use it does not link: (name, first letters of the objects, limit)
 APART = (("packed rings", ("packed_",), 9 * 1024),
-         ("pci and mmio", ("virtio_pci", "virtio_mmio", "pci_capabilities"), 12 * 1024))
+         ("pci and mmio", ("virtio_pci", "virtio_mmio", "pci_capabilities"), 12 * 1024),
+         ("caches", ("lookup_cache", "attribute_cache", "own_changes"), 8 * 1024))
 PRESETS = {"freestanding": "g++", "freestanding-clang": "clang++-14"}
 
 

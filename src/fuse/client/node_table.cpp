@@ -20,6 +20,11 @@ Node* NodeTable::find(std::uint64_t nodeid) const noexcept {
     return nullptr;
 }
 
+Node* NodeTable::find(std::uint64_t nodeid, std::uint64_t incarnation) const noexcept {
+    Node* const node = find(nodeid);
+    return node != nullptr && node->incarnation == incarnation ? node : nullptr;
+}
+
 Node& NodeTable::count_lookup(std::uint64_t nodeid, std::uint64_t generation, std::uint32_t type,
                               Node& fresh) noexcept {
     Node* node = find(nodeid);
@@ -35,8 +40,12 @@ Node& NodeTable::count_lookup(std::uint64_t nodeid, std::uint64_t generation, st
         leave_idle(*node);
     }
     // The server's number is the identity; another generation or type under it is a new file that inherits the count.
+    const auto type_bits = static_cast<std::uint16_t>(type);
+    if (node == &fresh || node->generation != generation || node->type != type_bits) {
+        node->incarnation = ++last_incarnation_;
+    }
     node->generation = generation;
-    node->type = type;
+    node->type = type_bits;
     ++node->forget.nlookup;
     ++node->uses;
     return *node;

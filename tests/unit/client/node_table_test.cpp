@@ -50,6 +50,7 @@ TEST_CASE("a lookup takes the fresh node once, and counts the one that is there 
     CHECK(&b == &first);
     CHECK(a.forget.nlookup == 2);
     CHECK(a.uses == 2);
+    CHECK(a.incarnation == 1);
     CHECK(second.forget.nlookup == 0);
     CHECK(t.table.size() == 1);
     CHECK(t.table.find(5) == &first);
@@ -69,15 +70,21 @@ TEST_CASE("a fresh node may be one that was used before: nothing of its past rem
     CHECK(taken.generation == 1);
 }
 
-TEST_CASE("another generation or type under the same number inherits the count") {
+TEST_CASE("another generation or type under the same number inherits the count, and is another incarnation") {
     Table t;
     Node first;
     Node second;
     Node& node = t.table.count_lookup(5, 1, kFile, first);
+    const std::uint64_t incarnation = node.incarnation;
+    CHECK(t.table.find(5, incarnation) == &node);
     CHECK(&t.table.count_lookup(5, 2, kDirectory, second) == &node);
     CHECK(node.generation == 2);
     CHECK(node.type == kDirectory);
     CHECK(node.forget.nlookup == 2);
+    CHECK(node.incarnation != incarnation);
+    CHECK(t.table.find(5, incarnation) == nullptr);
+    CHECK(t.table.find(5, node.incarnation) == &node);
+    CHECK(t.table.find(6, node.incarnation) == nullptr);
 }
 
 TEST_CASE("a node that is linked stays idle until it is evicted; an unlinked one is given back at once") {

@@ -15,8 +15,11 @@ namespace vfsproto::client {
 struct Node {
     ForgetLink forget{}; // forget.nodeid is the node's number, forget.nlookup what the server counts
     std::uint64_t generation = 0;
-    std::uint32_t type = 0; // S_IFMT bits
+    // The file's number in its table. No two files a table has held share one, even if the server used a nodeid again. It is
+    // what may be kept of a node that may be forgotten meanwhile. 0 is the root.
+    std::uint64_t incarnation = 0;
     std::uint32_t uses = 0; // local references: path walks, open files
+    std::uint16_t type = 0; // S_IFMT bits
     bool unlinked = false;  // the host's note for its last drop()
     Node* hash_next = nullptr;
     Node* idle_previous = nullptr; // least recently used first
@@ -37,8 +40,11 @@ public:
 
     // Returns nullptr when this client holds no lookup of it, and always for the root, which nobody looks up.
     [[nodiscard]] Node* find(std::uint64_t nodeid) const noexcept;
+    // Returns nullptr also when the nodeid is another file's by now.
+    [[nodiscard]] Node* find(std::uint64_t nodeid, std::uint64_t incarnation) const noexcept;
     // Counts one lookup and one local use of this node: a reply carried its entry. `fresh` is a node the host has ready. It is
-    // taken only when the nodeid is not here yet; the return value tells.
+    // taken only when the nodeid is not here yet; the return value tells. Another generation or type under a nodeid that is here
+    // is another file: the node gets a new incarnation.
     [[nodiscard]] Node& count_lookup(std::uint64_t nodeid, std::uint64_t generation, std::uint32_t type,
                                      Node& fresh) noexcept;
     // Counts one more local use of a node that is in the table. While there is one, it is neither evicted nor given back.
@@ -69,6 +75,7 @@ private:
     Node* newest_ = nullptr;
     std::size_t size_ = 0;
     std::size_t idle_ = 0;
+    std::uint64_t last_incarnation_ = 0;
 };
 
 } // namespace vfsproto::client

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The attributes of a node, until when they are valid, and which replies may change them. A reply that started before a change
+// of ours, or before a notification, must not bring back what was there before (reference: Linux fs/fuse/inode.c,
+// fuse_change_attributes()). The host locks them, and embeds CachedNode where it would embed Node.
+#pragma once
+
+#include "vfsproto/abi/attributes.hpp"
+#include "vfsproto/fuse/client/cache_clock.hpp"
+#include "vfsproto/fuse/client/node_table.hpp"
+
+#include <cstdint>
+
+namespace vfsproto::client {
+
+// Belongs to one node. AttributeCache changes it.
+struct CachedAttributes {
+    abi::Attributes value{};
+    CacheTime expiry = kNeverValid;
+    ChangeCount::Moment changed = 0; // when it was last applied or invalidated; 0 = never
+    bool is_atime_stale = false;     // the file was read from since
+
+    // True if all of it may be taken for the server's answer now.
+    [[nodiscard]] bool is_valid(CacheTime now) const noexcept { return now < expiry && !is_atime_stale; }
+    // True if all but the access time may be.
+    [[nodiscard]] bool is_valid_but_atime(CacheTime now) const noexcept { return now < expiry; }
+};
+
+// Has all of a node that caches need.
+struct CachedNode : Node {
+    CachedAttributes attributes{};
+    std::uint64_t attributes_of = 0; // the incarnation they belong to
+};
+
+// A reply's attributes, as they are to be kept.
+struct FreshAttributes {
+    const abi::Attributes& value;
+    CacheTime expiry;           // of expiry_of()
+    ChangeCount::Moment before; // the moment before the request was sent
+};
+
+// The rules for all nodes of a mount. One owner at a time. Inputs only; what is known stands in the nodes.
+class AttributeCache {
+public:
+    explicit AttributeCache(ChangeCount& changes) noexcept : changes_(&changes) {}
+
+    // Takes what GETATTR, LOOKUP, STATX or READDIRPLUS answered. False if they changed since the request was sent: nothing is taken.
+    // Those of a node that is new here may be as old as one that was forgotten meanwhile. They are taken as expired.
+    bool apply(CachedAttributes& to, const FreshAttributes& fresh) noexcept;
+    // Takes what SETATTR, CREATE or another change of our own answered: the outcome is in them. If there was another change
+    // meanwhile, or if they may be those of a forgotten file, they are taken as expired.
+    void apply_changed(CachedAttributes& to, const FreshAttributes& fresh) noexcept;
+    // Drops what is known, because of a change of our own or a notification.
+    void invalidate(CachedAttributes& attributes) noexcept;
+    // Marks the access time alone as unknown: READ and READDIR move it.
+    void invalidate_atime(CachedAttributes& attributes) noexcept { attributes.is_atime_stale = true; }
+    // Is called behind each NodeTable::count_lookup(), and drops the attributes of another file.
+    void note_counted(CachedNode& node) noexcept;
+    // Is called for each node that leaves its table, because replies about it may still come.
+    void note_forgotten(CachedAttributes& attributes) noexcept;
+
+private:
+    [[nodiscard]] bool may_be_of_forgotten(const CachedAttributes& to, ChangeCount::Moment before) const noexcept;
+    void take(CachedAttributes& to, const FreshAttributes& fresh) noexcept;
+
+    ChangeCount* changes_;
+    ChangeCount::Moment last_forgotten_ = 0; // the latest change of a node that was forgotten
+};
+
+} // namespace vfsproto::client

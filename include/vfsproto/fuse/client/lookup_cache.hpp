@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The names a client has looked up: which file each leads to, or that there is none, until it expires. It asks nobody: a host
+// looks here before it sends LOOKUP, and tells what replies, own changes and notifications say.
+//
+// A name holds no node. It leads to a nodeid and an incarnation (Node::incarnation), and the host asks NodeTable::find() for
+// both: a node that was forgotten is not found, even if the server has used its nodeid again. Directories are named by their
+// incarnation alone, for the same reason.
+#pragma once
+
+#include "vfsproto/fuse/client/cache_clock.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace vfsproto::client {
+
+// Says which names are the same to the server. With ascii_ignored, A to Z are a to z. Such a server also folds letters beyond
+// ASCII, by rules of its own: names that have a byte above 127 are not kept then.
+enum class NameCase : std::uint8_t { matters, ascii_ignored };
+
+// Storage for one name, the host's.
+struct CachedName {
+    std::uint64_t directory = 0;
+    std::uint64_t nodeid = 0; // 0: the name is absent
+    std::uint64_t incarnation = 0;
+    CacheTime expiry = kNeverValid;
+    std::uint32_t hash = 0;
+    std::uint32_t first_chunk = 0;
+    std::uint32_t next = 0; // in its bucket, or of those that are free
+    std::uint32_t older = 0;
+    std::uint32_t newer = 0;
+    std::uint16_t length = 0;
+};
+
+// Storage for a part of a name.
+struct NameChunk {
+    static constexpr std::size_t kBytes = 28;
+
+    std::uint32_t next = 0;
+    char bytes[kBytes] = {};
+};
+
+// One owner at a time. The storage lives as long as the cache, and moves with nobody.
+class LookupCache {
+public:
+    // The host gives fewer than 2^32 - 1 of each. Most names take one chunk; as many buckets as entries are right. Without any
+    // of one kind nothing is ever kept.
+    struct Storage {
+        std::span<CachedName> entries{};
+        std::span<NameChunk> chunks{};
+        std::span<std::uint32_t> buckets{};
+    };
+    using Name = std::span<const char>;
+    // A name in a directory, which is given by its node's incarnation (0: the root).
+    struct Place {
+        std::uint64_t directory;
+        Name name;
+    };
+    struct Target {
+        std::uint64_t nodeid; // 0: the name is absent
+        std::uint64_t incarnation;
+    };
+    struct Found {
+        enum class What : std::uint8_t { nothing, absent, node } what = What::nothing;
+        Target target{};
+    };
+
+    static constexpr std::size_t kLongestName = 255; // NAME_MAX; longer ones are not kept
+
+    LookupCache(ChangeCount& changes, const Storage& storage, NameCase name_case) noexcept;
+
+    // Returns what the name leads to at this time, and makes it the latest used.
+    [[nodiscard]] Found find(const Place& place, CacheTime now) noexcept;
+
+    // Takes what LOOKUP or READDIRPLUS said. `before`: the moment before the request was sent. False, and nothing is taken, if
+    // the name was changed since then, or if expiry is kNeverValid. The least recently used names make room.
+    bool put(const Place& place, const Target& target, CacheTime expiry, ChangeCount::Moment before) noexcept;
+    // Takes what a change of our own made of the name: what replies to requests sent before say of it is refused from now on.
+    // False if there was another change since `before`: then nothing is known of the name.
+    bool put_made(const Place& place, const Target& target, CacheTime expiry, ChangeCount::Moment before) noexcept;
+
+    // Drop names, and refuse what replies to requests sent before say of them: after own changes, and for notifications.
+    void invalidate(const Place& place) noexcept;
+    // Takes time in proportion to all names.
+    void invalidate_directory(std::uint64_t directory) noexcept;
+    void invalidate_all() noexcept;
+
+    [[nodiscard]] std::size_t size() const noexcept { return size_; } // names, expired ones among them
+    [[nodiscard]] NameCase name_case() const noexcept { return name_case_; }
+
+private:
+    static constexpr std::uint32_t kNone = UINT32_MAX;
+    // Chance puts fewer names into one bucket. The oldest makes room, whatever names a server invents.
+    static constexpr std::size_t kMostInBucket = 32;
+    static constexpr std::size_t kStripes = 256;
+
+    [[nodiscard]] bool can_keep(Name name) const noexcept;
+    [[nodiscard]] std::uint32_t hash_of(const Place& place) const noexcept;
+    [[nodiscard]] std::uint32_t& bucket_of(std::uint32_t hash) const noexcept;
+    [[nodiscard]] ChangeCount::Moment& change_of(std::uint32_t hash) noexcept { return changed_[hash % kStripes]; }
+    [[nodiscard]] bool has_name(const CachedName& entry, Name name) const noexcept;
+    [[nodiscard]] std::uint32_t index_of(const Place& place, std::uint32_t hash) const noexcept;
+    [[nodiscard]] std::uint32_t take_entry(std::size_t chunks) noexcept;
+    void make_room_in_bucket(std::uint32_t hash) noexcept;
+    void insert(const Place& place, std::uint32_t hash, const Target& target, CacheTime expiry) noexcept;
+    void write_name(CachedName& entry, Name name) noexcept;
+    void remove(std::uint32_t index) noexcept;
+    void make_newest(std::uint32_t index) noexcept;
+    void leave_order(const CachedName& entry) noexcept;
+
+    ChangeCount* changes_;
+    Storage storage_;
+    NameCase name_case_;
+    std::uint32_t free_entry_ = kNone;
+    std::uint32_t free_chunk_ = kNone;
+    std::uint32_t oldest_ = kNone;
+    std::uint32_t newest_ = kNone;
+    std::size_t size_ = 0;
+    std::size_t free_chunks_ = 0;
+    ChangeCount::Moment all_changed_ = 0;
+    ChangeCount::Moment changed_[kStripes] = {}; // when a name with such a hash was last changed
+};
+
+} // namespace vfsproto::client

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "vfsproto/fuse/client/attribute_cache.hpp"
+
+namespace vfsproto::client {
+
+bool AttributeCache::may_be_of_forgotten(const CachedAttributes& to, ChangeCount::Moment before) const noexcept {
+    return to.changed == 0 && last_forgotten_ > before;
+}
+
+bool AttributeCache::apply(CachedAttributes& to, const FreshAttributes& fresh) noexcept {
+    if (to.changed > fresh.before) return false;
+    const bool is_doubtful = may_be_of_forgotten(to, fresh.before);
+    take(to, fresh);
+    if (is_doubtful) to.expiry = kNeverValid;
+    return true;
+}
+
+void AttributeCache::apply_changed(CachedAttributes& to, const FreshAttributes& fresh) noexcept {
+    const bool is_doubtful = to.changed > fresh.before || may_be_of_forgotten(to, fresh.before);
+    take(to, fresh);
+    if (is_doubtful) to.expiry = kNeverValid;
+}
+
+void AttributeCache::invalidate(CachedAttributes& attributes) noexcept {
+    attributes.expiry = kNeverValid;
+    attributes.changed = changes_->next();
+}
+
+void AttributeCache::note_counted(CachedNode& node) noexcept {
+    if (node.attributes_of == node.incarnation) return;
+    note_forgotten(node.attributes);
+    node.attributes_of = node.incarnation;
+}
+
+void AttributeCache::note_forgotten(CachedAttributes& attributes) noexcept {
+    if (attributes.changed > last_forgotten_) last_forgotten_ = attributes.changed;
+    attributes = {};
+}
+
+void AttributeCache::take(CachedAttributes& to, const FreshAttributes& fresh) noexcept {
+    to.value = fresh.value;
+    to.expiry = fresh.expiry;
+    to.changed = changes_->next();
+    to.is_atime_stale = false;
+}
+
+} // namespace vfsproto::client

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "vfsproto/fuse/client/own_changes.hpp"
+
+namespace vfsproto::client {
+
+namespace {
+
+LookupCache::Place key_of(const OwnChanges::Place& place) noexcept { return {place.directory.incarnation, place.name}; }
+
+} // namespace
+
+void OwnChanges::made(const Place& place, CachedNode& file, const Entry& entry) noexcept {
+    attributes_.apply_changed(file.attributes, entry.attributes);
+    attributes_.invalidate(place.directory.attributes);
+    names_.put_made(key_of(place), {file.nodeid(), file.incarnation}, entry.expiry, entry.attributes.before);
+}
+
+void OwnChanges::removed(const Place& place, CachedNode* file) noexcept {
+    attributes_.invalidate(place.directory.attributes);
+    names_.invalidate(key_of(place));
+    if (file != nullptr) attributes_.invalidate(file->attributes);
+}
+
+void OwnChanges::renamed(const Place& from, const Place& to, CachedNode* moved, CachedNode* other) noexcept {
+    removed(from, moved);
+    removed(to, other);
+}
+
+void OwnChanges::failed(const Place& place, const Verdict& why) noexcept {
+    names_.invalidate(key_of(place));
+    const bool may_be_done = why.errc != Errc::ok || why.error == wire::Errno::eintr;
+    if (may_be_done) attributes_.invalidate(place.directory.attributes);
+}
+
+} // namespace vfsproto::client
