@@ -5,12 +5,14 @@
 
 // IWYU pragma: begin_exports
 #include "vfsproto/fuse/client/connection.hpp"
+#include "vfsproto/fuse/client/dax_window.hpp"
 #include "vfsproto/fuse/client/lane.hpp"
 #include "vfsproto/fuse/client/late_reply.hpp"
 #include "vfsproto/fuse/client/node_table.hpp"
 #include "vfsproto/fuse/client/operations/attributes.hpp"
 #include "vfsproto/fuse/client/operations/data.hpp"
 #include "vfsproto/fuse/client/operations/directories.hpp"
+#include "vfsproto/fuse/client/operations/mappings.hpp"
 #include "vfsproto/fuse/client/operations/names.hpp"
 #include "vfsproto/fuse/client/operations/xattrs.hpp"
 #include "vfsproto/fuse/client/undo_grants.hpp"

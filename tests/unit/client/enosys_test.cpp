@@ -39,6 +39,8 @@ const std::map<Opcode, Expected> kExpected = {
     {Opcode::bmap, {Errno::none, false}},
     {Opcode::poll, {Errno::none, false}},
     {Opcode::ioctl, {Errno::enotty, true}},
+    {Opcode::setupmapping, {Errno::eopnotsupp, false}},
+    {Opcode::removemapping, {Errno::eopnotsupp, false}},
 };
 
 template <Opcode Op> void fill_names(Single<Op>& operation) {
