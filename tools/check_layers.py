@@ -14,7 +14,7 @@ C_HEADERS = {"stdint.h", "stddef.h", "stdbool.h"}  # for vfsproto.h
 QUEUE_SEAMS = {"virtqueue/request_queue.hpp", "virtqueue/device_queue.hpp", "virtqueue/queue_ref.hpp",
                "virtqueue/slots.hpp", "virtqueue/prepared_chain.hpp"}
 HOST_GROUND = {"backends/file_descriptor.hpp", "backends/signal_free_thread.hpp"}  # what the hosted rooms below the backends may use of backends/
-BACKENDS = {"loopback", "vhost_user", "vfio_pci", "virtio_mmio", "passthrough", "memfs", "asio", "logging"}
+BACKENDS = {"loopback", "vhost_user", "fuse_stream", "vfio_pci", "virtio_mmio", "passthrough", "memfs", "asio", "logging"}
 HOST_LIBRARIES = ("boost/", "fmt/", "spdlog/", "fuse3/", "CLI/", "nlohmann/")
 
 # layer -> layers it may include (itself always). fuse/client and fuse/server see virtqueue/ through QUEUE_SEAMS only.

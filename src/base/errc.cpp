@@ -36,6 +36,7 @@ const char* to_string(Errc errc) noexcept {
     case Errc::chain_address: return "a descriptor lies outside the shared memory";
     case Errc::chain_indirect: return "a malformed indirect table";
     case Errc::chain_empty: return "an empty descriptor chain";
+    case Errc::message_length: return "the peer sent a message of an impossible length";
     case Errc::protocol_violation: return "the peer broke the FUSE protocol";
     case Errc::unique_mismatch: return "a reply to a request that was never made";
     case Errc::version_unsupported: return "the server speaks an unsupported FUSE version";

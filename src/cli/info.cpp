@@ -41,8 +41,9 @@ Json device_part(posix::Channel& channel) {
             add_text(device, with_underscores(key).c_str(), value);
         }
     }
-    add_text(device, "tag", channel.queues().config().tag);
-    device.set("request_queues", channel.queues().config().num_request_queues);
+    const FsConfig& config = channel.queues().config();
+    if (config.tag_length != 0) add_text(device, "tag", config.tag);
+    device.set("request_queues", config.num_request_queues);
     const posix::DriverQueues* const rings = channel.rings();
     if (rings == nullptr) return device;
     device.set("queue_size", rings->request_ring().size());

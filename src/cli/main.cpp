@@ -14,8 +14,9 @@ namespace {
 
 constexpr const char* kFooter =
     "DEVICE is dir:PATH, a directory served in this process (commands that only read take dir:. by default),\n"
-    "vhost-user:SOCKET, where a virtiofsd listens, or vfio:ADDRESS, a PCI device of this machine\n"
-    "('device list' shows them; vfio:auto is the only one). The variable VFSPROTO_DEVICE sets the default.\n"
+    "vhost-user:SOCKET, where a virtiofsd listens, fuse-stream:SOCKET, where a FUSE server does, or\n"
+    "vfio:ADDRESS, a PCI device of this machine ('device list' shows them; vfio:auto is the only one).\n"
+    "The variable VFSPROTO_DEVICE sets the default.\n"
     "Exit: 0 done, 1 an operation failed, 2 wrong usage, 3 the device or the protocol failed.";
 
 void add_trace_options(Arguments app, TraceOptions& options) {

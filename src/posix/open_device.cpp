@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "vfsproto/posix/open_device.hpp"
 
+#include "vfsproto/backends/fuse_stream.hpp"
 #include "vfsproto/backends/loopback.hpp"
 #include "vfsproto/backends/passthrough.hpp"
 #include "vfsproto/backends/vfio_pci.hpp"
@@ -42,6 +43,15 @@ OpenedDevice connect_to(const std::string& socket, const DeviceOptions& options)
     return {nullptr, Trouble::device, std::move(opened.message)};
 }
 
+OpenedDevice talk_to(const std::string& socket, const DeviceOptions& options) {
+    backends::FuseStreamOptions wanted;
+    wanted.socket_path = socket;
+    wanted.queue_size = options.queue_size;
+    auto opened = backends::FuseStream::open(std::move(wanted));
+    if (opened) return {std::move(opened.device), Trouble::none, {}};
+    return {nullptr, Trouble::device, std::move(opened.message)};
+}
+
 OpenedDevice take_over(const std::string& address, const DeviceOptions& options) {
     constexpr std::string_view kNoIommu = ",noiommu";
     backends::VfioPciOptions wanted;
@@ -64,6 +74,7 @@ struct Scheme {
 constexpr Scheme kSchemes[] = {
     {"dir:", serve_directory},
     {"vhost-user:", connect_to},
+    {"fuse-stream:", talk_to},
     {"vfio:", take_over},
 };
 
@@ -75,7 +86,7 @@ OpenedDevice open_device(std::string_view uri, const DeviceOptions& options) {
         return scheme.open(std::string(uri.substr(scheme.prefix.size())), options);
     }
     return {nullptr, Trouble::usage,
-            fmt::format("'{}' is no device: say dir:PATH, vhost-user:SOCKET or vfio:ADDRESS", uri)};
+            fmt::format("'{}' is no device: say dir:PATH, vhost-user:SOCKET, fuse-stream:SOCKET or vfio:ADDRESS", uri)};
 }
 
 } // namespace vfsproto::posix

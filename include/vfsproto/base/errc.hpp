@@ -49,6 +49,7 @@ enum class Errc : std::uint8_t {
     chain_empty,        // no bytes at all
 
     // The peer broke a rule of FUSE.
+    message_length,      // on a stream: shorter than a header, or longer than its room. The stream is latched
     protocol_violation,  // a malformed reply or request: fails that one request
     unique_mismatch,     // a reply to a request we did not make: latches the lane
     version_unsupported, // INIT: another major, or a minor below 27

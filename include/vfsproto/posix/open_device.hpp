@@ -2,6 +2,7 @@
 // From a URI to a device:
 //   dir:PATH            a host directory, served in this process
 //   vhost-user:SOCKET   a virtiofsd (or any vhost-user virtio-fs back end) listening there
+//   fuse-stream:SOCKET  a FUSE server listening there, that reads and writes FUSE messages as /dev/fuse carries them
 //   vfio:ADDRESS        a virtio-fs device on PCI that vfio-pci has: vfio:0000:00:03.0, or vfio:auto for the only one;
 //                       ",noiommu" behind it takes one that no IOMMU holds back, which must be trusted with all memory
 #pragma once

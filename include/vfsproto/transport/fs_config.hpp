@@ -23,7 +23,7 @@ struct FsConfig {
     static constexpr std::uint32_t kMaxRequestQueues = 0xffff - 2;
 
     char tag[kTagSize + 1]{};           // always NUL terminated here
-    std::uint8_t tag_length{};          // 1 to 36
+    std::uint8_t tag_length{};          // 1 to 36; 0 where there is no virtio device
     std::uint16_t num_request_queues{}; // at least 1
     std::uint32_t notify_buf_size{};    // bytes; 0 without Feature::fs_notification
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "backend.hpp"
 
-#include "connect.hpp"
+#include "../unix_socket.hpp"
 
 #include "vfsproto/transport/fs_config.hpp"
 
@@ -37,7 +37,7 @@ Opened<VhostUser> VhostUser::open(VhostUserOptions options) {
         return {nullptr, Errc::bad_argument, "the arena size must be a multiple of 4096 bytes"};
     }
     if (!socket) {
-        Connected connected = connect(options.socket_path, options.server_name, options.connect_patience);
+        Connected connected = connect_unix(options.socket_path, options.server_name, options.connect_patience);
         if (!connected.socket) return {nullptr, connected.error, std::move(connected.message)};
         socket = std::move(connected.socket);
     }

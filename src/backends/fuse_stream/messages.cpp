@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Stream: its messages, out and in. All of it is called with the lock held.
+#include "stream.hpp"
+
+#include "vfsproto/fuse/client/unique.hpp"
+
+#include <cerrno>
+#include <cstring>
+
+namespace vfsproto::backends::fuse_stream {
+
+using Received = MessageReader::Received;
+
+void Stream::send() noexcept {
+    ChainList done;
+    const MessageWriter::Sent sent = writer_.send(socket_.get(), done);
+    const int why = errno;
+    calls_.fetch_add(1, std::memory_order_relaxed);
+    while (!done.empty()) was_sent(done.pop());
+    if (sent == MessageWriter::Sent::all) return;
+    sending_ = sent == MessageWriter::Sent::some ? Sending::full : Sending::broken;
+    if (sending_ == Sending::broken && why != EPIPE && why != ECONNRESET) {
+        return latch(Errc::transport_failed, std::string("cannot send: ") + std::strerror(why));
+    }
+}
+
+void Stream::was_sent(Chain& chain) noexcept {
+    ++counters_.sent;
+    // Nobody answers a FORGET, nor an INTERRUPT of what was answered.
+    const bool interrupts = (chain.unique & client::kInterruptBit) != 0;
+    const bool is_over = interrupts && table_.find(chain.unique & ~client::kInterruptBit) == nullptr;
+    if (chain.room == 0 || is_over) complete(chain, 0);
+}
+
+// False if nothing more came, or the stream has latched.
+bool Stream::receive() noexcept {
+    const Received received = reader_.receive(socket_.get());
+    const int why = errno;
+    switch (received) {
+    case Received::something: take_messages(); return error() == Errc::ok;
+    case Received::nothing: return false;
+    case Received::end:
+        latch(Errc::device_gone, reader_.in_the_middle() ? "the server closed the connection within a message"
+                                                         : "the server closed the connection");
+        return false;
+    case Received::failed: break;
+    }
+    // A peer that closed without reading everything looks like this.
+    if (why == ECONNRESET) {
+        latch(Errc::device_gone, "the server closed the connection");
+    } else {
+        latch(Errc::transport_failed, std::string("cannot receive: ") + std::strerror(why));
+    }
+    return false;
+}
+
+void Stream::take_messages() noexcept {
+    for (;;) {
+        if (reader_.in_message()) {
+            if (!reader_.advance()) return;
+            end_message();
+        } else if (wire::OutHeader header; reader_.peek(header)) {
+            length_ = header.len;
+            if (const Errc why = begin(header); why != Errc::ok) return latch(why, to_string(why));
+        } else {
+            return;
+        }
+        if (error() != Errc::ok) return;
+    }
+}
+
+// Says where a message goes. The header is a copy of ours, and nothing else of the message is looked at.
+Errc Stream::begin(const wire::OutHeader& header) noexcept {
+    receiving_ = nullptr;
+    if (header.len < sizeof header) return Errc::message_length;
+    if (header.unique == 0) {
+        if (header.len > max_notification_) return Errc::message_length;
+        ++counters_.notifications;
+        reader_.skip(header.len);
+        return Errc::ok;
+    }
+    Chain* const chain = table_.find(header.unique);
+    // A request that is not sent to its end is known to nobody.
+    if (chain != nullptr && chain->room != 0 && chain->stage == Chain::Stage::sent) {
+        if (header.len > chain->room) return Errc::message_length;
+        receiving_ = chain;
+        reader_.take(chain->writable(), header.len);
+        return Errc::ok;
+    }
+    if (chain != nullptr || (header.unique & client::kInterruptBit) == 0) return Errc::unique_mismatch;
+    if (header.len != sizeof header) return Errc::message_length;
+    ++counters_.late_interruptions;
+    reader_.skip(header.len);
+    return Errc::ok;
+}
+
+void Stream::end_message() noexcept {
+    if (receiving_ == nullptr) return;
+    Chain& chain = *std::exchange(receiving_, nullptr);
+    const std::uint64_t unique = chain.unique;
+    ++counters_.replies;
+    complete(chain, length_);
+    end_interrupt_of(unique);
+}
+
+void Stream::end_interrupt_of(std::uint64_t unique) noexcept {
+    Chain* const interrupt = table_.find(unique | client::kInterruptBit);
+    if (interrupt != nullptr && interrupt->stage == Chain::Stage::sent) complete(*interrupt, 0);
+}
+
+void Stream::complete(Chain& chain, std::uint32_t written) noexcept {
+    QueueState& queue = queues_[chain.queue];
+    queue.used[(queue.used_first + queue.used_count) % queue.used.size()] = {chain.token, written};
+    ++queue.used_count;
+    queue.completed.store(true, std::memory_order_release);
+    table_.remove(chain);
+    if (queue.armed != 0 && --queue.armed == 0) signal(queue);
+}
+
+} // namespace vfsproto::backends::fuse_stream
