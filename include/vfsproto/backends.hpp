@@ -10,6 +10,7 @@
 #include "vfsproto/backends/loopback.hpp"
 #include "vfsproto/backends/memfs.hpp"
 #include "vfsproto/backends/passthrough.hpp"
+#include "vfsproto/backends/shared_window.hpp"
 #include "vfsproto/backends/vfio_pci.hpp"
 #include "vfsproto/backends/vhost_user.hpp"
 // IWYU pragma: end_exports

@@ -40,6 +40,10 @@ public:
     [[nodiscard]] virtual Result<Region> allocate(std::size_t bytes) noexcept = 0;
     virtual void release(const Region&) noexcept = 0;
 
+    // Returns the device's shared memory region of that id, mapped (virtio 1.2 §2.10; virtio-fs' DAX window is 0). Its device
+    // addresses count from its start. No bytes: there is none, or this attachment does not map it.
+    [[nodiscard]] virtual Region window(std::uint8_t /*id*/) const noexcept { return {}; }
+
     // Called once, from a thread of the attachment's own, when the device has gone (its socket hung up, say). To be set
     // before the first queue is enabled. The handler must not destroy the attachment.
     virtual void on_gone(std::function<void()> handler) = 0;

@@ -11,6 +11,8 @@
 
 namespace vfsproto::backends {
 
+class SharedWindow;
+
 enum class LoopbackService : std::uint8_t {
     // The doorbell serves the queue on the caller's thread until it is empty. What a file system cannot answer at once
     // it parks, so that this never waits for another request.
@@ -27,6 +29,8 @@ struct LoopbackOptions {
     // behind a parked one would wait for it.
     FeatureSet offered = FeatureSet::of(Feature::version_1, Feature::event_idx, Feature::indirect_desc);
     LoopbackService service = LoopbackService::inline_in_doorbell;
+    // Shared memory region 0, which the file system maps files into. Absent: the device has none.
+    std::shared_ptr<SharedWindow> window{};
     std::string description = "in this process"; // of what is served, for people
     client::Quirks quirks = {"vfsproto", 0, client::InterruptUse::allowed, client::DestroyReply::always,
                              client::CreateExisting::allowed};

@@ -14,6 +14,8 @@ struct stat;
 
 namespace vfsproto::backends {
 
+class MappingSink;
+
 // Returns a file of the host as the file system tells of it.
 [[nodiscard]] wire::Attr attr_of(const struct ::stat& from) noexcept;
 
@@ -28,6 +30,8 @@ struct PassthroughOptions {
     // The most descriptors a client may hold: one for each inode it knows, one for each open file or directory. More is
     // EMFILE. At most, and if 0, seven eighths of the process' hard limit, and less of a limit below 640.
     std::size_t max_descriptors = 0;
+    // The shared memory window that files are mapped into; its device has the same. Absent: SETUPMAPPING is ENOSYS.
+    std::shared_ptr<MappingSink> window{};
 };
 
 // A row passthrough does not answer, and why.
@@ -37,8 +41,8 @@ struct PassthroughException {
 };
 inline constexpr PassthroughException kPassthroughExceptions[] = {
     {wire::Opcode::bmap, "block numbers of the host's disk mean nothing to a client"},
-    {wire::Opcode::setupmapping, "there is no shared memory window to map into"},
-    {wire::Opcode::removemapping, "there is no shared memory window to map into"},
+    {wire::Opcode::setupmapping, "without PassthroughOptions::window"},
+    {wire::Opcode::removemapping, "without PassthroughOptions::window"},
     {wire::Opcode::getlk, "locks come with their own issue; POSIX_LOCKS and FLOCK_LOCKS are not offered"},
     {wire::Opcode::setlk, "as GETLK"},
     {wire::Opcode::setlkw, "as GETLK"},
@@ -114,6 +118,9 @@ public:
     void handle(const In<Opcode::lseek>&, Out<Opcode::lseek>&) noexcept;
     void handle(const In<Opcode::copy_file_range>&, Out<Opcode::copy_file_range>&) noexcept;
     void handle(const In<Opcode::copy_file_range_64>&, Out<Opcode::copy_file_range_64>&) noexcept;
+    // Mappings of the shared memory window.
+    void handle(const In<Opcode::setupmapping>&, Out<Opcode::setupmapping>&) noexcept;
+    void handle(const In<Opcode::removemapping>&, Out<Opcode::removemapping>&) noexcept;
     // Directories.
     void handle(const In<Opcode::opendir>&, Out<Opcode::opendir>&) noexcept;
     void handle(const In<Opcode::readdir>&, Out<Opcode::readdir>&) noexcept;

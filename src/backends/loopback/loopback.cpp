@@ -2,6 +2,7 @@
 #include "vfsproto/backends/loopback.hpp"
 
 #include "vfsproto/backends/arena.hpp"
+#include "vfsproto/backends/shared_window.hpp"
 #include "vfsproto/backends/signal_free_thread.hpp"
 #include "vfsproto/serving/port.hpp"
 #include "vfsproto/transport/fs_config.hpp"
@@ -30,6 +31,7 @@ public:
     Transport& transport() noexcept override { return *this; }
     Result<Region> allocate(std::size_t bytes) noexcept override;
     void release(const Region& region) noexcept override;
+    Region window(std::uint8_t id) const noexcept override;
     void on_gone(std::function<void()> handler) override;
     client::Quirks quirks() const noexcept override { return options_.quirks; }
     std::vector<std::pair<std::string, std::string>> describe() const override;
@@ -50,6 +52,7 @@ private:
     Result<std::uint8_t> status() noexcept override;
     Errc set_status(std::uint8_t value) noexcept override;
     Errc reset() noexcept override;
+    Result<SharedMemory> shared_memory(std::uint8_t id) noexcept override;
     Doorbell doorbell(QueueIndex index) noexcept override;
     WaitHandle wait_handle(QueueIndex index) noexcept override;
 
@@ -125,6 +128,17 @@ void Device::release(const Region& region) noexcept {
     pool_.release(region, [this](const Arena& arena) {
         for (Port& port : ports_) port.remove_memory(arena.region());
     });
+}
+
+Region Device::window(std::uint8_t id) const noexcept {
+    if (id != 0 || options_.window == nullptr) return {};
+    const std::span<std::byte> bytes = options_.window->bytes();
+    return {bytes.data(), DeviceAddr{0}, bytes.size()};
+}
+
+Result<SharedMemory> Device::shared_memory(std::uint8_t id) noexcept {
+    if (gone()) return Errc::device_gone;
+    return SharedMemory{.length = window(id).size()};
 }
 
 Result<FeatureSet> Device::device_features() noexcept {

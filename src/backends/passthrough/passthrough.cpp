@@ -3,6 +3,8 @@
 
 #include "state.hpp"
 
+#include "vfsproto/backends/mapping_sink.hpp"
+
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -19,6 +21,10 @@ server::ServerOptions Passthrough::options() noexcept {
                                         InitFlag::dont_mask, InitFlag::auto_inval_data, InitFlag::do_readdirplus,
                                         InitFlag::readdirplus_auto, InitFlag::async_dio, InitFlag::parallel_dirops,
                                         InitFlag::handle_killpriv_v2, InitFlag::create_supp_group);
+    if (state_->window != nullptr) {
+        options.flags.add(InitFlag::map_alignment);
+        options.map_alignment = state_->window->alignment();
+    }
     return options;
 }
 
@@ -28,6 +34,7 @@ void Passthrough::on_init(const server::ServerSession&) noexcept { state_->inode
 void Passthrough::on_destroy() noexcept {
     state_->inodes.end_session();
     state_->files.retire_all_but(0);
+    if (state_->window != nullptr) state_->window->unmap_all();
 }
 
 Passthrough::Counters Passthrough::counters() const noexcept {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "state.hpp"
 
+#include "vfsproto/backends/mapping_sink.hpp"
+
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -50,6 +52,7 @@ Passthrough::State::State(const PassthroughOptions& options)
       access(options.access),
       entry_valid(options.entry_valid),
       attr_valid(options.attr_valid),
+      window(options.window),
       reserve_(raise_file_limit()) {
     FileDescriptor root(::open(options.root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (!root) throw std::system_error(errno, std::generic_category(), options.root);

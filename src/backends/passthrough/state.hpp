@@ -17,6 +17,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 
 namespace vfsproto::backends {
 
@@ -111,6 +112,7 @@ public:
     PassthroughAccess access = PassthroughAccess::read_write;
     Validity entry_valid;
     Validity attr_valid;
+    std::shared_ptr<MappingSink> window; // may be absent
     std::uint64_t root_ino = 0;
 
 private:

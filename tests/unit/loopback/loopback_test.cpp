@@ -4,6 +4,7 @@
 #include "unit/loopback/parking_file_system.hpp"
 
 #include "vfsproto/backends/loopback.hpp"
+#include "vfsproto/backends/shared_window.hpp"
 #include "vfsproto/transport/fs_config.hpp"
 
 #include <future>
@@ -335,4 +336,23 @@ TEST_CASE("memory comes and goes while queues run", "[loopback]") {
     }
     CHECK(device->describe().front().second == "loopback");
     CHECK(device->quirks().interrupts == client::InterruptUse::allowed);
+}
+
+TEST_CASE("a loopback with a window shows it as shared memory region 0, and one without shows none", "[loopback]") {
+    ParkingFileSystem fs;
+    LoopbackOptions options;
+    options.window = backends::SharedWindow::create(std::size_t{4} << 20);
+    REQUIRE(options.window != nullptr);
+    const auto device = make_loopback(fs, options);
+    REQUIRE(device);
+    CHECK(device->window(0).host() == options.window->bytes().data());
+    CHECK(device->window(0).size() == options.window->bytes().size());
+    CHECK(device->window(1).size() == 0);
+    CHECK(device->transport().shared_memory(0)->length == options.window->bytes().size());
+    CHECK(device->transport().shared_memory(1)->length == 0);
+    ParkingFileSystem other;
+    const auto without = make_loopback(other);
+    REQUIRE(without);
+    CHECK(without->window(0).size() == 0);
+    CHECK(without->transport().shared_memory(0)->length == 0);
 }
