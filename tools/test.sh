@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# ./dev test: every kind of test once, small, in one build. --full: what CI runs. --nightly: all builds, more machines, and the long
-# runs as well.
+# ./dev test: every kind of test once, small, in one build. --full: what CI runs: each test in one build, and what that build alone
+# finds. --nightly: all tests in all builds, more machines, and the long runs as well.
 # With arguments for ctest: those tests of the dev build, and nothing else.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -84,7 +84,9 @@ else
     [[ $scope == nightly ]] && fuzz_seconds=600
     run "setup peers" tools/setup.sh peers || true # as below: without it the tests of tests/peers are skipped
     run "setup vm" tools/setup.sh vm || true # without it, the tests that boot machines are skipped and say so
-    if build dev; then ctest_in dev; fi
+    dev=dev-beside-asan # each unit test in one build
+    [[ $scope == nightly ]] && dev=dev
+    if build "$dev"; then ctest_in "$dev"; fi
     mapfile -t checks < <(tools/check.sh --list)
     each_check "${checks[@]}"
     run "install" tests/install/run.sh build/dev || true
