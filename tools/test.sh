@@ -84,7 +84,7 @@ else
     [[ $scope == nightly ]] && fuzz_seconds=600
     run "setup peers" tools/setup.sh peers || true # as below: without it the tests of tests/peers are skipped
     run "setup vm" tools/setup.sh vm || true # without it, the tests that boot machines are skipped and say so
-    dev=dev-beside-asan # each unit test in one build
+    dev='dev-beside-asan' # each unit test in one build
     [[ $scope == nightly ]] && dev=dev
     if build "$dev"; then ctest_in "$dev"; fi
     mapfile -t checks < <(tools/check.sh --list)
