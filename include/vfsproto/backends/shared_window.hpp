@@ -60,8 +60,11 @@ private:
     SharedWindow(std::span<std::byte> reserved, std::uint16_t alignment) noexcept
         : reserved_(reserved), alignment_(alignment) {
         const std::size_t unit = std::size_t{1} << alignment;
-        const auto start = reinterpret_cast<std::uintptr_t>(reserved.data());
-        window_ = reserved.subspan((unit - start % unit) % unit, reserved.size() - unit);
+        void* start = reserved.data();
+        std::size_t room = reserved.size();
+        const std::size_t length = room - unit;
+        std::align(unit, length, start, room);
+        window_ = {static_cast<std::byte*>(start), length};
     }
 
     [[nodiscard]] static std::size_t page() noexcept { return static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)); }
