@@ -108,7 +108,8 @@ Errc Session::open(const InitOptions& wanted) noexcept {
     params_ = {};
     params_.generation = generation;
     wanted_ = wanted;
-    wanted_.flags = wanted.flags & implemented_init_flags();
+    // MAP_ALIGNMENT is no default: only the host knows if there is a window, and if it maps it.
+    wanted_.flags = wanted.flags & (implemented_init_flags() | wire::InitFlags::of(wire::InitFlag::map_alignment));
     if (wanted_.max_pages == 0) wanted_.max_pages = 1;
     wire::InitIn in{};
     in.major = wire::kMajor;
