@@ -152,7 +152,9 @@ TEST_CASE("a stream that is stopped touches no memory any more", "[fuse_stream][
     static_cast<void>(server.read_message());
     const Bytes reply = reply_to(kUnique, std::string(99'984, 'x'));
     server.write(Bytes(reply.begin(), reply.begin() + 50'000));
-    until([&] { return client.bytes_at({answer.addr + 49'999, 1})[0] == reply[49'999]; });
+    until([&] { return server.has_been_read(); });
+    CHECK(client.device().counters().replies == 0); // and waits until the thread has put its bytes away
+    CHECK(client.bytes_at({answer.addr + 49'999, 1})[0] == reply[49'999]);
     CHECK(client.queues().stop() == Errc::ok);
     CHECK(client.queues().stop() == Errc::ok);
     server.write(Bytes(reply.begin() + 50'000, reply.end()));

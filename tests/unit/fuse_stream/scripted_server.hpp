@@ -8,7 +8,9 @@
 #include "vfsproto/backends/file_descriptor.hpp"
 #include "vfsproto/backends/fuse_stream.hpp"
 
+#include <linux/sockios.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -56,6 +58,11 @@ public:
         } while (got == 1);
         return got == 0 || errno == ECONNRESET;
     }
+    // True if the client has read all that was written.
+    [[nodiscard]] bool has_been_read() const {
+        int unread = 0;
+        return ::ioctl(socket_.get(), SIOCOUTQ, &unread) == 0 && unread == 0;
+    }
     // False if the client takes no more.
     bool write(const Bytes& bytes) const {
         std::size_t at = 0;
@@ -79,7 +86,7 @@ inline Bytes reply_to(std::uint64_t unique, std::string_view body = {}, std::int
     const wire::OutHeader header{claimed.value_or(length), error, unique};
     Bytes bytes(length);
     std::memcpy(bytes.data(), &header, sizeof header);
-    std::memcpy(bytes.data() + sizeof header, body.data(), body.size());
+    if (!body.empty()) std::memcpy(bytes.data() + sizeof header, body.data(), body.size());
     return bytes;
 }
 

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// A file system behind libfuse's low-level session, for tests of a client: nothing of ours is in it. Beside files it has
+// these, all reached through FUSE itself:
+//   xattr user.lookups of the root      the lookups the client holds
+//   xattr user.interrupts of the root   the reads that were interrupted
+//   setting user.notify.inode, .entry or .store of a node   sends a notification about it, before the reply
+//   reading a file called "blocks"      waits until it is interrupted
+#pragma once
+
+#define FUSE_USE_VERSION 312
+
+#include "tree.hpp"
+
+#include <fuse3/fuse_lowlevel.h>
+
+#include <string>
+
+namespace vfsproto::test::libfuse {
+
+struct Server {
+    Tree tree;
+    fuse_session* session = nullptr;
+    std::uint64_t interrupts = 0;
+    std::uint64_t opened = 0; // files and directories
+    bool destroyed = false;
+};
+
+[[nodiscard]] Server& server_of(fuse_req_t request);
+
+// The operations in the order of the files that have them.
+void add_names(fuse_lowlevel_ops& operations);
+void add_files(fuse_lowlevel_ops& operations);
+void add_directories(fuse_lowlevel_ops& operations);
+void add_xattrs(fuse_lowlevel_ops& operations);
+
+// Counts a lookup and fills in what the client may know of a node; nothing of it may be kept.
+[[nodiscard]] fuse_entry_param entry_of(Server& server, Node& node);
+
+} // namespace vfsproto::test::libfuse
