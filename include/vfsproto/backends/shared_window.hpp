@@ -74,7 +74,10 @@ private:
     // One call replaces what was there: nobody finds the place empty, or somebody else's.
     [[nodiscard]] int replace(const WindowPiece& piece, int protection, int flags, const Source& from) const noexcept {
         void* const at = window_.data() + piece.offset;
-        return ::mmap(at, piece.length, protection, flags | MAP_FIXED, from.fd, from.offset) == MAP_FAILED ? errno : 0;
+        return ::mmap(at, static_cast<std::size_t>(piece.length), protection, flags | MAP_FIXED, from.fd,
+                      from.offset) == MAP_FAILED
+                   ? errno
+                   : 0;
     }
 
     std::span<std::byte> reserved_;

@@ -18,9 +18,9 @@ using Kind = DaxAnswer::Kind;
 
 namespace {
 
-constexpr std::uint64_t kRange = 4096;
-constexpr std::uint64_t kNodes = 4;
-constexpr std::uint64_t kPieces = 6; // of a file
+constexpr std::size_t kRange = 4096;
+constexpr std::size_t kNodes = 4;
+constexpr std::size_t kPieces = 6; // of a file
 
 struct Mapping {
     std::uint64_t nodeid = 0;
@@ -84,9 +84,7 @@ private:
         std::vector<wire::RemovemappingOne> entries;
     };
 
-    std::uint64_t below(std::uint64_t limit) {
-        return std::uniform_int_distribution<std::uint64_t>(0, limit - 1)(random_);
-    }
+    std::size_t below(std::size_t limit) { return std::uniform_int_distribution<std::size_t>(0, limit - 1)(random_); }
     template <class T> T take_any(std::vector<T>& from) {
         const std::size_t which = below(from.size());
         std::swap(from[which], from.back());

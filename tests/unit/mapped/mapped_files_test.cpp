@@ -36,7 +36,7 @@ namespace abi = wire::linux_abi;
 
 namespace {
 
-constexpr std::uint64_t kRange = 4096;
+constexpr std::size_t kRange = 4096;
 constexpr std::uint16_t kAlignment = 12;
 
 enum class Offer { yes, no };
@@ -118,7 +118,7 @@ TEST_CASE("mapped: reads of a warm window send nothing, and give what the file h
     CHECK(f.read(*mapped, 0, text.size()) == text);
     CHECK(f.files->counters().set_ups == 3);
     const std::uint64_t before = f.requests();
-    for (std::uint64_t at = 0; at < 2 * kRange; at += 1111) CHECK(f.read(*mapped, at, 999) == text.substr(at, 999));
+    for (std::size_t at = 0; at < 2 * kRange; at += 1111) CHECK(f.read(*mapped, at, 999) == text.substr(at, 999));
     CHECK(f.read(*mapped, 0, text.size()) == text);
     CHECK(f.requests() == before);
     CHECK(f.files->counters().fallen_back == 0);

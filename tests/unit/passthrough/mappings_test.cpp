@@ -17,8 +17,8 @@ using wire::Opcode;
 
 namespace {
 
-constexpr std::uint64_t kPage = 4096;
-constexpr std::uint64_t kPages = 8;
+constexpr std::size_t kPage = 4096;
+constexpr std::size_t kPages = 8;
 constexpr wire::u64 kRead = wire::kSetupmappingRead;
 constexpr wire::u64 kBoth = wire::kSetupmappingRead | wire::kSetupmappingWrite;
 
