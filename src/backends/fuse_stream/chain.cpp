@@ -3,6 +3,7 @@
 
 #include "vfsproto/fuse/wire/structs.hpp"
 
+#include <bit>
 #include <cstring>
 
 namespace vfsproto::backends::fuse_stream {
@@ -10,7 +11,7 @@ namespace {
 
 // Device addresses of a stream are host addresses: no device but this process touches the memory.
 iovec host_of(const Segment& segment) noexcept {
-    return {reinterpret_cast<void*>(static_cast<std::uintptr_t>(to_number(segment.addr))), segment.len};
+    return {std::bit_cast<void*>(static_cast<std::uintptr_t>(to_number(segment.addr))), segment.len};
 }
 
 } // namespace
