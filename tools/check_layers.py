@@ -41,8 +41,8 @@ MAY["cli"] = BELOW | {"serving", "backends", "posix"}
 
 # What a program includes of posix/, and how many headers of ours each shows. A number may fall, and rises only by a face that
 # is new, or a rule of use that is checked (rule.hpp): the goal is ten.
-FACES = {"mount": 15, "file": 13, "mount_options": 8, "credentials": 1, "channel_stats": 0, "io_queue": 87, "read_pool": 88, "mapped_files": 7,
-         "async_mount": 93, "open_device": 17, "failure": 6}
+FACES = {"mount": 17, "lock": 0, "stop_source": 9, "file": 13, "mount_options": 8, "credentials": 1, "channel_stats": 0,
+         "io_queue": 89, "read_pool": 90, "mapped_files": 7, "async_mount": 96, "open_device": 17, "failure": 6}
 
 
 def layer(path):

@@ -9,9 +9,11 @@
 #include "vfsproto/posix/failure.hpp"
 #include "vfsproto/posix/file.hpp"
 #include "vfsproto/posix/io_queue.hpp"
+#include "vfsproto/posix/lock.hpp"
 #include "vfsproto/posix/mapped_files.hpp"
 #include "vfsproto/posix/mount.hpp"
 #include "vfsproto/posix/mount_options.hpp"
 #include "vfsproto/posix/open_device.hpp"
 #include "vfsproto/posix/read_pool.hpp"
+#include "vfsproto/posix/stop_source.hpp"
 // IWYU pragma: end_exports

@@ -83,7 +83,8 @@ AsyncMount::Steps<Failure> AsyncMount::close_steps(File file) {
     if (!file) co_return Failure(Errno::ebadf);
     OpenHandle& handle = *file.handle_;
     Failure failure;
-    if (handle.owes_release && (file.open_flags() & wire::kFopenNoflush) == 0) failure = co_await flush_steps(file);
+    if (owes_flush(handle)) failure = co_await flush_steps(file);
+    handle.gave_up(OpenHandle::Locks::records);
     co_await release<client::Release>(handle);
     co_return failure;
 }

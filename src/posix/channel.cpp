@@ -35,16 +35,25 @@ void Channel::lane_drained() noexcept {
         const MutexLock lock(attachment_mutex_);
     }
     if (const Errc why = connection_.drained(); why != Errc::ok) fail(why);
+    if (uninterrupted_ != nullptr) [[unlikely]]
+        return pump();
     after_pump();
 }
 
+// The session has room for more INTERRUPTs once it has taken some back.
 void Channel::pump() noexcept {
     if (const Errc why = connection_.pump(); why != Errc::ok) fail(why);
+    const AbandonedCall* const before = uninterrupted_;
+    interrupt_abandoned();
+    if (uninterrupted_ != before) {
+        if (const Errc why = connection_.pump(); why != Errc::ok) fail(why);
+    }
     after_pump();
 }
 
 void Channel::after_pump() noexcept {
-    shared_lane_.set_after_drain(connection_.wants_turns() ? CallAfterDrain::always : CallAfterDrain::on_failure);
+    const bool every_time = connection_.wants_turns() || uninterrupted_ != nullptr;
+    shared_lane_.set_after_drain(every_time ? CallAfterDrain::always : CallAfterDrain::on_failure);
     free_forgotten();
 }
 

@@ -10,6 +10,7 @@ namespace vfsproto::posix {
 using client::SessionState;
 
 Channel::~Channel() {
+    settle_abandoned();
     VFSPROTO_RULE(lent_.load(std::memory_order_acquire) == 0, "a File, a Directory or a Buffer outlived its Mount");
     silence_.reset();
     finish_probe();

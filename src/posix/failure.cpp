@@ -31,6 +31,8 @@ wire::Errno Failure::as_errno() const noexcept {
     case Errc::no_memory: return wire::Errno::enomem;
     case Errc::wrong_state: return wire::Errno::ebadf;
     case Errc::protocol_violation: return wire::Errno::eio;
+    case Errc::timed_out: return wire::Errno::etimedout;
+    case Errc::abandoned: return wire::Errno::eintr;
     default: return wire::Errno::enotconn;
     }
 }

@@ -39,6 +39,7 @@ class FlushSteps final : public FileSteps<client::Flush> {
 public:
     FlushSteps(const NameContext& context, const File& file) : FileSteps(context, file.nodeid()) {
         request_.call.args.fh = file.fh();
+        request_.call.args.lock_owner = file.lock_owner();
     }
 };
 

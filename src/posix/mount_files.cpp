@@ -25,6 +25,19 @@ template <class Op> void release_unwanted(Channel& channel, const Op& opened, st
     channel.run(release, channel.own_caller(), nodeid);
 }
 
+// Record locks are given up by FLUSH alone, which a file that is not closed in order has not sent.
+void give_up_records(OpenHandle& handle) {
+    client::Flush flush;
+    flush.call.args.fh = handle.fh;
+    flush.call.args.lock_owner = handle.lock_owner;
+    handle.channel.run(flush, handle.channel.own_caller(), handle.nodeid);
+}
+
+std::uint64_t new_lock_owner() noexcept {
+    static std::atomic<std::uint64_t> last{0};
+    return last.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
 template <class Op> void send_release(OpenHandle& handle) {
     Op release;
     prepare(release, handle);
@@ -34,12 +47,13 @@ template <class Op> void send_release(OpenHandle& handle) {
 } // namespace
 
 OpenHandle::OpenHandle(Channel& on, NodeRef of, Kind what) noexcept
-    : nodeid(of ? of.nodeid() : 0), kind(what), channel(on), node(std::move(of)) {
+    : nodeid(of ? of.nodeid() : 0), kind(what), lock_owner(new_lock_owner()), channel(on), node(std::move(of)) {
     channel.lend();
 }
 
 OpenHandle::~OpenHandle() {
     channel.take_back();
+    if (may_keep(Locks::records)) give_up_records(*this);
     if (!owes_release) return;
     if (kind == Kind::directory) {
         send_release<client::ReleaseDirectory>(*this);
@@ -99,8 +113,11 @@ Expected<File> Mount::open_temporary(std::string_view directory, std::uint32_t f
 
 Failure Mount::close(File file) {
     if (!file) return Errno::ebadf;
-    if (!file.handle_->owes_release || (file.open_flags() & wire::kFopenNoflush) != 0) return {};
-    return flush(file);
+    OpenHandle& handle = *file.handle_;
+    if (!owes_flush(handle)) return {};
+    const Failure failure = flush(file);
+    handle.gave_up(OpenHandle::Locks::records);
+    return failure;
 }
 
 Failure Mount::flush(const File& file) { return perform<FlushSteps>(file); }

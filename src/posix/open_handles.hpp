@@ -22,10 +22,19 @@ handle_of(Channel& channel, NodeRef node, const Op& opened, std::uint32_t flags,
     return handle;
 }
 
-// `Op`: client::Release or client::ReleaseDirectory.
+// True if close(2) has a FLUSH to send.
+[[nodiscard]] inline bool owes_flush(const OpenHandle& handle) noexcept {
+    const bool wanted = handle.owes_release && (handle.open_flags & wire::kFopenNoflush) == 0;
+    return wanted || handle.may_keep(OpenHandle::Locks::records);
+}
+
+// `Op`: client::Release or client::ReleaseDirectory. RELEASE gives up the lock of the whole file.
 template <class Op> void prepare(Op& release, const OpenHandle& handle) {
     release.call.args.fh = handle.fh;
     release.call.args.flags = handle.flags;
+    if (!handle.may_keep(OpenHandle::Locks::whole)) return;
+    release.call.args.release_flags = wire::kReleaseFlockUnlock;
+    release.call.args.lock_owner = handle.lock_owner;
 }
 
 } // namespace vfsproto::posix

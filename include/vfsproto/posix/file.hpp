@@ -10,6 +10,7 @@
 #include "vfsproto/posix/detail/node_ref.hpp"
 #include "vfsproto/posix/failure.hpp"
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -41,18 +42,30 @@ public:
     OpenHandle(const OpenHandle&) = delete;
     OpenHandle& operator=(const OpenHandle&) = delete;
 
+    // Kinds of locks that somebody asked for through it, so that its end gives them up.
+    enum class Locks : std::uint8_t { none = 0, records = 1, whole = 2 };
+    void keeps(Locks which) noexcept { locks.fetch_or(static_cast<std::uint8_t>(which), std::memory_order_relaxed); }
+    void gave_up(Locks which) noexcept {
+        locks.fetch_and(static_cast<std::uint8_t>(~static_cast<unsigned>(which)), std::memory_order_relaxed);
+    }
+    [[nodiscard]] bool may_keep(Locks which) const noexcept {
+        return (locks.load(std::memory_order_relaxed) & static_cast<std::uint8_t>(which)) != 0;
+    }
+
     std::uint64_t nodeid; // of the node
     std::uint64_t fh = 0;
     std::uint32_t flags = 0;
     std::uint32_t open_flags = 0;
     Kind kind;
     bool owes_release = false;
+    std::atomic<std::uint8_t> locks{0}; // Locks
+    const std::uint64_t lock_owner;     // of its own locks; no other handle of this process has it
     Channel& channel;
     NodeRef node;
 };
 
 // An open file. Its calls stand in Mount; any number of threads may use it at once. Mount::close() reports what FLUSH
-// says; a file that is merely destroyed is released without. Must not outlive its mount. A File that is not open (made without
+// says; a file that is merely destroyed is released without. Either gives up the locks the file owns. Must not outlive its mount. A File that is not open (made without
 // arguments, moved from) has the nodeid 0, which no server gives: calls answer EBADF.
 class File {
 public:
@@ -61,6 +74,8 @@ public:
     [[nodiscard]] explicit operator bool() const noexcept { return handle_ != nullptr; }
     [[nodiscard]] std::uint64_t nodeid() const noexcept { return handle_ ? handle_->nodeid : 0; }
     [[nodiscard]] std::uint64_t fh() const noexcept { return handle_ ? handle_->fh : 0; }
+    // Returns the owner of the locks that are taken for the file itself; 0 of one that is not open.
+    [[nodiscard]] std::uint64_t lock_owner() const noexcept { return handle_ ? handle_->lock_owner : 0; }
     // Returns the Linux O_… it was opened with.
     [[nodiscard]] std::uint32_t flags() const noexcept { return handle_ ? handle_->flags : 0; }
     // Returns the FOPEN_… of the server.
@@ -71,7 +86,8 @@ private:
     friend class AsyncMount;
     explicit File(std::unique_ptr<OpenHandle> handle) noexcept : handle_(std::move(handle)) {}
 
-    std::unique_ptr<OpenHandle> handle_;
+    // Shared with a request that its caller no longer waits for: it names the handle.
+    std::shared_ptr<OpenHandle> handle_;
 };
 
 struct DirectoryEntry {

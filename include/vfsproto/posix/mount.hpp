@@ -9,6 +9,8 @@
 
 #include "vfsproto/posix/detail/last_link.hpp"
 #include "vfsproto/posix/file.hpp"
+#include "vfsproto/posix/lock.hpp"
+#include "vfsproto/posix/stop_source.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -26,6 +28,7 @@ struct TransferSpan;
 }
 namespace vfsproto::wire {
 struct Kstatfs;
+struct LkIn;
 struct SetattrIn;
 struct Statx;
 } // namespace vfsproto::wire
@@ -135,6 +138,20 @@ public:
     [[nodiscard]] Expected<std::uint64_t> seek(const File& file, std::uint64_t offset, std::uint32_t whence);
     [[nodiscard]] Expected<std::uint64_t> copy_range(const File& from, std::uint64_t from_offset, const File& to,
                                                      std::uint64_t to_offset, std::uint64_t length);
+    // Take, change or give up a lock: lock() of a range (fcntl), flock() of the whole file; the two kinds do not see each other.
+    // The file's own locks end with it, by FLUSH in close() and else before its RELEASE; those of another owner are given up by
+    // unlocking. Where the server cannot wait, it is asked again from time to time, at least every 100 ms.
+    // A limit ends a call that waits, with `abandoned` (EINTR) or `timed_out` (ETIMEDOUT): the server is sent an INTERRUPT where that
+    // is known to be safe, and a lock that it grants later is given up again, together with what the same owner had in its range.
+    // Errors beside the server's: EAGAIN (taken, and not waited for), not_negotiated (the server keeps no locks of this kind;
+    // EOPNOTSUPP as an errno), EBADF (a shared record lock needs a file open for reading, an exclusive one for writing),
+    // EOVERFLOW (no file has such a range).
+    [[nodiscard]] Failure lock(const File& file, const WantedLock& wanted, WhenLocked when = WhenLocked::fail,
+                               const CallLimits& limits = {});
+    [[nodiscard]] Failure flock(const File& file, LockType type, WhenLocked when = WhenLocked::fail,
+                                const CallLimits& limits = {});
+    // Returns the first lock that stands in the way of this one, nothing if it could be taken now.
+    [[nodiscard]] Expected<std::optional<HeldLock>> test_lock(const File& file, const WantedLock& wanted);
     // Poll bits that are ready now.
     [[nodiscard]] Expected<std::uint32_t> poll(const File& file, std::uint32_t events);
     // The driver's result; `out` is filled with what came.
@@ -169,6 +186,11 @@ private:
     template <class S, class... Args> [[nodiscard]] Failure perform(const Args&... args);
     template <class S, class... Args> [[nodiscard]] Expected<typename S::Result> ask(const Args&... args);
     [[nodiscard]] NameContext names() noexcept;
+    struct LockHold;
+    [[nodiscard]] Failure set_lock(const File& file, const wire::LkIn& wanted, WhenLocked when,
+                                   const CallLimits& limits);
+    [[nodiscard]] Failure try_lock(const File& file, const wire::LkIn& wanted, WhenLocked when,
+                                   const CallLimits& limits);
     [[nodiscard]] client::TransferSpan span_of(const File& file, std::span<const std::byte> bytes,
                                                std::uint64_t offset);
 

@@ -8,6 +8,7 @@
 #include "vfsproto/fuse/client/node_table.hpp"
 #include "vfsproto/fuse/client/operations/data.hpp"
 #include "vfsproto/posix/channel_stats.hpp"
+#include "vfsproto/posix/detail/call_watch.hpp"
 #include "vfsproto/posix/detail/detached_poller.hpp"
 #include "vfsproto/posix/detail/driver_queues.hpp"
 #include "vfsproto/posix/detail/registered_memory.hpp"
@@ -46,6 +47,28 @@ public:
         if (op.surplus_lookup() != 0) [[unlikely]]
             give_back(op.surplus_lookup());
     }
+
+    // Runs an operation under limits: true once it ended, by itself or because one was reached, and then it ended with `abandoned`
+    // or `timed_out`. False if a limit was reached before it started. Its request stays the server's until that answers; what the
+    // server is asked then, and what is undone, stands in the call. Throws std::system_error if there is no thread to be had.
+    template <class Op, class... Args> [[nodiscard]] bool run_limited(LimitedCall& call, Op& op, const Args&... args) {
+        call_watch_.prepare();
+        bool started = false;
+        const client::Caller nobody{};
+        const auto start = [&] {
+            started = begin_limited(call, op);
+            if (!started) return true;
+            shared_lane_.mutex().assert_held();
+            shared_lane_.start_locked(op, args...);
+            shared_lane_.publish();
+            return call.operation_ == nullptr;
+        };
+        shared_lane_.wait({nobody}, call.waiter_, start, [] {});
+        return started;
+    }
+    [[nodiscard]] CallWatch& call_watch() noexcept { return call_watch_; }
+    // Lets go of a call that is under way. False if it is not, or cannot be let go of. Called with the lane's lock held.
+    [[nodiscard]] bool let_go(LimitedCall& call, Errc why) noexcept;
 
     // A node for NodeTable::count_lookup(); freed by forget() or delete_node().
     [[nodiscard]] static client::Node* new_node() { return new client::Node; }
@@ -126,6 +149,13 @@ private:
     void await_forgets() VFSPROTO_EXCLUDES(shared_lane_.mutex());
     void free_forgotten() noexcept; // with the lock held, or when there is no other thread any more
 
+    // Calls end before their requests (channel_limits.cpp).
+    [[nodiscard]] bool begin_limited(LimitedCall& call, client::Operation& operation);
+    [[nodiscard]] bool poll_for_late() noexcept VFSPROTO_REQUIRES(shared_lane_.mutex());
+    void interrupt_abandoned() noexcept VFSPROTO_REQUIRES(shared_lane_.mutex());
+    void handle_late(AbandonedCall& call) noexcept;
+    void settle_abandoned() noexcept VFSPROTO_EXCLUDES(shared_lane_.mutex());
+
     // A slow request is told from a silent device (channel_probe.cpp).
     [[nodiscard]] std::optional<std::uint64_t> progress() VFSPROTO_EXCLUDES(shared_lane_.mutex());
     void finish_probe() noexcept VFSPROTO_EXCLUDES(shared_lane_.mutex());
@@ -166,6 +196,9 @@ private:
     bool stopping_ VFSPROTO_GUARDED_BY(shared_lane_.mutex()) = false; // a thread is in stop_device()
     SharedLane shared_lane_;
     DetachedPoller detached_{shared_lane_};
+    AbandonedCall*
+        uninterrupted_ VFSPROTO_GUARDED_BY(shared_lane_.mutex()) = nullptr; // for want of room in the session
+    CallWatch call_watch_{*this, shared_lane_};
     std::atomic<std::size_t> lent_{0};
     std::optional<SilenceWatch> silence_; // last: it looks at all of the above
 };

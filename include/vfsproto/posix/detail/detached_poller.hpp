@@ -39,6 +39,11 @@ public:
         lane_.start_locked(op, std::forward<Args>(args)...);
         lane_.publish();
     }
+    // Polls for one request more, which was started already, until finished(). Called with the lane's lock held; throws as start().
+    void adopt() {
+        lane_.mutex().assert_held();
+        add();
+    }
     // Takes one operation off the count. Called from its on_finish, so with the lane's lock held.
     void finished() noexcept;
 
