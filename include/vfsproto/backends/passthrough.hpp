@@ -43,15 +43,16 @@ inline constexpr PassthroughException kPassthroughExceptions[] = {
     {wire::Opcode::bmap, "block numbers of the host's disk mean nothing to a client"},
     {wire::Opcode::setupmapping, "without PassthroughOptions::window"},
     {wire::Opcode::removemapping, "without PassthroughOptions::window"},
-    {wire::Opcode::getlk, "locks come with their own issue; POSIX_LOCKS and FLOCK_LOCKS are not offered"},
-    {wire::Opcode::setlk, "as GETLK"},
-    {wire::Opcode::setlkw, "as GETLK"},
 };
 
 // A file system that serves a host directory and never reaches beyond it: an inode is an O_PATH descriptor, got from its directory's descriptor by one plain name
 // (no '/', never followed if it is a symlink), so that neither "..", nor an absolute link, nor a link swapped in at the
 // wrong moment leads out. Files are opened through their own descriptor, and only regular files and directories are:
 // OPEN of a FIFO, socket or device is EBADF, of a symlink ELOOP.
+//
+// Locks are locks of the host's files: flock(2) on the handle, and for record locks an open file description for each owner of
+// locks on a file (F_OFD_SETLK of fcntl(2)). So they hold against processes of the host and other servers. SETLKW is EOPNOTSUPP:
+// the client asks again.
 //
 // The host's own processes may change the tree at any time; a directory they move out of the root while a client holds
 // it stays with the client.
@@ -82,6 +83,7 @@ public:
         std::size_t handles = 0;          // open files and directories
         std::uint64_t over_forgotten = 0; // FORGETs of more than was looked up
         std::size_t entry_buffers = 0;    // of 32 KiB, held by directories that are being read
+        std::size_t lock_owners = 0;      // with record locks, for each file; a descriptor each
     };
     [[nodiscard]] Counters counters() const noexcept;
 
@@ -121,6 +123,10 @@ public:
     // Mappings of the shared memory window.
     void handle(const In<Opcode::setupmapping>&, Out<Opcode::setupmapping>&) noexcept;
     void handle(const In<Opcode::removemapping>&, Out<Opcode::removemapping>&) noexcept;
+    // Locks.
+    void handle(const In<Opcode::getlk>&, Out<Opcode::getlk>&) noexcept;
+    void handle(const In<Opcode::setlk>&, Out<Opcode::setlk>&) noexcept;
+    void handle(const In<Opcode::setlkw>&, Out<Opcode::setlkw>&) noexcept; // EOPNOTSUPP
     // Directories.
     void handle(const In<Opcode::opendir>&, Out<Opcode::opendir>&) noexcept;
     void handle(const In<Opcode::readdir>&, Out<Opcode::readdir>&) noexcept;

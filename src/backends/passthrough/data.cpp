@@ -75,6 +75,7 @@ void Passthrough::handle(const In<Opcode::write>& request, Out<Opcode::write>& r
 void Passthrough::handle(const In<Opcode::flush>& request, Out<Opcode::flush>& reply) noexcept {
     const FileRef file = state_->files.acquire(request.in.fh);
     if (!file) return reply.error(wire::Errno::ebadf);
+    state_->drop_records(request.header.nodeid, request.in.lock_owner);
     if (!file->writable) return reply.ok();
     const int duplicate = ::fcntl(file->fd.get(), F_DUPFD_CLOEXEC, 0);
     if (duplicate >= 0 && ::close(duplicate) != 0) return reply.error(last_error());

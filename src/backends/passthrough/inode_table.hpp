@@ -2,6 +2,7 @@
 // The files the client knows: their node ids, and how often each was looked up.
 #pragma once
 
+#include "owned_locks.hpp"
 #include "slab.hpp"
 #include "vfsproto/backends/file_descriptor.hpp"
 
@@ -37,6 +38,7 @@ struct Inode {
     InodeIdentity identity{};
     std::uint32_t type = 0;    // S_IFMT bits: an inode never changes them
     std::uint64_t lookups = 0; // under the table's mutex
+    OwnedLocks locks{};
 };
 
 // The number of a client's session, or kNoSession. A handler reads it before anything else. What it counts or opens later is

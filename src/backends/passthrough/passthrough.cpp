@@ -20,7 +20,8 @@ server::ServerOptions Passthrough::options() noexcept {
     options.flags = wire::InitFlags::of(InitFlag::async_read, InitFlag::atomic_o_trunc, InitFlag::export_support,
                                         InitFlag::dont_mask, InitFlag::auto_inval_data, InitFlag::do_readdirplus,
                                         InitFlag::readdirplus_auto, InitFlag::async_dio, InitFlag::parallel_dirops,
-                                        InitFlag::handle_killpriv_v2, InitFlag::create_supp_group);
+                                        InitFlag::handle_killpriv_v2, InitFlag::create_supp_group,
+                                        InitFlag::posix_locks, InitFlag::flock_locks);
     if (state_->window != nullptr) {
         options.flags.add(InitFlag::map_alignment);
         options.map_alignment = state_->window->alignment();
@@ -38,7 +39,8 @@ void Passthrough::on_destroy() noexcept {
 }
 
 Passthrough::Counters Passthrough::counters() const noexcept {
-    return {state_->inodes.size(), state_->files.live(), state_->inodes.over_forgotten(), state_->entry_buffers.lent()};
+    return {state_->inodes.size(), state_->files.live(), state_->inodes.over_forgotten(), state_->entry_buffers.lent(),
+            state_->lock_owners()};
 }
 
 void Passthrough::handle(const In<Opcode::syncfs>& request, Out<Opcode::syncfs>& reply) noexcept {

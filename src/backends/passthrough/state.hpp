@@ -18,6 +18,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 
 namespace vfsproto::backends {
 
@@ -91,7 +92,7 @@ public:
 
     // True if the client may hold that many more descriptors. As many threads as serve may each exceed the limit by that.
     [[nodiscard]] bool has_room(std::size_t descriptors) const noexcept {
-        return inodes.size() + files.live() + descriptors <= most_descriptors;
+        return inodes.size() + files.live() + lock_owners() + descriptors <= most_descriptors;
     }
     // Called before something is made that cannot be taken back. True if there will be a descriptor for it, and the client may
     // hold that many more. Otherwise nothing may be made, and the client hears EMFILE.
@@ -102,8 +103,20 @@ public:
     // Clears set-user-id, and set-group-id of what the group may execute (fuse.h, KILL_SUIDGID). 0 or an errno.
     [[nodiscard]] static int strip_privileges(int fd) noexcept;
 
+    // Record locks of an owner (locks.cpp). Return 0 or an errno: EAGAIN if another owner's stands in the way, ENOLCK
+    // if the client may hold no more descriptors.
+    [[nodiscard]] int lock_record(Inode& inode, std::uint64_t owner, const wire::FileLock& lock) noexcept;
+    [[nodiscard]] int test_record(Inode& inode, std::uint64_t owner, wire::FileLock& lock) noexcept;
+    void drop_records(std::uint64_t nodeid, std::uint64_t owner) noexcept;
+    [[nodiscard]] std::size_t lock_owners() const noexcept { return lock_owners_.load(std::memory_order_relaxed); }
+
     [[nodiscard]] bool read_only() const noexcept { return access == PassthroughAccess::read_only; }
 
+private:
+    std::atomic<std::size_t> lock_owners_{0}; // outlives the inodes
+    std::mutex locks_mutex_;                  // of each inode's locks
+
+public:
     EntryBuffers entry_buffers; // outlives the files
     InodeTable inodes;
     Slab<OpenFile> files;
@@ -116,6 +129,7 @@ public:
     std::uint64_t root_ino = 0;
 
 private:
+    [[nodiscard]] FileDescriptor open_for_locks(const Inode& inode) const noexcept;
     [[nodiscard]] bool is_beneath_root(FileDescriptor at) const noexcept;
     [[nodiscard]] int count(FileDescriptor fd, Found& found) noexcept;
 
