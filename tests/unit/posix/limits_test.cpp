@@ -2,6 +2,7 @@
 // Calls that end before the server has answered them: what their callers hear, what the server hears, what is undone.
 #include "unit/posix/mounted.hpp"
 
+#include <array>
 #include <chrono>
 #include <thread>
 
@@ -155,13 +156,12 @@ TEST_CASE("a stop ends the wait for a server that cannot wait", "[locks][limits]
     File file = server.open();
     succeeds(server.mount->lock(holder, kAll));
     StopSource stop;
-    std::thread waiter([&] {
-        const auto failure = server.mount->lock(file, kAll, WhenLocked::wait, {.stop = &stop});
-        CHECK(failure.errc == Errc::abandoned);
-    });
+    posix::Failure failure;
+    std::thread waiter([&] { failure = server.mount->lock(file, kAll, WhenLocked::wait, {.stop = &stop}); });
     while (tries < 3) std::this_thread::yield();
     stop.stop();
     waiter.join();
+    CHECK(failure.errc == Errc::abandoned);
 }
 
 // The session has room for fewer INTERRUPTs than that at once.
@@ -173,16 +173,18 @@ TEST_CASE("one stop ends many waiting calls, and each request of theirs is inter
     File holder = server.open();
     succeeds(server.mount->lock(holder, kAll));
     StopSource stop;
+    std::array<File, kCalls> files;
+    for (File& file : files) file = server.open();
+    std::array<posix::Failure, kCalls> failures;
     std::vector<std::thread> waiters;
     for (std::size_t i = 0; i < kCalls; ++i) {
-        waiters.emplace_back([&] {
-            File file = server.open();
-            CHECK(server.mount->lock(file, kAll, WhenLocked::wait, {.stop = &stop}).errc == Errc::abandoned);
-        });
+        waiters.emplace_back(
+            [&, i] { failures[i] = server.mount->lock(files[i], kAll, WhenLocked::wait, {.stop = &stop}); });
     }
     server.await_waiting(kCalls);
     stop.stop();
     for (std::thread& waiter : waiters) waiter.join();
+    for (const posix::Failure& failure : failures) CHECK(failure.errc == Errc::abandoned);
     server.await_waiting(0);
     CHECK(server.fs.interrupts >= static_cast<int>(kCalls));
     succeeds(server.mount->lock(holder, {LockType::unlock, {}, 0}));

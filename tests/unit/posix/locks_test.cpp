@@ -2,6 +2,7 @@
 // Locks of open files: their owners, their ends, waiting for one, and servers that have none.
 #include "unit/posix/mounted.hpp"
 
+#include <array>
 #include <thread>
 
 using namespace vfsproto;
@@ -154,10 +155,12 @@ TEST_CASE("a thread waits at the server for a lock, and gets it when it is given
         return whole_file ? over->flock(file, LockType::exclusive, when) : over->lock(file, kAll, when);
     };
     succeeds(take(one, WhenLocked::wait));
-    std::thread waiter([&] { CHECK_FALSE(take(two, WhenLocked::wait).happened()); });
+    posix::Failure waited;
+    std::thread waiter([&] { waited = take(two, WhenLocked::wait); });
     while (over.fs.waiting_locks() == 0) std::this_thread::yield();
     succeeds(over->close(std::move(one)));
     waiter.join();
+    succeeds(waited);
     one = open_file(over);
     CHECK(error_of(take(one, WhenLocked::fail)) == Errno::eagain);
 }
@@ -169,18 +172,21 @@ TEST_CASE("threads that wait for a lock leave a slot for the unlock", "[locks]")
     OverMemfs over(std::move(options));
     File holder = open_file(over);
     succeeds(over->lock(holder, kAll));
-    constexpr int kWaiters = 4;
+    constexpr std::size_t kWaiters = 4;
+    std::array<File, kWaiters> files;
+    for (File& file : files) file = open_file(over);
+    std::array<posix::Failure, kWaiters> waited;
     std::vector<std::thread> waiters;
-    for (int i = 0; i < kWaiters; ++i) {
-        waiters.emplace_back([&] {
-            File file = open_file(over);
-            CHECK_FALSE(over->lock(file, kAll, WhenLocked::wait).happened());
-            CHECK_FALSE(over->close(std::move(file)).happened());
+    for (std::size_t i = 0; i < kWaiters; ++i) {
+        waiters.emplace_back([&, i] {
+            waited[i] = over->lock(files[i], kAll, WhenLocked::wait);
+            if (!waited[i]) waited[i] = over->close(std::move(files[i]));
         });
     }
     while (over.fs.waiting_locks() == 0) std::this_thread::yield();
     succeeds(over->lock(holder, {LockType::unlock, {}, 0}));
     for (std::thread& waiter : waiters) waiter.join();
+    for (const posix::Failure& failure : waited) succeeds(failure);
 }
 
 TEST_CASE("a lock is waited for at a server that cannot wait", "[locks]") {
@@ -191,9 +197,11 @@ TEST_CASE("a lock is waited for at a server that cannot wait", "[locks]") {
     File one = value_of(mount->open_file("/file", kOCreat | kORdwr, 0644));
     File two = value_of(mount->open_file("/file", kORdwr));
     succeeds(mount->lock(one, kAll, WhenLocked::wait));
-    std::thread waiter([&] { CHECK_FALSE(mount->lock(two, kAll, WhenLocked::wait).happened()); });
+    posix::Failure waited;
+    std::thread waiter([&] { waited = mount->lock(two, kAll, WhenLocked::wait); });
     while (fs.asked_to_wait == 0) std::this_thread::yield();
     succeeds(mount->close(std::move(one)));
     waiter.join();
+    succeeds(waited);
     CHECK(fs.asked_to_wait == 1); // it refused once: after that it is tried
 }
