@@ -56,6 +56,8 @@ Failure LocalContents::write(std::span<const std::byte> from, std::uint64_t offs
         if (count >= 0) {
             from = from.subspan(static_cast<std::size_t>(count));
             offset += static_cast<std::uint64_t>(count);
+            // Somebody who reads slowly would be given all of it, a piece after each cut.
+            if (!from.empty() && interrupted()) return Errno::eintr;
         } else if (errno == ESPIPE && !in_order_) {
             in_order_ = true;
         } else if (errno != EINTR || interrupted()) {

@@ -24,6 +24,8 @@ void write_all(const char* data, std::size_t size) {
         }
         data += count;
         size -= static_cast<std::size_t>(count);
+        // Somebody who reads slowly would be given all of it, a piece after each cut.
+        if (size != 0 && interrupted()) throw OutputFailed{EINTR};
     }
 }
 
