@@ -164,6 +164,58 @@ TEST_CASE("a daemon that cannot look up every entry of a directory still has it 
     CHECK((found == expected));
 }
 
+TEST_CASE("virtiofsd with locks refuses what is taken, and a lock is waited for though it cannot wait",
+          "[integration][locks]") {
+    if (Virtiofsd::missing()) return;
+    Virtiofsd daemon({"posix_lock", "flock"});
+    const Connected connected = connect(daemon);
+    INFO(connected.trouble);
+    REQUIRE(connected.mount);
+    posix::Mount& mount = *connected.mount;
+    const auto open = [&] { return mount.open_file("/file", kOCreat | kORdwr, 0644); };
+    const bool whole_file = GENERATE(false, true);
+    const auto take = [&](posix::File& file, posix::WhenLocked when) {
+        return whole_file ? mount.flock(file, posix::LockType::exclusive, when)
+                          : mount.lock(file, {posix::LockType::exclusive, {}, 0}, when);
+    };
+    auto one = open();
+    auto two = open();
+    REQUIRE(one);
+    REQUIRE(two);
+    REQUIRE_FALSE(take(*one, posix::WhenLocked::wait).happened());
+    CHECK(take(*two, posix::WhenLocked::fail).error == wire::Errno::eagain);
+    const auto held = mount.test_lock(*two, {posix::LockType::exclusive, {}, 0});
+    REQUIRE(held);
+    CHECK(held->has_value() == !whole_file);
+    std::atomic<bool> waits{false};
+    posix::Failure waited;
+    std::thread waiter([&] {
+        waits = true;
+        waited = take(*two, posix::WhenLocked::wait);
+    });
+    while (!waits) std::this_thread::yield();
+    CHECK_FALSE(mount.close(*std::move(one)).happened());
+    waiter.join();
+    CHECK_FALSE(waited.happened());
+    CHECK_FALSE(mount.close(*std::move(two)).happened());
+    auto three = open();
+    REQUIRE(three);
+    CHECK_FALSE(take(*three, posix::WhenLocked::fail).happened());
+}
+
+TEST_CASE("a virtiofsd without locks is not asked for one", "[integration][locks]") {
+    const Daemon kind = GENERATE(Daemon::c, Daemon::rust);
+    if (Virtiofsd::missing(kind)) return;
+    Virtiofsd daemon(kind);
+    const Connected connected = connect(daemon);
+    INFO(connected.trouble);
+    REQUIRE(connected.mount);
+    const auto file = connected.mount->open_file("/file", kOCreat | kORdwr, 0644);
+    REQUIRE(file);
+    CHECK(connected.mount->lock(*file, {}).errc == Errc::not_negotiated);
+    CHECK(connected.mount->flock(*file, posix::LockType::shared).errc == Errc::not_negotiated);
+}
+
 TEST_CASE("virtiofsd serves rings of any size, down to two entries", "[integration]") {
     const Daemon kind = GENERATE(Daemon::c, Daemon::rust);
     if (Virtiofsd::missing(kind)) return;
