@@ -79,6 +79,7 @@ void add_ln(Commands& commands);
 void add_rm(Commands& commands);
 void add_attributes(Commands& commands); // chmod, chown, truncate, sync
 void add_touch(Commands& commands);
+void add_locks(Commands& commands);  // flock, lock
 void add_xattrs(Commands& commands); // xattr get, set, ls, rm
 void add_bench(Commands& commands);
 void add_device(Commands& commands); // device list, bind, unbind

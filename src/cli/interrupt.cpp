@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "interrupt.hpp"
 
+#include "vfsproto/posix/stop_source.hpp"
+
 #include <pthread.h>
 #include <unistd.h>
 
@@ -44,9 +46,16 @@ void block_interrupts() noexcept {
     ::sigaction(kCut, &cut, nullptr);
 }
 
+posix::StopSource& interrupt_stop() noexcept {
+    static posix::StopSource stop;
+    return stop;
+}
+
 bool forget_ctrl_c() noexcept {
     int ctrl_c = SIGINT;
-    return interrupt_signal.compare_exchange_strong(ctrl_c, 0);
+    if (!interrupt_signal.compare_exchange_strong(ctrl_c, 0)) return false;
+    interrupt_stop().reset();
+    return true;
 }
 
 int latest_interrupt() noexcept {

@@ -6,6 +6,10 @@
 #include <atomic>
 #include <csignal>
 
+namespace vfsproto::posix {
+class StopSource;
+}
+
 namespace vfsproto::cli {
 
 inline std::atomic<int> interrupt_signal{0}; // the first that came
@@ -19,6 +23,9 @@ void block_interrupts() noexcept;
 
 // True if the program is to end. Any thread. Inline, because a benchmark asks between two requests.
 [[nodiscard]] inline bool interrupted() noexcept { return interrupt_signal.load(std::memory_order_relaxed) != 0; }
+
+// Returns what ends the calls that wait for a device when one of the signals comes. Any thread.
+[[nodiscard]] posix::StopSource& interrupt_stop() noexcept;
 
 // Forgets SIGINT, so that the program goes on; false if another signal came, or none. Main thread, when what the signal was to
 // end has ended.

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "watch.hpp"
 
+#include "child_process.hpp"
 #include "interrupt.hpp"
 #include "program.hpp"
 #include "temporaries.hpp"
 #include "terminal_modes.hpp"
+
+#include "vfsproto/posix/stop_source.hpp"
 
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -67,16 +70,19 @@ void Watch::run() {
 }
 
 void Watch::take_signal() {
-    if (interrupted()) end_by_signal();
+    if (interrupted() && !ChildProcess::any()) end_by_signal();
     interrupted_at_ = Clock::now();
     interrupt_signal = latest_interrupt();
     signalfd_siginfo info{}; // the same signal, or one that came with it
     [[maybe_unused]] const ssize_t taken = ::read(signals_.get(), &info, sizeof info);
+    interrupt_stop().stop();
+    ChildProcess::pass_on(static_cast<int>(info.ssi_signo));
 }
 
 void Watch::hurry() {
     if (!interrupted()) return; // the shell has ended its command for it
     LocalCall::cut_all();
+    if (ChildProcess::any()) interrupted_at_ = Clock::now(); // the program goes on until that has ended
     const auto since = Clock::now() - interrupted_at_;
     if (since < kOrderlyEnd || (CleaningUp::any() && since < kCleanUp)) return;
     end_by_signal();

@@ -5,6 +5,7 @@
 #include "support/json_lines.hpp"
 #include "support/scale.hpp"
 
+#include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -65,6 +66,10 @@ const std::vector<Example>& examples() {
         {"truncate", {"-s", "5", "moved"}},
         {"sync", {}},
         {"touch", {"touched"}},
+        {"flock", {"-s", "touched", "--", "true"}},
+        {"lock", {"touched", "--", "true"}},
+        {"lock", {"--test", "touched"}},
+        {"lock", {"--test", "-s", "locked"}},
         {"xattr set", {"moved", "user.key", "value"}},
         {"xattr get", {"moved", "user.key"}},
         {"xattr ls", {"moved"}},
@@ -162,6 +167,13 @@ TEST_CASE("the page has the keys that each command prints with --json, and no ot
     fs::create_directory(share.beside("host"));
     std::ofstream(share.beside("host") / "file-of-host") << "content";
     const bool nodes = has_nodes(share);
+    share.write("locked", "0123456789");
+    const int locked = ::open((share.path() / "locked").c_str(), O_RDWR | O_CLOEXEC);
+    struct flock lock{};
+    lock.l_type = F_WRLCK;
+    lock.l_start = 2;
+    lock.l_len = 3;
+    REQUIRE(::fcntl(locked, F_OFD_SETLK, &lock) == 0);
     std::map<std::string, JsonLines> printed;
     for (const Example& example : examples()) {
         Words words = example.words;
@@ -171,6 +183,7 @@ TEST_CASE("the page has the keys that each command prints with --json, and no ot
         }
         printed[example.command].add(share.output(line_of(example.command, words), example.input));
     }
+    ::close(locked);
     std::vector<std::string> elsewhere{"vhost-user", "vfio"};
     if (!nodes) {
         skip("only root makes device nodes: their keys are not seen");
