@@ -15,11 +15,14 @@ inline constexpr bool kIsSlowBuild = true;
 inline constexpr bool kIsSlowBuild = false;
 #endif
 
-// True in the nightly form of ./dev test.
-inline bool is_nightly() {
+inline bool has_scope(std::string_view name) {
     const char* const scope = std::getenv("VFSPROTO_TEST_SCOPE");
-    return scope != nullptr && std::string_view(scope) == "nightly";
+    return scope != nullptr && scope == name;
 }
+// True in ./dev test without --full.
+inline bool is_small() { return has_scope("small"); }
+// True in the nightly form of ./dev test.
+inline bool is_nightly() { return has_scope("nightly"); }
 
 struct Scale {
     std::uint64_t least;
