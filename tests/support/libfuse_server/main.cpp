@@ -90,6 +90,7 @@ int serve(char* program, int connection) {
     char* arguments[] = {program, nullptr};
     fuse_args args = FUSE_ARGS_INIT(1, arguments);
     server.session = fuse_session_new(&args, &operations, sizeof operations, &server);
+    fuse_opt_free_args(&args); // it put a copy in their place
     fuse_custom_io io{};
     io.writev = write_message;
     io.read = read_message;
