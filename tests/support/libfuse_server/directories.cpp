@@ -3,6 +3,7 @@
 #include "server.hpp"
 
 #include <cerrno>
+#include <span>
 #include <vector>
 
 namespace vfsproto::test::libfuse {
@@ -31,45 +32,52 @@ template <class Add> void for_each_entry(Server& server, Node& directory, off_t 
     }
 }
 
-void readdir(fuse_req_t request, fuse_ino_t id, std::size_t size, off_t offset, fuse_file_info*) {
+// What READDIR and READDIRPLUS ask for.
+struct Wanted {
+    fuse_ino_t directory;
+    std::size_t size;
+    off_t offset;
+};
+
+// Replies with as many entries as there is room for. `add(room, name, node, next)` writes one, and returns its length; more than there
+// is room for says that it wrote none.
+template <class Add> void list(fuse_req_t request, const Wanted& wanted, Add&& add) {
     Server& server = server_of(request);
-    Node* const directory = server.tree.find(id);
+    Node* const directory = server.tree.find(wanted.directory);
     if (directory == nullptr) {
         fuse_reply_err(request, ESTALE);
         return;
     }
-    std::vector<char> buffer(size);
+    std::vector<char> buffer(wanted.size);
     std::size_t used = 0;
-    for_each_entry(server, *directory, offset, [&](const std::string& name, Node& node, off_t next) {
-        const struct stat attributes = node.attributes();
-        const std::size_t length =
-            fuse_add_direntry(request, buffer.data() + used, size - used, name.c_str(), &attributes, next);
-        if (length > size - used) return false;
+    for_each_entry(server, *directory, wanted.offset, [&](const std::string& name, Node& node, off_t next) {
+        const std::span<char> room = std::span(buffer).subspan(used);
+        const std::size_t length = add(room, name, node, next);
+        if (length > room.size()) return false;
         used += length;
         return true;
     });
     fuse_reply_buf(request, buffer.data(), used);
 }
 
+void readdir(fuse_req_t request, fuse_ino_t id, std::size_t size, off_t offset, fuse_file_info*) {
+    list(request, {id, size, offset}, [&](std::span<char> room, const std::string& name, Node& node, off_t next) {
+        const struct stat attributes = node.attributes();
+        return fuse_add_direntry(request, room.data(), room.size(), name.c_str(), &attributes, next);
+    });
+}
+
 // Each entry but "." and ".." is a lookup.
 void readdirplus(fuse_req_t request, fuse_ino_t id, std::size_t size, off_t offset, fuse_file_info*) {
-    Server& server = server_of(request);
-    Node* const directory = server.tree.find(id);
-    if (directory == nullptr) {
-        fuse_reply_err(request, ESTALE);
-        return;
-    }
-    std::vector<char> buffer(size);
-    std::size_t used = 0;
-    for_each_entry(server, *directory, offset, [&](const std::string& name, Node& node, off_t next) {
-        if (fuse_add_direntry_plus(request, nullptr, 0, name.c_str(), nullptr, 0) > size - used) return false;
+    list(request, {id, size, offset}, [&](std::span<char> room, const std::string& name, Node& node, off_t next) {
+        // An entry that does not fit must not be counted.
+        const std::size_t length = fuse_add_direntry_plus(request, nullptr, 0, name.c_str(), nullptr, 0);
+        if (length > room.size()) return length;
         fuse_entry_param entry{};
         entry.attr = node.attributes();
-        if (name != "." && name != "..") entry = entry_of(server, node);
-        used += fuse_add_direntry_plus(request, buffer.data() + used, size - used, name.c_str(), &entry, next);
-        return true;
+        if (name != "." && name != "..") entry = entry_of(server_of(request), node);
+        return fuse_add_direntry_plus(request, room.data(), room.size(), name.c_str(), &entry, next);
     });
-    fuse_reply_buf(request, buffer.data(), used);
 }
 
 } // namespace
