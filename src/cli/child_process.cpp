@@ -29,8 +29,11 @@ int ChildProcess::start(const std::vector<std::string>& words) noexcept {
     pid_t child = 0;
     const int error = ::posix_spawnp(&child, arguments[0], nullptr, &attributes, arguments.data(), environ);
     ::posix_spawnattr_destroy(&attributes);
-    if (error == 0) running_ = child;
-    return error;
+    if (error != 0) return error;
+    running_ = child;
+    if (const int signal = interrupt_signal; signal != 0)
+        pass_on(signal); // it came before there was anybody to pass it on to
+    return 0;
 }
 
 // The child is collected after nobody passes signals on to it any more: its number may be another's then.

@@ -76,6 +76,7 @@ void Watch::take_signal() {
     signalfd_siginfo info{}; // the same signal, or one that came with it
     [[maybe_unused]] const ssize_t taken = ::read(signals_.get(), &info, sizeof info);
     interrupt_stop().stop();
+    if (!interrupted()) interrupt_stop().reset(); // the shell forgot the signal in between
     ChildProcess::pass_on(static_cast<int>(info.ssi_signo));
 }
 

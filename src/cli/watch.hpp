@@ -16,8 +16,9 @@ class Program;
 
 // A signal asks the program to end in order (interrupted()), and cuts its local calls short. What does not end in half a
 // second, because it waits for the device, is ended then, its temporary files of this host removed and those of the server
-// named; a second signal does that at once. While a command of this host runs (ChildProcess), the program goes on until that has ended. With --silence a device that was given up ends the program without waiting for
-// it once more. On a terminal it says after ten seconds without an answer that it waits.
+// named; a second signal does that at once. While a command of this host runs (ChildProcess), the program goes on until that has
+// ended. With --silence a device that was given up ends the program without waiting for it once more. On a terminal it says after
+// ten seconds without an answer that it waits.
 class Watch {
 public:
     // Starts the thread. block_interrupts() was called.

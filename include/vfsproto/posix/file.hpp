@@ -65,8 +65,8 @@ public:
 };
 
 // An open file. Its calls stand in Mount; any number of threads may use it at once. Mount::close() reports what FLUSH
-// says; a file that is merely destroyed is released without. Either gives up the locks the file owns. Must not outlive its mount. A File that is not open (made without
-// arguments, moved from) has the nodeid 0, which no server gives: calls answer EBADF.
+// says; a file that is merely destroyed is released without. Either gives up the locks the file owns. Must not outlive its mount.
+// A File that is not open (made without arguments, moved from) has the nodeid 0, which no server gives: calls answer EBADF.
 class File {
 public:
     File() = default;
