@@ -22,6 +22,12 @@ using client::MapAccess;
 using wire::Errno;
 namespace abi = wire::linux_abi;
 
+struct MappedFile::Piece {
+    std::uint64_t offset;
+    std::uint64_t length;
+    MapAccess access;
+};
+
 struct MappedFiles::State {
     State(Mount& on, const Region& region) : mount(on), channel(on.channel()), memory(region) {}
 
@@ -136,6 +142,8 @@ Expected<std::unique_ptr<MappedFiles>> MappedFiles::open(Mount& mount, std::uint
     client::DaxGeometry geometry{.window_bytes = memory.size(), .map_alignment = params.map_alignment};
     if (range_bytes != 0) geometry.range_bytes = range_bytes;
     auto state = std::make_unique<State>(mount, memory);
+    // The first call has no ranges and judges the geometry alone: only then may ranges be counted by it.
+    if (const Errc errc = state->window.init(geometry, {}, {}); errc != Errc::ok) return errc;
     state->ranges.resize(static_cast<std::size_t>(geometry.window_bytes / geometry.range_bytes));
     state->buckets.resize(state->ranges.size());
     if (const Errc errc = state->window.init(geometry, state->ranges, state->buckets); errc != Errc::ok) return errc;
@@ -182,16 +190,17 @@ Failure MappedFile::refresh() {
     return {};
 }
 
-Expected<std::uint64_t> MappedFile::read(std::span<std::byte> into, std::uint64_t offset) {
+// Returns how many bytes were copied before the window could do no more. `copy(mapped, done)` copies one piece.
+template <class Copy>
+std::uint64_t MappedFile::copy_mapped(const Piece& wanted, std::atomic<bool>& maps, const Copy& copy) {
     MappedFiles::State& state = *files_.state_;
     std::uint64_t done = 0;
-    while (done < into.size() && maps_reads_.load(std::memory_order_relaxed)) {
+    while (done < wanted.length && maps.load(std::memory_order_relaxed)) {
         const std::uint64_t size = size_.load(std::memory_order_relaxed);
         const DaxAnswer answer =
-            state.acquire({file_.nodeid(), offset + done, into.size() - done, size, MapAccess::read}, maps_reads_);
+            state.acquire({file_.nodeid(), wanted.offset + done, wanted.length - done, size, wanted.access}, maps);
         if (answer.range == nullptr) break;
-        const std::span<std::byte> from = state.bytes_of(answer);
-        const Copied copied = copy_guarded(into.data() + done, from.data(), from);
+        const Copied copied = copy(state.bytes_of(answer), static_cast<std::size_t>(done));
         state.release(*answer.range);
         if (copied == Copied::faulted) {
             state.faults.fetch_add(1, std::memory_order_relaxed);
@@ -199,35 +208,30 @@ Expected<std::uint64_t> MappedFile::read(std::span<std::byte> into, std::uint64_
         }
         done += answer.length;
     }
+    if (done != wanted.length || done == 0) state.fallen_back.fetch_add(1, std::memory_order_relaxed);
+    return done;
+}
+
+Expected<std::uint64_t> MappedFile::read(std::span<std::byte> into, std::uint64_t offset) {
+    const auto copy = [&](std::span<const std::byte> mapped, std::size_t at) {
+        return copy_guarded(into.data() + at, mapped.data(), mapped);
+    };
+    const std::uint64_t done = copy_mapped({offset, into.size(), MapAccess::read}, maps_reads_, copy);
     if (done == into.size() && done != 0) return done;
-    state.fallen_back.fetch_add(1, std::memory_order_relaxed);
     const Expected<std::uint64_t> rest =
-        state.mount.read(file_, into.subspan(static_cast<std::size_t>(done)), offset + done);
+        files_.state_->mount.read(file_, into.subspan(static_cast<std::size_t>(done)), offset + done);
     if (!rest) return done != 0 ? Expected<std::uint64_t>(done) : rest;
     return done + *rest;
 }
 
 Expected<std::uint64_t> MappedFile::write(std::span<const std::byte> from, std::uint64_t offset) {
-    MappedFiles::State& state = *files_.state_;
-    std::uint64_t done = 0;
-    while (done < from.size() && maps_writes_.load(std::memory_order_relaxed)) {
-        const std::uint64_t size = size_.load(std::memory_order_relaxed);
-        const DaxAnswer answer =
-            state.acquire({file_.nodeid(), offset + done, from.size() - done, size, MapAccess::write}, maps_writes_);
-        if (answer.range == nullptr) break;
-        const std::span<std::byte> to = state.bytes_of(answer);
-        const Copied copied = copy_guarded(to.data(), from.data() + done, to);
-        state.release(*answer.range);
-        if (copied == Copied::faulted) {
-            state.faults.fetch_add(1, std::memory_order_relaxed);
-            break;
-        }
-        done += answer.length;
-    }
+    const auto copy = [&](std::span<std::byte> mapped, std::size_t at) {
+        return copy_guarded(mapped.data(), from.data() + at, mapped);
+    };
+    std::uint64_t done = copy_mapped({offset, from.size(), MapAccess::write}, maps_writes_, copy);
     if (done == from.size() && done != 0) return done;
-    state.fallen_back.fetch_add(1, std::memory_order_relaxed);
     const Expected<std::uint64_t> rest =
-        state.mount.write(file_, from.subspan(static_cast<std::size_t>(done)), offset + done);
+        files_.state_->mount.write(file_, from.subspan(static_cast<std::size_t>(done)), offset + done);
     if (!rest) return done != 0 ? Expected<std::uint64_t>(done) : rest;
     done += *rest;
     const bool is_placed = (file_.flags() & abi::kOAppend) == 0;

@@ -7,8 +7,8 @@
 //   auto mapped = (*files)->map(file);
 //   mapped->read(into, offset);
 //
-// What a window cannot do goes by READ and WRITE, without a word: bytes beyond the end of the file, a window whose ranges are all
-// in use, a server that refuses. Devices of this process may have a window (backends/shared_window.hpp); no vhost-user daemon that
+// READ and WRITE silently do what a window cannot: bytes beyond the end of the file, a window whose ranges are all in use, a server
+// that refuses. Devices of this process may have a window (backends/shared_window.hpp); no vhost-user daemon that
 // is known has one, and those behind VFIO are not mapped.
 #pragma once
 
@@ -28,8 +28,8 @@ class Mount;
 struct MountOptions;
 
 // An open file, mapped. As with mmap(2), its size is the one it had when it was mapped, or at the last refresh(), and grows with
-// what is written here. If somebody else makes the file shorter, the rest of its last page may be read as zeros until then; what
-// lies behind that page is found missing and read by READ. Times of the file change as mmap(2) changes them. Any number of threads.
+// what is written here. If somebody else makes the file shorter, the rest of its last page may be read as zeros until then, and what
+// is written there is lost; what lies behind that page is found missing, and goes by READ and WRITE. Times of the file change as mmap(2) changes them. Any number of threads.
 // Must not outlive its file and its MappedFiles; with the last MappedFile of a file, its mappings are removed.
 class MappedFile {
 public:
@@ -47,6 +47,8 @@ public:
 private:
     friend class MappedFiles;
     MappedFile(MappedFiles& files, const File& file, std::uint64_t size);
+    struct Piece;
+    template <class Copy> std::uint64_t copy_mapped(const Piece& wanted, std::atomic<bool>& maps, const Copy& copy);
 
     MappedFiles& files_;
     const File& file_;

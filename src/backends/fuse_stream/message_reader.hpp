@@ -22,7 +22,7 @@ public:
 
     enum class Received : std::uint8_t {
         something,
-        nothing, // for now
+        nothing, // has come that was not taken already
         end,     // the peer closed its side
         failed,  // errno says why
     };
