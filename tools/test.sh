@@ -44,7 +44,8 @@ ctest_in() {
         grep -vE '^ *[0-9]+/[0-9]+ Test|^ +Start|Passed' "$results/$preset.log" | tail -100 >&2 || true
 }
 
-# The programs, and the tests, of a part of a preset. A test program and its test have the same name.
+# part PRESET [ctest arguments…]: the programs, and the tests, of a part of a preset. A test program and its test have the same name.
+# With `beside=NAME part …`, the tests of the preset NAME run beside them.
 part() {
     local preset=$1 names=()
     shift
@@ -55,7 +56,12 @@ part() {
     fi
     mapfile -t names < <(ctest --preset "$preset" -N "$@" | sed -n 's/^ *Test *#[0-9]*: *//p')
     [[ ${#names[@]} -gt 0 ]] || return 0
-    if build "$preset" "${names[@]}"; then ctest_in "$preset" "$@"; fi
+    build "$preset" "${names[@]}" || return 0
+    if [[ -n ${beside:-} ]]; then
+        ctest_in "$beside" &
+    fi
+    ctest_in "$preset" "$@"
+    wait
 }
 
 # each_check NAME…
@@ -90,14 +96,16 @@ else
     [[ $scope == nightly ]] && dev=dev
     if build "$dev"; then ctest_in "$dev"; fi
     mapfile -t checks < <(tools/check.sh --list)
+    # Each source includes its header first, so that most of it is seen by every build.
+    [[ $scope == nightly ]] || mapfile -t checks < <(printf '%s\n' "${checks[@]}" | grep -vx headers)
     each_check "${checks[@]}"
     run "install" tests/install/run.sh build/dev || true
     # Each build is one for what it alone finds: ASan for all code, TSan for the libraries with threads, one machine for byte order
     # and word size. What clang says of the product, its lock rules included, clang-tidy repeats, and it sees each file without
     # precompiled headers. At night all of it.
-    part asan
+    beside=asan-program part asan
     if [[ $scope == nightly ]]; then
-        part tsan
+        beside=tsan-program part tsan
         part clang
         run "check mutants" python3 tools/check_mutants.py --all --tests || true
         if build release; then run "install release" tests/install/run.sh build/release || true; fi

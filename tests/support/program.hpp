@@ -2,6 +2,7 @@
 // The built program as a user runs it: arguments, standard input, what it prints and how it leaves.
 #pragma once
 
+#include "support/scale.hpp"
 #include "support/scratch_directory.hpp"
 
 #include <fcntl.h>
@@ -20,6 +21,12 @@
 
 namespace vfsproto::test {
 
+// Returns the program under test: the one built beside the tests, or a sanitizer's (support/scale.hpp).
+inline std::string program_path() {
+    const char* const sanitized = sanitized_program();
+    return sanitized != nullptr ? sanitized : VFSPROTO_PROGRAM;
+}
+
 struct Ran {
     int status = -1; // what it left with, or minus the signal that ended it
     std::string out;
@@ -32,7 +39,7 @@ public:
     explicit RunningProgram(const std::vector<std::string>& arguments, const std::string& out_path = {}) {
         int in[2];
         if (::pipe2(in, O_CLOEXEC) != 0) throw std::runtime_error("no pipe");
-        std::vector<std::string> words{VFSPROTO_PROGRAM};
+        std::vector<std::string> words{program_path()};
         words.insert(words.end(), arguments.begin(), arguments.end());
         std::vector<char*> argv;
         for (std::string& word : words) argv.push_back(word.data());

@@ -15,6 +15,10 @@ inline constexpr bool kIsSlowBuild = true;
 inline constexpr bool kIsSlowBuild = false;
 #endif
 
+// Returns the program that tests run instead of the one built beside them, which a sanitizer makes slow, or nullptr.
+inline const char* sanitized_program() { return std::getenv("VFSPROTO_SANITIZED_PROGRAM"); }
+inline bool is_slow() { return kIsSlowBuild || sanitized_program() != nullptr; }
+
 inline bool has_scope(std::string_view name) {
     const char* const scope = std::getenv("VFSPROTO_TEST_SCOPE");
     return scope != nullptr && scope == name;
@@ -31,7 +35,7 @@ struct Scale {
 };
 
 inline std::uint64_t scaled(const Scale& scale) {
-    if (kIsSlowBuild) return scale.least;
+    if (is_slow()) return scale.least;
     return is_nightly() ? scale.nightly : scale.usual;
 }
 

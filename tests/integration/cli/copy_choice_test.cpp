@@ -225,8 +225,7 @@ TEST_CASE("--checksum copies standard input whole", "[cli]") {
         share.write("target", there);
         // A shell gives it a regular file, whose position is the program's.
         const std::string device = "dir:" + share.path().string();
-        const std::string line =
-            std::string(VFSPROTO_PROGRAM) + " --device " + device + " put --checksum - target < " + file;
+        const std::string line = program_path() + " --device " + device + " put --checksum - target < " + file;
         CHECK(std::system(line.c_str()) == 0);
         CHECK(share.read("target") == "bytes");
         share.write("target", there);

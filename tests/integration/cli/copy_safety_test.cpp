@@ -366,8 +366,8 @@ TEST_CASE("two files of two file systems stay two, though a server tells the sam
                                "echo 1111 >one/a && echo 2222 >other/a && ln one/a one/b && ln other/a other/b\n"
                                "told() { stat -c '%i %h %s %z' $1; }\n"
                                "until [ \"$(told one/a)\" = \"$(told other/a)\" ]; do chmod 600 one/a other/a; done\n"
-                               "exec " VFSPROTO_PROGRAM " --device dir:. get -r / " +
-                               copy.string() + "\n";
+                               "exec " +
+                               program_path() + " --device dir:. get -r / " + copy.string() + "\n";
     std::ofstream(share.beside("script")) << script;
     const int status =
         std::system(("unshare -m true || exit 77; unshare -m sh " + share.beside("script").string()).c_str());
@@ -396,11 +396,10 @@ TEST_CASE("--checksum takes no file of another file system for a link, though it
     const std::string there = first_is_there ? "one" : "other";
     const std::string differs = first_is_there ? "other" : "one";
     constexpr int kCannot = 77;
-    const std::string script = "cd " + share.path().string() +
-                               " && mount -t tmpfs one one && mount -t tmpfs other other || exit 77\n" + "echo 1111 >" +
-                               there + "/a && echo 2222 >" + differs + "/a\n" +
-                               VFSPROTO_PROGRAM " --device dir:. put -rT --checksum " + source + " /\n" +
-                               "grep -q 1111 one/a && grep -q 1111 other/a\n";
+    const std::string script =
+        "cd " + share.path().string() + " && mount -t tmpfs one one && mount -t tmpfs other other || exit 77\n" +
+        "echo 1111 >" + there + "/a && echo 2222 >" + differs + "/a\n" + program_path() +
+        " --device dir:. put -rT --checksum " + source + " /\n" + "grep -q 1111 one/a && grep -q 1111 other/a\n";
     std::ofstream(share.beside("script")) << script;
     const int status =
         std::system(("unshare -m true || exit 77; unshare -m sh " + share.beside("script").string()).c_str());

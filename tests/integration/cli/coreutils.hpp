@@ -33,7 +33,7 @@ inline std::string run_as_user(const Share& share, const std::string& arguments)
     }
     const std::string as_user = ::geteuid() == 0 ? "setpriv --reuid 65534 --regid 65534 --clear-groups " : "";
     return shell(share, ".",
-                 "{ " + as_user + VFSPROTO_PROGRAM + " --device dir:. " + arguments + " 2>&1; echo status $?; }");
+                 "{ " + as_user + program_path() + " --device dir:. " + arguments + " 2>&1; echo status $?; }");
 }
 // True if the program cannot be run so, which is said.
 [[nodiscard]] inline bool cannot_run_as_user(const Share& share) {

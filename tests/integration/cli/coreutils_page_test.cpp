@@ -181,8 +181,7 @@ TEST_CASE("what docs/coreutils.md says of each command is so", "[cli][heavy]") {
     if (::geteuid() != 0) skip("chown: only root gives files away");
     const Twins twins(page.tree);
     const Tree before = tree_of(twins.top("ours"), latest_now());
-    const std::string program =
-        std::string("'") + VFSPROTO_PROGRAM + "' --device 'dir:" + twins.top("ours").string() + "' ";
+    const std::string program = "'" + program_path() + "' --device 'dir:" + twins.top("ours").string() + "' ";
     for (const CoreutilsRow& row : page.rows) {
         if (row.command == "chown" && ::geteuid() != 0) continue;
         INFO("docs/coreutils.md:" << row.line << ": " << row.ours << " [" << row.result << "]");

@@ -171,7 +171,7 @@ TEST_CASE("a daemon killed while a tree is copied is exit status 3, said once", 
 TEST_CASE("a reader that has gone ends the program silently by SIGPIPE, a full disk is a failure", "[cli]") {
     const Share share(Server::embedded);
     share.write("large", std::string(8 << 20, 'x'));
-    const std::string command = std::string(VFSPROTO_PROGRAM) + " --device dir:" + share.path().string();
+    const std::string command = program_path() + " --device dir:" + share.path().string();
     const std::string enough = "bash -c '" + command + " cat large | head -c 1 >/dev/null; exit ${PIPESTATUS[0]}' 2>" +
                                share.beside("err").string();
     CHECK(WEXITSTATUS(std::system(enough.c_str())) == 128 + SIGPIPE);
@@ -289,8 +289,7 @@ TEST_CASE("a standard descriptor that is closed does not become a file of ours",
             daemon = std::make_unique<Virtiofsd>(kind, std::vector<std::string>{}, share.path());
             device = "vhost-user:" + daemon->socket();
         }
-        const std::string line =
-            std::string(VFSPROTO_PROGRAM) + " --device " + device + " " + arguments + " " + redirections;
+        const std::string line = program_path() + " --device " + device + " " + arguments + " " + redirections;
         const int status = std::system(line.c_str());
         return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
     };

@@ -188,8 +188,7 @@ TEST_CASE("on a terminal the program says after ten seconds that it waits, and f
     char name[64] = {};
     REQUIRE(::openpty(&terminal, &other_side, name, nullptr, nullptr) == 0);
     Virtiofsd daemon;
-    const std::string command =
-        std::string(VFSPROTO_PROGRAM) + " --device vhost-user:" + daemon.socket() + " bench --seconds 600";
+    const std::string command = program_path() + " --device vhost-user:" + daemon.socket() + " bench --seconds 600";
     const pid_t pid = ::fork();
     REQUIRE(pid >= 0);
     if (pid == 0) {

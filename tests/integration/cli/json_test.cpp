@@ -139,7 +139,7 @@ std::set<std::string> all_commands() {
 
 // The most memory a run of the program had, in KiB. Its output goes nowhere.
 long peak_of(const Words& arguments) {
-    Words words{VFSPROTO_PROGRAM};
+    Words words{program_path()};
     words.insert(words.end(), arguments.begin(), arguments.end());
     std::vector<char*> argv;
     for (std::string& word : words) argv.push_back(word.data());
@@ -269,7 +269,7 @@ TEST_CASE("the pieces of a file are its base64, with an end where it was read to
 }
 
 TEST_CASE("output with --json takes no more memory for more of it", "[cli]") {
-    if (kIsSlowBuild) return skip("a sanitizer has memory of its own");
+    if (is_slow()) return skip("a sanitizer has memory of its own");
     const Share share(Server::embedded);
     constexpr long kMost = 32 * 1024; // KiB more than for nearly nothing
     share.write("small", "x");
@@ -296,7 +296,7 @@ TEST_CASE("a reader that has gone ends the program by SIGPIPE, or is a failed wr
     const Share share(Server::embedded);
     share.write("large", "");
     fs::resize_file(share.path() / "large", std::uint64_t{64} << 20);
-    const std::string program = VFSPROTO_PROGRAM + std::string(" --device dir:") + share.path().string();
+    const std::string program = program_path() + " --device dir:" + share.path().string();
     const std::string err = share.beside("err").string();
     // Returns what the program left with.
     const auto status_of = [&](const std::string& before, const std::string& style) {

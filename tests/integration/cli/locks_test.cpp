@@ -42,7 +42,7 @@ TEST_CASE("flock and lock run a command while the lock is held, and leave with i
     const bool whole = GENERATE(true, false);
     const std::string command = whole ? "flock" : "lock";
     const std::string probe = whole ? "flock -n '" + (share.path() / "file").string() + "' true"
-                                    : "! '" VFSPROTO_PROGRAM "' --device '" + device_of(share) + "' lock -n file";
+                                    : "! '" + program_path() + "' --device '" + device_of(share) + "' lock -n file";
     // The lock holds against others while the command runs.
     const std::string check = whole ? "! " + probe : probe;
     CHECK(share.run({command, "file", "--", "sh", "-c", check + " 2>/dev/null && exit 7"}).status == 7);

@@ -184,8 +184,8 @@ TEST_CASE("a tree much deeper than there are descriptors is copied both ways and
         if (server != Server::embedded)
             daemon = std::make_unique<Virtiofsd>(kind, std::vector<std::string>{}, share.path());
         const std::string device = daemon ? "vhost-user:" + daemon->socket() : "dir:" + share.path().string();
-        const std::string line = "ulimit -n 64; exec " + std::string(VFSPROTO_PROGRAM) + " --device " + device + " " +
-                                 arguments + " >" + share.beside("out").string();
+        const std::string line = "ulimit -n 64; exec " + program_path() + " --device " + device + " " + arguments +
+                                 " >" + share.beside("out").string();
         INFO(arguments);
         CHECK(std::system(line.c_str()) == 0);
     };

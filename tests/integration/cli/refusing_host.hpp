@@ -2,12 +2,12 @@
 // A host whose system calls fail as a test says (support/refusing_host).
 #pragma once
 
+#include "support/scale.hpp"
 #include "support/skip.hpp"
 
 #include <cstddef>
 #include <cstdlib>
 #include <string>
-#include <string_view>
 
 namespace vfsproto::test {
 
@@ -32,9 +32,9 @@ public:
     RefusingHost& operator=(const RefusingHost&) = delete;
 
     [[nodiscard]] static bool missing() {
-        const bool none = std::string_view(VFSPROTO_REFUSING_HOST).empty();
-        if (none) skip("a sanitizer allows no preloaded library");
-        return none;
+        if (sanitized_program() == nullptr) return false;
+        skip("a sanitizer allows no preloaded library");
+        return true;
     }
 };
 

@@ -21,6 +21,7 @@ public:
         int inside = -1;
         REQUIRE(::openpty(&outside_, &inside, nullptr, nullptr, nullptr) == 0);
         const std::string device = "dir:" + share.path().string();
+        const std::string program = program_path();
         pid_ = ::fork();
         REQUIRE(pid_ >= 0);
         if (pid_ == 0) {
@@ -32,7 +33,7 @@ public:
             ::setenv("HOME", home.c_str(), 1);
             ::setenv("TERM", "dumb", 1);
             ::setenv("LC_ALL", "C.UTF-8", 1);
-            ::execl(VFSPROTO_PROGRAM, VFSPROTO_PROGRAM, "--device", device.c_str(), "shell", nullptr);
+            ::execl(program.c_str(), program.c_str(), "--device", device.c_str(), "shell", nullptr);
             ::_exit(127);
         }
         ::close(inside);

@@ -116,7 +116,7 @@ TEST_CASE("the manual page has every command, and every option that its help has
 
 TEST_CASE("troff finds no fault with the manual page", "[cli]") {
     if (!is_here("groff")) return skip("there is no groff");
-    const Ran ran = run_line(VFSPROTO_PROGRAM " manual | groff -k -man -Tutf8 -ww 2>&1 >/dev/null");
+    const Ran ran = run_line(program_path() + " manual | groff -k -man -Tutf8 -ww 2>&1 >/dev/null");
     CHECK(ran.out == "");
     CHECK(ran.status == 0);
 }

@@ -88,7 +88,7 @@ private:
     // build.
     [[nodiscard]] static bool leaves_daemons_out() {
         static const bool left_out = [] {
-            if (!kIsSlowBuild || is_nightly()) return false;
+            if (!is_slow() || is_nightly()) return false;
             skip("commands through both daemons: in this build at night only");
             return true;
         }();

@@ -279,7 +279,7 @@ TEST_CASE("a trace that cannot be written is said once, and the command does its
 TEST_CASE("a summary that cannot be written is in the exit status", "[cli]") {
     const Share share(Server::embedded);
     const std::string line =
-        std::string(VFSPROTO_PROGRAM) + " --device 'dir:" + share.path().string() + "' --trace-summary ls 2>/dev/full";
+        program_path() + " --device 'dir:" + share.path().string() + "' --trace-summary ls 2>/dev/full";
     const int left = std::system(line.c_str());
     REQUIRE(WIFEXITED(left));
     CHECK(WEXITSTATUS(left) == 1);

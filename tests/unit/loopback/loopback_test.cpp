@@ -283,8 +283,9 @@ TEST_CASE("a driver that breaks a rule of the ring loses the device, and hears o
     const QueueAddresses ring = client.addresses(kRequests);
     const auto far = device->allocate(4096); // only to learn how device and host addresses relate
     REQUIRE(far);
+    // Both lie in one arena, the ring before or behind.
     std::byte* const avail =
-        far->host() + (to_number(ring.driver.addr) - to_number(far->device())); // same arena: wraps as intended
+        far->host() + static_cast<std::ptrdiff_t>(to_number(ring.driver.addr) - to_number(far->device()));
     const std::uint16_t bad[3] = {0, 1, 0xffff};
     std::memcpy(avail, bad, sizeof bad);
     const Doorbell bell = device->transport().doorbell(QueueIndex{kRequests});
