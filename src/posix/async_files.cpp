@@ -54,9 +54,14 @@ AsyncMount::Steps<File> AsyncMount::create(OpenSteps& steps, std::uint32_t mode)
     const PathSteps& at = steps.path();
     create.extensions.group = steps.group_to_create();
     const client::CreateFile::NewFile file{at.name(), steps.flags_to_create(), mode, mount_.credentials().umask};
+    const NodeCache::Asked asked{at.parent(), at.name(), mount_.cache_->about_to_ask()};
     co_await run(create, at.parent().nodeid(), file);
     NodeRef node;
-    if (create.succeeded()) node = mount_.cache_->count(create.entry());
+    if (create.succeeded()) {
+        node = mount_.cache_->count_made(asked, create.entry());
+    } else {
+        mount_.cache_->note_failed(asked, failure_of(create));
+    }
     auto handle = handle_of(mount_.channel(), std::move(node), create, steps.flags_to_keep(), OpenHandle::Kind::file);
     if (create.succeeded()) co_return File(std::move(handle));
     if (std::exchange(handle->owes_release, false)) {
@@ -72,6 +77,7 @@ AsyncMount::Steps<File> AsyncMount::open(OpenSteps& steps) {
     client::OpenFile open;
     NodeRef& node = steps.path().node();
     co_await run(open, node.nodeid(), steps.flags_to_open());
+    if ((steps.flags_to_open() & wire::linux_abi::kOTrunc) != 0) mount_.cache_->invalidate(node);
     auto handle = handle_of(mount_.channel(), node.clone(), open, steps.flags_to_keep(), OpenHandle::Kind::file);
     if (open.succeeded()) co_return File(std::move(handle));
     co_await release<client::Release>(*handle);

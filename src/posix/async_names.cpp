@@ -10,6 +10,7 @@ NameContext AsyncMount::names() noexcept { return {mount_.channel(), *mount_.cac
 
 AsyncMount::Steps<Failure> AsyncMount::walk(PathSteps& steps) {
     for (;;) {
+        if (steps.answer_from_cache()) continue;
         switch (steps.want()) {
         case PathSteps::Want::lookup: {
             client::Lookup lookup;

@@ -184,7 +184,7 @@ Expected<std::unique_ptr<OpenHandle>> TemporarySteps::result() {
         std::make_unique<OpenHandle>(context_.channel, context_.cache.count(made.entry), OpenHandle::Kind::file);
     handle->fh = made.open.fh;
     handle->open_flags = made.open.open_flags;
-    handle->flags = flags_;
+    handle->keep_flags(flags_);
     handle->owes_release = true;
     return handle;
 }

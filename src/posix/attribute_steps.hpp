@@ -25,6 +25,16 @@ namespace vfsproto::posix {
 [[nodiscard]] wire::SetattrIn size_in(std::uint64_t size) noexcept;
 [[nodiscard]] wire::SetattrIn owner_in(std::optional<std::uint32_t> uid, std::optional<std::uint32_t> gid) noexcept;
 
+// Keeps what SETATTR answered. Of one that failed the outcome may not be known.
+struct SetAnswer {
+    const Failure& why;
+    const AskedAt& asked;
+};
+inline void note_set(NodeCache& cache, const NodeRef& node, const client::SetAttributes& request,
+                     const SetAnswer& answer) {
+    answer.why ? cache.invalidate(node) : cache.note_changed(node, request.call.reply, answer.asked);
+}
+
 // Walks to a file and makes one request of it. A derived class sets the arguments in its constructor, or in check().
 // `More` are what the operation is started with besides a node.
 template <class Op, class... More> class AttributeSteps : public NameSteps {
@@ -42,9 +52,16 @@ protected:
 private:
     // Called at the file: says why the request is not made.
     [[nodiscard]] virtual Failure check() { return {}; }
+    // Called with the answer, before the end.
+    virtual void note(const Failure&) {}
     void walked() final {
         if (Failure why = check()) return finish(why);
         want_request(request_);
+    }
+    void answered(const Failure& why) final {
+        if (why.error == wire::Errno::estale && at_.walk_again_without_cache()) return want_walk(at_);
+        note(why);
+        finish(why);
     }
     void start(client::Client& client, const client::Caller& caller) final {
         std::apply([&](const More&... each) { request_.start(client, caller, at_.node().nodeid(), each...); }, more_);
@@ -107,6 +124,7 @@ public:
 
 private:
     [[nodiscard]] Failure check() override;
+    void note(const Failure& why) override { note_set(context_.cache, at_.node(), request_, {why, asked_}); }
 };
 
 // chmod(2): the mode that is sent has the type of the file that is there.
@@ -116,6 +134,7 @@ public:
 
 private:
     [[nodiscard]] Failure check() override;
+    void note(const Failure& why) override { note_set(context_.cache, at_.node(), request_, {why, asked_}); }
 };
 
 // A value or a list that one reply cannot bring is ERANGE.
@@ -150,11 +169,15 @@ public:
 
 private:
     [[nodiscard]] Failure check() override;
+    void note(const Failure&) override { context_.cache.invalidate(at_.node()); } // ctime, and the mode with an ACL
 };
 
 class RemoveXattrSteps final : public AttributeSteps<client::RemoveXattr> {
 public:
     RemoveXattrSteps(const NameContext& context, std::string_view path, std::string_view name, LastLink last);
+
+private:
+    void note(const Failure&) override { context_.cache.invalidate(at_.node()); }
 };
 
 // TMPFILE: makes and opens a file without a name, in the directory the path leads to.

@@ -27,6 +27,12 @@ protected:
     Op request_;
 
 private:
+    // Called with the answer, before the end.
+    virtual void note(const Failure&) {}
+    void answered(const Failure& why) final {
+        note(why);
+        finish(why);
+    }
     void start(client::Client& client, const client::Caller& caller) final {
         std::apply([&](const More&... each) { request_.start(client, caller, nodeid_, each...); }, more_);
     }
@@ -70,12 +76,17 @@ class SetFileAttributesSteps final : public FileSteps<client::SetAttributes> {
 public:
     using Result = Attributes;
     SetFileAttributesSteps(const NameContext& context, const File& file, const wire::SetattrIn& what)
-        : FileSteps(context, file.nodeid()) {
+        : FileSteps(context, file.nodeid()), file_(file) {
         request_.call.args = what;
         request_.call.args.valid |= wire::kSetattrFh;
         request_.call.args.fh = file.fh();
     }
     [[nodiscard]] Expected<Attributes> result() { return request_.call.reply.attr; }
+
+private:
+    void note(const Failure& why) override { note_set(context_.cache, file_.node(), request_, {why, asked_}); }
+
+    const File& file_;
 };
 
 class AllocateSteps final : public FileSteps<client::Allocate> {

@@ -75,6 +75,7 @@ Expected<std::vector<DirectoryEntry>> Directory::read() {
 
 std::span<std::byte> Directory::room() {
     buffer_.resize(kReadSize);
+    asked_ = cache_->about_to_ask();
     return buffer_;
 }
 
@@ -107,7 +108,8 @@ Failure Directory::take_names(std::span<const std::byte> records, std::vector<Di
 
 Failure Directory::take_entries(std::span<const std::byte> records, std::vector<DirectoryEntry>& out) {
     wire::DirentplusReader reader(records);
-    std::vector<wire::EntryOut> counted;
+    std::vector<NodeCache::Listed> counted;
+    std::vector<std::size_t> places; // of the counted ones in `out`
     while (reader.next()) {
         const wire::DirEntryPlus& from = reader.entry();
         DirectoryEntry entry;
@@ -118,14 +120,16 @@ Failure Directory::take_entries(std::span<const std::byte> records, std::vector<
         // A nodeid of 0 is a name only, for example because the server ran out of descriptors. "." and ".." are not
         // counted.
         if (from.entry.nodeid != 0 && !from.dirent.name.is_dot_or_dot_dot()) {
-            counted.push_back(from.entry);
+            counted.push_back({from.entry, {}});
+            places.push_back(out.size());
             entry.has_attributes = wire::check_attr(from.entry.attr) == Errc::ok;
             if (entry.has_attributes) entry.attributes = from.entry.attr;
         }
         out.push_back(std::move(entry));
     }
+    for (std::size_t i = 0; i < counted.size(); ++i) counted[i].name = out[places[i]].name;
     // The entries are counted even when a later record is broken: the server counted them.
-    cache_->count_idle(counted);
+    cache_->count_idle(counted, handle_->node, asked_);
     return reader.error();
 }
 

@@ -51,8 +51,21 @@ OpenHandle::OpenHandle(Channel& on, NodeRef of, Kind what) noexcept
     channel.lend();
 }
 
+void OpenHandle::keep_flags(std::uint32_t opened_with) {
+    flags = opened_with;
+    if (may_write()) node.begin_writing();
+}
+
+bool OpenHandle::may_write() const noexcept { return kind == Kind::file && (flags & kOAccmode) != kORdonly; }
+
 OpenHandle::~OpenHandle() {
     channel.take_back();
+    release();
+    if (kind != Kind::file) return;
+    may_write() ? node.end_writing() : node.note_read();
+}
+
+void OpenHandle::release() noexcept {
     if (may_keep(Locks::records)) give_up_records(*this);
     if (!owes_release) return;
     if (kind == Kind::directory) {
@@ -84,11 +97,13 @@ File Mount::create(OpenSteps& steps, std::uint32_t mode) {
     const PathSteps& at = steps.path();
     create.extensions.group = steps.group_to_create();
     const client::CreateFile::NewFile file{at.name(), steps.flags_to_create(), mode, credentials_->umask};
+    const NodeCache::Asked asked{at.parent(), at.name(), cache_->about_to_ask()};
     channel_->run(create, credentials_->caller, at.parent().nodeid(), file);
     if (create.succeeded()) {
-        return File(
-            handle_of(*channel_, cache_->count(create.entry()), create, steps.flags_to_keep(), OpenHandle::Kind::file));
+        NodeRef node = cache_->count_made(asked, create.entry());
+        return File(handle_of(*channel_, std::move(node), create, steps.flags_to_keep(), OpenHandle::Kind::file));
     }
+    cache_->note_failed(asked, failure_of(create));
     release_unwanted(*channel_, create, create.entry().nodeid);
     steps.handle_refused(failure_of(create));
     return {};
@@ -98,6 +113,7 @@ File Mount::open(OpenSteps& steps) {
     client::OpenFile open;
     NodeRef& node = steps.path().node();
     channel_->run(open, credentials_->caller, node.nodeid(), steps.flags_to_open());
+    if ((steps.flags_to_open() & kOTrunc) != 0) cache_->invalidate(node);
     if (open.succeeded())
         return File(handle_of(*channel_, std::move(node), open, steps.flags_to_keep(), OpenHandle::Kind::file));
     release_unwanted(*channel_, open, node.nodeid());

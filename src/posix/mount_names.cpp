@@ -32,7 +32,7 @@ Expected<std::unique_ptr<Mount>> Mount::open(std::unique_ptr<backends::Attachmen
     auto opened = Channel::open(std::move(attachment), wanted);
     if (!opened) return opened.failure();
     std::shared_ptr<Channel> channel = *std::move(opened);
-    auto cache = std::make_shared<NodeCache>(*channel, options.max_idle_nodes);
+    auto cache = std::make_shared<NodeCache>(*channel, options.max_idle_nodes, options.cache);
     return std::unique_ptr<Mount>(new Mount(std::move(channel), std::move(cache), options.credentials));
 }
 

@@ -85,7 +85,11 @@ template <class Op> void MakeSteps<Op>::walked() {
 }
 
 template <class Op> void MakeSteps<Op>::answered(const Failure& why) {
-    if (!why) context_.cache.count(make_.call.reply);
+    if (why) {
+        context_.cache.note_failed(asked_of(at_), why);
+    } else {
+        context_.cache.count_made(asked_of(at_), make_.call.reply);
+    }
     finish(why);
 }
 
@@ -149,7 +153,12 @@ template <class Op> void RemoveSteps<Op>::walked() {
 }
 
 template <class Op> void RemoveSteps<Op>::answered(const Failure& why) {
-    if (!why && is_last_name(at_.attributes())) at_.node().reset_unlinked();
+    if (why) {
+        context_.cache.note_failed(asked_of(at_), why);
+        return finish(why);
+    }
+    context_.cache.note_removed(asked_of(at_), at_.node());
+    if (is_last_name(at_.attributes())) at_.node().reset_unlinked();
     finish(why);
 }
 
@@ -236,6 +245,12 @@ void RenameSteps::start(client::Client& client, const client::Caller& caller) {
 }
 
 void RenameSteps::answered(const Failure& why) {
+    if (why) {
+        context_.cache.note_failed(asked_of(source_), why);
+        context_.cache.note_failed(asked_of(target_), why);
+    } else {
+        context_.cache.note_renamed(asked_of(source_), asked_of(target_), source_.node(), target_.node());
+    }
     // Two names of one file: rename(2) does nothing.
     const bool replaced = !why && replaces() && !no_target_ && target_.node().nodeid() != source_.node().nodeid();
     if (replaced && is_last_name(target_.attributes())) target_.node().reset_unlinked();

@@ -82,6 +82,7 @@ protected:
     void want_request(client::Operation& request) noexcept {
         request_ = &request;
         tries_ = 0;
+        asked_ = context_.cache.about_to_ask();
         want_ = Want::request;
     }
     void finish(const Failure& why) noexcept {
@@ -89,7 +90,12 @@ protected:
         want_ = Want::finished;
     }
 
+    [[nodiscard]] NodeCache::Asked asked_of(const PathSteps& at) const noexcept {
+        return {at.parent(), at.name(), asked_};
+    }
+
     NameContext context_;
+    AskedAt asked_{}; // when the request was wanted first
 
 private:
     // Called after a walk, or after a request.

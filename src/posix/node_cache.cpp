@@ -2,8 +2,10 @@
 #include "vfsproto/posix/detail/node_cache.hpp"
 
 #include "vfsproto/config.hpp"
+#include "vfsproto/fuse/wire/validate.hpp"
 #include "vfsproto/posix/detail/rule.hpp"
 
+#include <algorithm>
 #include <thread>
 
 namespace vfsproto::posix {
@@ -34,6 +36,16 @@ NodeRef NodeRef::clone() const {
     return NodeRef(*cache_, *node_);
 }
 
+void NodeRef::begin_writing() const {
+    if (cache_ != nullptr) cache_->begin_writing(*this);
+}
+void NodeRef::end_writing() const noexcept {
+    if (cache_ != nullptr) cache_->end_writing(*this);
+}
+void NodeRef::note_read() const noexcept {
+    if (cache_ != nullptr) cache_->note_read(*this);
+}
+
 void NodeRef::reset() noexcept {
     if (client::Node* node = std::exchange(node_, nullptr)) cache_->drop(*node, client::Linked::yes);
 }
@@ -42,8 +54,12 @@ void NodeRef::reset_unlinked() noexcept {
     if (client::Node* node = std::exchange(node_, nullptr)) cache_->drop(*node, client::Linked::no);
 }
 
-NodeCache::NodeCache(Channel& channel, std::size_t max_idle)
+NodeCache::NodeCache(Channel& channel, std::size_t max_idle, const CacheOptions& options)
     : channel_(channel), max_idle_(max_idle), buckets_(kFirstBuckets), table_(buckets_) {
+    if (options.mode != CacheMode::none && options.names != 0) {
+        max_idle_ = std::max(max_idle, options.names);
+        replies_ = std::make_unique<CachedReplies>(options);
+    }
     root_.forget.nodeid = wire::kRootNodeId;
 }
 
@@ -61,6 +77,7 @@ client::Node& NodeCache::count_locked(const wire::EntryOut& entry) {
     const std::uint32_t type = entry.attr.mode & wire::linux_abi::kSIfmt;
     client::Node& node = table_.count_lookup(entry.nodeid, entry.generation, type, *spare_);
     if (&node == spare_) spare_ = nullptr;
+    if (replies_ != nullptr) replies_->attributes.note_counted(static_cast<client::CachedNode&>(node));
     node.unlinked = entry.attr.nlink == 0; // O_TMPFILE; or it has a name, after all
     return node;
 }
@@ -72,12 +89,14 @@ NodeRef NodeCache::count(const wire::EntryOut& entry) {
     return NodeRef(*this, count_locked(entry));
 }
 
-void NodeCache::count_idle(const std::vector<wire::EntryOut>& entries) {
+void NodeCache::count_idle(const std::vector<Listed>& entries, const NodeRef& directory, const AskedAt& asked) {
     {
         const MutexLock lock(mutex_);
-        for (const wire::EntryOut& entry : entries) {
+        for (const auto& [entry, name] : entries) {
             if (entry.nodeid <= wire::kRootNodeId) continue;
             client::Node& node = count_locked(entry);
+            const bool is_sound = wire::check_attr(entry.attr) == Errc::ok;
+            if (replies_ != nullptr && is_sound) learn_locked({directory, name, asked}, node, entry);
             [[maybe_unused]] client::Node* none = table_.drop(node, client::Linked::yes);
         }
         if (table_.idle() > max_idle_ + kEvictionBatch) evict_locked(max_idle_);
@@ -93,7 +112,7 @@ void NodeCache::drop(client::Node& node, client::Linked linked) noexcept {
         // The thread that removed the name may not be the last to use the file.
         if (linked == client::Linked::no) node.unlinked = true;
         if (client::Node* unlinked = table_.drop(node, node.unlinked ? client::Linked::no : client::Linked::yes)) {
-            evicted_.push_back(unlinked);
+            leave_table_locked(*unlinked);
             gathers = may_gather_locked();
         } else if (table_.idle() > max_idle_ + kEvictionBatch) {
             evict_locked(max_idle_);
@@ -118,7 +137,15 @@ void NodeCache::grow_locked() {
 }
 
 void NodeCache::evict_locked(std::size_t keep) {
-    while (client::Node* node = table_.evict(keep)) evicted_.push_back(node);
+    while (client::Node* node = table_.evict(keep)) leave_table_locked(*node);
+}
+
+// The node is out of the table and is to be sent.
+void NodeCache::leave_table_locked(client::Node& node) {
+    if (replies_ != nullptr) {
+        replies_->attributes.note_forgotten(static_cast<client::CachedNode&>(node).attributes);
+    }
+    evicted_.push_back(&node);
 }
 
 std::vector<client::Node*> NodeCache::take_evicted() noexcept {

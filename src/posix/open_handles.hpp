@@ -17,7 +17,7 @@ handle_of(Channel& channel, NodeRef node, const Op& opened, std::uint32_t flags,
     auto handle = std::make_unique<OpenHandle>(channel, std::move(node), kind);
     handle->fh = opened.result().fh;
     handle->open_flags = opened.result().open_flags;
-    handle->flags = flags;
+    handle->keep_flags(flags);
     handle->owes_release = opened.owes_release();
     return handle;
 }

@@ -82,6 +82,12 @@ void OpenSteps::handle_refused(const Failure& why) {
         exhausted_ = why;
         return;
     }
+    // The file may have been replaced since its name was last looked up.
+    if (why.error == Errno::estale && want_ == Want::open && walking_ == Walking::to_file &&
+        path_.walk_again_without_cache()) {
+        want_ = Want::walk;
+        return;
+    }
     // A CREATE with O_EXCL that got half way finds its own file in its way.
     const bool half_made = tries_ != 0 && (flags_ & kOExcl) != 0 && why.error == Errno::eexist;
     if (half_made) return fail(exhausted_);

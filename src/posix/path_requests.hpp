@@ -24,13 +24,16 @@ struct ReadTarget {
 };
 
 inline void take(PathSteps& steps, const client::Lookup& lookup) {
-    lookup.succeeded() ? steps.handle_entry(lookup.call.reply) : steps.handle_failure(failure_of(lookup));
+    if (lookup.succeeded()) return steps.handle_entry(lookup.call.reply);
+    // The server said so by an entry: there is no such name, for as long as it says.
+    if (lookup.call.succeeded() && lookup.errc() == Errc::ok) return steps.handle_absent(lookup.call.reply);
+    steps.handle_failure(failure_of(lookup));
 }
 inline void take(PathSteps& steps, const ReadTarget& read) {
     read.operation.succeeded() ? steps.handle_target(read.target()) : steps.handle_failure(failure_of(read.operation));
 }
 inline void take(PathSteps& steps, const client::GetAttributes& get) {
-    get.succeeded() ? steps.handle_attributes(get.call.reply.attr) : steps.handle_failure(failure_of(get));
+    get.succeeded() ? steps.handle_attributes(get.call.reply) : steps.handle_failure(failure_of(get));
 }
 
 } // namespace vfsproto::posix

@@ -27,6 +27,8 @@ void PathSteps::begin(std::string_view path, Goal goal, LastLink last) {
     goal_ = goal;
     last_ = last;
     may_begin_again_ = true;
+    may_use_cache_ = true;
+    used_cache_ = false;
     tries_ = 0;
     if (path.empty()) return fail(Errno::enoent);
     if (path.size() > kPathMax) return fail(Errno::enametoolong);
@@ -104,6 +106,7 @@ void PathSteps::reach_parent() {
 
 void PathSteps::look_up_last() {
     may_begin_again_ = false; // the caller may have acted on the parent
+    may_use_cache_ = false;   // and will act on this name
     want_last();
 }
 
@@ -118,15 +121,60 @@ void PathSteps::want_last() {
     want_ = Want::attributes;
 }
 
+bool PathSteps::answer_from_cache() {
+    const bool asks = want_ == Want::lookup || want_ == Want::attributes;
+    if (may_use_cache_ && want_ == Want::lookup) {
+        using Need = NodeCache::Need;
+        NodeCache::Known known = cache_.find(parent(), name_, in_middle_ ? Need::type : Need::attributes);
+        if (known.what != NodeCache::Known::What::nothing) {
+            used_cache_ = true;
+            if (known.what == NodeCache::Known::What::absent) {
+                fail(Errno::enoent);
+                return true;
+            }
+            node_ = std::move(known.node);
+            attributes_ = known.attributes;
+            take_entry();
+            return true;
+        }
+    } else if (may_use_cache_ && want_ == Want::attributes) {
+        if (const std::optional<wire::Attr> known = cache_.find_attributes(node_)) {
+            used_cache_ = true;
+            attributes_ = *known;
+            reach_file();
+            return true;
+        }
+    }
+    if (asks) asked_ = cache_.about_to_ask();
+    return false;
+}
+
+bool PathSteps::walk_again_without_cache() {
+    if (!used_cache_) return false;
+    may_use_cache_ = used_cache_ = false;
+    begin_again();
+    return true;
+}
+
 void PathSteps::handle_entry(const wire::EntryOut& entry) {
-    node_ = cache_.count(entry);
+    node_ = cache_.count_found({parent(), name_, asked_}, entry);
     attributes_ = entry.attr;
+    take_entry();
+}
+
+void PathSteps::take_entry() {
     tries_ = 0;
     in_middle_ ? enter_middle() : reach_file();
 }
 
-void PathSteps::handle_attributes(const wire::Attr& attributes) {
-    attributes_ = attributes;
+void PathSteps::handle_absent(const wire::EntryOut& negative) {
+    cache_.note_absent({parent(), name_, asked_}, negative);
+    fail(Errno::enoent);
+}
+
+void PathSteps::handle_attributes(const wire::AttrOut& answer) {
+    cache_.note_attributes(node_, answer, asked_);
+    attributes_ = answer.attr;
     reach_file();
 }
 
@@ -172,8 +220,11 @@ void PathSteps::handle_target(std::string_view target) {
 }
 
 void PathSteps::handle_failure(const Failure& why) {
+    // The cache is wrong about the name. That it does not exist is not kept: the server did not say for how long.
+    if (want_ == Want::lookup && why.error == Errno::enoent) cache_.note_absent({parent(), name_, asked_}, {});
     if (why.error == Errno::estale && may_begin_again_) {
         may_begin_again_ = false;
+        may_use_cache_ = false;
         return begin_again();
     }
     if (want_ == Want::lookup && NodeCache::is_exhausted(why)) {

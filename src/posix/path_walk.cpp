@@ -30,6 +30,7 @@ void get_attributes(Channel& channel, const client::Caller& caller, PathSteps& s
 
 Failure walk(Channel& channel, const client::Caller& caller, PathSteps& steps) {
     for (;;) {
+        if (steps.answer_from_cache()) continue;
         switch (steps.want()) {
         case PathSteps::Want::lookup: look_up(channel, caller, steps); break;
         case PathSteps::Want::readlink: read_link(channel, caller, steps); break;

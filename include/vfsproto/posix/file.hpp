@@ -7,6 +7,7 @@
 #include "vfsproto/base/region.hpp"
 #include "vfsproto/fuse/client/operations/directory_format.hpp"
 #include "vfsproto/fuse/wire/linux_abi.hpp"
+#include "vfsproto/posix/detail/asked_at.hpp"
 #include "vfsproto/posix/detail/node_ref.hpp"
 #include "vfsproto/posix/failure.hpp"
 
@@ -41,6 +42,8 @@ public:
     ~OpenHandle();
     OpenHandle(const OpenHandle&) = delete;
     OpenHandle& operator=(const OpenHandle&) = delete;
+    // Is called once. A file that may be written to has no attributes that could be kept.
+    void keep_flags(std::uint32_t opened_with);
 
     // Kinds of locks that somebody asked for through it, so that its end gives them up.
     enum class Locks : std::uint8_t { none = 0, records = 1, whole = 2 };
@@ -62,6 +65,10 @@ public:
     const std::uint64_t lock_owner;     // of its own locks; no other handle of this process has it
     Channel& channel;
     NodeRef node;
+
+private:
+    [[nodiscard]] bool may_write() const noexcept;
+    void release() noexcept;
 };
 
 // An open file. Its calls stand in Mount; any number of threads may use it at once. Mount::close() reports what FLUSH
@@ -80,6 +87,8 @@ public:
     [[nodiscard]] std::uint32_t flags() const noexcept { return handle_ ? handle_->flags : 0; }
     // Returns the FOPEN_… of the server.
     [[nodiscard]] std::uint32_t open_flags() const noexcept { return handle_ ? handle_->open_flags : 0; }
+    // Returns its node. The file is open.
+    [[nodiscard]] const NodeRef& node() const noexcept { return handle_->node; }
 
 private:
     friend class Mount;
@@ -125,6 +134,7 @@ private:
 
     std::unique_ptr<OpenHandle> handle_;
     NodeCache* cache_;
+    AskedAt asked_{};    // when the records in buffer_ were asked for
     abi::Caller caller_; // of the mount that opened it
     client::DirectoryFormat format_;
     std::uint64_t cookie_ = 0;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "vfsproto/fuse/client/init_options.hpp"
+#include "vfsproto/fuse/client/name_case.hpp"
 #include "vfsproto/fuse/client/trace_hook.hpp"
 #include "vfsproto/posix/credentials.hpp"
 #include "vfsproto/transport/features.hpp"
@@ -11,6 +12,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 namespace vfsproto::posix {
 
@@ -52,10 +54,34 @@ struct ChannelOptions {
     std::chrono::milliseconds silence{0};
 };
 
+// Tells how long a mount takes a name or a file's attributes for what the server said last.
+enum class CacheMode : std::uint8_t {
+    none,      // it asks every time
+    automatic, // for as long as the server allows with each answer
+    always,    // until this mount changes them: right where nobody else changes the share
+};
+
+// Changes made through a mount, or another one of its session, are seen at once in every mode; those of others when what
+// was kept has expired. While a file is open to be written to, its attributes are not kept. The access time may be as old
+// as the rest while a file is open, and always is for directories. Changes made by operations in an IoQueue are not seen.
+struct CacheOptions {
+    CacheMode mode = CacheMode::none;
+    // Take the place of what the server allows: for names, for attributes, and for names that do not exist. `always`
+    // needs none of them.
+    std::optional<std::chrono::nanoseconds> entry_timeout{};
+    std::optional<std::chrono::nanoseconds> attribute_timeout{};
+    std::optional<std::chrono::nanoseconds> negative_timeout{}; // of what a server calls absent, not of its ENOENT
+    // Names kept at most, and files the server may hold open for them: more than MountOptions::max_idle_nodes allows without a
+    // cache. A name takes about 110 bytes here.
+    std::size_t names = 131'072;
+    client::NameCase name_case = client::NameCase::matters;
+};
+
 struct MountOptions {
     ChannelOptions channel{};
     std::size_t max_idle_nodes = 1024; // files looked up and not used that the server may still hold open for us
-    Credentials credentials{};         // Mount::acting_for() has others on the same session
+    CacheOptions cache{};
+    Credentials credentials{}; // Mount::acting_for() has others on the same session
 };
 
 } // namespace vfsproto::posix

@@ -26,6 +26,16 @@ void AttributeCache::invalidate(CachedAttributes& attributes) noexcept {
     attributes.changed = changes_->next();
 }
 
+void AttributeCache::begin_writing(CachedAttributes& attributes) noexcept {
+    ++attributes.writers;
+    invalidate(attributes);
+}
+
+void AttributeCache::end_writing(CachedAttributes& attributes) noexcept {
+    --attributes.writers;
+    invalidate(attributes);
+}
+
 void AttributeCache::note_counted(CachedNode& node) noexcept {
     if (node.attributes_of == node.incarnation) return;
     note_forgotten(node.attributes);
@@ -34,7 +44,9 @@ void AttributeCache::note_counted(CachedNode& node) noexcept {
 
 void AttributeCache::note_forgotten(CachedAttributes& attributes) noexcept {
     if (attributes.changed > last_forgotten_) last_forgotten_ = attributes.changed;
+    const std::uint32_t writers = attributes.writers; // which may have another file open than they think
     attributes = {};
+    attributes.writers = writers;
 }
 
 void AttributeCache::take(CachedAttributes& to, const FreshAttributes& fresh) noexcept {

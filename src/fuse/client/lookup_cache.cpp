@@ -32,15 +32,6 @@ LookupCache::LookupCache(ChangeCount& changes, const Storage& storage, NameCase 
     VFSPROTO_ASSERT(storage.entries.size() < kNone && storage.chunks.size() < kNone && storage.buckets.size() < kNone);
     if (storage.buckets.empty()) storage_ = {};
     for (std::uint32_t& bucket : storage_.buckets) bucket = kNone;
-    for (std::size_t i = storage_.entries.size(); i-- != 0;) {
-        storage_.entries[i] = {};
-        storage_.entries[i].next = free_entry_;
-        free_entry_ = static_cast<std::uint32_t>(i);
-    }
-    for (std::size_t i = storage_.chunks.size(); i-- != 0;) {
-        storage_.chunks[i].next = free_chunk_;
-        free_chunk_ = static_cast<std::uint32_t>(i);
-    }
     free_chunks_ = storage_.chunks.size();
 }
 
@@ -138,12 +129,24 @@ void LookupCache::invalidate_all() noexcept {
     while (oldest_ != kNone) remove(oldest_);
 }
 
-// Returns an entry out of every list, while so many chunks are free. Only for what can_keep().
-std::uint32_t LookupCache::take_entry(std::size_t chunks) noexcept {
-    while (free_entry_ == kNone || free_chunks_ < chunks) remove(oldest_);
+// Frees an entry and so many chunks, as few as the longest name that can_keep() allows.
+void LookupCache::make_room(std::size_t chunks) noexcept {
+    while (size_ == storage_.entries.size() || free_chunks_ < chunks) remove(oldest_);
+}
+
+std::uint32_t LookupCache::take_entry() noexcept {
+    if (free_entry_ == kNone) return touched_entries_++;
     const std::uint32_t index = free_entry_;
     free_entry_ = storage_.entries[index].next;
     return index;
+}
+
+std::uint32_t LookupCache::take_chunk() noexcept {
+    --free_chunks_;
+    if (free_chunk_ == kNone) return touched_chunks_++;
+    const std::uint32_t chunk = free_chunk_;
+    free_chunk_ = storage_.chunks[chunk].next;
+    return chunk;
 }
 
 void LookupCache::make_room_in_bucket(std::uint32_t hash) noexcept {
@@ -158,7 +161,8 @@ void LookupCache::make_room_in_bucket(std::uint32_t hash) noexcept {
 
 void LookupCache::insert(const Place& place, std::uint32_t hash, const Target& target, CacheTime expiry) noexcept {
     make_room_in_bucket(hash);
-    const std::uint32_t index = take_entry(chunks_for(place.name.size()));
+    make_room(chunks_for(place.name.size()));
+    const std::uint32_t index = take_entry();
     CachedName& entry = storage_.entries[index];
     entry.directory = place.directory;
     entry.nodeid = target.nodeid;
@@ -179,9 +183,7 @@ void LookupCache::write_name(CachedName& entry, Name name) noexcept {
     for (std::size_t i = 0; i < name.size(); ++i) {
         if (i % NameChunk::kBytes == 0) {
             if (i != 0) link = &storage_.chunks[*link].next;
-            *link = free_chunk_;
-            free_chunk_ = storage_.chunks[free_chunk_].next;
-            --free_chunks_;
+            *link = take_chunk();
         }
         storage_.chunks[*link].bytes[i % NameChunk::kBytes] = folded(name[i], name_case_);
     }

@@ -132,6 +132,23 @@ TEST_CASE("a read makes the access time alone unknown, until the next reply", "[
     CHECK(c.file.is_valid(kNow));
 }
 
+TEST_CASE("nothing is valid while a file may be written to, nor what was answered meanwhile", "[caches]") {
+    Cache c;
+    CHECK(c.apply(7, c.changes.now()));
+    c.cache.begin_writing(c.file);
+    c.cache.begin_writing(c.file);
+    CHECK(c.apply(8, c.changes.now()));
+    CHECK(c.file.value.size == 8);
+    CHECK_FALSE(c.file.is_valid(kNow));
+    c.cache.end_writing(c.file);
+    const auto before = c.changes.now();
+    c.cache.end_writing(c.file);
+    CHECK_FALSE(c.file.is_valid(kNow));
+    CHECK_FALSE(c.apply(8, before));
+    CHECK(c.apply(9, c.changes.now()));
+    CHECK(c.file.is_valid(kNow));
+}
+
 TEST_CASE("a late reply about a forgotten file does not make old attributes valid in its new node", "[caches]") {
     Cache c;
     CHECK(c.apply(7, c.changes.now()));

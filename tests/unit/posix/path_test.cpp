@@ -286,9 +286,9 @@ TEST_CASE("the steps of a walk say what they want and take what they get", "[pat
     steps.to_file("/", LastLink::follow);
     REQUIRE(steps.want() == Want::attributes);
     CHECK(steps.nodeid() == wire::kRootNodeId);
-    wire::Attr attributes{};
-    attributes.mode = kSIfdir | 0755;
-    steps.handle_attributes(attributes);
+    wire::AttrOut answer{};
+    answer.attr.mode = kSIfdir | 0755;
+    steps.handle_attributes(answer);
     REQUIRE(steps.want() == Want::arrived);
     CHECK(steps.ending() == posix::PathSteps::Ending::root);
 

@@ -17,12 +17,13 @@ struct CachedAttributes {
     abi::Attributes value{};
     CacheTime expiry = kNeverValid;
     ChangeCount::Moment changed = 0; // when it was last applied or invalidated; 0 = never
+    std::uint32_t writers = 0;       // open files that may be written to: every WRITE changes them
     bool is_atime_stale = false;     // the file was read from since
 
     // True if all of it may be taken for the server's answer now.
-    [[nodiscard]] bool is_valid(CacheTime now) const noexcept { return now < expiry && !is_atime_stale; }
+    [[nodiscard]] bool is_valid(CacheTime now) const noexcept { return is_valid_but_atime(now) && !is_atime_stale; }
     // True if all but the access time may be.
-    [[nodiscard]] bool is_valid_but_atime(CacheTime now) const noexcept { return now < expiry; }
+    [[nodiscard]] bool is_valid_but_atime(CacheTime now) const noexcept { return now < expiry && writers == 0; }
 };
 
 // Has all of a node that caches need.
@@ -53,6 +54,9 @@ public:
     void invalidate(CachedAttributes& attributes) noexcept;
     // Marks the access time alone as unknown: READ and READDIR move it.
     void invalidate_atime(CachedAttributes& attributes) noexcept { attributes.is_atime_stale = true; }
+    // A file that may be written to is opened, and is closed: in between nothing is valid, and no WRITE needs to be told.
+    void begin_writing(CachedAttributes& attributes) noexcept;
+    void end_writing(CachedAttributes& attributes) noexcept;
     // Is called behind each NodeTable::count_lookup(), and drops the attributes of another file.
     void note_counted(CachedNode& node) noexcept;
     // Is called for each node that leaves its table, because replies about it may still come.

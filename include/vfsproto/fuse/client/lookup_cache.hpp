@@ -8,6 +8,7 @@
 #pragma once
 
 #include "vfsproto/fuse/client/cache_clock.hpp"
+#include "vfsproto/fuse/client/name_case.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -15,37 +16,33 @@
 
 namespace vfsproto::client {
 
-// Says which names are the same to the server. With ascii_ignored, A to Z are a to z. Such a server also folds letters beyond
-// ASCII, by rules of its own: names that have a byte above 127 are not kept then.
-enum class NameCase : std::uint8_t { matters, ascii_ignored };
-
 // Storage for one name, the host's.
 struct CachedName {
-    std::uint64_t directory = 0;
-    std::uint64_t nodeid = 0; // 0: the name is absent
-    std::uint64_t incarnation = 0;
-    CacheTime expiry = kNeverValid;
-    std::uint32_t hash = 0;
-    std::uint32_t first_chunk = 0;
-    std::uint32_t next = 0; // in its bucket, or of those that are free
-    std::uint32_t older = 0;
-    std::uint32_t newer = 0;
-    std::uint16_t length = 0;
+    std::uint64_t directory;
+    std::uint64_t nodeid; // 0: the name is absent
+    std::uint64_t incarnation;
+    CacheTime expiry;
+    std::uint32_t hash;
+    std::uint32_t first_chunk;
+    std::uint32_t next; // in its bucket, or of those that are free
+    std::uint32_t older;
+    std::uint32_t newer;
+    std::uint16_t length;
 };
 
 // Storage for a part of a name.
 struct NameChunk {
     static constexpr std::size_t kBytes = 28;
 
-    std::uint32_t next = 0;
-    char bytes[kBytes] = {};
+    std::uint32_t next;
+    char bytes[kBytes];
 };
 
 // One owner at a time. The storage lives as long as the cache, and moves with nobody.
 class LookupCache {
 public:
     // The host gives fewer than 2^32 - 1 of each. Most names take one chunk; as many buckets as entries are right. Without any
-    // of one kind nothing is ever kept.
+    // of one kind nothing is ever kept. Entries and chunks hold nothing yet: memory that no name has needed is not touched.
     struct Storage {
         std::span<CachedName> entries{};
         std::span<NameChunk> chunks{};
@@ -101,7 +98,9 @@ private:
     [[nodiscard]] ChangeCount::Moment& change_of(std::uint32_t hash) noexcept { return changed_[hash % kStripes]; }
     [[nodiscard]] bool has_name(const CachedName& entry, Name name) const noexcept;
     [[nodiscard]] std::uint32_t index_of(const Place& place, std::uint32_t hash) const noexcept;
-    [[nodiscard]] std::uint32_t take_entry(std::size_t chunks) noexcept;
+    void make_room(std::size_t chunks) noexcept;
+    [[nodiscard]] std::uint32_t take_entry() noexcept;
+    [[nodiscard]] std::uint32_t take_chunk() noexcept;
     void make_room_in_bucket(std::uint32_t hash) noexcept;
     void insert(const Place& place, std::uint32_t hash, const Target& target, CacheTime expiry) noexcept;
     void write_name(CachedName& entry, Name name) noexcept;
@@ -112,8 +111,10 @@ private:
     ChangeCount* changes_;
     Storage storage_;
     NameCase name_case_;
-    std::uint32_t free_entry_ = kNone;
+    std::uint32_t free_entry_ = kNone; // the first of those that were used before
     std::uint32_t free_chunk_ = kNone;
+    std::uint32_t touched_entries_ = 0; // those from here on were never used
+    std::uint32_t touched_chunks_ = 0;
     std::uint32_t oldest_ = kNone;
     std::uint32_t newest_ = kNone;
     std::size_t size_ = 0;

@@ -4,8 +4,8 @@
 #pragma once
 
 #include "vfsproto/backends/attachment.hpp"
+#include "vfsproto/fuse/client/attribute_cache.hpp"
 #include "vfsproto/fuse/client/connection.hpp"
-#include "vfsproto/fuse/client/node_table.hpp"
 #include "vfsproto/fuse/client/operations/data.hpp"
 #include "vfsproto/posix/channel_stats.hpp"
 #include "vfsproto/posix/detail/call_watch.hpp"
@@ -71,8 +71,8 @@ public:
     [[nodiscard]] bool let_go(LimitedCall& call, Errc why) noexcept;
 
     // A node for NodeTable::count_lookup(); freed by forget() or delete_node().
-    [[nodiscard]] static client::Node* new_node() { return new client::Node; }
-    static void delete_node(client::Node* node) noexcept { delete node; }
+    [[nodiscard]] static client::CachedNode* new_node() { return new client::CachedNode; }
+    static void delete_node(client::Node* node) noexcept { delete static_cast<client::CachedNode*>(node); }
     // Gives the lookups of these nodes back to the server and frees them. Sleeps only while the server is behind with
     // earlier ones, on behalf of all threads in one of them, and not again until a server that was stuck has moved.
     void forget(const std::vector<client::Node*>& nodes);

@@ -4,16 +4,22 @@
 //
 // Unlinked nodes go back in batches. A lone one is sent at once, so that the server frees the file's space. Those that follow
 // it closely are gathered, and sent when there are 64, or when none has followed for 10 ms.
+//
+// With CacheMode other than none it also keeps what answers said of names and attributes, and is told of every change.
 #pragma once
 
 #include "vfsproto/fuse/client/node_table.hpp"
+#include "vfsproto/posix/detail/cached_replies.hpp"
 #include "vfsproto/posix/detail/channel.hpp"
 #include "vfsproto/posix/detail/futex.hpp"
 #include "vfsproto/posix/detail/node_ref.hpp"
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <mutex>
+#include <optional>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -22,7 +28,7 @@ namespace vfsproto::posix {
 // Any thread.
 class NodeCache {
 public:
-    NodeCache(Channel& channel, std::size_t max_idle);
+    NodeCache(Channel& channel, std::size_t max_idle, const CacheOptions& options = {});
     // Every NodeRef must be gone. The lookups still counted end with the session's DESTROY.
     ~NodeCache();
     NodeCache(const NodeCache&) = delete;
@@ -32,7 +38,44 @@ public:
     // A reply carried this entry: counts the lookup. Without a taker the node is idle at once.
     NodeRef count(const wire::EntryOut& entry);
     // Counts a lookup of each of these; none of them is used further (READDIRPLUS).
-    void count_idle(const std::vector<wire::EntryOut>& entries);
+    struct Listed {
+        wire::EntryOut entry;
+        std::string_view name;
+    };
+    void count_idle(const std::vector<Listed>& entries, const NodeRef& directory, const AskedAt& asked);
+
+    // Is called before each request whose answer is kept, which brings the result.
+    [[nodiscard]] AskedAt about_to_ask() const noexcept;
+    // A name in a directory, and when the request was sent that is about it.
+    struct Asked {
+        const NodeRef& directory;
+        std::string_view name;
+        AskedAt at{};
+    };
+    struct Known {
+        enum class What : std::uint8_t { nothing, absent, file } what = What::nothing;
+        NodeRef node{};
+        wire::Attr attributes{}; // for Need::type the type is in `mode`, and no more
+    };
+    enum class Need : std::uint8_t { type, attributes };
+    // Return what is known without asking the server.
+    [[nodiscard]] Known find(const NodeRef& directory, std::string_view name, Need need);
+    [[nodiscard]] std::optional<wire::Attr> find_attributes(const NodeRef& node);
+    // These take answers. The first two count the lookup as count() does: of LOOKUP, and of what made a name.
+    NodeRef count_found(const Asked& asked, const wire::EntryOut& entry);
+    NodeRef count_made(const Asked& asked, const wire::EntryOut& entry);
+    void note_absent(const Asked& asked, const wire::EntryOut& entry);
+    void note_attributes(const NodeRef& node, const wire::AttrOut& answer, const AskedAt& asked); // GETATTR
+    void note_changed(const NodeRef& node, const wire::AttrOut& answer, const AskedAt& asked);    // SETATTR
+    // These take changes of this mount. Where a file is not known, its NodeRef is empty.
+    void note_removed(const Asked& asked, const NodeRef& file);
+    void note_renamed(const Asked& from, const Asked& to, const NodeRef& moved, const NodeRef& other);
+    void note_failed(const Asked& asked, const Failure& why);
+    void invalidate(const NodeRef& node);
+    void begin_writing(const NodeRef& node);
+    void end_writing(const NodeRef& node) noexcept;
+    void note_read(const NodeRef& node) noexcept;
+
     // Gives back all that is idle, and returns when what was gathered before has been sent as well.
     void prune();
     // True if the server has no descriptors left.
@@ -48,6 +91,9 @@ public:
 private:
     friend class NodeRef;
     [[nodiscard]] client::Node& count_locked(const wire::EntryOut& entry) VFSPROTO_REQUIRES(mutex_);
+    void learn_locked(const Asked& asked, client::Node& node, const wire::EntryOut& entry) VFSPROTO_REQUIRES(mutex_);
+    void leave_table_locked(client::Node& node) VFSPROTO_REQUIRES(mutex_);
+    [[nodiscard]] static client::CachedNode* cached_or_null(const NodeRef& node) noexcept;
     void drop(client::Node& node, client::Linked linked) noexcept;
     void grow_locked() VFSPROTO_REQUIRES(mutex_);
     void evict_locked(std::size_t keep) VFSPROTO_REQUIRES(mutex_);
@@ -63,7 +109,8 @@ private:
     mutable Mutex mutex_;
     std::vector<client::Node*> buckets_;
     client::NodeTable table_ VFSPROTO_GUARDED_BY(mutex_);
-    client::Node root_;
+    client::CachedNode root_;
+    std::unique_ptr<CachedReplies> replies_; // nullptr: nothing is kept. Its contents are under mutex_
     client::Node* spare_ VFSPROTO_GUARDED_BY(mutex_) = nullptr;      // for the next new node
     std::vector<client::Node*> evicted_ VFSPROTO_GUARDED_BY(mutex_); // out of the table, not sent yet
     std::chrono::steady_clock::time_point last_unlinked_ VFSPROTO_GUARDED_BY(mutex_){};

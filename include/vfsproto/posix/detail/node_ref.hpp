@@ -27,6 +27,10 @@ public:
     [[nodiscard]] explicit operator bool() const noexcept { return node_ != nullptr; }
     [[nodiscard]] std::uint64_t nodeid() const noexcept;
     [[nodiscard]] NodeRef clone() const;
+    // The file is opened to be written to, and closed; or was read from. Nothing happens to an empty one.
+    void begin_writing() const;
+    void end_writing() const noexcept;
+    void note_read() const noexcept;
     void reset() noexcept;
     // The file lost its last name: its lookups go back at once when the last use ends.
     void reset_unlinked() noexcept;

@@ -4,7 +4,8 @@
 // here and never leaves the root, so no server is asked for it.
 //
 //   steps.to_file("/a/b", LastLink::follow);
-//   while (want() is lookup, readlink or attributes) make that request of nodeid(), then handle_…() its answer
+//   while (want() is lookup, readlink or attributes)
+//     unless answer_from_cache(): make that request of nodeid(), then handle_…() its answer
 #pragma once
 
 #include "vfsproto/posix/detail/last_link.hpp"
@@ -47,13 +48,21 @@ public:
     // Walks on to the parent of what a symbolic link points to. Call when the walk has arrived at one.
     void follow_found_link();
 
+    // True if what is wanted is known: the steps have gone on. Else the request is to be made now. The last name of a parent
+    // (look_up_last()) is always asked for.
+    [[nodiscard]] bool answer_from_cache();
     // The answer to what was wanted. ESTALE somewhere on the way starts the walk once more from the root (something was
     // replaced behind our back). A server out of descriptors is given back all idle nodes, and the directories that were passed
     // on the way, and asked once more.
     void handle_entry(const wire::EntryOut& entry);
+    void handle_absent(const wire::EntryOut& negative); // an entry of the nodeid 0
     void handle_target(std::string_view target);
-    void handle_attributes(const wire::Attr& attributes);
+    void handle_attributes(const wire::AttrOut& answer);
     void handle_failure(const Failure& why);
+
+    // True if the walk to the file was answered from a cache, in part or all; then it may be walked again without. Call when
+    // the file was refused as stale.
+    [[nodiscard]] bool walk_again_without_cache();
 
     [[nodiscard]] Want want() const noexcept { return want_; }
     [[nodiscard]] const Failure& failure() const noexcept { return failure_; }
@@ -78,6 +87,7 @@ private:
     void advance();
     void reach_parent();
     void want_last();
+    void take_entry();
     void enter_middle();
     void reach_file();
     void read_link();
@@ -108,6 +118,9 @@ private:
     bool must_be_directory_ = false;
     bool in_middle_ = false; // of the path: what is looked up or read is not its last component
     bool may_begin_again_ = false;
+    bool may_use_cache_ = false;
+    bool used_cache_ = false;
+    AskedAt asked_{};    // when what is wanted was asked for
     unsigned tries_ = 0; // of this LOOKUP, at a server without descriptors
 };
 

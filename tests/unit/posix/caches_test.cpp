@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Names and attributes are kept as long as they may be, and what this mount changes is seen at once.
+#include "support/watchdog.hpp"
+#include "unit/posix/mounted.hpp"
+
+#include "vfsproto/fuse/client/trace_event.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <thread>
+#include <vector>
+
+using namespace vfsproto;
+using namespace vfsproto::wire::linux_abi;
+using posix::CacheMode;
+using posix::File;
+using posix::LastLink;
+using test::error_of;
+using test::MountedOptions;
+using test::OverDirectory;
+using test::OverMemfs;
+using test::succeeds;
+using test::value_of;
+using test::Watchdog;
+using wire::Opcode;
+
+namespace {
+
+constexpr std::uint64_t kHour = 3600ull * 1'000'000'000;
+
+// Counts requests that ask what a cache may know, and all requests.
+class RequestCounter {
+public:
+    [[nodiscard]] client::TraceHook hook() {
+        client::TraceHook hook;
+        hook.context = this;
+        hook.started = [](void* context, const client::TraceEvent& event) noexcept {
+            auto& self = *static_cast<RequestCounter*>(context);
+            ++self.all_;
+            const Opcode opcode = event.op->opcode;
+            self.questions_ += opcode == Opcode::lookup || opcode == Opcode::getattr || opcode == Opcode::statx;
+        };
+        return hook;
+    }
+    // Return how many requests there were since the last call of it.
+    [[nodiscard]] std::uint64_t take_all() { return all_.exchange(0); }
+    [[nodiscard]] std::uint64_t take_questions() { return questions_.exchange(0); }
+    void forget() { all_ = questions_ = 0; }
+
+private:
+    std::atomic<std::uint64_t> all_{0};
+    std::atomic<std::uint64_t> questions_{0};
+};
+
+MountedOptions with_cache(CacheMode mode, RequestCounter& requests) {
+    MountedOptions options;
+    options.mount.cache.mode = mode;
+    options.mount.channel.trace = requests.hook();
+    options.memfs.entry_valid = kHour;
+    options.memfs.attr_valid = kHour;
+    options.memfs.negative_valid = kHour;
+    return options;
+}
+
+// Does what ls -lR does: lists every directory and looks at every file again. Returns how many files there are.
+std::size_t list_all(posix::Mount& mount, const std::string& directory) {
+    std::size_t count = 0;
+    for (const posix::DirectoryEntry& entry : value_of(mount.list(directory))) {
+        ++count;
+        const std::string path = directory + "/" + entry.name;
+        INFO(path);
+        CHECK(value_of(mount.stat(path, LastLink::keep)).ino == entry.ino);
+        if (entry.type == kDtDir) count += list_all(mount, path);
+    }
+    return count;
+}
+
+} // namespace
+
+TEST_CASE("a stat of a hundred thousand names that are known makes no request", "[caches]") {
+    const Watchdog watchdog("a hundred thousand names");
+    constexpr std::uint64_t kFiles = 100'000;
+    RequestCounter requests;
+    OverMemfs over(with_cache(CacheMode::automatic, requests));
+    succeeds(over->mkdir("/d"));
+    for (std::uint64_t i = 0; i < kFiles; ++i) {
+        if (over->mknod("/d/file" + std::to_string(i), kSIfreg | 0600, 0)) FAIL("cannot make file " << i);
+    }
+    requests.forget();
+    for (std::uint64_t i = 0; i < kFiles; ++i) {
+        if (!over->stat("/d/file" + std::to_string(i))) FAIL("file " << i << " is lost");
+    }
+    CHECK(requests.take_all() == 0);
+    CHECK(over->nodes().size() == kFiles + 1);
+}
+
+TEMPLATE_TEST_CASE("a second ls -lR of one session looks nothing up", "[caches]", OverMemfs, OverDirectory) {
+    constexpr std::size_t kDirectories = 10;
+    constexpr std::size_t kFiles = 150; // of each: several READDIRPLUS
+    RequestCounter requests;
+    TestType over(with_cache(CacheMode::always, requests));
+    for (std::size_t i = 0; i < kDirectories; ++i) {
+        const std::string directory = "/d" + std::to_string(i);
+        succeeds(over->mkdir(directory));
+        for (std::size_t j = 0; j < kFiles; ++j) {
+            succeeds(over->mknod(directory + "/f" + std::to_string(j), kSIfreg | 0600, 0));
+        }
+    }
+    over->prune(); // as if the mount were new
+    constexpr std::size_t kAll = kDirectories * (1 + kFiles);
+    requests.forget();
+    CHECK(list_all(*over, "/") == kAll);
+    CHECK(requests.take_questions() <= 2); // of the root
+    CHECK(list_all(*over, "/") == kAll);
+    CHECK(requests.take_questions() == 0);
+}
+
+TEST_CASE("without a cache, and where the server allows nothing, every stat asks", "[caches]") {
+    RequestCounter requests;
+    const bool allowed = GENERATE(false, true);
+    MountedOptions options = with_cache(allowed ? CacheMode::none : CacheMode::automatic, requests);
+    if (!allowed) options.memfs.entry_valid = options.memfs.attr_valid = 0;
+    OverMemfs over(options);
+    test::put(*over, "/f", "x");
+    requests.forget();
+    for (int i = 0; i < 3; ++i) CHECK(value_of(over->stat("/f")).size == 1);
+    CHECK(requests.take_questions() == 3);
+}
+
+TEST_CASE("timeouts of the mount take the place of the server's", "[caches]") {
+    RequestCounter requests;
+    using std::chrono::hours;
+    SECTION("for attributes") {
+        MountedOptions options = with_cache(CacheMode::automatic, requests);
+        options.mount.cache.attribute_timeout = hours(0);
+        OverMemfs over(options);
+        test::put(*over, "/f", "x");
+        requests.forget();
+        for (int i = 0; i < 3; ++i) (void)value_of(over->stat("/f"));
+        CHECK(requests.take_questions() == 3);
+    }
+    SECTION("for names, and attributes that need none") {
+        MountedOptions options = with_cache(CacheMode::automatic, requests);
+        options.memfs.entry_valid = options.memfs.attr_valid = 0;
+        options.mount.cache.entry_timeout = hours(1);
+        options.mount.cache.attribute_timeout = hours(1);
+        OverMemfs over(options);
+        test::put(*over, "/f", "x");
+        (void)value_of(over->stat("/f"));
+        requests.forget();
+        for (int i = 0; i < 3; ++i) (void)value_of(over->stat("/f"));
+        CHECK(requests.take_questions() == 0);
+    }
+    SECTION("for absent names") {
+        MountedOptions options = with_cache(CacheMode::automatic, requests);
+        options.mount.cache.negative_timeout = hours(0);
+        OverMemfs over(options);
+        for (int i = 0; i < 3; ++i) CHECK(error_of(over->stat("/absent")) == wire::Errno::enoent);
+        CHECK(requests.take_questions() == 3);
+    }
+}
+
+TEST_CASE("a name the server called absent is absent without asking, until it is made", "[caches]") {
+    RequestCounter requests;
+    OverMemfs over(with_cache(CacheMode::automatic, requests));
+    succeeds(over->mkdir("/d"));
+    CHECK(error_of(over->stat("/d/f")) == wire::Errno::enoent);
+    requests.forget();
+    for (int i = 0; i < 3; ++i) CHECK(error_of(over->stat("/d/f")) == wire::Errno::enoent);
+    CHECK(error_of(over->stat("/d/f/x")) == wire::Errno::enoent);
+    CHECK(requests.take_all() == 0);
+    SECTION("by a CREATE") { test::put(*over, "/d/f", "x"); }
+    SECTION("by a MKNOD") { succeeds(over->mknod("/d/f", kSIfreg | 0600, 0)); }
+    SECTION("by a MKDIR") { succeeds(over->mkdir("/d/f")); }
+    SECTION("by a SYMLINK") { succeeds(over->symlink("/d", "/d/f")); }
+    SECTION("by a LINK") {
+        test::put(*over, "/g", "x");
+        succeeds(over->link("/g", "/d/f"));
+    }
+    SECTION("by a RENAME") {
+        test::put(*over, "/g", "x");
+        succeeds(over->rename("/g", "/d/f"));
+    }
+    (void)value_of(over->stat("/d/f"));
+}
+
+TEMPLATE_TEST_CASE("what this mount changes is seen at once", "[caches]", OverMemfs, OverDirectory) {
+    RequestCounter requests;
+    TestType over(with_cache(CacheMode::always, requests));
+    const auto known = [&](const std::string& path) {
+        (void)value_of(over->stat(path));
+        requests.forget();
+        const posix::Attributes attributes = value_of(over->stat(path));
+        CHECK(requests.take_all() == 0);
+        return attributes;
+    };
+    succeeds(over->mkdir("/d"));
+    test::put(*over, "/d/f", "content");
+    test::put(*over, "/d/g", "other");
+    const auto directory = known("/d");
+    const auto file = known("/d/f");
+    (void)known("/d/g");
+
+    SECTION("a removal") {
+        succeeds(over->unlink("/d/f"));
+        CHECK(error_of(over->stat("/d/f")) == wire::Errno::enoent);
+        CHECK(known("/d/g").size == 5);
+    }
+    SECTION("a removal of one name of two") {
+        succeeds(over->link("/d/f", "/d/h"));
+        CHECK(known("/d/f").nlink == 2);
+        CHECK(known("/d/h").nlink == 2);
+        succeeds(over->unlink("/d/h"));
+        CHECK(known("/d/f").nlink == 1);
+    }
+    SECTION("a new directory") {
+        succeeds(over->mkdir("/d/sub"));
+        CHECK(known("/d").nlink == directory.nlink + 1);
+        succeeds(over->rmdir("/d/sub"));
+        CHECK(known("/d").nlink == directory.nlink);
+        CHECK(error_of(over->stat("/d/sub")) == wire::Errno::enoent);
+    }
+    SECTION("a rename") {
+        succeeds(over->rename("/d/f", "/d/h"));
+        CHECK(error_of(over->stat("/d/f")) == wire::Errno::enoent);
+        CHECK(known("/d/h").ino == file.ino);
+    }
+    SECTION("a rename over a file") {
+        succeeds(over->rename("/d/f", "/d/g"));
+        CHECK(error_of(over->stat("/d/f")) == wire::Errno::enoent);
+        CHECK(known("/d/g").ino == file.ino);
+    }
+    SECTION("a rename of a directory") {
+        succeeds(over->rename("/d", "/e"));
+        CHECK(error_of(over->stat("/d/f")) == wire::Errno::enoent);
+        CHECK(known("/e/f").ino == file.ino);
+    }
+    SECTION("an exchange") {
+        if (!over->rename("/d/f", "/d/g", kRenameExchange)) CHECK(known("/d/g").ino == file.ino);
+    }
+    SECTION("a mode") {
+        succeeds(over->chmod("/d/f", 0640));
+        CHECK((known("/d/f").mode & 0777) == 0640);
+    }
+    SECTION("a mode, through an open file") {
+        File open = value_of(over->open_file("/d/f", kORdonly));
+        wire::SetattrIn in{};
+        in.valid = wire::kSetattrMode;
+        in.mode = kSIfreg | 0640;
+        (void)value_of(over->set_attributes(open, in));
+        succeeds(over->close(std::move(open)));
+        CHECK((known("/d/f").mode & 0777) == 0640);
+    }
+    SECTION("a size") {
+        succeeds(over->truncate("/d/f", 3));
+        CHECK(known("/d/f").size == 3);
+    }
+    SECTION("contents, while the file is open and after it was closed") {
+        File open = value_of(over->open_file("/d/f", kOWronly));
+        for (std::uint64_t size = 10; size != 13; ++size) {
+            succeeds(over->write_all(open, test::noise(size), 0));
+            CHECK(value_of(over->stat("/d/f")).size == size);
+        }
+        succeeds(over->write_all(open, test::noise(20), 0));
+        succeeds(over->close(std::move(open)));
+        CHECK(known("/d/f").size == 20);
+    }
+    SECTION("a file that is cut when it is opened") {
+        succeeds(over->close(value_of(over->open_file("/d/f", kOWronly | kOTrunc))));
+        CHECK(known("/d/f").size == 0);
+    }
+}
+
+TEST_CASE("what others change is not seen while a mount always believes what it knows", "[caches]") {
+    RequestCounter requests;
+    OverDirectory over(with_cache(CacheMode::always, requests));
+    test::put(*over, "/f", "content");
+    CHECK(value_of(over->stat("/f")).size == 7);
+    std::filesystem::resize_file(over.directory.path() / "f", 3);
+    CHECK(value_of(over->stat("/f")).size == 7);
+    over->prune();
+    CHECK(value_of(over->stat("/f")).size == 3);
+    std::filesystem::remove(over.directory.path() / "f");
+    CHECK(value_of(over->stat("/f")).size == 3);
+    CHECK(error_of(over->unlink("/f")) == wire::Errno::enoent); // which looks first
+    CHECK(error_of(over->stat("/f")) == wire::Errno::enoent);
+}
+
+TEST_CASE("a name does not lead to a node that was given back", "[caches]") {
+    RequestCounter requests;
+    OverMemfs over(with_cache(CacheMode::always, requests));
+    test::put(*over, "/f", "x");
+    (void)value_of(over->stat("/f"));
+    over->prune();
+    CHECK(over.fs.lookups() == 0);
+    requests.forget();
+    CHECK(value_of(over->stat("/f")).size == 1);
+    CHECK(requests.take_questions() == 1);
+}
+
+TEST_CASE("what threads change at once is what each of them sees afterwards", "[caches]") {
+    const Watchdog watchdog("threads");
+    constexpr int kThreads = 8;
+    constexpr int kRounds = 100;
+    RequestCounter requests;
+    MountedOptions options = with_cache(CacheMode::always, requests);
+    options.mount.cache.names = GENERATE(0u, 5u, 1000u);
+    options.device.service =
+        GENERATE(backends::LoopbackService::inline_in_doorbell, backends::LoopbackService::threads);
+    OverMemfs over(options);
+    succeeds(over->mkdir("/d"));
+    std::atomic<int> failures{0};
+    const auto expect = [&](bool right) { failures += !right; };
+    std::vector<std::thread> threads;
+    for (int t = 0; t < kThreads; ++t) {
+        threads.emplace_back([&, t] {
+            const std::string a = "/d/a" + std::to_string(t);
+            const std::string b = "/d/b" + std::to_string(t);
+            for (int i = 0; i < kRounds; ++i) {
+                expect(!over->stat(a));
+                expect(!over->mknod(a, kSIfreg | 0600, 0));
+                expect(bool(over->stat(a)));
+                expect(!over->chmod(a, 0400u + static_cast<unsigned>(i % 8)));
+                const auto changed = over->stat(a);
+                expect(changed && (changed->mode & 7u) == static_cast<unsigned>(i % 8));
+                expect(!over->rename(a, b));
+                expect(!over->stat(a));
+                expect(bool(over->stat(b)));
+                if (i % 10 == 0) expect(bool(over->list("/d")));
+                if (i % 25 == t) over->prune();
+                expect(!over->unlink(b));
+                expect(!over->stat(b));
+            }
+        });
+    }
+    for (std::thread& thread : threads) thread.join();
+    CHECK(failures == 0);
+    over->prune();
+    test::until([&] { return over.fs.lookups() == 0; });
+}
