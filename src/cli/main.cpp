@@ -42,6 +42,13 @@ void add_trace_options(Arguments app, TraceOptions& options) {
         .in_group(group);
 }
 
+bool parse_cache_mode(const std::string& word, posix::CacheMode& mode) {
+    using posix::CacheMode;
+    if (word != "none" && word != "auto" && word != "always") return false;
+    mode = word == "none" ? CacheMode::none : word == "auto" ? CacheMode::automatic : CacheMode::always;
+    return true;
+}
+
 void add_global_options(Arguments app, GlobalOptions& options) {
     app.add_option("--device", options.device, "where the files are (see below)")
         .from_variable("VFSPROTO_DEVICE")
@@ -54,6 +61,13 @@ void add_global_options(Arguments app, GlobalOptions& options) {
         .without_it("warn");
     add_trace_options(app, options.trace);
     const char* const group = "Tuning";
+    app.add_word(
+           "--cache", [&options](const std::string& word) { return parse_cache_mode(word, options.cache); },
+           "keep names and attributes: none, auto (for as long as the server allows) or always (nobody else changes "
+           "them)")
+        .shown_as("MODE")
+        .without_it("none")
+        .in_group(group);
     app.add_option("--silence", options.silence, "give up a device that answers nothing for so long")
         .shown_as("SECONDS")
         .without_it("120 for vfio, else never")

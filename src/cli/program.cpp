@@ -85,6 +85,7 @@ posix::Mount& Program::mount() {
     if (opened.attachment == nullptr) cannot_use_device({}, opened.message);
     posix::MountOptions options;
     options.credentials.umask = umask_;
+    options.cache.mode = options_.cache;
     options.channel.waiting = options_.waiting;
     options.channel.silence = silence;
     if (silence.count() != 0) options.channel.patience = silence;

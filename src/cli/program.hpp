@@ -32,6 +32,7 @@ struct GlobalOptions {
     std::uint16_t queue_size = 256;
     posix::Waiting waiting = posix::Waiting::adaptive;
     double silence = 0; // seconds; 0: as the device wants it
+    posix::CacheMode cache = posix::CacheMode::none;
 };
 
 enum class ExitCode : int {

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// --cache: a session asks once for names and attributes, or each time.
+#include "integration/cli/share.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+using namespace vfsproto;
+using test::Ran;
+using test::Server;
+using test::Share;
+using Json = nlohmann::json;
+
+namespace {
+
+constexpr int kDirectories = 5;
+constexpr int kFiles = 100; // of each
+
+void fill(const std::filesystem::path& share) {
+    for (int i = 0; i < kDirectories; ++i) {
+        const auto directory = share / ("d" + std::to_string(i));
+        std::filesystem::create_directory(directory);
+        for (int j = 0; j < kFiles; ++j) std::ofstream(directory / ("f" + std::to_string(j))) << j;
+    }
+}
+
+// Returns how often the program asked for a name or for attributes.
+std::uint64_t questions(const Share& share, const std::string& mode, const std::string& script) {
+    const Ran ran = share.run({"--cache", mode, "--trace-summary", "--trace-format", "json", "run", "-"}, script);
+    CHECK(ran.status == 0);
+    std::uint64_t count = 0;
+    const Json summary = Json::parse(ran.err);
+    for (const Json& row : summary["operations"]) {
+        const std::string op = row["op"];
+        if (op == "LOOKUP" || op == "GETATTR" || op == "STATX") count += row["calls"].get<std::uint64_t>();
+    }
+    return count;
+}
+
+} // namespace
+
+TEST_CASE("a second ls -lR on one connection asks for no name and no attributes", "[cli]") {
+    Share share(GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust));
+    if (share.missing()) return;
+    fill(share.path());
+    const std::string once = "ls -lR /\n";
+    const std::uint64_t asked_once = questions(share, "always", once);
+    CHECK(asked_once <= 1 + kDirectories);
+    CHECK(questions(share, "always", once + once) == asked_once);
+    CHECK(questions(share, "none", once + once) == 2 * questions(share, "none", once));
+}
+
+TEST_CASE("what commands of one connection change is what later ones see, whatever is kept", "[cli]") {
+    Share share(GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust));
+    if (share.missing()) return;
+    fill(share.path());
+    const std::string mode = GENERATE("none", "auto", "always");
+    const Ran ran = share.run({"--cache", mode, "run", "-"}, "ls d0\nls d1\n"
+                                                             "mv d0/f0 d1/moved\n"
+                                                             "rm -r d0\n"
+                                                             "mkdir d0\n"
+                                                             "cp d1/moved d0/copy\n"
+                                                             "ls d0\n"
+                                                             "cat d0/copy d1/moved\n"
+                                                             "stat d1/f0\n");
+    CHECK(ran.err == "");
+    CHECK(ran.status == 0);
+    CHECK(ran.out.find("copy\n00") != std::string::npos);
+}
+
+TEST_CASE("--cache takes none, auto or always", "[cli]") {
+    Share share(Server::embedded);
+    CHECK(test::contains(share.complaint({"--cache", "never", "ls"}, 2), "--cache"));
+}
