@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <deque>
+#include <span>
 #include <thread>
 
 #include <unistd.h>
@@ -47,13 +48,14 @@ public:
 
 private:
     posix::Failure make_file() {
-        auto file = mount_.open_file(path_, kOCreat | kOTrunc | kORdwr, 0644);
-        if (!file) return file.failure();
-        if (options_.op == BenchOp::null || options_.op == BenchOp::stat) return {};
         constexpr std::size_t kChunk = 1u << 20;
         auto buffer = mount_.allocate(kChunk);
         if (!buffer) return buffer.failure();
-        for (std::size_t i = 0; i < kChunk; ++i) buffer->bytes()[i] = static_cast<std::byte>(i * 131 >> 3);
+        const std::span<std::byte> pattern = buffer->bytes();
+        for (std::size_t i = 0; i < kChunk; ++i) pattern[i] = static_cast<std::byte>(i * 131 >> 3);
+        auto file = mount_.open_file(path_, kOCreat | kOTrunc | kORdwr, 0644);
+        if (!file) return file.failure();
+        if (options_.op == BenchOp::null || options_.op == BenchOp::stat) return {};
         for (std::uint64_t at = 0; at < options_.size; at += kChunk) {
             if (interrupted()) return wire::Errno::eintr;
             const std::uint64_t len = std::min<std::uint64_t>(kChunk, options_.size - at);
