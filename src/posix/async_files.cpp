@@ -17,7 +17,7 @@ using wire::linux_abi::kORdonly;
 template <class Op> AsyncMount::Steps<void> AsyncMount::release(OpenHandle& handle) {
     if (!std::exchange(handle.owes_release, false)) co_return;
     Op release;
-    prepare(release, handle);
+    release.call.args = release_in(handle);
     co_await run(release, handle.nodeid);
 }
 
@@ -66,7 +66,7 @@ AsyncMount::Steps<File> AsyncMount::create(OpenSteps& steps, std::uint32_t mode)
     if (create.succeeded()) co_return File(std::move(handle));
     if (std::exchange(handle->owes_release, false)) {
         client::Release release;
-        prepare(release, *handle);
+        release.call.args = release_in(*handle);
         co_await run(release, create.entry().nodeid);
     }
     steps.handle_refused(failure_of(create));

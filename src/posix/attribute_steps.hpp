@@ -66,6 +66,7 @@ private:
     void start(client::Client& client, const client::Caller& caller) final {
         std::apply([&](const More&... each) { request_.start(client, caller, at_.node().nodeid(), each...); }, more_);
     }
+    void hold(Held& held) const final { held.nodes.push_back(at_.node().clone()); }
 
     std::tuple<More...> more_;
 };
@@ -80,6 +81,7 @@ public:
 private:
     void walked() override { finish({}); }
     void start(client::Client&, const client::Caller&) override {}
+    void hold(Held&) const override {}
 
     PathSteps at_;
 };

@@ -19,13 +19,17 @@ constexpr std::chrono::milliseconds kLongestPause{128};
 
 } // namespace
 
-LimitedCall::LimitedCall(Channel& channel, const CallLimits& limits, std::unique_ptr<AbandonedCall> late) noexcept
-    : channel_(channel), limits_(limits), late_(std::move(late)) {
+LimitedCall::LimitedCall(Channel& channel, const CallLimits& limits) : channel_(channel), limits_(limits) {
     if (limits_.stop != nullptr) limits_.stop->add(*this);
 }
 
 LimitedCall::~LimitedCall() {
     if (limits_.stop != nullptr) limits_.stop->remove(*this);
+    if (abandoned_ != nullptr) leave({});
+}
+
+void LimitedCall::leave(Held&& held, AfterLate&& after) noexcept {
+    channel_.leave(*std::exchange(abandoned_, nullptr), std::move(held), std::move(after));
 }
 
 void LimitedCall::look_again() noexcept { channel_.call_watch().look_again(); }
@@ -33,7 +37,7 @@ void LimitedCall::look_again() noexcept { channel_.call_watch().look_again(); }
 CallWatch::~CallWatch() {
     {
         const SharedLane::Lock lock(lane_);
-        VFSPROTO_RULE(first_ == nullptr && out_ == 0, "a call outlived its Mount");
+        VFSPROTO_RULE(first_ == nullptr, "a call outlived its Mount");
         if (!thread_.joinable()) return;
         closing_ = true;
         ring();
@@ -47,7 +51,6 @@ void CallWatch::ring() noexcept {
 }
 
 void CallWatch::prepare() {
-    const SharedLane::Lock lock(lane_);
     if (!thread_.joinable()) thread_ = backends::start_signal_free_thread([this] { run(); });
 }
 
@@ -57,7 +60,7 @@ void CallWatch::add(LimitedCall& call) noexcept {
     call.next_ = first_;
     if (first_ != nullptr) first_->previous_ = &call;
     first_ = &call;
-    if (call.limits_.deadline) ring();
+    if (call.limits_.deadline && *call.limits_.deadline < next_) ring();
 }
 
 void CallWatch::remove(LimitedCall& call) noexcept {
@@ -66,84 +69,58 @@ void CallWatch::remove(LimitedCall& call) noexcept {
     if (call.next_ != nullptr) call.next_->previous_ = call.previous_;
 }
 
-void CallWatch::abandoned() noexcept {
-    lane_.mutex().assert_held();
-    ++out_;
+// True if the call was stopped just now, and is given the time to be answered.
+bool CallWatch::begins_grace(LimitedCall& call, Errc why) noexcept {
+    if (why != Errc::abandoned || call.limits_.grace.count() == 0 || call.let_go_at_) return false;
+    call.let_go_at_ = Clock::now() + call.limits_.grace;
+    if (const auto& deadline = call.limits_.deadline) call.let_go_at_ = std::min(*call.let_go_at_, *deadline);
+    channel_.interrupt(call);
+    return true;
 }
 
-void CallWatch::ended(std::unique_ptr<AbandonedCall> call) noexcept {
-    lane_.mutex().assert_held();
-    call->next_ended = std::move(ended_);
-    ended_ = std::move(call);
-    ring();
-}
-
-bool CallWatch::settle(std::chrono::nanoseconds time) noexcept {
-    const Clock::time_point until = Clock::now() + time;
-    for (;;) {
-        const std::uint32_t seen = settled_.load(std::memory_order_acquire);
-        {
-            const SharedLane::Lock lock(lane_);
-            if (out_ == 0) return true;
-        }
-        const std::chrono::nanoseconds left = until - Clock::now();
-        if (left.count() <= 0) return false;
-        futex_wait_for(settled_, seen, left);
-    }
-}
-
-// True if one was let go of: the list may be another now.
+// True if the list may be another now: a call was let go of, or the session's messages were moved.
 bool CallWatch::expire() noexcept {
     const Clock::time_point now = Clock::now();
     next_ = Clock::time_point::max();
     for (LimitedCall* call = first_; call != nullptr; call = call->next_) {
         const Failure reached = call->limits_.reached();
-        if (reached && channel_.let_go(*call, reached.errc)) return true;
-        const auto& deadline = call->limits_.deadline;
-        if (deadline && *deadline > now) next_ = std::min(next_, *deadline);
+        if (!reached) {
+            call->let_go_at_.reset(); // a stop that was taken back
+            if (call->limits_.deadline) next_ = std::min(next_, *call->limits_.deadline);
+            continue;
+        }
+        if (begins_grace(*call, reached.errc)) return true;
+        if (call->let_go_at_ && now < *call->let_go_at_) {
+            next_ = std::min(next_, *call->let_go_at_);
+        } else if (channel_.let_go(*call, reached.errc)) {
+            return true;
+        }
     }
     return false;
 }
 
-void CallWatch::undo_ended() noexcept {
-    while (ended_ != nullptr) {
-        std::unique_ptr<AbandonedCall> call = std::move(ended_);
-        ended_ = std::move(call->next_ended);
-        {
-            const SharedLane::Unlocked unlocked(lane_);
-            if (call->verdict.succeeded() && call->undo) call->undo(channel_);
-            call.reset();
-        }
-        if (--out_ != 0) continue;
-        settled_.fetch_add(1, std::memory_order_release);
-        futex_wake_one(settled_);
-    }
-}
-
-// While a call is abandoned, the session's messages are moved from time to time: an INTERRUPT that overtook its target has to be
-// sent again, and no answer of a lane may come by which that is noticed.
+// While a call is abandoned or interrupted, the session's messages are moved from time to time: an INTERRUPT that overtook its
+// target has to be sent again, and no answer of a lane may come by which that is noticed.
 void CallWatch::run() noexcept {
     std::chrono::milliseconds pause = kFirstPause;
-    std::size_t out_before = 0;
+    std::size_t left_before = 0;
     for (;;) {
         const std::uint32_t seen = bell_.load(std::memory_order_acquire);
         Clock::time_point next{};
-        std::size_t out = 0;
+        std::size_t left = 0;
         {
             const SharedLane::Lock lock(lane_);
-            undo_ended();
             while (expire()) {}
-            if (ended_ != nullptr) continue;
             if (closing_) return;
+            left = channel_.late_work().left() + channel_.interrupted();
+            if (left != 0) {
+                pause = left != left_before ? kFirstPause : std::min(pause * 2, kLongestPause);
+                next_ = std::min(next_, Clock::now() + pause);
+            }
+            left_before = left;
             next = next_;
-            out = out_;
         }
-        if (out != 0) {
-            static_cast<void>(channel_.forget_now({}));
-            pause = out != out_before ? kFirstPause : std::min(pause * 2, kLongestPause);
-            next = std::min(next, Clock::now() + pause);
-        }
-        out_before = out;
+        if (left != 0) static_cast<void>(channel_.forget_now({}));
         if (next == Clock::time_point::max()) {
             futex_wait(bell_, seen);
         } else {

@@ -2,14 +2,25 @@
 // Channel: calls that end before the server has answered them.
 #include "vfsproto/posix/detail/channel.hpp"
 
+#include <new>
 #include <system_error>
 #include <utility>
 
 namespace vfsproto::posix {
 
+void Channel::prepare_limits() {
+    const SharedLane::Lock lock(shared_lane_);
+    late_work_.prepare();
+    call_watch_.prepare();
+    limits_prepared_.store(true, std::memory_order_relaxed);
+}
+
 bool Channel::begin_limited(LimitedCall& call, client::Operation& operation) {
     shared_lane_.mutex().assert_held();
-    if (call.limits_.reached()) return false;
+    if (const Failure reached = call.limits_.reached()) {
+        operation.refuse(reached.errc);
+        return false;
+    }
     call_watch_.add(call);
     call.operation_ = &operation;
     operation.user = &call;
@@ -19,33 +30,48 @@ bool Channel::begin_limited(LimitedCall& call, client::Operation& operation) {
         channel.shared_lane_.mutex().assert_held();
         done.operation_ = nullptr;
         channel.call_watch_.remove(done);
+        if (done.interrupted_ != 0) channel.end_interrupt(std::exchange(done.interrupted_, 0));
         channel.shared_lane_.satisfy(done.waiter_);
     };
     return true;
 }
 
+void Channel::interrupt(LimitedCall& call) noexcept {
+    shared_lane_.mutex().assert_held();
+    const std::uint64_t unique = call.table_->unique(*call.operation_);
+    if (unique == 0 || connection_.interrupt(unique) != Errc::ok) return;
+    call.interrupted_ = unique;
+    ++interrupted_;
+    pump();
+}
+
+void Channel::end_interrupt(std::uint64_t unique) noexcept {
+    connection_.end_interrupt(unique);
+    --interrupted_;
+}
+
 bool Channel::let_go(LimitedCall& call, Errc why) noexcept {
     shared_lane_.mutex().assert_held();
-    if (call.operation_ == nullptr || call.late_ == nullptr) return false;
-    AbandonedCall& late = *call.late_;
-    late.channel = this;
-    late.unique = call.operation_->unique();
-    late.memory = client::HeldMemory::until_late;
-    late.on_late = [](client::LateReply& reply) noexcept {
-        auto& done = static_cast<AbandonedCall&>(reply);
-        done.channel->handle_late(done);
-    };
-    const bool is_in_flight = late.unique != 0;
-    if (is_in_flight && !poll_for_late()) return false; // it is waited for as any other
-    if (call.operation_->abandon(late, why) != Errc::ok) {
-        if (is_in_flight) detached_.finished();
+    if (call.operation_ == nullptr) return false;
+    std::unique_ptr<AbandonedCall> abandoned(new (std::nothrow) AbandonedCall(*this));
+    if (abandoned == nullptr || !poll_for_late()) return false; // it is waited for as any other
+    const std::uint64_t interrupted = std::exchange(call.interrupted_, 0);
+    if (call.table_->abandon(*call.operation_, abandoned->replies(), why) != Errc::ok) {
+        call.interrupted_ = interrupted;
+        detached_.finished();
         return false;
     }
-    if (is_in_flight) {
-        static_cast<void>(call.late_.release()); // the late reply ends its life
-        call_watch_.abandoned();
-        late.next_uninterrupted = std::exchange(uninterrupted_, &late);
+    if (interrupted != 0) --interrupted_;
+    abandoned->count_in_flight();
+    abandoned->note_interrupted(interrupted);
+    call.was_in_flight_ = abandoned->in_flight() != 0;
+    late_work_.expect();
+    call.abandoned_ = abandoned.release(); // the late work ends its life
+    if (call.was_in_flight_) {
+        call.abandoned_->next_uninterrupted = std::exchange(uninterrupted_, call.abandoned_);
         pump();
+    } else {
+        detached_.finished();
     }
     shared_lane_.nudge();
     return true;
@@ -55,13 +81,16 @@ bool Channel::let_go(LimitedCall& call, Errc why) noexcept {
 // not be sent an INTERRUPT.
 void Channel::interrupt_abandoned() noexcept {
     while (uninterrupted_ != nullptr) {
-        const Errc errc = connection_.interrupt(uninterrupted_->unique);
-        if (errc == Errc::no_slot) return;
-        uninterrupted_ = uninterrupted_->next_uninterrupted;
+        AbandonedCall& call = *uninterrupted_;
+        while (const std::uint64_t unique = call.next_to_interrupt()) {
+            if (connection_.interrupt(unique) == Errc::no_slot) return;
+            call.note_interrupted(unique);
+        }
+        uninterrupted_ = call.next_uninterrupted;
     }
 }
 
-// Has a thread poll for the late reply: nobody else may wait for anything.
+// Has a thread poll for the late replies: nobody else may wait for anything.
 bool Channel::poll_for_late() noexcept {
     try {
         detached_.adopt();
@@ -71,25 +100,41 @@ bool Channel::poll_for_late() noexcept {
     }
 }
 
-void Channel::handle_late(AbandonedCall& call) noexcept {
+void Channel::handle_late(AbandonedCall& call, client::LateReply& reply) noexcept {
     shared_lane_.mutex().assert_held();
+    connection_.end_interrupt(reply.unique);
+    if (!call.take(reply)) return;
     AbandonedCall** at = &uninterrupted_;
     while (*at != nullptr && *at != &call) at = &(*at)->next_uninterrupted;
     if (*at != nullptr) *at = call.next_uninterrupted;
-    connection_.end_interrupt(call.unique);
     detached_.finished();
-    call_watch_.ended(std::unique_ptr<AbandonedCall>(&call));
+    if (call.is_over()) late_work_.give(std::unique_ptr<AbandonedCall>(&call));
+}
+
+void Channel::leave(AbandonedCall& call, Held&& held, AfterLate&& after) noexcept {
+    const SharedLane::Lock lock(shared_lane_);
+    call.leave(std::move(held), std::move(after));
+    if (call.is_over()) late_work_.give(std::unique_ptr<AbandonedCall>(&call));
+}
+
+void Channel::do_late(Held&& held, AfterLate&& work) {
+    auto call = std::make_unique<AbandonedCall>(*this);
+    call->leave(std::move(held), std::move(work));
+    if (!limits_prepared_.load(std::memory_order_relaxed)) prepare_limits();
+    const SharedLane::Lock lock(shared_lane_);
+    late_work_.expect();
+    late_work_.give(std::move(call));
 }
 
 // A server that still has abandoned requests, and does not answer them, is stuck.
 void Channel::settle_abandoned() noexcept {
-    if (call_watch_.settle(options_.patience)) return;
+    if (late_work_.settle(options_.patience)) return;
     {
         const SharedLane::Lock lock(shared_lane_);
         fail(Errc::transport_failed);
         wake_all();
     }
-    static_cast<void>(call_watch_.settle(options_.patience));
+    static_cast<void>(late_work_.settle(options_.patience));
 }
 
 } // namespace vfsproto::posix

@@ -17,12 +17,20 @@ namespace vfsproto::posix {
 // A derived class sets the arguments in its constructor. `More` are what the operation is started with besides a node.
 template <class Op, class... More> class FileSteps : public NameSteps {
 protected:
+    FileSteps(const NameContext& context, const File& file, const More&... more)
+        : FileSteps(context, file.nodeid(), more...) {
+        named_ = &file;
+    }
     FileSteps(const NameContext& context, std::uint64_t nodeid, const More&... more)
         : NameSteps(context), nodeid_(nodeid), more_(more...) {
         want_request(request_);
         if (nodeid == 0) finish(wire::Errno::ebadf); // no server gives it: the file is not open
     }
     ~FileSteps() = default;
+
+    void hold(Held& held) const override {
+        if (named_ != nullptr) held.handles.push_back(named_->share());
+    }
 
     Op request_;
 
@@ -37,13 +45,14 @@ private:
         std::apply([&](const More&... each) { request_.start(client, caller, nodeid_, each...); }, more_);
     }
 
+    const File* named_ = nullptr; // nullptr: the request is of no file
     std::uint64_t nodeid_;
     std::tuple<More...> more_;
 };
 
 class FlushSteps final : public FileSteps<client::Flush> {
 public:
-    FlushSteps(const NameContext& context, const File& file) : FileSteps(context, file.nodeid()) {
+    FlushSteps(const NameContext& context, const File& file) : FileSteps(context, file) {
         request_.call.args.fh = file.fh();
         request_.call.args.lock_owner = file.lock_owner();
     }
@@ -51,8 +60,7 @@ public:
 
 class SyncFileSteps final : public FileSteps<client::SyncFile> {
 public:
-    SyncFileSteps(const NameContext& context, const File& file, std::uint32_t flags)
-        : FileSteps(context, file.nodeid()) {
+    SyncFileSteps(const NameContext& context, const File& file, std::uint32_t flags) : FileSteps(context, file) {
         request_.call.args = {file.fh(), flags, 0};
     }
 };
@@ -66,7 +74,7 @@ public:
 class FileStatSteps final : public FileSteps<client::GetAttributes> {
 public:
     using Result = Attributes;
-    FileStatSteps(const NameContext& context, const File& file) : FileSteps(context, file.nodeid()) {
+    FileStatSteps(const NameContext& context, const File& file) : FileSteps(context, file) {
         request_.call.args = {wire::kGetattrFh, 0, file.fh()};
     }
     [[nodiscard]] Expected<Attributes> result() { return request_.call.reply.attr; }
@@ -76,7 +84,7 @@ class SetFileAttributesSteps final : public FileSteps<client::SetAttributes> {
 public:
     using Result = Attributes;
     SetFileAttributesSteps(const NameContext& context, const File& file, const wire::SetattrIn& what)
-        : FileSteps(context, file.nodeid()), file_(file) {
+        : FileSteps(context, file), file_(file) {
         request_.call.args = what;
         request_.call.args.valid |= wire::kSetattrFh;
         request_.call.args.fh = file.fh();
@@ -97,8 +105,7 @@ public:
         std::uint64_t offset;
         std::uint64_t length;
     };
-    AllocateSteps(const NameContext& context, const File& file, const Range& range)
-        : FileSteps(context, file.nodeid()) {
+    AllocateSteps(const NameContext& context, const File& file, const Range& range) : FileSteps(context, file) {
         request_.call.args = {file.fh(), range.offset, range.length, range.mode, 0};
     }
 };
@@ -107,7 +114,7 @@ class SeekSteps final : public FileSteps<client::SeekFile, wire::LseekIn> {
 public:
     using Result = std::uint64_t;
     SeekSteps(const NameContext& context, const File& file, std::uint64_t offset, std::uint32_t whence)
-        : FileSteps(context, file.nodeid(), wire::LseekIn{file.fh(), offset, whence, 0}) {}
+        : FileSteps(context, file, wire::LseekIn{file.fh(), offset, whence, 0}) {}
     [[nodiscard]] Expected<std::uint64_t> result() { return request_.offset(); }
 };
 
@@ -119,24 +126,33 @@ public:
         std::uint64_t offset;
     };
     CopyRangeSteps(const NameContext& context, const Place& from, const Place& to, std::uint64_t length)
-        : FileSteps(context, from.file.nodeid(),
+        : FileSteps(context, from.file,
                     wire::CopyFileRangeIn{.fh_in = from.file.fh(),
                                           .off_in = from.offset,
                                           .nodeid_out = to.file.nodeid(),
                                           .fh_out = to.file.fh(),
                                           .off_out = to.offset,
                                           .len = length,
-                                          .flags = 0}) {
+                                          .flags = 0}),
+          to_(to.file) {
         if (to.file.nodeid() == 0) finish(wire::Errno::ebadf);
     }
     [[nodiscard]] Expected<std::uint64_t> result() { return request_.copied(); }
+
+private:
+    void hold(Held& held) const override {
+        FileSteps::hold(held);
+        held.handles.push_back(to_.share());
+    }
+
+    const File& to_;
 };
 
 class PollSteps final : public FileSteps<client::PollFile> {
 public:
     using Result = std::uint32_t;
     PollSteps(const NameContext& context, const File& file, std::uint32_t events)
-        : FileSteps(context, file.nodeid()), events_(events) {
+        : FileSteps(context, file), events_(events) {
         request_.call.args = {file.fh(), 0, 0, events};
     }
     [[nodiscard]] Expected<std::uint32_t> result() {
@@ -153,7 +169,7 @@ public:
     using Result = std::int32_t;
     ControlSteps(const NameContext& context, const File& file, std::uint32_t command, std::span<const std::byte> in,
                  std::span<std::byte> out)
-        : FileSteps(context, file.nodeid()) {
+        : FileSteps(context, file) {
         if (in.size() > client::kPageSize || out.size() > client::kPageSize) {
             finish(wire::Errno::einval);
             return;

@@ -21,8 +21,7 @@ namespace vfsproto::posix {
 class TestLockSteps final : public FileSteps<client::TestLock> {
 public:
     using Result = std::optional<HeldLock>;
-    TestLockSteps(const NameContext& context, const File& file, const wire::LkIn& wanted)
-        : FileSteps(context, file.nodeid()) {
+    TestLockSteps(const NameContext& context, const File& file, const wire::LkIn& wanted) : FileSteps(context, file) {
         request_.call.args = wanted;
     }
     [[nodiscard]] Expected<std::optional<HeldLock>> result();

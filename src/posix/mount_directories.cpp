@@ -4,6 +4,7 @@
 #include "vfsproto/posix/detail/channel.hpp"
 #include "vfsproto/posix/mount.hpp"
 
+#include "mount_steps.hpp"
 #include "open_handles.hpp"
 
 #include "vfsproto/posix/detail/path_walk.hpp"
@@ -25,18 +26,20 @@ constexpr std::size_t kReadSize = 64 * 1024;
 } // namespace
 
 Expected<Directory> Mount::open_directory(std::string_view path, client::DirectoryFormat format) {
-    const client::Caller& caller = credentials_->caller;
-    PathWalk at(*channel_, *cache_, caller);
+    MountCall call = begin_call();
+    PathWalk at(call, *cache_);
     if (Failure failure = at.to_file(path, LastLink::follow)) return failure;
     if (!is_directory(at.attributes().mode)) return Errno::enotdir;
     client::OpenDirectory open;
-    channel_->run(open, caller, at.node().nodeid(), kORdonly);
+    const auto held = [&] { return at.node().hold(); };
+    call.run(held, open, at.node().nodeid(), kORdonly);
     for (unsigned tries = 0; !open.succeeded() && cache_->make_room(failure_of(open), tries);) {
-        channel_->run(open, caller, at.node().nodeid(), kORdonly);
+        call.run(held, open, at.node().nodeid(), kORdonly);
     }
     if (!open.succeeded()) return failure_of(open);
     auto handle = handle_of(*channel_, std::move(at.node()), open, kORdonly, OpenHandle::Kind::directory);
-    return Directory(std::move(handle), *cache_, caller, format);
+    handle->limits = limits_;
+    return Directory(std::move(handle), *cache_, credentials_->caller, format);
 }
 
 Expected<std::vector<DirectoryEntry>> Mount::list(std::string_view path, client::DirectoryFormat format) {
@@ -55,7 +58,7 @@ Failure Mount::sync_directory(const Directory& directory) {
     if (directory.nodeid() == 0) return wire::Errno::ebadf;
     client::SyncDirectory sync;
     sync.call.args = {directory.fh(), 0, 0};
-    channel_->run(sync, credentials_->caller, directory.nodeid());
+    begin_call().run([&] { return directory.held(); }, sync, directory.nodeid());
     return failure_of(sync);
 }
 
@@ -69,8 +72,14 @@ Expected<std::vector<DirectoryEntry>> Directory::read() {
     if (handle_ == nullptr) return wire::Errno::ebadf;
     client::ReadDirectory read;
     const client::ReadDirectory::Place from{handle_->nodeid, handle_->fh, cookie_};
-    handle_->channel.run(read, caller_, from, room(), format_);
+    MountCall(handle_->channel, caller_, handle_->limits).run([this] { return held(); }, read, from, room(), format_);
     return take(read);
+}
+
+Held Directory::held() const {
+    Held held = cache_->hold();
+    held.handles.push_back(handle_);
+    return held;
 }
 
 std::span<std::byte> Directory::room() {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Mount: open files.
 #include "file_steps.hpp"
+#include "handle_end.hpp"
 #include "mount_steps.hpp"
 #include "open_handles.hpp"
 
@@ -18,30 +19,21 @@ using namespace wire::linux_abi;
 namespace {
 
 // Releases a handle that an operation opened before it failed.
-template <class Op> void release_unwanted(Channel& channel, const Op& opened, std::uint64_t nodeid) {
-    if (!opened.owes_release()) return;
+void release_unwanted(Channel& channel, std::uint64_t fh, std::uint64_t nodeid) {
     client::Release release;
-    release.call.args.fh = opened.result().fh;
+    release.call.args.fh = fh;
     channel.run(release, channel.own_caller(), nodeid);
 }
 
-// Record locks are given up by FLUSH alone, which a file that is not closed in order has not sent.
-void give_up_records(OpenHandle& handle) {
-    client::Flush flush;
-    flush.call.args.fh = handle.fh;
-    flush.call.args.lock_owner = handle.lock_owner;
-    handle.channel.run(flush, handle.channel.own_caller(), handle.nodeid);
+// Does that when the request that failed is over, because it was let go of: it may name the handle.
+template <class Op> AfterLate release_unwanted_later(const Op& opened, std::uint64_t nodeid) {
+    if (!opened.owes_release()) return {};
+    return [fh = opened.result().fh, nodeid](Channel& channel, LateOutcome) { release_unwanted(channel, fh, nodeid); };
 }
 
 std::uint64_t new_lock_owner() noexcept {
     static std::atomic<std::uint64_t> last{0};
     return last.fetch_add(1, std::memory_order_relaxed) + 1;
-}
-
-template <class Op> void send_release(OpenHandle& handle) {
-    Op release;
-    prepare(release, handle);
-    handle.channel.run(release, handle.channel.own_caller(), handle.nodeid);
 }
 
 } // namespace
@@ -66,65 +58,81 @@ OpenHandle::~OpenHandle() {
 }
 
 void OpenHandle::release() noexcept {
-    if (may_keep(Locks::records)) give_up_records(*this);
-    if (!owes_release) return;
-    if (kind == Kind::directory) {
-        send_release<client::ReleaseDirectory>(*this);
-    } else {
-        send_release<client::Release>(*this);
+    HandleEnd end(*this);
+    if (!limits.has_any()) return end.send(channel);
+    try {
+        end.send(channel, limits, node);
+    } catch (const std::exception&) { // no memory, or no thread
+        end.send(channel);
     }
 }
 
 Expected<File> Mount::open_file(std::string_view path, std::uint32_t flags, std::uint32_t mode) {
     OpenSteps steps(*cache_, create_form_of(*channel_), maker_group(names()));
+    MountCall call = begin_call();
     steps.begin(path, flags);
     for (;;) {
         switch (steps.want()) {
-        case OpenSteps::Want::walk: steps.handle_walked(walk(*channel_, credentials_->caller, steps.path())); break;
+        case OpenSteps::Want::walk: steps.handle_walked(walk(call, steps.path())); break;
         case OpenSteps::Want::create:
-            if (File file = create(steps, mode)) return file;
+            if (File file = create(call, steps, mode)) return file;
             break;
         case OpenSteps::Want::open:
-            if (File file = open(steps)) return file;
+            if (File file = open(call, steps)) return file;
             break;
         case OpenSteps::Want::failed: return steps.failure();
         }
     }
 }
 
-File Mount::create(OpenSteps& steps, std::uint32_t mode) {
+File Mount::create(MountCall& call, OpenSteps& steps, std::uint32_t mode) {
     client::CreateFile create;
     const PathSteps& at = steps.path();
     create.extensions.group = steps.group_to_create();
     const client::CreateFile::NewFile file{at.name(), steps.flags_to_create(), mode, credentials_->umask};
     const NodeCache::Asked asked{at.parent(), at.name(), cache_->about_to_ask()};
-    channel_->run(create, credentials_->caller, at.parent().nodeid(), file);
+    bool is_left = false;
+    const auto after = [&](const LimitedCall&, const client::CreateFile& let_go) {
+        is_left = true;
+        return release_unwanted_later(let_go, let_go.entry().nodeid);
+    };
+    call.run_and_leave([&] { return at.parent().hold(); }, after, create, at.parent().nodeid(), file);
     if (create.succeeded()) {
         NodeRef node = cache_->count_made(asked, create.entry());
-        return File(handle_of(*channel_, std::move(node), create, steps.flags_to_keep(), OpenHandle::Kind::file));
+        return keep(handle_of(*channel_, std::move(node), create, steps.flags_to_keep(), OpenHandle::Kind::file));
     }
     cache_->note_failed(asked, failure_of(create));
-    release_unwanted(*channel_, create, create.entry().nodeid);
+    if (create.owes_release() && !is_left) release_unwanted(*channel_, create.result().fh, create.entry().nodeid);
     steps.handle_refused(failure_of(create));
     return {};
 }
 
-File Mount::open(OpenSteps& steps) {
+File Mount::open(MountCall& call, OpenSteps& steps) {
     client::OpenFile open;
     NodeRef& node = steps.path().node();
-    channel_->run(open, credentials_->caller, node.nodeid(), steps.flags_to_open());
+    bool is_left = false;
+    const auto after = [&](const LimitedCall&, const client::OpenFile& let_go) {
+        is_left = true;
+        return release_unwanted_later(let_go, node.nodeid());
+    };
+    call.run_and_leave([&] { return node.hold(); }, after, open, node.nodeid(), steps.flags_to_open());
     if ((steps.flags_to_open() & kOTrunc) != 0) cache_->invalidate(node);
     if (open.succeeded())
-        return File(handle_of(*channel_, std::move(node), open, steps.flags_to_keep(), OpenHandle::Kind::file));
-    release_unwanted(*channel_, open, node.nodeid());
+        return keep(handle_of(*channel_, std::move(node), open, steps.flags_to_keep(), OpenHandle::Kind::file));
+    if (open.owes_release() && !is_left) release_unwanted(*channel_, open.result().fh, node.nodeid());
     steps.handle_refused(failure_of(open));
     return {};
+}
+
+File Mount::keep(std::unique_ptr<OpenHandle> handle) const {
+    handle->limits = limits_;
+    return File(std::move(handle));
 }
 
 Expected<File> Mount::open_temporary(std::string_view directory, std::uint32_t flags, std::uint32_t mode) {
     auto handle = ask<TemporarySteps>(directory, flags, mode);
     if (!handle) return handle.failure();
-    return File(*std::move(handle));
+    return keep(*std::move(handle));
 }
 
 Failure Mount::close(File file) {

@@ -65,12 +65,6 @@ Expected<std::optional<HeldLock>> TestLockSteps::result() {
     return std::optional<HeldLock>(held);
 }
 
-// Keeps what a lock request names until its late reply.
-struct Mount::LockHold {
-    std::shared_ptr<NodeCache> cache; // of the handle's node
-    std::shared_ptr<OpenHandle> handle;
-};
-
 Failure Mount::set_lock(const File& file, const wire::LkIn& wanted, WhenLocked when, const CallLimits& limits) {
     std::chrono::milliseconds pause = kFirstPause;
     for (;;) {
@@ -87,26 +81,37 @@ Failure Mount::try_lock(const File& file, const wire::LkIn& wanted, WhenLocked w
     const auto wait = when == WhenLocked::wait ? client::LockWait::at_server : client::LockWait::none;
     const client::Caller& caller = credentials_->caller;
     client::SetLock set;
-    if (!limits.has_any()) {
-        channel_->run(set, caller, file.nodeid(), wanted, wait);
-        return failure_of(set);
-    }
-    auto late = std::make_unique<AbandonedCall>();
-    late->held = std::make_shared<LockHold>(LockHold{cache_, file.handle_});
-    late->undo = [caller, nodeid = file.nodeid(), unlock = wanted](Channel& channel) mutable {
-        unlock.lk.type = kLockUnlock;
-        client::SetLock undo;
-        channel.run(undo, caller, nodeid, unlock, client::LockWait::none);
+    const auto held = [&] {
+        Held all = cache_->hold();
+        all.handles.push_back(file.handle_);
+        return all;
     };
-    LimitedCall call(*channel_, limits, std::move(late));
-    if (!channel_->run_limited(call, set, caller, file.nodeid(), wanted, wait)) return limits.reached();
+    const auto give_up = [&](const LimitedCall&, const client::SetLock&) -> AfterLate {
+        return [caller, nodeid = file.nodeid(), unlock = wanted](Channel& channel, LateOutcome outcome) mutable {
+            if (outcome == LateOutcome::not_done) return;
+            unlock.lk.type = kLockUnlock;
+            client::SetLock undo;
+            channel.run(undo, caller, nodeid, unlock, client::LockWait::none);
+        };
+    };
+    MountCall(*channel_, caller, limits).run_and_leave(held, give_up, set, file.nodeid(), wanted, wait);
     return failure_of(set);
+}
+
+// Lets a call that waits for somebody else's lock take as long as its own limits allow; one that does not is like any other.
+CallLimits Mount::limits_of_lock(WhenLocked when, const CallLimits& wanted) const noexcept {
+    CallLimits limits = wanted;
+    const CallLimits own = limits_.begin_call();
+    if (limits.stop == nullptr) limits.stop = own.stop;
+    if (!limits.deadline && when == WhenLocked::fail) limits.deadline = own.deadline;
+    if (limits_.has_any()) limits.grace = own.grace;
+    return limits;
 }
 
 Failure Mount::lock(const File& file, const WantedLock& wanted, WhenLocked when, const CallLimits& limits) {
     if (const Errno error = check_lock(file, wanted); error != Errno::none) return error;
     if (wanted.type != LockType::unlock && wanted.owner == 0) file.handle_->keeps(OpenHandle::Locks::records);
-    return set_lock(file, record_lock(file, wanted, credentials_->caller.pid), when, limits);
+    return set_lock(file, record_lock(file, wanted, credentials_->caller.pid), when, limits_of_lock(when, limits));
 }
 
 Expected<std::optional<HeldLock>> Mount::test_lock(const File& file, const WantedLock& wanted) {
@@ -119,7 +124,7 @@ Expected<std::optional<HeldLock>> Mount::test_lock(const File& file, const Wante
 Failure Mount::flock(const File& file, LockType type, WhenLocked when, const CallLimits& limits) {
     if (!file) return Errno::ebadf;
     if (type != LockType::unlock) file.handle_->keeps(OpenHandle::Locks::whole);
-    return set_lock(file, whole_lock(file, type, credentials_->caller.pid), when, limits);
+    return set_lock(file, whole_lock(file, type, credentials_->caller.pid), when, limits_of_lock(when, limits));
 }
 
 } // namespace vfsproto::posix

@@ -10,10 +10,16 @@
 
 namespace vfsproto::posix {
 
-Mount::Mount(std::shared_ptr<Channel> channel, std::shared_ptr<NodeCache> cache, const Credentials& credentials)
+Mount::Mount(std::shared_ptr<Channel> channel, std::shared_ptr<NodeCache> cache, const Credentials& credentials,
+             const MountLimits& limits)
     : channel_(std::move(channel)),
       cache_(std::move(cache)),
-      credentials_(std::make_unique<Credentials>(credentials)) {}
+      credentials_(std::make_unique<Credentials>(credentials)),
+      limits_(limits) {
+    if (limits_.has_any()) return;
+    read_pieces_ = channel_->piece_limits<wire::Opcode::read>();
+    write_pieces_ = channel_->piece_limits<wire::Opcode::write>();
+}
 
 Mount::~Mount() = default;
 
@@ -33,11 +39,15 @@ Expected<std::unique_ptr<Mount>> Mount::open(std::unique_ptr<backends::Attachmen
     if (!opened) return opened.failure();
     std::shared_ptr<Channel> channel = *std::move(opened);
     auto cache = std::make_shared<NodeCache>(*channel, options.max_idle_nodes, options.cache);
-    return std::unique_ptr<Mount>(new Mount(std::move(channel), std::move(cache), options.credentials));
+    return std::unique_ptr<Mount>(new Mount(std::move(channel), std::move(cache), options.credentials, {}));
 }
 
 std::unique_ptr<Mount> Mount::acting_for(const Credentials& credentials) {
-    return std::unique_ptr<Mount>(new Mount(channel_, cache_, credentials));
+    return std::unique_ptr<Mount>(new Mount(channel_, cache_, credentials, limits_));
+}
+
+std::unique_ptr<Mount> Mount::limited_by(const MountLimits& limits) {
+    return std::unique_ptr<Mount>(new Mount(channel_, cache_, *credentials_, limits));
 }
 
 Expected<Attributes> Mount::stat(std::string_view path, LastLink last) { return ask<StatSteps>(path, last); }

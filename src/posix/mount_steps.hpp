@@ -5,6 +5,7 @@
 #include "name_steps.hpp"
 
 #include "vfsproto/posix/detail/channel.hpp"
+#include "vfsproto/posix/detail/mount_call.hpp"
 #include "vfsproto/posix/detail/node_cache.hpp"
 #include "vfsproto/posix/mount.hpp"
 
@@ -12,13 +13,16 @@ namespace vfsproto::posix {
 
 template <class S, class... Args> Failure Mount::perform(const Args&... args) {
     S steps(names(), args...);
-    return run(*channel_, credentials_->caller, steps);
+    MountCall call = begin_call();
+    return run(call, steps);
 }
 template <class S, class... Args> Expected<typename S::Result> Mount::ask(const Args&... args) {
     S steps(names(), args...);
-    if (Failure failure = run(*channel_, credentials_->caller, steps)) return failure;
+    MountCall call = begin_call();
+    if (Failure failure = run(call, steps)) return failure;
     return steps.result();
 }
+inline MountCall Mount::begin_call() const noexcept { return {*channel_, credentials_->caller, limits_}; }
 inline NameContext Mount::names() noexcept { return {*channel_, *cache_, *credentials_}; }
 
 } // namespace vfsproto::posix

@@ -2,6 +2,7 @@
 // Mount: the contents of open files.
 #include "vfsproto/posix/mount.hpp"
 
+#include "mount_steps.hpp"
 #include "run_transfer.hpp"
 #include "transfer_span.hpp"
 
@@ -10,21 +11,27 @@
 
 namespace vfsproto::posix {
 
-namespace {
-
+// Nobody knows when a device that was let go of with a request will be done with its memory: all of it is the lane's then.
 template <wire::Opcode Op> [[gnu::noinline]] Expected<std::uint64_t>
-transfer_in_pieces(Channel& channel, const client::Caller& caller, const client::TransferSpan& span) {
+Mount::transfer_in_pieces(const File& file, const client::TransferSpan& span) {
+    client::TransferSpan given = span;
+    if (limits_.has_any()) given.payload = client::Payload::bounced;
+    const auto held = [&] {
+        Held all = cache_->hold();
+        all.handles.push_back(file.share());
+        return all;
+    };
     client::LongTransfer<Op> transfer;
-    channel.run(transfer, caller, span);
+    begin_call().run(held, transfer, given);
     if (!transfer.succeeded()) return failure_of(transfer);
     return transfer.done();
 }
 
 // One request where one may carry it all, and as many as it takes otherwise.
-template <wire::Opcode Op>
-[[gnu::always_inline]] inline Expected<std::uint64_t> transfer(Channel& channel, const client::Caller& caller,
-                                                               const File& file, std::span<const std::byte> bytes,
-                                                               std::uint64_t offset) {
+template <wire::Opcode Op> [[gnu::always_inline]] inline Expected<std::uint64_t>
+Mount::transfer(const File& file, std::span<const std::byte> bytes, std::uint64_t offset) {
+    Channel& channel = *channel_;
+    const client::Caller& caller = credentials_->caller;
     if (!file) [[unlikely]]
         return wire::Errno::ebadf;
     const Region* registered = channel.find_registered(bytes.data(), bytes.size());
@@ -32,9 +39,10 @@ template <wire::Opcode Op>
     if constexpr (Op == wire::Opcode::write) {
         if (channel.shared_lane().client().kills_privileges(caller)) span.transfer_flags = wire::kWriteKillSuidgid;
     }
-    if (bytes.size() - 1 >= channel.piece_limit<Op>(registered)) [[unlikely]] {
+    const PieceLimits& pieces = Op == wire::Opcode::read ? read_pieces_ : write_pieces_;
+    if (bytes.size() - 1 >= (registered != nullptr ? pieces.registered : pieces.bounced)) [[unlikely]] {
         const client::TransferSpan given = span.part(0, span.len); // so that the other need not lie in memory
-        return transfer_in_pieces<Op>(channel, caller, given);
+        return transfer_in_pieces<Op>(file, given);
     }
     RunningTransfer running;
     channel.shared_lane().run<Op>(running, span, caller);
@@ -43,20 +51,17 @@ template <wire::Opcode Op>
     return std::uint64_t{running.bytes};
 }
 
-} // namespace
-
 client::TransferSpan Mount::span_of(const File& file, std::span<const std::byte> bytes, std::uint64_t offset) {
     return posix::span_of(file, bytes, offset, channel_->find_registered(bytes.data(), bytes.size()));
 }
 
 [[gnu::hot]] Expected<std::uint64_t> Mount::read(const File& file, std::span<std::byte> into, std::uint64_t offset) {
-    return transfer<wire::Opcode::read>(*channel_, credentials_->caller, file, into, offset);
+    return transfer<wire::Opcode::read>(file, into, offset);
 }
 
 [[gnu::hot]] Expected<std::uint64_t> Mount::write(const File& file, std::span<const std::byte> from,
                                                   std::uint64_t offset) {
-    const Expected<std::uint64_t> taken =
-        transfer<wire::Opcode::write>(*channel_, credentials_->caller, file, from, offset);
+    const Expected<std::uint64_t> taken = transfer<wire::Opcode::write>(file, from, offset);
     // Nothing at all is neither progress nor an error, so it becomes one.
     if (taken && *taken == 0 && !from.empty()) [[unlikely]]
         return wire::Errno::eio;

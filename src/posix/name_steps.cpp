@@ -43,13 +43,13 @@ bool is_last_name(const wire::Attr& attributes) noexcept {
 
 MakerGroup maker_group(const NameContext& context) noexcept { return {context.who, context.channel.params()}; }
 
-Failure run(Channel& channel, const client::Caller& caller, NameSteps& steps) {
+Failure run(MountCall& call, NameSteps& steps) {
     for (;;) {
         switch (steps.want()) {
-        case NameSteps::Want::walk: steps.handle_walked(walk(channel, caller, steps.path())); break;
+        case NameSteps::Want::walk: steps.handle_walked(walk(call, steps.path())); break;
         case NameSteps::Want::request: {
             WantedRequest request = steps.request();
-            channel.run(request, caller);
+            call.run([&steps] { return steps.held(); }, request);
             steps.handle_answered();
             break;
         }

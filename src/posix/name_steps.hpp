@@ -10,6 +10,7 @@
 
 #include "vfsproto/fuse/client/operations/names.hpp"
 #include "vfsproto/posix/detail/maker_group.hpp"
+#include "vfsproto/posix/detail/mount_call.hpp"
 #include "vfsproto/posix/detail/path_steps.hpp"
 
 #include <cstdint>
@@ -35,6 +36,7 @@ public:
 
     void start(client::Client& client, const client::Caller& caller);
     [[nodiscard]] std::uint64_t surplus_lookup() const noexcept { return operation_.surplus_lookup(); }
+    [[nodiscard]] client::Operation& operation() noexcept { return operation_; }
 
 private:
     NameSteps& steps_;
@@ -63,6 +65,12 @@ public:
     [[nodiscard]] client::Operation& operation() noexcept { return *request_; }
     void start_request(client::Client& client, const client::Caller& caller) { start(client, caller); }
     [[nodiscard]] WantedRequest request() noexcept { return WantedRequest(*this); }
+    // Keeps what the request names.
+    [[nodiscard]] Held held() const {
+        Held held = context_.cache.hold();
+        hold(held);
+        return held;
+    }
     // Returns why the operation failed, once it is finished; a Failure that did not happen if it succeeded.
     [[nodiscard]] const Failure& failure() const noexcept { return failure_; }
 
@@ -103,6 +111,8 @@ private:
     virtual void walk_failed(const Failure& why) { finish(why); }
     virtual void answered(const Failure& why) { finish(why); }
     virtual void start(client::Client& client, const client::Caller& caller) = 0;
+    // Adds the nodes and the handles that the request names.
+    virtual void hold(Held& held) const = 0;
 
     PathSteps* path_ = nullptr;
     client::Operation* request_ = nullptr;
@@ -119,7 +129,7 @@ inline void WantedRequest::start(client::Client& client, const client::Caller& c
 }
 
 // Makes every request the steps want and waits for each answer. Returns the steps' failure().
-[[nodiscard]] Failure run(Channel& channel, const client::Caller& caller, NameSteps& steps);
+[[nodiscard]] Failure run(MountCall& call, NameSteps& steps);
 
 // Makes a new name: mkdir, mknod, symlink, link.
 template <class Op> class MakeSteps : public NameSteps {
@@ -135,6 +145,8 @@ protected:
         want_walk(at_);
     }
     void walked() override;
+
+    void hold(Held& held) const override { held.nodes.push_back(at_.parent().clone()); }
 
     Op make_;
 
@@ -166,6 +178,10 @@ public:
 
 private:
     void walked() override;
+    void hold(Held& held) const override {
+        MakeSteps::hold(held);
+        held.nodes.push_back(existing_.node().clone());
+    }
 
     PathSteps existing_;
     std::string_view new_path_;
@@ -185,6 +201,7 @@ private:
     void start(client::Client& client, const client::Caller& caller) override {
         remove_.start(client, caller, at_.parent().nodeid());
     }
+    void hold(Held& held) const override { held.nodes.push_back(at_.parent().clone()); }
 
     PathSteps at_;
     Op remove_;
@@ -205,6 +222,10 @@ private:
     void walk_failed(const Failure& why) override;
     void answered(const Failure& why) override;
     void start(client::Client& client, const client::Caller& caller) override;
+    void hold(Held& held) const override {
+        held.nodes.push_back(source_.parent().clone());
+        held.nodes.push_back(target_.parent().clone());
+    }
     void reach_parents();
     void reach_source();
     void want_rename();

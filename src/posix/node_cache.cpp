@@ -36,6 +36,13 @@ NodeRef NodeRef::clone() const {
     return NodeRef(*cache_, *node_);
 }
 
+Held NodeRef::hold() const {
+    if (node_ == nullptr) return {};
+    Held held = cache_->hold();
+    held.nodes.push_back(clone());
+    return held;
+}
+
 void NodeRef::begin_writing() const {
     if (cache_ != nullptr) cache_->begin_writing(*this);
 }
@@ -166,6 +173,8 @@ LateCall::Next NodeCache::send_late() noexcept {
     if (channel_.forget_now(nodes) || late_looks_ >= kLateLooks) return LateCall::Next::nothing;
     return LateCall::Next::again;
 }
+
+Held NodeCache::hold() { return Held{.cache = shared_from_this()}; }
 
 void NodeCache::prune() {
     {

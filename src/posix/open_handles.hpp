@@ -28,13 +28,15 @@ handle_of(Channel& channel, NodeRef node, const Op& opened, std::uint32_t flags,
     return wanted || handle.may_keep(OpenHandle::Locks::records);
 }
 
-// `Op`: client::Release or client::ReleaseDirectory. RELEASE gives up the lock of the whole file.
-template <class Op> void prepare(Op& release, const OpenHandle& handle) {
-    release.call.args.fh = handle.fh;
-    release.call.args.flags = handle.flags;
-    if (!handle.may_keep(OpenHandle::Locks::whole)) return;
-    release.call.args.release_flags = wire::kReleaseFlockUnlock;
-    release.call.args.lock_owner = handle.lock_owner;
+// Returns the arguments of RELEASE or RELEASEDIR. RELEASE gives up the lock of the whole file.
+[[nodiscard]] inline wire::ReleaseIn release_in(const OpenHandle& handle) noexcept {
+    wire::ReleaseIn in{};
+    in.fh = handle.fh;
+    in.flags = handle.flags;
+    if (!handle.may_keep(OpenHandle::Locks::whole)) return in;
+    in.release_flags = wire::kReleaseFlockUnlock;
+    in.lock_owner = handle.lock_owner;
+    return in;
 }
 
 } // namespace vfsproto::posix

@@ -7,34 +7,38 @@ namespace vfsproto::posix {
 
 namespace {
 
-void look_up(Channel& channel, const client::Caller& caller, PathSteps& steps) {
+[[nodiscard]] auto held_by(const PathSteps& steps) noexcept {
+    return [&steps] { return steps.held(); };
+}
+
+void look_up(MountCall& call, PathSteps& steps) {
     client::Lookup lookup;
     lookup.call.name = steps.name();
-    channel.run(lookup, caller, steps.nodeid());
+    call.run(held_by(steps), lookup, steps.nodeid());
     take(steps, lookup);
 }
 
-void read_link(Channel& channel, const client::Caller& caller, PathSteps& steps) {
+void read_link(MountCall& call, PathSteps& steps) {
     ReadTarget read;
-    channel.run(read.operation, caller, steps.nodeid());
+    call.run(held_by(steps), read.operation, steps.nodeid());
     take(steps, read);
 }
 
-void get_attributes(Channel& channel, const client::Caller& caller, PathSteps& steps) {
+void get_attributes(MountCall& call, PathSteps& steps) {
     client::GetAttributes get;
-    channel.run(get, caller, steps.nodeid());
+    call.run(held_by(steps), get, steps.nodeid());
     take(steps, get);
 }
 
 } // namespace
 
-Failure walk(Channel& channel, const client::Caller& caller, PathSteps& steps) {
+Failure walk(MountCall& call, PathSteps& steps) {
     for (;;) {
         if (steps.answer_from_cache()) continue;
         switch (steps.want()) {
-        case PathSteps::Want::lookup: look_up(channel, caller, steps); break;
-        case PathSteps::Want::readlink: read_link(channel, caller, steps); break;
-        case PathSteps::Want::attributes: get_attributes(channel, caller, steps); break;
+        case PathSteps::Want::lookup: look_up(call, steps); break;
+        case PathSteps::Want::readlink: read_link(call, steps); break;
+        case PathSteps::Want::attributes: get_attributes(call, steps); break;
         case PathSteps::Want::arrived: return {};
         case PathSteps::Want::failed: return steps.failure();
         }

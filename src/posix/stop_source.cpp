@@ -50,4 +50,12 @@ void CallLimits::pause(std::chrono::milliseconds time) const {
     }
 }
 
+CallLimits MountLimits::begin_call() const noexcept {
+    CallLimits limits{.stop = stop, .grace = grace};
+    // A time so long that no clock counts it is none.
+    constexpr std::chrono::hours kForEver{24 * 365 * 100};
+    if (time && *time < kForEver) limits.deadline = std::chrono::steady_clock::now() + *time;
+    return limits;
+}
+
 } // namespace vfsproto::posix

@@ -10,6 +10,7 @@
 #include "vfsproto/posix/detail/asked_at.hpp"
 #include "vfsproto/posix/detail/node_ref.hpp"
 #include "vfsproto/posix/failure.hpp"
+#include "vfsproto/posix/stop_source.hpp"
 
 #include <atomic>
 #include <cstdint>
@@ -28,6 +29,7 @@ namespace vfsproto::posix {
 using abi::Attributes;
 
 class Channel;
+struct Held;
 
 using wire::linux_abi::is_directory;
 using wire::linux_abi::is_regular;
@@ -63,6 +65,7 @@ public:
     bool owes_release = false;
     std::atomic<std::uint8_t> locks{0}; // Locks
     const std::uint64_t lock_owner;     // of its own locks; no other handle of this process has it
+    MountLimits limits{};               // of the mount that opened it: its end must not wait for longer either
     Channel& channel;
     NodeRef node;
 
@@ -89,6 +92,8 @@ public:
     [[nodiscard]] std::uint32_t open_flags() const noexcept { return handle_ ? handle_->open_flags : 0; }
     // Returns its node. The file is open.
     [[nodiscard]] const NodeRef& node() const noexcept { return handle_->node; }
+    // Returns what a request that names the file keeps until its late reply.
+    [[nodiscard]] const std::shared_ptr<OpenHandle>& share() const noexcept { return handle_; }
 
 private:
     friend class Mount;
@@ -126,13 +131,15 @@ private:
     Directory(std::unique_ptr<OpenHandle> handle, NodeCache& cache, const abi::Caller& caller,
               client::DirectoryFormat format)
         : handle_(std::move(handle)), cache_(&cache), caller_(caller), format_(format) {}
+    // Returns what a request that names it keeps until its late reply.
+    [[nodiscard]] Held held() const;
     // Gives room for the records of one READDIR, and takes what they say.
     [[nodiscard]] std::span<std::byte> room();
     [[nodiscard]] Expected<std::vector<DirectoryEntry>> take(const client::ReadDirectory& read);
     [[nodiscard]] Failure take_names(std::span<const std::byte> records, std::vector<DirectoryEntry>& out);
     [[nodiscard]] Failure take_entries(std::span<const std::byte> records, std::vector<DirectoryEntry>& out);
 
-    std::unique_ptr<OpenHandle> handle_;
+    std::shared_ptr<OpenHandle> handle_; // shared as a File's
     NodeCache* cache_;
     AskedAt asked_{};    // when the records in buffer_ were asked for
     abi::Caller caller_; // of the mount that opened it

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "vfsproto/posix/detail/last_link.hpp"
+#include "vfsproto/posix/detail/piece_limits.hpp"
 #include "vfsproto/posix/file.hpp"
 #include "vfsproto/posix/lock.hpp"
 #include "vfsproto/posix/stop_source.hpp"
@@ -27,6 +28,7 @@ namespace vfsproto::client {
 struct TransferSpan;
 }
 namespace vfsproto::wire {
+enum class Opcode : std::uint32_t;
 struct Kstatfs;
 struct LkIn;
 struct SetattrIn;
@@ -48,6 +50,7 @@ struct ChannelStats;
 struct Credentials;
 struct MountOptions;
 struct NameContext;
+class MountCall;
 class OpenSteps;
 
 class Mount {
@@ -167,6 +170,15 @@ public:
     // with both. The session ends when the last of them is gone.
     [[nodiscard]] std::unique_ptr<Mount> acting_for(const Credentials& credentials);
     [[nodiscard]] const Credentials& credentials() const noexcept { return *credentials_; }
+    // Returns a mount of the same session, and for the same caller, whose every call ends at these limits: with `abandoned`
+    // (EINTR) after a stop, with `timed_out` (ETIMEDOUT) when it has taken too long. No request is made from then on. One that is
+    // under way is sent an INTERRUPT where that is known to be safe; it is let go of, and what its late answer brings is given
+    // back: a file that was opened is released, what was looked up is forgotten. What it changed stays changed. Its caller
+    // cannot know if that will happen. The end of a File or a Directory it opened does not wait for longer either.
+    // Everything is copied once, also from and to a Buffer: a server may still read or write what its caller has got back. Not
+    // limited: the calls of an IoQueue, a ReadPool, an AsyncMount and a MappedFile over it.
+    [[nodiscard]] std::unique_ptr<Mount> limited_by(const MountLimits& limits);
+    [[nodiscard]] const MountLimits& limits() const noexcept { return limits_; }
 
     // Returns what the device was asked for so far; channel_stats.hpp has the type.
     [[nodiscard]] ChannelStats stats();
@@ -177,26 +189,37 @@ public:
 
 private:
     friend class AsyncMount;
-    Mount(std::shared_ptr<Channel> channel, std::shared_ptr<NodeCache> cache, const Credentials& credentials);
+    Mount(std::shared_ptr<Channel> channel, std::shared_ptr<NodeCache> cache, const Credentials& credentials,
+          const MountLimits& limits);
 
+    [[nodiscard]] MountCall begin_call() const noexcept;
     // No file: the steps were told why.
-    [[nodiscard]] File open(OpenSteps& steps);
-    [[nodiscard]] File create(OpenSteps& steps, std::uint32_t mode);
+    [[nodiscard]] File open(MountCall& call, OpenSteps& steps);
+    [[nodiscard]] File create(MountCall& call, OpenSteps& steps, std::uint32_t mode);
+    [[nodiscard]] File keep(std::unique_ptr<OpenHandle> handle) const;
     // Run the steps S to their end; ask() returns their result.
     template <class S, class... Args> [[nodiscard]] Failure perform(const Args&... args);
     template <class S, class... Args> [[nodiscard]] Expected<typename S::Result> ask(const Args&... args);
     [[nodiscard]] NameContext names() noexcept;
-    struct LockHold;
+    [[nodiscard]] CallLimits limits_of_lock(WhenLocked when, const CallLimits& wanted) const noexcept;
     [[nodiscard]] Failure set_lock(const File& file, const wire::LkIn& wanted, WhenLocked when,
                                    const CallLimits& limits);
     [[nodiscard]] Failure try_lock(const File& file, const wire::LkIn& wanted, WhenLocked when,
                                    const CallLimits& limits);
+    template <wire::Opcode Op> [[nodiscard]] Expected<std::uint64_t>
+    transfer(const File& file, std::span<const std::byte> bytes, std::uint64_t offset);
+    template <wire::Opcode Op>
+    [[nodiscard]] Expected<std::uint64_t> transfer_in_pieces(const File& file, const client::TransferSpan& span);
     [[nodiscard]] client::TransferSpan span_of(const File& file, std::span<const std::byte> bytes,
                                                std::uint64_t offset);
 
     std::shared_ptr<Channel> channel_;
     std::shared_ptr<NodeCache> cache_; // ends before the channel
     std::unique_ptr<const Credentials> credentials_;
+    MountLimits limits_;
+    // 0 under limits: then every transfer takes the way of those that are too long for one request.
+    PieceLimits read_pieces_{};
+    PieceLimits write_pieces_{};
 };
 
 } // namespace vfsproto::posix

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// A call that waits for long is ended by a limit: a stop that another thread asks for, or a point in time.
+// A call that waits for long is ended by a limit: a stop that another thread asks for, or a point in time. CallLimits are those
+// of one call, MountLimits those of every call of a mount (Mount::limited_by()).
 #pragma once
 
 #include "vfsproto/posix/failure.hpp"
@@ -53,12 +54,29 @@ private:
 struct CallLimits {
     StopSource* stop = nullptr;
     std::optional<std::chrono::steady_clock::time_point> deadline{};
+    // A request that is under way at a stop has so long to be answered: what the server did is known then. It is sent an
+    // INTERRUPT at once, where that is known to be safe.
+    std::chrono::milliseconds grace{0};
 
     [[nodiscard]] bool has_any() const noexcept { return stop != nullptr || deadline.has_value(); }
     // Says why the call is to end now; a Failure that did not happen if it may go on.
     [[nodiscard]] Failure reached() const noexcept;
     // Sleeps for so long, or until a limit is reached.
     void pause(std::chrono::milliseconds time) const;
+};
+
+// The limits of every call of a mount. None by default.
+struct MountLimits {
+    StopSource* stop = nullptr; // outlives the mount, and the files and directories it opened
+    std::optional<std::chrono::nanoseconds>
+        time{}; // that a call may take; those that move or list all: each of their steps
+    std::chrono::milliseconds grace{kDefaultGrace}; // as in CallLimits
+
+    static constexpr std::chrono::milliseconds kDefaultGrace{100};
+
+    [[nodiscard]] bool has_any() const noexcept { return stop != nullptr || time.has_value(); }
+    // Returns the limits of a call that begins now.
+    [[nodiscard]] CallLimits begin_call() const noexcept;
 };
 
 } // namespace vfsproto::posix

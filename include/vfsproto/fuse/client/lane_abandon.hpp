@@ -27,6 +27,7 @@ template <RequestQueue Q> Errc BasicLane<Q>::abandon(Request& request, LateReply
         if (registered && late.memory == HeldMemory::none) return Errc::wrong_state;
         LaneSlot& slot = slots_.at(request.slot);
         late.op = request.op;
+        late.unique = slot.unique;
         late.nodeid = request.nodeid;
         late.data = slot.out_at == 0 ? request.data_out.host : nullptr;
         late.granted = {};
@@ -67,6 +68,7 @@ template <RequestQueue Q> Errc BasicLane<Q>::abandon(Transfer& transfer, LateRep
     LaneSlot& slot = slots_.at(token);
     const bool reads = slot.kind == LaneSlot::Kind::fast_read;
     late.op = &wire::op_info(reads ? wire::Opcode::read : wire::Opcode::write);
+    late.unique = slot.unique;
     late.nodeid = 0; // neither of the two grants anything
     late.data = nullptr;
     late.granted = {};

@@ -1,40 +1,66 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Calls that a limit may end while the server still has their request. The slot of such a request belongs to an AbandonedCall
-// from then on, until the device gives it back; what the late reply granted is undone, on a thread of its own.
+// Calls that a limit may end while the server still has their requests. The slots of such requests belong to an AbandonedCall
+// from then on, until the device gives them back.
 #pragma once
 
-#include "vfsproto/fuse/client/operations/operation.hpp"
+#include "vfsproto/fuse/client/operations/data.hpp"
+#include "vfsproto/posix/detail/abandoned_call.hpp"
 #include "vfsproto/posix/detail/shared_lane.hpp"
 #include "vfsproto/posix/stop_source.hpp"
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
-#include <functional>
-#include <memory>
+#include <optional>
+#include <span>
 #include <thread>
+#include <type_traits>
 
 namespace vfsproto::posix {
 
 class Channel;
 
-// Takes the place of a request whose caller has gone on.
-struct AbandonedCall : client::LateReply {
-    Channel* channel = nullptr;
-    std::uint64_t unique = 0;
-    std::shared_ptr<const void> held{};          // what the request names: it stays in use until the late reply
-    std::function<void(Channel&)> undo{};        // called if the server did what it was asked; any thread, no lock
-    AbandonedCall* next_uninterrupted = nullptr; // the channel's
-    std::unique_ptr<AbandonedCall> next_ended{}; // the watch's
+// Says how an operation of any kind is let go of and interrupted.
+struct AbandonTable {
+    Errc (*abandon)(client::Operation&, std::span<client::LateReply, AbandonedCall::kReplies>, Errc) noexcept;
+    std::uint64_t (*unique)(const client::Operation&) noexcept;
+};
+template <class Op> inline constexpr bool kIsLongTransfer =
+    std::is_same_v<Op, client::ReadFile> || std::is_same_v<Op, client::WriteFile>;
+template <class Op> inline constexpr AbandonTable kAbandonTable{
+    .abandon =
+        [](client::Operation& operation, std::span<client::LateReply, AbandonedCall::kReplies> late,
+           Errc why) noexcept {
+            if constexpr (kIsLongTransfer<Op>) {
+                return static_cast<Op&>(operation).abandon(late, why);
+            } else {
+                return operation.abandon(late[0], why);
+            }
+        },
+    .unique =
+        [](const client::Operation& operation) noexcept {
+            if constexpr (kIsLongTransfer<Op>) {
+                return static_cast<const Op&>(operation).unique();
+            } else {
+                return operation.unique();
+            }
+        },
 };
 
-// One call that waits under limits. On the stack of its thread.
+// One operation that runs under limits. On the stack of its thread.
 class LimitedCall final : public StopSource::Stoppable {
 public:
-    // `late` is used if the call is let go of.
-    LimitedCall(Channel& channel, const CallLimits& limits, std::unique_ptr<AbandonedCall> late) noexcept;
+    LimitedCall(Channel& channel, const CallLimits& limits);
     LimitedCall(const LimitedCall&) = delete;
     LimitedCall& operator=(const LimitedCall&) = delete;
     ~LimitedCall();
+
+    // True if the operation ended at a limit, while its request was waiting or in flight.
+    [[nodiscard]] bool was_let_go() const noexcept { return abandoned_ != nullptr; }
+    // True if it was in flight then: the server may do what it was asked.
+    [[nodiscard]] bool was_in_flight() const noexcept { return was_in_flight_; }
+    // Says what the requests name, and what is to be done when they are over. Once, after the operation was let go.
+    void leave(Held&& held, AfterLate&& after = {}) noexcept;
 
     void look_again() noexcept override;
 
@@ -45,52 +71,48 @@ private:
     Channel& channel_;
     const CallLimits& limits_;
     Waiter waiter_;
-    // The rest is guarded by the lane's lock.
-    std::unique_ptr<AbandonedCall> late_;
+    // The rest is guarded by the lane's lock while the operation is under way.
     client::Operation* operation_ = nullptr; // while it is under way
-    LimitedCall* next_ = nullptr;            // in the watch's list
+    const AbandonTable* table_ = nullptr;
+    std::optional<std::chrono::steady_clock::time_point> let_go_at_{}; // after a stop
+    std::uint64_t interrupted_ = 0;                                    // the request that was, before it was let go
+    AbandonedCall* abandoned_ = nullptr;                               // until leave()
+    bool was_in_flight_ = false;
+    LimitedCall* next_ = nullptr; // in the watch's list
     LimitedCall* previous_ = nullptr;
 };
 
-// Lets go of calls that have reached a limit, and undoes what late replies granted, on a thread that starts with the first
-// limited call. Everything is guarded by the lane's lock.
+// Lets go of calls that have reached a limit, on a thread that starts with the first limited call and never waits for the
+// server. Everything is guarded by the lane's lock.
 class CallWatch {
 public:
     explicit CallWatch(Channel& channel, SharedLane& lane) noexcept : channel_(channel), lane_(lane) {}
-    // No call is under way, and none is abandoned.
+    // No call is under way.
     ~CallWatch();
     CallWatch(const CallWatch&) = delete;
     CallWatch& operator=(const CallWatch&) = delete;
 
-    // Starts the thread, before the first add(). Throws std::system_error if there is none to be had.
-    void prepare() VFSPROTO_EXCLUDES(lane_.mutex());
-    // These are called with the lane's lock held. Has the thread look at the call's limits until remove().
+    // Starts the thread. Throws std::system_error if there is none to be had.
+    void prepare() VFSPROTO_REQUIRES(lane_.mutex());
+    // Has the thread look at the call's limits until remove().
     void add(LimitedCall& call) noexcept;
     void remove(LimitedCall& call) noexcept;
-    // Counts an abandoned call; takes it when its late reply came.
-    void abandoned() noexcept;
-    void ended(std::unique_ptr<AbandonedCall> call) noexcept;
-
     // Has the thread look at every call. Takes no lock.
     void look_again() noexcept { ring(); }
-    // True if every late reply came and was undone. Waits for `time` at most.
-    [[nodiscard]] bool settle(std::chrono::nanoseconds time) noexcept VFSPROTO_EXCLUDES(lane_.mutex());
 
 private:
     void run() noexcept VFSPROTO_EXCLUDES(lane_.mutex());
     [[nodiscard]] bool expire() noexcept VFSPROTO_REQUIRES(lane_.mutex());
-    void undo_ended() noexcept VFSPROTO_REQUIRES(lane_.mutex());
+    [[nodiscard]] bool begins_grace(LimitedCall& call, Errc why) noexcept VFSPROTO_REQUIRES(lane_.mutex());
     void ring() noexcept;
 
     Channel& channel_;
     SharedLane& lane_;
     LimitedCall* first_ VFSPROTO_GUARDED_BY(lane_.mutex()) = nullptr;
-    std::unique_ptr<AbandonedCall> ended_ VFSPROTO_GUARDED_BY(lane_.mutex());
-    std::size_t out_ VFSPROTO_GUARDED_BY(lane_.mutex()) = 0; // abandoned, or not undone yet
     bool closing_ VFSPROTO_GUARDED_BY(lane_.mutex()) = false;
-    std::chrono::steady_clock::time_point next_ VFSPROTO_GUARDED_BY(lane_.mutex()){}; // deadline, if there is a call
-    std::atomic<std::uint32_t> bell_{0};    // changes when there is something to do; the thread sleeps on this word
-    std::atomic<std::uint32_t> settled_{0}; // changes when the last abandoned call was undone
+    // The thread looks then, if nothing happens before.
+    std::chrono::steady_clock::time_point next_ VFSPROTO_GUARDED_BY(lane_.mutex()){};
+    std::atomic<std::uint32_t> bell_{0}; // changes when there is something to do; the thread sleeps on this word
     std::thread thread_;
 };
 

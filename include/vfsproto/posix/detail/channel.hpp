@@ -11,6 +11,8 @@
 #include "vfsproto/posix/detail/call_watch.hpp"
 #include "vfsproto/posix/detail/detached_poller.hpp"
 #include "vfsproto/posix/detail/driver_queues.hpp"
+#include "vfsproto/posix/detail/late_work.hpp"
+#include "vfsproto/posix/detail/piece_limits.hpp"
 #include "vfsproto/posix/detail/registered_memory.hpp"
 #include "vfsproto/posix/detail/shared_lane.hpp"
 #include "vfsproto/posix/detail/silence_watch.hpp"
@@ -48,27 +50,35 @@ public:
             give_back(op.surplus_lookup());
     }
 
-    // Runs an operation under limits: true once it ended, by itself or because one was reached, and then it ended with `abandoned`
-    // or `timed_out`. False if a limit was reached before it started. Its request stays the server's until that answers; what the
-    // server is asked then, and what is undone, stands in the call. Throws std::system_error if there is no thread to be had.
-    template <class Op, class... Args> [[nodiscard]] bool run_limited(LimitedCall& call, Op& op, const Args&... args) {
-        call_watch_.prepare();
-        bool started = false;
+    // Runs an operation until it ends, by itself or with `abandoned` or `timed_out` because a limit was reached. If it was let go
+    // of, its requests stay the server's until that answers, and the caller says what they name (LimitedCall::leave()). Nothing it
+    // moves lies in registered memory. `Kind` is the operation behind `op`. Throws std::system_error if there is no thread to
+    // be had.
+    template <class Kind, class Op, class... Args>
+    void run_limited(LimitedCall& call, client::Operation& operation, Op& op, Args&&... args) {
+        if (!limits_prepared_.load(std::memory_order_relaxed)) prepare_limits();
+        call.table_ = &kAbandonTable<Kind>;
         const client::Caller nobody{};
         const auto start = [&] {
-            started = begin_limited(call, op);
-            if (!started) return true;
+            if (!begin_limited(call, operation)) return true;
             shared_lane_.mutex().assert_held();
-            shared_lane_.start_locked(op, args...);
+            shared_lane_.start_locked(op, std::forward<Args>(args)...);
             shared_lane_.publish();
             return call.operation_ == nullptr;
         };
         shared_lane_.wait({nobody}, call.waiter_, start, [] {});
-        return started;
     }
-    [[nodiscard]] CallWatch& call_watch() noexcept { return call_watch_; }
-    // Lets go of a call that is under way. False if it is not, or cannot be let go of. Called with the lane's lock held.
+    // Has the thread that finishes abandoned calls do this, and keeps `held` until then. Throws as run_limited().
+    void do_late(Held&& held, AfterLate&& work);
+    // Calls and late replies call these. The first takes the lane's lock, the others are called with it held.
+    void leave(AbandonedCall& call, Held&& held, AfterLate&& after) noexcept VFSPROTO_EXCLUDES(shared_lane_.mutex());
+    void handle_late(AbandonedCall& call, client::LateReply& reply) noexcept;
+    // The watch calls these, with the lane's lock held. let_go() is false for a call that is not under way, or cannot be let go of.
     [[nodiscard]] bool let_go(LimitedCall& call, Errc why) noexcept;
+    void interrupt(LimitedCall& call) noexcept;
+    [[nodiscard]] std::size_t interrupted() const noexcept { return interrupted_; }
+    [[nodiscard]] CallWatch& call_watch() noexcept { return call_watch_; }
+    [[nodiscard]] LateWork& late_work() noexcept { return late_work_; }
 
     // A node for NodeTable::count_lookup(); freed by forget() or delete_node().
     [[nodiscard]] static client::CachedNode* new_node() { return new client::CachedNode; }
@@ -95,8 +105,11 @@ public:
 
     // The most bytes one READ or WRITE may carry, with and without registered memory. Constant from open() on.
     template <wire::Opcode Op> [[nodiscard]] std::uint32_t piece_limit(const Region* registered) const noexcept {
-        const PieceLimits& limits = Op == wire::Opcode::read ? read_limits_ : write_limits_;
+        const PieceLimits& limits = piece_limits<Op>();
         return registered != nullptr ? limits.registered : limits.bounced;
+    }
+    template <wire::Opcode Op> [[nodiscard]] const PieceLimits& piece_limits() const noexcept {
+        return Op == wire::Opcode::read ? read_limits_ : write_limits_;
     }
     [[nodiscard]] const client::SessionParams& params() const noexcept { return connection_.params(); }
     [[nodiscard]] backends::Attachment& attachment() noexcept { return *attachment_; }
@@ -121,11 +134,6 @@ public:
 
 private:
     Channel(std::unique_ptr<backends::Attachment> attachment, const ChannelOptions& options);
-
-    struct PieceLimits {
-        std::uint32_t bounced = 0;
-        std::uint32_t registered = 0;
-    };
 
     // These lead from an attachment to an open session (channel_start.cpp).
     [[nodiscard]] Failure start();
@@ -153,7 +161,8 @@ private:
     [[nodiscard]] bool begin_limited(LimitedCall& call, client::Operation& operation);
     [[nodiscard]] bool poll_for_late() noexcept VFSPROTO_REQUIRES(shared_lane_.mutex());
     void interrupt_abandoned() noexcept VFSPROTO_REQUIRES(shared_lane_.mutex());
-    void handle_late(AbandonedCall& call) noexcept;
+    void prepare_limits() VFSPROTO_EXCLUDES(shared_lane_.mutex());
+    void end_interrupt(std::uint64_t unique) noexcept;
     void settle_abandoned() noexcept VFSPROTO_EXCLUDES(shared_lane_.mutex());
 
     // A slow request is told from a silent device (channel_probe.cpp).
@@ -198,6 +207,9 @@ private:
     DetachedPoller detached_{shared_lane_};
     AbandonedCall*
         uninterrupted_ VFSPROTO_GUARDED_BY(shared_lane_.mutex()) = nullptr; // for want of room in the session
+    std::size_t interrupted_ = 0; // calls that were, and are still waited for. Guarded by the lane's lock
+    std::atomic<bool> limits_prepared_{false};
+    LateWork late_work_{shared_lane_};
     CallWatch call_watch_{*this, shared_lane_};
     std::atomic<std::size_t> lent_{0};
     std::optional<SilenceWatch> silence_; // last: it looks at all of the above

@@ -26,7 +26,7 @@
 namespace vfsproto::posix {
 
 // Any thread.
-class NodeCache {
+class NodeCache : public std::enable_shared_from_this<NodeCache> {
 public:
     NodeCache(Channel& channel, std::size_t max_idle, const CacheOptions& options = {});
     // Every NodeRef must be gone. The lookups still counted end with the session's DESTROY.
@@ -75,6 +75,9 @@ public:
     void begin_writing(const NodeRef& node);
     void end_writing(const NodeRef& node) noexcept;
     void note_read(const NodeRef& node) noexcept;
+
+    // Keeps this cache for a request that its caller goes on without. The cache is shared.
+    [[nodiscard]] Held hold();
 
     // Gives back all that is idle, and returns when what was gathered before has been sent as well.
     void prune();

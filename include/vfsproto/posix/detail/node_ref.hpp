@@ -11,6 +11,7 @@ struct Node;
 namespace vfsproto::posix {
 
 class NodeCache;
+struct Held;
 
 // One use of a node: while it lives the node is not forgotten. Movable, not shared between threads.
 class NodeRef {
@@ -27,6 +28,8 @@ public:
     [[nodiscard]] explicit operator bool() const noexcept { return node_ != nullptr; }
     [[nodiscard]] std::uint64_t nodeid() const noexcept;
     [[nodiscard]] NodeRef clone() const;
+    // Keeps the node for a request that its caller goes on without. The cache is shared; nothing is kept of an empty one.
+    [[nodiscard]] Held hold() const;
     // The file is opened to be written to, and closed; or was read from. Nothing happens to an empty one.
     void begin_writing() const;
     void end_writing() const noexcept;

@@ -69,6 +69,8 @@ public:
     [[nodiscard]] std::uint64_t nodeid() const noexcept {
         return want_ == Want::lookup ? parent().nodeid() : node_.nodeid();
     }
+    // Keeps the node that the request names.
+    [[nodiscard]] Held held() const { return (want_ == Want::lookup ? parent() : node_).hold(); }
     // The component in question; once arrived, the last one, or empty when the path ended in no name.
     [[nodiscard]] const std::string& name() const noexcept { return name_; }
     [[nodiscard]] const NodeRef& parent() const noexcept { return stack_.back(); }
@@ -76,6 +78,7 @@ public:
     // True if a slash stood behind the last name. Then it must be a directory.
     [[nodiscard]] bool must_be_directory() const noexcept { return must_be_directory_; }
     [[nodiscard]] NodeRef& node() noexcept { return node_; }
+    [[nodiscard]] const NodeRef& node() const noexcept { return node_; }
     [[nodiscard]] const wire::Attr& attributes() const noexcept { return attributes_; }
     [[nodiscard]] bool found_link() const noexcept { return wire::linux_abi::is_symlink(attributes_.mode); }
 

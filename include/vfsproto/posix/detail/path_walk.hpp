@@ -2,32 +2,37 @@
 // PathSteps, walked by a thread that waits for each answer.
 #pragma once
 
+#include "vfsproto/posix/detail/mount_call.hpp"
 #include "vfsproto/posix/detail/path_steps.hpp"
 
+#include <optional>
 #include <string_view>
+#include <utility>
 
 namespace vfsproto::posix {
 
 // Makes every request the steps want. ok when they arrived.
-[[nodiscard]] Failure walk(Channel& channel, const client::Caller& caller, PathSteps& steps);
+[[nodiscard]] Failure walk(MountCall& call, PathSteps& steps);
 
 // One walk, one thread. What its names mean stands in PathSteps.
 class PathWalk : private PathSteps {
 public:
     PathWalk(Channel& channel, NodeCache& cache, const client::Caller& caller)
-        : PathSteps(cache), channel_(channel), caller_(caller) {}
+        : PathSteps(cache), own_call_(std::in_place, channel, caller), call_(*own_call_) {}
+    // Walks as a part of this call, which outlives the walk.
+    PathWalk(MountCall& call, NodeCache& cache) : PathSteps(cache), call_(call) {}
 
     [[nodiscard]] Failure to_parent(std::string_view path) {
         PathSteps::to_parent(path);
-        return walk(channel_, caller_, *this);
+        return walk(call_, *this);
     }
     [[nodiscard]] Failure to_file(std::string_view path, LastLink last) {
         PathSteps::to_file(path, last);
-        return walk(channel_, caller_, *this);
+        return walk(call_, *this);
     }
     [[nodiscard]] Failure look_up_last() {
         PathSteps::look_up_last();
-        return walk(channel_, caller_, *this);
+        return walk(call_, *this);
     }
 
     // Returns the place it arrived at.
@@ -40,8 +45,8 @@ public:
     using PathSteps::parent;
 
 private:
-    Channel& channel_;
-    const client::Caller& caller_;
+    std::optional<MountCall> own_call_{};
+    MountCall& call_;
 };
 
 } // namespace vfsproto::posix

@@ -93,6 +93,10 @@ template <Opcode Op> Errc LongTransfer<Op>::abandon(std::span<LateReply, kPieces
     return Errc::ok;
 }
 
+template <Opcode Op> std::uint64_t LongTransfer<Op>::unique() const noexcept {
+    return count_ != 0 ? client_->lane->unique_of(pieces_[first_]) : 0;
+}
+
 // Takes finished pieces off the front, in the order of the file.
 template <Opcode Op> void LongTransfer<Op>::settle() noexcept {
     while (count_ != 0 && pieces_[first_].answered) {

@@ -37,6 +37,8 @@ public:
     // must keep memory (HeldMemory::until_late). The operation ends with `why` before this returns, or with done() if some
     // bytes had moved. Errors: wrong_state, when no piece is under way or one of `late` keeps no memory; nothing happens then.
     [[nodiscard]] Errc abandon(std::span<LateReply, kPieces> late, Errc why) noexcept;
+    // Returns the unique of the first piece that is under way; 0 if none is in flight.
+    [[nodiscard]] std::uint64_t unique() const noexcept;
 
 private:
     struct Piece : Transfer {

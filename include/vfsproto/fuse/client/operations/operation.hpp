@@ -48,6 +48,11 @@ public:
     // A node whose lookup the server counted although the operation failed: the host gives one lookup of it back. 0 = none.
     [[nodiscard]] std::uint64_t surplus_lookup() const noexcept { return surplus_lookup_; }
 
+    // Takes the place of start(): the operation ends with `why` and sends nothing. on_finish is not called.
+    void refuse(Errc why) noexcept {
+        verdict_ = {why, wire::Errno::none};
+        surplus_lookup_ = 0;
+    }
     // Lets go of the request that is under way, as AnyLane::abandon() does: the operation ends with `why` before this returns,
     // and makes no further request. What earlier requests granted is told as after any failure; what this one grants, its late
     // reply tells. Errors: those of AnyLane::abandon(); then the operation goes on. LongTransfer has one of its own.

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// An AbandonedCall takes the place of a call whose caller has gone on: it owns the slots of its requests, keeps what those name, and
+// knows what is to be done when the device has given the last slot back.
+#pragma once
+
+#include "vfsproto/fuse/client/late_reply.hpp"
+#include "vfsproto/fuse/client/operations/data.hpp"
+#include "vfsproto/posix/detail/node_ref.hpp"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+namespace vfsproto::posix {
+
+class Channel;
+class NodeCache;
+class OpenHandle;
+
+// Keeps what requests name from being given back to the server.
+struct Held {
+    std::shared_ptr<NodeCache> cache{}; // of the nodes; ends last
+    std::vector<NodeRef> nodes{};
+    std::vector<std::shared_ptr<OpenHandle>> handles{};
+};
+
+// Says what became of the requests of an abandoned call.
+enum class LateOutcome : std::uint8_t { done, not_done };
+
+// Is called when an abandoned call is over, after what its late reply granted was given back. On the channel's own thread,
+// without a lock.
+using AfterLate = std::function<void(Channel&, LateOutcome)>;
+
+class AbandonedCall {
+public:
+    // A long transfer leaves one for each of its pieces, everything else one.
+    static constexpr std::size_t kReplies = client::WriteFile::kPieces;
+
+    explicit AbandonedCall(Channel& channel) noexcept;
+    AbandonedCall(const AbandonedCall&) = delete;
+    AbandonedCall& operator=(const AbandonedCall&) = delete;
+
+    // These are called with the lane's lock held.
+    [[nodiscard]] std::span<client::LateReply, kReplies> replies() noexcept { return replies_; }
+    // Called when the lane has let go: counts the requests in flight.
+    void count_in_flight() noexcept;
+    [[nodiscard]] std::size_t in_flight() const noexcept { return in_flight_; }
+    // Takes a late reply: notes what it granted. True with the last one.
+    [[nodiscard]] bool take(client::LateReply& reply) noexcept;
+    // Returns the next request that nobody has asked to have interrupted; 0: there is none.
+    [[nodiscard]] std::uint64_t next_to_interrupt() const noexcept;
+    void note_interrupted(std::uint64_t unique) noexcept;
+    // True once the caller has left what is to be held, and no request is in flight.
+    [[nodiscard]] bool is_over() const noexcept { return left_ && in_flight_ == 0; }
+    void leave(Held&& held, AfterLate&& after) noexcept;
+
+    // Gives back what was granted, and does what is left. Not under a lock.
+    void finish();
+
+    AbandonedCall* next_uninterrupted = nullptr; // the channel's
+    std::unique_ptr<AbandonedCall> next_over{};  // of the thread that finishes them
+
+private:
+    Channel& channel_;
+    std::array<client::LateReply, kReplies> replies_;
+    std::array<bool, kReplies> interrupted_{};
+    std::size_t in_flight_ = 0;
+    bool left_ = false;
+    LateOutcome outcome_ = LateOutcome::not_done;
+    client::Granted granted_{};           // but for its records
+    std::vector<std::uint64_t> listed_{}; // nodes that those name
+    Held held_{};
+    AfterLate after_{};
+};
+
+} // namespace vfsproto::posix

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// One call of a mount: on whose behalf it asks the server, and what ends it. It runs the operations that the call is made of,
+// each to its end. Once a limit was reached, those that follow end with the same reason and send nothing.
+#pragma once
+
+#include "vfsproto/posix/detail/channel.hpp"
+#include "vfsproto/posix/stop_source.hpp"
+
+#include <type_traits>
+#include <utility>
+
+namespace vfsproto::posix {
+
+// It lives on the stack of its thread.
+class MountCall {
+public:
+    MountCall(Channel& channel, const client::Caller& caller) noexcept : channel_(channel), caller_(caller) {}
+    MountCall(Channel& channel, const client::Caller& caller, const CallLimits& limits) noexcept
+        : channel_(channel), caller_(caller), limits_(limits) {}
+    MountCall(Channel& channel, const client::Caller& caller, const MountLimits& limits) noexcept
+        : MountCall(channel, caller) {
+        if (limits.has_any()) limits_ = limits.begin_call();
+    }
+    MountCall(const MountCall&) = delete;
+    MountCall& operator=(const MountCall&) = delete;
+
+    [[nodiscard]] Channel& channel() const noexcept { return channel_; }
+
+    // The arguments are those of the operation's start() after the caller. If it is let go of, `held()` returns a Held with what
+    // its requests name, and `after` is called when they are over.
+    template <class Hold, class Op, class... Args> void run(const Hold& held, Op& op, Args&&... args) {
+        run_and_leave(held, [](const LimitedCall&, Op&) { return AfterLate(); }, op, std::forward<Args>(args)...);
+    }
+    // Does the same with more to do when the requests are over: `after(call, op)` returns it, called when the operation was let go
+    // of.
+    template <class Hold, class After, class Op, class... Args>
+    void run_and_leave(const Hold& held, const After& after, Op& op, Args&&... args) {
+        if (!limits_.has_any()) return channel_.run(op, caller_, std::forward<Args>(args)...);
+        if (reached_) return operation_of(op).refuse(reached_.errc);
+        LimitedCall call(channel_, limits_);
+        channel_.run_limited<Op>(call, operation_of(op), op, caller_, std::forward<Args>(args)...);
+        const Errc errc = operation_of(op).errc();
+        const bool let_go = call.was_let_go();
+        if (let_go || errc == Errc::abandoned || errc == Errc::timed_out) reached_ = errc;
+        if (!let_go) {
+            if (op.surplus_lookup() != 0) channel_.give_back(op.surplus_lookup());
+            return;
+        }
+        AfterLate rest = after(call, op);
+        if (const std::uint64_t surplus = op.surplus_lookup()) {
+            rest = [surplus, first = std::move(rest)](Channel& channel, LateOutcome outcome) {
+                if (first) first(channel, outcome);
+                channel.give_back(surplus);
+            };
+        }
+        call.leave(held(), std::move(rest));
+    }
+
+private:
+    template <class Op> [[nodiscard]] static client::Operation& operation_of(Op& op) noexcept {
+        if constexpr (std::is_base_of_v<client::Operation, Op>) {
+            return op;
+        } else {
+            return op.operation();
+        }
+    }
+
+    Channel& channel_;
+    const client::Caller& caller_;
+    CallLimits limits_{};
+    Failure reached_{};
+};
+
+} // namespace vfsproto::posix
