@@ -8,7 +8,7 @@ bool AttributeCache::may_be_of_forgotten(const CachedAttributes& to, ChangeCount
 }
 
 bool AttributeCache::apply(CachedAttributes& to, const FreshAttributes& fresh) noexcept {
-    if (to.changed > fresh.before) return false;
+    if (to.changed > fresh.before || all_changed_ > fresh.before) return false;
     const bool is_doubtful = may_be_of_forgotten(to, fresh.before);
     take(to, fresh);
     if (is_doubtful) to.expiry = kNeverValid;
@@ -16,7 +16,8 @@ bool AttributeCache::apply(CachedAttributes& to, const FreshAttributes& fresh) n
 }
 
 void AttributeCache::apply_changed(CachedAttributes& to, const FreshAttributes& fresh) noexcept {
-    const bool is_doubtful = to.changed > fresh.before || may_be_of_forgotten(to, fresh.before);
+    const bool is_overtaken = to.changed > fresh.before || all_changed_ > fresh.before;
+    const bool is_doubtful = is_overtaken || may_be_of_forgotten(to, fresh.before);
     take(to, fresh);
     if (is_doubtful) to.expiry = kNeverValid;
 }

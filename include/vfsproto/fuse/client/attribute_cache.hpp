@@ -20,7 +20,7 @@ struct CachedAttributes {
     std::uint32_t writers = 0;       // open files that may be written to: every WRITE changes them
     bool is_atime_stale = false;     // the file was read from since
 
-    // True if all of it may be taken for the server's answer now.
+    // True if all of it may be taken for the server's answer now, unless invalidate_all() was called since.
     [[nodiscard]] bool is_valid(CacheTime now) const noexcept { return is_valid_but_atime(now) && !is_atime_stale; }
     // True if all but the access time may be.
     [[nodiscard]] bool is_valid_but_atime(CacheTime now) const noexcept { return now < expiry && writers == 0; }
@@ -50,8 +50,16 @@ public:
     // Takes what SETATTR, CREATE or another change of our own answered: the outcome is in them. If there was another change
     // meanwhile, or if they may be those of a forgotten file, they are taken as expired.
     void apply_changed(CachedAttributes& to, const FreshAttributes& fresh) noexcept;
+    // True if all of it may be taken for the server's answer now.
+    [[nodiscard]] bool is_valid(const CachedAttributes& attributes, CacheTime now) const noexcept {
+        return attributes.changed > all_changed_ && attributes.is_valid(now);
+    }
     // Drops what is known, because of a change of our own or a notification.
     void invalidate(CachedAttributes& attributes) noexcept;
+    // Drops what is known of every node. Takes no longer for many.
+    void invalidate_all() noexcept { all_changed_ = changes_->next(); }
+    // A node that is not known here has changed: what replies to requests sent before say of new nodes is taken as expired.
+    void invalidate_unknown() noexcept { last_forgotten_ = changes_->next(); }
     // Marks the access time alone as unknown: READ and READDIR move it.
     void invalidate_atime(CachedAttributes& attributes) noexcept { attributes.is_atime_stale = true; }
     // A file that may be written to is opened, and is closed: in between nothing is valid, and no WRITE needs to be told.
@@ -68,6 +76,7 @@ private:
 
     ChangeCount* changes_;
     ChangeCount::Moment last_forgotten_ = 0; // the latest change of a node that was forgotten
+    ChangeCount::Moment all_changed_ = 0;    // the last invalidate_all()
 };
 
 } // namespace vfsproto::client

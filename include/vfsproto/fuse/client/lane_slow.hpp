@@ -198,7 +198,7 @@ template <RequestQueue Q> Errc BasicLane<Q>::start(Request& request) noexcept {
     slot.kind = LaneSlot::Kind::request;
     std::byte* const block = slot.block;
     const DeviceAddr device = slot.device;
-    const std::uint64_t unique = uniques_.take(token.slot);
+    const std::uint64_t unique = request.given_unique != 0 ? request.given_unique : uniques_.take(token.slot);
     const std::uint32_t written = write_request(request, block + kReplyArea, unique, plan.in_registered);
     Segment answer{};
     if (op.traits.reply != wire::ReplyOwed::never) {
