@@ -34,7 +34,8 @@ struct FuseStreamOptions {
 struct FuseStreamCounters {
     std::uint64_t sent = 0;               // requests, FORGETs and INTERRUPTs, each sent to its end
     std::uint64_t replies = 0;            // that ended a request
-    std::uint64_t notifications = 0;      // passed over: nobody takes them yet
+    std::uint64_t notifications = 0;      // that came, whether anybody takes them or not
+    std::uint64_t lost_notifications = 0; // that found no buffer: the client is told of INC_EPOCH instead
     std::uint64_t late_interruptions = 0; // answers to an INTERRUPT whose target had been answered
 };
 

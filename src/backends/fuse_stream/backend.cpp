@@ -15,13 +15,19 @@ namespace {
 // Stops the stream, which the attachment owns, when its owner wants no more.
 class StreamQueues final : public QueueSet {
 public:
-    explicit StreamQueues(Stream& stream) : stream_(stream) { config_.num_request_queues = 1; }
+    StreamQueues(Stream& stream, std::uint32_t max_notification) : stream_(stream) {
+        config_.num_request_queues = 1;
+        config_.notify_buf_size = max_notification;
+    }
     ~StreamQueues() override { stream_.stop(); }
 
     SetQueue hiprio() noexcept override { return {make_queue_ref(hiprio_), stream_.event(Stream::kHiprio)}; }
     std::size_t request_queues() const noexcept override { return 1; }
     SetQueue request_queue(std::size_t) noexcept override {
         return {make_queue_ref(requests_), stream_.event(Stream::kRequests)};
+    }
+    SetQueue notifications() noexcept override {
+        return {make_queue_ref(notifications_), stream_.event(Stream::kNotifications)};
     }
     const FsConfig& config() const noexcept override { return config_; }
     Errc stop() noexcept override {
@@ -33,6 +39,7 @@ private:
     Stream& stream_;
     StreamQueue hiprio_{stream_, Stream::kHiprio};
     StreamQueue requests_{stream_, Stream::kRequests};
+    StreamQueue notifications_{stream_, Stream::kNotifications};
     FsConfig config_{};
 };
 
@@ -45,7 +52,7 @@ public:
 
     OwnQueues own_queues() override {
         try {
-            auto queues = std::make_unique<StreamQueues>(stream_);
+            auto queues = std::make_unique<StreamQueues>(stream_, options_.max_notification);
             stream_.start();
             return {std::move(queues), Errc::ok};
         } catch (const std::system_error&) { // no thread

@@ -7,14 +7,10 @@
 #include <cstring>
 
 namespace vfsproto::backends::fuse_stream {
-namespace {
 
-// Device addresses of a stream are host addresses: no device but this process touches the memory.
 iovec host_of(const Segment& segment) noexcept {
     return {std::bit_cast<void*>(static_cast<std::uintptr_t>(to_number(segment.addr))), segment.len};
 }
-
-} // namespace
 
 Errc Chain::fill(std::span<const Segment> from_client, std::span<const Segment> to_client) noexcept {
     if (from_client.empty() || from_client.size() + to_client.size() > kMaxSegments) return Errc::bad_argument;

@@ -14,6 +14,9 @@
 
 namespace vfsproto::backends::fuse_stream {
 
+// Device addresses of a stream are host addresses: no device but this process touches the memory.
+[[nodiscard]] iovec host_of(const Segment& segment) noexcept;
+
 inline constexpr std::uint16_t kMaxSegments = 16; // of one chain, readable and writable together
 
 // The memory of its segments is the lane's, which leaves it alone until the chain is completed or evacuated.

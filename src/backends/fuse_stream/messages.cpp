@@ -73,12 +73,7 @@ void Stream::take_messages() noexcept {
 Errc Stream::begin(const wire::OutHeader& header) noexcept {
     receiving_ = nullptr;
     if (header.len < sizeof header) return Errc::message_length;
-    if (header.unique == 0) {
-        if (header.len > max_notification_) return Errc::message_length;
-        ++counters_.notifications;
-        reader_.skip(header.len);
-        return Errc::ok;
-    }
+    if (header.unique == 0) return begin_notification(header.len);
     Chain* const chain = table_.find(header.unique);
     // A request that is not sent to its end is known to nobody.
     if (chain != nullptr && chain->room != 0 && chain->stage == Chain::Stage::sent) {
@@ -94,7 +89,38 @@ Errc Stream::begin(const wire::OutHeader& header) noexcept {
     return Errc::ok;
 }
 
+Errc Stream::begin_notification(std::uint32_t length) noexcept {
+    if (length > max_notification_) return Errc::message_length;
+    ++counters_.notifications;
+    notified_ = !buffers_.empty() && length <= buffers_.first().room.iov_len;
+    if (notified_) {
+        reader_.take({&buffers_.first().room, 1}, length);
+        return Errc::ok;
+    }
+    if (buffers_.is_wanted()) {
+        ++counters_.lost_notifications;
+        lost_ = true;
+    }
+    reader_.skip(length);
+    tell_lost();
+    return Errc::ok;
+}
+
+// Tells a client that has missed something, once there is a buffer for that.
+void Stream::tell_lost() noexcept {
+    if (!lost_ || notified_ || buffers_.empty()) return;
+    lost_ = false;
+    const NotificationBuffer buffer = buffers_.pop();
+    const wire::OutHeader message{sizeof message, static_cast<std::int32_t>(wire::NotifyCode::inc_epoch), 0};
+    std::memcpy(buffer.room.iov_base, &message, sizeof message);
+    complete(queues_[kNotifications], {buffer.token, sizeof message});
+}
+
 void Stream::end_message() noexcept {
+    if (std::exchange(notified_, false)) {
+        complete(queues_[kNotifications], {buffers_.pop().token, length_});
+        return tell_lost();
+    }
     if (receiving_ == nullptr) return;
     Chain& chain = *std::exchange(receiving_, nullptr);
     const std::uint64_t unique = chain.unique;
@@ -109,11 +135,15 @@ void Stream::end_interrupt_of(std::uint64_t unique) noexcept {
 }
 
 void Stream::complete(Chain& chain, std::uint32_t written) noexcept {
-    QueueState& queue = queues_[chain.queue];
-    queue.used[(queue.used_first + queue.used_count) % queue.used.size()] = {chain.token, written};
+    const Completion completion{chain.token, written};
+    table_.remove(chain);
+    complete(queues_[chain.queue], completion);
+}
+
+void Stream::complete(QueueState& queue, Completion completion) noexcept {
+    queue.used[(queue.used_first + queue.used_count) % queue.used.size()] = completion;
     ++queue.used_count;
     queue.completed.store(true, std::memory_order_release);
-    table_.remove(chain);
     if (queue.armed != 0 && --queue.armed == 0) signal(queue);
 }
 

@@ -16,11 +16,14 @@ Stream::Stream(FileDescriptor socket, const FuseStreamOptions& options)
     : socket_(std::move(socket)),
       queue_size_(options.queue_size),
       max_notification_(options.max_notification),
-      table_(kQueues * options.queue_size) {
+      table_(2 * std::size_t{options.queue_size}),
+      buffers_(options.queue_size) {
     for (QueueState& queue : queues_) queue.used.resize(queue_size_);
 }
 
-bool Stream::usable() const noexcept { return wake_ && queues_[kHiprio].event && queues_[kRequests].event; }
+bool Stream::usable() const noexcept {
+    return wake_ && queues_[kHiprio].event && queues_[kRequests].event && queues_[kNotifications].event;
+}
 
 void Stream::start() {
     thread_ = start_signal_free_thread([this] { run(); });
@@ -56,6 +59,12 @@ Errc Stream::submit(std::uint8_t queue, std::span<const Segment> readable, std::
     if (error() != Errc::ok) return error();
     QueueState& state = queues_[queue];
     if (state.in_flight == queue_size_) return Errc::queue_full;
+    if (queue == kNotifications) {
+        if (const Errc errc = buffers_.post(readable, writable, token); errc != Errc::ok) return errc;
+        ++state.in_flight;
+        tell_lost();
+        return Errc::ok;
+    }
     // Fewer chains are in flight than the table has for this queue.
     Chain& chain = *table_.first_free();
     if (const Errc errc = chain.fill(readable, writable); errc != Errc::ok) return errc;
@@ -69,6 +78,7 @@ Errc Stream::submit(std::uint8_t queue, std::span<const Segment> readable, std::
 }
 
 void Stream::kick(std::uint8_t queue) noexcept {
+    if (queue == kNotifications) return;
     const std::lock_guard lock(mutex_);
     if (error() != Errc::ok) return;
     writer_.add(queues_[queue].submitted);
@@ -111,6 +121,7 @@ std::size_t Stream::evacuate(std::uint8_t queue, std::span<Completion> out) noex
         state.used_first = (state.used_first + 1) % state.used.size();
         --state.used_count;
     }
+    while (queue == kNotifications && count < out.size() && !buffers_.empty()) out[count++] = {buffers_.pop().token, 0};
     for (Chain& chain : table_.chains()) {
         if (count == out.size()) break;
         if (chain.stage == Chain::Stage::free || chain.queue != queue) continue;

@@ -4,11 +4,16 @@
 //
 // A reply belongs to the chain in flight that has its `unique`. INTERRUPT is answered only if the server has not seen its
 // target: else its chain is completed, with nothing written, when the target is.
+//
+// A message without a unique is a notification, and goes into the oldest buffer that was posted for one. Where there is none, or
+// it is too short, the next buffer tells of INC_EPOCH in its place: the client has missed something. The stream never waits for
+// a buffer, because replies come behind.
 #pragma once
 
 #include "chain_table.hpp"
 #include "message_reader.hpp"
 #include "message_writer.hpp"
+#include "notification_buffers.hpp"
 #include "stream_queue.hpp"
 
 #include "vfsproto/backends/fuse_stream.hpp"
@@ -24,7 +29,8 @@ class Stream {
 public:
     static constexpr std::uint8_t kHiprio = 0;
     static constexpr std::uint8_t kRequests = 1;
-    static constexpr std::size_t kQueues = 2;
+    static constexpr std::uint8_t kNotifications = 2;
+    static constexpr std::size_t kQueues = 3;
 
     // `socket` is connected.
     Stream(FileDescriptor socket, const FuseStreamOptions& options);
@@ -64,8 +70,11 @@ private:
     [[nodiscard]] bool receive() noexcept;
     void take_messages() noexcept;
     [[nodiscard]] Errc begin(const wire::OutHeader& header) noexcept;
+    [[nodiscard]] Errc begin_notification(std::uint32_t length) noexcept;
+    void tell_lost() noexcept;
     void end_message() noexcept;
     void complete(Chain& chain, std::uint32_t written) noexcept;
+    void complete(QueueState& queue, Completion completion) noexcept;
     void end_interrupt_of(std::uint64_t unique) noexcept;
     void latch(Errc why, std::string reason) noexcept;
     void signal(QueueState& queue) noexcept;
@@ -93,7 +102,10 @@ private:
     MessageReader reader_;
     MessageWriter writer_;
     Chain* receiving_ = nullptr; // whose reply is under way
-    std::uint32_t length_ = 0;   // of the message under way
+    NotificationBuffers buffers_;
+    bool notified_ = false;    // a notification is under way, into the first buffer
+    bool lost_ = false;        // one found no buffer, and no other has told of it yet
+    std::uint32_t length_ = 0; // of the message under way
     std::array<QueueState, kQueues> queues_;
     FuseStreamCounters counters_;
 };

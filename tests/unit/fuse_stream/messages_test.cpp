@@ -184,7 +184,7 @@ TEST_CASE("an INTERRUPT that is answered is over before its target", "[fuse_stre
     CHECK(client.await_request().token == Token{0});
 }
 
-TEST_CASE("notifications are counted and passed over, whatever their length", "[fuse_stream]") {
+TEST_CASE("notifications that nobody wants are counted and passed over, whatever their length", "[fuse_stream]") {
     const Watchdog watchdog("notifications");
     ScriptedServer server;
     StreamClient client(server);
@@ -199,6 +199,98 @@ TEST_CASE("notifications are counted and passed over, whatever their length", "[
     CHECK(client.bytes_at({answer.addr, static_cast<std::uint32_t>(reply.size())}) == reply);
     until([&] { return client.device().counters().notifications == 4; });
     CHECK(client.requests().error() == Errc::ok);
+}
+
+TEST_CASE("a notification goes into the oldest buffer that was posted for one", "[fuse_stream][notifications]") {
+    const Watchdog watchdog("notification buffers");
+    ScriptedServer server;
+    StreamClient client(server);
+    backends::SetQueue queue = client.queues().notifications();
+    REQUIRE(queue.queue);
+    CHECK(client.queues().config().notify_buf_size == backends::FuseStreamOptions{}.max_notification);
+    std::vector<Segment> buffers;
+    for (std::uint16_t slot = 0; slot < 3; ++slot) {
+        buffers.push_back(client.room(8192));
+        REQUIRE(queue.queue.submit({}, {&buffers.back(), 1}, Token{slot}) == Errc::ok);
+    }
+    queue.queue.kick();
+    const Bytes small = reply_to(0, "abc", 2);
+    const Bytes large = reply_to(0, std::string(8192 - sizeof(wire::OutHeader), 'x'), 4);
+    server.write(joined({small, large, small}));
+    const auto done = client.await(queue, 3);
+    const Bytes* const sent[] = {&small, &large, &small};
+    for (std::uint16_t slot = 0; slot < 3; ++slot) {
+        CHECK(done[slot].token == Token{slot});
+        CHECK(done[slot].written == sent[slot]->size());
+        Bytes came = client.bytes_at(buffers[slot]);
+        came.resize(done[slot].written);
+        CHECK(came == *sent[slot]);
+    }
+    CHECK(client.device().counters().notifications == 3);
+    CHECK(client.device().counters().lost_notifications == 0);
+}
+
+TEST_CASE("notifications that find no buffer, or none long enough, are told as one INC_EPOCH later",
+          "[fuse_stream][notifications]") {
+    const Watchdog watchdog("lost notifications");
+    ScriptedServer server;
+    StreamClient client(server);
+    backends::SetQueue queue = client.queues().notifications();
+    const Segment buffer = client.room(64);
+    const auto post = [&](std::uint16_t slot) {
+        REQUIRE(queue.queue.submit({}, {&buffer, 1}, Token{slot}) == Errc::ok);
+    };
+    const Bytes epoch = reply_to(0, {}, static_cast<std::int32_t>(wire::NotifyCode::inc_epoch));
+    const auto is_epoch = [&](const Completion& done) {
+        Bytes came = client.bytes_at(buffer);
+        came.resize(done.written);
+        return came == epoch;
+    };
+    post(1);
+    server.write(reply_to(0, std::string(64, 'x'), 4)); // 16 bytes too long
+    const Completion first = client.await_one(queue);
+    CHECK(first.token == Token{1});
+    CHECK(is_epoch(first));
+    for (int i = 0; i < 100; ++i) server.write(reply_to(0, "ab", 2));
+    until([&] { return client.device().counters().notifications == 101; });
+    CHECK(client.device().counters().lost_notifications == 101);
+    post(2);
+    const Completion second = client.await_one(queue);
+    CHECK(second.token == Token{2});
+    CHECK(is_epoch(second));
+    post(3); // nothing is left to be told
+    server.write(reply_to(0, "ab", 2));
+    const Completion third = client.await_one(queue);
+    CHECK(third.written == 18);
+    CHECK(third.token == Token{3});
+}
+
+TEST_CASE("a stream that has ended gives every notification buffer back", "[fuse_stream][notifications]") {
+    const Watchdog watchdog("buffers come back");
+    ScriptedServer server;
+    backends::FuseStreamOptions options;
+    options.queue_size = 4;
+    StreamClient client(server, options);
+    backends::SetQueue queue = client.queues().notifications();
+    const Segment buffer = client.room(64);
+    const Segment other[] = {client.room(64), client.room(64)};
+    const Segment short_one = client.room(8);
+    CHECK(queue.queue.submit({}, other, Token{0}) == Errc::bad_argument);
+    CHECK(queue.queue.submit({}, {&short_one, 1}, Token{0}) == Errc::bad_argument);
+    CHECK(queue.queue.submit({&buffer, 1}, {}, Token{0}) == Errc::bad_argument);
+    for (std::uint16_t slot = 0; slot < 4; ++slot) CHECK(queue.queue.submit({}, {&buffer, 1}, Token{slot}) == Errc::ok);
+    CHECK(queue.queue.submit({}, {&buffer, 1}, Token{4}) == Errc::queue_full);
+    REQUIRE_FALSE(queue.queue.arm(1));
+    // the first is given back with a message, the second is being filled
+    server.write(reply_to(0, {}, 8));
+    CHECK(backends::wait_event(queue.wait_fd));
+    server.write(reply_to(0, "ab", 2, 40));
+    server.hang_up();
+    client.await_gone();
+    Completion lost[8];
+    REQUIRE(queue.queue.evacuate(lost) == 4);
+    for (std::uint16_t slot = 0; slot < 4; ++slot) CHECK(lost[slot].token == Token{slot});
+    CHECK(queue.queue.evacuate(lost) == 0);
 }
 
 TEST_CASE("an armed queue wakes its owner after so many completions", "[fuse_stream]") {
