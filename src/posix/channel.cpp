@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "vfsproto/posix/detail/channel.hpp"
+#include "vfsproto/posix/detail/notification_watch.hpp"
 
 #include "vfsproto/backends/file_descriptor.hpp"
 
@@ -103,6 +104,11 @@ ChannelStats Channel::stats() {
     stats.syscalls = attachment_->system_calls() + waits.sleeps + waits.yields + futex_calls();
     stats.waited_for_slot = lane.waited;
     stats.violations = lane.violations;
+    if (notifications_) {
+        const client::NotificationCounters told = notifications_->counters();
+        stats.notifications = told.taken;
+        stats.violations += told.malformed;
+    }
     return stats;
 }
 

@@ -3,6 +3,7 @@
 #include "channel_waits.hpp"
 
 #include "vfsproto/backends/file_descriptor.hpp"
+#include "vfsproto/posix/detail/notification_watch.hpp"
 #include "vfsproto/posix/detail/rule.hpp"
 
 namespace vfsproto::posix {
@@ -13,7 +14,8 @@ Channel::~Channel() {
     settle_abandoned();
     VFSPROTO_RULE(lent_.load(std::memory_order_acquire) == 0, "a File, a Directory or a Buffer outlived its Mount");
     silence_.reset();
-    finish_probe();
+    end_notifications();
+    finish_own_requests();
     if (queues_ != nullptr && connection_.session().state() == SessionState::ready) close_session();
     std::unique_ptr<backends::QueueSet> queues;
     {
@@ -25,8 +27,9 @@ Channel::~Channel() {
     queues.reset();
     // A device that stopped touches nothing: what it could reach may go. Else the memory is left to the attachment.
     if (end_ == DeviceEnd::stopped) {
-        if (lane_memory_.size() != 0) attachment_->release(lane_memory_);
-        if (session_memory_.size() != 0) attachment_->release(session_memory_);
+        for (const Region& memory : {lane_memory_, session_memory_, notification_memory_}) {
+            if (memory.size() != 0) attachment_->release(memory);
+        }
     }
     free_forgotten();
     attachment_.reset();

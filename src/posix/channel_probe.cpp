@@ -29,14 +29,18 @@ std::optional<std::uint64_t> Channel::progress() {
     return finished;
 }
 
-// Polls for the probe: nobody else does once the requests it was sent beside are over.
-void Channel::finish_probe() noexcept {
+// Polls for the probe and for answers to RETRIEVE: nobody else may once the requests they were sent beside are over.
+void Channel::finish_own_requests() noexcept {
     const auto until = Clock::now() + options_.patience;
     for (;;) {
         {
             const SharedLane::Lock lock(shared_lane_);
-            while (probing_ && failed_ == Errc::ok && lane_.drain() != 0) {}
-            if (!probing_ || failed_ != Errc::ok || lane_.error() != Errc::ok) return;
+            const auto waits = [this] {
+                shared_lane_.mutex().assert_held();
+                return probing_ || answers_ != 0;
+            };
+            while (waits() && failed_ == Errc::ok && lane_.drain() != 0) {}
+            if (!waits() || failed_ != Errc::ok || lane_.error() != Errc::ok) return;
             if (lane_.arm_each().next == client::ArmOutcome::Next::look_again) continue;
         }
         if (!wait_for_interrupt({.control = true}, until)) return;

@@ -18,6 +18,7 @@ Failure Channel::start() {
     const Errc errc = connection_.init(session_memory_, session, queues_->hiprio().queue, control);
     if (errc != Errc::ok) return errc;
     if (const Failure failure = make_lane()) return failure;
+    if (const Errc why = post_notification_buffers(); why != Errc::ok) return why;
     if (const Failure failure = open_session()) return failure;
     watch_for_silence();
     return {};

@@ -7,6 +7,9 @@
 
 #include "attribute_steps.hpp"
 #include "mount_steps.hpp"
+#include "notification_taker.hpp"
+
+#include <system_error>
 
 namespace vfsproto::posix {
 
@@ -21,7 +24,10 @@ Mount::Mount(std::shared_ptr<Channel> channel, std::shared_ptr<NodeCache> cache,
     write_pieces_ = channel_->piece_limits<wire::Opcode::write>();
 }
 
-Mount::~Mount() = default;
+// The hook may use this mount until its thread has ended.
+Mount::~Mount() {
+    if (channel_.use_count() == 1) channel_->end_notifications();
+}
 
 void Mount::prune() { cache_->prune(); }
 
@@ -35,10 +41,16 @@ Expected<std::unique_ptr<Mount>> Mount::open(std::unique_ptr<backends::Attachmen
                                              const MountOptions& options) {
     ChannelOptions wanted = options.channel;
     wanted.init.pid = options.credentials.caller.pid;
+    if (options.cache.mode != CacheMode::none || options.on_change) wanted.notifications = Notifications::taken;
     auto opened = Channel::open(std::move(attachment), wanted);
     if (!opened) return opened.failure();
     std::shared_ptr<Channel> channel = *std::move(opened);
     auto cache = std::make_shared<NodeCache>(*channel, options.max_idle_nodes, options.cache);
+    try {
+        channel->take_notifications(notification_taker(*cache, options.on_change));
+    } catch (const std::system_error&) { // no thread
+        return Errc::no_memory;
+    }
     return std::unique_ptr<Mount>(new Mount(std::move(channel), std::move(cache), options.credentials, {}));
 }
 

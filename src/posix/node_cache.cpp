@@ -71,6 +71,7 @@ NodeCache::NodeCache(Channel& channel, std::size_t max_idle, const CacheOptions&
 }
 
 NodeCache::~NodeCache() {
+    channel_.end_notifications();
     channel_.detached().end_late_call();
     for (client::Node* node : evicted_) Channel::delete_node(node); // DESTROY gives them back
     while (client::Node* node = table_.evict(0)) Channel::delete_node(node);

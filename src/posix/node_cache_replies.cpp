@@ -32,7 +32,7 @@ NodeCache::Known NodeCache::find(const NodeRef& directory, std::string_view name
     if (node == nullptr) return {};
     Known known{Known::What::file, {}, {}};
     if (need == Need::attributes) {
-        if (!cached(*node).attributes.is_valid(now)) return {};
+        if (!replies_->attributes.is_valid(cached(*node).attributes, now)) return {};
         known.attributes = cached(*node).attributes.value;
     } else {
         known.attributes.mode = node->type;
@@ -47,7 +47,7 @@ std::optional<wire::Attr> NodeCache::find_attributes(const NodeRef& node) {
     const client::CacheTime now = now_ns();
     const MutexLock lock(mutex_);
     const client::CachedAttributes& attributes = cached(*node.node_).attributes;
-    return attributes.is_valid(now) ? std::optional(attributes.value) : std::nullopt;
+    return replies_->attributes.is_valid(attributes, now) ? std::optional(attributes.value) : std::nullopt;
 }
 
 void NodeCache::learn_locked(const Asked& asked, client::Node& node, const wire::EntryOut& entry) {

@@ -15,7 +15,8 @@ struct ChannelStats {
     std::uint64_t copies = 0;     // payloads that were not registered memory
     std::uint64_t syscalls = 0;   // doorbells, sleeps, yields, futexes
     std::uint64_t waited_for_slot = 0;
-    std::uint64_t violations = 0; // malformed replies
+    std::uint64_t violations = 0;    // malformed replies and notifications
+    std::uint64_t notifications = 0; // taken, those of unknown codes left out
 };
 
 } // namespace vfsproto::posix

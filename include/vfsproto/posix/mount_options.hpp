@@ -12,9 +12,12 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 
 namespace vfsproto::posix {
+
+struct ServerChange; // server_change.hpp
 
 // Tells how a thread waits for an answer.
 enum class Waiting : std::uint8_t {
@@ -40,6 +43,9 @@ struct RingOptions {
     std::uint16_t request_queues = 1;
 };
 
+// Tells whether a device's notifications are taken. They cost a thread, and 4 MiB at most.
+enum class Notifications : std::uint8_t { ignored, taken };
+
 struct ChannelOptions {
     RingOptions rings{};
     client::InitOptions init{};
@@ -47,7 +53,8 @@ struct ChannelOptions {
     std::uint16_t slots = 64;          // requests in flight at most; the ring may allow fewer
     std::uint32_t bounce = 128 * 1024; // bytes one request can carry of memory the device cannot reach
     client::TraceHook trace{};
-    std::chrono::milliseconds patience{10'000}; // for the answers to INIT and DESTROY
+    Notifications notifications = Notifications::ignored; // a Mount takes them if it has a use for them
+    std::chrono::milliseconds patience{10'000};           // for the answers to INIT and DESTROY
     // A device that owes answers and gives none for so long is given up, and every call fails (transport_failed). While it
     // owes only answers it may take its time for (FSYNC, a lock), it is asked for a STATFS from time to time instead.
     // 0: never where its end is told, after two minutes where it may be silent (Attachment::end()).
@@ -58,11 +65,11 @@ struct ChannelOptions {
 enum class CacheMode : std::uint8_t {
     none,      // it asks every time
     automatic, // for as long as the server allows with each answer
-    always,    // until this mount changes them: right where nobody else changes the share
+    always, // until this mount changes them, or the server tells of a change: else right where nobody else changes the share
 };
 
 // Changes made through a mount, or another one of its session, are seen at once in every mode; those of others when what
-// was kept has expired. While a file is open to be written to, its attributes are not kept. The access time may be as old
+// was kept has expired, or when the server tells of them. While a file is open to be written to, its attributes are not kept. The access time may be as old
 // as the rest while a file is open, and always is for directories. Changes made by operations in an IoQueue are not seen.
 struct CacheOptions {
     CacheMode mode = CacheMode::none;
@@ -81,6 +88,10 @@ struct MountOptions {
     ChannelOptions channel{};
     std::size_t max_idle_nodes = 1024; // files looked up and not used that the server may still hold open for us
     CacheOptions cache{};
+    // Hears of changes that the server tells of by itself, if it can: virtio devices with VIRTIO_FS_F_NOTIFICATION, and FUSE
+    // servers on a stream. It is called by a thread of the mount's, without a lock, one call at a time, and ends before the last
+    // mount of the session does. It may use the mount, but not end it, and what it does delays the next notification.
+    std::function<void(const ServerChange&)> on_change{};
     Credentials credentials{}; // Mount::acting_for() has others on the same session
 };
 

@@ -10,12 +10,16 @@
 #include "vfsproto/posix/detail/channel.hpp"
 #include "vfsproto/posix/mount.hpp"
 #include "vfsproto/posix/mount_options.hpp"
+#include "vfsproto/posix/server_change.hpp"
 
 #include <sys/stat.h>
 
 #include <atomic>
+#include <mutex>
 #include <set>
+#include <string>
 #include <thread>
+#include <vector>
 
 using namespace vfsproto;
 using namespace vfsproto::wire::linux_abi;
@@ -275,6 +279,116 @@ TEST_CASE("libfuse's notifications are counted, and disturb nothing", "[integrat
         CHECK_FALSE(mount.set_xattr("/file", "user.notify.store", noise(60'000)).happened());
         CHECK(on.stream->counters().notifications == 3);
         CHECK(mount.stat("/file"));
+    }
+    on.end();
+    CHECK(server.wait() == kNothingLeft);
+}
+
+TEST_CASE("what is kept is seen anew once libfuse tells that it changed", "[integration][libfuse]") {
+    if (LibfuseServer::missing()) return;
+    const Watchdog watchdog("invalidation");
+    LibfuseServer server;
+    posix::MountOptions options;
+    options.cache.mode = posix::CacheMode::always;
+    OnStream on(server, options);
+    {
+        posix::Mount& mount = *on.mount;
+        REQUIRE_FALSE(mount.mkdir("/dir").happened());
+        for (const char* path : {"/dir/changed", "/dir/replaced", "/dir/deleted"}) {
+            REQUIRE_FALSE(mount.mknod(path, S_IFREG | 0600, 0).happened());
+        }
+        const std::uint64_t before = mount.stat("/dir/replaced")->ino;
+        CHECK(mount.stat("/dir/changed")->size == 0);
+        CHECK(mount.stat("/dir/deleted"));
+
+        // Nobody has told yet.
+        CHECK_FALSE(mount.set_xattr("/dir", "user.change.file", bytes_of("replaced")).happened());
+        auto changed = mount.open_file("/dir/changed", kORdonly);
+        REQUIRE(changed);
+        CHECK_FALSE(mount.set_xattr("/dir", "user.change.content", bytes_of("changed")).happened());
+        CHECK(mount.stat("/dir/changed")->size == 0);
+        CHECK(mount.stat("/dir/replaced")->ino == before);
+
+        CHECK_FALSE(mount.set_xattr("/dir", "user.notify.child", bytes_of("changed")).happened());
+        test::until([&] { return mount.stat("/dir/changed")->size == 7; });
+        CHECK(mount.stat(*changed)->size == 7);
+        CHECK(mount.stat("/dir/replaced")->ino == before);
+
+        CHECK_FALSE(mount.set_xattr("/dir", "user.notify.entry", bytes_of("replaced")).happened());
+        test::until([&] { return mount.stat("/dir/replaced")->ino != before; });
+
+        CHECK_FALSE(mount.set_xattr("/dir", "user.change.deleted", bytes_of("deleted")).happened());
+        test::until([&] { return !mount.stat("/dir/deleted"); });
+        CHECK(mount.stat("/dir/deleted").failure().error == Errno::enoent);
+        CHECK(mount.stats().notifications == 3);
+        CHECK(mount.stats().violations == 0);
+        CHECK_FALSE(mount.close(*std::move(changed)).happened());
+    }
+    on.end();
+    CHECK(server.wait() == kNothingLeft);
+}
+
+TEST_CASE("libfuse is told that nothing of what it wants back is kept", "[integration][libfuse]") {
+    if (LibfuseServer::missing()) return;
+    const Watchdog watchdog("retrieve");
+    LibfuseServer server;
+    posix::MountOptions options;
+    options.cache.mode = posix::CacheMode::automatic;
+    OnStream on(server, options);
+    {
+        posix::Mount& mount = *on.mount;
+        REQUIRE_FALSE(mount.mknod("/file", S_IFREG | 0600, 0).happened());
+        CHECK_FALSE(mount.set_xattr("/file", "user.notify.retrieve", {}).happened());
+        CHECK_FALSE(mount.set_xattr("/file", "user.notify.retrieve", {}).happened());
+        test::until([&] { return told(mount, "user.retrieved") == "2"; });
+        CHECK(mount.stats().violations == 0);
+    }
+    on.end();
+    CHECK(server.wait() == kNothingLeft);
+}
+
+TEST_CASE("a hook hears what libfuse says has changed, after the cache", "[integration][libfuse]") {
+    if (LibfuseServer::missing()) return;
+    const Watchdog watchdog("hook");
+    LibfuseServer server;
+    using What = posix::ServerChange::What;
+    struct Heard {
+        What what;
+        std::uint64_t nodeid;
+        std::string name;
+    };
+    std::mutex mutex;
+    std::vector<Heard> heard;
+    posix::MountOptions options;
+    options.cache.mode = posix::CacheMode::always;
+    posix::Mount* mounted = nullptr;
+    std::uint64_t size_seen = 0; // by the hook
+    options.on_change = [&](const posix::ServerChange& change) {
+        const std::lock_guard lock(mutex);
+        if (change.what == What::file) size_seen = mounted->stat("/file")->size;
+        heard.push_back({change.what, change.nodeid, std::string(change.name)});
+    };
+    OnStream on(server, options);
+    {
+        posix::Mount& mount = *on.mount;
+        mounted = &mount;
+        REQUIRE_FALSE(mount.mknod("/file", S_IFREG | 0600, 0).happened());
+        CHECK_FALSE(mount.set_xattr("/", "user.change.content", bytes_of("file")).happened());
+        CHECK_FALSE(mount.set_xattr("/", "user.notify.child", bytes_of("file")).happened());
+        CHECK_FALSE(mount.set_xattr("/", "user.notify.entry", bytes_of("name")).happened());
+        CHECK_FALSE(mount.set_xattr("/file", "user.notify.retrieve", {}).happened()); // changes nothing
+        CHECK_FALSE(mount.set_xattr("/", "user.change.deleted", bytes_of("file")).happened());
+        test::until([&] {
+            const std::lock_guard lock(mutex);
+            return heard.size() == 3;
+        });
+        CHECK(size_seen == 7);
+        CHECK(heard[0].what == What::file);
+        CHECK(heard[1].what == What::name);
+        CHECK(heard[1].nodeid == wire::kRootNodeId);
+        CHECK(heard[1].name == "name");
+        CHECK(heard[2].what == What::removal);
+        CHECK(heard[2].name == "file");
     }
     on.end();
     CHECK(server.wait() == kNothingLeft);

@@ -3,7 +3,11 @@
 // these, all reached through FUSE itself:
 //   xattr user.lookups of the root      the lookups the client holds
 //   xattr user.interrupts of the root   the reads that were interrupted
-//   setting user.notify.inode, .entry or .store of a node   sends a notification about it, before the reply
+//   xattr user.retrieved of the root    the answers to user.notify.retrieve that came
+//   setting user.notify.inode, .entry, .store or .retrieve of a node   sends a notification about it, before the reply
+//   setting user.notify.child of a directory   sends INVAL_INODE about the child whose name is the value
+//   setting user.change.content, .file or .gone of a directory   changes the child whose name is the value, as somebody else
+//                                       would, and tells nobody; .deleted is .gone, and tells
 //   reading a file called "blocks"      waits until it is interrupted
 #pragma once
 
@@ -21,6 +25,7 @@ struct Server {
     Tree tree;
     fuse_session* session = nullptr;
     std::uint64_t interrupts = 0;
+    std::uint64_t retrieved = 0;
     std::uint64_t opened = 0; // files and directories
     bool destroyed = false;
 };

@@ -22,13 +22,20 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <utility>
 #include <vector>
 
+namespace vfsproto::wire {
+struct Notification;
+} // namespace vfsproto::wire
+
 namespace vfsproto::posix {
+
+class NotificationWatch;
 
 class Channel {
 public:
@@ -90,6 +97,14 @@ public:
     [[nodiscard]] bool forget_now(const std::vector<client::Node*>& nodes);
     // Gives back one lookup of a node that is in no table.
     void give_back(std::uint64_t nodeid);
+
+    // Has everything that the server tells unasked given to `told`, on a thread of its own and without a lock, until
+    // end_notifications() returns. Nothing comes unless the options ask for it and the device can. Throws std::system_error if
+    // there is no thread to be had.
+    void take_notifications(std::function<void(const wire::Notification&)> told);
+    void end_notifications() noexcept;
+    // Tells the server that nothing of what it wants back is kept here (NOTIFY_REPLY). Never sleeps.
+    void answer_retrieve(const wire::NotifyRetrieveOut& asked) noexcept VFSPROTO_EXCLUDES(shared_lane_.mutex());
 
     // Memory the device can reach: requests that carry it are not copied. Errors: no_memory and the transport's.
     [[nodiscard]] Result<Region> allocate(std::size_t bytes);
@@ -165,9 +180,14 @@ private:
     void end_interrupt(std::uint64_t unique) noexcept;
     void settle_abandoned() noexcept VFSPROTO_EXCLUDES(shared_lane_.mutex());
 
+    // The server tells something unasked (channel_notifications.cpp).
+    struct RetrieveAnswer;
+    [[nodiscard]] Errc post_notification_buffers();
+    void notifications_broke(Errc why) noexcept VFSPROTO_EXCLUDES(shared_lane_.mutex());
+
     // A slow request is told from a silent device (channel_probe.cpp).
     [[nodiscard]] std::optional<std::uint64_t> progress() VFSPROTO_EXCLUDES(shared_lane_.mutex());
-    void finish_probe() noexcept VFSPROTO_EXCLUDES(shared_lane_.mutex());
+    void finish_own_requests() noexcept VFSPROTO_EXCLUDES(shared_lane_.mutex());
 
     // The device's end (channel_end.cpp).
     void close_session() noexcept VFSPROTO_EXCLUDES(shared_lane_.mutex());
@@ -187,6 +207,7 @@ private:
     RegisteredMemory memory_;
     Region lane_memory_{};
     Region session_memory_{};
+    Region notification_memory_{};
     std::vector<Lane::Entry> lane_slots_;
     Lane lane_;
     client::Connection connection_; // under the shared lane's lock, as the lane
@@ -202,6 +223,7 @@ private:
     std::optional<std::uintptr_t> hiprio_used_when_stuck_ VFSPROTO_GUARDED_BY(shared_lane_.mutex());
     client::Single<wire::Opcode::statfs> probe_;
     bool probing_ VFSPROTO_GUARDED_BY(shared_lane_.mutex()) = false;  // probe_ is under way
+    unsigned answers_ VFSPROTO_GUARDED_BY(shared_lane_.mutex()) = 0;  // NOTIFY_REPLYs under way
     bool stopping_ VFSPROTO_GUARDED_BY(shared_lane_.mutex()) = false; // a thread is in stop_device()
     SharedLane shared_lane_;
     DetachedPoller detached_{shared_lane_};
@@ -212,7 +234,8 @@ private:
     LateWork late_work_{shared_lane_};
     CallWatch call_watch_{*this, shared_lane_};
     std::atomic<std::size_t> lent_{0};
-    std::optional<SilenceWatch> silence_; // last: it looks at all of the above
+    std::unique_ptr<NotificationWatch> notifications_; // none: the device has no such queue, or nobody wants it
+    std::optional<SilenceWatch> silence_;              // last: it looks at all of the above
 };
 
 } // namespace vfsproto::posix

@@ -23,6 +23,10 @@
 #include <utility>
 #include <vector>
 
+namespace vfsproto::wire {
+struct Notification;
+} // namespace vfsproto::wire
+
 namespace vfsproto::posix {
 
 // Any thread.
@@ -76,6 +80,9 @@ public:
     void end_writing(const NodeRef& node) noexcept;
     void note_read(const NodeRef& node) noexcept;
 
+    // Takes what the server told unasked: drops what may be wrong now, and gives back what it wants back and nobody uses. Never
+    // sleeps.
+    void take(const wire::Notification& told);
     // Keeps this cache for a request that its caller goes on without. The cache is shared.
     [[nodiscard]] Held hold();
 
@@ -96,6 +103,7 @@ private:
     [[nodiscard]] client::Node& count_locked(const wire::EntryOut& entry) VFSPROTO_REQUIRES(mutex_);
     void learn_locked(const Asked& asked, client::Node& node, const wire::EntryOut& entry) VFSPROTO_REQUIRES(mutex_);
     void leave_table_locked(client::Node& node) VFSPROTO_REQUIRES(mutex_);
+    void give_back_locked(std::uint64_t nodeid, client::Linked linked) VFSPROTO_REQUIRES(mutex_);
     [[nodiscard]] static client::CachedNode* cached_or_null(const NodeRef& node) noexcept;
     void drop(client::Node& node, client::Linked linked) noexcept;
     void grow_locked() VFSPROTO_REQUIRES(mutex_);
