@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Honest messages, of every row and as captured, as inputs of the fuzz targets `server` and `lane`.
+// Honest messages, of every row and as captured, as inputs of the fuzz targets `server`, `lane` and
+// `notification`.
 #pragma once
 
 #include "client_side.hpp"
 #include "row_sample.hpp"
+#include "support/notification.hpp"
 
 namespace vfsproto::test {
 
@@ -84,6 +86,30 @@ inline std::vector<Bytes> honest_replies() {
     const auto bytes = wire::bytes_of(taken);
     const Bytes reply = reply_of(Bytes(bytes.begin(), bytes.end()));
     all.push_back(lane_input(wire::op_info(wire::Opcode::write), kAsked, reply, kFast));
+    return all;
+}
+
+// Notifications of every code, each alone and all in a row, as inputs of `notification`.
+inline std::vector<Bytes> honest_notifications() {
+    constexpr unsigned kSound = 1;
+    using wire::NotifyCode;
+    const Bytes data(16);
+    std::vector<Bytes> all;
+    Bytes together;
+    for (const Bytes& message :
+         {inval_inode(1), inval_inode(3), inval_inode(99), inval_entry(1, "a"), inval_entry(2, "a"),
+          inval_entry(99, "a"), deletion(1, 3, "b"), deletion(2, 99, "a"), inc_epoch(), prune({2, 3, 99}),
+          retrieve(5, 2), notification(NotifyCode::store, wire::NotifyStoreOut{2, 0, 16, 0}, {}, data),
+          notification(NotifyCode::poll, wire::NotifyPollWakeupOut{1}), notification(NotifyCode::resend, wire::None{}),
+          framed(99, data), inval_entry_of_any_name(1, "a/b")}) {
+        Bytes input{static_cast<std::byte>(kSound)};
+        put_word(input, 0);
+        put_word(input, message.size());
+        input.insert(input.end(), message.begin(), message.end());
+        together.insert(together.end(), input.begin(), input.end());
+        all.push_back(std::move(input));
+    }
+    all.push_back(std::move(together));
     return all;
 }
 

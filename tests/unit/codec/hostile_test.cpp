@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Bytes that no honest peer sends, and the inputs of the fuzz targets `server` and `lane` as tests. With
+// Bytes that no honest peer sends, and the inputs of the fuzz targets `server`, `lane` and `notification` as tests. With
 // VFSPROTO_CORPUS=FOLDER honest messages are written there as inputs, a folder for each target.
 #include "../../../fuzz/lane_input.hpp"
+#include "../../../fuzz/notification_input.hpp"
 #include "../../../fuzz/server_input.hpp"
 
 #include "honest.hpp"
@@ -31,6 +32,7 @@ const Target kTargets[] = {
          return inputs;
      }},
     {"lane", fuzz::broken_lane_rule, honest_replies},
+    {"notification", fuzz::broken_notification_rule, honest_notifications},
 };
 
 std::string said(const char* problem) { return problem == nullptr ? "" : problem; }
