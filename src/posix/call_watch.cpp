@@ -51,6 +51,7 @@ void CallWatch::ring() noexcept {
 }
 
 void CallWatch::prepare() {
+    lane_.mutex().assert_held();
     if (!thread_.joinable()) thread_ = backends::start_signal_free_thread([this] { run(); });
 }
 

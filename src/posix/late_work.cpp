@@ -28,6 +28,7 @@ void LateWork::ring() noexcept {
 }
 
 void LateWork::prepare() {
+    lane_.mutex().assert_held();
     if (!thread_.joinable()) thread_ = backends::start_signal_free_thread([this] { run(); });
 }
 

@@ -92,8 +92,8 @@ public:
     CallWatch(const CallWatch&) = delete;
     CallWatch& operator=(const CallWatch&) = delete;
 
-    // Starts the thread. Throws std::system_error if there is none to be had.
-    void prepare() VFSPROTO_REQUIRES(lane_.mutex());
+    // Starts the thread, with the lane's lock held. Throws std::system_error if there is none to be had.
+    void prepare();
     // Has the thread look at the call's limits until remove().
     void add(LimitedCall& call) noexcept;
     void remove(LimitedCall& call) noexcept;

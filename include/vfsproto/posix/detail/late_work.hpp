@@ -24,8 +24,8 @@ public:
     LateWork(const LateWork&) = delete;
     LateWork& operator=(const LateWork&) = delete;
 
-    // Starts the thread. Throws std::system_error if there is none to be had.
-    void prepare() VFSPROTO_REQUIRES(lane_.mutex());
+    // Starts the thread, with the lane's lock held. Throws std::system_error if there is none to be had.
+    void prepare();
     // Counts a call that was let go; give() takes it when it is over. The thread was started.
     void expect() noexcept;
     void give(std::unique_ptr<AbandonedCall> call) noexcept;
