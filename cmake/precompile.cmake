@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Standard headers take half of the time that most files take to compile. With VFSPROTO_PRECOMPILE they are read once for all
-# targets that are compiled with the same flags. The presets release and clang leave it off: there each file shows that it
+# targets that are compiled with the same flags. The preset release leaves it off: there each file shows that it
 # includes what it uses.
 option(VFSPROTO_PRECOMPILE "precompile the standard headers" OFF)
 set(standard_headers <algorithm> <array> <atomic> <charconv> <chrono> <condition_variable> <cstring> <deque> <filesystem>

@@ -8,7 +8,7 @@ import subprocess
 
 import source_tree as tree
 
-PRESETS = {"dev": "g++", "clang": "clang++-14"}
+PRESETS = {"dev": "clang++-14", "gcc": "g++"}
 TARGET = "all_verify_interface_header_sets"
 
 

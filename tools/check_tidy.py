@@ -22,7 +22,7 @@ import source_tree as tree
 
 BUILD = os.path.join("build", "dev")
 MEMORY = os.path.join(tree.ROOT, "build", "tidy")
-PRECOMPILED = re.compile(r" -Winvalid-pch| -include \S*/cmake_pch\.hxx")
+PRECOMPILED = re.compile(r" -Winvalid-pch|(?: -Xclang)? -include(?:-pch)?(?: -Xclang)? \S*/cmake_pch\.hxx(?:\.pch)?")
 
 
 def digest(paths, extra=""):
@@ -32,7 +32,7 @@ def digest(paths, extra=""):
     return total.hexdigest()
 
 
-# Writes a database in which each file stands alone: clang cannot read what g++ precompiled. Returns the files it knows.
+# Writes a database in which each file stands alone: nothing is precompiled where nothing was built. Returns the files it knows.
 def write_database():
     subprocess.run(["cmake", "--preset", "dev"], cwd=tree.ROOT, check=True, stdout=subprocess.DEVNULL)
     with open(os.path.join(tree.ROOT, BUILD, "compile_commands.json"), encoding="utf-8") as stream:

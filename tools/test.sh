@@ -92,21 +92,19 @@ else
     [[ $scope == nightly ]] && fuzz_seconds=600
     run "setup peers" tools/setup.sh peers || true # as below: without it the tests of tests/peers are skipped
     run "setup vm" tools/setup.sh vm || true # without it, the tests that boot machines are skipped and say so
-    dev='dev-beside-asan' # each unit test in one build
-    [[ $scope == nightly ]] && dev=dev
-    if build "$dev"; then ctest_in "$dev"; fi
+    if [[ $scope == nightly ]] && build dev; then ctest_in dev; fi
+    if build gcc; then ctest_in gcc; fi
     mapfile -t checks < <(tools/check.sh --list)
     # Each source includes its header first, so that most of it is seen by every build.
     [[ $scope == nightly ]] || mapfile -t checks < <(printf '%s\n' "${checks[@]}" | grep -vx headers)
     each_check "${checks[@]}"
-    run "install" tests/install/run.sh build/dev || true
+    run "install" tests/install/run.sh build/gcc || true
     # Each build is one for what it alone finds: ASan for all code, TSan for the libraries with threads, one machine for byte order
     # and word size. What clang says of the product, its lock rules included, clang-tidy repeats, and it sees each file without
     # precompiled headers. At night all of it.
     beside=asan-program part asan
     if [[ $scope == nightly ]]; then
         beside=tsan-program part tsan
-        part clang
         run "check mutants" python3 tools/check_mutants.py --all --tests || true
         if build release; then run "install release" tests/install/run.sh build/release || true; fi
         if run "build package" ./dev package; then run "package" tests/package/run.sh build/package/*.deb || true; fi
