@@ -19,6 +19,8 @@ constexpr unsigned kMostAnswers = 16;
 
 // Answers one RETRIEVE. Frees itself when it was sent.
 struct Channel::RetrieveAnswer {
+    explicit RetrieveAnswer(Channel& asked) noexcept : channel(asked) {}
+
     Channel& channel;
     client::Single<wire::Opcode::notify_reply> operation;
 };
