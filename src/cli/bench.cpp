@@ -2,6 +2,7 @@
 #include "bench.hpp"
 
 #include "bench_job.hpp"
+#include "cleaning_up.hpp"
 #include "interrupt.hpp"
 
 #include <fmt/format.h>
@@ -66,17 +67,18 @@ private:
     }
     void remove() noexcept {
         if (!made_) return;
-        const CleaningUp more_time;
+        const CleaningUp cleaning(mount_);
+        posix::Mount& mount = cleaning.mount();
         if (!needs_directory(options_.op)) {
-            [[maybe_unused]] const auto failure = mount_.unlink(path_);
+            [[maybe_unused]] const auto failure = mount.unlink(path_);
             return;
         }
-        if (const auto entries = mount_.list(path_, client::DirectoryFormat::dirents)) {
+        if (const auto entries = mount.list(path_, client::DirectoryFormat::dirents)) {
             for (const auto& entry : *entries) {
-                [[maybe_unused]] const auto failure = mount_.unlink(path_ + '/' + entry.name);
+                [[maybe_unused]] const auto failure = mount.unlink(path_ + '/' + entry.name);
             }
         }
-        [[maybe_unused]] const auto failure = mount_.rmdir(path_);
+        [[maybe_unused]] const auto failure = mount.rmdir(path_);
     }
 
     posix::Mount& mount_;

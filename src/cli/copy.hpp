@@ -7,6 +7,7 @@
 #include "contents_comparison.hpp"
 #include "exclusions.hpp"
 #include "hard_links.hpp"
+#include "interrupt.hpp"
 #include "local_tree.hpp"
 #include "operands.hpp"
 #include "program.hpp"
@@ -74,7 +75,7 @@ public:
     // Says in one line why something is not copied at all. Any thread.
     void refuse(const std::string& path, const std::string& why) {
         ++tally.failed;
-        program.report(path, why);
+        if (!interrupted()) program.report(path, why);
     }
     void refuse(const std::string& path, const posix::Failure& failure, std::string_view advice) {
         ++tally.failed;

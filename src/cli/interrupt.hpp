@@ -50,20 +50,6 @@ public:
     static void cut_all() noexcept;
 };
 
-// Lives while the program removes what it made: an interrupt then gives it more time.
-class CleaningUp {
-public:
-    CleaningUp() noexcept { ++count_; }
-    ~CleaningUp() { --count_; }
-    CleaningUp(const CleaningUp&) = delete;
-    CleaningUp& operator=(const CleaningUp&) = delete;
-
-    [[nodiscard]] static bool any() noexcept { return count_ != 0; }
-
-private:
-    static inline std::atomic<int> count_{0};
-};
-
 // Ends the process as this signal ends a program that does not catch it.
 [[noreturn]] void die_of(int signal) noexcept;
 

@@ -73,6 +73,11 @@ void add_global_options(Arguments app, GlobalOptions& options) {
         .without_it("120 for vfio, else never")
         .between(0.1, 1e6)
         .in_group(group);
+    app.add_option("--timeout", options.timeout, "fail an operation whose answer takes longer than this")
+        .shown_as("SECONDS")
+        .without_it("never")
+        .between(0.001, 1e6)
+        .in_group(group);
     app.add_option("--queue-size", options.queue_size, "entries a queue may have at most")
         .between(1, 32768)
         .in_group(group);

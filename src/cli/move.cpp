@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The command mv renames files at the server.
+#include "cleaning_up.hpp"
 #include "commands.hpp"
-#include "interrupt.hpp"
 #include "json.hpp"
 #include "local_target.hpp"
 #include "operands.hpp"
@@ -26,8 +26,9 @@ struct MoveOptions {
 // True if `from` is a symbolic link that leads to `to`, which has no other name: a rename would leave nothing of the file.
 bool leads_to(posix::Mount& mount, const std::string& from, const std::string& to) {
     const auto link = mount.stat(from, posix::LastLink::keep);
-    if (!link || !posix::is_symlink(link->mode)) return false;
+    if (!link || !posix::is_symlink(link->mode)) return is_unanswered(link);
     const auto there = mount.stat(to, posix::LastLink::keep);
+    if (is_unanswered(there)) return true;
     return there && there->nlink < 2 &&
            lead_to_one_file([&] { return mount.stat(from, posix::LastLink::follow); },
                             [&] { return mount.stat(to, posix::LastLink::keep); });
@@ -46,12 +47,12 @@ bool is_still_there(posix::Mount& mount, const std::string& from, const std::str
 // different ways or in different letters. So `from` is put aside first; if `to` is gone then, it comes back. True if `to` alone
 // is left.
 bool remove_other_name(Program& program, const std::string& from, const std::string& to) {
-    posix::Mount& mount = program.mount();
     const std::string aside = join(directory_name(from), temporary_name());
-    const CleaningUp more_time;
+    const CleaningUp cleaning(program.mount());
+    posix::Mount& mount = cleaning.mount();
     note_remote_temporary(aside);
     if (const Failure failure = mount.rename(from, aside)) {
-        settle_unmade_temporary(mount, aside, failure);
+        if (!may_be_done(failure)) forget_remote_temporary(aside); // else it may be the file itself
         return program.succeeded(Subject::pair(from, to), failure);
     }
     const auto put_aside = mount.stat(aside, posix::LastLink::keep);
@@ -73,7 +74,10 @@ bool remove_other_name(Program& program, const std::string& from, const std::str
 void move(Program& program, const MoveOptions& options, const std::string& from, const std::string& to) {
     posix::Mount& mount = program.mount();
     const std::uint32_t flags = options.exchange ? abi::kRenameExchange : 0;
-    if (!options.exchange && leads_to(mount, from, to)) return program.report(from, "is the same file as " + to);
+    if (!options.exchange && leads_to(mount, from, to)) {
+        program.check(); // nobody may know
+        return program.report(from, "is the same file as " + to);
+    }
     const Failure failure = options.no_clobber ? rename_no_clobber(mount, from, to) : mount.rename(from, to, flags);
     // The message names both paths: only the error tells which of the two is missing or in the way.
     if (!program.succeeded(Subject::pair(from, to), failure)) return;

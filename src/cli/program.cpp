@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <system_error>
 
 namespace vfsproto::cli {
@@ -71,12 +72,19 @@ void Program::require_named_device() {
 }
 
 posix::Mount& Program::mount() {
-    if (mount_ != nullptr) return *mount_;
+    if (limited_ != nullptr) return *limited_;
     log_.write(backends::LogLevel::info, fmt::format("opening {}", options_.device));
     const std::chrono::milliseconds silence(static_cast<std::int64_t>(options_.silence * 1000));
+    const std::chrono::milliseconds timeout(static_cast<std::int64_t>(options_.timeout * 1000));
+    // A server that does not answer in time is not waited for much longer when the program ends.
+    constexpr std::chrono::milliseconds kLeast{1000};
     posix::DeviceOptions wanted;
     wanted.queue_size = options_.queue_size;
-    if (silence.count() != 0) wanted.reply_timeout = silence;
+    if (silence.count() != 0) {
+        wanted.reply_timeout = silence;
+    } else if (timeout.count() != 0) {
+        wanted.reply_timeout = std::clamp(timeout, kLeast, wanted.reply_timeout);
+    }
     posix::OpenedDevice opened = posix::open_device(options_.device, wanted);
     if (opened.trouble == posix::OpenedDevice::Trouble::usage) {
         report("", opened.message);
@@ -88,7 +96,11 @@ posix::Mount& Program::mount() {
     options.cache.mode = options_.cache;
     options.channel.waiting = options_.waiting;
     options.channel.silence = silence;
-    if (silence.count() != 0) options.channel.patience = silence;
+    if (silence.count() != 0) {
+        options.channel.patience = silence;
+    } else if (timeout.count() != 0) {
+        options.channel.patience = std::clamp(timeout, kLeast, options.channel.patience);
+    }
     options.channel.rings.queue_size = options_.queue_size;
     options.credentials.caller = {::geteuid(), ::getegid(), static_cast<std::uint32_t>(::getpid())};
     if (trace_ != nullptr) options.channel.trace = trace_->hook();
@@ -108,6 +120,14 @@ posix::Mount& Program::mount() {
     log_.write(backends::LogLevel::info,
                fmt::format("session open: FUSE 7.{}, features {:#x}, flags {:#x}, max_write {}", params.minor,
                            mount_->channel().queues().features().bits(), params.flags.bits(), params.max_write));
+    posix::MountLimits limits{.stop = &interrupt_stop()};
+    if (timeout.count() != 0) limits.time = timeout;
+    limited_ = mount_->limited_by(limits);
+    return *limited_;
+}
+
+posix::Mount& Program::unlimited_mount() {
+    static_cast<void>(mount());
     return *mount_;
 }
 
@@ -255,6 +275,7 @@ ExitCode Program::finish() {
             const std::lock_guard lock(watched_mutex_);
             watched_ = nullptr;
         }
+        limited_.reset();
         mount_.reset();
     }
     if (trace_ != nullptr) {

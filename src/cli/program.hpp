@@ -32,6 +32,7 @@ struct GlobalOptions {
     std::uint16_t queue_size = 256;
     posix::Waiting waiting = posix::Waiting::adaptive;
     double silence = 0; // seconds; 0: as the device wants it
+    double timeout = 0; // seconds a call may take; 0: for ever
     posix::CacheMode cache = posix::CacheMode::none;
 };
 
@@ -64,8 +65,10 @@ public:
     // Throws Leave if the user named no device: nothing in the current directory is changed by an oversight.
     void require_named_device();
     // The device, opened when it is asked for first; the current directory where none was named. Throws Leave when that
-    // fails.
+    // fails. Its calls end when the program is to end, and after --timeout.
     [[nodiscard]] posix::Mount& mount();
+    // Returns the device without limits, for what moves memory that the device can reach without a copy.
+    [[nodiscard]] posix::Mount& unlimited_mount();
 
     // The command that runs, for messages.
     void set_command(std::string name) {
@@ -154,7 +157,8 @@ private:
     std::atomic<int> output_error_{0};
     backends::Log log_;
     std::unique_ptr<TraceRecorder> trace_;
-    std::unique_ptr<posix::Mount> mount_; // before trace_ ends
+    std::unique_ptr<posix::Mount> mount_;   // before trace_ ends
+    std::unique_ptr<posix::Mount> limited_; // on the session of mount_
     std::mutex watched_mutex_;
     posix::Mount* watched_ = nullptr; // mount_, while other threads may look at it
     std::mutex mutex_;                // of messages, and of command_

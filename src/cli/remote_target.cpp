@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "remote_target.hpp"
 
-#include "interrupt.hpp"
+#include "cleaning_up.hpp"
 #include "local_target.hpp"
 #include "paths.hpp"
 #include "remote_half.hpp"
@@ -37,7 +37,8 @@ RemoteTarget::RemoteTarget(RemoteTarget&& other) noexcept
 
 RemoteTarget::~RemoteTarget() {
     if (temporary_.empty()) return;
-    const CleaningUp more_time;
+    const CleaningUp cleaning(*mount_);
+    mount_ = &cleaning.mount();
     if (!is_half() || is_empty()) remove_temporary();
 }
 

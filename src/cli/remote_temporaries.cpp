@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "remote_temporaries.hpp"
 
-#include "interrupt.hpp"
+#include "cleaning_up.hpp"
 #include "rename_no_clobber.hpp"
 
 #include <mutex>
@@ -32,6 +32,10 @@ bool has_no_links(const Failure& failure) noexcept {
 
 } // namespace
 
+bool may_be_done(const Failure& why) noexcept {
+    return why.errc != Errc::ok || why.error == Errno::emfile || why.error == Errno::enfile;
+}
+
 void note_remote_temporary(const std::string& path) {
     RemoteTemporaries& kept = remote_temporaries();
     const std::lock_guard lock(kept.mutex);
@@ -48,8 +52,9 @@ posix::Expected<posix::File> make_remote_temporary(posix::Mount& mount, const st
 
 void settle_unmade_temporary(posix::Mount& mount, const std::string& path, const posix::Failure& why) {
     if (why.is_fatal()) return; // the answer was lost: it may be there
-    const bool half_made = why.error == Errno::emfile || why.error == Errno::enfile;
-    half_made ? remove_remote_temporary(mount, path) : forget_remote_temporary(path);
+    if (!may_be_done(why)) return forget_remote_temporary(path);
+    const CleaningUp cleaning(mount);
+    remove_remote_temporary(cleaning.mount(), path);
 }
 
 void remove_remote_temporary(posix::Mount& mount, const std::string& path) {
@@ -63,8 +68,8 @@ Failure rename_remote_temporary(posix::Mount& mount, const std::string& path, co
     if (clobber == Clobber::never && cannot_keep_from_replacing(failure)) {
         failure = mount.link(path, new_path);
         if (!failure.happened()) {
-            const CleaningUp more_time;
-            remove_remote_temporary(mount, path);
+            const CleaningUp cleaning(mount);
+            remove_remote_temporary(cleaning.mount(), path);
             return {};
         }
         if (has_no_links(failure)) failure = rename_no_clobber(mount, path, new_path);

@@ -26,7 +26,9 @@ void remove_remote_temporary(posix::Mount& mount, const std::string& path);
                                                      const std::string& new_path, Clobber clobber);
 // Called when the file was renamed.
 void forget_remote_temporary(const std::string& path) noexcept;
-// Called when nothing could be made by this path. A server without descriptors may have made it all the same.
+// True if the server may have done what it was asked although it failed: it had no descriptors left, or the answer did not come.
+[[nodiscard]] bool may_be_done(const posix::Failure& why) noexcept;
+// Called when nothing could be made by this path. What was made all the same is removed.
 void settle_unmade_temporary(posix::Mount& mount, const std::string& path, const posix::Failure& why);
 // Takes the paths of all that may be left, so that they are told once.
 [[nodiscard]] std::vector<std::string> take_remote_temporaries();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "replace_remote.hpp"
 
-#include "interrupt.hpp"
+#include "cleaning_up.hpp"
 #include "local_target.hpp"
 #include "paths.hpp"
 #include "remote_temporaries.hpp"
@@ -19,8 +19,8 @@ Failure replace_remote(posix::Mount& mount, const std::string& to, const MakeRem
     }
     const Failure failure = mount.rename(temporary, to);
     // Between two names of one file a rename does nothing: then the temporary name is still there.
-    const CleaningUp more_time;
-    remove_remote_temporary(mount, temporary);
+    const CleaningUp cleaning(mount);
+    remove_remote_temporary(cleaning.mount(), temporary);
     return failure;
 }
 

@@ -12,6 +12,15 @@
 
 namespace vfsproto::cli {
 
+// True if a limit ended the question what is there.
+template <class Found> [[nodiscard]] bool is_unanswered(const Found& found) {
+    if constexpr (requires { found.failure(); }) {
+        return found.failure().errc == Errc::timed_out || found.failure().errc == Errc::abandoned;
+    } else {
+        return false;
+    }
+}
+
 // True if two ways lead to one file; each function looks anew at what is there, and returns its attributes or nothing. Inode
 // numbers alone may be equal on two file systems: sizes and times tell those files apart. Somebody may write to the file
 // meanwhile, so they count only where the first way told the same before and after the other, more than once. True if that
@@ -21,11 +30,11 @@ template <class StatA, class StatB> [[nodiscard]] bool lead_to_one_file(StatA&& 
     constexpr int kEnough = 3; // a file that is cut and written again within a clock tick has its old size and time
     for (int tries = 0, differed = 0; tries < kTries; ++tries) {
         const auto before = stat_a();
-        if (!before) return false;
+        if (!before) return is_unanswered(before);
         const auto there = stat_b();
-        if (!there || there->ino != before->ino) return false;
+        if (!there || there->ino != before->ino) return is_unanswered(there);
         const auto after = stat_a();
-        if (!after) return false;
+        if (!after) return is_unanswered(after);
         const FileIdentity other = identity_of(*there, 0);
         if (other == identity_of(*before, 0) || other == identity_of(*after, 0)) return true;
         if (identity_of(*before, 0) == identity_of(*after, 0) && ++differed == kEnough) return false;

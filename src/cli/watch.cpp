@@ -2,6 +2,7 @@
 #include "watch.hpp"
 
 #include "child_process.hpp"
+#include "cleaning_up.hpp"
 #include "interrupt.hpp"
 #include "program.hpp"
 #include "temporaries.hpp"
@@ -84,8 +85,10 @@ void Watch::hurry() {
     if (!interrupted()) return; // the shell has ended its command for it
     LocalCall::cut_all();
     if (ChildProcess::any()) interrupted_at_ = Clock::now(); // the program goes on until that has ended
-    const auto since = Clock::now() - interrupted_at_;
-    if (since < kOrderlyEnd || (CleaningUp::any() && since < kCleanUp)) return;
+    const auto now = Clock::now();
+    if (CleaningUp::any()) cleaned_up_at_ = now;
+    const bool cleans_up = now - cleaned_up_at_ < kOrderlyEnd && now - interrupted_at_ < kCleanUp;
+    if (now - interrupted_at_ < kOrderlyEnd || cleans_up) return;
     end_by_signal();
 }
 

@@ -57,6 +57,7 @@ private:
     std::mutex mutex_; // of what follows
     Program* program_ = nullptr;
     Clock::time_point interrupted_at_{};
+    Clock::time_point cleaned_up_at_{}; // the program was seen at it last
     Clock::time_point given_up_at_{};
     Clock::time_point answered_at_{};
     std::uint64_t answers_ = 0;

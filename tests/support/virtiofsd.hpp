@@ -101,6 +101,8 @@ public:
         int status = 0;
         ::waitpid(pid_, &status, WUNTRACED);
     }
+    // Lets it go on after stop().
+    void go_on() const { ::kill(pid_, SIGCONT); }
     // Ends it at once, as a crash would. Returns when it is gone.
     void kill() {
         if (pid_ <= 0) return;

@@ -50,8 +50,10 @@ struct OnStream {
     }
     // Gives every lookup back, as the server sees it, then ends the mount: with DESTROY they would be gone without a word.
     void end() {
-        mount->prune();
-        test::until([&] { return told(*mount, "user.lookups") == "0"; });
+        test::until([&] {
+            mount->prune(); // what a call that was let go of keeps becomes idle a little later
+            return told(*mount, "user.lookups") == "0";
+        });
         mount.reset();
     }
 
@@ -438,4 +440,34 @@ TEST_CASE("the program reaches a libfuse server by fuse-stream:SOCKET", "[integr
     CHECK(none.status == 3);
     CHECK(none.err ==
           "vfsproto: ls: " + device + ": nobody listens at " + server.socket() + ": has the server ended?\n");
+}
+
+TEST_CASE("a READ that is stopped is interrupted at libfuse, and a late answer is nobody's", "[integration][libfuse]") {
+    if (LibfuseServer::missing()) return;
+    const Watchdog watchdog("a stopped READ");
+    const bool is_let_go = GENERATE(false, true);
+    LibfuseServer server;
+    {
+        OnStream over(server);
+        posix::StopSource stop;
+        const std::chrono::milliseconds grace = is_let_go ? std::chrono::milliseconds(0) : std::chrono::hours(24);
+        const auto limited = over.mount->limited_by({.stop = &stop, .grace = grace});
+        auto file = limited->open_file("/blocks", kOCreat | kORdwr);
+        REQUIRE(file);
+        const auto copies = over.mount->stats().copies; // counts a READ when it is sent
+        posix::Failure failure;
+        std::thread reader([&] {
+            std::vector<std::byte> room(4096);
+            failure = limited->read(*file, room, 0).failure();
+        });
+        while (over.mount->stats().copies == copies) std::this_thread::yield();
+        stop.stop();
+        reader.join();
+        CHECK(failure.as_errno() == Errno::eintr);
+        CHECK((failure.errc == Errc::abandoned) == is_let_go);
+        stop.reset();
+        CHECK_FALSE(limited->close(*std::move(file)).happened());
+        over.end();
+    }
+    CHECK(server.wait() == kNothingLeft);
 }
