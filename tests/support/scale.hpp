@@ -9,15 +9,16 @@
 
 namespace vfsproto::test {
 
+// The test programs of one build differ in this, and what they share is linked into all: functions take it as an argument.
 #ifdef VFSPROTO_SLOW_BUILD
-inline constexpr bool kIsSlowBuild = true;
+constexpr bool kIsSlowBuild = true;
 #else
-inline constexpr bool kIsSlowBuild = false;
+constexpr bool kIsSlowBuild = false;
 #endif
 
 // Returns the program that tests run instead of the one built beside them, which a sanitizer makes slow, or nullptr.
 inline const char* sanitized_program() { return std::getenv("VFSPROTO_SANITIZED_PROGRAM"); }
-inline bool is_slow() { return kIsSlowBuild || sanitized_program() != nullptr; }
+inline bool is_slow(bool slow_build = kIsSlowBuild) { return slow_build || sanitized_program() != nullptr; }
 
 inline bool has_scope(std::string_view name) {
     const char* const scope = std::getenv("VFSPROTO_TEST_SCOPE");
@@ -34,8 +35,8 @@ struct Scale {
     std::uint64_t nightly;
 };
 
-inline std::uint64_t scaled(const Scale& scale) {
-    if (is_slow()) return scale.least;
+inline std::uint64_t scaled(const Scale& scale, bool slow_build = kIsSlowBuild) {
+    if (is_slow(slow_build)) return scale.least;
     return is_nightly() ? scale.nightly : scale.usual;
 }
 
