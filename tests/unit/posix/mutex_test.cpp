@@ -14,7 +14,9 @@ using namespace std::chrono_literals;
 
 TEST_CASE("who tries a held lock for a time gives up then, and takes nothing from its holder", "[mutex]") {
     Mutex mutex;
-    REQUIRE(mutex.try_lock_for(0ns));
+    const bool is_taken = mutex.try_lock_for(0ns);
+    REQUIRE(is_taken);
+    if (!is_taken) return; // for clang, which follows the lock
     std::thread([&] {
         CHECK_FALSE(mutex.try_lock_for(0ns));
         const auto start = std::chrono::steady_clock::now();
@@ -22,8 +24,9 @@ TEST_CASE("who tries a held lock for a time gives up then, and takes nothing fro
         CHECK(std::chrono::steady_clock::now() - start >= 20ms);
     }).join();
     mutex.unlock();
-    CHECK(mutex.try_lock_for(0ns));
-    mutex.unlock();
+    const bool is_taken_again = mutex.try_lock_for(0ns);
+    CHECK(is_taken_again);
+    if (is_taken_again) mutex.unlock();
 }
 
 TEST_CASE("who tries a held lock takes it as soon as its holder lets go", "[mutex]") {
