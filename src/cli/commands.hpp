@@ -17,8 +17,9 @@ namespace vfsproto::cli {
 // The command that the command line names. Empty until it is parsed.
 using Chosen = std::function<void(Program&)>;
 
-// Says what a command does to the files of the device. One that changes them takes no device that was not named.
-enum class Effect : std::uint8_t { reads, changes };
+// Says what a command does. One that changes files of the device takes no device that was not named. One that writes files, there
+// or here, takes nothing for what was kept of earlier answers (--cache): what it replaces or removes is what is there now.
+enum class Effect : std::uint8_t { reads, writes_here, changes };
 
 struct CommandName {
     const char* name;
@@ -51,6 +52,7 @@ private:
         const auto choose = [&chosen = chosen_, effect = name.effect, run = std::move(run)](const std::string& called) {
             chosen = [effect, run, called](Program& program) {
                 program.set_command(called);
+                program.look_anew(effect != Effect::reads);
                 if (effect == Effect::changes) program.require_named_device();
                 run(program);
             };

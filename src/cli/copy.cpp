@@ -281,7 +281,7 @@ void describe_resume(Arguments& sub, CopyOptions& options) {
 
 void add_copying(Commands& commands) {
     commands.add<CopyOptions>(
-        {"get", "Copy files from the device to this host"},
+        {"get", "Copy files from the device to this host", Effect::writes_here},
         [](Arguments& sub, CopyOptions& options) {
             sub.add_option("remote", options.operands.paths,
                            "what to copy, then where to: into it, if it is a directory; - is standard output")

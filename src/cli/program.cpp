@@ -72,7 +72,7 @@ void Program::require_named_device() {
 }
 
 posix::Mount& Program::mount() {
-    if (limited_ != nullptr) return *limited_;
+    if (limited_ != nullptr) return looks_anew_ ? *anew_ : *limited_;
     log_.write(backends::LogLevel::info, fmt::format("opening {}", options_.device));
     const std::chrono::milliseconds silence(static_cast<std::int64_t>(options_.silence * 1000));
     const std::chrono::milliseconds timeout(static_cast<std::int64_t>(options_.timeout * 1000));
@@ -123,7 +123,8 @@ posix::Mount& Program::mount() {
     posix::MountLimits limits{.stop = &interrupt_stop()};
     if (timeout.count() != 0) limits.time = timeout;
     limited_ = mount_->limited_by(limits);
-    return *limited_;
+    anew_ = limited_->looking_anew();
+    return looks_anew_ ? *anew_ : *limited_;
 }
 
 posix::Mount& Program::unlimited_mount() {
@@ -275,6 +276,7 @@ ExitCode Program::finish() {
             const std::lock_guard lock(watched_mutex_);
             watched_ = nullptr;
         }
+        anew_.reset();
         limited_.reset();
         mount_.reset();
     }

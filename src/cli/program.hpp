@@ -67,6 +67,8 @@ public:
     // The device, opened when it is asked for first; the current directory where none was named. Throws Leave when that
     // fails. Its calls end when the program is to end, and after --timeout.
     [[nodiscard]] posix::Mount& mount();
+    // Has mount() return a device that asks for each name and all attributes anew.
+    void look_anew(bool anew) noexcept { looks_anew_ = anew; }
     // Returns the device without limits, for what moves memory that the device can reach without a copy.
     [[nodiscard]] posix::Mount& unlimited_mount();
 
@@ -159,6 +161,8 @@ private:
     std::unique_ptr<TraceRecorder> trace_;
     std::unique_ptr<posix::Mount> mount_;   // before trace_ ends
     std::unique_ptr<posix::Mount> limited_; // on the session of mount_
+    std::unique_ptr<posix::Mount> anew_;    // the same, and it looks anew
+    bool looks_anew_ = false;
     std::mutex watched_mutex_;
     posix::Mount* watched_ = nullptr; // mount_, while other threads may look at it
     std::mutex mutex_;                // of messages, and of command_

@@ -22,7 +22,7 @@ template <class Op> AsyncMount::Steps<void> AsyncMount::release(OpenHandle& hand
 }
 
 AsyncMount::Steps<Expected<File>> AsyncMount::open_steps(std::string path, std::uint32_t flags, std::uint32_t mode) {
-    OpenSteps steps(*mount_.cache_, create_form_of(mount_.channel()), maker_group(names()));
+    OpenSteps steps(*mount_.cache_, create_form_of(mount_.channel()), maker_group(names()), mount_.look_);
     steps.begin(path, flags);
     for (;;) {
         switch (steps.want()) {

@@ -2,11 +2,12 @@
 // AsyncMount: walks, and what is done with where they lead.
 #include "async_steps.hpp"
 #include "attribute_steps.hpp"
+#include "mount_steps.hpp"
 #include "path_requests.hpp"
 
 namespace vfsproto::posix {
 
-NameContext AsyncMount::names() noexcept { return {mount_.channel(), *mount_.cache_, mount_.credentials()}; }
+NameContext AsyncMount::names() noexcept { return mount_.names(); }
 
 AsyncMount::Steps<Failure> AsyncMount::walk(PathSteps& steps) {
     for (;;) {

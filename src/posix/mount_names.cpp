@@ -14,11 +14,12 @@
 namespace vfsproto::posix {
 
 Mount::Mount(std::shared_ptr<Channel> channel, std::shared_ptr<NodeCache> cache, const Credentials& credentials,
-             const MountLimits& limits)
+             const MountLimits& limits, Look look)
     : channel_(std::move(channel)),
       cache_(std::move(cache)),
       credentials_(std::make_unique<Credentials>(credentials)),
-      limits_(limits) {
+      limits_(limits),
+      look_(look) {
     if (limits_.has_any()) return;
     read_pieces_ = channel_->piece_limits<wire::Opcode::read>();
     write_pieces_ = channel_->piece_limits<wire::Opcode::write>();
@@ -51,15 +52,20 @@ Expected<std::unique_ptr<Mount>> Mount::open(std::unique_ptr<backends::Attachmen
     } catch (const std::system_error&) { // no thread
         return Errc::no_memory;
     }
-    return std::unique_ptr<Mount>(new Mount(std::move(channel), std::move(cache), options.credentials, {}));
+    return std::unique_ptr<Mount>(
+        new Mount(std::move(channel), std::move(cache), options.credentials, {}, Look::as_kept));
 }
 
 std::unique_ptr<Mount> Mount::acting_for(const Credentials& credentials) {
-    return std::unique_ptr<Mount>(new Mount(channel_, cache_, credentials, limits_));
+    return std::unique_ptr<Mount>(new Mount(channel_, cache_, credentials, limits_, look_));
 }
 
 std::unique_ptr<Mount> Mount::limited_by(const MountLimits& limits) {
-    return std::unique_ptr<Mount>(new Mount(channel_, cache_, *credentials_, limits));
+    return std::unique_ptr<Mount>(new Mount(channel_, cache_, *credentials_, limits, look_));
+}
+
+std::unique_ptr<Mount> Mount::looking_anew() {
+    return std::unique_ptr<Mount>(new Mount(channel_, cache_, *credentials_, limits_, Look::anew));
 }
 
 Expected<Attributes> Mount::stat(std::string_view path, LastLink last) { return ask<StatSteps>(path, last); }

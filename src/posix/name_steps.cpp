@@ -121,7 +121,7 @@ MakeSymlinkSteps::MakeSymlinkSteps(const NameContext& context, std::string_view 
 }
 
 MakeLinkSteps::MakeLinkSteps(const NameContext& context, std::string_view existing, std::string_view path)
-    : MakeSteps(context), existing_(context.cache), new_path_(path) {
+    : MakeSteps(context), existing_(context.cache, context.look), new_path_(path) {
     existing_.to_file(existing, LastLink::keep);
     want_walk(existing_);
 }
@@ -134,7 +134,7 @@ void MakeLinkSteps::walked() {
 }
 
 template <class Op> RemoveSteps<Op>::RemoveSteps(const NameContext& context, std::string_view path)
-    : NameSteps(context), at_(context.cache) {
+    : NameSteps(context), at_(context.cache, context.look) {
     at_.to_parent(path);
     want_walk(at_);
 }
@@ -166,7 +166,11 @@ template class RemoveSteps<client::RemoveFile>;
 template class RemoveSteps<client::RemoveDirectory>;
 
 RenameSteps::RenameSteps(const NameContext& context, std::string_view from, std::string_view to, std::uint32_t flags)
-    : NameSteps(context), source_(context.cache), target_(context.cache), to_(to), flags_(flags) {
+    : NameSteps(context),
+      source_(context.cache, context.look),
+      target_(context.cache, context.look),
+      to_(to),
+      flags_(flags) {
     source_.to_parent(from);
     want_walk(source_);
 }

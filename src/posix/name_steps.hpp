@@ -23,6 +23,7 @@ struct NameContext {
     Channel& channel;
     NodeCache& cache;
     const Credentials& who;
+    Look look = Look::as_kept;
 };
 
 [[nodiscard]] MakerGroup maker_group(const NameContext& context) noexcept;
@@ -136,7 +137,7 @@ template <class Op> class MakeSteps : public NameSteps {
 protected:
     static constexpr bool kTellsGroup = requires(Op& op) { op.extensions.group; };
 
-    explicit MakeSteps(const NameContext& context) : NameSteps(context), at_(context.cache) {}
+    explicit MakeSteps(const NameContext& context) : NameSteps(context), at_(context.cache, context.look) {}
     ~MakeSteps() = default;
     void begin(std::string_view path) {
         using Parent = PathSteps::ParentAttributes;

@@ -27,7 +27,7 @@ void PathSteps::begin(std::string_view path, Goal goal, LastLink last) {
     goal_ = goal;
     last_ = last;
     may_begin_again_ = true;
-    may_use_cache_ = true;
+    may_use_cache_ = look_ == Look::as_kept;
     used_cache_ = false;
     tries_ = 0;
     if (path.empty()) return fail(Errno::enoent);

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "vfsproto/posix/detail/last_link.hpp"
+#include "vfsproto/posix/detail/look.hpp"
 #include "vfsproto/posix/detail/piece_limits.hpp"
 #include "vfsproto/posix/file.hpp"
 #include "vfsproto/posix/lock.hpp"
@@ -178,6 +179,9 @@ public:
     // Everything is copied once, also from and to a Buffer: a server may still read or write what its caller has got back. Not
     // limited: the calls of an IoQueue, a ReadPool, an AsyncMount and a MappedFile over it.
     [[nodiscard]] std::unique_ptr<Mount> limited_by(const MountLimits& limits);
+    // Returns a mount of the same session whose every walk asks the server for each name and all attributes, whatever is kept
+    // (CacheOptions). For decisions that cost data where what is kept is old: is this the file I am about to replace?
+    [[nodiscard]] std::unique_ptr<Mount> looking_anew();
     [[nodiscard]] const MountLimits& limits() const noexcept { return limits_; }
 
     // Returns what the device was asked for so far; channel_stats.hpp has the type.
@@ -190,7 +194,7 @@ public:
 private:
     friend class AsyncMount;
     Mount(std::shared_ptr<Channel> channel, std::shared_ptr<NodeCache> cache, const Credentials& credentials,
-          const MountLimits& limits);
+          const MountLimits& limits, Look look);
 
     [[nodiscard]] MountCall begin_call() const noexcept;
     // No file: the steps were told why.
@@ -217,6 +221,7 @@ private:
     std::shared_ptr<NodeCache> cache_; // ends before the channel
     std::unique_ptr<const Credentials> credentials_;
     MountLimits limits_;
+    Look look_;
     // 0 under limits: then every transfer takes the way of those that are too long for one request.
     PieceLimits read_pieces_{};
     PieceLimits write_pieces_{};

@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // --cache: a session asks once for names and attributes, or each time.
 #include "integration/cli/share.hpp"
+#include "support/watchdog.hpp"
 
 #include <nlohmann/json.hpp>
 
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <thread>
 
 using namespace vfsproto;
 using test::Ran;
+using test::RunningProgram;
 using test::Server;
 using test::Share;
+using test::Watchdog;
 using Json = nlohmann::json;
 
 namespace {
@@ -69,6 +73,35 @@ TEST_CASE("what commands of one connection change is what later ones see, whatev
     CHECK(ran.err == "");
     CHECK(ran.status == 0);
     CHECK(ran.out.find("copy\n00") != std::string::npos);
+}
+
+TEST_CASE("a command that writes asks what is there, whatever is kept", "[cli]") {
+    const Watchdog watchdog("a command that writes");
+    const Share share(Server::embedded);
+    share.write("file", "old");
+    RunningProgram program({"--device", "dir:" + share.path().string(), "--cache", "always", "run", "-"});
+    program.write("stat file\nmkdir told\n");
+    while (!std::filesystem::exists(share.path() / "told")) std::this_thread::yield();
+    share.write("file", "longer than what is kept");
+    const std::string copy = share.beside("copy").string();
+    program.write("get file " + copy + "\nput --checksum " + copy + " file\n");
+    CHECK(program.wait().status == 0);
+    CHECK(Share::contents(copy) == "longer than what is kept");
+    CHECK(share.read("file") == "longer than what is kept");
+}
+
+TEST_CASE("a put onto the file itself is refused although an older state of it is kept", "[cli]") {
+    const Watchdog watchdog("a put onto the file itself");
+    const Share share(Server::embedded);
+    share.write("file", "old");
+    std::filesystem::create_hard_link(share.path() / "file", share.path() / "other");
+    RunningProgram program({"--device", "dir:" + share.path().string(), "--cache", "always", "run", "-k", "-"});
+    program.write("ls -l /\nmkdir told\n");
+    while (!std::filesystem::exists(share.path() / "told")) std::this_thread::yield();
+    share.write("file", "longer than what is kept");
+    program.write("put " + (share.path() / "file").string() + " /file\n");
+    CHECK(program.wait().status != 0);
+    CHECK(share.read("file") == "longer than what is kept");
 }
 
 TEST_CASE("--cache takes none, auto or always", "[cli]") {

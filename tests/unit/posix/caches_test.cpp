@@ -281,6 +281,13 @@ TEST_CASE("what others change is not seen while a mount always believes what it 
     CHECK(value_of(over->stat("/f")).size == 7);
     std::filesystem::resize_file(over.directory.path() / "f", 3);
     CHECK(value_of(over->stat("/f")).size == 7);
+    const auto anew = over->looking_anew();
+    CHECK(value_of(anew->stat("/f")).size == 3);
+    CHECK(value_of(over->stat("/f")).size == 3); // which learns from it
+    std::filesystem::resize_file(over.directory.path() / "f", 5);
+    CHECK(value_of(over->stat("/f")).size == 3);
+    CHECK(value_of(anew->limited_by({})->acting_for({})->stat("/f")).size == 5);
+    std::filesystem::resize_file(over.directory.path() / "f", 3);
     over->prune();
     CHECK(value_of(over->stat("/f")).size == 3);
     std::filesystem::remove(over.directory.path() / "f");

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "vfsproto/posix/detail/last_link.hpp"
+#include "vfsproto/posix/detail/look.hpp"
 #include "vfsproto/posix/detail/node_cache.hpp"
 
 #include <cstdint>
@@ -35,7 +36,7 @@ public:
 
     enum class ParentAttributes : std::uint8_t { unneeded, wanted };
 
-    explicit PathSteps(NodeCache& cache) : cache_(cache) {}
+    explicit PathSteps(NodeCache& cache, Look look = Look::as_kept) : cache_(cache), look_(look) {}
 
     // Walks to the directory that holds the last component; then parent() and name() are valid, and with
     // ParentAttributes::wanted attributes() are the directory's.
@@ -121,6 +122,7 @@ private:
     bool must_be_directory_ = false;
     bool in_middle_ = false; // of the path: what is looked up or read is not its last component
     bool may_begin_again_ = false;
+    Look look_;
     bool may_use_cache_ = false;
     bool used_cache_ = false;
     AskedAt asked_{};    // when what is wanted was asked for
