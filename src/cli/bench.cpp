@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <deque>
+#include <exception>
 #include <span>
 #include <thread>
 
@@ -30,7 +31,13 @@ public:
     Scratch(posix::Mount& mount, const BenchOptions& options) : mount_(mount), options_(options) {}
     Scratch(const Scratch&) = delete;
     Scratch& operator=(const Scratch&) = delete;
-    ~Scratch() { remove(); }
+    ~Scratch() {
+        try {
+            remove();
+        } catch (const std::exception&) {
+            made_ = false; // without memory or a thread it stays
+        }
+    }
 
     [[nodiscard]] posix::Failure make() {
         path_ = fmt::format("/.vfsproto-bench.{}", ::getpid());
@@ -65,7 +72,7 @@ private:
         }
         return {};
     }
-    void remove() noexcept {
+    void remove() {
         if (!made_) return;
         const CleaningUp cleaning(mount_);
         posix::Mount& mount = cleaning.mount();

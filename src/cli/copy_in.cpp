@@ -275,7 +275,8 @@ private:
         const Failure failure = make_remote_link(run_.mount, at, existing);
         if (failure.happened()) {
             const bool in_the_way = failure.error == Errno::eisdir || failure.error == Errno::eexist;
-            if (in_the_way || failure.is_fatal()) return static_cast<void>(run_.made(found.remote, failure)), true;
+            if (in_the_way || is_unanswered(failure) || failure.is_fatal())
+                return static_cast<void>(run_.made(found.remote, failure)), true;
             run_.without_hard_links(found.remote, failure);
             return false;
         }

@@ -50,7 +50,7 @@ Copied copy_by_server(CopyRun& run, const posix::File& from, const posix::File& 
             return Copied::failed;
         }
         const auto count = run.mount.copy_range(from, at, to, at, kPiece);
-        if (!count && at == 0 && !count.failure().is_fatal())
+        if (!count && at == 0 && !count.failure().is_fatal() && !is_unanswered(count))
             return Copied::nothing; // reading and writing may still do
         if (!run.note(pair.to, count)) return Copied::failed;
         // A server that stops before the end is not believed: reading tells where that is.

@@ -5,6 +5,7 @@
 #include "operands.hpp"
 #include "paths.hpp"
 #include "replace_remote.hpp"
+#include "same_place.hpp"
 
 namespace vfsproto::cli {
 
@@ -65,7 +66,8 @@ private:
     bool is_same_name(const std::string& source, const std::string& to, const posix::Attributes& there) {
         if (options_.symbolic && would_lead_to_itself(source, to, there)) return true;
         const auto original = mount_.stat(source, posix::LastLink::keep);
-        if (!original || original->ino != there.ino) return false;
+        if (!original) return is_unanswered(original);
+        if (original->ino != there.ino) return false;
         return there.nlink == 1 || without_slashes(source) == without_slashes(to);
     }
 
@@ -73,7 +75,7 @@ private:
     bool would_lead_to_itself(const std::string& source, const std::string& to, const posix::Attributes& there) {
         const std::string path = source.starts_with('/') ? source : join(directory_name(to), source);
         const auto file = mount_.stat(path);
-        return file && file->ino == there.ino && there.nlink == 1;
+        return is_unanswered(file) || (file && file->ino == there.ino && there.nlink == 1);
     }
 
     Program& program_;

@@ -48,7 +48,8 @@ posix::File open_to_lock(Program& program, const LockOptions& options, std::uint
 }
 
 void report_not_locked(Program& program, const LockOptions& options, const Failure& failure) {
-    if (failure.errc == Errc::timed_out || (failure.errc == Errc::ok && failure.error == Errno::eagain)) {
+    if ((failure.errc == Errc::timed_out && !options.at_once) ||
+        (failure.errc == Errc::ok && failure.error == Errno::eagain)) {
         program.report(options.path, failure, "somebody else has the lock");
     } else if (failure.errc == Errc::not_negotiated) {
         program.report(options.path, failure, "the server keeps no such locks");

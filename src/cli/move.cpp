@@ -10,6 +10,8 @@
 #include "rename_no_clobber.hpp"
 #include "same_place.hpp"
 
+#include <algorithm>
+
 namespace vfsproto::cli {
 
 using posix::Failure;
@@ -34,13 +36,15 @@ bool leads_to(posix::Mount& mount, const std::string& from, const std::string& t
                             [&] { return mount.stat(to, posix::LastLink::keep); });
 }
 
-// True if a rename that succeeded did nothing, as it does between two names of one file. Tells how many names that has.
-bool is_still_there(posix::Mount& mount, const std::string& from, const std::string& to, std::uint32_t& names) {
+// Returns how many names the file has, if a rename that succeeded did nothing, as it does between two names of one file; 0 if it
+// was renamed.
+posix::Expected<std::uint32_t> names_still_there(posix::Mount& mount, const std::string& from, const std::string& to) {
     const auto old = mount.stat(from, posix::LastLink::keep);
-    if (!old) return false;
+    if (!old && is_unanswered(old)) return old.failure();
+    if (!old) return std::uint32_t{0};
     const auto now = mount.stat(to, posix::LastLink::keep);
-    names = old->nlink;
-    return now && now->ino == old->ino;
+    if (!now && is_unanswered(now)) return now.failure();
+    return now && now->ino == old->ino ? std::max(old->nlink, std::uint32_t{1}) : std::uint32_t{0};
 }
 
 // Removes `from` and leaves `to`, which is another name of the same file: mv(1) does so. Both paths may lead to one name, by
@@ -81,10 +85,11 @@ void move(Program& program, const MoveOptions& options, const std::string& from,
     const Failure failure = options.no_clobber ? rename_no_clobber(mount, from, to) : mount.rename(from, to, flags);
     // The message names both paths: only the error tells which of the two is missing or in the way.
     if (!program.succeeded(Subject::pair(from, to), failure)) return;
-    std::uint32_t names = 0;
-    if (!options.exchange && is_still_there(mount, from, to, names)) {
-        if (names < 2) return program.report(from, "is the same file as " + to);
-        if (!remove_other_name(program, from, to)) return;
+    if (!options.exchange) {
+        const auto names = names_still_there(mount, from, to);
+        if (!program.succeeded(Subject::pair(from, to), names)) return;
+        if (*names == 1) return program.report(from, "is the same file as " + to);
+        if (*names > 1 && !remove_other_name(program, from, to)) return;
     }
     print_done(program, from, to);
 }

@@ -2,6 +2,7 @@
 #include "operands.hpp"
 
 #include "paths.hpp"
+#include "same_place.hpp"
 
 namespace vfsproto::cli {
 
@@ -24,7 +25,8 @@ void Operands::check(Program& program) const {
 
 Destination::Destination(Program& program, const Operands& operands, const Expected<bool>& is_directory)
     : program_(program), operands_(operands), into_(!operands.exactly && is_directory && *is_directory) {
-    if (into_ || (!operands.directory && operands.paths.size() == 2)) return;
+    const bool is_known = operands.exactly || !is_unanswered(is_directory);
+    if (is_known && (into_ || (!operands.directory && operands.paths.size() == 2))) return;
     program.report(operands.target(), is_directory ? Failure(Errno::enotdir) : is_directory.failure());
     program.check();
     throw Leave{ExitCode::failed};

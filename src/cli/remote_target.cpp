@@ -6,6 +6,7 @@
 #include "paths.hpp"
 #include "remote_half.hpp"
 #include "remote_temporaries.hpp"
+#include "same_place.hpp"
 
 #include "vfsproto/fuse/wire/structs.hpp"
 
@@ -98,7 +99,9 @@ Failure RemoteTarget::make_temporary(Owner owner) {
     if (const Failure failure = open_temporary()) {
         return replaced() && directory_refuses(failure) ? open_in_place() : failure;
     }
-    if (owner == Owner::any || keeps_owner()) return {};
+    if (owner == Owner::any) return {};
+    const Failure kept = keep_owner();
+    if (!kept.happened() || kept.errc != Errc::ok) return kept;
     file_ = posix::File();
     remove_temporary();
     return open_in_place();
@@ -121,7 +124,7 @@ Failure RemoteTarget::restart() {
     file_ = posix::File();
     remove_temporary();
     if (const Failure failure = open_temporary()) return failure;
-    return keeps_owner() ? Failure() : Errno::eperm;
+    return keep_owner();
 }
 
 bool RemoteTarget::is_empty() const {
@@ -131,15 +134,18 @@ bool RemoteTarget::is_empty() const {
 }
 
 // A file that is replaced keeps its owner, as it would if it were written in place.
-bool RemoteTarget::keeps_owner() const {
-    if (!replaced()) return true;
+Failure RemoteTarget::keep_owner() const {
+    if (!replaced()) return {};
     const auto made = mount_->stat(file_);
-    if (!made || (made->uid == there_->uid && made->gid == there_->gid)) return true;
+    if (!made) return is_unanswered(made) ? made.failure() : Failure();
+    if (made->uid == there_->uid && made->gid == there_->gid) return {};
     wire::SetattrIn in{};
     in.valid = wire::kSetattrUid | wire::kSetattrGid;
     in.uid = there_->uid;
     in.gid = there_->gid;
-    return static_cast<bool>(mount_->set_attributes(file_, in));
+    const auto set = mount_->set_attributes(file_, in);
+    if (set) return {};
+    return set.failure().errc != Errc::ok ? set.failure() : Failure(Errno::eperm);
 }
 
 Failure RemoteTarget::open_in_place() {

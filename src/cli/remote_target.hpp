@@ -65,7 +65,7 @@ private:
     [[nodiscard]] posix::Failure open_temporary();
     [[nodiscard]] bool is_empty() const;
     void remove_temporary();
-    [[nodiscard]] bool keeps_owner() const;
+    [[nodiscard]] posix::Failure keep_owner() const; // EPERM: it cannot be kept
     [[nodiscard]] posix::Failure open_in_place();
 
     posix::Mount* mount_;

@@ -43,7 +43,8 @@ bool shows_there(posix::Mount& mount, const std::string& remote, const posix::At
     const std::string name = temporary_name();
     const backends::FileDescriptor made(make_temporary_file(here, name));
     if (!made) return false; // nothing can be copied into it either
-    const bool shows = static_cast<bool>(mount.stat(join(remote, name), posix::LastLink::keep));
+    const auto found = mount.stat(join(remote, name), posix::LastLink::keep);
+    const bool shows = found || is_unanswered(found);
     remove_temporary(here, name);
     return shows;
 }
@@ -53,7 +54,7 @@ bool shows_here(posix::Mount& mount, const std::string& remote, const posix::Att
     const std::string name = temporary_name();
     const std::string path = join(remote, name);
     const auto made = make_remote_temporary(mount, path);
-    if (!made) return false;
+    if (!made) return is_unanswered(made);
     struct stat info{};
     const bool shows = ::fstatat(here, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0;
     remove_remote_temporary(mount, path);

@@ -12,10 +12,13 @@
 
 namespace vfsproto::cli {
 
-// True if a limit ended the question what is there.
+// True if a limit ended the question: nobody knows what is there, or if it was done.
+[[nodiscard]] inline bool is_unanswered(const posix::Failure& failure) noexcept {
+    return failure.errc == Errc::timed_out || failure.errc == Errc::abandoned;
+}
 template <class Found> [[nodiscard]] bool is_unanswered(const Found& found) {
     if constexpr (requires { found.failure(); }) {
-        return found.failure().errc == Errc::timed_out || found.failure().errc == Errc::abandoned;
+        return !found && is_unanswered(found.failure());
     } else {
         return false;
     }

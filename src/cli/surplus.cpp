@@ -102,7 +102,12 @@ bool Surplus::may_be_in_source(const std::string& directory, const std::vector<T
         const std::string path = below(directory, name);
         if (listed.contains(name) || run_.exclusions.leave_out(path, excluded_as(type))) continue;
         // It may be there by another name, which looks surplus: upper and lower case may be one, or two forms of a letter.
-        if (target_.look(path).happened()) continue;
+        const Failure looked = target_.look(path);
+        if (is_unanswered(looked)) {
+            run_.refuse(target_.shown(path), looked, "nothing is removed from its directory");
+            return true;
+        }
+        if (looked.happened()) continue;
         run_.refuse(target_.shown(path), "has another name in its directory: nothing is removed there");
         return true;
     }
@@ -111,12 +116,9 @@ bool Surplus::may_be_in_source(const std::string& directory, const std::vector<T
 
 bool Surplus::is_source(const std::string& directory) {
     const auto there = target_.attributes(directory);
-    if (!there || there->ino != source_top_->ino) return false;
-    const auto get = [](const posix::Expected<posix::Attributes>& found) {
-        return found ? std::optional(*found) : std::nullopt;
-    };
-    return lead_to_one_file([&] { return get(target_.attributes(directory)); },
-                            [&] { return get(source_.attributes("")); });
+    if (!there) return is_unanswered(there);
+    if (there->ino != source_top_->ino) return false;
+    return lead_to_one_file([&] { return target_.attributes(directory); }, [&] { return source_.attributes(""); });
 }
 
 // Removes what is surplus in a directory, and the directory; those in it are gone already.

@@ -4,6 +4,8 @@
 #include "vfsproto/fuse/client/operations/directories.hpp"
 #include "vfsproto/fuse/client/undo_grants.hpp"
 #include "vfsproto/posix/detail/channel.hpp"
+#include "vfsproto/posix/detail/node_cache.hpp"
+#include "vfsproto/posix/file.hpp"
 
 #include <algorithm>
 #include <new>
@@ -91,6 +93,12 @@ void AbandonedCall::leave(Held&& held, AfterLate&& after) noexcept {
 }
 
 void AbandonedCall::finish() {
+    // The server may have done it after others asked what it changed.
+    if (held_.cache != nullptr) held_.cache->invalidate_all();
+    // Nobody waits for this thread at the end of a file, and the stop may be gone with the mount it was given to.
+    for (const std::shared_ptr<OpenHandle>& handle : held_.handles) {
+        if (handle.use_count() == 1) handle->limits = {};
+    }
     const GiveBack give_back{channel_};
     client::undo_grants(granted_, give_back);
     for (const std::uint64_t nodeid : listed_) give_back.forget(nodeid);

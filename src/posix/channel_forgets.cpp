@@ -12,7 +12,7 @@ void Channel::forget(const std::vector<client::Node*>& nodes) {
 bool Channel::forget_now(const std::vector<client::Node*>& nodes) {
     const SharedLane::Lock lock(shared_lane_);
     for (client::Node* node : nodes) connection_.forget(node->forget);
-    pump();
+    if (queues_ != nullptr) pump(); // the thread that watches limits may come after the end of the device
     return !connection_.session().has_waiting_forgets();
 }
 

@@ -38,6 +38,7 @@ bool Channel::begin_limited(LimitedCall& call, client::Operation& operation) {
 
 void Channel::interrupt(LimitedCall& call) noexcept {
     shared_lane_.mutex().assert_held();
+    if (call.interrupted_ != 0) end_interrupt(std::exchange(call.interrupted_, 0)); // of a stop that was taken back
     const std::uint64_t unique = call.table_->unique(*call.operation_);
     if (unique == 0 || connection_.interrupt(unique) != Errc::ok) return;
     call.interrupted_ = unique;
@@ -56,12 +57,17 @@ bool Channel::let_go(LimitedCall& call, Errc why) noexcept {
     std::unique_ptr<AbandonedCall> abandoned(new (std::nothrow) AbandonedCall(*this));
     if (abandoned == nullptr || !poll_for_late()) return false; // it is waited for as any other
     const std::uint64_t interrupted = std::exchange(call.interrupted_, 0);
+    const std::uint64_t current = call.table_->unique(*call.operation_);
     if (call.table_->abandon(*call.operation_, abandoned->replies(), why) != Errc::ok) {
         call.interrupted_ = interrupted;
         detached_.finished();
         return false;
     }
-    if (interrupted != 0) --interrupted_;
+    if (interrupted != 0) {
+        --interrupted_;
+        if (interrupted != current) connection_.end_interrupt(interrupted); // an earlier request of it
+    }
+    call.why_ = why;
     abandoned->count_in_flight();
     abandoned->note_interrupted(interrupted);
     call.was_in_flight_ = abandoned->in_flight() != 0;

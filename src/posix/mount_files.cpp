@@ -140,7 +140,9 @@ Failure Mount::close(File file) {
     OpenHandle& handle = *file.handle_;
     if (!owes_flush(handle)) return {};
     const Failure failure = flush(file);
-    handle.gave_up(OpenHandle::Locks::records);
+    // Without an answer the FLUSH may not have been sent, and is owed.
+    const bool is_unanswered = failure.errc == Errc::abandoned || failure.errc == Errc::timed_out;
+    if (!is_unanswered) handle.gave_up(OpenHandle::Locks::records);
     return failure;
 }
 

@@ -22,7 +22,13 @@ Mount::transfer_in_pieces(const File& file, const client::TransferSpan& span) {
         return all;
     };
     client::LongTransfer<Op> transfer;
-    begin_call().run(held, transfer, given);
+    Errc cut = Errc::ok; // a part is in flight, and nobody knows what becomes of it
+    const auto after = [&cut](const LimitedCall& call, const client::LongTransfer<Op>&) {
+        if (call.was_in_flight()) cut = call.why();
+        return AfterLate();
+    };
+    begin_call().run_and_leave(held, after, transfer, given);
+    if (Op == wire::Opcode::write && cut != Errc::ok) return Failure(cut);
     if (!transfer.succeeded()) return failure_of(transfer);
     return transfer.done();
 }

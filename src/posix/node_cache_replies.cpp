@@ -100,6 +100,13 @@ void NodeCache::invalidate(const NodeRef& node) {
     replies_->attributes.invalidate(cached(*node.node_).attributes);
 }
 
+void NodeCache::invalidate_all() noexcept {
+    if (replies_ == nullptr) return;
+    const MutexLock lock(mutex_);
+    replies_->names.invalidate_all();
+    replies_->attributes.invalidate_all();
+}
+
 void NodeCache::note_removed(const Asked& asked, const NodeRef& file) {
     if (replies_ == nullptr) return;
     const MutexLock lock(mutex_);

@@ -8,7 +8,6 @@
 #pragma once
 
 #include "vfsproto/posix/detail/last_link.hpp"
-#include "vfsproto/posix/detail/look.hpp"
 #include "vfsproto/posix/detail/piece_limits.hpp"
 #include "vfsproto/posix/file.hpp"
 #include "vfsproto/posix/lock.hpp"
@@ -50,6 +49,7 @@ enum class XattrSpace : std::uint8_t { create_or_replace, create, replace };
 struct ChannelStats;
 struct Credentials;
 struct MountOptions;
+enum class Look : std::uint8_t; // detail/look.hpp
 struct NameContext;
 class MountCall;
 class OpenSteps;

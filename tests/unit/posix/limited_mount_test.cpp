@@ -368,6 +368,39 @@ TEST_CASE("under limits the memory of a transfer is never the device's", "[limit
     }
 }
 
+TEST_CASE("a write of which a part was let go is no success", "[limits]") {
+    const Watchdog watchdog("a part of a write");
+    Server server;
+    const auto limited = server.mount->limited_by({.time = kShort});
+    const auto content = test::noise(std::size_t{1} << 20); // several requests
+    const File file = value_of(server.mount->open_file("/dir/file", kORdwr));
+    std::atomic<int> asked{0};
+    server.fs.set_faults([&](const backends::MemfsQuestion& question) {
+        backends::MemfsFault fault;
+        const bool is_later = question.opcode == Opcode::write && ++asked > 1;
+        if (is_later) fault.answer = backends::MemfsFault::Answer::held;
+        return fault;
+    });
+    while (asked < 2) CHECK(limited->write(file, content, 0).failure().errc == Errc::timed_out);
+}
+
+TEST_CASE("when a late answer came, nothing is believed that was kept before", "[limits]") {
+    const Watchdog watchdog("a late answer");
+    posix::MountOptions options;
+    options.cache.mode = posix::CacheMode::always;
+    Server server({}, options);
+    const auto limited = server.mount->limited_by({.time = kShort});
+    server.hold(Opcode::unlink);
+    CHECK(server.call_until_held([&] { return limited->unlink("/dir/file"); }).errc == Errc::timed_out);
+    succeeds(failure_of(server.mount->stat("/dir")));
+    const auto before = server.mount->stats().requests;
+    succeeds(failure_of(server.mount->stat("/dir")));
+    CHECK(server.mount->stats().requests == before);
+    server.release();
+    // The answer itself is one request more.
+    while (server.mount->stats().requests < before + 2) succeeds(failure_of(server.mount->stat("/dir")));
+}
+
 TEST_CASE("one stop ends the calls of many threads, and nothing is left of them", "[limits]") {
     const Watchdog watchdog("many threads");
     Server server;

@@ -57,6 +57,8 @@ public:
 
     // True if the operation ended at a limit, while its request was waiting or in flight.
     [[nodiscard]] bool was_let_go() const noexcept { return abandoned_ != nullptr; }
+    // Says which limit that was.
+    [[nodiscard]] Errc why() const noexcept { return why_; }
     // True if it was in flight then: the server may do what it was asked.
     [[nodiscard]] bool was_in_flight() const noexcept { return was_in_flight_; }
     // Says what the requests name, and what is to be done when they are over. Once, after the operation was let go.
@@ -78,6 +80,7 @@ private:
     std::uint64_t interrupted_ = 0;                                    // the request that was, before it was let go
     AbandonedCall* abandoned_ = nullptr;                               // until leave()
     bool was_in_flight_ = false;
+    Errc why_ = Errc::ok;
     LimitedCall* next_ = nullptr; // in the watch's list
     LimitedCall* previous_ = nullptr;
 };

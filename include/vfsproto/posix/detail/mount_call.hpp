@@ -41,7 +41,7 @@ public:
         channel_.run_limited<Op>(call, operation_of(op), op, caller_, std::forward<Args>(args)...);
         const Errc errc = operation_of(op).errc();
         const bool let_go = call.was_let_go();
-        if (let_go || errc == Errc::abandoned || errc == Errc::timed_out) reached_ = errc;
+        if (let_go || errc == Errc::abandoned || errc == Errc::timed_out) reached_ = let_go ? call.why() : errc;
         if (!let_go) {
             if (op.surplus_lookup() != 0) channel_.give_back(op.surplus_lookup());
             return;

@@ -76,6 +76,8 @@ public:
     void note_renamed(const Asked& from, const Asked& to, const NodeRef& moved, const NodeRef& other);
     void note_failed(const Asked& asked, const Failure& why);
     void invalidate(const NodeRef& node);
+    // Drops everything that is kept: anything may have changed.
+    void invalidate_all() noexcept;
     void begin_writing(const NodeRef& node);
     void end_writing(const NodeRef& node) noexcept;
     void note_read(const NodeRef& node) noexcept;
