@@ -140,7 +140,7 @@ Failure Mount::close(File file) {
     OpenHandle& handle = *file.handle_;
     if (!owes_flush(handle)) return {};
     const Failure failure = flush(file);
-    // Without an answer the FLUSH may not have been sent, and is owed.
+    // The FLUSH is still owed where no answer came: it may not have been sent.
     const bool is_unanswered = failure.errc == Errc::abandoned || failure.errc == Errc::timed_out;
     if (!is_unanswered) handle.gave_up(OpenHandle::Locks::records);
     return failure;
