@@ -54,10 +54,7 @@ void settle_unmade_temporary(posix::Mount& mount, const std::string& path, const
     if (why.is_fatal()) return; // the answer was lost: it may be there
     if (!may_be_done(why)) return forget_remote_temporary(path);
     const CleaningUp cleaning(mount);
-    const Failure removed = cleaning.mount().unlink(path);
-    const bool is_absent = removed.error == Errno::enoent;
-    const bool may_come_yet = why.errc != Errc::ok; // the server still has the request that makes it
-    if (!removed.happened() || (is_absent && !may_come_yet)) forget_remote_temporary(path);
+    remove_remote_temporary(cleaning.mount(), path);
 }
 
 void remove_remote_temporary(posix::Mount& mount, const std::string& path) {
