@@ -91,16 +91,17 @@ struct Server {
         fs.release_held();
         loopback->complete();
     }
-    // Calls until the request whose answer is kept was sent: on a busy machine the time may be over before. Returns the last
+    // Calls until the request whose answer is kept has come: on a busy machine the time may be over before. Returns the last
     // failure.
-    template <class Call> Failure call_until_held(const Call& call) const {
+    template <class Call> Failure call_until_held(const Call& call) {
         for (;;) {
+            ++calls;
             Failure failure = call();
             if (asked != 0 || failure.errc != Errc::timed_out) return failure;
         }
     }
     void await_held(std::size_t requests) const {
-        while (fs.held() != requests) std::this_thread::yield();
+        while (fs.held() < requests) std::this_thread::yield();
     }
     // Waits until the server holds nothing for us.
     void await_given_back() {
@@ -114,6 +115,7 @@ struct Server {
     backends::Loopback* loopback = nullptr;
     std::unique_ptr<Mount> mount;
     std::atomic<int> asked{0};
+    int calls = 0; // of call_until_held()
 };
 
 struct Kind {
@@ -191,8 +193,8 @@ TEST_CASE("a call that gets no answer ends at its deadline, and its late answer 
     const Failure failure = server.call_until_held([&] { return kind.call(*limited); });
     CHECK(failure.errc == Errc::timed_out);
     CHECK(failure.as_errno() == Errno::etimedout);
-    CHECK(server.asked == 1);
     server.await_held(1);
+    CHECK(server.asked <= server.calls); // nothing follows a request that was let go of
     while (interrupts == client::InterruptUse::allowed && server.fs.interrupts == 0) std::this_thread::yield();
     server.release();
     server.await_given_back();
