@@ -2,6 +2,9 @@
 // Channel: the STATFS that tells a slow request from a silent device.
 #include "vfsproto/posix/detail/channel.hpp"
 
+#include <chrono>
+#include <thread>
+
 namespace vfsproto::posix {
 
 using Clock = std::chrono::steady_clock;
@@ -29,21 +32,26 @@ std::optional<std::uint64_t> Channel::progress() {
     return finished;
 }
 
-// Polls for the probe and for answers to RETRIEVE: nobody else may once the requests they were sent beside are over.
+// Answers to RETRIEVE are polled for by the detached poller, whose event nobody else may take. Nobody else polls for the probe, once
+// the requests that it was sent beside are over.
 void Channel::finish_own_requests() noexcept {
     const auto until = Clock::now() + options_.patience;
     for (;;) {
+        bool is_polled_for = false;
         {
             const SharedLane::Lock lock(shared_lane_);
-            const auto waits = [this] {
-                shared_lane_.mutex().assert_held();
-                return probing_ || answers_ != 0;
-            };
-            while (waits() && failed_ == Errc::ok && lane_.drain() != 0) {}
-            if (!waits() || failed_ != Errc::ok || lane_.error() != Errc::ok) return;
-            if (lane_.arm_each().next == client::ArmOutcome::Next::look_again) continue;
+            if (failed_ != Errc::ok || lane_.error() != Errc::ok) return;
+            is_polled_for = answers_ != 0;
+            while (!is_polled_for && probing_ && failed_ == Errc::ok && lane_.drain() != 0) {}
+            if ((!is_polled_for && !probing_) || failed_ != Errc::ok || lane_.error() != Errc::ok) return;
+            if (!is_polled_for && lane_.arm_each().next == client::ArmOutcome::Next::look_again) continue;
         }
-        if (!wait_for_interrupt({.control = true}, until)) return;
+        if (is_polled_for) {
+            if (Clock::now() >= until) return;
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        } else if (!wait_for_interrupt({.control = true}, until)) {
+            return;
+        }
     }
 }
 

@@ -90,7 +90,8 @@ struct MountOptions {
     CacheOptions cache{};
     // Hears of changes that the server tells of by itself. FUSE servers on a stream can; the notification queue of virtio devices
     // is not brought up yet. It is called by a thread of the mount's, without a lock, one call at a time, and ends before the last
-    // mount of the session does. It may use the mount, but not end it, and what it does delays the next notification.
+    // mount of the session does. It may use the mount, but neither end one of the session nor make one (acting_for() and the like),
+    // and it throws nothing. What it does delays the next notification.
     std::function<void(const ServerChange&)> on_change{};
     Credentials credentials{}; // Mount::acting_for() has others on the same session
 };
