@@ -146,7 +146,7 @@ AsyncMount::Steps<Expected<std::int32_t>> AsyncMount::ioctl_steps(const File& fi
 
 AsyncMount::Steps<Expected<std::vector<DirectoryEntry>>> AsyncMount::list_steps(std::string path,
                                                                                 client::DirectoryFormat format) {
-    PathSteps at(*mount_.cache_);
+    PathSteps at(*mount_.cache_, mount_.look_);
     at.to_file(path, LastLink::follow);
     Failure failure = co_await walk(at);
     if (!failure && !is_directory(at.attributes().mode)) failure = Errno::enotdir;

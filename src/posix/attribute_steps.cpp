@@ -96,7 +96,7 @@ ChangeModeSteps::ChangeModeSteps(const NameContext& context, std::string_view pa
 }
 
 Failure ChangeModeSteps::check() {
-    request_.call.args.mode |= at_.attributes().mode & kSIfmt;
+    request_.call.args.mode = (request_.call.args.mode & kSIallugo) | (at_.attributes().mode & kSIfmt);
     return {};
 }
 
@@ -152,7 +152,7 @@ Failure SetXattrSteps::check() {
     const client::Caller& caller = context_.who.caller;
     const bool may_keep = caller.uid == 0 || caller.gid == at_.attributes().gid;
     const bool agreed = params.flags.has(wire::InitFlag::posix_acl) && params.flags.has(wire::InitFlag::setxattr_ext);
-    if (agreed && !may_keep) request_.call.args.setxattr_flags = wire::kSetxattrAclKillSgid;
+    request_.call.args.setxattr_flags = agreed && !may_keep ? wire::kSetxattrAclKillSgid : 0;
     return {};
 }
 

@@ -169,7 +169,7 @@ public:
     using Result = std::int32_t;
     ControlSteps(const NameContext& context, const File& file, std::uint32_t command, std::span<const std::byte> in,
                  std::span<std::byte> out)
-        : FileSteps(context, file) {
+        : FileSteps(context, file), file_(file) {
         if (in.size() > client::kPageSize || out.size() > client::kPageSize) {
             finish(wire::Errno::einval);
             return;
@@ -183,6 +183,12 @@ public:
         request_.call.data_out = {out.data(), args.out_size, {}};
     }
     [[nodiscard]] Expected<std::int32_t> result() { return request_.call.reply.result; }
+
+private:
+    // It may change attributes, also of a file that is open to be read only.
+    void note(const Failure&) override { context_.cache.invalidate(file_.node()); }
+
+    const File& file_;
 };
 
 } // namespace vfsproto::posix

@@ -36,6 +36,11 @@ Expected<Directory> Mount::open_directory(std::string_view path, client::Directo
     for (unsigned tries = 0; !open.succeeded() && cache_->make_room(failure_of(open), tries);) {
         call.run(held, open, at.node().nodeid(), kORdonly);
     }
+    if (failure_of(open).error == Errno::estale && at.may_walk_again()) { // it was replaced since it was kept
+        if (Failure failure = at.walk_again()) return failure;
+        if (!is_directory(at.attributes().mode)) return Errno::enotdir;
+        call.run(held, open, at.node().nodeid(), kORdonly);
+    }
     if (!open.succeeded()) return failure_of(open);
     auto handle = handle_of(*channel_, std::move(at.node()), open, kORdonly, OpenHandle::Kind::directory);
     handle->limits = limits_;
@@ -84,7 +89,9 @@ Held Directory::held() const {
 
 std::span<std::byte> Directory::room() {
     buffer_.resize(kReadSize);
-    asked_ = cache_->about_to_ask();
+    // A server may have read all of the directory when it was asked for its beginning.
+    const AskedAt now = cache_->about_to_ask();
+    asked_ = {now.time, cookie_ == 0 ? now.before : asked_.before};
     return buffer_;
 }
 

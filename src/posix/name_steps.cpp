@@ -87,8 +87,11 @@ template <class Op> void MakeSteps<Op>::walked() {
 template <class Op> void MakeSteps<Op>::answered(const Failure& why) {
     if (why) {
         context_.cache.note_failed(asked_of(at_), why);
+        // A directory on the way may have been replaced since it was kept.
+        if (why.error == Errno::estale && at_.walk_again_without_cache()) return want_walk(at_);
     } else {
         context_.cache.count_made(asked_of(at_), make_.call.reply);
+        note_made();
     }
     finish(why);
 }
@@ -133,6 +136,11 @@ void MakeLinkSteps::walked() {
     begin(new_path_);
 }
 
+// A server may give every name a node of its own: the linked file has one name more all the same.
+void MakeLinkSteps::note_made() {
+    if (make_.call.reply.nodeid != existing_.node().nodeid()) context_.cache.invalidate(existing_.node());
+}
+
 template <class Op> RemoveSteps<Op>::RemoveSteps(const NameContext& context, std::string_view path)
     : NameSteps(context), at_(context.cache, context.look) {
     at_.to_parent(path);
@@ -152,9 +160,16 @@ template <class Op> void RemoveSteps<Op>::walked() {
     want_request(remove_);
 }
 
+// A directory on the way may have been replaced since it was kept.
+template <class Op> void RemoveSteps<Op>::walk_failed(const Failure& why) {
+    if (why.error != Errno::estale || !at_.walk_again_without_cache()) return finish(why);
+    looked_up_ = false;
+    want_walk(at_);
+}
+
 template <class Op> void RemoveSteps<Op>::answered(const Failure& why) {
     if (why) {
-        context_.cache.note_failed(asked_of(at_), why);
+        context_.cache.note_failed(asked_of(at_), why, at_.node());
         return finish(why);
     }
     context_.cache.note_removed(asked_of(at_), at_.node());
@@ -250,8 +265,8 @@ void RenameSteps::start(client::Client& client, const client::Caller& caller) {
 
 void RenameSteps::answered(const Failure& why) {
     if (why) {
-        context_.cache.note_failed(asked_of(source_), why);
-        context_.cache.note_failed(asked_of(target_), why);
+        context_.cache.note_failed(asked_of(source_), why, source_.node());
+        context_.cache.note_failed(asked_of(target_), why, target_.node());
     } else {
         context_.cache.note_renamed(asked_of(source_), asked_of(target_), source_.node(), target_.node());
     }

@@ -149,6 +149,9 @@ protected:
 
     void hold(Held& held) const override { held.nodes.push_back(at_.parent().clone()); }
 
+    // Called when the name was made.
+    virtual void note_made() {}
+
     Op make_;
 
 private:
@@ -179,6 +182,7 @@ public:
 
 private:
     void walked() override;
+    void note_made() override;
     void hold(Held& held) const override {
         MakeSteps::hold(held);
         held.nodes.push_back(existing_.node().clone());
@@ -198,6 +202,7 @@ public:
 
 private:
     void walked() override;
+    void walk_failed(const Failure& why) override;
     void answered(const Failure& why) override;
     void start(client::Client& client, const client::Caller& caller) override {
         remove_.start(client, caller, at_.parent().nodeid());

@@ -127,10 +127,11 @@ void NodeCache::note_renamed(const Asked& from, const Asked& to, const NodeRef& 
                             {cached(*to.directory.node_), text(to.name)}, cached_or_null(moved), had_name);
 }
 
-void NodeCache::note_failed(const Asked& asked, const Failure& why) {
+void NodeCache::note_failed(const Asked& asked, const Failure& why, const NodeRef& file) {
     if (replies_ == nullptr) return;
     const MutexLock lock(mutex_);
-    replies_->own().failed({cached(*asked.directory.node_), text(asked.name)}, {why.errc, why.error});
+    replies_->own().failed({cached(*asked.directory.node_), text(asked.name)}, {why.errc, why.error},
+                           cached_or_null(file));
 }
 
 void NodeCache::begin_writing(const NodeRef& node) {

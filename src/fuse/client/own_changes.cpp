@@ -26,10 +26,14 @@ void OwnChanges::renamed(const Place& from, const Place& to, CachedNode* moved, 
     removed(to, other);
 }
 
-void OwnChanges::failed(const Place& place, const Verdict& why) noexcept {
+void OwnChanges::failed(const Place& place, const Verdict& why, CachedNode* file) noexcept {
+    using wire::Errno;
     names_.invalidate(key_of(place));
-    const bool may_be_done = why.errc != Errc::ok || why.error == wire::Errno::eintr;
-    if (may_be_done) attributes_.invalidate(place.directory.attributes);
+    const bool is_exhausted = why.error == Errno::emfile || why.error == Errno::enfile; // perhaps after the change
+    const bool may_be_done = why.errc != Errc::ok || why.error == Errno::eintr || is_exhausted;
+    if (!may_be_done) return;
+    attributes_.invalidate(place.directory.attributes);
+    if (file != nullptr) attributes_.invalidate(file->attributes);
 }
 
 } // namespace vfsproto::client

@@ -130,6 +130,10 @@ TEST_CASE("a read makes the access time alone unknown, until the next reply", "[
     CHECK_FALSE(c.file.is_valid_but_atime(kExpiry));
     CHECK(c.apply(7, c.changes.now()));
     CHECK(c.file.is_valid(kNow));
+    const auto before = c.changes.now(); // a request is sent, and answered late
+    c.cache.invalidate_atime(c.file);
+    CHECK_FALSE(c.apply(7, before));
+    CHECK_FALSE(c.file.is_valid(kNow));
 }
 
 TEST_CASE("nothing is valid while a file may be written to, nor what was answered meanwhile", "[caches]") {

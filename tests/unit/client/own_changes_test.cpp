@@ -129,7 +129,7 @@ TEST_CASE("what is in a directory is known by the same names after the directory
     CHECK(c.what(c.there, "x") == What::node);
 }
 
-TEST_CASE("a change that is refused makes its name doubtful, one that may have been made its directory too",
+TEST_CASE("a change that is refused makes its name doubtful, one that may have been made its directory and file too",
           "[caches]") {
     using wire::Errno;
     struct Case {
@@ -137,10 +137,12 @@ TEST_CASE("a change that is refused makes its name doubtful, one that may have b
         bool may_be_done;
     };
     const Case at = GENERATE(Case{{Errc::ok, Errno::eexist}, false}, Case{{Errc::ok, Errno::enoent}, false},
-                             Case{{Errc::ok, Errno::eintr}, true}, Case{{Errc::transport_failed, Errno::none}, true});
+                             Case{{Errc::ok, Errno::eintr}, true}, Case{{Errc::ok, Errno::emfile}, true},
+                             Case{{Errc::ok, Errno::enfile}, true}, Case{{Errc::transport_failed, Errno::none}, true});
     Caches c;
     const auto before = c.changes.now();
-    c.own.failed({c.here, Caches::text("old")}, at.why);
+    c.own.failed({c.here, Caches::text("old")}, at.why, &c.file);
+    CHECK(c.file.attributes.is_valid(kNow) == !at.may_be_done);
     CHECK(c.what(c.here, "old") == What::nothing);
     CHECK(c.here.attributes.is_valid(kNow) == !at.may_be_done);
     CHECK_FALSE(c.names.put({c.here.incarnation, Caches::text("old")}, Caches::target(c.file), kExpiry, before));

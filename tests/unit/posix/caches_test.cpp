@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -294,6 +295,37 @@ TEST_CASE("what others change is not seen while a mount always believes what it 
     CHECK(value_of(over->stat("/f")).size == 3);
     CHECK(error_of(over->unlink("/f")) == wire::Errno::enoent); // which looks first
     CHECK(error_of(over->stat("/f")) == wire::Errno::enoent);
+}
+
+TEST_CASE("where a kept directory was replaced, what is done in it walks there anew", "[caches]") {
+    RequestCounter requests;
+    OverMemfs over(with_cache(CacheMode::always, requests));
+    succeeds(over->mkdir("/d"));
+    test::put(*over, "/d/f", "content");
+    succeeds(over->symlink("f", "/d/link"));
+    struct Case {
+        const char* name;
+        Opcode opcode;
+        std::function<posix::Failure(posix::Mount&)> call;
+    };
+    static const Case cases[] = {
+        {"list", Opcode::opendir, [](posix::Mount& mount) { return mount.list("/d").failure(); }},
+        {"mkdir", Opcode::mkdir, [](posix::Mount& mount) { return mount.mkdir("/d/sub"); }},
+        {"link", Opcode::link, [](posix::Mount& mount) { return mount.link("/d/f", "/d/other"); }},
+        {"unlink", Opcode::lookup, [](posix::Mount& mount) { return mount.unlink("/d/f"); }},
+    };
+    const Case& at = cases[GENERATE(range(std::size_t{0}, std::size(cases)))];
+    INFO(at.name);
+    REQUIRE(over->stat("/d")); // so that the way there is kept, and its attributes
+    REQUIRE(over->stat("/d/f"));
+    std::atomic<int> asked{0};
+    over.fs.set_faults([&](const backends::MemfsQuestion& question) {
+        backends::MemfsFault fault;
+        if (question.opcode == at.opcode && ++asked == 1) fault.error = wire::Errno::estale;
+        return fault;
+    });
+    succeeds(at.call(*over));
+    CHECK(asked > 1);
 }
 
 TEST_CASE("a name does not lead to a node that was given back", "[caches]") {

@@ -60,8 +60,11 @@ public:
     void invalidate_all() noexcept { all_changed_ = changes_->next(); }
     // A node that is not known here has changed: what replies to requests sent before say of new nodes is taken as expired.
     void invalidate_unknown() noexcept { last_forgotten_ = changes_->next(); }
-    // Marks the access time alone as unknown: READ and READDIR move it.
-    void invalidate_atime(CachedAttributes& attributes) noexcept { attributes.is_atime_stale = true; }
+    // Marks the access time alone as unknown: READ and READDIR move it. Replies on their way are older.
+    void invalidate_atime(CachedAttributes& attributes) noexcept {
+        attributes.is_atime_stale = true;
+        attributes.changed = changes_->next();
+    }
     // A file that may be written to is opened, and is closed: in between nothing is valid, and no WRITE needs to be told.
     void begin_writing(CachedAttributes& attributes) noexcept;
     void end_writing(CachedAttributes& attributes) noexcept;

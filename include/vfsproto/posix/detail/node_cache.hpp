@@ -74,7 +74,7 @@ public:
     // These take changes of this mount. Where a file is not known, its NodeRef is empty.
     void note_removed(const Asked& asked, const NodeRef& file);
     void note_renamed(const Asked& from, const Asked& to, const NodeRef& moved, const NodeRef& other);
-    void note_failed(const Asked& asked, const Failure& why);
+    void note_failed(const Asked& asked, const Failure& why, const NodeRef& file = {});
     void invalidate(const NodeRef& node);
     // Drops everything that is kept: anything may have changed.
     void invalidate_all() noexcept;

@@ -34,6 +34,9 @@ public:
         PathSteps::look_up_last();
         return walk(call_, *this);
     }
+    // True if the walk can be made once more, because some of it was taken for what was kept; walk_again() makes it.
+    [[nodiscard]] bool may_walk_again() { return PathSteps::walk_again_without_cache(); }
+    [[nodiscard]] Failure walk_again() { return walk(call_, *this); }
 
     // Returns the place it arrived at.
     [[nodiscard]] const PathSteps& place() const noexcept { return *this; }
