@@ -18,6 +18,13 @@ function(vfsproto_precompiled holder)
   target_precompile_headers(${holder} PRIVATE ${standard_headers} ${ARGN})
 endfunction()
 
+# vfsproto_precompile(TARGET INCLUDES…): compiles the standard headers and these once, for this target alone.
+function(vfsproto_precompile target)
+  if(VFSPROTO_PRECOMPILE)
+    target_precompile_headers(${target} PRIVATE ${standard_headers} ${ARGN})
+  endif()
+endfunction()
+
 # vfsproto_use_precompiled(TARGET HOLDER): only for targets with the flags of the holder.
 function(vfsproto_use_precompiled target holder)
   if(TARGET ${holder})

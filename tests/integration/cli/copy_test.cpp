@@ -182,7 +182,7 @@ TEST_CASE("a tree of thousands of files goes in and out unchanged", "[cli][large
     const Share share(GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust));
     if (share.missing()) return;
     const fs::path source = share.beside("source");
-    make_tree(source, static_cast<int>(scaled({.least = 500, .usual = 4000, .nightly = 20'000})));
+    make_tree(source, static_cast<int>(scaled({.least = 500, .usual = 2000, .nightly = 20'000})));
     const auto expected = describe_tree(source);
     CHECK(share.output({"put", "-r", "-p", source.string(), "copy"}) == "");
     CHECK(difference(expected, describe_tree(share.path() / "copy")) == "");

@@ -3,6 +3,7 @@
 // device can see they are alike, though the first one writes again only what it must.
 #include "support/catch.hpp"
 #include "support/ring_pair.hpp"
+#include "support/scale.hpp"
 
 #include "vfsproto/fuse/client/lane_body.hpp"
 #include "vfsproto/fuse/client/request.hpp"
@@ -140,7 +141,8 @@ TEST_CASE("what the lane of a channel leaves unwritten stands there already", "[
     OverTable table;
     Random random(GENERATE(1u, 2u, 3u));
     std::map<int, int> kinds;
-    for (int step = 0; step < 4000; ++step) {
+    const std::uint64_t steps = test::scaled({.least = 600, .usual = 4000, .nightly = 4000}); // each compares all memory
+    for (std::uint64_t step = 0; step < steps; ++step) {
         const auto both = [&](auto&& what) {
             what(ring);
             what(table);

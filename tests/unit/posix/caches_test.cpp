@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Names and attributes are kept as long as they may be, and what this mount changes is seen at once.
+#include "support/scale.hpp"
 #include "support/watchdog.hpp"
 #include "unit/posix/mounted.hpp"
 
@@ -83,19 +84,19 @@ std::size_t list_all(posix::Mount& mount, const std::string& directory) {
 
 TEST_CASE("a stat of a hundred thousand names that are known makes no request", "[caches]") {
     const Watchdog watchdog("a hundred thousand names");
-    constexpr std::uint64_t kFiles = 100'000;
+    const std::uint64_t files = test::scaled({.least = 10'000, .usual = 100'000, .nightly = 100'000});
     RequestCounter requests;
     OverMemfs over(with_cache(CacheMode::automatic, requests));
     succeeds(over->mkdir("/d"));
-    for (std::uint64_t i = 0; i < kFiles; ++i) {
+    for (std::uint64_t i = 0; i < files; ++i) {
         if (over->mknod("/d/file" + std::to_string(i), kSIfreg | 0600, 0)) FAIL("cannot make file " << i);
     }
     requests.forget();
-    for (std::uint64_t i = 0; i < kFiles; ++i) {
+    for (std::uint64_t i = 0; i < files; ++i) {
         if (!over->stat("/d/file" + std::to_string(i))) FAIL("file " << i << " is lost");
     }
     CHECK(requests.take_all() == 0);
-    CHECK(over->nodes().size() == kFiles + 1);
+    CHECK(over->nodes().size() == files + 1);
 }
 
 TEMPLATE_TEST_CASE("a second ls -lR of one session looks nothing up", "[caches]", OverMemfs, OverDirectory) {
