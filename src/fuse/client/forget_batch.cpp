@@ -43,6 +43,7 @@ wire::RequestHead ForgetBatch::next_head(std::uint64_t unique) const noexcept {
 }
 
 std::uint32_t ForgetBatch::encode(std::span<std::byte> message, std::uint64_t unique) noexcept {
+    encoded_ = 0;
     if (first_ == nullptr) return 0;
     const wire::RequestHead head = next_head(unique);
     wire::MessageWriter writer(message.data());
@@ -51,12 +52,14 @@ std::uint32_t ForgetBatch::encode(std::span<std::byte> message, std::uint64_t un
         const wire::ForgetIn in{link.nlookup};
         writer.fixed(&in, sizeof(in));
         pass_on(link);
+        encoded_ = 1;
         return writer.finish(head);
     }
     constexpr std::size_t kRecordsAt = sizeof(wire::InHeader) + sizeof(wire::BatchForgetIn);
     const std::size_t room = (message.size() - kRecordsAt) / sizeof(wire::ForgetOne);
     wire::BatchForgetIn in{};
     for (const ForgetLink* link = first_; link != nullptr && in.count < room; link = link->next) ++in.count;
+    encoded_ = in.count;
     writer.fixed(&in, sizeof(in));
     for (std::uint32_t i = 0; i < in.count; ++i) {
         ForgetLink& link = take_first();

@@ -76,16 +76,31 @@ std::uint32_t LookupCache::index_of(const Place& place, std::uint32_t hash) cons
 }
 
 LookupCache::Found LookupCache::find(const Place& place, CacheTime now) noexcept {
-    if (size_ == 0) return {};
-    const std::uint32_t index = index_of(place, hash_of(place));
-    if (index == kNone) return {};
+    const std::uint32_t index = size_ == 0 ? kNone : index_of(place, hash_of(place));
+    if (index == kNone) {
+        ++counters_.misses;
+        return {};
+    }
     const CachedName& entry = storage_.entries[index];
     if (now >= entry.expiry) {
+        ++counters_.misses;
+        ++counters_.expired;
         remove(index);
         return {};
     }
     leave_order(entry);
     make_newest(index);
+    ++(entry.nodeid == 0 ? counters_.absent_hits : counters_.hits);
+    return found_in(entry);
+}
+
+LookupCache::Found LookupCache::peek(const Place& place, CacheTime now) const noexcept {
+    const std::uint32_t index = size_ == 0 ? kNone : index_of(place, hash_of(place));
+    if (index == kNone || now >= storage_.entries[index].expiry) return {};
+    return found_in(storage_.entries[index]);
+}
+
+LookupCache::Found LookupCache::found_in(const CachedName& entry) noexcept {
     const Found::What what = entry.nodeid == 0 ? Found::What::absent : Found::What::node;
     return {what, {entry.nodeid, entry.incarnation}};
 }
@@ -131,7 +146,12 @@ void LookupCache::invalidate_all() noexcept {
 
 // Frees an entry and so many chunks, as few as the longest name that can_keep() allows.
 void LookupCache::make_room(std::size_t chunks) noexcept {
-    while (size_ == storage_.entries.size() || free_chunks_ < chunks) remove(oldest_);
+    while (size_ == storage_.entries.size() || free_chunks_ < chunks) evict(oldest_);
+}
+
+void LookupCache::evict(std::uint32_t index) noexcept {
+    ++counters_.evicted;
+    remove(index);
 }
 
 std::uint32_t LookupCache::take_entry() noexcept {
@@ -156,7 +176,7 @@ void LookupCache::make_room_in_bucket(std::uint32_t hash) noexcept {
         last = index;
         ++depth;
     }
-    if (depth >= kMostInBucket) remove(last);
+    if (depth >= kMostInBucket) evict(last);
 }
 
 void LookupCache::insert(const Place& place, std::uint32_t hash, const Target& target, CacheTime expiry) noexcept {
@@ -175,6 +195,7 @@ void LookupCache::insert(const Place& place, std::uint32_t hash, const Target& t
     bucket = index;
     make_newest(index);
     ++size_;
+    ++counters_.kept;
 }
 
 void LookupCache::write_name(CachedName& entry, Name name) noexcept {

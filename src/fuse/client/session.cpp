@@ -156,11 +156,15 @@ void Session::handle_submitted(wire::QueueKind queue, Token token) noexcept {
         Interrupt& interrupt = interrupts_[token.slot - kForgetBlocks];
         VFSPROTO_ASSERT(interrupt.step == Interrupt::Step::wanted);
         interrupt.step = Interrupt::Step::in_flight;
+        ++counters_.interrupts;
         return;
     }
     VFSPROTO_ASSERT(prepared_forget_len_ != 0 && token.slot == prepared_forget_);
     forget_block_busy_[token.slot] = true;
     prepared_forget_len_ = 0;
+    const bool is_batch = prepared_forget_head_.op->opcode == wire::Opcode::batch_forget;
+    ++(is_batch ? counters_.batch_forgets : counters_.forgets);
+    counters_.forgotten += forgets_.encoded();
 }
 
 void Session::handle_completion(wire::QueueKind queue, Token token, std::uint32_t written) noexcept {

@@ -39,7 +39,13 @@ struct FreshAttributes {
     ChangeCount::Moment before; // the moment before the request was sent
 };
 
-// The rules for all nodes of a mount. One owner at a time. Inputs only; what is known stands in the nodes.
+// Counts what AttributeCache::find() said since the cache was made.
+struct AttributeCounters {
+    std::uintptr_t hits = 0;
+    std::uintptr_t misses = 0;
+};
+
+// The rules for all nodes of a mount. One owner at a time. What is known stands in the nodes.
 class AttributeCache {
 public:
     explicit AttributeCache(ChangeCount& changes) noexcept : changes_(&changes) {}
@@ -54,6 +60,13 @@ public:
     [[nodiscard]] bool is_valid(const CachedAttributes& attributes, CacheTime now) const noexcept {
         return attributes.changed > all_changed_ && attributes.is_valid(now);
     }
+    // Returns the attributes if is_valid(), else nullptr, and counts which it was: for a host that would ask the server else.
+    [[nodiscard]] const abi::Attributes* find(const CachedAttributes& attributes, CacheTime now) noexcept {
+        const bool valid = is_valid(attributes, now);
+        ++(valid ? counters_.hits : counters_.misses);
+        return valid ? &attributes.value : nullptr;
+    }
+    [[nodiscard]] const AttributeCounters& counters() const noexcept { return counters_; }
     // Drops what is known, because of a change of our own or a notification.
     void invalidate(CachedAttributes& attributes) noexcept;
     // Drops what is known of every node. Takes no longer for many.
@@ -80,6 +93,7 @@ private:
     ChangeCount* changes_;
     ChangeCount::Moment last_forgotten_ = 0; // the latest change of a node that was forgotten
     ChangeCount::Moment all_changed_ = 0;    // the last invalidate_all()
+    AttributeCounters counters_{};
 };
 
 } // namespace vfsproto::client

@@ -34,6 +34,8 @@ public:
     // written list. Returns the bytes of the message, 0 when there is nothing to send. `unique` as in InHeader. `message`
     // is at least 64 bytes.
     [[nodiscard]] std::uint32_t encode(std::span<std::byte> message, std::uint64_t unique) noexcept;
+    // Returns how many nodes the message of the last encode() names.
+    [[nodiscard]] std::uint32_t encoded() const noexcept { return encoded_; }
     // Returns a link whose lookups are on their way, or void: the caller may reuse or free it. nullptr when there is none.
     [[nodiscard]] ForgetLink* take_written() noexcept;
     // Nothing will be sent any more: every link goes to the written list.
@@ -46,6 +48,7 @@ private:
     ForgetLink* first_ = nullptr;
     ForgetLink* last_ = nullptr;
     ForgetLink* written_ = nullptr;
+    std::uint32_t encoded_ = 0;
 };
 
 } // namespace vfsproto::client

@@ -25,6 +25,7 @@
 #include "vfsproto/virtqueue/queue_ref.hpp"
 #include "vfsproto/virtqueue/slots.hpp"
 
+#include <array>
 #include <cstdint>
 #include <span>
 
@@ -88,7 +89,40 @@ struct LaneCounters {
     std::uintptr_t violations = 0;     // replies that failed their one request
     std::uintptr_t waited = 0;         // requests that found no free slot
     std::uintptr_t abandoned = 0;      // requests in flight whose caller went on
+    std::uintptr_t late = 0;           // of the abandoned, those that were answered since, or lost with the device
     std::uintptr_t slow_transfers = 0; // transfers that took the slow path
+    std::uintptr_t lost_transfers = 0; // transfers of the fast path without an answer, or with one that breaks a rule
+};
+
+// Counts requests of one row that are over: the device has used their chain, or was lost with it.
+struct RowCounters {
+    std::uintptr_t finished = 0;
+    std::uintptr_t errors = 0;   // of these, those the server answered with an errno
+    std::uintptr_t failures = 0; // of these, those without an answer: none came, or none that keeps the rules
+};
+
+// A READ or a WRITE that took the fast path is in no row: it would pay for the count. BasicLane::fast_transfers() counts those.
+struct OperationCounters {
+    std::array<RowCounters, wire::kOpInfo.size()> rows{};
+
+    void count(const wire::OpInfo& op, Errc errc, wire::Errno error) noexcept {
+        RowCounters& row = rows[wire::row_index(op)];
+        ++row.finished;
+        if (errc != Errc::ok) {
+            ++row.failures;
+        } else if (error != wire::Errno::none) {
+            ++row.errors;
+        }
+    }
+    [[nodiscard]] const RowCounters& of(wire::Opcode op) const noexcept {
+        return rows[wire::row_index(wire::op_info(op))];
+    }
+    // Returns the requests of all rows that are over.
+    [[nodiscard]] std::uintptr_t finished() const noexcept {
+        std::uintptr_t sum = 0;
+        for (const RowCounters& row : rows) sum += row.finished;
+        return sum;
+    }
 };
 
 struct ArmOutcome {
@@ -190,6 +224,10 @@ public:
     [[nodiscard]] std::uintptr_t finished() const noexcept {
         return counters_.started + unkicked_ - slots_.in_flight(); // a count less for each request
     }
+    // Returns the requests that ended, by their rows.
+    [[nodiscard]] const OperationCounters& operations() const noexcept { return operations_; }
+    // Returns how many of those that ended took the fast path of READ and WRITE, and were not abandoned: no row has them.
+    [[nodiscard]] std::uintptr_t fast_transfers() const noexcept { return finished() - operations_.finished(); }
     [[nodiscard]] Q& queue() noexcept { return queue_; }
 
 private:
@@ -284,6 +322,7 @@ private:
     RequestFifo waiting_{};
     RequestFifo waiting_for_another_{}; // such as would take the last slots
     LaneCounters counters_{};
+    OperationCounters operations_{};
     Completion batch_[config::kDrainBatch]{}; // scratch of drain(), which never runs inside itself
 };
 

@@ -105,6 +105,8 @@ template <RequestQueue Q> void BasicLane<Q>::finish_late(Token token, const Lane
                                                          std::uint32_t len, std::int32_t error) noexcept {
     LateReply& late = *slot.late;
     late.verdict = {errc, static_cast<wire::Errno>(-error)};
+    ++counters_.late;
+    operations_.count(*late.op, late.verdict.errc, late.verdict.error);
     const std::uint32_t body = len - kOutHeader;
     if (late.verdict.succeeded() && body >= slot.expected.fixed) {
         const std::byte* const out = slot.block + slot.out_at + kOutHeader;

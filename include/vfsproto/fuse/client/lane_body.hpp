@@ -134,6 +134,8 @@ template <RequestQueue Q> void BasicLane<Q>::finish_odd(Token token, Entry& entr
         }
     }
     leave_slot(token, entry);
+    const bool is_fast = slot.kind == LaneSlot::Kind::fast_read || slot.kind == LaneSlot::Kind::fast_write;
+    if (is_fast && errc != Errc::ok) ++counters_.lost_transfers;
     switch (slot.kind) {
     case LaneSlot::Kind::fast_read: return finish_fast(slot, errc, header.len, header.error);
     case LaneSlot::Kind::fast_write: return finish_fast_write(slot, errc, header.len, header.error);
@@ -149,6 +151,7 @@ template <RequestQueue Q> void BasicLane<Q>::finish_request(Token token, const L
     Request& request = *slot.request;
     request.errc = errc;
     accept(slot, len, error);
+    operations_.count(*request.op, errc, request.error);
     if (options_.trace.finished != nullptr) trace_finished(token, request, len, TraceEnd::over);
     request.on_done(request);
 }
@@ -238,6 +241,7 @@ template <RequestQueue Q> void BasicLane<Q>::fail(Token token, LaneSlot& slot, E
     slots_.release(token);
     if (slot.kind == LaneSlot::Kind::late) return finish_late(token, slot, why, kOutHeader, 0);
     if (slot.kind != LaneSlot::Kind::request) {
+        ++counters_.lost_transfers;
         Transfer& transfer = *slot.transfer;
         transfer.errc = why;
         transfer.error = wire::Errno::none;
@@ -246,6 +250,7 @@ template <RequestQueue Q> void BasicLane<Q>::fail(Token token, LaneSlot& slot, E
     }
     Request& request = *slot.request;
     request.errc = why;
+    operations_.count(*request.op, why, wire::Errno::none);
     if (options_.trace.finished != nullptr) trace_finished(token, request, 0, TraceEnd::over);
     request.on_done(request);
 }

@@ -38,6 +38,16 @@ struct NameChunk {
     char bytes[kBytes];
 };
 
+// Counts what LookupCache::find() said, and which names came and went, since the cache was made.
+struct LookupCounters {
+    std::uintptr_t hits = 0;        // names that lead to a file
+    std::uintptr_t absent_hits = 0; // names that are known to lead to none
+    std::uintptr_t misses = 0;      // names of which nothing is known, expired ones among them
+    std::uintptr_t expired = 0;     // of the misses: it was known, and no more
+    std::uintptr_t kept = 0;        // answers that were taken, later ones about the same name among them
+    std::uintptr_t evicted = 0;     // names that made room for others
+};
+
 // One owner at a time. The storage lives as long as the cache, and moves with nobody.
 class LookupCache {
 public:
@@ -69,6 +79,8 @@ public:
 
     // Returns what the name leads to at this time, and makes it the latest used.
     [[nodiscard]] Found find(const Place& place, CacheTime now) noexcept;
+    // Returns the same, but changes and counts nothing: for a host that does not look the name up to save a request.
+    [[nodiscard]] Found peek(const Place& place, CacheTime now) const noexcept;
 
     // Takes what LOOKUP or READDIRPLUS said. `before`: the moment before the request was sent. False, and nothing is taken, if
     // the name was changed since then, or if expiry is kNeverValid. The least recently used names make room.
@@ -84,6 +96,7 @@ public:
     void invalidate_all() noexcept;
 
     [[nodiscard]] std::size_t size() const noexcept { return size_; } // names, expired ones among them
+    [[nodiscard]] const LookupCounters& counters() const noexcept { return counters_; }
     [[nodiscard]] NameCase name_case() const noexcept { return name_case_; }
 
 private:
@@ -98,6 +111,8 @@ private:
     [[nodiscard]] ChangeCount::Moment& change_of(std::uint32_t hash) noexcept { return changed_[hash % kStripes]; }
     [[nodiscard]] bool has_name(const CachedName& entry, Name name) const noexcept;
     [[nodiscard]] std::uint32_t index_of(const Place& place, std::uint32_t hash) const noexcept;
+    [[nodiscard]] static Found found_in(const CachedName& entry) noexcept;
+    void evict(std::uint32_t index) noexcept;
     void make_room(std::size_t chunks) noexcept;
     [[nodiscard]] std::uint32_t take_entry() noexcept;
     [[nodiscard]] std::uint32_t take_chunk() noexcept;
@@ -119,6 +134,7 @@ private:
     std::uint32_t newest_ = kNone;
     std::size_t size_ = 0;
     std::size_t free_chunks_ = 0;
+    LookupCounters counters_{};
     ChangeCount::Moment all_changed_ = 0;
     ChangeCount::Moment changed_[kStripes] = {}; // when a name with such a hash was last changed
 };

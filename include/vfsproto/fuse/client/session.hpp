@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The FUSE session of one device: INIT, FORGET, INTERRUPT and DESTROY. No I/O, no clock, no locks, no heap. Methods come in
 // four kinds, in this order:
-//   getters   state(), params(), failure()
+//   getters   state(), params(), failure(), counters()
 //   inputs    handle_…()  something happened outside
 //   commands  open(), close(), forget(), interrupt()
 //   outputs   peek_request(), take_forgotten(): ask until they say no after every input or command
@@ -69,6 +69,14 @@ struct SessionOptions {
     WrittenLength lengths = WrittenLength::exact;
 };
 
+// Counts what a session has put on the hiprio queue. One that is opened again goes on counting.
+struct SessionCounters {
+    std::uintptr_t forgets = 0;       // FORGET, of one node each
+    std::uintptr_t batch_forgets = 0; // BATCH_FORGET
+    std::uintptr_t forgotten = 0;     // nodes in both
+    std::uintptr_t interrupts = 0;    // INTERRUPT, those that were sent again among them
+};
+
 class Session {
 public:
     static constexpr std::uint32_t kBlock = 4096;     // bytes of one message
@@ -99,6 +107,8 @@ public:
         const bool counts = state_ == SessionState::ready || state_ == SessionState::draining;
         return counts && (prepared_forget_len_ != 0 || !forgets_.empty());
     }
+
+    [[nodiscard]] const SessionCounters& counters() const noexcept { return counters_; }
 
     // The request of this queue and token was used by the device.
     void handle_completion(wire::QueueKind queue, Token token, std::uint32_t written) noexcept;
@@ -177,6 +187,7 @@ private:
     SessionHead prepared_forget_head_{};
     std::uint16_t hiprio_in_flight_ = 0;
     bool forget_block_busy_[kForgetBlocks] = {};
+    SessionCounters counters_{};
     bool lanes_idle_ = false;         // since close()
     bool interrupts_missing_ = false; // one was answered with ENOSYS
     Interrupt interrupts_[kInterrupts]{};

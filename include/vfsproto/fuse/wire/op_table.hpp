@@ -276,6 +276,11 @@ inline constexpr auto kOpIndex = [] {
     return kOpInfo[kOpIndex[static_cast<std::uint32_t>(op)] - 1u];
 }
 
+// Returns the place of a row in kOpInfo, and in every array with an element a row. Any context.
+[[nodiscard]] constexpr std::size_t row_index(const OpInfo& op) noexcept {
+    return kOpIndex[static_cast<std::uint32_t>(op.opcode)] - 1u;
+}
+
 namespace detail {
 template <Opcode Op, class List> struct FindRow;
 template <Opcode Op, class First, class... Rest> struct FindRow<Op, RowList<First, Rest...>> {

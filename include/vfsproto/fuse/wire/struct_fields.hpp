@@ -373,11 +373,6 @@ template <class... Rows> constexpr auto make_row_fields(RowList<Rows...>) noexce
 }
 inline constexpr auto kRowFields = make_row_fields(OpTable{});
 
-// Returns the place of a row in kOpInfo, and in every array with an element a row. Any context.
-[[nodiscard]] constexpr std::size_t row_index(const OpInfo& op) noexcept {
-    return kOpIndex[static_cast<u32>(op.opcode)] - 1u;
-}
-
 [[nodiscard]] constexpr const RowFields& fields_of(const OpInfo& op) noexcept { return kRowFields[row_index(op)]; }
 
 } // namespace vfsproto::wire
