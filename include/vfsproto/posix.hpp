@@ -13,6 +13,7 @@
 #include "vfsproto/posix/mapped_files.hpp"
 #include "vfsproto/posix/mount.hpp"
 #include "vfsproto/posix/mount_options.hpp"
+#include "vfsproto/posix/mount_stats.hpp"
 #include "vfsproto/posix/open_device.hpp"
 #include "vfsproto/posix/read_pool.hpp"
 #include "vfsproto/posix/stop_source.hpp"

@@ -94,20 +94,6 @@ private:
     bool made_ = false;
 };
 
-posix::ChannelStats difference(const posix::ChannelStats& after, const posix::ChannelStats& before) {
-    posix::ChannelStats d;
-    d.requests = after.requests - before.requests;
-    d.descriptors = after.descriptors - before.descriptors;
-    d.doorbells = after.doorbells - before.doorbells;
-    d.sleeps = after.sleeps - before.sleeps;
-    d.interrupts = after.interrupts - before.interrupts;
-    d.copies = after.copies - before.copies;
-    d.syscalls = after.syscalls - before.syscalls;
-    d.waited_for_slot = after.waited_for_slot - before.waited_for_slot;
-    d.violations = after.violations - before.violations;
-    return d;
-}
-
 void run_jobs(std::deque<BenchJob>& jobs) {
     std::vector<std::thread> threads;
     for (std::size_t i = 1; i < jobs.size(); ++i) threads.emplace_back([&jobs, i] { jobs[i].run(); });
@@ -148,7 +134,7 @@ BenchResult run_bench(posix::Mount& mount, const BenchOptions& given) {
     const auto begin = std::chrono::steady_clock::now();
     run_jobs(jobs);
     result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-    result.used = difference(mount.stats(), before);
+    result.used = mount.stats().since(before);
     LatencyHistogram latencies;
     for (const BenchJob& job : jobs) {
         if (job.failure().happened()) result.failure = job.failure();

@@ -3,6 +3,7 @@
 #include "vfsproto/posix/detail/notification_watch.hpp"
 
 #include "vfsproto/backends/file_descriptor.hpp"
+#include "vfsproto/posix/mount_stats.hpp"
 
 #include <poll.h>
 
@@ -91,6 +92,10 @@ void Channel::release(const Region& region) {
 
 ChannelStats Channel::stats() {
     const SharedLane::Lock lock(shared_lane_);
+    return stats_locked();
+}
+
+ChannelStats Channel::stats_locked() noexcept {
     const RingDriverCounters ring = rings_ != nullptr ? rings_->request_ring().counters() : RingDriverCounters{};
     const auto& lane = lane_.counters();
     const auto& waits = shared_lane_.counters();
@@ -109,6 +114,28 @@ ChannelStats Channel::stats() {
         stats.notifications = told.taken;
         stats.violations += told.malformed;
     }
+    return stats;
+}
+
+MountStats Channel::mount_stats() {
+    MountStats stats;
+    stats.operations.reserve(wire::kOpInfo.size());
+    const SharedLane::Lock lock(shared_lane_);
+    stats.channel = stats_locked();
+    for (const wire::OpInfo& op : wire::kOpInfo) {
+        const client::RowCounters& row = lane_.operations().of(op.opcode);
+        stats.operations.push_back({op.opcode, row.finished, row.errors, row.failures});
+    }
+    const client::LaneCounters lane = lane_.counters();
+    stats.fast_transfers = lane_.fast_transfers();
+    stats.lost_transfers = lane.lost_transfers;
+    stats.abandoned = lane.abandoned;
+    stats.late = lane.late;
+    const client::SessionCounters& session = connection_.session().counters();
+    stats.forgets = session.forgets;
+    stats.batch_forgets = session.batch_forgets;
+    stats.forgotten = session.forgotten;
+    stats.interrupts_sent = session.interrupts;
     return stats;
 }
 

@@ -4,6 +4,7 @@
 #include "vfsproto/posix/detail/node_cache.hpp"
 #include "vfsproto/posix/mount.hpp"
 #include "vfsproto/posix/mount_options.hpp"
+#include "vfsproto/posix/mount_stats.hpp"
 
 #include "attribute_steps.hpp"
 #include "mount_steps.hpp"
@@ -33,6 +34,12 @@ Mount::~Mount() {
 void Mount::prune() { cache_->prune(); }
 
 ChannelStats Mount::stats() { return channel_->stats(); }
+
+MountStats Mount::mount_stats() {
+    MountStats stats = channel_->mount_stats();
+    cache_->add_to(stats);
+    return stats;
+}
 
 Expected<std::unique_ptr<Mount>> Mount::open(std::unique_ptr<backends::Attachment> attachment) {
     return open(std::move(attachment), MountOptions());

@@ -4,6 +4,7 @@
 #include "vfsproto/config.hpp"
 #include "vfsproto/fuse/wire/validate.hpp"
 #include "vfsproto/posix/detail/rule.hpp"
+#include "vfsproto/posix/mount_stats.hpp"
 
 #include <algorithm>
 #include <thread>
@@ -201,6 +202,17 @@ std::size_t NodeCache::idle() const {
 std::size_t NodeCache::size() const {
     const MutexLock lock(mutex_);
     return table_.size();
+}
+
+void NodeCache::add_to(MountStats& stats) const {
+    const MutexLock lock(mutex_);
+    stats.held = {0, table_.size(), table_.idle()};
+    if (replies_ == nullptr) return;
+    stats.held.names = replies_->names.size();
+    const client::LookupCounters& names = replies_->names.counters();
+    const client::AttributeCounters& attributes = replies_->attributes.counters();
+    stats.caches = {names.hits, names.absent_hits, names.misses,    names.expired,
+                    names.kept, names.evicted,     attributes.hits, attributes.misses};
 }
 
 } // namespace vfsproto::posix

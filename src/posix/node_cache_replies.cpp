@@ -32,8 +32,9 @@ NodeCache::Known NodeCache::find(const NodeRef& directory, std::string_view name
     if (node == nullptr) return {};
     Known known{Known::What::file, {}, {}};
     if (need == Need::attributes) {
-        if (!replies_->attributes.is_valid(cached(*node).attributes, now)) return {};
-        known.attributes = cached(*node).attributes.value;
+        const wire::Attr* const attributes = replies_->attributes.find(cached(*node).attributes, now);
+        if (attributes == nullptr) return {};
+        known.attributes = *attributes;
     } else {
         known.attributes.mode = node->type;
     }
@@ -46,8 +47,8 @@ std::optional<wire::Attr> NodeCache::find_attributes(const NodeRef& node) {
     if (replies_ == nullptr) return std::nullopt;
     const client::CacheTime now = now_ns();
     const MutexLock lock(mutex_);
-    const client::CachedAttributes& attributes = cached(*node.node_).attributes;
-    return replies_->attributes.is_valid(attributes, now) ? std::optional(attributes.value) : std::nullopt;
+    const wire::Attr* const attributes = replies_->attributes.find(cached(*node.node_).attributes, now);
+    return attributes != nullptr ? std::optional(*attributes) : std::nullopt;
 }
 
 void NodeCache::learn_locked(const Asked& asked, client::Node& node, const wire::EntryOut& entry) {
@@ -119,7 +120,7 @@ void NodeCache::note_renamed(const Asked& from, const Asked& to, const NodeRef& 
     const MutexLock lock(mutex_);
     client::CachedNode* had_name = cached_or_null(other);
     if (had_name == nullptr) { // an exchange looks up the moved file alone
-        const auto found = replies_->names.find({to.directory.node_->incarnation, text(to.name)}, now);
+        const auto found = replies_->names.peek({to.directory.node_->incarnation, text(to.name)}, now);
         client::Node* const node = table_.find(found.target.nodeid, found.target.incarnation);
         if (node != nullptr) had_name = &cached(*node);
     }

@@ -17,6 +17,9 @@ struct ChannelStats {
     std::uint64_t waited_for_slot = 0;
     std::uint64_t violations = 0;    // malformed replies and notifications
     std::uint64_t notifications = 0; // taken, those of unknown codes left out
+
+    // Returns what was counted since `before`.
+    [[nodiscard]] ChannelStats since(const ChannelStats& before) const noexcept;
 };
 
 } // namespace vfsproto::posix

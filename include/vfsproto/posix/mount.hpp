@@ -49,6 +49,7 @@ enum class XattrSpace : std::uint8_t { create_or_replace, create, replace };
 struct ChannelStats;
 struct Credentials;
 struct MountOptions;
+struct MountStats;
 enum class Look : std::uint8_t; // detail/look.hpp
 struct NameContext;
 class MountCall;
@@ -186,6 +187,8 @@ public:
 
     // Returns what the device was asked for so far; channel_stats.hpp has the type.
     [[nodiscard]] ChannelStats stats();
+    // Returns the same by operation, with what the caches knew and what is held; mount_stats.hpp has the type.
+    [[nodiscard]] MountStats mount_stats();
 
     // Returns what this mount stands on: for tests and for tools of the engine's own.
     [[nodiscard]] Channel& channel() noexcept { return *channel_; }

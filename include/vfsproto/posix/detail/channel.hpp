@@ -36,6 +36,7 @@ struct Notification;
 namespace vfsproto::posix {
 
 class NotificationWatch;
+struct MountStats;
 
 class Channel {
 public:
@@ -135,6 +136,8 @@ public:
     [[nodiscard]] std::uint32_t max_bounced() const noexcept { return lane_.max_bounced(); }
     [[nodiscard]] std::size_t slots() const noexcept { return lane_slots_.size(); }
     [[nodiscard]] ChannelStats stats();
+    // Returns the same and all that is counted here; what nodes and caches hold and knew is left at 0.
+    [[nodiscard]] MountStats mount_stats();
     // Returns the caller of requests that nobody asked for, such as RELEASE: user 0, as Linux has it.
     [[nodiscard]] client::Caller own_caller() const noexcept { return {0, 0, options_.init.pid}; }
     // Returns ok, or why nothing works any more.
@@ -157,6 +160,8 @@ private:
     [[nodiscard]] Failure open_session();
     void settle_limits() noexcept;
     void watch_for_silence();
+
+    [[nodiscard]] ChannelStats stats_locked() noexcept VFSPROTO_REQUIRES(shared_lane_.mutex());
 
     // The session's messages are moved, and waited for (channel.cpp, channel_waits.hpp).
     static void after_drain(void* owner) noexcept;

@@ -29,6 +29,8 @@ struct Notification;
 
 namespace vfsproto::posix {
 
+struct MountStats;
+
 // Any thread.
 class NodeCache : public std::enable_shared_from_this<NodeCache> {
 public:
@@ -99,6 +101,8 @@ public:
     [[nodiscard]] bool make_room(const Failure& why, unsigned& tries);
     [[nodiscard]] std::size_t idle() const;
     [[nodiscard]] std::size_t size() const;
+    // Sets what of the counts is known here.
+    void add_to(MountStats& stats) const;
 
 private:
     friend class NodeRef;
