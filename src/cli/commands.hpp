@@ -65,6 +65,7 @@ private:
 };
 
 void add_info(Commands& commands);
+void add_stats(Commands& commands);
 void add_ls(Commands& commands);
 void add_tree(Commands& commands);
 void add_cat(Commands& commands);

@@ -2,6 +2,7 @@
 // info: what the device is and what was agreed with it.
 #include "commands.hpp"
 #include "json.hpp"
+#include "parts.hpp"
 #include "readable.hpp"
 
 #include "vfsproto/posix/detail/channel.hpp"
@@ -13,11 +14,6 @@ namespace {
 
 std::string with_underscores(std::string key) {
     std::replace(key.begin(), key.end(), ' ', '_');
-    return key;
-}
-
-std::string with_spaces(std::string key) {
-    std::replace(key.begin(), key.end(), '_', ' ');
     return key;
 }
 
@@ -90,35 +86,6 @@ Json space_part(const wire::Kstatfs& status) {
     part.set("files_free", status.ffree);
     part.set("name_length", status.namelen);
     return part;
-}
-
-// A long list goes on below itself.
-void print_value(Output& out, std::string_view text, std::size_t indent) {
-    constexpr std::size_t kWidth = 100;
-    const std::size_t room = kWidth - indent;
-    while (text.size() > room) {
-        const std::size_t space = text.rfind(' ', room);
-        if (space == std::string_view::npos || space == 0) break;
-        out.print("{}\n{:{}}", text.substr(0, space), "", indent);
-        text.remove_prefix(space + 1);
-    }
-    out.print("{}\n", text);
-}
-
-void print_parts(Output& out, const Json& parts) {
-    std::size_t width = 0;
-    for (const auto& [part, rows] : parts.members()) {
-        for (const auto& [key, value] : rows.members()) width = std::max(width, key.size());
-    }
-    bool first = true;
-    for (const auto& [part, rows] : parts.members()) {
-        out.print("{}{}\n", first ? "" : "\n", part);
-        first = false;
-        for (const auto& [key, value] : rows.members()) {
-            out.print("  {:<{}}  ", with_spaces(key), width);
-            print_value(out, out.name(value.shown()), width + 4);
-        }
-    }
 }
 
 void run_info(Program& program) {

@@ -6,6 +6,7 @@
 #include "trace_recorder.hpp"
 
 #include "vfsproto/posix/detail/channel.hpp"
+#include "vfsproto/posix/mount_stats.hpp"
 #include "vfsproto/posix/open_device.hpp"
 
 #include <poll.h>
@@ -130,6 +131,10 @@ posix::Mount& Program::mount() {
 posix::Mount& Program::unlimited_mount() {
     static_cast<void>(mount());
     return *mount_;
+}
+
+void Program::count_from(const posix::MountStats& moment) {
+    counts_from_ = std::make_unique<posix::MountStats>(moment);
 }
 
 void Program::cannot_use_device(const posix::Failure& failure, std::string_view why) {

@@ -72,6 +72,10 @@ public:
     // Returns the device without limits, for what moves memory that the device can reach without a copy.
     [[nodiscard]] posix::Mount& unlimited_mount();
 
+    // Keep the moment from which on the command stats counts. nullptr: it counts from the start of the session.
+    void count_from(const posix::MountStats& moment);
+    [[nodiscard]] const posix::MountStats* counts_from() const noexcept { return counts_from_.get(); }
+
     // The command that runs, for messages.
     void set_command(std::string name) {
         const std::lock_guard lock(mutex_);
@@ -163,6 +167,7 @@ private:
     std::unique_ptr<posix::Mount> limited_; // on the session of mount_
     std::unique_ptr<posix::Mount> anew_;    // the same, and it looks anew
     bool looks_anew_ = false;
+    std::unique_ptr<posix::MountStats> counts_from_;
     std::mutex watched_mutex_;
     posix::Mount* watched_ = nullptr; // mount_, while other threads may look at it
     std::mutex mutex_;                // of messages, and of command_

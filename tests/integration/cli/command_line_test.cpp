@@ -110,6 +110,7 @@ TEST_CASE("help shows names, values and defaults, and nothing of the parser", "[
     const std::vector<std::vector<std::string>> commands = {
         {},
         {"info"},
+        {"stats"},
         {"ls"},
         {"tree"},
         {"stat"},

@@ -36,6 +36,7 @@ const std::string kBeside = "BESIDE";
 const std::vector<Example>& examples() {
     static const std::vector<Example> all{
         {"info", {}},
+        {"stats", {"--reset"}},
         {"ls", {"-R"}},
         {"ls", {"-l", "-S", "nodes"}},
         {"tree", {}},

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// stats: what this session has asked the device, and what it knew without asking.
+#include "commands.hpp"
+#include "json.hpp"
+#include "parts.hpp"
+
+#include "vfsproto/fuse/wire/op_table.hpp"
+#include "vfsproto/posix/mount_stats.hpp"
+
+namespace vfsproto::cli {
+namespace {
+
+using posix::MountStats;
+using posix::OperationStats;
+
+struct StatsOptions {
+    bool reset = false;
+};
+
+// Calls f(name, counts) for each operation that was asked for.
+template <class F> void each_operation(const MountStats& stats, F&& f) {
+    for (const OperationStats& counts : stats.operations) {
+        if (counts.calls != 0) f(wire::op_info(counts.op).name, counts);
+    }
+}
+
+Json operations_of(const MountStats& stats) {
+    Json operations = Json::array();
+    each_operation(stats, [&operations](const char* name, const OperationStats& counts) {
+        Json operation;
+        operation.set("op", name);
+        operation.set("calls", counts.calls);
+        operation.set("errors", counts.errors);
+        operation.set("failures", counts.failures);
+        operations.push_back(operation);
+    });
+    return operations;
+}
+
+Json requests_part(const MountStats& stats) {
+    Json part;
+    part.set("ended", stats.channel.requests);
+    part.set("fast_transfers", stats.fast_transfers);
+    part.set("lost_transfers", stats.lost_transfers);
+    part.set("abandoned", stats.abandoned);
+    part.set("late_answers", stats.late);
+    part.set("waited_for_slot", stats.channel.waited_for_slot);
+    part.set("copies", stats.channel.copies);
+    part.set("violations", stats.channel.violations);
+    part.set("notifications", stats.channel.notifications);
+    return part;
+}
+
+Json queue_part(const posix::ChannelStats& stats) {
+    Json part;
+    part.set("descriptors", stats.descriptors);
+    part.set("doorbells", stats.doorbells);
+    part.set("sleeps", stats.sleeps);
+    part.set("interrupts", stats.interrupts);
+    part.set("syscalls", stats.syscalls);
+    return part;
+}
+
+Json hiprio_part(const MountStats& stats) {
+    Json part;
+    part.set("forget", stats.forgets);
+    part.set("batch_forget", stats.batch_forgets);
+    part.set("interrupt", stats.interrupts_sent);
+    part.set("forgotten_files", stats.forgotten);
+    return part;
+}
+
+Json names_part(const MountStats& stats) {
+    Json part;
+    part.set("hits", stats.caches.name_hits);
+    part.set("absent_hits", stats.caches.absent_hits);
+    part.set("misses", stats.caches.name_misses);
+    part.set("expired", stats.caches.names_expired);
+    part.set("kept", stats.caches.names_kept);
+    part.set("evicted", stats.caches.names_evicted);
+    part.set("held_now", stats.held.names);
+    return part;
+}
+
+Json attributes_part(const posix::CacheStats& caches) {
+    Json part;
+    part.set("hits", caches.attribute_hits);
+    part.set("misses", caches.attribute_misses);
+    return part;
+}
+
+Json files_part(const posix::HeldStats& held) {
+    Json part;
+    part.set("known_now", held.nodes);
+    part.set("idle_now", held.idle_nodes);
+    return part;
+}
+
+void add_parts(Json& parts, const MountStats& stats) {
+    parts.set("requests", requests_part(stats));
+    parts.set("queue", queue_part(stats.channel));
+    parts.set("hiprio", hiprio_part(stats));
+    parts.set("names", names_part(stats));
+    parts.set("attributes", attributes_part(stats.caches));
+    parts.set("files", files_part(stats.held));
+}
+
+void print_operations(Output& out, const MountStats& stats) {
+    const auto print_line = [&out](const auto&... columns) { out.print("{:<20} {:>9} {:>9} {:>9}\n", columns...); };
+    print_line("operation", "calls", "errors", "failures");
+    each_operation(stats, [&print_line](const char* name, const OperationStats& counts) {
+        print_line(name, counts.calls, counts.errors, counts.failures);
+    });
+    out.print("\n");
+}
+
+void print_stats(Program& program, const MountStats& stats) {
+    Json parts;
+    if (program.wants_json()) {
+        parts.set("operations", operations_of(stats));
+        add_parts(parts, stats);
+        return print_json(program, parts);
+    }
+    add_parts(parts, stats);
+    print_operations(program.out(), stats);
+    print_parts(program.out(), parts);
+}
+
+void run_stats(Program& program, const StatsOptions& options) {
+    const MountStats now = program.mount().mount_stats();
+    const MountStats* const before = program.counts_from();
+    print_stats(program, before != nullptr ? now.since(*before) : now);
+    if (options.reset) program.count_from(now);
+}
+
+void describe(Arguments& command, StatsOptions& options) {
+    command.add_flag("--reset", options.reset, "count from 0 afterwards");
+}
+
+} // namespace
+
+void add_stats(Commands& commands) {
+    commands.add<StatsOptions>({"stats", "Show what 'run' or 'shell' has asked the device so far"}, describe,
+                               run_stats);
+}
+
+} // namespace vfsproto::cli
