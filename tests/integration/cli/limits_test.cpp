@@ -125,7 +125,7 @@ TEST_CASE("--timeout ends each operation of a daemon that stands still, and the 
     const Share share(Server::embedded);
     share.write("file", "content");
     std::ofstream(share.beside("local")) << "local";
-    Stopped stopped(kind, share, {"--timeout", "2"});
+    Stopped stopped(kind, share, {"--timeout", "1"});
     REQUIRE(stopped.program().write("cat file\nls\nput '" + share.beside("local").string() + "' put\ncp file copy\n"));
     stopped.program().close_input();
     const Ran ran = stopped.program().wait_for_end();

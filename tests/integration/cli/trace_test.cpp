@@ -289,6 +289,7 @@ TEST_CASE("a request without an answer is told when a signal or a silence ends t
     const Daemon kind = GENERATE(Daemon::c, Daemon::rust);
     const std::string format = GENERATE(as<std::string>{}, "text", "json", "chrome");
     const bool by_signal = GENERATE(true, false);
+    if (kind == Daemon::rust && format != "text") return; // each silence takes seconds, and no format knows its daemon
     if (Virtiofsd::missing(kind)) return;
     const Watchdog watchdog("the traced program with a stopped daemon");
     const Share share(Server::embedded);
