@@ -141,7 +141,8 @@ TEST_CASE("what the lane of a channel leaves unwritten stands there already", "[
     OverTable table;
     Random random(GENERATE(1u, 2u, 3u));
     std::map<int, int> kinds;
-    const std::uint64_t steps = test::scaled({.least = 600, .usual = 4000, .nightly = 4000}); // each compares all memory
+    const std::uint64_t steps =
+        test::scaled({.least = 600, .usual = 4000, .nightly = 4000}); // each compares all memory
     for (std::uint64_t step = 0; step < steps; ++step) {
         const auto both = [&](auto&& what) {
             what(ring);
