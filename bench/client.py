@@ -41,7 +41,7 @@ DEEPER = [
 ]
 # what, its --op, depth, at most, so many of them
 INSTRUCTIONS = [("4k READ", "randread", 1, 500, 3000), ("4k READ", "randread", 32, 270, 6400),
-                ("null request", "null", 32, 400, 6400)]
+                ("null request", "null", 32, 420, 6400)]
 # Busy loops beside it, depth, CPUs of the daemon and the client: what people have who pin nothing, or share a machine.
 CROWDED_PAIRS = 15
 CROWDED = [("crowded: %d busy loops, depth %d, %s" % (loops, depth, name), loops, depth, cpus, 0.9)

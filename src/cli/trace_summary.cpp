@@ -18,7 +18,7 @@ double percent(std::uint64_t part, std::uint64_t whole) {
 } // namespace
 
 TraceSummary::Row& TraceSummary::row_of(const TracedRequest& request) {
-    Row& row = rows_[wire::row_index(*request.op)];
+    Row& row = rows_[request.op->row];
     row.name = request.op->name;
     ++row.calls;
     return row;

@@ -36,7 +36,7 @@ ChannelStats ChannelStats::since(const ChannelStats& before) const noexcept {
     return counted;
 }
 
-std::size_t MountStats::index_of(wire::Opcode op) noexcept { return wire::row_index(wire::op_info(op)); }
+std::size_t MountStats::index_of(wire::Opcode op) noexcept { return wire::op_info(op).row; }
 
 MountStats MountStats::since(const MountStats& before) const {
     MountStats counted = *this;

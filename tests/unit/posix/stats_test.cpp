@@ -221,7 +221,7 @@ TEST_CASE("what was counted since a moment is the difference, and what is held i
     MountStats now = before;
     now.channel.requests = 9;
     now.lost_transfers = 3;
-    OperationStats& open = now.operations[wire::row_index(wire::op_info(Opcode::open))];
+    OperationStats& open = now.operations[wire::op_info(Opcode::open).row];
     REQUIRE(open.op == Opcode::open);
     open.calls = 10;
     open.failures = 5;

@@ -106,17 +106,13 @@ struct OperationCounters {
     std::array<RowCounters, wire::kOpInfo.size()> rows{};
 
     void count(const wire::OpInfo& op, Errc errc, wire::Errno error) noexcept {
-        RowCounters& row = rows[wire::row_index(op)];
+        RowCounters& row = rows[op.row];
         ++row.finished;
-        if (errc != Errc::ok) {
-            ++row.failures;
-        } else if (error != wire::Errno::none) {
-            ++row.errors;
-        }
+        const bool succeeded = (static_cast<unsigned>(errc) | static_cast<unsigned>(error)) == 0; // one branch of every request
+        if (!succeeded) [[unlikely]]
+            ++(errc != Errc::ok ? row.failures : row.errors);
     }
-    [[nodiscard]] const RowCounters& of(wire::Opcode op) const noexcept {
-        return rows[wire::row_index(wire::op_info(op))];
-    }
+    [[nodiscard]] const RowCounters& of(wire::Opcode op) const noexcept { return rows[wire::op_info(op).row]; }
     // Returns the requests of all rows that are over.
     [[nodiscard]] std::uintptr_t finished() const noexcept {
         std::uintptr_t sum = 0;

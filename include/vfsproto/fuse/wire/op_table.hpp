@@ -230,6 +230,7 @@ struct OpInfo {
     InTail in_tail{};
     OutTail out_tail{};
     std::uint8_t since{};
+    std::uint8_t row{}; // its place in kOpInfo, and in every array with an element a row
     Traits traits{};
     Grants grants{};
 };
@@ -241,9 +242,11 @@ struct OpInfo {
 }
 
 template <class... Rows> constexpr auto make_op_info(RowList<Rows...>) noexcept {
+    std::uint8_t row = 0;
     return std::array<OpInfo, sizeof...(Rows)>{OpInfo{Rows::opcode, Rows::name, Rows::in_size, Rows::out_size,
                                                       tail_field<typename Rows::In, Rows::in_tail>(), Rows::in_tail,
-                                                      Rows::out_tail, Rows::since, Rows::traits, Rows::grants}...};
+                                                      Rows::out_tail, Rows::since, row++, Rows::traits,
+                                                      Rows::grants}...};
 }
 inline constexpr auto kOpInfo = make_op_info(OpTable{});
 
@@ -274,11 +277,6 @@ inline constexpr auto kOpIndex = [] {
 
 [[nodiscard]] constexpr const OpInfo& op_info(Opcode op) noexcept {
     return kOpInfo[kOpIndex[static_cast<std::uint32_t>(op)] - 1u];
-}
-
-// Returns the place of a row in kOpInfo, and in every array with an element a row. Any context.
-[[nodiscard]] constexpr std::size_t row_index(const OpInfo& op) noexcept {
-    return kOpIndex[static_cast<std::uint32_t>(op.opcode)] - 1u;
 }
 
 namespace detail {

@@ -373,6 +373,6 @@ template <class... Rows> constexpr auto make_row_fields(RowList<Rows...>) noexce
 }
 inline constexpr auto kRowFields = make_row_fields(OpTable{});
 
-[[nodiscard]] constexpr const RowFields& fields_of(const OpInfo& op) noexcept { return kRowFields[row_index(op)]; }
+[[nodiscard]] constexpr const RowFields& fields_of(const OpInfo& op) noexcept { return kRowFields[op.row]; }
 
 } // namespace vfsproto::wire
