@@ -3,8 +3,10 @@
 #pragma once
 
 // IWYU pragma: begin_exports
+#include "vfsproto/fuse/server/change_sink.hpp"
 #include "vfsproto/fuse/server/dirent_writer.hpp"
 #include "vfsproto/fuse/server/file_system.hpp"
+#include "vfsproto/fuse/server/notifier.hpp"
 #include "vfsproto/fuse/server/server_lane.hpp"
 #include "vfsproto/fuse/server/server_session.hpp"
 // IWYU pragma: end_exports

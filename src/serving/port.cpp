@@ -111,6 +111,18 @@ void Port::answer_parked_locked() noexcept {
     outstanding_.store(side_->outstanding(), std::memory_order_relaxed);
 }
 
+void Port::tell(const server::Change& change) noexcept {
+    Errc why = Errc::ok;
+    {
+        const std::lock_guard lock(lock_);
+        if (!live_) return;
+        interrupts_.fetch_add(side_->tell(change, call_.get()), std::memory_order_relaxed);
+        why = side_->error();
+        if (why != Errc::ok) live_ = false;
+    }
+    if (why != Errc::ok) owner_.broke(*this, why);
+}
+
 void Port::complete() noexcept {
     const std::lock_guard lock(lock_);
     if (!live_) return;

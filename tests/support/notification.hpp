@@ -20,7 +20,8 @@ using NotificationBytes = std::vector<std::byte>;
 // A sound one. Throws if its struct contradicts what follows.
 template <class S> [[nodiscard]] NotificationBytes
 notification(wire::NotifyCode code, const S& fixed, std::string_view name = {}, std::span<const std::byte> data = {}) {
-    NotificationBytes bytes(1024 + data.size());
+    constexpr std::size_t kHeadroom = 64; // the header, the longest struct, and the zero behind a name
+    NotificationBytes bytes(kHeadroom + name.size() + data.size());
     const auto size = wire::encode_notification(bytes, code, wire::bytes_of(fixed), name, data);
     if (!size) throw std::runtime_error("no such notification can be made");
     bytes.resize(*size);

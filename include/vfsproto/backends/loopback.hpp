@@ -25,7 +25,8 @@ struct LoopbackOptions {
     std::string tag = "vfsproto"; // cut at 36 bytes
     std::uint16_t num_request_queues = 1;
     std::uint16_t queue_size = 256; // the most entries a queue is offered: 1 to 32768
-    // The features it offers. RING_PACKED can be added, and IN_ORDER for file systems that park no request, as all
+    // The features it offers, beside VIRTIO_FS_F_NOTIFICATION, which it offers if the file system tells of changes
+    // (server::TellsChanges). RING_PACKED can be added, and IN_ORDER for file systems that park no request, as all
     // behind a parked one would wait for it.
     FeatureSet offered = FeatureSet::of(Feature::version_1, Feature::event_idx, Feature::indirect_desc);
     LoopbackService service = LoopbackService::inline_in_doorbell;

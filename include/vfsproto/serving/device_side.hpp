@@ -4,6 +4,7 @@
 #pragma once
 
 #include "vfsproto/backends/file_descriptor.hpp"
+#include "vfsproto/fuse/server/change_sink.hpp"
 #include "vfsproto/fuse/server/server_lane.hpp"
 #include "vfsproto/serving/device_side_ring.hpp"
 
@@ -29,6 +30,8 @@ public:
     virtual std::size_t serve(int call, std::mutex& lock) noexcept = 0;
     // Answers the parked requests that can be answered now; calls no handler. Returns the number of interrupts.
     virtual std::size_t answer_parked(int call) noexcept = 0;
+    // Tells the driver of a change, on a notification queue. Returns the number of interrupts.
+    virtual std::size_t tell(const server::Change& /*change*/, int /*call*/) noexcept { return 0; }
     // Gives back what a plan of faults holds back, unpublished: the caller calls answer_parked() next.
     virtual void release_held() noexcept = 0;
     // Returns the number of chains taken and not given back.
@@ -42,6 +45,12 @@ public:
     virtual ~Served() = default;
     // Makes the device side of one queue. `size` is the most entries that it may have.
     [[nodiscard]] virtual std::unique_ptr<DeviceSide> make_queue(server::LaneIdentity identity, std::uint16_t size) = 0;
+    // Makes the device side of the notification queue. Returns nullptr where the file system tells of no changes.
+    [[nodiscard]] virtual std::unique_ptr<DeviceSide> make_notification_queue(std::uint16_t /*size*/) {
+        return nullptr;
+    }
+    // Has the file system tell of changes, or no longer (nullptr): server::TellsChanges.
+    virtual void tell_changes_to(server::ChangeSink* /*sink*/) noexcept {}
     // Called when the device was reset. No queue runs.
     virtual void end_session() noexcept = 0;
 };
@@ -136,6 +145,10 @@ private:
     server::ServerLane<SharedQueue<typename Wrapped::Queue>, Fs> lane_;
 };
 
+// Makes the device side of a notification queue (serving/notification_side.hpp). The session outlives it.
+[[nodiscard]] std::unique_ptr<DeviceSide> make_notification_side(const server::ServerSession& session,
+                                                                 std::uint16_t size);
+
 // Holds the session and the file system. `Holder` is a pointer to the file system, owning or not.
 template <server::FileSystem Fs, class Holder> class ServedBy : public Served {
 public:
@@ -143,6 +156,15 @@ public:
 
     std::unique_ptr<DeviceSide> make_queue(server::LaneIdentity identity, std::uint16_t size) override {
         return std::make_unique<LaneSide<Fs, SoundQueue>>(*fs_, session_, identity, size);
+    }
+    std::unique_ptr<DeviceSide> make_notification_queue(std::uint16_t size) override {
+        if constexpr (server::TellsChanges<Fs>) {
+            if (fs_->can_tell_changes()) return make_notification_side(session_, size);
+        }
+        return nullptr;
+    }
+    void tell_changes_to(server::ChangeSink* sink) noexcept override {
+        if constexpr (server::TellsChanges<Fs>) fs_->tell_changes_to(sink);
     }
     void end_session() noexcept override {
         if (!session_.ready()) return;

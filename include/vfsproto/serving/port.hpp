@@ -53,6 +53,8 @@ public:
     void ring_doorbell() noexcept;
     // Answers the parked requests that can be answered now. Any thread. Costs one load when nothing is parked.
     void answer_parked() noexcept;
+    // Tells the driver of a change, if this is a notification queue. Any thread. Waits for the ring alone.
+    void tell(const server::Change& change) noexcept;
     // Lets go what a plan of faults holds back, then does as answer_parked(). Any thread.
     void complete() noexcept;
 

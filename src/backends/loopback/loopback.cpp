@@ -4,6 +4,7 @@
 #include "vfsproto/backends/arena.hpp"
 #include "vfsproto/backends/shared_window.hpp"
 #include "vfsproto/backends/signal_free_thread.hpp"
+#include "vfsproto/fuse/server/notification_message.hpp"
 #include "vfsproto/serving/port.hpp"
 #include "vfsproto/transport/fs_config.hpp"
 
@@ -21,7 +22,7 @@ using serving::Port;
 using serving::RingPlace;
 using serving::Served;
 
-class Device final : public Loopback, private Transport, private Port::Owner {
+class Device final : public Loopback, private Transport, private Port::Owner, private server::ChangeSink {
 public:
     Device(std::unique_ptr<Served> served, LoopbackOptions options);
     ~Device() override;
@@ -58,7 +59,16 @@ private:
 
     void served(Port& port) noexcept override;
     void broke(Port& port, Errc why) noexcept override;
+    void tell(const server::Change& change) noexcept override { notifications_->tell(change); }
 
+    // The port of a queue, by the numbers that hold with the features that were accepted; nullptr: there is none.
+    [[nodiscard]] const Port* port(QueueIndex index) const noexcept;
+    [[nodiscard]] Port* port(QueueIndex index) noexcept { return const_cast<Port*>(std::as_const(*this).port(index)); }
+    [[nodiscard]] bool notifies() const noexcept { return notifies_.load(std::memory_order_relaxed); }
+    template <class Call> void for_each_port(Call&& call) {
+        for (Port& port : ports_) call(port);
+        if (notifications_) call(*notifications_);
+    }
     [[nodiscard]] bool gone() const noexcept { return gone_.load(std::memory_order_acquire); }
     [[nodiscard]] Errc add_memory(const Arena& arena) noexcept;
     [[nodiscard]] Region area(const Segment& segment) const noexcept;
@@ -67,8 +77,11 @@ private:
     std::unique_ptr<Served> served_;
     LoopbackOptions options_;
     ArenaPool pool_;
-    std::deque<Port> ports_; // never moved
+    std::deque<Port> ports_;              // never moved: hiprio, then the request queues
+    std::unique_ptr<Port> notifications_; // where the file system tells of changes
+    FeatureSet offered_;
     FeatureSet accepted_;
+    std::atomic<bool> notifies_{false}; // VIRTIO_FS_F_NOTIFICATION was accepted
     std::uint8_t status_ = 0;
 
     std::atomic<bool> gone_{false};
@@ -81,19 +94,26 @@ private:
 };
 
 Device::Device(std::unique_ptr<Served> served, LoopbackOptions options)
-    : served_(std::move(served)), options_(std::move(options)) {
+    : served_(std::move(served)), options_(std::move(options)), offered_(options_.offered) {
     const std::uint16_t queues = static_cast<std::uint16_t>(options_.num_request_queues + 1);
+    auto& owner = static_cast<Port::Owner&>(*this);
     for (std::uint16_t i = 0; i < queues; ++i) {
         const auto kind = QueueIndex{i} == kHiprioQueue ? wire::QueueKind::hiprio : wire::QueueKind::request;
-        ports_.emplace_back(static_cast<Port::Owner&>(*this), served_->make_queue({kind, i}, options_.queue_size));
+        ports_.emplace_back(owner, served_->make_queue({kind, i}, options_.queue_size));
+    }
+    offered_.remove(Feature::fs_notification);
+    if (auto side = served_->make_notification_queue(options_.queue_size)) {
+        notifications_ = std::make_unique<Port>(owner, std::move(side));
+        offered_.add(Feature::fs_notification);
     }
     if (options_.service == LoopbackService::inline_in_doorbell || !usable()) return;
-    for (Port& port : ports_) port.start_thread();
+    for_each_port([](Port& port) { port.start_thread(); });
 }
 
 Device::~Device() {
-    for (Port& port : ports_) port.end_thread();
-    for (Port& port : ports_) port.stop();
+    served_->tell_changes_to(nullptr);
+    for_each_port([](Port& port) { port.end_thread(); });
+    for_each_port([](Port& port) { port.stop(); });
     std::thread teller;
     {
         std::unique_lock lock(mutex_);
@@ -106,7 +126,18 @@ Device::~Device() {
 }
 
 bool Device::usable() const noexcept {
+    if (notifications_ && !notifications_->usable()) return false;
     return std::all_of(ports_.begin(), ports_.end(), [](const Port& port) { return port.usable(); });
+}
+
+// The notification queue comes second, and only with its feature (virtio 1.2 §5.11.2).
+const Port* Device::port(QueueIndex index) const noexcept {
+    auto number = static_cast<std::size_t>(index);
+    if (notifies()) {
+        if (index == kNotificationQueue) return notifications_.get();
+        if (number > static_cast<std::size_t>(kNotificationQueue)) --number;
+    }
+    return number < ports_.size() ? &ports_[number] : nullptr;
 }
 
 Result<Region> Device::allocate(std::size_t bytes) noexcept {
@@ -115,19 +146,24 @@ Result<Region> Device::allocate(std::size_t bytes) noexcept {
 }
 
 Errc Device::add_memory(const Arena& arena) noexcept {
-    for (auto port = ports_.begin(); port != ports_.end(); ++port) {
-        const Errc why = port->add_memory(arena.region());
-        if (why == Errc::ok) continue;
-        while (port != ports_.begin()) (--port)->remove_memory(arena.region());
-        return why;
-    }
-    return Errc::ok;
+    Errc why = Errc::ok;
+    std::size_t done = 0; // of the ports, in their order
+    for_each_port([&](Port& port) {
+        if (why == Errc::ok) why = port.add_memory(arena.region());
+        if (why == Errc::ok) ++done;
+    });
+    if (why == Errc::ok) return why;
+    for_each_port([&](Port& port) {
+        if (done == 0) return;
+        --done;
+        port.remove_memory(arena.region());
+    });
+    return why;
 }
 
 void Device::release(const Region& region) noexcept {
-    pool_.release(region, [this](const Arena& arena) {
-        for (Port& port : ports_) port.remove_memory(arena.region());
-    });
+    pool_.release(
+        region, [this](const Arena& arena) { for_each_port([&](Port& port) { port.remove_memory(arena.region()); }); });
 }
 
 Region Device::window(std::uint8_t id) const noexcept {
@@ -143,13 +179,14 @@ Result<SharedMemory> Device::shared_memory(std::uint8_t id) noexcept {
 
 Result<FeatureSet> Device::device_features() noexcept {
     if (gone()) return Errc::device_gone;
-    return options_.offered;
+    return offered_;
 }
 
 Errc Device::accept_features(FeatureSet features) noexcept {
     if (gone()) return Errc::device_gone;
-    if ((features & options_.offered) != features) return Errc::bad_argument;
+    if ((features & offered_) != features) return Errc::bad_argument;
     accepted_ = features;
+    notifies_.store(features.has(Feature::fs_notification), std::memory_order_relaxed);
     return Errc::ok;
 }
 
@@ -159,28 +196,29 @@ Errc Device::read_config(std::uint32_t offset, std::span<std::byte> out) noexcep
     config.tag_length = static_cast<std::uint8_t>(std::min(options_.tag.size(), FsConfig::kTagSize));
     std::memcpy(config.tag, options_.tag.data(), config.tag_length);
     config.num_request_queues = options_.num_request_queues;
-    // The notification buffer's size is not there without its feature, and that one is not offered.
-    constexpr std::size_t kSize = offsetof(FsConfigLayout, notify_buf_size);
-    if (offset > kSize || out.size() > kSize - offset) return Errc::config_invalid;
+    // The size of notification buffers is not there where notifications are not offered.
+    if (notifications_) config.notify_buf_size = server::NotificationMessage::kLongest;
+    const std::size_t size = notifications_ ? sizeof(FsConfigLayout) : offsetof(FsConfigLayout, notify_buf_size);
+    if (offset > size || out.size() > size - offset) return Errc::config_invalid;
     return write_fs_config(config, offset, out) == out.size() ? Errc::ok : Errc::config_invalid;
 }
 
 Result<std::uint16_t> Device::queue_count() noexcept {
     if (gone()) return Errc::device_gone;
-    return static_cast<std::uint16_t>(ports_.size());
+    return static_cast<std::uint16_t>(ports_.size() + (notifies() ? 1 : 0));
 }
 
 Result<std::uint16_t> Device::max_queue_size(QueueIndex index) noexcept {
     if (gone()) return Errc::device_gone;
-    if (static_cast<std::size_t>(index) >= ports_.size()) return Errc::queue_absent;
+    if (port(index) == nullptr) return Errc::queue_absent;
     return options_.queue_size;
 }
 
 Errc Device::enable_queue(QueueIndex index, const QueueAddresses& addresses) noexcept {
     if (gone()) return Errc::device_gone;
-    if (static_cast<std::size_t>(index) >= ports_.size()) return Errc::queue_absent;
-    Port& port = ports_[static_cast<std::size_t>(index)];
-    if (port.is_set_up() || (status_ & status::kDriverOk) != 0) return Errc::wrong_state;
+    Port* const queue = port(index);
+    if (queue == nullptr) return Errc::queue_absent;
+    if (queue->is_set_up() || (status_ & status::kDriverOk) != 0) return Errc::wrong_state;
     if (addresses.size > options_.queue_size) return Errc::bad_argument;
     const Region descriptors = area(addresses.descriptors);
     const Region driver = area(addresses.driver);
@@ -189,7 +227,7 @@ Errc Device::enable_queue(QueueIndex index, const QueueAddresses& addresses) noe
         return Errc::bad_argument;
     }
     const RingPlace place{addresses.size, descriptors, driver, device};
-    return port.set_up(place, accepted_) == Errc::ok ? Errc::ok : Errc::bad_argument;
+    return queue->set_up(place, accepted_) == Errc::ok ? Errc::ok : Errc::bad_argument;
 }
 
 Region Device::area(const Segment& segment) const noexcept {
@@ -208,38 +246,40 @@ Errc Device::set_status(std::uint8_t value) noexcept {
     const bool starts = (value & ~status_ & status::kDriverOk) != 0;
     status_ = value;
     if (!starts) return Errc::ok;
-    for (Port& port : ports_) port.go_live();
+    for_each_port([](Port& port) { port.go_live(); });
+    if (notifies() && notifications_->is_set_up()) served_->tell_changes_to(this);
     return Errc::ok;
 }
 
 Errc Device::reset() noexcept {
     if (gone()) return Errc::device_gone;
-    for (Port& port : ports_) port.stop();
+    served_->tell_changes_to(nullptr);
+    for_each_port([](Port& port) { port.stop(); });
     served_->end_session();
     status_ = 0;
     accepted_ = FeatureSet{};
+    notifies_.store(false, std::memory_order_relaxed);
     return Errc::ok;
 }
 
 Doorbell Device::doorbell(QueueIndex index) noexcept {
-    if (static_cast<std::size_t>(index) >= ports_.size()) return {};
-    return {[](void* port, std::uint16_t) noexcept { static_cast<Port*>(port)->ring_doorbell(); },
-            &ports_[static_cast<std::size_t>(index)]};
+    Port* const queue = port(index);
+    if (queue == nullptr) return {};
+    return {[](void* port, std::uint16_t) noexcept { static_cast<Port*>(port)->ring_doorbell(); }, queue};
 }
 
 WaitHandle Device::wait_handle(QueueIndex index) noexcept {
-    if (static_cast<std::size_t>(index) >= ports_.size()) return {};
-    return {ports_[static_cast<std::size_t>(index)].call()};
+    const Port* const queue = port(index);
+    return queue == nullptr ? WaitHandle{} : WaitHandle{queue->call()};
 }
 
 Loopback::QueueCounters Device::counters(QueueIndex index) const noexcept {
-    if (static_cast<std::size_t>(index) >= ports_.size()) return {};
-    const Port& port = ports_[static_cast<std::size_t>(index)];
-    return {port.doorbells(), port.interrupts()};
+    const Port* const queue = port(index);
+    return queue == nullptr ? QueueCounters{} : QueueCounters{queue->doorbells(), queue->interrupts()};
 }
 
 std::uint64_t Device::system_calls() const noexcept {
-    std::uint64_t calls = 0;
+    std::uint64_t calls = notifications_ ? notifications_->system_calls() : 0;
     for (const Port& port : ports_) calls += port.system_calls();
     return calls;
 }
@@ -252,8 +292,12 @@ void Device::served(Port& port) noexcept {
 }
 
 void Device::broke(Port& port, Errc why) noexcept {
-    std::size_t index = 0;
-    while (&ports_[index] != &port) ++index;
+    auto index = static_cast<std::size_t>(kNotificationQueue);
+    if (&port != notifications_.get()) {
+        index = 0;
+        while (&ports_[index] != &port) ++index;
+        if (index != 0 && notifies()) ++index;
+    }
     fail("queue " + std::to_string(index) + ": " + to_string(why));
 }
 
@@ -269,7 +313,7 @@ void Device::fail(std::string why) noexcept {
         failing_ = true;
         gone_.store(true, std::memory_order_release);
     }
-    for (Port& port : ports_) port.stop();
+    for_each_port([](Port& port) { port.stop(); });
     tell_gone();
     const std::lock_guard lock(mutex_);
     failing_ = false;
@@ -300,7 +344,7 @@ std::vector<std::pair<std::string, std::string>> Device::describe() const {
     return {{"transport", "loopback"},
             {"file system", options_.description},
             {"served by", is_inline ? "the caller" : "a thread for each queue"},
-            {"queues", std::to_string(ports_.size())}};
+            {"queues", std::to_string(ports_.size() + (notifications_ ? 1 : 0))}};
 }
 
 } // namespace

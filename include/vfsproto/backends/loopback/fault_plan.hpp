@@ -34,7 +34,7 @@ enum class Release : std::uint8_t {
 
 struct FaultPlan {
     std::uint64_t seed = 1;
-    QueueIndex queue{1}; // the queue that misbehaves
+    QueueIndex queue{1}; // the queue that misbehaves, numbered as without notifications
     std::vector<Fault> faults{};
     std::uint16_t hold_back = 0; // up to so many completions at a time are held back
     Release release = Release::when_idle;
