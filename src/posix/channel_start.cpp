@@ -28,7 +28,7 @@ Failure Channel::connect() {
     auto [queues, why] = attachment_->own_queues();
     if (why != Errc::ok) return why;
     if (queues == nullptr) {
-        auto rings = DriverQueues::bring_up(*attachment_, options_.rings);
+        auto rings = DriverQueues::bring_up(*attachment_, options_.rings, options_.notifications);
         if (!rings) return rings.failure();
         rings_ = rings->get();
         queues = *std::move(rings);

@@ -88,10 +88,10 @@ struct MountOptions {
     ChannelOptions channel{};
     std::size_t max_idle_nodes = 1024; // files looked up and not used that the server may still hold open for us
     CacheOptions cache{};
-    // Hears of changes that the server tells of by itself. FUSE servers on a stream can; the notification queue of virtio devices
-    // is not brought up yet. It is called by a thread of the mount's, without a lock, one call at a time, and ends before the last
-    // mount of the session does. It may use the mount, but neither end one of the session nor make one (acting_for() and the like),
-    // and it throws nothing. What it does delays the next notification.
+    // Hears of changes that the server tells of by itself. FUSE servers on a stream can, and virtio devices with
+    // VIRTIO_FS_F_NOTIFICATION. It is called by a thread of the mount's, without a lock, one call at a time, and ends before the
+    // last mount of the session does. It may use the mount, but neither end one of the session nor make one (acting_for() and the
+    // like), and it throws nothing. What it does delays the next notification.
     std::function<void(const ServerChange&)> on_change{};
     Credentials credentials{}; // Mount::acting_for() has others on the same session
 };

@@ -278,7 +278,9 @@ TEMPLATE_TEST_CASE("what this mount changes is seen at once", "[caches]", OverMe
 
 TEST_CASE("what others change is not seen while a mount always believes what it knows", "[caches]") {
     RequestCounter requests;
-    OverDirectory over(with_cache(CacheMode::always, requests));
+    MountedOptions options = with_cache(CacheMode::always, requests);
+    options.mount.channel.rings.withheld.add(Feature::fs_notification); // else the server tells
+    OverDirectory over(options);
     test::put(*over, "/f", "content");
     CHECK(value_of(over->stat("/f")).size == 7);
     std::filesystem::resize_file(over.directory.path() / "f", 3);
