@@ -2,11 +2,13 @@
 // A file system that serves a directory of the host (Linux).
 #pragma once
 
+#include "vfsproto/fuse/server/change_sink.hpp"
 #include "vfsproto/fuse/server/file_system.hpp"
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -32,6 +34,10 @@ struct PassthroughOptions {
     std::size_t max_descriptors = 0;
     // The shared memory window that files are mapped into; its device has the same. Absent: SETUPMAPPING is ENOSYS.
     std::shared_ptr<MappingSink> window{};
+    // The most files and directories that are watched (inotify) for a client that wants to be told of changes; 0: no client is
+    // told. As long as the client holds others, it is told from time to time that anything may have changed.
+    std::size_t max_watches = 131'072;
+    std::function<void(const std::string&)> log{}; // hears, once a client, why not each change can be told. Any thread
 };
 
 // A row passthrough does not answer, and why.
@@ -54,8 +60,8 @@ inline constexpr PassthroughException kPassthroughExceptions[] = {
 // locks on a file (F_OFD_SETLK of fcntl(2)). So they hold against processes of the host and other servers. SETLKW is EOPNOTSUPP:
 // the client asks again.
 //
-// The host's own processes may change the tree at any time; a directory they move out of the root while a client holds
-// it stays with the client.
+// The host's own processes may change the tree at any time, and a client that takes notifications is told; a directory they move
+// out of the root while a client holds it stays with the client.
 //
 // Run as root, it makes files as the client's caller (fsuid, fsgid and supplementary groups of the serving thread, put
 // back at once); run as anyone else, everything belongs to who runs it. A nodeid is never used twice; one that was
@@ -77,6 +83,11 @@ public:
     void on_init(const server::ServerSession& session) noexcept;
     void on_destroy() noexcept;
 
+    // Tells of what others than the client change of the files that it holds, as far as inotify sees it: not what is written to
+    // mapped memory.
+    [[nodiscard]] bool can_tell_changes() const noexcept;
+    void tell_changes_to(server::ChangeSink* sink) noexcept;
+
     // Tests and statistics read these.
     struct Counters {
         std::size_t inodes = 0;           // held by the client, the root included
@@ -84,6 +95,9 @@ public:
         std::uint64_t over_forgotten = 0; // FORGETs of more than was looked up
         std::size_t entry_buffers = 0;    // of 32 KiB, held by directories that are being read
         std::size_t lock_owners = 0;      // with record locks, for each file; a descriptor each
+        std::size_t watched =
+            0; // inodes whose changes are told, and those whose are not, of a client that wants to hear
+        std::size_t unwatched = 0;
     };
     [[nodiscard]] Counters counters() const noexcept;
 
@@ -150,6 +164,6 @@ private:
     std::unique_ptr<State> state_;
 };
 
-static_assert(server::FileSystem<Passthrough>);
+static_assert(server::FileSystem<Passthrough> && server::TellsChanges<Passthrough>);
 
 } // namespace vfsproto::backends

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // GETATTR, SETATTR, STATX, ACCESS and STATFS.
+#include "own_file_change.hpp"
 #include "state.hpp"
 
 #include <fcntl.h>
@@ -65,19 +66,23 @@ void Passthrough::handle(const In<Opcode::setattr>& request, Out<Opcode::setattr
     const InodeTable::Ref inode = state_->inodes.acquire(request.header.nodeid);
     if (!inode) return reply.error(wire::Errno::estale);
     const int fd = inode->fd.get();
-    // The owner first: changing it clears set-id bits the mode may ask for. The times last: the size touches them.
     int error = 0;
-    if ((in.valid & (wire::kSetattrUid | wire::kSetattrGid)) != 0) error = change_owner(fd, in);
-    if (error == 0 && (in.valid & wire::kSetattrMode) != 0) {
-        error = ::chmod(DescriptorPath(fd).text(), in.mode & 07777) == 0 ? 0 : errno;
+    {
+        const OwnFileChange change(state_->watch, request.header.nodeid);
+        // The owner first: changing it clears set-id bits the mode may ask for. The times last: the size touches them.
+        if ((in.valid & (wire::kSetattrUid | wire::kSetattrGid)) != 0) error = change_owner(fd, in);
+        if (error == 0 && (in.valid & wire::kSetattrMode) != 0) {
+            error = ::chmod(DescriptorPath(fd).text(), in.mode & 07777) == 0 ? 0 : errno;
+        }
+        if (error == 0 && (in.valid & wire::kSetattrSize) != 0) {
+            // truncate(2) of a FIFO's or device's path says EINVAL by itself, without opening it.
+            error = change_size(state_->files, fd, in);
+            if (error == 0 && (in.valid & wire::kSetattrKillSuidgid) != 0) error = State::strip_privileges(fd);
+        }
+        if (error == 0 && (in.valid & kTimes) != 0) error = change_times(fd, in);
     }
-    if (error == 0 && (in.valid & wire::kSetattrSize) != 0) {
-        // truncate(2) of a FIFO's or device's path says EINVAL by itself, without opening it.
-        error = change_size(state_->files, fd, in);
-        if (error == 0 && (in.valid & wire::kSetattrKillSuidgid) != 0) error = State::strip_privileges(fd);
-    }
-    if (error == 0 && (in.valid & kTimes) != 0) error = change_times(fd, in);
     if (error != 0) return reply.error(to_errno(error));
+    // The change is over by now: one that somebody else makes in between is in the reply, or is told.
     struct stat status; // NOLINT: filled by the host
     if (::fstat(fd, &status) != 0) return reply.error(last_error());
     return reply.ok(state_->attributes_of(status));

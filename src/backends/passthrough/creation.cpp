@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // New files: SYMLINK, MKNOD, MKDIR, CREATE and TMPFILE.
 #include "open_flags.hpp"
+#include "own_file_change.hpp"
+#include "own_name_change.hpp"
 #include "state.hpp"
 
 #include <fcntl.h>
@@ -27,22 +29,32 @@ mode_t wanted_mode(const server::ServerSession& session, int directory, wire::u3
 
 // A file that was made just now, with the mode it should have.
 struct MadeFile {
+    std::uint64_t nodeid;
     int directory;
     const DescriptorPath& path;
     mode_t wanted;
 };
 
+// Says by whom files are made, and who hears of it.
+struct Maker {
+    const ProcessIdentity& process;
+    HostWatch& watch;
+};
+
 // Gives back the bits that the host's umask took away: it is the process' own business, and not what the client asked for.
 // Only a file of the caller's is touched, because somebody may have put another one in its place.
-int undo_host_umask(const ProcessIdentity& process, const MadeFile& made, const wire::InHeader& caller,
+int undo_host_umask(const Maker& maker, const MadeFile& made, const wire::InHeader& caller,
                     struct statx& status) noexcept {
-    const mode_t taken = made.wanted & process.umask & 0777;
-    const uid_t owner = process.may_act_as_others ? caller.uid : process.uid;
+    const mode_t taken = made.wanted & maker.process.umask & 0777;
+    const uid_t owner = maker.process.may_act_as_others ? caller.uid : maker.process.uid;
     if (taken == 0 || status.stx_uid != owner || has_default_acl(made.directory)) return 0;
     const auto mode = static_cast<mode_t>(status.stx_mode | taken);
-    if (::chmod(made.path.text(), mode & 07777) != 0) return errno;
-    status.stx_mode = static_cast<__u16>(mode);
-    return 0;
+    {
+        const OwnFileChange change(maker.watch, made.nodeid);
+        if (::chmod(made.path.text(), mode & 07777) != 0) return errno;
+    }
+    // The reply's attributes are read after that change is over: another's change in between is in them, or is told.
+    return ::statx(AT_FDCWD, made.path.text(), 0, kStatxMask, &status) == 0 ? 0 : errno;
 }
 
 // Refuses what no entry can be called, and a read-only server.
@@ -64,7 +76,9 @@ void Passthrough::handle(const In<Opcode::symlink>& request, Out<Opcode::symlink
     {
         const ActingAs caller(state_->process, request.header, request.extensions);
         if (caller.error() != 0) return reply.error(to_errno(caller.error()));
-        if (::symlinkat(request.second_name.data(), parent->fd.get(), request.name.data()) != 0) {
+        OwnNameChange made(state_->watch, request.header.nodeid, request.name, IN_CREATE);
+        const char* const target = request.second_name.data();
+        if (made.ended(::symlinkat(target, parent->fd.get(), request.name.data())) != 0) {
             return reply.error(last_error());
         }
     }
@@ -86,14 +100,18 @@ void Passthrough::handle(const In<Opcode::mknod>& request, Out<Opcode::mknod>& r
         const ActingAs caller(state_->process, request.header, request.extensions);
         if (caller.error() != 0) return reply.error(to_errno(caller.error()));
         const dev_t device = makedev(abi::device_major(request.in.rdev), abi::device_minor(request.in.rdev));
-        if (::mknodat(parent->fd.get(), request.name.data(), mode, device) != 0) return reply.error(last_error());
+        OwnNameChange made(state_->watch, request.header.nodeid, request.name, IN_CREATE);
+        if (made.ended(::mknodat(parent->fd.get(), request.name.data(), mode, device)) != 0) {
+            return reply.error(last_error());
+        }
     }
     int error = state_->find_new(parent->fd.get(), request.name.data(), found);
     if (error != 0) return reply.error(to_errno(error));
     const InodeTable::Ref made = state_->inodes.acquire(found.nodeid);
     if (made && made->type != S_IFLNK) { // a link would mean that somebody put one in its place
-        error = undo_host_umask(state_->process, {parent->fd.get(), DescriptorPath(made->fd.get()), mode},
-                                request.header, found.status);
+        error = undo_host_umask({state_->process, state_->watch},
+                                {found.nodeid, parent->fd.get(), DescriptorPath(made->fd.get()), mode}, request.header,
+                                found.status);
     }
     if (error != 0) {
         state_->uncount(found);
@@ -113,14 +131,16 @@ void Passthrough::handle(const In<Opcode::mkdir>& request, Out<Opcode::mkdir>& r
     {
         const ActingAs caller(state_->process, request.header, request.extensions);
         if (caller.error() != 0) return reply.error(to_errno(caller.error()));
-        if (::mkdirat(parent->fd.get(), request.name.data(), mode) != 0) return reply.error(last_error());
+        OwnNameChange made(state_->watch, request.header.nodeid, request.name, IN_CREATE);
+        if (made.ended(::mkdirat(parent->fd.get(), request.name.data(), mode)) != 0) return reply.error(last_error());
     }
     int error = state_->find_new(parent->fd.get(), request.name.data(), found);
     if (error != 0) return reply.error(to_errno(error));
     const InodeTable::Ref made = state_->inodes.acquire(found.nodeid);
     if (made && made->type == S_IFDIR) {
-        error = undo_host_umask(state_->process, {parent->fd.get(), DescriptorPath(made->fd.get()), mode},
-                                request.header, found.status);
+        error = undo_host_umask({state_->process, state_->watch},
+                                {found.nodeid, parent->fd.get(), DescriptorPath(made->fd.get()), mode}, request.header,
+                                found.status);
     }
     if (error != 0) {
         state_->uncount(found);
@@ -152,23 +172,32 @@ Opened open_existing(int directory, const char* name, const OpenFlags& flags) no
     return {std::move(fd), false, wire::Errno::none};
 }
 
-template <class Request> Opened make_file(const ProcessIdentity& process, const Request& request, int directory,
-                                          const OpenFlags& flags, mode_t mode) noexcept {
-    const ActingAs caller(process, request.header, request.extensions);
+// Says by whom and where files are made.
+struct Making {
+    Maker maker;
+    int directory;
+};
+
+template <class Request>
+Opened make_file(const Making& making, const Request& request, const OpenFlags& flags, mode_t mode) noexcept {
+    const ActingAs caller(making.maker.process, request.header, request.extensions);
     if (caller.error() != 0) return {{}, false, to_errno(caller.error())};
-    FileDescriptor fd(::openat(directory, request.name.data(), flags.host | O_CREAT | O_EXCL | O_NOFOLLOW, mode));
+    OwnNameChange made(making.maker.watch, request.header.nodeid, request.name, IN_CREATE);
+    const int made_flags = flags.host | O_CREAT | O_EXCL | O_NOFOLLOW;
+    FileDescriptor fd(made.ended(::openat(making.directory, request.name.data(), made_flags, mode)));
     if (!fd) return {{}, false, last_error()};
     return {std::move(fd), true, wire::Errno::none};
 }
 
-template <class Request> Opened make_or_open(const ProcessIdentity& process, const Request& request, int directory,
-                                             const OpenFlags& flags, mode_t mode) noexcept {
+template <class Request>
+Opened make_or_open(const Making& making, const Request& request, const OpenFlags& flags, mode_t mode) noexcept {
     constexpr int kRounds = 16; // somebody else makes and removes the name all the time
     const bool exclusive = (request.in.flags & wire::linux_abi::kOExcl) != 0;
     for (int round = 0; round < kRounds; ++round) {
-        Opened opened = make_file(process, request, directory, flags, mode);
+        Opened opened = make_file(making, request, flags, mode);
         if (opened.error != wire::Errno::eexist || exclusive) return opened;
-        opened = open_existing(directory, request.name.data(), flags);
+        const OwnFileChange truncated(making.maker.watch, making.directory, request.name.data());
+        opened = open_existing(making.directory, request.name.data(), flags);
         if (opened.error != wire::Errno::enoent) return opened;
     }
     return {{}, false, wire::Errno::enoent};
@@ -186,17 +215,23 @@ void Passthrough::handle(const In<Opcode::create>& request, Out<Opcode::create>&
     if (!state_->can_make(2)) return reply.error(wire::Errno::emfile);
     const OpenFlags flags = open_flags_of(request.in.flags);
     const mode_t mode = wanted_mode(request.session, directory, request.in.mode, request.in.umask) & 07777;
-    Opened opened = make_or_open(state_->process, request, directory, flags, mode);
+    Opened opened = make_or_open(Making{{state_->process, state_->watch}, directory}, request, flags, mode);
     if (opened.error != wire::Errno::none) return reply.error(opened.error);
-    const bool strips = (request.in.open_flags & wire::kOpenKillSuidgid) != 0 && !opened.made;
-    if (strips) static_cast<void>(State::strip_privileges(opened.fd.get()));
+    if ((request.in.open_flags & wire::kOpenKillSuidgid) != 0 && !opened.made) {
+        const OwnFileChange stripped(state_->watch, directory, request.name.data());
+        static_cast<void>(State::strip_privileges(opened.fd.get()));
+    }
 
     const DescriptorPath path(opened.fd.get());
     int error = state_->find_open(opened.fd.get(), found);
     if (error != 0) return reply.error(to_errno(error));
-    if (opened.made) error = undo_host_umask(state_->process, {directory, path, mode}, request.header, found.status);
+    if (opened.made) {
+        error = undo_host_umask({state_->process, state_->watch}, {found.nodeid, directory, path, mode}, request.header,
+                                found.status);
+    }
     std::uint64_t fh = 0;
-    if (error == 0) error = state_->add_handle({std::move(opened.fd), nullptr, flags.writes}, found.session, fh);
+    if (error == 0)
+        error = state_->add_handle({std::move(opened.fd), nullptr, flags.writes, found.nodeid}, found.session, fh);
     if (error != 0) {
         state_->uncount(found);
         return reply.error(to_errno(error));
@@ -225,9 +260,10 @@ void Passthrough::handle(const In<Opcode::tmpfile>& request, Out<Opcode::tmpfile
     const DescriptorPath path(fd.get());
     int error = state_->find_open(fd.get(), found);
     if (error != 0) return reply.error(to_errno(error));
-    error = undo_host_umask(state_->process, {directory, path, mode}, request.header, found.status);
+    error = undo_host_umask({state_->process, state_->watch}, {found.nodeid, directory, path, mode}, request.header,
+                            found.status);
     std::uint64_t fh = 0;
-    if (error == 0) error = state_->add_handle({std::move(fd), nullptr, true}, found.session, fh);
+    if (error == 0) error = state_->add_handle({std::move(fd), nullptr, true, found.nodeid}, found.session, fh);
     if (error != 0) {
         state_->uncount(found);
         return reply.error(to_errno(error));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Open files: OPEN, READ, WRITE and what else works on a handle.
 #include "open_flags.hpp"
+#include "own_file_change.hpp"
 #include "segment_io.hpp"
 #include "state.hpp"
 
@@ -34,9 +35,10 @@ void Passthrough::handle(const In<Opcode::open>& request, Out<Opcode::open>& rep
     const OpenFlags flags = open_flags_of(request.in.flags);
     if (flags.writes && state_->read_only()) return reply.error(wire::Errno::erofs);
     if (!state_->has_room(1)) return reply.error(wire::Errno::emfile);
-    OpenFile file{state_->reopen(inode->fd.get(), flags.host), nullptr, flags.writes};
-    if (!file.fd) return reply.error(last_error());
     const bool truncated = (request.in.flags & wire::linux_abi::kOTrunc) != 0;
+    const OwnFileChange truncation(state_->watch, truncated ? request.header.nodeid : 0);
+    OpenFile file{state_->reopen(inode->fd.get(), flags.host), nullptr, flags.writes, request.header.nodeid};
+    if (!file.fd) return reply.error(last_error());
     if (truncated && (request.in.open_flags & wire::kOpenKillSuidgid) != 0) {
         if (const int error = State::strip_privileges(file.fd.get()); error != 0) return reply.error(to_errno(error));
     }
@@ -59,6 +61,7 @@ void Passthrough::handle(const In<Opcode::read>& request, Out<Opcode::read>& rep
 void Passthrough::handle(const In<Opcode::write>& request, Out<Opcode::write>& reply) noexcept {
     const FileRef file = file_of(state_->files, request.in.fh);
     if (!file) return reply.error(wire::Errno::ebadf);
+    const OwnFileChange written(state_->watch, file->nodeid);
     const int fd = file->fd.get();
     const Transferred done =
         appends(request.in) ? append_segments(fd, request.data) : write_segments(fd, request.data, request.in.offset);
@@ -98,6 +101,7 @@ void Passthrough::handle(const In<Opcode::fsync>& request, Out<Opcode::fsync>& r
 void Passthrough::handle(const In<Opcode::fallocate>& request, Out<Opcode::fallocate>& reply) noexcept {
     const FileRef file = file_of(state_->files, request.in.fh);
     if (!file) return reply.error(wire::Errno::ebadf);
+    const OwnFileChange allocated(state_->watch, file->nodeid);
     if (::fallocate(file->fd.get(), static_cast<int>(request.in.mode), static_cast<off_t>(request.in.offset),
                     static_cast<off_t>(request.in.length)) != 0) {
         return reply.error(last_error());
@@ -119,10 +123,12 @@ void Passthrough::handle(const In<Opcode::lseek>& request, Out<Opcode::lseek>& r
 
 namespace {
 
-Transferred copy_range(Slab<OpenFile>& files, const wire::CopyFileRangeIn& in, std::uint64_t most) noexcept {
+Transferred copy_range(HostWatch& watch, Slab<OpenFile>& files, const wire::CopyFileRangeIn& in,
+                       std::uint64_t most) noexcept {
     const FileRef from = file_of(files, in.fh_in);
     const FileRef to = file_of(files, in.fh_out);
     if (!from || !to) return {0, EBADF};
+    const OwnFileChange written(watch, to->nodeid);
     auto from_offset = static_cast<off_t>(in.off_in);
     auto to_offset = static_cast<off_t>(in.off_out);
     const std::uint64_t length = in.len < most ? in.len : most;
@@ -138,7 +144,7 @@ Transferred copy_range(Slab<OpenFile>& files, const wire::CopyFileRangeIn& in, s
 
 void Passthrough::handle(const In<Opcode::copy_file_range>& request, Out<Opcode::copy_file_range>& reply) noexcept {
     constexpr std::uint64_t kMost = 0xfffff000; // the reply counts in 32 bits
-    const Transferred done = copy_range(state_->files, request.in, kMost);
+    const Transferred done = copy_range(state_->watch, state_->files, request.in, kMost);
     if (done.error != 0) return reply.error(to_errno(done.error));
     return reply.ok({static_cast<wire::u32>(done.bytes), 0});
 }
@@ -146,7 +152,7 @@ void Passthrough::handle(const In<Opcode::copy_file_range>& request, Out<Opcode:
 void Passthrough::handle(const In<Opcode::copy_file_range_64>& request,
                          Out<Opcode::copy_file_range_64>& reply) noexcept {
     constexpr std::uint64_t kMost = 0x7ffffffffffff000;
-    const Transferred done = copy_range(state_->files, request.in, kMost);
+    const Transferred done = copy_range(state_->watch, state_->files, request.in, kMost);
     if (done.error != 0) return reply.error(to_errno(done.error));
     return reply.ok({done.bytes});
 }

@@ -40,6 +40,13 @@ std::uint64_t InodeTable::count_known(const struct statx& from, SessionNumber se
     return found->second;
 }
 
+std::uint64_t InodeTable::find(const struct statx& status) noexcept {
+    const InodeIdentity identity(status);
+    const std::lock_guard lock(mutex_);
+    const auto found = nodeids_.find(identity.key);
+    return found == nodeids_.end() ? 0 : found->second;
+}
+
 // A birth time that differs means that the host gave the number to another file, although our descriptor holds the first one:
 // some FUSE and network file systems do. Or the file's birth time itself changed, as overlayfs changes it when it copies a
 // file up: then our descriptor tells the new one as well.

@@ -2,6 +2,8 @@
 // The files the client knows: their node ids, and how often each was looked up.
 #pragma once
 
+#include "inode_watch.hpp"
+#include "known_version.hpp"
 #include "owned_locks.hpp"
 #include "slab.hpp"
 #include "vfsproto/backends/file_descriptor.hpp"
@@ -34,11 +36,13 @@ struct InodeIdentity {
 };
 
 struct Inode {
+    InodeWatch watch{};  // ends before the descriptor
     FileDescriptor fd{}; // O_PATH
     InodeIdentity identity{};
     std::uint32_t type = 0;    // S_IFMT bits: an inode never changes them
     std::uint64_t lookups = 0; // under the table's mutex
     OwnedLocks locks{};
+    KnownVersion known{}; // while it is watched
 };
 
 // The number of a client's session, or kNoSession. A handler reads it before anything else. What it counts or opens later is
@@ -72,6 +76,8 @@ public:
     // Counts a lookup of the inode behind an O_PATH descriptor. The table takes the descriptor if the inode is new to it.
     [[nodiscard]] Counted count(FileDescriptor fd, const struct statx& from, SessionNumber session) noexcept;
 
+    // Returns the nodeid of an inode the table has, or 0.
+    [[nodiscard]] std::uint64_t find(const struct statx& status) noexcept;
     [[nodiscard]] Ref acquire(std::uint64_t nodeid) noexcept { return slab_.acquire(nodeid); }
 
     // Takes back lookups. More than there were count as all of them; the root stays.

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // LOOKUP, FORGET, links, removal and renaming.
+#include "own_file_change.hpp"
+#include "own_name_change.hpp"
 #include "state.hpp"
 
 #include <fcntl.h>
@@ -58,10 +60,14 @@ void Passthrough::handle(const In<Opcode::link>& request, Out<Opcode::link>& rep
     const InodeTable::Ref inode = state_->inodes.acquire(request.in.oldnodeid);
     if (!parent || !inode) return reply.error(wire::Errno::estale);
     if (!state_->can_make(0)) return reply.error(wire::Errno::emfile);
-    // The path of a descriptor leads to the inode itself, a symlink included: "following" stops there.
-    if (::linkat(AT_FDCWD, DescriptorPath(inode->fd.get()).text(), parent->fd.get(), request.name.data(),
-                 AT_SYMLINK_FOLLOW) != 0) {
-        return reply.error(last_error());
+    {
+        const OwnFileChange linked(state_->watch, request.in.oldnodeid);
+        OwnNameChange made(state_->watch, request.header.nodeid, request.name, IN_CREATE);
+        // The path of a descriptor leads to the inode itself, a symlink included: "following" stops there.
+        if (made.ended(::linkat(AT_FDCWD, DescriptorPath(inode->fd.get()).text(), parent->fd.get(), request.name.data(),
+                                AT_SYMLINK_FOLLOW)) != 0) {
+            return reply.error(last_error());
+        }
     }
     if (const int error = state_->find_open(inode->fd.get(), found); error != 0) return reply.error(to_errno(error));
     return reply.ok(state_->entry_of(found));
@@ -73,7 +79,9 @@ void Passthrough::handle(const In<Opcode::unlink>& request, Out<Opcode::unlink>&
     if (state_->read_only()) return reply.error(wire::Errno::erofs);
     const InodeTable::Ref parent = state_->inodes.acquire(request.header.nodeid);
     if (!parent) return reply.error(wire::Errno::estale);
-    if (::unlinkat(parent->fd.get(), request.name.data(), 0) != 0) return reply.error(last_error());
+    const OwnFileChange unlinked(state_->watch, parent->fd.get(), request.name.data());
+    OwnNameChange removed(state_->watch, request.header.nodeid, request.name, IN_DELETE);
+    if (removed.ended(::unlinkat(parent->fd.get(), request.name.data(), 0)) != 0) return reply.error(last_error());
     return reply.ok();
 }
 
@@ -82,15 +90,29 @@ void Passthrough::handle(const In<Opcode::rmdir>& request, Out<Opcode::rmdir>& r
     if (state_->read_only()) return reply.error(wire::Errno::erofs);
     const InodeTable::Ref parent = state_->inodes.acquire(request.header.nodeid);
     if (!parent) return reply.error(wire::Errno::estale);
-    if (::unlinkat(parent->fd.get(), request.name.data(), AT_REMOVEDIR) != 0) return reply.error(last_error());
+    OwnNameChange removed(state_->watch, request.header.nodeid, request.name, IN_DELETE);
+    const int done = removed.ended(::unlinkat(parent->fd.get(), request.name.data(), AT_REMOVEDIR));
+    if (done != 0) return reply.error(last_error());
     return reply.ok();
 }
 
 namespace {
 
+// The kinds of events that a RENAME causes: of its first name, and of its second.
+struct RenameEvents {
+    std::uint32_t first = IN_MOVED_FROM;
+    std::uint32_t second = IN_MOVED_TO;
+};
+
+// A rename of a file to itself, by the same name or another of its own, does nothing and causes none.
+RenameEvents events_of_rename(const OwnFileChange& moved, const OwnFileChange& other, wire::u32 flags) noexcept {
+    if (moved.is_about_file_of(other)) return {0, 0};
+    constexpr std::uint32_t kBoth = IN_MOVED_FROM | IN_MOVED_TO;
+    return (flags & wire::linux_abi::kRenameExchange) != 0 ? RenameEvents{kBoth, kBoth} : RenameEvents{};
+}
+
 // Runs RENAME and RENAME2. Returns Errno::none, or why not.
-template <class Request>
-wire::Errno rename_entry(InodeTable& inodes, const Request& request, wire::u32 flags) noexcept {
+template <class Request> wire::Errno rename_entry(HostWatch& watch, const Request& request, wire::u32 flags) noexcept {
     namespace abi = wire::linux_abi;
     static_assert(abi::kRenameNoreplace == RENAME_NOREPLACE && abi::kRenameExchange == RENAME_EXCHANGE &&
                   abi::kRenameWhiteout == RENAME_WHITEOUT);
@@ -98,25 +120,30 @@ wire::Errno rename_entry(InodeTable& inodes, const Request& request, wire::u32 f
     const wire::Name name = request.name, new_name = request.second_name;
     if (!is_component(name) || !is_component(new_name) || (flags & ~kKnown) != 0) return wire::Errno::einval;
     if (name.is_dot_or_dot_dot() || new_name.is_dot_or_dot_dot()) return wire::Errno::ebusy;
-    const InodeTable::Ref parent = inodes.acquire(request.header.nodeid);
-    const InodeTable::Ref new_parent = inodes.acquire(request.in.newdir);
+    const InodeTable::Ref parent = watch.inodes().acquire(request.header.nodeid);
+    const InodeTable::Ref new_parent = watch.inodes().acquire(request.in.newdir);
     if (!parent || !new_parent) return wire::Errno::estale;
+    const OwnFileChange moved(watch, parent->fd.get(), name.data());
+    const OwnFileChange other(watch, new_parent->fd.get(), new_name.data()); // it is replaced or exchanged
+    const RenameEvents events = events_of_rename(moved, other, flags);
+    OwnNameChange before(watch, request.header.nodeid, name, events.first);
+    OwnNameChange after(watch, request.in.newdir, new_name, events.second);
     const int done = ::renameat2(parent->fd.get(), name.data(), new_parent->fd.get(), new_name.data(), flags);
-    return done == 0 ? wire::Errno::none : last_error();
+    return before.ended(after.ended(done)) == 0 ? wire::Errno::none : last_error();
 }
 
 } // namespace
 
 void Passthrough::handle(const In<Opcode::rename>& request, Out<Opcode::rename>& reply) noexcept {
     if (state_->read_only()) return reply.error(wire::Errno::erofs);
-    const wire::Errno error = rename_entry(state_->inodes, request, 0);
+    const wire::Errno error = rename_entry(state_->watch, request, 0);
     if (error != wire::Errno::none) return reply.error(error);
     return reply.ok();
 }
 
 void Passthrough::handle(const In<Opcode::rename2>& request, Out<Opcode::rename2>& reply) noexcept {
     if (state_->read_only()) return reply.error(wire::Errno::erofs);
-    const wire::Errno error = rename_entry(state_->inodes, request, request.in.flags);
+    const wire::Errno error = rename_entry(state_->watch, request, request.in.flags);
     if (error != wire::Errno::none) return reply.error(error);
     return reply.ok();
 }

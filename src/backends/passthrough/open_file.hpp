@@ -55,6 +55,7 @@ struct OpenFile {
     FileDescriptor fd{};
     std::unique_ptr<DirectoryStream> directory{}; // of a directory
     bool writable = false;
+    std::uint64_t nodeid = 0; // of a file: by which it was opened. The client may have forgotten it since
 };
 
 } // namespace vfsproto::backends

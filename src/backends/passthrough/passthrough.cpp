@@ -38,9 +38,27 @@ void Passthrough::on_destroy() noexcept {
     if (state_->window != nullptr) state_->window->unmap_all();
 }
 
+bool Passthrough::can_tell_changes() const noexcept { return state_->can_tell_changes; }
+
+// The client begins with the root alone.
+void Passthrough::tell_changes_to(server::ChangeSink* sink) noexcept {
+    state_->watch.stop();
+    if (sink == nullptr || !can_tell_changes()) return;
+    state_->watch.start(*sink);
+    if (const InodeTable::Ref root = state_->inodes.acquire(InodeTable::kRoot)) {
+        state_->watch.watch(*root, InodeTable::kRoot);
+    }
+}
+
 Passthrough::Counters Passthrough::counters() const noexcept {
-    return {state_->inodes.size(), state_->files.live(), state_->inodes.over_forgotten(), state_->entry_buffers.lent(),
-            state_->lock_owners()};
+    const HostWatch::Counters watch = state_->watch.counters();
+    return {state_->inodes.size(),
+            state_->files.live(),
+            state_->inodes.over_forgotten(),
+            state_->entry_buffers.lent(),
+            state_->lock_owners(),
+            watch.watched,
+            watch.unwatched};
 }
 
 void Passthrough::handle(const In<Opcode::syncfs>& request, Out<Opcode::syncfs>& reply) noexcept {

@@ -8,8 +8,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
-#include <cstring>
 #include <system_error>
 #include <utility>
 
@@ -39,16 +37,17 @@ std::size_t most_descriptors_of(const PassthroughOptions& options, std::size_t l
     return options.max_descriptors != 0 && options.max_descriptors < most ? options.max_descriptors : most;
 }
 
-} // namespace
-
-DescriptorPath::DescriptorPath(int fd) noexcept {
-    constexpr char kPrefix[] = "/proc/self/fd/";
-    std::memcpy(text_, kPrefix, sizeof(kPrefix) - 1);
-    *std::to_chars(text_ + sizeof(kPrefix) - 1, text_ + sizeof(text_) - 1, fd).ptr = '\0';
+// Returns how often the client is told that files which cannot be watched are in doubt: as often as it asks anew by itself.
+std::chrono::nanoseconds interval_of_doubt(const PassthroughOptions& options) noexcept {
+    constexpr std::chrono::nanoseconds kLeast = std::chrono::seconds(1);
+    return std::max(kLeast, std::min(options.entry_valid, options.attr_valid));
 }
 
+} // namespace
+
 Passthrough::State::State(const PassthroughOptions& options)
-    : process(ProcessIdentity::current()),
+    : watch(inodes, {options.max_watches, interval_of_doubt(options), options.log}),
+      process(ProcessIdentity::current()),
       access(options.access),
       entry_valid(options.entry_valid),
       attr_valid(options.attr_valid),
@@ -70,11 +69,36 @@ Passthrough::State::State(const PassthroughOptions& options)
     root_ino = status.stx_ino;
     root_fd_ = root.get();
     if (!inodes.insert_root(std::move(root), status)) throw std::bad_alloc();
+    can_tell_changes = options.max_watches != 0;
     most_descriptors = most_descriptors_of(options, raise_file_limit()); // which is raised already
     static_cast<void>(reserve_.fill(root_fd_));                          // asked again before anything is made
 }
 
+// Has the file watched that the client knows now. What was read of it before somebody began to may be old.
+template <class LookUp> int Passthrough::State::watched(Found& found, LookUp&& looked_up) noexcept {
+    const std::uint64_t additions = watch.additions();
+    const int error = looked_up();
+    if (error != 0 || !watch.running()) return error;
+    const InodeTable::Ref inode = inodes.acquire(found.nodeid);
+    if (!inode) return 0; // a FORGET has come meanwhile
+    watch.watch(*inode, found.nodeid);
+    if (watch.additions() != additions) static_cast<void>(status_of(inode->fd.get(), found.status));
+    return 0;
+}
+
 int Passthrough::State::find(int directory, const char* name, Found& found) noexcept {
+    return watched(found, [&] { return look_up(directory, name, found); });
+}
+
+int Passthrough::State::find_open(int fd, Found& found) noexcept {
+    return watched(found, [&] { return look_up_open(fd, found); });
+}
+
+int Passthrough::State::ascend(int directory, Found& found) noexcept {
+    return watched(found, [&] { return look_up_parent(directory, found); });
+}
+
+int Passthrough::State::look_up(int directory, const char* name, Found& found) noexcept {
     const bool is_full = !has_room(1);
     if (is_full || expect_known_.load(std::memory_order_relaxed)) {
         if (::statx(directory, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, kStatxMask, &found.status) != 0) {
@@ -93,7 +117,7 @@ int Passthrough::State::find(int directory, const char* name, Found& found) noex
 int Passthrough::State::find_new(int directory, const char* name, Found& found) noexcept {
     FileDescriptor fd = reserve_.open([&] { return ::openat(directory, name, O_PATH | O_NOFOLLOW | O_CLOEXEC); });
     if (!fd) return errno;
-    return count(std::move(fd), found);
+    return watched(found, [&] { return count(std::move(fd), found); });
 }
 
 int Passthrough::State::count(FileDescriptor fd, Found& found) noexcept {
@@ -104,7 +128,7 @@ int Passthrough::State::count(FileDescriptor fd, Found& found) noexcept {
     return counted.error;
 }
 
-int Passthrough::State::find_open(int fd, Found& found) noexcept {
+int Passthrough::State::look_up_open(int fd, Found& found) noexcept {
     if (const int error = status_of(fd, found.status); error != 0) return error;
     found.nodeid = inodes.count_known(found.status, found.session);
     if (found.nodeid != 0) return 0;
@@ -115,7 +139,7 @@ int Passthrough::State::find_open(int fd, Found& found) noexcept {
     return counted.error;
 }
 
-int Passthrough::State::ascend(int directory, Found& found) noexcept {
+int Passthrough::State::look_up_parent(int directory, Found& found) noexcept {
     FileDescriptor up(::openat(directory, "..", O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (!up) return errno;
     if (!is_beneath_root(FileDescriptor(::fcntl(up.get(), F_DUPFD_CLOEXEC, 0)))) return ENOENT;

@@ -4,7 +4,9 @@
 
 #include "attributes.hpp"
 #include "caller.hpp"
+#include "descriptor_path.hpp"
 #include "descriptor_reserve.hpp"
+#include "host_watch.hpp"
 #include "inode_table.hpp"
 #include "open_file.hpp"
 #include "slab.hpp"
@@ -27,16 +29,6 @@ static_assert(ENOSYS == 38 && ENOTEMPTY == 39 && ESTALE == 116);
 [[nodiscard]] inline wire::Errno to_errno(int host) noexcept { return static_cast<wire::Errno>(host); }
 [[nodiscard]] inline wire::Errno last_error() noexcept { return to_errno(errno); }
 
-// "/proc/self/fd/N": a path that leads to the very inode of a descriptor, O_PATH ones and symlinks included.
-class DescriptorPath {
-public:
-    explicit DescriptorPath(int fd) noexcept;
-    [[nodiscard]] const char* text() const noexcept { return text_; }
-
-private:
-    char text_[32];
-};
-
 // One plain component: not empty, no '/'.
 [[nodiscard]] inline bool is_component(wire::Name name) noexcept { return !name.empty() && !name.contains('/'); }
 // True for a component that can be made, removed or renamed: not "." or "..".
@@ -53,6 +45,9 @@ private:
 class Passthrough::State {
 public:
     explicit State(const PassthroughOptions& options); // throws std::system_error
+    ~State() { watch.stop(); }
+    State(const State&) = delete;
+    State& operator=(const State&) = delete;
 
     struct Found {
         explicit Found(SessionNumber of) noexcept : session(of) {}
@@ -118,6 +113,7 @@ private:
 
 public:
     EntryBuffers entry_buffers; // outlives the files
+    HostWatch watch;            // outlives the inodes, but its thread does not
     InodeTable inodes;
     Slab<OpenFile> files;
     std::size_t most_descriptors = 0; // inodes and handles
@@ -127,10 +123,15 @@ public:
     Validity attr_valid;
     std::shared_ptr<MappingSink> window; // may be absent
     std::uint64_t root_ino = 0;
+    bool can_tell_changes = false;
 
 private:
     [[nodiscard]] FileDescriptor open_for_locks(const Inode& inode) const noexcept;
     [[nodiscard]] bool is_beneath_root(FileDescriptor at) const noexcept;
+    [[nodiscard]] int look_up(int directory, const char* name, Found& found) noexcept;
+    [[nodiscard]] int look_up_open(int fd, Found& found) noexcept;
+    [[nodiscard]] int look_up_parent(int directory, Found& found) noexcept;
+    template <class LookUp> [[nodiscard]] int watched(Found& found, LookUp&& looked_up) noexcept;
     [[nodiscard]] int count(FileDescriptor fd, Found& found) noexcept;
 
     DescriptorReserve reserve_;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Extended attributes, by the path of the inode's descriptor: that reaches symlinks themselves as well.
+#include "own_file_change.hpp"
 #include "state.hpp"
 
 #include <sys/xattr.h>
@@ -69,6 +70,7 @@ void Passthrough::handle(const In<Opcode::setxattr>& request, Out<Opcode::setxat
     const void* value = in_one_piece(request.data, room);
     if (value == nullptr) return reply.error(wire::Errno::enomem);
     const int fd = inode->fd.get();
+    const OwnFileChange change(state_->watch, request.header.nodeid);
     if (::setxattr(DescriptorPath(fd).text(), request.name.data(), value, request.data.size,
                    static_cast<int>(request.in.flags)) != 0) {
         return reply.error(last_error());
@@ -101,6 +103,7 @@ void Passthrough::handle(const In<Opcode::removexattr>& request, Out<Opcode::rem
     if (state_->read_only()) return reply.error(wire::Errno::erofs);
     const InodeTable::Ref inode = state_->inodes.acquire(request.header.nodeid);
     if (!inode) return reply.error(wire::Errno::estale);
+    const OwnFileChange change(state_->watch, request.header.nodeid);
     if (::removexattr(DescriptorPath(inode->fd.get()).text(), request.name.data()) != 0) {
         return reply.error(last_error());
     }

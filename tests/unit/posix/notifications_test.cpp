@@ -11,7 +11,10 @@
 
 #include <algorithm>
 #include <atomic>
+#include <filesystem>
+#include <fstream>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -224,4 +227,83 @@ TEST_CASE("a mount whose device goes while it waits for notifications ends in or
     fs.sink.load()->tell(Change{});
     mount.reset();
     CHECK(fs.sink == nullptr);
+}
+
+namespace {
+
+// A mount that always believes what it knows, over a directory whose server tells.
+struct OverToldDirectory {
+    OverToldDirectory() {
+        options.mount.cache.mode = CacheMode::always;
+        options.mount.channel.trace.context = this;
+        options.mount.channel.trace.started = [](void* self, const client::TraceEvent& event) noexcept {
+            const Opcode op = event.op->opcode;
+            static_cast<OverToldDirectory*>(self)->questions += op == Opcode::lookup || op == Opcode::getattr;
+        };
+        options.mount.on_change = [this](const ServerChange& change) {
+            const std::lock_guard lock(mutex);
+            if (change.what == ServerChange::What::name) names.emplace_back(change.name);
+        };
+        over.emplace(options);
+        test::succeeds((**over).mkdir("/markers"));
+    }
+    [[nodiscard]] std::filesystem::path host(const std::string& name) { return over->directory.path() / name; }
+    // Waits until all that has happened at the host so far was told. The marker lies in a directory of its own, because a change of
+    // others has what the mount does to names beside it looked at twice.
+    void settle() {
+        const std::string marker = "marker" + std::to_string(markers++);
+        std::ofstream(host("markers/" + marker)) << "";
+        test::until([&] {
+            const std::lock_guard lock(mutex);
+            return std::find(names.begin(), names.end(), marker) != names.end();
+        });
+    }
+    [[nodiscard]] std::uint64_t questions_of_stat(const std::string& path) {
+        const std::uint64_t before = questions;
+        static_cast<void>(value_of((**over).stat(path)));
+        return questions - before;
+    }
+
+    test::MountedOptions options;
+    std::atomic<std::uint64_t> questions{0};
+    std::mutex mutex;
+    std::vector<std::string> names;
+    int markers = 0;
+    std::optional<test::OverDirectory> over;
+};
+
+} // namespace
+
+TEST_CASE("what others change in a directory is seen, though the mount always believes what it knows",
+          "[notifications]") {
+    const Watchdog watchdog("changes that the host makes");
+    OverToldDirectory told;
+    Mount& mount = **told.over;
+    test::put(mount, "/f", "content");
+    CHECK(value_of(mount.stat("/f")).size == 7);
+    std::filesystem::resize_file(told.host("f"), 3);
+    test::until([&] { return value_of(mount.stat("/f")).size == 3; });
+    std::filesystem::rename(told.host("f"), told.host("g"));
+    test::until([&] { return test::error_of(mount.stat("/f")) == test::Errno::enoent; });
+    CHECK(value_of(mount.stat("/g")).size == 3);
+    test::succeeds(mount.mkdir("/d"));
+    std::ofstream(told.host("d/new")) << "12345";
+    test::until([&] { return mount.stat("/d/new") && value_of(mount.stat("/d/new")).size == 5; });
+}
+
+TEST_CASE("what a mount changes itself costs it no request, though the host tells of it", "[notifications]") {
+    const Watchdog watchdog("changes of the mount's own");
+    OverToldDirectory told;
+    Mount& mount = **told.over;
+    test::succeeds(mount.mkdir("/d"));
+    test::succeeds(mount.mkdir("/e"));
+    test::put(mount, "/d/f", "content");
+    test::succeeds(mount.chmod("/d/f", 0600));
+    test::succeeds(mount.chmod("/d", 0700));
+    test::succeeds(mount.rename("/d/f", "/e/g"));
+    static_cast<void>(value_of(mount.stat("/e/g")));
+    static_cast<void>(value_of(mount.stat("/d")));
+    told.settle();
+    CHECK(told.questions_of_stat("/e/g") == 0);
+    CHECK(told.questions_of_stat("/d") == 0);
 }
