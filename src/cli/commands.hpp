@@ -73,6 +73,7 @@ void add_head_and_tail(Commands& commands);
 void add_sha256sum(Commands& commands);
 void add_du(Commands& commands);
 void add_find(Commands& commands);
+void add_watch(Commands& commands);
 void add_showing(Commands& commands); // stat, readlink, df
 void add_copying(Commands& commands); // get, put, cp
 void add_sync_tree(Commands& commands);

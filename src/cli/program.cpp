@@ -72,6 +72,12 @@ void Program::require_named_device() {
     throw Leave{ExitCode::usage};
 }
 
+bool Program::hear_changes(std::function<void(const posix::ServerChange&)> hear) {
+    if (mount_ != nullptr) return false;
+    hear_changes_ = std::move(hear);
+    return true;
+}
+
 posix::Mount& Program::mount() {
     if (limited_ != nullptr) return looks_anew_ ? *anew_ : *limited_;
     log_.write(backends::LogLevel::info, fmt::format("opening {}", options_.device));
@@ -81,6 +87,9 @@ posix::Mount& Program::mount() {
     constexpr std::chrono::milliseconds kLeast{1000};
     posix::DeviceOptions wanted;
     wanted.queue_size = options_.queue_size;
+    // Only who asks for changes has to know that not all of them are told.
+    const auto level = hear_changes_ ? backends::LogLevel::warn : backends::LogLevel::info;
+    wanted.log = [this, level](const std::string& line) { log_.write(level, line); };
     if (silence.count() != 0) {
         wanted.reply_timeout = silence;
     } else if (timeout.count() != 0) {
@@ -94,7 +103,8 @@ posix::Mount& Program::mount() {
     if (opened.attachment == nullptr) cannot_use_device({}, opened.message);
     posix::MountOptions options;
     options.credentials.umask = umask_;
-    options.cache.mode = options_.cache;
+    options.cache.mode = hear_changes_ ? posix::CacheMode::always : options_.cache;
+    options.on_change = hear_changes_;
     options.channel.waiting = options_.waiting;
     options.channel.silence = silence;
     if (silence.count() != 0) {

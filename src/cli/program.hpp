@@ -9,6 +9,7 @@
 #include "vfsproto/backends/logging.hpp"
 #include "vfsproto/posix/mount.hpp"
 #include "vfsproto/posix/mount_options.hpp"
+#include "vfsproto/posix/server_change.hpp"
 
 #include <atomic>
 #include <chrono>
@@ -69,6 +70,9 @@ public:
     [[nodiscard]] posix::Mount& mount();
     // Has mount() return a device that asks for each name and all attributes anew.
     void look_anew(bool anew) noexcept { looks_anew_ = anew; }
+    // Has the mount take what the server tells of changes, keep all names until it does, and pass the changes on, on a thread of its
+    // own and until the session ends. False if the device is open already.
+    [[nodiscard]] bool hear_changes(std::function<void(const posix::ServerChange&)> hear);
     // Returns the device without limits, for what moves memory that the device can reach without a copy.
     [[nodiscard]] posix::Mount& unlimited_mount();
 
@@ -96,6 +100,8 @@ public:
     // Says something in one line that is no failure: the program may still leave with 0. Any thread.
     void warn(const Subject& subject, std::string_view why);
     void warn(const Subject& subject, const posix::Failure& failure, std::string_view advice);
+    // Logs a line for whoever asks for it (--log info).
+    void note(std::string_view line) { log_.write(backends::LogLevel::info, line); }
     // Returns the umask the program was started with.
     [[nodiscard]] std::uint32_t umask() const noexcept { return umask_; }
     // True if going on makes no sense: the device failed, the user wants to stop, or lines of JSON cannot be written. Any
@@ -162,6 +168,7 @@ private:
     std::mutex lines_mutex_; // of put_lines()
     std::atomic<int> output_error_{0};
     backends::Log log_;
+    std::function<void(const posix::ServerChange&)> hear_changes_;
     std::unique_ptr<TraceRecorder> trace_;
     std::unique_ptr<posix::Mount> mount_;   // before trace_ ends
     std::unique_ptr<posix::Mount> limited_; // on the session of mount_

@@ -20,6 +20,7 @@ using Trouble = OpenedDevice::Trouble;
 OpenedDevice serve_directory(const std::string& path, const DeviceOptions& options) {
     backends::PassthroughOptions served;
     served.root = path;
+    served.log = options.log;
     backends::LoopbackOptions loopback;
     loopback.queue_size = options.queue_size;
     loopback.description = "directory " + path;

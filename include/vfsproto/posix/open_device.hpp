@@ -11,6 +11,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -20,6 +21,8 @@ namespace vfsproto::posix {
 struct DeviceOptions {
     std::uint16_t queue_size = 256;                // entries a queue may have at most
     std::chrono::milliseconds reply_timeout{5000}; // for the control messages of a transport
+    // Hears what whoever runs the device should know, of one that is served in this process. Any thread, until the device ends.
+    std::function<void(const std::string&)> log{};
 };
 
 struct OpenedDevice {

@@ -104,6 +104,8 @@ public:
     // there is no thread to be had.
     void take_notifications(std::function<void(const wire::Notification&)> told);
     void end_notifications() noexcept;
+    // True if what the server tells unasked is taken: the device has a queue for it. Constant from open() on.
+    [[nodiscard]] bool hears_notifications() const noexcept { return notifications_ != nullptr; }
     // Tells the server that nothing of what it wants back is kept here (NOTIFY_REPLY). Never sleeps.
     void answer_retrieve(const wire::NotifyRetrieveOut& asked) noexcept VFSPROTO_EXCLUDES(shared_lane_.mutex());
 
