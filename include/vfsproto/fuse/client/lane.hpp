@@ -108,7 +108,8 @@ struct OperationCounters {
     void count(const wire::OpInfo& op, Errc errc, wire::Errno error) noexcept {
         RowCounters& row = rows[op.row];
         ++row.finished;
-        const bool succeeded = (static_cast<unsigned>(errc) | static_cast<unsigned>(error)) == 0; // one branch of every request
+        const bool succeeded =
+            (static_cast<unsigned>(errc) | static_cast<unsigned>(error)) == 0; // one branch of every request
         if (!succeeded) [[unlikely]]
             ++(errc != Errc::ok ? row.failures : row.errors);
     }

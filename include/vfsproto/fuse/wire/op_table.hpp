@@ -243,10 +243,9 @@ struct OpInfo {
 
 template <class... Rows> constexpr auto make_op_info(RowList<Rows...>) noexcept {
     std::uint8_t row = 0;
-    return std::array<OpInfo, sizeof...(Rows)>{OpInfo{Rows::opcode, Rows::name, Rows::in_size, Rows::out_size,
-                                                      tail_field<typename Rows::In, Rows::in_tail>(), Rows::in_tail,
-                                                      Rows::out_tail, Rows::since, row++, Rows::traits,
-                                                      Rows::grants}...};
+    return std::array<OpInfo, sizeof...(Rows)>{
+        OpInfo{Rows::opcode, Rows::name, Rows::in_size, Rows::out_size, tail_field<typename Rows::In, Rows::in_tail>(),
+               Rows::in_tail, Rows::out_tail, Rows::since, row++, Rows::traits, Rows::grants}...};
 }
 inline constexpr auto kOpInfo = make_op_info(OpTable{});
 
