@@ -109,7 +109,7 @@ TEST_CASE("a signal ends a program whose daemon stands still, and no temporary f
     CHECK(fs::is_empty(here));
 }
 
-TEST_CASE("a put that cannot remove its temporary file at the server says where it is", "[cli]") {
+TEST_CASE("a put that cannot remove its temporary file at the server says where it is", "[cli][waits]") {
     enum class Ends { by_signal, by_silence, with_daemon };
     const Ends ends = GENERATE(Ends::by_signal, Ends::by_silence, Ends::with_daemon);
     const Daemon kind = GENERATE(Daemon::c, Daemon::rust);
@@ -161,7 +161,7 @@ TEST_CASE("any of the signals ends a bench, which removes what it made", "[cli]"
     CHECK(fs::is_empty(share.path()));
 }
 
-TEST_CASE("--silence ends the program in that time, and says that nothing answered", "[cli]") {
+TEST_CASE("--silence ends the program in that time, and says that nothing answered", "[cli][waits]") {
     const Daemon kind = GENERATE(Daemon::c, Daemon::rust);
     if (Virtiofsd::missing(kind)) return;
     const Watchdog watchdog("the program with a stopped daemon and --silence");
@@ -181,7 +181,7 @@ TEST_CASE("--silence ends the program in that time, and says that nothing answer
     CHECK(std::count(ran.err.begin(), ran.err.end(), '\n') == 2);
 }
 
-TEST_CASE("on a terminal the program says after ten seconds that it waits, and for whom", "[cli][heavy]") {
+TEST_CASE("on a terminal the program says after ten seconds that it waits, and for whom", "[cli][waits][heavy]") {
     if (Virtiofsd::missing()) return;
     const Watchdog watchdog("the program that says that it waits");
     int terminal = -1, other_side = -1;

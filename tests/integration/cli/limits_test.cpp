@@ -98,7 +98,7 @@ TEST_CASE("in the shell Ctrl-C ends a put whose daemon stands still, and names w
     CHECK(terminal.wait() == 0);
 }
 
-TEST_CASE("Ctrl-C ends any command whose daemon stands still, with its own status", "[cli]") {
+TEST_CASE("Ctrl-C ends any command whose daemon stands still, with its own status", "[cli][waits]") {
     const Daemon kind = GENERATE(Daemon::c, Daemon::rust);
     if (Virtiofsd::missing(kind)) return;
     const Watchdog watchdog("a command after Ctrl-C");
@@ -118,7 +118,7 @@ TEST_CASE("Ctrl-C ends any command whose daemon stands still, with its own statu
     CHECK(share.read("file") == "content");
 }
 
-TEST_CASE("--timeout ends each operation of a daemon that stands still, and the program goes on", "[cli]") {
+TEST_CASE("--timeout ends each operation of a daemon that stands still, and the program goes on", "[cli][waits]") {
     const Daemon kind = GENERATE(Daemon::c, Daemon::rust);
     if (Virtiofsd::missing(kind)) return;
     const Watchdog watchdog("--timeout");

@@ -285,7 +285,7 @@ TEST_CASE("a summary that cannot be written is in the exit status", "[cli]") {
     CHECK(WEXITSTATUS(left) == 1);
 }
 
-TEST_CASE("a request without an answer is told when a signal or a silence ends the program", "[cli]") {
+TEST_CASE("a request without an answer is told when a signal or a silence ends the program", "[cli][waits]") {
     const Daemon kind = GENERATE(Daemon::c, Daemon::rust);
     const std::string format = GENERATE(as<std::string>{}, "text", "json", "chrome");
     const bool by_signal = GENERATE(true, false);
