@@ -4,6 +4,8 @@
 #include "cleaning_up.hpp"
 #include "rename_no_clobber.hpp"
 
+#include "vfsproto/posix/mount_stats.hpp"
+
 #include <mutex>
 #include <utility>
 
@@ -53,8 +55,13 @@ posix::Expected<posix::File> make_remote_temporary(posix::Mount& mount, const st
 void settle_unmade_temporary(posix::Mount& mount, const std::string& path, const posix::Failure& why) {
     if (why.is_fatal()) return; // the answer was lost: it may be there
     if (!may_be_done(why)) return forget_remote_temporary(path);
+    // The server may still have the request that makes the file. Which of those that were let go of it is, nobody says.
+    const posix::MountStats asked = mount.mount_stats();
+    const bool may_come_yet = asked.abandoned != asked.late;
     const CleaningUp cleaning(mount);
-    remove_remote_temporary(cleaning.mount(), path);
+    const Failure removed = cleaning.mount().unlink(path);
+    const bool is_absent = removed.error == Errno::enoent;
+    if (!removed.happened() || (is_absent && !may_come_yet)) forget_remote_temporary(path);
 }
 
 void remove_remote_temporary(posix::Mount& mount, const std::string& path) {
