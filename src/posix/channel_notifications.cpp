@@ -13,7 +13,7 @@ namespace {
 // No server needs longer ones; one that says so is not given that much memory.
 constexpr std::uint32_t kLargestNotification = 16u << 20;
 // NOTIFY_REPLYs under way at once. A server that asks for more than that at a time is not answered.
-constexpr unsigned kMostAnswers = 16;
+constexpr std::uint32_t kMostAnswers = 16;
 
 } // namespace
 
@@ -74,6 +74,7 @@ void Channel::answer_retrieve(const wire::NotifyRetrieveOut& asked) noexcept {
         Channel& channel = done->channel;
         channel.shared_lane_.mutex().assert_held();
         --channel.answers_;
+        futex_wake_one(channel.answers_);
         channel.detached_.finished();
     };
     try {

@@ -3,7 +3,6 @@
 #include "vfsproto/posix/detail/channel.hpp"
 
 #include <chrono>
-#include <thread>
 
 namespace vfsproto::posix {
 
@@ -37,21 +36,25 @@ std::optional<std::uint64_t> Channel::progress() {
 void Channel::finish_own_requests() noexcept {
     const auto until = Clock::now() + options_.patience;
     for (;;) {
-        bool is_polled_for = false;
+        std::uint32_t answers = 0;
         {
             const SharedLane::Lock lock(shared_lane_);
-            if (failed_ != Errc::ok || lane_.error() != Errc::ok) return;
-            is_polled_for = answers_ != 0;
-            while (!is_polled_for && probing_ && failed_ == Errc::ok && lane_.drain() != 0) {}
-            if ((!is_polled_for && !probing_) || failed_ != Errc::ok || lane_.error() != Errc::ok) return;
-            if (!is_polled_for && lane_.arm_each().next == client::ArmOutcome::Next::look_again) continue;
+            const auto has_failed = [this] {
+                shared_lane_.mutex().assert_held();
+                return failed_ != Errc::ok || lane_.error() != Errc::ok;
+            };
+            answers = answers_.load(std::memory_order_relaxed);
+            while (answers == 0 && probing_ && !has_failed() && lane_.drain() != 0) {}
+            if (has_failed() || (answers == 0 && !probing_)) return;
+            if (answers == 0 && lane_.arm_each().next == client::ArmOutcome::Next::look_again) continue;
         }
-        if (is_polled_for) {
-            if (Clock::now() >= until) return;
-            std::this_thread::sleep_for(std::chrono::milliseconds(1));
-        } else if (!wait_for_interrupt({.control = true}, until)) {
-            return;
+        if (answers == 0) {
+            if (!wait_for_interrupt({.control = true}, until)) return;
+            continue;
         }
+        const auto left = until - Clock::now();
+        if (left.count() <= 0) return;
+        futex_wait_for(answers_, answers, left);
     }
 }
 

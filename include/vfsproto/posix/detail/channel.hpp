@@ -229,8 +229,9 @@ private:
     // Completions of the hiprio queue, when a wait for one was given up.
     std::optional<std::uintptr_t> hiprio_used_when_stuck_ VFSPROTO_GUARDED_BY(shared_lane_.mutex());
     client::Single<wire::Opcode::statfs> probe_;
-    bool probing_ VFSPROTO_GUARDED_BY(shared_lane_.mutex()) = false;  // probe_ is under way
-    unsigned answers_ VFSPROTO_GUARDED_BY(shared_lane_.mutex()) = 0;  // NOTIFY_REPLYs under way
+    bool probing_ VFSPROTO_GUARDED_BY(shared_lane_.mutex()) = false; // probe_ is under way
+    std::atomic<std::uint32_t> answers_{
+        0}; // NOTIFY_REPLYs under way. Changed with the lane's lock held; its end sleeps on it
     bool stopping_ VFSPROTO_GUARDED_BY(shared_lane_.mutex()) = false; // a thread is in stop_device()
     SharedLane shared_lane_;
     DetachedPoller detached_{shared_lane_};
