@@ -1,38 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "vfsproto/fuse/server/notification_message.hpp"
 
-#include "vfsproto/base/peer_memory.hpp"
+#include "vfsproto/fuse/server/segment_cursor.hpp"
 
 namespace vfsproto::server {
 
 namespace {
-
-// Writes forward, over the segments that a driver has scattered its buffer over. The caller has checked that there is room.
-class Scatter {
-public:
-    explicit Scatter(std::span<const HostSegment> into) noexcept : into_(into) {}
-
-    void append(const void* from, std::size_t size) noexcept {
-        const auto* at = static_cast<const std::byte*>(from);
-        while (size != 0 && index_ < into_.size()) {
-            const HostSegment& segment = into_[index_];
-            const std::size_t here = segment.len - offset_;
-            const std::size_t step = size < here ? size : here;
-            if (step != 0) copy_to_peer(segment.data + offset_, at, step);
-            at += step;
-            size -= step;
-            offset_ += static_cast<std::uint32_t>(step);
-            if (offset_ != segment.len) continue;
-            ++index_;
-            offset_ = 0;
-        }
-    }
-
-private:
-    std::span<const HostSegment> into_;
-    std::size_t index_ = 0;
-    std::uint32_t offset_ = 0; // inside into_[index_]
-};
 
 bool can_be_told(wire::Name name) noexcept {
     return !name.empty() && name.size() <= wire::kDirentNameMax && !name.contains('/') && !name.contains('\0');
@@ -66,13 +39,17 @@ NotificationMessage::NotificationMessage(const Change& change) noexcept {
 
 std::uint32_t NotificationMessage::write_to(std::span<const HostSegment> writable) const noexcept {
     if (total_length(writable) < size_) return 0;
-    Scatter scatter(writable);
-    scatter.append(&header_, sizeof header_);
-    scatter.append(fixed_, fixed_size_);
+    std::size_t index = 0;
+    std::uint32_t offset = 0;
+    const auto append = [&](const void* from, std::size_t size) {
+        detail::copy_in(writable, index, offset, from, size);
+    };
+    append(&header_, sizeof header_);
+    append(fixed_, fixed_size_);
     if (!name_.empty()) {
         constexpr char kEnd = '\0';
-        scatter.append(name_.data(), name_.size());
-        scatter.append(&kEnd, 1);
+        append(name_.data(), name_.size());
+        append(&kEnd, 1);
     }
     return size_;
 }

@@ -59,21 +59,8 @@ ParkedRequest ReplyWriter::park(std::span<HostSegment> room) noexcept {
 
 bool ReplyWriter::append(const void* bytes, std::size_t size) noexcept {
     if (!fits(size)) return false;
-    const auto* from = static_cast<const std::byte*>(bytes);
     appended_ += size;
-    while (size > 0 && index_ < area_.size()) {
-        const HostSegment& segment = area_[index_];
-        const std::size_t here = segment.len - offset_;
-        const std::size_t step = size < here ? size : here;
-        if (step != 0) copy_to_peer(segment.data + offset_, from, step);
-        from += step;
-        size -= step;
-        offset_ += static_cast<std::uint32_t>(step);
-        if (offset_ == segment.len) {
-            ++index_;
-            offset_ = 0;
-        }
-    }
+    detail::copy_in(area_, index_, offset_, bytes, size);
     return true;
 }
 

@@ -20,6 +20,24 @@ void detail::copy_out(std::span<const HostSegment> segments, std::size_t& index,
     }
 }
 
+void detail::copy_in(std::span<const HostSegment> segments, std::size_t& index, std::uint32_t& offset, const void* from,
+                     std::size_t size) noexcept {
+    const auto* at = static_cast<const std::byte*>(from);
+    while (size > 0 && index < segments.size()) {
+        const HostSegment& segment = segments[index];
+        const std::size_t here = segment.len - offset;
+        const std::size_t step = size < here ? size : here;
+        if (step != 0) copy_to_peer(segment.data + offset, at, step);
+        at += step;
+        size -= step;
+        offset += static_cast<std::uint32_t>(step);
+        if (offset == segment.len) {
+            ++index;
+            offset = 0;
+        }
+    }
+}
+
 std::size_t ByteView::copy_to(std::span<std::byte> room, std::uint64_t offset) const noexcept {
     if (offset >= size) return 0;
     const std::uint64_t left = size - offset;

@@ -82,6 +82,9 @@ namespace detail {
 // there.
 void copy_out(std::span<const HostSegment> segments, std::size_t& index, std::uint32_t& offset, std::byte* to,
               std::size_t size) noexcept;
+// Does the same the other way: writes there.
+void copy_in(std::span<const HostSegment> segments, std::size_t& index, std::uint32_t& offset, const void* from,
+             std::size_t size) noexcept;
 } // namespace detail
 
 template <class Record> bool RecordReader<Record>::next(Record& out) noexcept {
