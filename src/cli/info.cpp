@@ -76,16 +76,14 @@ Json quirks_part(const client::Quirks& quirks) {
 }
 
 Json space_part(const wire::Kstatfs& status) {
-    Json part;
-    part.set("blocks", status.blocks);
-    part.set("blocks_free", status.bfree);
-    part.set("blocks_available", status.bavail);
-    part.set("block_size", status.bsize);
-    part.set("fragment_size", status.frsize);
-    part.set("files", status.files);
-    part.set("files_free", status.ffree);
-    part.set("name_length", status.namelen);
-    return part;
+    return counts_part({{"blocks", status.blocks},
+                        {"blocks_free", status.bfree},
+                        {"blocks_available", status.bavail},
+                        {"block_size", status.bsize},
+                        {"fragment_size", status.frsize},
+                        {"files", status.files},
+                        {"files_free", status.ffree},
+                        {"name_length", status.namelen}});
 }
 
 void run_info(Program& program) {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "parts.hpp"
 
-#include "json.hpp"
 #include "output.hpp"
 
 #include <algorithm>
@@ -30,6 +29,12 @@ void print_value(Output& out, std::string_view text, std::size_t indent) {
 }
 
 } // namespace
+
+Json counts_part(std::initializer_list<std::pair<const char*, std::uint64_t>> counts) {
+    Json part;
+    for (const auto& [key, count] : counts) part.set(key, count);
+    return part;
+}
 
 void print_parts(Output& out, const Json& parts) {
     std::size_t width = 0;

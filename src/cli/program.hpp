@@ -76,7 +76,7 @@ public:
     // Returns the device without limits, for what moves memory that the device can reach without a copy.
     [[nodiscard]] posix::Mount& unlimited_mount();
 
-    // Keep the moment from which on the command stats counts. nullptr: it counts from the start of the session.
+    // Keeps the counts from which on the command stats counts anew. counts_from() returns nullptr before that.
     void count_from(const posix::MountStats& moment);
     [[nodiscard]] const posix::MountStats* counts_from() const noexcept { return counts_from_.get(); }
 

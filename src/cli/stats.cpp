@@ -38,62 +38,48 @@ Json operations_of(const MountStats& stats) {
 }
 
 Json requests_part(const MountStats& stats) {
-    Json part;
-    part.set("ended", stats.channel.requests);
-    part.set("fast_transfers", stats.fast_transfers);
-    part.set("lost_transfers", stats.lost_transfers);
-    part.set("abandoned", stats.abandoned);
-    part.set("late_answers", stats.late);
-    part.set("waited_for_slot", stats.channel.waited_for_slot);
-    part.set("copies", stats.channel.copies);
-    part.set("violations", stats.channel.violations);
-    part.set("notifications", stats.channel.notifications);
-    return part;
+    return counts_part({{"ended", stats.channel.requests},
+                        {"fast_transfers", stats.fast_transfers},
+                        {"lost_transfers", stats.lost_transfers},
+                        {"abandoned", stats.abandoned},
+                        {"late_answers", stats.late},
+                        {"waited_for_slot", stats.channel.waited_for_slot},
+                        {"copies", stats.channel.copies},
+                        {"violations", stats.channel.violations},
+                        {"notifications", stats.channel.notifications}});
 }
 
 Json queue_part(const posix::ChannelStats& stats) {
-    Json part;
-    part.set("descriptors", stats.descriptors);
-    part.set("doorbells", stats.doorbells);
-    part.set("sleeps", stats.sleeps);
-    part.set("interrupts", stats.interrupts);
-    part.set("syscalls", stats.syscalls);
-    return part;
+    return counts_part({{"descriptors", stats.descriptors},
+                        {"doorbells", stats.doorbells},
+                        {"sleeps", stats.sleeps},
+                        {"interrupts", stats.interrupts},
+                        {"syscalls", stats.syscalls}});
 }
 
 Json hiprio_part(const MountStats& stats) {
-    Json part;
-    part.set("forget", stats.forgets);
-    part.set("batch_forget", stats.batch_forgets);
-    part.set("interrupt", stats.interrupts_sent);
-    part.set("forgotten_files", stats.forgotten);
-    return part;
+    return counts_part({{"forget", stats.forgets},
+                        {"batch_forget", stats.batch_forgets},
+                        {"interrupt", stats.interrupts_sent},
+                        {"forgotten_files", stats.forgotten}});
 }
 
 Json names_part(const MountStats& stats) {
-    Json part;
-    part.set("hits", stats.caches.name_hits);
-    part.set("absent_hits", stats.caches.absent_hits);
-    part.set("misses", stats.caches.name_misses);
-    part.set("expired", stats.caches.names_expired);
-    part.set("kept", stats.caches.names_kept);
-    part.set("evicted", stats.caches.names_evicted);
-    part.set("held_now", stats.held.names);
-    return part;
+    return counts_part({{"hits", stats.caches.name_hits},
+                        {"absent_hits", stats.caches.absent_hits},
+                        {"misses", stats.caches.name_misses},
+                        {"expired", stats.caches.names_expired},
+                        {"kept", stats.caches.names_kept},
+                        {"evicted", stats.caches.names_evicted},
+                        {"held_now", stats.held.names}});
 }
 
 Json attributes_part(const posix::CacheStats& caches) {
-    Json part;
-    part.set("hits", caches.attribute_hits);
-    part.set("misses", caches.attribute_misses);
-    return part;
+    return counts_part({{"hits", caches.attribute_hits}, {"misses", caches.attribute_misses}});
 }
 
 Json files_part(const posix::HeldStats& held) {
-    Json part;
-    part.set("known_now", held.nodes);
-    part.set("idle_now", held.idle_nodes);
-    return part;
+    return counts_part({{"known_now", held.nodes}, {"idle_now", held.idle_nodes}});
 }
 
 void add_parts(Json& parts, const MountStats& stats) {
