@@ -95,9 +95,9 @@ public:
         std::uint64_t over_forgotten = 0; // FORGETs of more than was looked up
         std::size_t entry_buffers = 0;    // of 32 KiB, held by directories that are being read
         std::size_t lock_owners = 0;      // with record locks, for each file; a descriptor each
-        std::size_t watched =
-            0; // inodes whose changes are told, and those whose are not, of a client that wants to hear
-        std::size_t unwatched = 0;
+        // A client that takes notifications holds these:
+        std::size_t watched = 0;   // inodes whose changes are told
+        std::size_t unwatched = 0; // inodes that the kernel does not watch
     };
     [[nodiscard]] Counters counters() const noexcept;
 

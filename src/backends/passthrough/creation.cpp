@@ -27,30 +27,30 @@ mode_t wanted_mode(const server::ServerSession& session, int directory, wire::u3
     return static_cast<mode_t>(mode);
 }
 
+// Says by whom and where a file is made, and who watches it.
+struct Making {
+    const ProcessIdentity& process;
+    HostWatch& watch;
+    int directory;
+};
+
 // A file that was made just now, with the mode it should have.
 struct MadeFile {
     std::uint64_t nodeid;
-    int directory;
     const DescriptorPath& path;
     mode_t wanted;
 };
 
-// Says by whom files are made, and who hears of it.
-struct Maker {
-    const ProcessIdentity& process;
-    HostWatch& watch;
-};
-
 // Gives back the bits that the host's umask took away: it is the process' own business, and not what the client asked for.
 // Only a file of the caller's is touched, because somebody may have put another one in its place.
-int undo_host_umask(const Maker& maker, const MadeFile& made, const wire::InHeader& caller,
+int undo_host_umask(const Making& making, const MadeFile& made, const wire::InHeader& caller,
                     struct statx& status) noexcept {
-    const mode_t taken = made.wanted & maker.process.umask & 0777;
-    const uid_t owner = maker.process.may_act_as_others ? caller.uid : maker.process.uid;
-    if (taken == 0 || status.stx_uid != owner || has_default_acl(made.directory)) return 0;
+    const mode_t taken = made.wanted & making.process.umask & 0777;
+    const uid_t owner = making.process.may_act_as_others ? caller.uid : making.process.uid;
+    if (taken == 0 || status.stx_uid != owner || has_default_acl(making.directory)) return 0;
     const auto mode = static_cast<mode_t>(status.stx_mode | taken);
     {
-        const OwnFileChange change(maker.watch, made.nodeid);
+        const OwnFileChange change(making.watch, made.nodeid);
         if (::chmod(made.path.text(), mode & 07777) != 0) return errno;
     }
     // The reply's attributes are read after that change is over: another's change in between is in them, or is told.
@@ -109,9 +109,8 @@ void Passthrough::handle(const In<Opcode::mknod>& request, Out<Opcode::mknod>& r
     if (error != 0) return reply.error(to_errno(error));
     const InodeTable::Ref made = state_->inodes.acquire(found.nodeid);
     if (made && made->type != S_IFLNK) { // a link would mean that somebody put one in its place
-        error = undo_host_umask({state_->process, state_->watch},
-                                {found.nodeid, parent->fd.get(), DescriptorPath(made->fd.get()), mode}, request.header,
-                                found.status);
+        error = undo_host_umask({state_->process, state_->watch, parent->fd.get()},
+                                {found.nodeid, DescriptorPath(made->fd.get()), mode}, request.header, found.status);
     }
     if (error != 0) {
         state_->uncount(found);
@@ -138,9 +137,8 @@ void Passthrough::handle(const In<Opcode::mkdir>& request, Out<Opcode::mkdir>& r
     if (error != 0) return reply.error(to_errno(error));
     const InodeTable::Ref made = state_->inodes.acquire(found.nodeid);
     if (made && made->type == S_IFDIR) {
-        error = undo_host_umask({state_->process, state_->watch},
-                                {found.nodeid, parent->fd.get(), DescriptorPath(made->fd.get()), mode}, request.header,
-                                found.status);
+        error = undo_host_umask({state_->process, state_->watch, parent->fd.get()},
+                                {found.nodeid, DescriptorPath(made->fd.get()), mode}, request.header, found.status);
     }
     if (error != 0) {
         state_->uncount(found);
@@ -172,17 +170,11 @@ Opened open_existing(int directory, const char* name, const OpenFlags& flags) no
     return {std::move(fd), false, wire::Errno::none};
 }
 
-// Says by whom and where files are made.
-struct Making {
-    Maker maker;
-    int directory;
-};
-
 template <class Request>
 Opened make_file(const Making& making, const Request& request, const OpenFlags& flags, mode_t mode) noexcept {
-    const ActingAs caller(making.maker.process, request.header, request.extensions);
+    const ActingAs caller(making.process, request.header, request.extensions);
     if (caller.error() != 0) return {{}, false, to_errno(caller.error())};
-    OwnNameChange made(making.maker.watch, request.header.nodeid, request.name, IN_CREATE);
+    OwnNameChange made(making.watch, request.header.nodeid, request.name, IN_CREATE);
     const int made_flags = flags.host | O_CREAT | O_EXCL | O_NOFOLLOW;
     FileDescriptor fd(made.ended(::openat(making.directory, request.name.data(), made_flags, mode)));
     if (!fd) return {{}, false, last_error()};
@@ -196,7 +188,7 @@ Opened make_or_open(const Making& making, const Request& request, const OpenFlag
     for (int round = 0; round < kRounds; ++round) {
         Opened opened = make_file(making, request, flags, mode);
         if (opened.error != wire::Errno::eexist || exclusive) return opened;
-        const OwnFileChange truncated(making.maker.watch, making.directory, request.name.data());
+        const OwnFileChange truncated(making.watch, making.directory, request.name.data());
         opened = open_existing(making.directory, request.name.data(), flags);
         if (opened.error != wire::Errno::enoent) return opened;
     }
@@ -215,7 +207,8 @@ void Passthrough::handle(const In<Opcode::create>& request, Out<Opcode::create>&
     if (!state_->can_make(2)) return reply.error(wire::Errno::emfile);
     const OpenFlags flags = open_flags_of(request.in.flags);
     const mode_t mode = wanted_mode(request.session, directory, request.in.mode, request.in.umask) & 07777;
-    Opened opened = make_or_open(Making{{state_->process, state_->watch}, directory}, request, flags, mode);
+    const Making making{state_->process, state_->watch, directory};
+    Opened opened = make_or_open(making, request, flags, mode);
     if (opened.error != wire::Errno::none) return reply.error(opened.error);
     if ((request.in.open_flags & wire::kOpenKillSuidgid) != 0 && !opened.made) {
         const OwnFileChange stripped(state_->watch, directory, request.name.data());
@@ -225,10 +218,7 @@ void Passthrough::handle(const In<Opcode::create>& request, Out<Opcode::create>&
     const DescriptorPath path(opened.fd.get());
     int error = state_->find_open(opened.fd.get(), found);
     if (error != 0) return reply.error(to_errno(error));
-    if (opened.made) {
-        error = undo_host_umask({state_->process, state_->watch}, {found.nodeid, directory, path, mode}, request.header,
-                                found.status);
-    }
+    if (opened.made) error = undo_host_umask(making, {found.nodeid, path, mode}, request.header, found.status);
     std::uint64_t fh = 0;
     if (error == 0)
         error = state_->add_handle({std::move(opened.fd), nullptr, flags.writes, found.nodeid}, found.session, fh);
@@ -260,7 +250,7 @@ void Passthrough::handle(const In<Opcode::tmpfile>& request, Out<Opcode::tmpfile
     const DescriptorPath path(fd.get());
     int error = state_->find_open(fd.get(), found);
     if (error != 0) return reply.error(to_errno(error));
-    error = undo_host_umask({state_->process, state_->watch}, {found.nodeid, directory, path, mode}, request.header,
+    error = undo_host_umask({state_->process, state_->watch, directory}, {found.nodeid, path, mode}, request.header,
                             found.status);
     std::uint64_t fh = 0;
     if (error == 0) error = state_->add_handle({std::move(fd), nullptr, true, found.nodeid}, found.session, fh);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Watches what the host's own processes change of the files that a client holds, with inotify(7), and tells a sink.
 //
-// What requests of the client change is known to it, and is not told: names by what they are going to cause (OwnNames), files by
-// what they are like (KnownVersion). Whatever is in doubt is told.
+// The client is not told of what its own requests change. A name is recognised by the events that the request is going to cause
+// (OwnNames), a file by what it is like afterwards (KnownVersion). Whatever is in doubt is told.
 //
 // Not every change can be seen:
 // - The kernel may refuse a watch: the client holds more files than it gives, or one that this process may not read. As long as
