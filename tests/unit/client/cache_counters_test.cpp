@@ -1,32 +1,28 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The caches count what they were asked and what they knew.
 #include "support/catch.hpp"
+#include "unit/client/cached_names.hpp"
 #include "vfsproto/fuse/client/attribute_cache.hpp"
-#include "vfsproto/fuse/client/lookup_cache.hpp"
 
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <vector>
 
 using namespace vfsproto;
 using namespace vfsproto::client;
+using test::kExpiry;
+using test::kNow;
 using What = LookupCache::Found::What;
 
 namespace {
 
-constexpr CacheTime kNow = 1000;
-constexpr CacheTime kExpiry = 2000;
 constexpr std::uint64_t kHere = 1;
 
-struct Names {
+struct Names : test::CachedNames {
     explicit Names(std::size_t size, std::size_t bucket_count)
-        : entries(size),
-          chunks(size),
-          buckets(bucket_count),
-          cache(changes, {entries, chunks, buckets}, NameCase::matters) {}
+        : CachedNames({.names = size, .buckets = bucket_count}) {}
 
-    static LookupCache::Place place(std::string_view name) { return {kHere, {name.data(), name.size()}}; }
+    static LookupCache::Place place(std::string_view name) { return {kHere, test::text(name)}; }
     bool put(std::string_view name, std::uint64_t nodeid, CacheTime expiry = kExpiry) {
         return cache.put(place(name), {nodeid, 1}, expiry, changes.now());
     }
@@ -40,12 +36,6 @@ struct Names {
         CHECK(counted.kept == expected.kept);
         CHECK(counted.evicted == expected.evicted);
     }
-
-    ChangeCount changes;
-    std::vector<CachedName> entries;
-    std::vector<NameChunk> chunks;
-    std::vector<std::uint32_t> buckets;
-    LookupCache cache;
 };
 
 } // namespace

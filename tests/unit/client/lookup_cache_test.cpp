@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Names are found until they expire, are dropped or are the least recently used of too many.
 #include "support/catch.hpp"
-#include "vfsproto/fuse/client/lookup_cache.hpp"
+#include "unit/client/cached_names.hpp"
 #include "vfsproto/fuse/client/node_table.hpp"
 
 #include <algorithm>
@@ -16,20 +16,19 @@
 #include <vector>
 
 using namespace vfsproto::client;
+using vfsproto::test::kExpiry;
+using vfsproto::test::kNow;
+using vfsproto::test::text;
 using What = LookupCache::Found::What;
 
 namespace {
 
-constexpr CacheTime kNow = 1000;
-constexpr CacheTime kExpiry = 2000;
 constexpr std::uint64_t kHere = 1;
 constexpr std::uint64_t kThere = 2;
 
-LookupCache::Name text(std::string_view name) { return {name.data(), name.size()}; }
-
-struct Names {
+struct Names : vfsproto::test::CachedNames {
     explicit Names(std::size_t size, std::size_t chunk_count, NameCase name_case = NameCase::matters)
-        : entries(size), chunks(chunk_count), buckets(size), cache(changes, {entries, chunks, buckets}, name_case) {}
+        : CachedNames({.names = size, .chunks = chunk_count}, name_case) {}
     explicit Names(std::size_t size = 16) : Names(size, size) {}
 
     bool put(std::uint64_t directory, std::string_view name, std::uint64_t nodeid, CacheTime expiry = kExpiry) {
@@ -43,12 +42,6 @@ struct Names {
         if (found.what == What::node) CHECK(found.target.incarnation == found.target.nodeid + 1);
         return found.target.nodeid;
     }
-
-    ChangeCount changes;
-    std::vector<CachedName> entries;
-    std::vector<NameChunk> chunks;
-    std::vector<std::uint32_t> buckets;
-    LookupCache cache;
 };
 
 } // namespace

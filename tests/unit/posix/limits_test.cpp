@@ -51,6 +51,15 @@ struct Server {
     void await_waiting(std::size_t locks) {
         while (fs.waiting_locks() != locks) std::this_thread::yield();
     }
+    // Has a thread make a call that waits for a lock, and stops it when the server has its request. Returns what the call said.
+    template <class Call> posix::Failure stopped(StopSource& stop, Call&& call) {
+        posix::Failure failure;
+        std::thread waiter([&] { failure = call(); });
+        await_waiting(1);
+        stop.stop();
+        waiter.join();
+        return failure;
+    }
     // Waits until nobody has the lock, as an abandoned call has it for a moment.
     void await_free(File& file) {
         while (mount->lock(file, kAll).error == Errno::eagain) std::this_thread::yield();
@@ -69,11 +78,8 @@ TEST_CASE("a thread that waits for a lock comes back when it is stopped, and the
     File file = server.open();
     succeeds(server.mount->lock(holder, kAll));
     StopSource stop;
-    posix::Failure failure;
-    std::thread waiter([&] { failure = server.mount->lock(file, kAll, WhenLocked::wait, {.stop = &stop}); });
-    server.await_waiting(1);
-    stop.stop();
-    waiter.join();
+    const posix::Failure failure =
+        server.stopped(stop, [&] { return server.mount->lock(file, kAll, WhenLocked::wait, {.stop = &stop}); });
     CHECK(failure.errc == Errc::abandoned);
     CHECK(failure.as_errno() == Errno::eintr);
     server.await_waiting(0);
@@ -98,11 +104,8 @@ TEST_CASE("a server that must not be interrupted is not, and a lock it grants la
     StopSource stop;
     {
         File file = server.open();
-        posix::Failure failure;
-        std::thread waiter([&] { failure = take(file, WhenLocked::wait, {.stop = &stop}); });
-        server.await_waiting(1);
-        stop.stop();
-        waiter.join();
+        const posix::Failure failure =
+            server.stopped(stop, [&] { return take(file, WhenLocked::wait, {.stop = &stop}); });
         CHECK(failure.errc == Errc::abandoned);
         // The file may be closed meanwhile. The server still knows its handle.
         succeeds(server.mount->close(std::move(file)));
@@ -201,11 +204,8 @@ TEST_CASE("a mount that ends gives a server up that keeps a request nobody waits
     constexpr std::uint64_t kOwner = 99; // which the end of the file does not take the lock from
     succeeds(server.mount->lock(holder, {LockType::exclusive, {}, kOwner}));
     StopSource stop;
-    posix::Failure failure;
-    std::thread waiter([&] { failure = server.mount->lock(file, kAll, WhenLocked::wait, {.stop = &stop}); });
-    server.await_waiting(1);
-    stop.stop();
-    waiter.join();
+    const posix::Failure failure =
+        server.stopped(stop, [&] { return server.mount->lock(file, kAll, WhenLocked::wait, {.stop = &stop}); });
     CHECK(failure.errc == Errc::abandoned);
     file = File();
     holder = File();
