@@ -107,14 +107,16 @@ else
     # Each build is one for what it alone finds: ASan for all code, TSan for the libraries with threads, one machine for byte order
     # and word size. What clang says of the product, its lock rules included, clang-tidy repeats, and it sees each file without
     # precompiled headers. At night all of it.
-    beside=asan-program part asan
     if [[ $scope == nightly ]]; then
+        beside=asan-program part asan
         beside=tsan-program part tsan
         run "check mutants" python3 tools/check_mutants.py --all --tests || true
         if build release; then run "install release" tests/install/run.sh build/release || true; fi
         if run "build package" ./dev package; then run "package" tests/package/run.sh build/package/*.deb || true; fi
         machines=(powerpc s390x i686 aarch64 riscv64)
     else
+        # Both take a minute to compile and to run, and other tests lead through the code that they find faults in.
+        beside=asan-program part asan -E '^(sim_virtqueue|peers)$'
         # unit_posix is one program that takes one CPU for minutes.
         goes_on=yes part tsan -R '^(hostile_client|unit_(posix|serving|loopback|passthrough|vhost_user|vfio_pci))$'
         machines=(powerpc)

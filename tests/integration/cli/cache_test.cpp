@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // --cache: a session asks once for names and attributes, or each time.
+#include "integration/cli/json_lines.hpp"
 #include "integration/cli/share.hpp"
 #include "support/watchdog.hpp"
-
-#include <nlohmann/json.hpp>
 
 #include <filesystem>
 #include <fstream>

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The commands that change: mkdir, rmdir, rm, mv, ln, chmod, chown, touch, truncate, xattr, sync.
+#include "integration/cli/json_lines.hpp"
 #include "integration/cli/share.hpp"
-
-#include "support/json_lines.hpp"
 
 #include <sys/stat.h>
 #include <sys/xattr.h>

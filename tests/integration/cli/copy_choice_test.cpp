@@ -2,10 +2,9 @@
 // The options -n, -u, -f, --checksum, --dry-run and --exclude choose what get, put and cp copy. Where cp(1) has the option
 // too, it runs on the same files.
 #include "integration/cli/coreutils.hpp"
+#include "integration/cli/json_lines.hpp"
 #include "integration/cli/local_files.hpp"
 #include "integration/cli/printed_lines.hpp"
-
-#include <nlohmann/json.hpp>
 
 #include <set>
 #include <utility>

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // get and put lose nothing and make nothing up: a file onto itself, a tree into itself, an interrupted copy, sizes that
 // lie, set-id bits, holes, hard links.
+#include "integration/cli/json_lines.hpp"
 #include "integration/cli/share.hpp"
-
-#include <nlohmann/json.hpp>
 
 #include <fcntl.h>
 #include <sys/stat.h>

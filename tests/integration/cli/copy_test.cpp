@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The commands get and put: what they keep, where they put it, what they refuse, and how much they can carry.
+#include "integration/cli/json_lines.hpp"
 #include "integration/cli/share.hpp"
 #include "integration/cli/tree.hpp"
-#include "support/json_lines.hpp"
 
 #include <sys/stat.h>
 

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The command cp copies within the device, as cp(1) does, and lets the server copy the bytes.
 #include "integration/cli/coreutils.hpp"
+#include "integration/cli/json_lines.hpp"
 #include "integration/cli/refusing_host.hpp"
 #include "integration/cli/tree.hpp"
-
-#include "support/json_lines.hpp"
 
 using namespace vfsproto::test;
 using Json = nlohmann::json;

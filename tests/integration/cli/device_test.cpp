@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The commands device list, bind and unbind, on a tree that looks like sysfs. The tests in a guest show what a kernel
 // makes of them.
+#include "integration/cli/json_lines.hpp"
 #include "support/catch.hpp"
-#include "support/json_lines.hpp"
 #include "support/program.hpp"
 #include "support/skip.hpp"
-
-#include <nlohmann/json.hpp>
 
 #include <filesystem>
 

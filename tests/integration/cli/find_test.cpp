@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The commands find, du, head and tail are run beside those of findutils and coreutils.
 #include "integration/cli/coreutils.hpp"
-
-#include "support/json_lines.hpp"
+#include "integration/cli/json_lines.hpp"
 
 #include <algorithm>
 

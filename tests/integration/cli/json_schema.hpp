@@ -2,7 +2,7 @@
 // The schema is what docs/cli.md says of the lines that each command prints with --json.
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include "integration/cli/json_lines.hpp"
 
 #include <map>
 #include <set>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // --json: lines of objects, as docs/cli.md says, for every command and every error.
+#include "integration/cli/json_lines.hpp"
 #include "integration/cli/json_schema.hpp"
 #include "integration/cli/share.hpp"
-#include "support/json_lines.hpp"
 #include "support/scale.hpp"
 
 #include <fcntl.h>

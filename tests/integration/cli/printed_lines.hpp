@@ -2,7 +2,7 @@
 // Lines that commands print, for comparisons.
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include "integration/cli/json_lines.hpp"
 
 #include <set>
 #include <sstream>

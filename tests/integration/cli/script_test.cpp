@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // run and shell: many commands on one connection, from a file, a pipe and a terminal.
+#include "integration/cli/json_lines.hpp"
 #include "integration/cli/share.hpp"
 #include "integration/cli/terminal.hpp"
-#include "support/json_lines.hpp"
 #include "support/watchdog.hpp"
 
 #include <pty.h>

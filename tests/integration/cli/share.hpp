@@ -39,61 +39,22 @@ public:
     [[nodiscard]] std::filesystem::path beside(const std::string& name) const { return scratch_.path() / name; }
 
     // A daemon serves one connection and leaves: every command gets one.
-    [[nodiscard]] Ran run(std::vector<std::string> arguments, std::string_view input = {}) const {
-        if (server_ == Server::embedded) {
-            arguments.insert(arguments.begin(), {"--device", "dir:" + path().string()});
-            return run_program(arguments, input);
-        }
-        Virtiofsd served(daemon(), {"xattr"}, path());
-        arguments.insert(arguments.begin(), {"--device", "vhost-user:" + served.socket()});
-        Ran ran = run_program(arguments, input);
-        if (served.kill_unless_connected()) return ran; // the command was refused before that
-        // A daemon that dies of us is our failure, whatever the program says.
-        if (const int status = served.wait(); status != 0) ran.err += "\nvirtiofsd left with " + std::to_string(status);
-        return ran;
-    }
+    [[nodiscard]] Ran run(std::vector<std::string> arguments, std::string_view input = {}) const;
     // The output of a command that has to succeed silently.
-    [[nodiscard]] std::string output(const std::vector<std::string>& arguments, std::string_view input = {}) const {
-        const Ran ran = run(arguments, input);
-        INFO(arguments.front());
-        CHECK(ran.err == "");
-        CHECK(ran.status == 0);
-        return ran.out;
-    }
+    [[nodiscard]] std::string output(const std::vector<std::string>& arguments, std::string_view input = {}) const;
     // The one line a command that has to fail says, without the newline.
-    [[nodiscard]] std::string complaint(const std::vector<std::string>& arguments, int status = 1) const {
-        const Ran ran = run(arguments);
-        INFO(arguments.front() << " said: " << ran.err);
-        CHECK(ran.status == status);
-        REQUIRE(ran.err.find('\n') + 1 == ran.err.size());
-        return ran.err.substr(0, ran.err.size() - 1);
-    }
+    [[nodiscard]] std::string complaint(const std::vector<std::string>& arguments, int status = 1) const;
 
-    void write(const std::string& name, std::string_view text) const {
-        std::ofstream(path() / name, std::ios::binary) << text;
-    }
+    void write(const std::string& name, std::string_view text) const;
     [[nodiscard]] std::string read(const std::string& name) const { return contents(path() / name); }
-    [[nodiscard]] bool exists(const std::string& name) const {
-        return std::filesystem::exists(std::filesystem::symlink_status(path() / name));
-    }
+    [[nodiscard]] bool exists(const std::string& name) const;
 
-    [[nodiscard]] static std::string contents(const std::filesystem::path& path) {
-        std::ostringstream text;
-        text << std::ifstream(path, std::ios::binary).rdbuf();
-        return text.str();
-    }
+    [[nodiscard]] static std::string contents(const std::filesystem::path& path);
 
 private:
     // The daemons come at night where a sanitizer makes the program slow to start: it does the same with their answers in every
     // build.
-    [[nodiscard]] static bool leaves_daemons_out() {
-        static const bool left_out = [] {
-            if (!is_slow() || is_nightly()) return false;
-            skip("commands through both daemons: in this build at night only");
-            return true;
-        }();
-        return left_out;
-    }
+    [[nodiscard]] static bool leaves_daemons_out();
     [[nodiscard]] Daemon daemon() const { return server_ == Server::virtiofsd ? Daemon::c : Daemon::rust; }
 
     ScratchDirectory scratch_;
@@ -101,10 +62,6 @@ private:
 };
 
 // Returns what lstat(2) says of a file of the share.
-[[nodiscard]] inline struct stat status(const Share& share, const std::string& name) {
-    struct stat info{};
-    REQUIRE(::lstat((share.path() / name).c_str(), &info) == 0);
-    return info;
-}
+[[nodiscard]] struct stat status(const Share& share, const std::string& name);
 
 } // namespace vfsproto::test

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The commands that print: ls, tree, stat, cat, readlink, df, info, and their JSON.
+#include "integration/cli/json_lines.hpp"
 #include "integration/cli/share.hpp"
-#include "support/json_lines.hpp"
 
 #include <sys/stat.h>
 #include <sys/sysmacros.h>

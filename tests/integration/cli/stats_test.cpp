@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // stats: what a session has asked for, as the trace of the same session tells it.
+#include "integration/cli/json_lines.hpp"
 #include "integration/cli/share.hpp"
-#include "support/json_lines.hpp"
 
 #include <cstdint>
 #include <filesystem>

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // A trace tells every request when it starts and when it ends, also the one that is never answered; and a trace that cannot be
 // written costs the command nothing but its exit status.
+#include "integration/cli/json_lines.hpp"
 #include "integration/cli/share.hpp"
 #include "support/narrow_pipe.hpp"
 #include "support/watchdog.hpp"
-
-#include <nlohmann/json.hpp>
 
 #include <sys/wait.h>
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The command watch prints what others change below a path, a line each, until Ctrl-C.
+#include "integration/cli/json_lines.hpp"
 #include "integration/cli/json_schema.hpp"
 #include "integration/cli/share.hpp"
-#include "support/json_lines.hpp"
 #include "support/watchdog.hpp"
 
 #include <fcntl.h>

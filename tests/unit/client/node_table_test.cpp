@@ -285,57 +285,6 @@ TEST_CASE("a hundred thousand random steps agree with a model, and the server's 
     for (const auto& [nodeid, count] : server) CHECK(count == 0);
 }
 
-namespace {
-
-// Returns how many nodes a find() looks at on average, the one it finds included.
-double mean_walk(std::span<Node* const> buckets, std::size_t nodes) {
-    std::size_t steps = 0;
-    for (const Node* head : buckets) {
-        std::size_t depth = 0;
-        for (const Node* node = head; node != nullptr; node = node->hash_next) steps += ++depth;
-    }
-    return static_cast<double>(steps) / static_cast<double>(nodes);
-}
-
-// A table that is given twice the buckets whenever it is crowded.
-struct GrowingTable {
-    static constexpr std::size_t kFirstBuckets = 4096;
-
-    Node& count(std::uint64_t nodeid) {
-        if (table.is_crowded()) {
-            std::vector<Node*> larger(2 * buckets.size());
-            const std::span<Node*> left = table.rehash(larger);
-            REQUIRE(left.data() == buckets.data());
-            buckets.swap(larger);
-        }
-        Node& fresh = nodes.emplace_back();
-        return table.count_lookup(nodeid, 0, kFile, fresh);
-    }
-
-    std::vector<Node*> buckets = std::vector<Node*>(kFirstBuckets);
-    NodeTable table{buckets};
-    std::deque<Node> nodes;
-};
-
-} // namespace
-
-TEST_CASE("a lookup among a million nodes walks as far as one among four thousand", "[heavy]") {
-    constexpr std::size_t kMany = 1'000'000;
-    constexpr double kFlat = 1.2;
-    // Nodeids that count up, and addresses of objects.
-    const std::uint64_t stride = GENERATE(std::uint64_t{1}, std::uint64_t{0x1b0});
-    GrowingTable grown;
-    for (std::size_t i = 0; i < GrowingTable::kFirstBuckets; ++i) grown.count(2 + i * stride);
-    const double few = mean_walk(grown.buckets, grown.table.size());
-    for (std::size_t i = GrowingTable::kFirstBuckets; i < kMany; ++i) grown.count(2 + i * stride);
-    REQUIRE(grown.table.size() == kMany);
-    CHECK(mean_walk(grown.buckets, kMany) <= few * kFlat);
-    for (std::size_t i = 0; i < kMany; ++i) {
-        const Node* node = grown.table.find(2 + i * stride);
-        if (node == nullptr || node->nodeid() != 2 + i * stride) FAIL("node " << i << " is lost");
-    }
-}
-
 TEST_CASE("moving to other buckets keeps every node, its counts, and the order of the idle ones") {
     constexpr std::size_t kNodes = 100;
     std::vector<Node*> first(8);

@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Reads what the program prints with --json: one value a line.
-#pragma once
-
-#include <nlohmann/json.hpp>
+#include "integration/cli/json_lines.hpp"
 
 #include <sstream>
-#include <string>
-#include <vector>
+
+std::string Catch::StringMaker<nlohmann::json>::convert(const nlohmann::json& value) { return value.dump(); }
 
 namespace vfsproto::test {
 
-inline std::vector<nlohmann::json> json_lines(const std::string& text) {
+std::vector<nlohmann::json> json_lines(const std::string& text) {
     std::vector<nlohmann::json> values;
     std::istringstream lines(text);
     for (std::string line; std::getline(lines, line);) values.push_back(nlohmann::json::parse(line));
