@@ -231,17 +231,18 @@ void Arguments::take_dashed(std::function<bool(std::string_view)> is_argument) {
     });
 }
 
-Arguments CommandLevel::add(const char* name, const char* help, std::function<void(const std::string&)> chosen) {
+void CommandLevel::add(const char* name, const char* help, std::function<void(const std::string&)> chosen,
+                       Describe describe) {
     CLI::App* const command = app_->add_subcommand(name, help);
     const std::string called = app_->get_parent() == nullptr ? name : app_->get_name() + ' ' + name;
     command->callback([called, chosen = std::move(chosen)] { chosen(called); });
-    return {*command, *rewrites_};
+    if (describe) descriptions_->emplace(command, std::move(describe));
 }
 
 CommandLevel CommandLevel::add_family(const char* name, const char* help) {
     CLI::App* const family = app_->add_subcommand(name, help);
     family->require_subcommand(1);
-    return {*family, *rewrites_};
+    return {*family, *descriptions_};
 }
 
 CommandLine::CommandLine(const char* about, const char* footer, const char* version)
@@ -258,7 +259,7 @@ CommandLine::CommandLine(const char* about, const char* footer, const char* vers
 CommandLine::~CommandLine() = default;
 
 Arguments CommandLine::arguments() noexcept { return {*app_, rewrites_}; }
-CommandLevel CommandLine::commands() noexcept { return {*app_, rewrites_}; }
+CommandLevel CommandLine::commands() noexcept { return {*app_, descriptions_}; }
 
 std::vector<std::string> CommandLine::command_names() const {
     std::vector<std::string> names;
@@ -266,9 +267,25 @@ std::vector<std::string> CommandLine::command_names() const {
     return names;
 }
 
-std::string CommandLine::manual() const { return manual_page(*app_); }
+void CommandLine::describe(const std::function<bool(std::string_view)>& is_wanted) {
+    for (auto each = descriptions_.begin(); each != descriptions_.end();) {
+        CLI::App& command = *each->first;
+        if (!is_wanted(command.get_name())) {
+            ++each;
+            continue;
+        }
+        each->second(Arguments(command, rewrites_));
+        each = descriptions_.erase(each);
+    }
+}
 
-std::optional<std::string> CommandLine::completion(std::string_view shell) const {
+std::string CommandLine::manual() {
+    describe([](std::string_view) { return true; });
+    return manual_page(*app_);
+}
+
+std::optional<std::string> CommandLine::completion(std::string_view shell) {
+    describe([](std::string_view) { return true; });
     return completion_script(*app_, shell);
 }
 
@@ -302,6 +319,7 @@ std::vector<std::string> CommandLine::words_of(int argc, char** argv) const {
 }
 
 CommandLine::Parsed CommandLine::parse(int argc, char** argv) {
+    describe([argc, argv](std::string_view name) { return std::find(argv, argv + argc, name) != argv + argc; });
     std::vector<std::string> words = words_of(argc, argv);
     app_->footer(program_footer_);
     const auto refuse = [this](Complaint complaint) {

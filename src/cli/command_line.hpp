@@ -49,6 +49,12 @@ private:
 using Rewrite = std::function<std::string(std::string_view)>;
 using Rewrites = std::map<const CLI::App*, Rewrite>; // of each command that has one
 
+class Arguments;
+// Adds the options and arguments of a command.
+using Describe = std::function<void(Arguments)>;
+// The commands whose options and arguments were not added yet: only a line that names a command needs them.
+using Descriptions = std::map<CLI::App*, Describe>;
+
 // The options and arguments of one command, or those of all. "path" is an argument, "-a,--all" an option. Words are taken as
 // they are. Of an option that is given twice the last one holds. A command that has an option -h has --help alone for its
 // help. The variables outlive the parsing.
@@ -89,16 +95,17 @@ private:
 // A level of commands. A view of what the parser owns.
 class CommandLevel {
 public:
-    CommandLevel(CLI::App& app, Rewrites& rewrites) noexcept : app_(&app), rewrites_(&rewrites) {}
+    CommandLevel(CLI::App& app, Descriptions& descriptions) noexcept : app_(&app), descriptions_(&descriptions) {}
 
-    // Adds a command. `chosen` is called with its name ("xattr get") when the line names it.
-    Arguments add(const char* name, const char* help, std::function<void(const std::string&)> chosen);
+    // Adds a command. `chosen` is called with its name ("xattr get") when the line names it. `describe` is called when its options
+    // are needed, and may be empty.
+    void add(const char* name, const char* help, std::function<void(const std::string&)> chosen, Describe describe);
     // Adds a command that needs one of its own commands after it.
     [[nodiscard]] CommandLevel add_family(const char* name, const char* help);
 
 private:
     CLI::App* app_;
-    Rewrites* rewrites_;
+    Descriptions* descriptions_;
 };
 
 class CommandLine {
@@ -117,8 +124,8 @@ public:
     [[nodiscard]] std::vector<std::string> command_names() const;
 
     // Return what the program says of itself: its page for man(1), and what a shell completes lines by; see completion_script.hpp.
-    [[nodiscard]] std::string manual() const;
-    [[nodiscard]] std::optional<std::string> completion(std::string_view shell) const;
+    [[nodiscard]] std::string manual();
+    [[nodiscard]] std::optional<std::string> completion(std::string_view shell);
 
     enum class Parsed : std::uint8_t { command, told, wrong };
     // Fills the variables and calls what was chosen. text() is the help or the version that was asked for, or what is wrong with
@@ -129,11 +136,14 @@ public:
     [[nodiscard]] const std::string& command() const noexcept { return command_; }
 
 private:
+    // Adds the options of those commands that `is_wanted` returns true for, and that have none yet.
+    void describe(const std::function<bool(std::string_view)>& is_wanted);
     // Returns the words of the line, the last one first, protected from the parser.
     [[nodiscard]] std::vector<std::string> words_of(int argc, char** argv) const;
 
     std::unique_ptr<CLI::App> app_;
     Rewrites rewrites_;
+    Descriptions descriptions_;
     const char* program_footer_;
     std::string command_;
     std::string text_;

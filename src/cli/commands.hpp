@@ -32,23 +32,24 @@ class Commands {
 public:
     Commands(CommandLevel level, Chosen& chosen) noexcept : level_(level), chosen_(chosen) {}
 
-    // Adds a command. Its options live as long as the parser: `describe` adds them, `run` gets them.
+    // Adds a command. Its options live as long as the parser: `describe` adds them where a line needs them, `run` gets them.
     template <class Options> void add(const CommandName& name,
                                       std::type_identity_t<std::function<void(Arguments&, Options&)>> describe,
                                       void (*run)(Program&, const Options&)) {
         const auto options = std::make_shared<Options>();
-        Arguments arguments = add_command(name, [options, run](Program& program) { run(program, *options); });
-        describe(arguments, *options);
+        add_command(
+            name, [options, run](Program& program) { run(program, *options); },
+            [options, describe = std::move(describe)](Arguments arguments) { describe(arguments, *options); });
     }
     // Adds a command without options.
-    void add(const CommandName& name, Chosen run) { add_command(name, std::move(run)); }
+    void add(const CommandName& name, Chosen run) { add_command(name, std::move(run), nullptr); }
     // Adds a command that needs one of its own commands after it.
     [[nodiscard]] Commands add_family(const char* name, const char* help) {
         return {level_.add_family(name, help), chosen_};
     }
 
 private:
-    Arguments add_command(const CommandName& name, Chosen run) {
+    void add_command(const CommandName& name, Chosen run, Describe describe) {
         const auto choose = [&chosen = chosen_, effect = name.effect, run = std::move(run)](const std::string& called) {
             chosen = [effect, run, called](Program& program) {
                 program.set_command(called);
@@ -57,7 +58,7 @@ private:
                 run(program);
             };
         };
-        return level_.add(name.name, name.help, choose);
+        level_.add(name.name, name.help, choose, std::move(describe));
     }
 
     CommandLevel level_;
@@ -94,6 +95,6 @@ void add_single_commands(Commands& commands);
 void add_run(Commands& commands);
 void add_shell(Commands& commands);
 
-void add_self_description(Commands& commands, const CommandLine& line); // manual, completion
+void add_self_description(Commands& commands, CommandLine& line); // manual, completion
 
 } // namespace vfsproto::cli

@@ -20,7 +20,7 @@ struct CompletionOptions {
 
 } // namespace
 
-void add_self_description(Commands& commands, const CommandLine& line) {
+void add_self_description(Commands& commands, CommandLine& line) {
     commands.add({"manual", "Write the manual page, for 'man -l -'"},
                  [&line](Program& program) { print_text(program, line.manual()); });
     commands.add<CompletionOptions>(
