@@ -9,7 +9,7 @@ set -euo pipefail
 
 packages=(g++ cmake ninja-build pkg-config python3 git
     libboost-dev libfmt-dev libspdlog-dev libcli11-dev nlohmann-json3-dev nettle-dev libedit-dev catch2 libfuse3-dev fuse3
-    qemu-system-common clang-14 libclang-rt-14-dev clang-format-19 clang-tidy-14 codespell shellcheck valgrind spin)
+    qemu-system-common clang-14 libclang-rt-14-dev lld clang-format-19 clang-tidy-14 codespell shellcheck valgrind spin)
 case ${1:-} in
     "") ;;
     cross)
