@@ -41,6 +41,9 @@ const char* to_string(Errc errc) noexcept {
     case Errc::unique_mismatch: return "a reply to a request that was never made";
     case Errc::version_unsupported: return "the server speaks an unsupported FUSE version";
     case Errc::init_refused: return "the server refused FUSE_INIT";
+    case Errc::reply_lost: return "the server ended before it answered: it may have been done, or not";
+    case Errc::file_lost: return "the server ended, and the open file was not found again";
+    case Errc::locks_lost: return "the server ended, and the locks of the open file with it";
     }
     return "unknown error";
 }

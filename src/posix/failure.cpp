@@ -17,7 +17,10 @@ bool Failure::is_fatal() const noexcept {
     case Errc::no_memory:
     case Errc::timed_out:
     case Errc::abandoned:
-    case Errc::protocol_violation: return false;
+    case Errc::protocol_violation:
+    case Errc::reply_lost:
+    case Errc::file_lost:
+    case Errc::locks_lost: return false;
     default: return true;
     }
 }
@@ -33,6 +36,9 @@ wire::Errno Failure::as_errno() const noexcept {
     case Errc::protocol_violation: return wire::Errno::eio;
     case Errc::timed_out: return wire::Errno::etimedout;
     case Errc::abandoned: return wire::Errno::eintr;
+    case Errc::file_lost: return wire::Errno::estale;
+    case Errc::reply_lost:
+    case Errc::locks_lost: return wire::Errno::eio; // as Linux NFS has it where locks were lost
     default: return wire::Errno::enotconn;
     }
 }

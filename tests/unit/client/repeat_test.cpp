@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What may be sent once more when a server has ended with it.
+#include "support/catch.hpp"
+
+#include "vfsproto/fuse/client/repeat.hpp"
+
+using namespace vfsproto;
+using namespace vfsproto::wire::linux_abi;
+using client::may_repeat;
+using client::may_repeat_open;
+using client::MayRepeat;
+using wire::Opcode;
+
+TEST_CASE("a request that only asks may be repeated, and one that makes or removes a name may not") {
+    for (const Opcode op : {Opcode::lookup, Opcode::getattr, Opcode::read, Opcode::fsync, Opcode::readdir}) {
+        CHECK(may_repeat(wire::op_info(op), 0) == MayRepeat::yes);
+    }
+    for (const Opcode op : {Opcode::mkdir, Opcode::unlink, Opcode::rename2, Opcode::setattr, Opcode::setlk}) {
+        CHECK(may_repeat(wire::op_info(op), 0) == MayRepeat::no);
+    }
+}
+
+TEST_CASE("a WRITE may be repeated unless it appends: its bytes would stand there twice") {
+    CHECK(may_repeat(wire::op_info(Opcode::write), kORdwr) == MayRepeat::yes);
+    CHECK(may_repeat(wire::op_info(Opcode::write), kOWronly | kOAppend) == MayRepeat::no);
+    CHECK(may_repeat(wire::op_info(Opcode::read), kORdwr | kOAppend) == MayRepeat::yes);
+}
+
+TEST_CASE("an open may be repeated unless it must make the file, or empties it") {
+    CHECK(may_repeat_open(kORdonly) == MayRepeat::yes);
+    CHECK(may_repeat_open(kOCreat | kORdwr) == MayRepeat::yes);
+    CHECK(may_repeat_open(kOCreat | kOExcl | kORdwr) == MayRepeat::no);
+    CHECK(may_repeat_open(kOTrunc | kOWronly) == MayRepeat::no);
+}
