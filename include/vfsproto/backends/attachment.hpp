@@ -50,6 +50,10 @@ public:
     // Returns why the device has gone, for people; empty while it has not. Any thread.
     [[nodiscard]] virtual std::string gone_reason() const { return {}; }
 
+    // True if the server has ended, as far as this side can know: it has closed the connection, and does no more of what it was
+    // asked. False of one that was given up, and may still act, and where nobody can know. Any thread.
+    [[nodiscard]] virtual bool server_has_ended() const noexcept { return false; }
+
     // Behind a bus, a server that dies may leave a device that just never answers.
     enum class End : std::uint8_t { is_told, may_be_silent };
     [[nodiscard]] virtual End end() const noexcept { return End::is_told; }

@@ -63,6 +63,7 @@ public:
     void release(const Region& region) noexcept override { memory_.release(region); }
     void on_gone(std::function<void()> handler) override { stream_.on_gone(std::move(handler)); }
     std::string gone_reason() const override { return stream_.gone_reason(); }
+    bool server_has_ended() const noexcept override { return stream_.was_closed_by_peer(); }
     client::Quirks quirks() const noexcept override { return options_.quirks; }
     std::uint64_t system_calls() const noexcept override { return stream_.system_calls(); }
     FuseStreamCounters counters() const noexcept override { return stream_.counters(); }

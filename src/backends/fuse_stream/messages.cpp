@@ -40,6 +40,7 @@ bool Stream::receive() noexcept {
     case Received::something: take_messages(); return error() == Errc::ok;
     case Received::nothing: return false;
     case Received::end:
+        closed_by_peer_ = true;
         latch(Errc::device_gone, reader_.in_the_middle() ? "the server closed the connection within a message"
                                                          : "the server closed the connection");
         return false;
@@ -47,6 +48,7 @@ bool Stream::receive() noexcept {
     }
     // A peer that closed without reading everything looks like this.
     if (why == ECONNRESET) {
+        closed_by_peer_ = true;
         latch(Errc::device_gone, "the server closed the connection");
     } else {
         latch(Errc::transport_failed, std::string("cannot receive: ") + std::strerror(why));

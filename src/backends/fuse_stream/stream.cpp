@@ -44,6 +44,11 @@ std::string Stream::gone_reason() const {
     return reason_;
 }
 
+bool Stream::was_closed_by_peer() const noexcept {
+    const std::lock_guard lock(mutex_);
+    return closed_by_peer_;
+}
+
 FuseStreamCounters Stream::counters() const noexcept {
     const std::lock_guard lock(mutex_);
     return counters_;

@@ -49,6 +49,8 @@ public:
     void on_gone(std::function<void()> handler) { gone_handler_ = std::move(handler); }
     // Returns why the stream latched; empty while it has not. Any thread.
     [[nodiscard]] std::string gone_reason() const;
+    // True if it latched because the peer closed it. Any thread.
+    [[nodiscard]] bool was_closed_by_peer() const noexcept;
     [[nodiscard]] FuseStreamCounters counters() const noexcept;
     [[nodiscard]] std::uint64_t system_calls() const noexcept { return calls_.load(std::memory_order_relaxed); }
 
@@ -98,6 +100,7 @@ private:
     mutable std::mutex mutex_;                                                         // guards the rest
     enum class Sending : std::uint8_t { free, full, broken } sending_ = Sending::free; // what the socket takes
     std::string reason_;
+    bool closed_by_peer_ = false;
     ChainTable table_;
     MessageReader reader_;
     MessageWriter writer_;

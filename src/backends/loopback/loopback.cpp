@@ -41,6 +41,7 @@ public:
     void complete() noexcept override;
     void fail(std::string why) noexcept override;
     std::string gone_reason() const override;
+    bool server_has_ended() const noexcept override { return ended_.load(std::memory_order_acquire); }
     QueueCounters counters(QueueIndex index) const noexcept override;
 
 private:
@@ -85,7 +86,8 @@ private:
     std::uint8_t status_ = 0;
 
     std::atomic<bool> gone_{false};
-    mutable std::mutex mutex_; // what follows
+    std::atomic<bool> ended_{false}; // gone, and no handler of the file system runs any more
+    mutable std::mutex mutex_;       // what follows
     std::string reason_;
     bool failing_ = false; // a thread is within fail(), which ends with a last look at the ports
     std::condition_variable failed_;
@@ -314,6 +316,7 @@ void Device::fail(std::string why) noexcept {
         gone_.store(true, std::memory_order_release);
     }
     for_each_port([](Port& port) { port.stop(); });
+    ended_.store(true, std::memory_order_release);
     tell_gone();
     const std::lock_guard lock(mutex_);
     failing_ = false;

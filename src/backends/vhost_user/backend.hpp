@@ -39,6 +39,7 @@ public:
     std::uint64_t doorbells(QueueIndex index) const noexcept override;
     std::uint64_t system_calls() const noexcept override;
     std::string gone_reason() const override { return connection_->failure(); }
+    bool server_has_ended() const noexcept override { return connection_->was_closed_by_peer(); }
 
 private:
     Result<FeatureSet> device_features() noexcept override;

@@ -167,17 +167,25 @@ Errc Connection::fail_request(Request request, const std::string& what) noexcept
 }
 
 Errc Connection::closed(Request request, const char* how) noexcept {
-    fail(std::string("the back end closed the connection at ") + to_string(request) + " (" + how + ")");
+    fail(std::string("the back end closed the connection at ") + to_string(request) + " (" + how + ")", Ended::by_peer);
     return Errc::device_gone;
 }
 
-void Connection::fail(std::string why) noexcept {
+void Connection::fail(std::string why, Ended ended) noexcept {
     {
         const std::lock_guard lock(mutex_);
-        if (failure_.empty()) failure_ = std::move(why);
+        if (failure_.empty()) {
+            failure_ = std::move(why);
+            ended_ = ended;
+        }
     }
     gone_.store(true, std::memory_order_release);
     ::shutdown(socket_.get(), SHUT_RDWR);
+}
+
+bool Connection::was_closed_by_peer() const noexcept {
+    const std::lock_guard lock(mutex_);
+    return !failure_.empty() && ended_ == Ended::by_peer;
 }
 
 std::string Connection::failure() const {

@@ -47,8 +47,11 @@ public:
     // Returns when the back end has done all that was told before.
     [[nodiscard]] Errc settle() noexcept;
 
-    // Ends the connection for good; the first reason is the one kept.
-    void fail(std::string why) noexcept;
+    enum class Ended : std::uint8_t { by_us, by_peer };
+    // Ends the connection for good; the first reason is the one kept, and the first to end it.
+    void fail(std::string why, Ended ended = Ended::by_us) noexcept;
+    // True if the back end closed it first.
+    [[nodiscard]] bool was_closed_by_peer() const noexcept;
     [[nodiscard]] bool gone() const noexcept { return gone_.load(std::memory_order_acquire); }
     [[nodiscard]] std::string failure() const;
     [[nodiscard]] int socket() const noexcept { return socket_.get(); }
@@ -69,8 +72,9 @@ private:
     std::chrono::milliseconds reply_timeout_;
     Acks acks_ = Acks::off;
     std::atomic<bool> gone_{false};
-    mutable std::mutex mutex_; // failure_
+    mutable std::mutex mutex_; // what follows
     std::string failure_;
+    Ended ended_ = Ended::by_us;
 };
 
 } // namespace vfsproto::backends::vhost_user

@@ -30,7 +30,7 @@ void Watcher::wait_for_hangup() {
     // This does not wait for readable: whoever asks takes the answer.
     socket_.async_wait(Descriptor::wait_error, [this](const boost::system::error_code& error) {
         if (error == boost::asio::error::operation_aborted) return;
-        connection_.fail("the back end closed the connection");
+        connection_.fail("the back end closed the connection", Connection::Ended::by_peer);
         tell();
     });
 }

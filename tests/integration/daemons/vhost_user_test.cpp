@@ -166,6 +166,7 @@ TEST_CASE("a killed virtiofsd is noticed at once, by whoever sleeps", "[integrat
     daemon.kill();
     REQUIRE(told.get_future().wait_for(std::chrono::seconds(10)) == std::future_status::ready);
     CHECK(device->gone_reason() == "the back end closed the connection");
+    CHECK(device->server_has_ended());
     CHECK(client.steps().tear_down() == Errc::device_gone);
     Completion back[4];
     client.submit(kRequests, getattr());

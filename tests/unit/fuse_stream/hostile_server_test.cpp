@@ -59,6 +59,7 @@ TEST_CASE("a server that breaks a rule of the stream latches it by name", "[fuse
         CHECK(client.await_error() == offence.error);
         CHECK(client.hiprio().error() == offence.error);
         CHECK(client.device().gone_reason() == to_string(offence.error));
+        CHECK_FALSE(client.device().server_has_ended()); // it was given up
 
         // A completion that came before is given out; nothing is sent any more.
         CHECK(client.await_request().token == Token{1});
@@ -113,6 +114,7 @@ TEST_CASE("a server that closes the connection is gone, wherever it was", "[fuse
         client.await_gone();
         CHECK(client.requests().error() == Errc::device_gone);
         CHECK(client.device().gone_reason() == end.reason);
+        CHECK(client.device().server_has_ended());
         Completion lost[2];
         CHECK(client.requests().evacuate(lost) == 1); // the one that was answered comes back so, too
         CHECK(lost[0].token == Token{3});

@@ -312,6 +312,7 @@ TEST_CASE("a device that fails tells the handler, also one that comes late", "[l
     device->fail("again");
     told.get_future().get();
     CHECK(device->gone_reason() == "pulled the plug");
+    CHECK(device->server_has_ended());
     client.submit(kRequests, init_request());
     client.kick(kRequests);
     CHECK_FALSE(client.poll(kRequests));

@@ -235,6 +235,7 @@ TEST_CASE("the handler hears once that the device has gone, whoever finds out", 
     REQUIRE(who.wait_for(std::chrono::seconds(10)) == std::future_status::ready);
     CHECK(who.get() != std::this_thread::get_id());
     CHECK(opened.device->gone_reason() == reason);
+    CHECK(opened.device->server_has_ended() == reason.ends_with("closed the connection"));
 
     CHECK(transport.reset() == Errc::device_gone);
     CHECK(transport.set_status(1) == Errc::device_gone);
