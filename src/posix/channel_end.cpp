@@ -74,6 +74,20 @@ void Channel::stop_device() noexcept {
 void Channel::note_end(Errc stopped) noexcept {
     const MutexLock lock(attachment_mutex_);
     if (stopped != Errc::ok && stopped != Errc::device_gone) end_ = DeviceEnd::may_still_write;
+    was_stopped_ = stopped == Errc::ok && rings_ != nullptr;
+}
+
+bool Channel::is_over() {
+    for (;;) {
+        {
+            const SharedLane::Lock lock(shared_lane_);
+            if (failed_ == Errc::ok) return false;
+            if (!stopping_) break;
+        }
+        const MutexLock until_stopped(attachment_mutex_);
+    }
+    const MutexLock lock(attachment_mutex_);
+    return was_stopped_ || attachment_->server_has_ended();
 }
 
 // Is called on a thread of the attachment's.

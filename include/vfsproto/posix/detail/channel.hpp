@@ -144,6 +144,9 @@ public:
     [[nodiscard]] client::Caller own_caller() const noexcept { return {0, 0, options_.init.pid}; }
     // Returns ok, or why nothing works any more.
     [[nodiscard]] Errc failure();
+    // True if nothing works any more and the server does nothing of what it was asked either: it has ended, or its device was
+    // stopped. Waits while another thread stops it.
+    [[nodiscard]] bool is_over() VFSPROTO_EXCLUDES(shared_lane_.mutex(), attachment_mutex_);
     struct Glance {
         std::uint64_t requests = 0; // that ended
         Errc failure = Errc::ok;
@@ -226,6 +229,7 @@ private:
         stopped,
         may_still_write
     } end_ VFSPROTO_GUARDED_BY(attachment_mutex_) = DeviceEnd::stopped;
+    bool was_stopped_ VFSPROTO_GUARDED_BY(attachment_mutex_) = false; // by a reset: a stream is merely closed
     // Completions of the hiprio queue, when a wait for one was given up.
     std::optional<std::uintptr_t> hiprio_used_when_stuck_ VFSPROTO_GUARDED_BY(shared_lane_.mutex());
     client::Single<wire::Opcode::statfs> probe_;
