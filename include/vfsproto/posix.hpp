@@ -16,5 +16,6 @@
 #include "vfsproto/posix/mount_stats.hpp"
 #include "vfsproto/posix/open_device.hpp"
 #include "vfsproto/posix/read_pool.hpp"
+#include "vfsproto/posix/reconnecting_mount.hpp"
 #include "vfsproto/posix/stop_source.hpp"
 // IWYU pragma: end_exports

@@ -7,4 +7,5 @@ template class ServedBy<backends::Passthrough, backends::Passthrough*>;
 } // namespace vfsproto::serving
 namespace vfsproto::backends::loopback {
 template class BadlyServedBy<Memfs, Memfs*>;
+template class BadlyServedBy<Passthrough, Passthrough*>;
 } // namespace vfsproto::backends::loopback

@@ -13,4 +13,5 @@ extern template class ServedBy<backends::Passthrough, backends::Passthrough*>;
 } // namespace vfsproto::serving
 namespace vfsproto::backends::loopback {
 extern template class BadlyServedBy<Memfs, Memfs*>;
+extern template class BadlyServedBy<Passthrough, Passthrough*>;
 } // namespace vfsproto::backends::loopback

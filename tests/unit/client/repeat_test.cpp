@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What may be sent once more when a server has ended with it.
+// The table says which requests may be sent once more when a server has ended with them.
 #include "support/catch.hpp"
 
 #include "vfsproto/fuse/client/repeat.hpp"

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// One session of a ReconnectingMount, from INIT to the end of its server, and what is open on it.
+#pragma once
+
+#include "vfsproto/posix/mount.hpp"
+
+#include <cstdint>
+#include <memory>
+
+namespace vfsproto::posix {
+
+// Tells which file an open one is, over the end of a server. FUSE's generation is not part of it: servers give 0, or count from
+// anew.
+struct FileIdentity {
+    std::uint64_t ino = 0;
+    std::uint32_t type = 0; // S_IFMT bits
+
+    [[nodiscard]] static FileIdentity of(const Attributes& attributes) noexcept {
+        return {attributes.ino, wire::linux_abi::file_type(attributes.mode)};
+    }
+    friend bool operator==(const FileIdentity&, const FileIdentity&) = default;
+};
+
+// It lasts as long as a call or a file on it.
+struct MountSession {
+    std::unique_ptr<Mount> mount;
+    std::uint32_t number = 1;
+    FileIdentity root{};
+
+    // Returns ok, or why it has ended.
+    [[nodiscard]] Errc failure() const;
+    // True if it has ended, and its server as well: nothing that was asked on it is done any more.
+    [[nodiscard]] bool is_over() const;
+};
+
+// A file that is open on a session, and ends before it.
+struct OpenedFile {
+    std::shared_ptr<const MountSession> session;
+    File file;
+};
+
+} // namespace vfsproto::posix

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// One call of a ReconnectingMount: it is made on the session there is, and on the next one if that ends and the call may be
+// repeated.
+#pragma once
+
+#include "vfsproto/posix/detail/mount_session.hpp"
+
+#include <cstdint>
+#include <memory>
+
+namespace vfsproto::client {
+enum class MayRepeat : std::uint8_t; // repeat.hpp
+}
+
+namespace vfsproto::posix {
+
+class KeptFile;
+class ReconnectingMount;
+
+// It lives on the stack of its thread.
+class SessionTries {
+public:
+    SessionTries(ReconnectingMount& owner, client::MayRepeat may) noexcept : owner_(owner), may_(may) {}
+    // The call is about this open file.
+    SessionTries(ReconnectingMount& owner, KeptFile& file, client::MayRepeat may) noexcept
+        : owner_(owner), file_(&file), may_(may) {}
+
+    // Finds what the next try is made on, and connects anew for it if need be. Returns why there is nothing to make it on.
+    [[nodiscard]] Failure begin();
+    // These are valid from then on, until the next begin().
+    [[nodiscard]] Mount& mount() const noexcept { return *session_->mount; }
+    [[nodiscard]] const std::shared_ptr<const MountSession>& session() const noexcept { return session_; }
+    [[nodiscard]] const File& file() const noexcept { return opened_->file; }
+
+    enum class Verdict : std::uint8_t {
+        over,  // what the try came to is what the call comes to
+        again, // the session ended with it: begin() is due
+        lost,  // the same, and it may not be made once more
+    };
+    [[nodiscard]] Verdict judge(const Failure& why);
+
+private:
+    ReconnectingMount& owner_;
+    KeptFile* file_ = nullptr; // nullptr: of no open file
+    client::MayRepeat may_;
+    unsigned repeats_ = 0; // of the call so far
+    std::shared_ptr<const MountSession> session_{};
+    std::shared_ptr<const OpenedFile> opened_{};
+};
+
+} // namespace vfsproto::posix

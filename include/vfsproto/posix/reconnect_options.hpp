@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The choices a ReconnectingMount is opened with, and what it tells of each reconnect.
+#pragma once
+
+#include "vfsproto/posix/failure.hpp"
+#include "vfsproto/posix/mount_options.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace vfsproto::backends {
+class Attachment;
+}
+
+namespace vfsproto::posix {
+
+// Tells what became of a server's end.
+struct Reconnection {
+    struct LostFile {
+        std::string path; // as it was opened
+        Failure why;      // what every call on the file says from now on
+    };
+    std::uint32_t session = 0; // the number of the new one; the first one's is 1
+    Errc ended = Errc::ok;     // why the last one ended
+    std::size_t reopened = 0;  // files
+    std::vector<LostFile> lost{};
+};
+
+struct ReconnectOptions {
+    // Opens the device, for the first session and for each one after it. Returns nullptr while it is not there. Is called by the
+    // call that needs it, one at a time, and throws nothing. The device before it may still be there: a back end of its own that
+    // can be opened once only, as behind VFIO, cannot come back so.
+    std::function<std::unique_ptr<backends::Attachment>()> open_device{};
+    MountOptions mount{};   // of every session. Its on_change() must not use the ReconnectingMount
+    unsigned attempts = 50; // to open the device and a session on it, for one call; the first session has one
+    std::chrono::milliseconds pause{100}; // between two of them
+    // One call is sent once more so often, each time on another session: it may be what the server dies of.
+    unsigned repeats = 3;
+    // Hears of each reconnect, on the thread of the call that made it, without a lock; other calls may go on before. Throws
+    // nothing.
+    std::function<void(const Reconnection&)> on_reconnect{};
+};
+
+} // namespace vfsproto::posix

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// A mount that outlives its server. When the server dies, all that is under way fails at once. The next call opens the device and
+// a session anew, opens the files that callers have once more, and goes on.
+//
+//   auto mount = ReconnectingMount::open({.open_device = [] { return open_device("vhost-user:/run/fs").attachment; }});
+//   auto file = (*mount)->open_file("/log", kORdwr | kOCreat);
+//   (*mount)->write(*file, bytes, offset);
+//   (*mount)->call(wire::Opcode::mkdir, [](Mount& on) { return on.mkdir("/dir"); });
+//
+// Each session is a Mount of its own: device, node table, caches, and what INIT settled. Whatever a server gave ends with its
+// session, so none of it can come to another server, and a plain Mount pays nothing for this.
+//
+// - A call is sent once more if the op table says that this is safe; else it fails with reply_lost, and its caller has to look
+//   what became of it. It may not have been sent at all.
+// - A file is opened again by its path, which it keeps (its length and some 200 bytes). It is file_lost if that leads to none or
+//   to another one, also after a rename, and if the server refuses; locks_lost if a lock was asked for through it.
+//   Two files are the same if number and type are: one that was removed and made anew may have got the same number.
+// - A file without a name (O_TMPFILE, or removed while open) is lost.
+// - The root of the share must be the same file; else every call is file_lost.
+// - A server that was given up and could not be stopped is not replaced, because it may still write: only one that closed its
+//   connection, or whose device was reset. Else the mount is over, as a Mount is.
+// - What was written and not fsynced outlives a server's process, and not its host: nobody tells which of them ended.
+#pragma once
+
+#include "vfsproto/fuse/wire/opcode.hpp"
+#include "vfsproto/posix/detail/futex.hpp"
+#include "vfsproto/posix/detail/session_tries.hpp"
+#include "vfsproto/posix/mount.hpp"
+#include "vfsproto/posix/reconnect_options.hpp"
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace vfsproto::posix {
+
+// An open file of a ReconnectingMount. Any number of threads may use it at once.
+class ReconnectingFile {
+public:
+    ReconnectingFile() = default;
+
+    [[nodiscard]] explicit operator bool() const noexcept { return kept_ != nullptr; }
+    // Returns ok, or why every call on it fails. The file is open.
+    [[nodiscard]] Failure lost() const;
+
+private:
+    friend class ReconnectingMount;
+    explicit ReconnectingFile(std::shared_ptr<KeptFile> kept) noexcept : kept_(std::move(kept)) {}
+
+    std::shared_ptr<KeptFile> kept_;
+};
+
+// Any thread.
+class ReconnectingMount {
+public:
+    // Errors: bad_argument without a way to open the device; device_gone if there is none; what Mount::open() says.
+    [[nodiscard]] static Expected<std::unique_ptr<ReconnectingMount>> open(ReconnectOptions options);
+    // No call may be under way. A file that is left can only be ended.
+    ~ReconnectingMount();
+    ReconnectingMount(const ReconnectingMount&) = delete;
+    ReconnectingMount& operator=(const ReconnectingMount&) = delete;
+
+    // These are the calls of Mount. Errors beside those: reply_lost, file_lost, locks_lost; and what the last attempt to connect
+    // said, then the next call tries anew.
+    [[nodiscard]] Expected<ReconnectingFile> open_file(std::string_view path, std::uint32_t flags,
+                                                       std::uint32_t mode = 0666);
+    [[nodiscard]] Failure close(const ReconnectingFile& file);
+    [[nodiscard]] Expected<std::uint64_t> read(const ReconnectingFile& file, std::span<std::byte> into,
+                                               std::uint64_t offset);
+    [[nodiscard]] Expected<std::uint64_t> write(const ReconnectingFile& file, std::span<const std::byte> from,
+                                                std::uint64_t offset);
+    [[nodiscard]] Failure fsync(const ReconnectingFile& file, std::uint32_t flags = 0);
+
+    // Makes any other call of Mount: `make(mount)` or `make(mount, file)` returns a Failure or an Expected, and keeps nothing of
+    // the mount or the file. `op` is the request that decides if the call may be sent once more: the one that changes
+    // something.
+    template <class Make> [[nodiscard]] auto call(wire::Opcode op, const Make& make) {
+        SessionTries tries(*this, may_repeat(op, nullptr));
+        return try_until_over(tries, [&] { return make(tries.mount()); });
+    }
+    template <class Make> [[nodiscard]] auto call(const ReconnectingFile& file, wire::Opcode op, const Make& make) {
+        using Result = std::invoke_result_t<const Make&, Mount&, const File&>;
+        if (!file) return Result(Failure(wire::Errno::ebadf));
+        SessionTries tries(*this, *file.kept_, may_repeat(op, file.kept_.get()));
+        return try_until_over(tries, [&] { return make(tries.mount(), tries.file()); });
+    }
+
+    // Returns how many sessions there have been.
+    [[nodiscard]] std::uint32_t sessions() const { return current()->number; }
+
+private:
+    friend class SessionTries;
+    using SessionPtr = std::shared_ptr<const MountSession>;
+
+    ReconnectingMount(ReconnectOptions options, SessionPtr first);
+
+    [[nodiscard]] static client::MayRepeat may_repeat(wire::Opcode op, const KeptFile* file) noexcept;
+    [[nodiscard]] static const Failure& reason_of(const Failure& result) noexcept { return result; }
+    template <class T> [[nodiscard]] static const Failure& reason_of(const Expected<T>& result) noexcept {
+        return result.failure();
+    }
+    template <class Try> [[nodiscard]] static auto try_until_over(SessionTries& tries, const Try& make) {
+        using Result = std::invoke_result_t<const Try&>;
+        static_assert(!std::is_same_v<Result, Expected<File>> && !std::is_same_v<Result, Expected<Directory>> &&
+                          !std::is_same_v<Result, Expected<Buffer>>,
+                      "a call must not take anything of its session along");
+        for (;;) {
+            if (const Failure why = tries.begin()) return Result(why);
+            Result result = make();
+            switch (tries.judge(reason_of(result))) {
+            case SessionTries::Verdict::over: return result;
+            case SessionTries::Verdict::lost: return Result(Failure(Errc::reply_lost));
+            case SessionTries::Verdict::again: break;
+            }
+        }
+    }
+
+    [[nodiscard]] static Expected<SessionPtr> open_session(const ReconnectOptions& options, std::uint32_t number);
+    [[nodiscard]] SessionPtr current() const VFSPROTO_EXCLUDES(session_mutex_);
+    // Returns ok once the session there is has not ended.
+    [[nodiscard]] Failure reconnect() VFSPROTO_EXCLUDES(reconnecting_);
+    [[nodiscard]] Failure reconnect(Reconnection& told) VFSPROTO_EXCLUDES(reconnecting_);
+    [[nodiscard]] Failure open_next(Reconnection& told) VFSPROTO_REQUIRES(reconnecting_);
+    void restore_files(const SessionPtr& session, Reconnection& told) VFSPROTO_REQUIRES(reconnecting_);
+    void restore(KeptFile& file, const SessionPtr& session, Reconnection& told) VFSPROTO_REQUIRES(reconnecting_);
+    [[nodiscard]] Failure keep(const std::shared_ptr<KeptFile>& file) VFSPROTO_EXCLUDES(reconnecting_);
+
+    const ReconnectOptions options_;
+    // Held while a session is opened and files are. Whoever has it and sees a session that has not ended, sees every file on it.
+    Mutex reconnecting_;
+    std::vector<std::weak_ptr<KeptFile>> files_ VFSPROTO_GUARDED_BY(reconnecting_);
+    std::size_t most_files_ VFSPROTO_GUARDED_BY(reconnecting_) = 0; // with more, those that have ended are taken out
+    std::vector<Reconnection::LostFile> untold_ VFSPROTO_GUARDED_BY(reconnecting_); // lost on the way to a new session
+    Failure vain_ VFSPROTO_GUARDED_BY(reconnecting_){}; // what the last attempts in vain came to
+    std::atomic<unsigned> vain_rounds_{0};
+    mutable Mutex session_mutex_; // taken after the other
+    SessionPtr session_ VFSPROTO_GUARDED_BY(session_mutex_);
+};
+
+} // namespace vfsproto::posix

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// ReconnectingMount: from a session that has ended to the next one.
+#include "vfsproto/posix/reconnecting_mount.hpp"
+
+#include "vfsproto/backends/attachment.hpp"
+#include "vfsproto/fuse/client/repeat.hpp"
+#include "vfsproto/posix/detail/kept_file.hpp"
+
+#include <thread>
+
+namespace vfsproto::posix {
+
+Failure SessionTries::begin() {
+    Errc ended = Errc::ok;
+    // Servers may come and go while nothing is asked; the last look is at the session that the last of them gave.
+    const unsigned looks = owner_.options_.repeats + 2;
+    for (unsigned look = 0; look < looks; ++look) {
+        if (file_ != nullptr) {
+            opened_ = file_->opened();
+            if (opened_ == nullptr) return file_->lost();
+            session_ = opened_->session;
+        } else {
+            session_ = owner_.current();
+        }
+        // A call that may be repeated finds out by itself that the session has ended.
+        if (may_ == client::MayRepeat::yes && repeats_ == 0 && look == 0) return {};
+        ended = session_->failure();
+        if (ended == Errc::ok) return {};
+        opened_.reset();
+        session_.reset();
+        if (const Failure why = owner_.reconnect()) return why;
+    }
+    return ended;
+}
+
+SessionTries::Verdict SessionTries::judge(const Failure& why) {
+    if (!why.is_fatal() || session_->failure() == Errc::ok) return Verdict::over;
+    if (may_ == client::MayRepeat::no || repeats_ == owner_.options_.repeats) return Verdict::lost;
+    ++repeats_;
+    return Verdict::again;
+}
+
+Expected<ReconnectingMount::SessionPtr> ReconnectingMount::open_session(const ReconnectOptions& options,
+                                                                        std::uint32_t number) {
+    std::unique_ptr<backends::Attachment> device = options.open_device();
+    if (device == nullptr) return Errc::device_gone;
+    Expected<std::unique_ptr<Mount>> mount = Mount::open(std::move(device), options.mount);
+    if (!mount) return mount.failure();
+    const Expected<Attributes> root = (*mount)->stat("/");
+    if (!root) return root.failure();
+    return std::make_shared<const MountSession>(MountSession{*std::move(mount), number, FileIdentity::of(*root)});
+}
+
+ReconnectingMount::SessionPtr ReconnectingMount::current() const {
+    const MutexLock lock(session_mutex_);
+    return session_;
+}
+
+Failure ReconnectingMount::reconnect() {
+    Reconnection told;
+    if (const Failure why = reconnect(told)) return why;
+    if (told.session != 0 && options_.on_reconnect) options_.on_reconnect(told);
+    return {};
+}
+
+Failure ReconnectingMount::reconnect(Reconnection& told) {
+    const unsigned rounds = vain_rounds_.load(std::memory_order_acquire);
+    const MutexLock lock(reconnecting_);
+    told.ended = current()->failure();
+    if (told.ended == Errc::ok) return {}; // another call has done it
+    // This call has waited while another one tried, in vain.
+    if (vain_rounds_.load(std::memory_order_relaxed) != rounds) return vain_;
+    Failure why = told.ended;
+    for (unsigned attempt = 0; attempt < options_.attempts && current()->is_over(); ++attempt) {
+        if (attempt != 0) std::this_thread::sleep_for(options_.pause);
+        why = open_next(told);
+        if (why.happened()) continue;
+        told.lost = std::exchange(untold_, {});
+        return {};
+    }
+    vain_ = why;
+    vain_rounds_.fetch_add(1, std::memory_order_release);
+    return why;
+}
+
+// The session is there for other calls before all files are. A call on one that is not yet waits for reconnecting_.
+Failure ReconnectingMount::open_next(Reconnection& told) {
+    const SessionPtr before = current();
+    Expected<SessionPtr> opened = open_session(options_, before->number + 1);
+    if (!opened) return opened.failure();
+    const SessionPtr next = *std::move(opened);
+    if (next->root != before->root) return {Errc::file_lost, wire::Errno::estale};
+    {
+        const MutexLock lock(session_mutex_);
+        session_ = next;
+    }
+    told.session = next->number;
+    told.reopened = 0;
+    restore_files(next, told);
+    return next->failure();
+}
+
+void ReconnectingMount::restore_files(const SessionPtr& session, Reconnection& told) {
+    for (const std::weak_ptr<KeptFile>& each : files_) {
+        const std::shared_ptr<KeptFile> file = each.lock();
+        if (file != nullptr) restore(*file, session, told);
+    }
+}
+
+void ReconnectingMount::restore(KeptFile& file, const SessionPtr& session, Reconnection& told) {
+    switch (file.restore(session)) {
+    case KeptFile::Restored::reopened: ++told.reopened; break;
+    case KeptFile::Restored::lost: untold_.push_back({file.path(), file.lost()}); break;
+    case KeptFile::Restored::unchanged:
+    case KeptFile::Restored::interrupted: break;
+    }
+}
+
+} // namespace vfsproto::posix

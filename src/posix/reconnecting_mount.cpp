@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// ReconnectingMount: its calls. How it connects anew stands in reconnect.cpp.
+#include "vfsproto/posix/reconnecting_mount.hpp"
+
+#include "vfsproto/fuse/client/repeat.hpp"
+#include "vfsproto/posix/detail/kept_file.hpp"
+
+namespace vfsproto::posix {
+
+using wire::Opcode;
+
+namespace {
+
+constexpr std::size_t kFewFiles = 64; // are not looked through for such as have ended
+
+} // namespace
+
+Failure ReconnectingFile::lost() const { return kept_->lost(); }
+
+ReconnectingMount::ReconnectingMount(ReconnectOptions options, SessionPtr first)
+    : options_(std::move(options)), session_(std::move(first)) {}
+
+ReconnectingMount::~ReconnectingMount() = default;
+
+Expected<std::unique_ptr<ReconnectingMount>> ReconnectingMount::open(ReconnectOptions options) {
+    if (!options.open_device) return Errc::bad_argument;
+    Expected<SessionPtr> first = open_session(options, 1);
+    if (!first) return first.failure();
+    return std::unique_ptr<ReconnectingMount>(new ReconnectingMount(std::move(options), *std::move(first)));
+}
+
+client::MayRepeat ReconnectingMount::may_repeat(Opcode op, const KeptFile* file) noexcept {
+    return client::may_repeat(wire::op_info(op), file != nullptr ? file->flags() : 0);
+}
+
+Expected<ReconnectingFile> ReconnectingMount::open_file(std::string_view path, std::uint32_t flags,
+                                                        std::uint32_t mode) {
+    SessionTries tries(*this, client::may_repeat_open(flags));
+    using Opened = Expected<std::shared_ptr<KeptFile>>;
+    const Opened opened = try_until_over(tries, [&]() -> Opened {
+        Expected<File> file = tries.mount().open_file(path, flags, mode);
+        if (!file) return file.failure();
+        const Expected<Attributes> seen = tries.mount().stat(*file);
+        if (!seen) return seen.failure();
+        return std::make_shared<KeptFile>(std::string(path), FileIdentity::of(*seen),
+                                          OpenedFile{tries.session(), *std::move(file)});
+    });
+    if (!opened) return opened.failure();
+    if (const Failure why = keep(*opened)) return why;
+    return ReconnectingFile(*opened);
+}
+
+// Another thread may have opened the next session since the file was opened.
+Failure ReconnectingMount::keep(const std::shared_ptr<KeptFile>& file) {
+    const MutexLock lock(reconnecting_);
+    if (files_.size() >= most_files_) {
+        std::erase_if(files_, [](const std::weak_ptr<KeptFile>& each) { return each.expired(); });
+        most_files_ = 2 * files_.size() + kFewFiles;
+    }
+    files_.push_back(file);
+    // A session that has ended is followed by one that all files are opened on again.
+    static_cast<void>(file->restore(current()));
+    return file->lost();
+}
+
+Failure ReconnectingMount::close(const ReconnectingFile& file) {
+    return call(file, Opcode::flush, [](Mount& on, const File& open) { return on.close(open); });
+}
+
+Expected<std::uint64_t> ReconnectingMount::read(const ReconnectingFile& file, std::span<std::byte> into,
+                                                std::uint64_t offset) {
+    return call(file, Opcode::read, [&](Mount& on, const File& open) { return on.read(open, into, offset); });
+}
+
+Expected<std::uint64_t> ReconnectingMount::write(const ReconnectingFile& file, std::span<const std::byte> from,
+                                                 std::uint64_t offset) {
+    return call(file, Opcode::write, [&](Mount& on, const File& open) { return on.write(open, from, offset); });
+}
+
+Failure ReconnectingMount::fsync(const ReconnectingFile& file, std::uint32_t flags) {
+    return call(file, Opcode::fsync, [&](Mount& on, const File& open) { return on.fsync(open, flags); });
+}
+
+} // namespace vfsproto::posix

@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// A ReconnectingMount outlives its servers: what goes on, what is lost and says so, and what is not done twice.
+#include "support/crash_writers.hpp"
+#include "support/watchdog.hpp"
+#include "unit/posix/mounted.hpp"
+#include "unit/posix/restarted_server.hpp"
+#include "unit/posix/stubborn_device.hpp"
+
+#include "vfsproto/posix/reconnecting_mount.hpp"
+
+#include <thread>
+
+using namespace vfsproto;
+using namespace vfsproto::wire::linux_abi;
+using backends::loopback::FaultKind;
+using backends::loopback::FaultPlan;
+using posix::Failure;
+using posix::File;
+using posix::Mount;
+using posix::ReconnectingFile;
+using posix::ReconnectingMount;
+using posix::Reconnection;
+using posix::ReconnectOptions;
+using test::bytes_of;
+using test::RestartedServer;
+using test::succeeds;
+using test::text_of;
+using test::value_of;
+using test::Watchdog;
+using wire::Opcode;
+
+namespace {
+
+// The first requests of each session: INIT, and GETATTR of the root.
+constexpr std::uint64_t kFirstOfCaller = 3;
+
+std::unique_ptr<ReconnectingMount> mount_of(RestartedServer& server) {
+    return value_of(ReconnectingMount::open(server.mount_options()));
+}
+
+posix::Expected<posix::Attributes> ask_attributes(ReconnectingMount& mount, std::string_view path) {
+    return mount.call(Opcode::getattr, [&](Mount& on) { return on.stat(path); });
+}
+Failure make_directory(ReconnectingMount& mount, std::string_view path) {
+    return mount.call(Opcode::mkdir, [&](Mount& on) { return on.mkdir(path); });
+}
+void put(ReconnectingMount& mount, const ReconnectingFile& file, std::string_view text, std::uint64_t offset) {
+    CHECK(value_of(mount.write(file, bytes_of(text), offset)) == text.size());
+}
+std::string get(ReconnectingMount& mount, const ReconnectingFile& file) {
+    std::vector<std::byte> bytes(100);
+    bytes.resize(value_of(mount.read(file, bytes, 0)));
+    return text_of(bytes);
+}
+Failure why_unread(ReconnectingMount& mount, const ReconnectingFile& file) {
+    std::byte bytes[8];
+    return mount.read(file, bytes, 0).failure();
+}
+const Failure* find_lost(const Reconnection& told, std::string_view path) {
+    for (const auto& lost : told.lost) {
+        if (lost.path == path) return &lost.why;
+    }
+    return nullptr;
+}
+// Makes each server from the `first` one on do this.
+void fail_each(RestartedServer& server, FaultKind kind, std::uint64_t at) {
+    server.plan_of = [kind, at](unsigned) {
+        FaultPlan plan;
+        plan.faults = {{kind, at}};
+        return plan;
+    };
+}
+void fail_first(RestartedServer& server, FaultKind kind, std::uint64_t at) {
+    server.plan_of = [kind, at](unsigned start) {
+        FaultPlan plan;
+        if (start == 1) plan.faults = {{kind, at}};
+        return plan;
+    };
+}
+
+} // namespace
+
+TEST_CASE("a mount goes on with another server, and its open files with it", "[reconnect]") {
+    const Watchdog watchdog("another server");
+    RestartedServer server;
+    auto mount = mount_of(server);
+    const ReconnectingFile file = value_of(mount->open_file("/file", kOCreat | kOExcl | kORdwr));
+    put(*mount, file, "first", 0);
+    server.end();
+    put(*mount, file, "second", 5);
+    CHECK(get(*mount, file) == "firstsecond");
+    CHECK(mount->sessions() == 2);
+    CHECK(server.told.session == 2);
+    CHECK(server.told.ended == Errc::device_gone);
+    CHECK(server.told.reopened == 1);
+    CHECK(server.told.lost.empty());
+    CHECK_FALSE(file.lost().happened());
+    succeeds(mount->fsync(file));
+    succeeds(mount->close(file));
+    succeeds(make_directory(*mount, "/dir"));
+    CHECK(server.content("file") == "firstsecond");
+}
+
+TEST_CASE("a file that was emptied when it was opened is not emptied again", "[reconnect]") {
+    const Watchdog watchdog("O_TRUNC");
+    RestartedServer server;
+    server.put("file", "old");
+    auto mount = mount_of(server);
+    const ReconnectingFile file = value_of(mount->open_file("/file", kOTrunc | kORdwr));
+    put(*mount, file, "new", 0);
+    server.end();
+    CHECK(get(*mount, file) == "new");
+}
+
+TEST_CASE("a server may die at any request: each call that may be repeated succeeds", "[reconnect]") {
+    const Watchdog watchdog("dying at each request");
+    constexpr std::uint64_t kMost = 100; // more than the script sends
+    std::uint64_t at = kFirstOfCaller;
+    for (;; ++at) {
+        CAPTURE(at);
+        REQUIRE(at < kMost);
+        RestartedServer server;
+        fail_first(server, FaultKind::die, at);
+        auto mount = mount_of(server);
+        {
+            const ReconnectingFile file = value_of(mount->open_file("/file", kOCreat | kORdwr));
+            put(*mount, file, "first", 0);
+            put(*mount, file, "second", 5);
+            CHECK(get(*mount, file) == "firstsecond");
+            CHECK(value_of(ask_attributes(*mount, "/file")).size == 11);
+            succeeds(mount->fsync(file));
+            succeeds(mount->close(file));
+        }
+        const Failure made = make_directory(*mount, "/dir");
+        CHECK((!made.happened() || made.errc == Errc::reply_lost));
+        CHECK(std::filesystem::exists(server.on_host("dir")) == !made.happened());
+        CHECK(ask_attributes(*mount, "/"));
+        CHECK(server.content("file") == "firstsecond");
+        if (mount->sessions() == 1) break;
+    }
+    CHECK(at > kFirstOfCaller + 5);
+}
+
+TEST_CASE("a request that was done, but not answered, is not sent twice", "[reconnect]") {
+    const Watchdog watchdog("done and not answered");
+    RestartedServer server;
+    Failure why;
+    SECTION("MKDIR") {
+        fail_first(server, FaultKind::drop, kFirstOfCaller);
+        auto mount = mount_of(server);
+        std::thread caller([&] { why = make_directory(*mount, "/dir"); });
+        test::until([&] { return std::filesystem::exists(server.on_host("dir")); });
+        server.end();
+        caller.join();
+        CHECK(make_directory(*mount, "/dir").error == test::Errno::eexist);
+    }
+    SECTION("WRITE that appends") {
+        server.put("log", "");
+        constexpr std::uint64_t kToOpen = 3; // LOOKUP, OPEN, GETATTR
+        fail_first(server, FaultKind::drop, kFirstOfCaller + kToOpen);
+        auto mount = mount_of(server);
+        const ReconnectingFile file = value_of(mount->open_file("/log", kOWronly | kOAppend));
+        std::thread caller([&] { why = mount->write(file, bytes_of("line"), 0).failure(); });
+        test::until([&] { return std::filesystem::file_size(server.on_host("log")) != 0; });
+        server.end();
+        caller.join();
+        put(*mount, file, "next", 4);
+        CHECK(server.content("log") == "linenext");
+    }
+    CHECK(why.errc == Errc::reply_lost);
+    CHECK_FALSE(why.is_fatal());
+}
+
+TEST_CASE("a WRITE that was done, but not answered, is sent again where that changes nothing", "[reconnect]") {
+    const Watchdog watchdog("written twice");
+    RestartedServer server;
+    server.put("file", "");
+    constexpr std::uint64_t kToOpen = 3;
+    fail_first(server, FaultKind::drop, kFirstOfCaller + kToOpen);
+    auto mount = mount_of(server);
+    const ReconnectingFile file = value_of(mount->open_file("/file", kORdwr));
+    posix::Expected<std::uint64_t> written;
+    std::thread caller([&] { written = mount->write(file, bytes_of("text"), 0); });
+    test::until([&] { return std::filesystem::file_size(server.on_host("file")) != 0; });
+    server.end();
+    caller.join();
+    CHECK(value_of(written) == 4);
+    CHECK(server.content("file") == "text");
+    CHECK(mount->sessions() == 2);
+}
+
+TEST_CASE("open files that are not found again are lost, each for its own reason", "[reconnect]") {
+    const Watchdog watchdog("lost files");
+    RestartedServer server;
+    for (const char* name : {"removed", "replaced", "locked", "kept"}) server.put(name, name);
+    server.put("other", "other");
+    auto mount = mount_of(server);
+    const ReconnectingFile removed = value_of(mount->open_file("/removed", kORdwr));
+    const ReconnectingFile replaced = value_of(mount->open_file("/replaced", kORdwr));
+    const ReconnectingFile locked = value_of(mount->open_file("/locked", kORdwr));
+    const ReconnectingFile kept = value_of(mount->open_file("/kept", kORdwr));
+    succeeds(mount->call(locked, Opcode::setlk,
+                         [](Mount& on, const File& file) { return on.flock(file, posix::LockType::exclusive); }));
+    std::filesystem::remove(server.on_host("removed"));
+    std::filesystem::rename(server.on_host("other"), server.on_host("replaced"));
+    server.end();
+    CHECK(get(*mount, kept) == "kept");
+    CHECK(server.told.reopened == 1);
+    CHECK(server.told.lost.size() == 3);
+    for (const char* path : {"/removed", "/replaced", "/locked"}) REQUIRE(find_lost(server.told, path) != nullptr);
+    CHECK(find_lost(server.told, "/removed")->errc == Errc::file_lost);
+    CHECK(find_lost(server.told, "/removed")->error == test::Errno::enoent);
+    CHECK(find_lost(server.told, "/replaced")->error == test::Errno::estale);
+    CHECK(why_unread(*mount, removed).errc == Errc::file_lost);
+    CHECK(why_unread(*mount, replaced).as_errno() == test::Errno::estale);
+    CHECK(why_unread(*mount, locked).errc == Errc::locks_lost);
+    CHECK(mount->close(locked).errc == Errc::locks_lost);
+    CHECK(mount->write(replaced, bytes_of("x"), 0).failure().errc == Errc::file_lost);
+    CHECK(server.content("replaced") == "other");
+    // They are told of once.
+    server.end();
+    CHECK(get(*mount, kept) == "kept");
+    CHECK(server.told.session == 3);
+    CHECK(server.told.lost.empty());
+    // Its name is free to be opened anew.
+    CHECK(get(*mount, value_of(mount->open_file("/locked", kORdwr))) == "locked");
+}
+
+TEST_CASE("a mount does not go on with another share", "[reconnect]") {
+    const Watchdog watchdog("another share");
+    RestartedServer server;
+    const test::ScratchDirectory other;
+    auto mount = mount_of(server);
+    CHECK(ask_attributes(*mount, "/"));
+    server.serve(other.path());
+    server.end();
+    const Failure why = ask_attributes(*mount, "/").failure();
+    CHECK(why.errc == Errc::file_lost);
+    CHECK(why.as_errno() == test::Errno::estale);
+    server.serve(server.directory.path());
+    CHECK(ask_attributes(*mount, "/"));
+}
+
+TEST_CASE("while there is no server, calls fail, and each tries anew", "[reconnect]") {
+    const Watchdog watchdog("no server");
+    RestartedServer server;
+    server.put("file", "text");
+    auto mount = mount_of(server);
+    const ReconnectingFile file = value_of(mount->open_file("/file", kORdonly));
+    server.is_away = true;
+    server.end();
+    CHECK(ask_attributes(*mount, "/").failure().errc == Errc::device_gone);
+    CHECK(why_unread(*mount, file).errc == Errc::device_gone);
+    CHECK(make_directory(*mount, "/dir").errc == Errc::device_gone); // it was not sent: nothing is undecided
+    CHECK(server.starts == 1 + 3 * server.mount_options().attempts);
+    server.is_away = false;
+    CHECK(get(*mount, file) == "text");
+    succeeds(make_directory(*mount, "/dir"));
+    CHECK(ReconnectingMount::open({}).failure().errc == Errc::bad_argument);
+}
+
+TEST_CASE("a request that ends every server is not sent for ever", "[reconnect]") {
+    const Watchdog watchdog("a deadly request");
+    RestartedServer server;
+    fail_each(server, FaultKind::die, kFirstOfCaller);
+    auto mount = mount_of(server);
+    CHECK(ask_attributes(*mount, "/file").failure().errc == Errc::reply_lost);
+    CHECK(server.starts == 1 + server.mount_options().repeats);
+    server.plan_of = {};
+    CHECK(ask_attributes(*mount, "/file").failure().error == test::Errno::enoent);
+}
+
+TEST_CASE("a server that may still act is not replaced", "[reconnect]") {
+    const Watchdog watchdog("no stop");
+    backends::Memfs fs;
+    test::StubbornDevice* stubborn = nullptr;
+    unsigned starts = 0;
+    ReconnectOptions options;
+    options.open_device = [&]() -> std::unique_ptr<backends::Attachment> {
+        ++starts;
+        FaultPlan plan;
+        plan.faults = {{FaultKind::reply_unique, kFirstOfCaller}};
+        auto device = std::make_unique<test::StubbornDevice>(backends::make_faulty_loopback(fs, plan));
+        stubborn = device.get();
+        return device;
+    };
+    auto mount = value_of(ReconnectingMount::open(options));
+    stubborn->let_stop(Errc::reset_timeout);
+    CHECK(ask_attributes(*mount, "/file").failure().errc == Errc::unique_mismatch);
+    CHECK(ask_attributes(*mount, "/file").failure().errc == Errc::unique_mismatch);
+    CHECK(starts == 1);
+}
+
+TEST_CASE("eight threads write on while the server ends again and again", "[reconnect]") {
+    const Watchdog watchdog("eight threads");
+    backends::LoopbackOptions device;
+    device.service = GENERATE(backends::LoopbackService::inline_in_doorbell, backends::LoopbackService::threads);
+    constexpr unsigned kEnds = 20;
+    constexpr std::uint64_t kCallsBetween = 200; // more than can end without a server
+    RestartedServer server(device);
+    auto mount = mount_of(server);
+    test::CrashWriters writers(*mount);
+    for (unsigned i = 0; i < kEnds; ++i) {
+        const std::uint64_t before = writers.calls();
+        test::until([&] { return writers.calls() >= before + kCallsBetween; });
+        server.end();
+    }
+    writers.check();
+    CHECK(mount->sessions() >= kEnds);
+    CHECK(server.told.lost.empty());
+}
