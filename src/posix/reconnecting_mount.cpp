@@ -42,8 +42,7 @@ Expected<ReconnectingFile> ReconnectingMount::open_file(std::string_view path, s
         if (!file) return file.failure();
         const Expected<Attributes> seen = tries.mount().stat(*file);
         if (!seen) return seen.failure();
-        return std::make_shared<KeptFile>(std::string(path), FileIdentity::of(*seen),
-                                          OpenedFile{tries.session(), *std::move(file)});
+        return std::make_shared<KeptFile>(path, FileIdentity::of(*seen), OpenedFile{tries.session(), *std::move(file)});
     });
     if (!opened) return opened.failure();
     if (const Failure why = keep(*opened)) return why;
@@ -79,6 +78,28 @@ Expected<std::uint64_t> ReconnectingMount::write(const ReconnectingFile& file, s
 
 Failure ReconnectingMount::fsync(const ReconnectingFile& file, std::uint32_t flags) {
     return call(file, Opcode::fsync, [&](Mount& on, const File& open) { return on.fsync(open, flags); });
+}
+
+// The session may end at any time on the way, so each file has both places until it is known which one is right.
+Failure ReconnectingMount::rename(std::string_view from, std::string_view to, std::uint32_t flags) {
+    const std::string old_path = KeptFile::plain(from);
+    const std::string new_path = KeptFile::plain(to);
+    std::vector<KeptFile::Move> moves{{old_path, new_path}};
+    if ((flags & wire::linux_abi::kRenameExchange) != 0) moves.push_back({new_path, old_path});
+    const auto for_each_move = [&](const auto& use) {
+        const MutexLock lock(reconnecting_);
+        for (const std::weak_ptr<KeptFile>& each : files_) {
+            const std::shared_ptr<KeptFile> file = each.lock();
+            if (file == nullptr) continue;
+            for (const KeptFile::Move& move : moves) use(*file, move);
+        }
+    };
+    for_each_move([](KeptFile& file, const KeptFile::Move& move) { file.begin_move(move); });
+    const Failure why = call(Opcode::rename, [&](Mount& on) { return on.rename(from, to, flags); });
+    using Moved = KeptFile::Moved;
+    const Moved moved = !why.happened() ? Moved::yes : why.errc == Errc::reply_lost ? Moved::unknown : Moved::no;
+    for_each_move([moved](KeptFile& file, const KeptFile::Move& move) { file.end_move(move, moved); });
+    return why;
 }
 
 } // namespace vfsproto::posix

@@ -13,7 +13,7 @@
 // - A call is sent once more if the op table says that this is safe; else it fails with reply_lost, and its caller has to look
 //   what became of it. It may not have been sent at all.
 // - A file is opened again by its path, which it keeps (its length and some 200 bytes). It is file_lost if that leads to none or
-//   to another one, also after a rename, and if the server refuses; locks_lost if a lock was asked for through it.
+//   to another one, as after a rename by somebody else, and if the server refuses; locks_lost if a lock was asked for through it.
 //   Two files are the same if number and type are: one that was removed and made anew may have got the same number.
 // - A file without a name (O_TMPFILE, or removed while open) is lost.
 // - The root of the share must be the same file; else every call is file_lost.
@@ -76,6 +76,8 @@ public:
     [[nodiscard]] Expected<std::uint64_t> write(const ReconnectingFile& file, std::span<const std::byte> from,
                                                 std::uint64_t offset);
     [[nodiscard]] Failure fsync(const ReconnectingFile& file, std::uint32_t flags = 0);
+    // Open files that it moves, itself or with a directory, are found at their new place.
+    [[nodiscard]] Failure rename(std::string_view from, std::string_view to, std::uint32_t flags = 0);
 
     // Makes any other call of Mount: `make(mount)` or `make(mount, file)` returns a Failure or an Expected, and keeps nothing of
     // the mount or the file. `op` is the request that decides if the call may be sent once more: the one that changes

@@ -226,6 +226,45 @@ TEST_CASE("open files that are not found again are lost, each for its own reason
     CHECK(get(*mount, value_of(mount->open_file("/locked", kORdwr))) == "locked");
 }
 
+TEST_CASE("an open file that was renamed is found at its new place", "[reconnect]") {
+    const Watchdog watchdog("renamed files");
+    RestartedServer server;
+    auto mount = mount_of(server);
+    succeeds(make_directory(*mount, "/dir"));
+    server.put("dir/file", "first");
+    server.put("other", "second");
+    const ReconnectingFile file = value_of(mount->open_file("dir//./file", kORdonly));
+    const ReconnectingFile other = value_of(mount->open_file("/other", kORdonly));
+    SECTION("itself") { succeeds(mount->rename("/dir/file", "/new")); }
+    SECTION("with its directory") { succeeds(mount->rename("dir", "/elsewhere")); }
+    SECTION("in exchange for another") { succeeds(mount->rename("/dir/file", "/other", kRenameExchange)); }
+    SECTION("not, because it could not be") {
+        CHECK(mount->rename("/dir/file", "/absent/file").error == test::Errno::enoent);
+    }
+    server.end();
+    CHECK(get(*mount, file) == "first");
+    CHECK(get(*mount, other) == "second");
+    CHECK(server.told.reopened == 2);
+}
+
+TEST_CASE("a rename that was done, but not answered, loses no open file", "[reconnect]") {
+    const Watchdog watchdog("renamed and not answered");
+    RestartedServer server;
+    server.put("file", "text");
+    constexpr std::uint64_t kToOpen = 3;   // LOOKUP, OPEN, GETATTR
+    constexpr std::uint64_t kToRename = 2; // LOOKUPs of both names
+    fail_first(server, FaultKind::drop, kFirstOfCaller + kToOpen + kToRename);
+    auto mount = mount_of(server);
+    const ReconnectingFile file = value_of(mount->open_file("/file", kORdonly));
+    Failure why;
+    std::thread caller([&] { why = mount->rename("/file", "/new"); });
+    test::until([&] { return std::filesystem::exists(server.on_host("new")); });
+    server.end();
+    caller.join();
+    CHECK(why.errc == Errc::reply_lost);
+    CHECK(get(*mount, file) == "text");
+}
+
 TEST_CASE("a mount does not go on with another share", "[reconnect]") {
     const Watchdog watchdog("another share");
     RestartedServer server;
