@@ -52,7 +52,6 @@ public:
     // Ends the threads, and compares what they know with what is there.
     void check() {
         stop();
-        for (const std::string& complaint : complaints_) CHECK(complaint == "");
         for (Writer& writer : writers_) {
             INFO(writer.path);
             for (unsigned block = 0; block < kBlocks; ++block) {
@@ -65,6 +64,7 @@ public:
             }
             CHECK_FALSE(mount_.close(writer.file).happened());
         }
+        for (const std::string& complaint : complaints_) CHECK(complaint == "");
         INFO("calls that nobody knows the end of: " << undecided_);
         CHECK(written_ != 0);
     }

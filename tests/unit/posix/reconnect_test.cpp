@@ -2,8 +2,7 @@
 // A ReconnectingMount outlives its servers: what goes on, what is lost and says so, and what is not done twice.
 #include "support/crash_writers.hpp"
 #include "support/watchdog.hpp"
-#include "unit/posix/mounted.hpp"
-#include "unit/posix/restarted_server.hpp"
+#include "unit/posix/reconnecting.hpp"
 #include "unit/posix/stubborn_device.hpp"
 
 #include "vfsproto/posix/reconnecting_mount.hpp"
@@ -21,64 +20,24 @@ using posix::ReconnectingFile;
 using posix::ReconnectingMount;
 using posix::Reconnection;
 using posix::ReconnectOptions;
+using test::ask_attributes;
 using test::bytes_of;
+using test::fail_each;
+using test::fail_first;
+using test::find_lost;
+using test::get;
+using test::kFirstOfCaller;
+using test::kToOpen;
+using test::make_directory;
+using test::mount_of;
+using test::put;
 using test::RestartedServer;
 using test::succeeds;
 using test::text_of;
 using test::value_of;
 using test::Watchdog;
+using test::why_unread;
 using wire::Opcode;
-
-namespace {
-
-// The first requests of each session: INIT, and GETATTR of the root.
-constexpr std::uint64_t kFirstOfCaller = 3;
-
-std::unique_ptr<ReconnectingMount> mount_of(RestartedServer& server) {
-    return value_of(ReconnectingMount::open(server.mount_options()));
-}
-
-posix::Expected<posix::Attributes> ask_attributes(ReconnectingMount& mount, std::string_view path) {
-    return mount.call(Opcode::getattr, [&](Mount& on) { return on.stat(path); });
-}
-Failure make_directory(ReconnectingMount& mount, std::string_view path) {
-    return mount.call(Opcode::mkdir, [&](Mount& on) { return on.mkdir(path); });
-}
-void put(ReconnectingMount& mount, const ReconnectingFile& file, std::string_view text, std::uint64_t offset) {
-    CHECK(value_of(mount.write(file, bytes_of(text), offset)) == text.size());
-}
-std::string get(ReconnectingMount& mount, const ReconnectingFile& file) {
-    std::vector<std::byte> bytes(100);
-    bytes.resize(value_of(mount.read(file, bytes, 0)));
-    return text_of(bytes);
-}
-Failure why_unread(ReconnectingMount& mount, const ReconnectingFile& file) {
-    std::byte bytes[8];
-    return mount.read(file, bytes, 0).failure();
-}
-const Failure* find_lost(const Reconnection& told, std::string_view path) {
-    for (const auto& lost : told.lost) {
-        if (lost.path == path) return &lost.why;
-    }
-    return nullptr;
-}
-// Makes each server from the `first` one on do this.
-void fail_each(RestartedServer& server, FaultKind kind, std::uint64_t at) {
-    server.plan_of = [kind, at](unsigned) {
-        FaultPlan plan;
-        plan.faults = {{kind, at}};
-        return plan;
-    };
-}
-void fail_first(RestartedServer& server, FaultKind kind, std::uint64_t at) {
-    server.plan_of = [kind, at](unsigned start) {
-        FaultPlan plan;
-        if (start == 1) plan.faults = {{kind, at}};
-        return plan;
-    };
-}
-
-} // namespace
 
 TEST_CASE("a mount goes on with another server, and its open files with it", "[reconnect]") {
     const Watchdog watchdog("another server");
@@ -156,7 +115,6 @@ TEST_CASE("a request that was done, but not answered, is not sent twice", "[reco
     }
     SECTION("WRITE that appends") {
         server.put("log", "");
-        constexpr std::uint64_t kToOpen = 3; // LOOKUP, OPEN, GETATTR
         fail_first(server, FaultKind::drop, kFirstOfCaller + kToOpen);
         auto mount = mount_of(server);
         const ReconnectingFile file = value_of(mount->open_file("/log", kOWronly | kOAppend));
@@ -175,7 +133,6 @@ TEST_CASE("a WRITE that was done, but not answered, is sent again where that cha
     const Watchdog watchdog("written twice");
     RestartedServer server;
     server.put("file", "");
-    constexpr std::uint64_t kToOpen = 3;
     fail_first(server, FaultKind::drop, kFirstOfCaller + kToOpen);
     auto mount = mount_of(server);
     const ReconnectingFile file = value_of(mount->open_file("/file", kORdwr));
@@ -251,7 +208,6 @@ TEST_CASE("a rename that was done, but not answered, loses no open file", "[reco
     const Watchdog watchdog("renamed and not answered");
     RestartedServer server;
     server.put("file", "text");
-    constexpr std::uint64_t kToOpen = 3;   // LOOKUP, OPEN, GETATTR
     constexpr std::uint64_t kToRename = 2; // LOOKUPs of both names
     fail_first(server, FaultKind::drop, kFirstOfCaller + kToOpen + kToRename);
     auto mount = mount_of(server);
@@ -291,7 +247,7 @@ TEST_CASE("while there is no server, calls fail, and each tries anew", "[reconne
     CHECK(ask_attributes(*mount, "/").failure().errc == Errc::device_gone);
     CHECK(why_unread(*mount, file).errc == Errc::device_gone);
     CHECK(make_directory(*mount, "/dir").errc == Errc::device_gone); // it was not sent: nothing is undecided
-    CHECK(server.starts == 1 + 3 * server.mount_options().attempts);
+    CHECK(server.starts.load() == 1 + 3 * server.mount_options().attempts);
     server.is_away = false;
     CHECK(get(*mount, file) == "text");
     succeeds(make_directory(*mount, "/dir"));
@@ -304,7 +260,7 @@ TEST_CASE("a request that ends every server is not sent for ever", "[reconnect]"
     fail_each(server, FaultKind::die, kFirstOfCaller);
     auto mount = mount_of(server);
     CHECK(ask_attributes(*mount, "/file").failure().errc == Errc::reply_lost);
-    CHECK(server.starts == 1 + server.mount_options().repeats);
+    CHECK(server.starts.load() == 1 + server.mount_options().repeats);
     server.plan_of = {};
     CHECK(ask_attributes(*mount, "/file").failure().error == test::Errno::enoent);
 }
@@ -346,5 +302,5 @@ TEST_CASE("eight threads write on while the server ends again and again", "[reco
     }
     writers.check();
     CHECK(mount->sessions() >= kEnds);
-    CHECK(server.told.lost.empty());
+    CHECK(server.lost == 0);
 }

@@ -8,7 +8,9 @@
 
 #include "vfsproto/posix/reconnect_options.hpp"
 
+#include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <deque>
 #include <filesystem>
 #include <fstream>
@@ -34,6 +36,7 @@ public:
         options.on_reconnect = [this](const posix::Reconnection& reconnection) {
             const std::lock_guard lock(mutex_);
             told = reconnection;
+            lost += reconnection.lost.size();
         };
         options.attempts = 2;
         options.pause = std::chrono::milliseconds(0);
@@ -50,7 +53,7 @@ public:
         last_ = device.get();
         return device;
     }
-    // Kills the last one. Once for each that was started.
+    // Kills the server that was started last. Is called once for each.
     void end() {
         backends::Loopback* last = nullptr;
         {
@@ -71,10 +74,11 @@ public:
     }
 
     ScratchDirectory directory;
-    unsigned starts = 0; // that were asked for
+    std::atomic<unsigned> starts{0}; // that were asked for
     bool is_away = false;
     std::function<backends::loopback::FaultPlan(unsigned start)> plan_of{}; // absent: no faults
     posix::Reconnection told{};                                             // the last one
+    std::size_t lost = 0;                                                   // files, in all
 
 private:
     backends::LoopbackOptions options_;
