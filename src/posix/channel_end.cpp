@@ -77,6 +77,15 @@ void Channel::note_end(Errc stopped) noexcept {
     was_stopped_ = stopped == Errc::ok && rings_ != nullptr;
 }
 
+Errc Channel::find_failure() {
+    const SharedLane::Lock lock(shared_lane_);
+    if (failed_ == Errc::ok && lane_.error() != Errc::ok) {
+        fail(lane_.error());
+        wake_all();
+    }
+    return failed_;
+}
+
 bool Channel::is_over() {
     for (;;) {
         {

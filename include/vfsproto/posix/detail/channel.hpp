@@ -144,6 +144,9 @@ public:
     [[nodiscard]] client::Caller own_caller() const noexcept { return {0, 0, options_.init.pid}; }
     // Returns ok, or why nothing works any more.
     [[nodiscard]] Errc failure();
+    // Returns the same, and looks at the lane itself first: a thread that was polling may have gone with what broke the rules as
+    // its own answer, and told nobody. Stops the device then, which may take seconds.
+    [[nodiscard]] Errc find_failure() VFSPROTO_EXCLUDES(shared_lane_.mutex(), attachment_mutex_);
     // True if nothing works any more and the server does nothing of what it was asked either: it has ended, or its device was
     // stopped. Waits while another thread stops it.
     [[nodiscard]] bool is_over() VFSPROTO_EXCLUDES(shared_lane_.mutex(), attachment_mutex_);
