@@ -43,7 +43,7 @@ MAY["cli"] = BELOW | {"serving", "backends", "posix"}
 # is new, a rule of use that is checked (rule.hpp), or the caches, whose choices and moments a mount shows: the goal is ten.
 FACES = {"mount": 19, "lock": 0, "stop_source": 9, "file": 15, "mount_options": 9, "credentials": 1, "server_change": 0,
          "channel_stats": 0, "mount_stats": 1, "io_queue": 96, "read_pool": 97, "mapped_files": 7, "async_mount": 107,
-         "open_device": 17, "failure": 6, "reconnect_options": 17, "reconnecting_mount": 35}
+         "open_device": 17, "failure": 6, "reconnect_options": 18, "reconnecting_mount": 35}
 
 
 def layer(path):

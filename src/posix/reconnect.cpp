@@ -6,9 +6,12 @@
 #include "vfsproto/fuse/client/repeat.hpp"
 #include "vfsproto/posix/detail/kept_file.hpp"
 
-#include <thread>
+#include <chrono>
+#include <utility>
 
 namespace vfsproto::posix {
+
+using Clock = std::chrono::steady_clock;
 
 Failure SessionTries::begin() {
     Errc ended = Errc::ok;
@@ -22,8 +25,7 @@ Failure SessionTries::begin() {
         } else {
             session_ = owner_.current();
         }
-        // A call that may be repeated finds out by itself that the session has ended.
-        if (may_ == client::MayRepeat::yes && repeats_ == 0 && look == 0) return {};
+        if (look == 0 && finds_out_itself()) return {};
         ended = session_->failure();
         if (ended == Errc::ok) return {};
         opened_.reset();
@@ -33,8 +35,19 @@ Failure SessionTries::begin() {
     return ended;
 }
 
+// A first try that may be repeated notices that the session has ended, at no cost while it has not. One that names may be answered
+// by what is kept of them does not.
+bool SessionTries::finds_out_itself() const noexcept {
+    const ReconnectOptions& options = owner_.options_;
+    const bool is_first = repeats_ == 0 && options.repeats != 0;
+    const bool asks_server = file_ != nullptr || options.mount.cache.mode == CacheMode::none;
+    return may_ == client::MayRepeat::yes && is_first && asks_server;
+}
+
 SessionTries::Verdict SessionTries::judge(const Failure& why) {
-    if (!why.is_fatal() || session_->failure() == Errc::ok) return Verdict::over;
+    if (why.errc == Errc::ok) return Verdict::over; // the server answered
+    const Errc ended = session_->failure();
+    if (ended == Errc::ok || !(why.is_fatal() || why.errc == ended)) return Verdict::over;
     if (may_ == client::MayRepeat::no || repeats_ == owner_.options_.repeats) return Verdict::lost;
     ++repeats_;
     return Verdict::again;
@@ -64,6 +77,7 @@ Failure ReconnectingMount::reconnect() {
 }
 
 Failure ReconnectingMount::reconnect(Reconnection& told) {
+    const CallLimits limits = options_.limits.begin_call();
     const unsigned rounds = vain_rounds_.load(std::memory_order_acquire);
     const MutexLock lock(reconnecting_);
     told.ended = current()->failure();
@@ -72,8 +86,12 @@ Failure ReconnectingMount::reconnect(Reconnection& told) {
     if (vain_rounds_.load(std::memory_order_relaxed) != rounds) return vain_;
     Failure why = told.ended;
     for (unsigned attempt = 0; attempt < options_.attempts && current()->is_over(); ++attempt) {
-        if (attempt != 0) std::this_thread::sleep_for(options_.pause);
+        if (const Failure reached = wait_for_turn(attempt, limits)) {
+            why = reached;
+            break;
+        }
         why = open_next(told);
+        last_attempt_ = Clock::now();
         if (why.happened()) continue;
         told.lost = std::exchange(untold_, {});
         return {};
@@ -81,6 +99,17 @@ Failure ReconnectingMount::reconnect(Reconnection& told) {
     vain_ = why;
     vain_rounds_.fetch_add(1, std::memory_order_release);
     return why;
+}
+
+// A server that ends each session at once is not asked more often than one that is not there. A call that need not wait makes one
+// attempt, however little time it has.
+Failure ReconnectingMount::wait_for_turn(unsigned attempt, const CallLimits& limits) const {
+    const auto since = last_attempt_ ? Clock::now() - *last_attempt_ : Clock::duration::max();
+    const bool is_early = since < options_.pause;
+    const bool is_stopped = limits.stop != nullptr && limits.stop->is_stopped();
+    if (attempt == 0 && !is_early && !is_stopped) return {};
+    if (is_early) limits.pause(std::chrono::ceil<std::chrono::milliseconds>(options_.pause - since));
+    return limits.reached();
 }
 
 // The session is there for other calls before all files are. A call on one that is not yet waits for reconnecting_.
@@ -100,11 +129,16 @@ Failure ReconnectingMount::open_next(Reconnection& told) {
     return next->failure();
 }
 
-void ReconnectingMount::restore_files(const SessionPtr& session, Reconnection& told) {
+std::vector<std::shared_ptr<KeptFile>> ReconnectingMount::files() const {
+    std::vector<std::shared_ptr<KeptFile>> open;
     for (const std::weak_ptr<KeptFile>& each : files_) {
-        const std::shared_ptr<KeptFile> file = each.lock();
-        if (file != nullptr) restore(*file, session, told);
+        if (std::shared_ptr<KeptFile> file = each.lock()) open.push_back(std::move(file));
     }
+    return open;
+}
+
+void ReconnectingMount::restore_files(const SessionPtr& session, Reconnection& told) {
+    for (const std::shared_ptr<KeptFile>& file : files()) restore(*file, session, told);
 }
 
 void ReconnectingMount::restore(KeptFile& file, const SessionPtr& session, Reconnection& told) {

@@ -55,10 +55,10 @@ enum class Errc : std::uint8_t {
     version_unsupported, // INIT: another major, or a minor below 27
     init_refused,        // INIT: the server answered with an error
 
-    // The server ended, and another session was opened. Nothing is latched.
+    // The server ended, and another session takes the place of this one. Nothing is latched.
     reply_lost, // a request was under way: nobody knows if it was done, and it is not safe to send it once more
     file_lost,  // an open file could not be opened again, or another file has its name now
-    locks_lost, // an open file had locks, which the server took along: others may have locked and changed it since
+    locks_lost, // an open file may have had locks, which the server took along: others may have changed it since
 };
 
 // A short English sentence, static storage. Any context.

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The choices a ReconnectingMount is opened with, and what it tells of each reconnect.
+// Lists the choices a ReconnectingMount is opened with, and what it tells of each reconnect.
 #pragma once
 
 #include "vfsproto/posix/failure.hpp"
 #include "vfsproto/posix/mount_options.hpp"
+#include "vfsproto/posix/stop_source.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -22,7 +23,7 @@ namespace vfsproto::posix {
 // Tells what became of a server's end.
 struct Reconnection {
     struct LostFile {
-        std::string path; // as it was opened
+        std::string path; // where it was last known to be, from the root
         Failure why;      // what every call on the file says from now on
     };
     std::uint32_t session = 0; // the number of the new one; the first one's is 1
@@ -33,13 +34,19 @@ struct Reconnection {
 
 struct ReconnectOptions {
     // Opens the device, for the first session and for each one after it. Returns nullptr while it is not there. Is called by the
-    // call that needs it, one at a time, and throws nothing. The device before it may still be there: a back end of its own that
-    // can be opened once only, as behind VFIO, cannot come back so.
+    // call that needs it, one at a time, throws nothing, and must not use the ReconnectingMount. The device before it may still be
+    // there: a back end of its own that can be opened once only, as behind VFIO, cannot come back so.
     std::function<std::unique_ptr<backends::Attachment>()> open_device{};
-    MountOptions mount{};   // of every session. Its on_change() must not use the ReconnectingMount
+    // The options of every session. Its on_change() must not use the ReconnectingMount. Its trace hears of two sessions at once,
+    // while one takes the place of the other.
+    MountOptions mount{};
     unsigned attempts = 50; // to open the device and a session on it, for one call; the first session has one
-    std::chrono::milliseconds pause{100}; // between two of them
-    // One call is sent once more so often, each time on another session: it may be what the server dies of.
+    // Lies between two attempts at least, also where the session between them was opened.
+    std::chrono::milliseconds pause{100};
+    // Ends a call's wait for a server, with `abandoned` or `timed_out`, and that of all who wait with it. An attempt that is under
+    // way is finished first: it may take as long as ChannelOptions::patience. `grace` has no use here.
+    MountLimits limits{};
+    // Says how often one call is sent once more, each time on another session: it may be what the server dies of.
     unsigned repeats = 3;
     // Hears of each reconnect, on the thread of the call that made it, without a lock; other calls may go on before. Throws
     // nothing.

@@ -12,14 +12,16 @@
 //
 // - A call is sent once more if the op table says that this is safe; else it fails with reply_lost, and its caller has to look
 //   what became of it. It may not have been sent at all.
-// - A file is opened again by its path, which it keeps (its length and some 200 bytes). It is file_lost if that leads to none or
-//   to another one, as after a rename by somebody else, and if the server refuses; locks_lost if a lock was asked for through it.
+// - A file is opened again by its path, which it keeps (its length and some 300 bytes). It is file_lost if that leads to none or
+//   to another one, as after a rename by somebody else or by another path, and if the server refuses. It is locks_lost if a lock
+//   was asked for through it, also if that was refused or given up since.
 //   Two files are the same if number and type are: one that was removed and made anew may have got the same number.
 // - A file without a name (O_TMPFILE, or removed while open) is lost.
 // - The root of the share must be the same file; else every call is file_lost.
 // - A server that was given up and could not be stopped is not replaced, because it may still write: only one that closed its
 //   connection, or whose device was reset. Else the mount is over, as a Mount is.
-// - What was written and not fsynced outlives a server's process, and not its host: nobody tells which of them ended.
+// - What was written and not fsynced is trusted to the host's kernel, where virtiofsd leaves it: it outlives the server's process,
+//   not its host. A server that keeps it in memory of its own takes it along, and fsync() on the next session does not know.
 #pragma once
 
 #include "vfsproto/fuse/wire/opcode.hpp"
@@ -29,8 +31,10 @@
 #include "vfsproto/posix/reconnect_options.hpp"
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -61,16 +65,20 @@ class ReconnectingMount {
 public:
     // Errors: bad_argument without a way to open the device; device_gone if there is none; what Mount::open() says.
     [[nodiscard]] static Expected<std::unique_ptr<ReconnectingMount>> open(ReconnectOptions options);
-    // No call may be under way. A file that is left can only be ended.
+    // No call may be under way: what waits for a server is ended by ReconnectOptions::limits. A file that is left can only be
+    // ended.
     ~ReconnectingMount();
     ReconnectingMount(const ReconnectingMount&) = delete;
     ReconnectingMount& operator=(const ReconnectingMount&) = delete;
 
     // These are the calls of Mount. Errors beside those: reply_lost, file_lost, locks_lost; and what the last attempt to connect
-    // said, then the next call tries anew.
+    // said, or the limit that ended it. The next call tries anew. What was under way when a server ended may have been done,
+    // whichever of these its caller is told.
     [[nodiscard]] Expected<ReconnectingFile> open_file(std::string_view path, std::uint32_t flags,
                                                        std::uint32_t mode = 0666);
+    // Sends what Mount::close() sends before RELEASE. The server's handle ends with the last copy of the file.
     [[nodiscard]] Failure close(const ReconnectingFile& file);
+    // A transfer that a server's end cut short is made once more as a whole; one that appends is reply_lost then.
     [[nodiscard]] Expected<std::uint64_t> read(const ReconnectingFile& file, std::span<std::byte> into,
                                                std::uint64_t offset);
     [[nodiscard]] Expected<std::uint64_t> write(const ReconnectingFile& file, std::span<const std::byte> from,
@@ -81,7 +89,7 @@ public:
 
     // Makes any other call of Mount: `make(mount)` or `make(mount, file)` returns a Failure or an Expected, and keeps nothing of
     // the mount or the file. `op` is the request that decides if the call may be sent once more: the one that changes
-    // something.
+    // something. READ and WRITE are better made by read() and write(): those notice when a server's end cut them short.
     template <class Make> [[nodiscard]] auto call(wire::Opcode op, const Make& make) {
         SessionTries tries(*this, may_repeat(op, nullptr));
         return try_until_over(tries, [&] { return make(tries.mount()); });
@@ -128,7 +136,10 @@ private:
     // Returns ok once the session there is has not ended.
     [[nodiscard]] Failure reconnect() VFSPROTO_EXCLUDES(reconnecting_);
     [[nodiscard]] Failure reconnect(Reconnection& told) VFSPROTO_EXCLUDES(reconnecting_);
+    [[nodiscard]] Failure wait_for_turn(unsigned attempt, const CallLimits& limits) const
+        VFSPROTO_REQUIRES(reconnecting_);
     [[nodiscard]] Failure open_next(Reconnection& told) VFSPROTO_REQUIRES(reconnecting_);
+    [[nodiscard]] std::vector<std::shared_ptr<KeptFile>> files() const VFSPROTO_REQUIRES(reconnecting_);
     void restore_files(const SessionPtr& session, Reconnection& told) VFSPROTO_REQUIRES(reconnecting_);
     void restore(KeptFile& file, const SessionPtr& session, Reconnection& told) VFSPROTO_REQUIRES(reconnecting_);
     [[nodiscard]] Failure keep(const std::shared_ptr<KeptFile>& file) VFSPROTO_EXCLUDES(reconnecting_);
@@ -140,6 +151,8 @@ private:
     std::size_t most_files_ VFSPROTO_GUARDED_BY(reconnecting_) = 0; // with more, those that have ended are taken out
     std::vector<Reconnection::LostFile> untold_ VFSPROTO_GUARDED_BY(reconnecting_); // lost on the way to a new session
     Failure vain_ VFSPROTO_GUARDED_BY(reconnecting_){}; // what the last attempts in vain came to
+    using Time = std::chrono::steady_clock::time_point;
+    std::optional<Time> last_attempt_ VFSPROTO_GUARDED_BY(reconnecting_){}; // when the last one to reconnect was over
     std::atomic<unsigned> vain_rounds_{0};
     mutable Mutex session_mutex_; // taken after the other
     SessionPtr session_ VFSPROTO_GUARDED_BY(session_mutex_);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// One session of a ReconnectingMount, from INIT to the end of its server, and what is open on it.
+// Holds one session of a ReconnectingMount, from INIT to the end of its server, and the files that are open on it.
 #pragma once
 
 #include "vfsproto/posix/mount.hpp"
@@ -33,7 +33,7 @@ struct MountSession {
     [[nodiscard]] bool is_over() const;
 };
 
-// A file that is open on a session, and ends before it.
+// Holds a file that is open on a session. The file ends before the session does.
 struct OpenedFile {
     std::shared_ptr<const MountSession> session;
     File file;

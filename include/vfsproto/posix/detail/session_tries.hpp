@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// One call of a ReconnectingMount: it is made on the session there is, and on the next one if that ends and the call may be
-// repeated.
+// Makes one call of a ReconnectingMount: on the session there is, and on the next one if that ends and the call may be repeated.
 #pragma once
 
 #include "vfsproto/posix/detail/mount_session.hpp"
@@ -40,6 +39,8 @@ public:
     [[nodiscard]] Verdict judge(const Failure& why);
 
 private:
+    [[nodiscard]] bool finds_out_itself() const noexcept;
+
     ReconnectingMount& owner_;
     KeptFile* file_ = nullptr; // nullptr: of no open file
     client::MayRepeat may_;
