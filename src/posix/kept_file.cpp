@@ -13,20 +13,21 @@ namespace {
 // True if somebody asked for a lock through it, also if it was given up since: only its end makes sure of that.
 bool may_have_locks(const File& file) noexcept {
     using Locks = OpenHandle::Locks;
-    return file.share()->may_keep(Locks::records) || file.share()->may_keep(Locks::whole);
+    const OpenHandle& handle = *file.share();
+    return handle.may_keep(Locks::records) || handle.may_keep(Locks::whole) || handle.may_keep(Locks::of_others);
 }
 
-// Returns where the move leaves what has this path; empty if it stays where it is.
-std::string path_after(const KeptFile::Move& move, const std::string& path) {
-    if (path == move.from) return move.to;
-    const std::size_t above = move.from.size();
-    const bool is_below = path.starts_with(move.from) && path.size() > above && path[above] == '/';
-    return is_below ? move.to + path.substr(above) : std::string();
+// Returns `path` with `to` in place of `from`, if it is that or lies below; else an empty one.
+std::string with_place(const std::string& path, const std::string& from, const std::string& to) {
+    if (path == from) return to;
+    const std::size_t above = from.size();
+    const bool is_below = path.starts_with(from) && path.size() > above && path[above] == '/';
+    return is_below ? to + path.substr(above) : std::string();
 }
 
 } // namespace
 
-Errc MountSession::failure() const { return mount->channel().failure(); }
+Errc MountSession::failure() const { return mount->channel().find_failure(); }
 
 bool MountSession::is_over() const { return mount->channel().is_over(); }
 
@@ -44,26 +45,48 @@ std::string KeptFile::plain(std::string_view path) {
 KeptFile::KeptFile(std::string_view path, const FileIdentity& identity, OpenedFile opened)
     : identity_(identity),
       flags_(opened.file.flags()),
-      path_(plain(path)),
+      places_{Place{plain(path)}},
       opened_(std::make_shared<const OpenedFile>(std::move(opened))) {}
+
+std::vector<KeptFile::Place> KeptFile::places() const {
+    const MutexLock lock(mutex_);
+    return places_;
+}
 
 std::string KeptFile::path() const {
     const MutexLock lock(mutex_);
-    return path_;
+    return places_.front().path;
+}
+
+std::string KeptFile::Move::place_of(const std::string& path) const {
+    std::string moved = with_place(path, from, to);
+    return moved.empty() && kind == Kind::exchange ? with_place(path, to, from) : moved;
 }
 
 void KeptFile::begin_move(const Move& move) {
     const MutexLock lock(mutex_);
-    std::string moved = path_after(move, path_);
-    if (!moved.empty()) moved_path_ = std::move(moved);
+    const std::size_t count = places_.size();
+    for (std::size_t i = 0; i < count && places_.size() < kMostPlaces; ++i) {
+        std::string moved = move.place_of(places_[i].path);
+        if (!moved.empty()) places_.push_back({std::move(moved), &move});
+    }
 }
 
-// A file that was opened meanwhile may be another one, which came to this path after the move: it stays.
+// A file that was opened since begin_move() may be another one, which came to this path after the move: it stays.
 void KeptFile::end_move(const Move& move, Moved moved) {
+    const auto is_of_move = [&move](const Place& place) { return place.move == &move; };
+    const auto is_left = [&move](const Place& place) {
+        return place.move == nullptr && !move.place_of(place.path).empty();
+    };
     const MutexLock lock(mutex_);
-    if (moved == Moved::unknown || moved_path_.empty() || moved_path_ != path_after(move, path_)) return;
-    if (moved == Moved::yes) path_ = moved_path_;
-    moved_path_.clear();
+    if (moved == Moved::no) {
+        std::erase_if(places_, is_of_move);
+    } else if (moved == Moved::yes && std::any_of(places_.begin(), places_.end(), is_of_move)) {
+        std::erase_if(places_, is_left);
+    }
+    for (Place& place : places_) {
+        if (is_of_move(place)) place.move = nullptr;
+    }
 }
 
 std::shared_ptr<const OpenedFile> KeptFile::opened() const {
@@ -77,41 +100,52 @@ Failure KeptFile::lost() const {
 }
 
 // The caller has a copy of what the file was open on, which ends after this: that may take a while, and needs no lock.
-void KeptFile::set(std::shared_ptr<const OpenedFile> opened, const Failure& lost) {
+void KeptFile::reopen(const std::shared_ptr<const MountSession>& session, Found found) {
+    auto opened = std::make_shared<const OpenedFile>(OpenedFile{session, std::move(found.file)});
     const MutexLock lock(mutex_);
     opened_ = std::move(opened);
-    lost_ = lost;
+    // It is in one place now. A move that is still under way may take it from there.
+    std::vector<Place> left{Place{std::move(places_[found.place].path)}};
+    for (std::size_t i = 0; i < places_.size(); ++i) {
+        if (i != found.place && places_[i].move != nullptr) left.push_back(std::move(places_[i]));
+    }
+    places_ = std::move(left);
+}
+
+void KeptFile::lose(const Failure& why) {
+    const MutexLock lock(mutex_);
+    opened_ = nullptr;
+    lost_ = why;
 }
 
 KeptFile::Restored KeptFile::restore(const std::shared_ptr<const MountSession>& session) {
     const std::shared_ptr<const OpenedFile> before = opened();
     if (before == nullptr || before->session == session) return Restored::unchanged;
     if (may_have_locks(before->file)) {
-        set(nullptr, Errc::locks_lost);
+        lose(Errc::locks_lost);
         return Restored::lost;
     }
-    Expected<File> again = open_again(*session->mount);
-    if (again) {
-        set(std::make_shared<const OpenedFile>(OpenedFile{session, *std::move(again)}), {});
+    Expected<Found> found = open_again(*session->mount);
+    if (found) {
+        reopen(session, *std::move(found));
         return Restored::reopened;
     }
     if (session->failure() != Errc::ok) return Restored::interrupted;
-    set(nullptr, {Errc::file_lost, again.failure().as_errno()});
+    lose({Errc::file_lost, found.failure().as_errno()});
     return Restored::lost;
 }
 
-Expected<File> KeptFile::open_again(Mount& mount) const {
-    std::string path;
-    std::string moved_path;
-    {
-        const MutexLock lock(mutex_);
-        path = path_;
-        moved_path = moved_path_;
+// The reason is that of the first place: the file was known to be there.
+Expected<KeptFile::Found> KeptFile::open_again(Mount& mount) const {
+    Failure why;
+    std::size_t at = 0;
+    for (const Place& place : places()) {
+        Expected<File> file = open_at(mount, place.path);
+        if (file) return Found{*std::move(file), at};
+        if (at == 0) why = file.failure();
+        ++at;
     }
-    Expected<File> file = open_at(mount, path);
-    if (file || moved_path.empty()) return file;
-    Expected<File> moved = open_at(mount, moved_path);
-    return moved ? std::move(moved) : std::move(file);
+    return why;
 }
 
 // The name is looked at before, so that nothing else is opened, and the file after: its name may lead elsewhere by then.

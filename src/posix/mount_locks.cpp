@@ -110,7 +110,9 @@ CallLimits Mount::limits_of_lock(WhenLocked when, const CallLimits& wanted) cons
 
 Failure Mount::lock(const File& file, const WantedLock& wanted, WhenLocked when, const CallLimits& limits) {
     if (const Errno error = check_lock(file, wanted); error != Errno::none) return error;
-    if (wanted.type != LockType::unlock && wanted.owner == 0) file.handle_->keeps(OpenHandle::Locks::records);
+    if (wanted.type != LockType::unlock) {
+        file.handle_->keeps(wanted.owner == 0 ? OpenHandle::Locks::records : OpenHandle::Locks::of_others);
+    }
     return set_lock(file, record_lock(file, wanted, credentials_->caller.pid), when, limits_of_lock(when, limits));
 }
 

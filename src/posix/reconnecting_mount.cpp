@@ -3,6 +3,7 @@
 #include "vfsproto/posix/reconnecting_mount.hpp"
 
 #include "vfsproto/fuse/client/repeat.hpp"
+#include "vfsproto/posix/detail/channel.hpp"
 #include "vfsproto/posix/detail/kept_file.hpp"
 
 namespace vfsproto::posix {
@@ -11,7 +12,22 @@ using wire::Opcode;
 
 namespace {
 
-constexpr std::size_t kFewFiles = 64; // are not looked through for such as have ended
+constexpr std::size_t kFewFiles = 64; // so few are not looked through for those that have ended
+
+// A transfer that the end of its session cut short says how far it came, and nothing of the piece that was under way: that is no
+// answer to a caller who goes on with another session.
+Expected<std::uint64_t> unless_cut_short(Mount& on, const Expected<std::uint64_t>& moved, std::size_t wanted) {
+    if (!moved || *moved == wanted) return moved;
+    const Errc ended = on.channel().find_failure();
+    return ended == Errc::ok ? moved : Expected<std::uint64_t>(ended);
+}
+
+// Returns what a rename came to. Nobody knows what became of one whose answer is malformed.
+KeptFile::Moved moved_by(const Failure& rename) {
+    if (!rename.happened()) return KeptFile::Moved::yes;
+    const bool undecided = rename.errc == Errc::reply_lost || rename.errc == Errc::protocol_violation;
+    return undecided ? KeptFile::Moved::unknown : KeptFile::Moved::no;
+}
 
 } // namespace
 
@@ -68,37 +84,39 @@ Failure ReconnectingMount::close(const ReconnectingFile& file) {
 
 Expected<std::uint64_t> ReconnectingMount::read(const ReconnectingFile& file, std::span<std::byte> into,
                                                 std::uint64_t offset) {
-    return call(file, Opcode::read, [&](Mount& on, const File& open) { return on.read(open, into, offset); });
+    return call(file, Opcode::read, [&](Mount& on, const File& open) {
+        return unless_cut_short(on, on.read(open, into, offset), into.size());
+    });
 }
 
 Expected<std::uint64_t> ReconnectingMount::write(const ReconnectingFile& file, std::span<const std::byte> from,
                                                  std::uint64_t offset) {
-    return call(file, Opcode::write, [&](Mount& on, const File& open) { return on.write(open, from, offset); });
+    return call(file, Opcode::write, [&](Mount& on, const File& open) {
+        return unless_cut_short(on, on.write(open, from, offset), from.size());
+    });
 }
 
 Failure ReconnectingMount::fsync(const ReconnectingFile& file, std::uint32_t flags) {
     return call(file, Opcode::fsync, [&](Mount& on, const File& open) { return on.fsync(open, flags); });
 }
 
-// The session may end at any time on the way, so each file has both places until it is known which one is right.
+// The session may end at any time on the way, so each file has both places until it is known which one is right. The last copy
+// of a file may end here: without the lock, as its end waits for the server.
 Failure ReconnectingMount::rename(std::string_view from, std::string_view to, std::uint32_t flags) {
+    using Kind = KeptFile::Move::Kind;
     const std::string old_path = KeptFile::plain(from);
     const std::string new_path = KeptFile::plain(to);
-    std::vector<KeptFile::Move> moves{{old_path, new_path}};
-    if ((flags & wire::linux_abi::kRenameExchange) != 0) moves.push_back({new_path, old_path});
-    const auto for_each_move = [&](const auto& use) {
+    const bool exchanges = (flags & wire::linux_abi::kRenameExchange) != 0;
+    const KeptFile::Move move{old_path, new_path, exchanges ? Kind::exchange : Kind::one_way};
+    const auto for_each_file = [this](const auto& use) {
+        std::vector<std::shared_ptr<KeptFile>> open;
         const MutexLock lock(reconnecting_);
-        for (const std::weak_ptr<KeptFile>& each : files_) {
-            const std::shared_ptr<KeptFile> file = each.lock();
-            if (file == nullptr) continue;
-            for (const KeptFile::Move& move : moves) use(*file, move);
-        }
+        open = files();
+        for (const std::shared_ptr<KeptFile>& file : open) use(*file);
     };
-    for_each_move([](KeptFile& file, const KeptFile::Move& move) { file.begin_move(move); });
+    for_each_file([&move](KeptFile& file) { file.begin_move(move); });
     const Failure why = call(Opcode::rename, [&](Mount& on) { return on.rename(from, to, flags); });
-    using Moved = KeptFile::Moved;
-    const Moved moved = !why.happened() ? Moved::yes : why.errc == Errc::reply_lost ? Moved::unknown : Moved::no;
-    for_each_move([moved](KeptFile& file, const KeptFile::Move& move) { file.end_move(move, moved); });
+    for_each_file([&move, moved = moved_by(why)](KeptFile& file) { file.end_move(move, moved); });
     return why;
 }
 

@@ -47,8 +47,9 @@ public:
     // Is called once. A file that may be written to has no attributes that could be kept.
     void keep_flags(std::uint32_t opened_with);
 
-    // Kinds of locks that somebody asked for through it, so that its end gives them up.
-    enum class Locks : std::uint8_t { none = 0, records = 1, whole = 2 };
+    // Kinds of locks that somebody asked for through it. Its end gives up its own, `records` and `whole`; whoever took those of
+    // others unlocks them.
+    enum class Locks : std::uint8_t { none = 0, records = 1, whole = 2, of_others = 4 };
     void keeps(Locks which) noexcept { locks.fetch_or(static_cast<std::uint8_t>(which), std::memory_order_relaxed); }
     void gave_up(Locks which) noexcept {
         locks.fetch_and(static_cast<std::uint8_t>(~static_cast<unsigned>(which)), std::memory_order_relaxed);

@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// An open file of a ReconnectingMount: on which session it is open, and what it takes to open it on another.
+// Keeps an open file of a ReconnectingMount: it knows on which session the file is open, and how to open it on another.
 #pragma once
 
 #include "vfsproto/posix/detail/futex.hpp"
 #include "vfsproto/posix/detail/mount_session.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace vfsproto::posix {
 
-// Any thread; restore() by one at a time.
+// Any thread may call it; begin_move(), end_move() and restore() are called by one at a time.
 class KeptFile {
 public:
     // Returns the path from the root, without empty names and ".".
@@ -21,16 +23,25 @@ public:
     // `path` led to the file when it was opened.
     KeptFile(std::string_view path, const FileIdentity& identity, OpenedFile opened);
 
+    // Returns where the file was last known to be, as a plain path.
     [[nodiscard]] std::string path() const;
-    // This client is about to rename what `from` leads to, the file or a directory above it; both paths are plain. From then on the
-    // file may be found at either place.
+
+    // Is a rename of this client, of a file or of a directory above files. Both paths are plain. It is known by its address.
     struct Move {
+        enum class Kind : std::uint8_t { one_way, exchange };
+
         const std::string& from;
         const std::string& to;
+        Kind kind = Kind::one_way;
+
+        // Returns the place to which it brings what is at `path`; an empty one if that stays where it is.
+        [[nodiscard]] std::string place_of(const std::string& path) const;
     };
+    // Is called before the rename is sent. The file may be found at either place until end_move() says where it is.
     void begin_move(const Move& move);
     enum class Moved : std::uint8_t { no, yes, unknown };
     void end_move(const Move& move, Moved moved);
+
     // Returns the Linux O_… to open it with once more: without O_CREAT, O_EXCL and O_TRUNC.
     [[nodiscard]] std::uint32_t flags() const noexcept { return flags_; }
     // Returns nullptr if it is lost; then lost() says why.
@@ -47,15 +58,28 @@ public:
     [[nodiscard]] Restored restore(const std::shared_ptr<const MountSession>& session);
 
 private:
-    [[nodiscard]] Expected<File> open_again(Mount& mount) const;
+    static constexpr std::size_t kMostPlaces = 8; // where it is looked for; what is moved on beyond them may be lost
+
+    // Is a path that may lead to the file. Until `move` has ended, it does so only if the server did that.
+    struct Place {
+        std::string path;
+        const Move* move = nullptr;
+    };
+    struct Found {
+        File file;
+        std::size_t place; // of places_
+    };
+
+    [[nodiscard]] std::vector<Place> places() const;
+    [[nodiscard]] Expected<Found> open_again(Mount& mount) const;
     [[nodiscard]] Expected<File> open_at(Mount& mount, const std::string& path) const;
-    void set(std::shared_ptr<const OpenedFile> opened, const Failure& lost);
+    void reopen(const std::shared_ptr<const MountSession>& session, Found found);
+    void lose(const Failure& why);
 
     const FileIdentity identity_;
     const std::uint32_t flags_;
     mutable Mutex mutex_;
-    std::string path_ VFSPROTO_GUARDED_BY(mutex_);
-    std::string moved_path_ VFSPROTO_GUARDED_BY(mutex_); // where it may be as well; empty: nowhere else
+    std::vector<Place> places_ VFSPROTO_GUARDED_BY(mutex_); // at least one is of no move
     std::shared_ptr<const OpenedFile> opened_ VFSPROTO_GUARDED_BY(mutex_);
     Failure lost_ VFSPROTO_GUARDED_BY(mutex_){};
 };
