@@ -45,6 +45,7 @@ std::string KeptFile::plain(std::string_view path) {
 KeptFile::KeptFile(std::string_view path, const FileIdentity& identity, OpenedFile opened)
     : identity_(identity),
       flags_(opened.file.flags()),
+      granted_(opened.file.open_flags()),
       places_{Place{plain(path)}},
       opened_(std::make_shared<const OpenedFile>(std::move(opened))) {}
 

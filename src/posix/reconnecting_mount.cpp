@@ -46,12 +46,15 @@ Expected<std::unique_ptr<ReconnectingMount>> ReconnectingMount::open(ReconnectOp
 }
 
 client::MayRepeat ReconnectingMount::may_repeat(Opcode op, const KeptFile* file) noexcept {
-    return client::may_repeat(wire::op_info(op), file != nullptr ? file->flags() : 0);
+    const client::HandleFlags none{};
+    return client::may_repeat(wire::op_info(op),
+                              file != nullptr ? client::HandleFlags{file->flags(), file->granted()} : none);
 }
 
 Expected<ReconnectingFile> ReconnectingMount::open_file(std::string_view path, std::uint32_t flags,
                                                         std::uint32_t mode) {
-    SessionTries tries(*this, client::may_repeat_open(flags));
+    const std::uint32_t made_with = mode & ~options_.mount.credentials.umask;
+    SessionTries tries(*this, client::may_repeat_open(flags, made_with));
     using Opened = Expected<std::shared_ptr<KeptFile>>;
     const Opened opened = try_until_over(tries, [&]() -> Opened {
         Expected<File> file = tries.mount().open_file(path, flags, mode);

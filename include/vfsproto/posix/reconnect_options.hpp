@@ -44,12 +44,13 @@ struct ReconnectOptions {
     // Lies between two attempts at least, also where the session between them was opened.
     std::chrono::milliseconds pause{100};
     // Ends a call's wait for a server, with `abandoned` or `timed_out`, and that of all who wait with it. An attempt that is under
-    // way is finished first: it may take as long as ChannelOptions::patience. `grace` has no use here.
+    // way is finished first: the answer to INIT is waited for as long as ChannelOptions::patience says, those after it as in any
+    // call, so that ChannelOptions::silence alone gives up a server that owes them. `grace` has no use here.
     MountLimits limits{};
     // Says how often one call is sent once more, each time on another session: it may be what the server dies of.
     unsigned repeats = 3;
-    // Hears of each reconnect, on the thread of the call that made it, without a lock; other calls may go on before. Throws
-    // nothing.
+    // Hears of each reconnect, on the thread of the call that made it, without a lock: other calls may go on before, and two
+    // threads may tell of two reconnects at once. Throws nothing.
     std::function<void(const Reconnection&)> on_reconnect{};
 };
 

@@ -15,7 +15,8 @@
 // - A file is opened again by its path, which it keeps (its length and some 300 bytes). It is file_lost if that leads to none or
 //   to another one, as after a rename by somebody else or by another path, and if the server refuses. It is locks_lost if a lock
 //   was asked for through it, also if that was refused or given up since.
-//   Two files are the same if number and type are: one that was removed and made anew may have got the same number.
+//   Two files are the same if number and type are. One that was removed and made anew may have got the same number; and a server
+//   that numbers files as they are looked up, as libfuse does without use_ino, may give another one the number it had.
 // - A file without a name (O_TMPFILE, or removed while open) is lost.
 // - The root of the share must be the same file; else every call is file_lost.
 // - A server that was given up and could not be stopped is not replaced, because it may still write: only one that closed its

@@ -12,22 +12,38 @@ namespace vfsproto::client {
 
 enum class MayRepeat : std::uint8_t { no, yes };
 
-// Returns what the row says of a request on a handle that was opened with these Linux O_…; 0 for one without a handle.
-[[nodiscard]] constexpr MayRepeat may_repeat(const wire::OpInfo& op, std::uint32_t handle_flags) noexcept {
+// Holds what is known of the handle that a request names; all is 0 for a request without one.
+struct HandleFlags {
+    std::uint32_t opened_with = 0; // Linux O_…
+    std::uint32_t granted = 0;     // FOPEN_… of the server
+};
+
+// Returns what the row says of such a request. On a stream no offset says where a READ or a WRITE is: the second one would move other
+// bytes.
+[[nodiscard]] constexpr MayRepeat may_repeat(const wire::OpInfo& op, const HandleFlags& handle) noexcept {
+    const bool is_stream = (handle.granted & (wire::kFopenStream | wire::kFopenNonseekable)) != 0;
+    if (is_stream && op.traits.span != wire::FileSpan::none) return MayRepeat::no;
     switch (op.traits.repeat) {
     case wire::Repeat::safe: return MayRepeat::yes;
     case wire::Repeat::unless_appending:
-        return (handle_flags & wire::linux_abi::kOAppend) == 0 ? MayRepeat::yes : MayRepeat::no;
+        return (handle.opened_with & wire::linux_abi::kOAppend) == 0 ? MayRepeat::yes : MayRepeat::no;
     case wire::Repeat::unsafe: break;
     }
     return MayRepeat::no;
 }
 
-// Returns the same of open(2) with these flags, whatever requests it takes. One that fails where the file exists would find what
-// it made itself; one that truncates would do so to what others have written since.
-[[nodiscard]] constexpr MayRepeat may_repeat_open(std::uint32_t flags) noexcept {
+// Returns the same of open(2) with these flags, whatever requests it takes; `mode` is that of a file it makes. One that fails where
+// the file exists would find what it made itself, and so would one whose mode forbids its owner what the flags ask for. One that
+// truncates would do so to what others have written since.
+[[nodiscard]] constexpr MayRepeat may_repeat_open(std::uint32_t flags, std::uint32_t mode) noexcept {
     using namespace wire::linux_abi;
-    return (flags & (kOExcl | kOTrunc)) == 0 ? MayRepeat::yes : MayRepeat::no;
+    if ((flags & (kOExcl | kOTrunc)) != 0) return MayRepeat::no;
+    if ((flags & kOCreat) == 0) return MayRepeat::yes;
+    constexpr std::uint32_t kOwnerReads = 0400;
+    constexpr std::uint32_t kOwnerWrites = 0200;
+    const std::uint32_t access = flags & kOAccmode;
+    const std::uint32_t needed = (access != kOWronly ? kOwnerReads : 0) | (access != kORdonly ? kOwnerWrites : 0);
+    return (mode & needed) == needed ? MayRepeat::yes : MayRepeat::no;
 }
 
 } // namespace vfsproto::client

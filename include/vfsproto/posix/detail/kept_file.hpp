@@ -44,6 +44,8 @@ public:
 
     // Returns the Linux O_… to open it with once more: without O_CREAT, O_EXCL and O_TRUNC.
     [[nodiscard]] std::uint32_t flags() const noexcept { return flags_; }
+    // Returns the FOPEN_… with which the server opened it first. One that was a stream is taken for one ever after.
+    [[nodiscard]] std::uint32_t granted() const noexcept { return granted_; }
     // Returns nullptr if it is lost; then lost() says why.
     [[nodiscard]] std::shared_ptr<const OpenedFile> opened() const;
     [[nodiscard]] Failure lost() const;
@@ -78,6 +80,7 @@ private:
 
     const FileIdentity identity_;
     const std::uint32_t flags_;
+    const std::uint32_t granted_;
     mutable Mutex mutex_;
     std::vector<Place> places_ VFSPROTO_GUARDED_BY(mutex_); // at least one is of no move
     std::shared_ptr<const OpenedFile> opened_ VFSPROTO_GUARDED_BY(mutex_);
