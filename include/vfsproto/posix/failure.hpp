@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Failure says why a hosted call did not work: the engine's reason or the server's, never both. Expected is a value, or a
-// Failure.
+// Failure says why a hosted call did not work: the engine's reason or the server's. It has both where the first has an errno as its
+// cause: init_refused, file_lost. Expected is a value, or a Failure.
 #pragma once
 
 #include "vfsproto/base/errc.hpp"
