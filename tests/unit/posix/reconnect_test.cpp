@@ -60,6 +60,25 @@ TEST_CASE("a mount goes on with another server, and its open files with it", "[r
     CHECK(server.content("file") == "firstsecond");
 }
 
+TEST_CASE("the next server may be another one than the last, with other features", "[reconnect]") {
+    const Watchdog watchdog("other features");
+    RestartedServer server;
+    server.put("file", "text");
+    auto mount = mount_of(server);
+    const ReconnectingFile file = value_of(mount->open_file("/file", kORdwr));
+    const auto kind_of_ring = [](Mount& on) -> posix::Expected<posix::RingKind> {
+        return on.channel().rings()->request_ring().kind();
+    };
+    CHECK(value_of(mount->call(Opcode::getattr, kind_of_ring)) == posix::RingKind::split);
+    server.device.offered.add(Feature::ring_packed);
+    server.device.queue_size = 16;
+    server.device.service = backends::LoopbackService::threads;
+    server.end();
+    put(*mount, file, "s", 4);
+    CHECK(value_of(mount->call(Opcode::getattr, kind_of_ring)) == posix::RingKind::packed);
+    CHECK(get(*mount, file) == "texts");
+}
+
 TEST_CASE("a file that was emptied when it was opened is not emptied again", "[reconnect]") {
     const Watchdog watchdog("O_TRUNC");
     RestartedServer server;

@@ -27,7 +27,7 @@ namespace vfsproto::test {
 class RestartedServer {
 public:
     explicit RestartedServer(backends::LoopbackOptions options = {})
-        : options_(std::move(options)), served_(directory.path()) {}
+        : device(std::move(options)), served_(directory.path()) {}
 
     // Returns options of a mount that goes on with the next server at once.
     [[nodiscard]] posix::ReconnectOptions mount_options() {
@@ -48,10 +48,10 @@ public:
         ++starts;
         if (is_away) return nullptr;
         backends::Passthrough& fs = servers_.emplace_back(backends::PassthroughOptions{served_.string()});
-        auto device =
-            backends::make_faulty_loopback(fs, plan_of ? plan_of(starts) : backends::loopback::FaultPlan{}, options_);
-        last_ = device.get();
-        return device;
+        auto started =
+            backends::make_faulty_loopback(fs, plan_of ? plan_of(starts) : backends::loopback::FaultPlan{}, device);
+        last_ = started.get();
+        return started;
     }
     // Kills the server that was started last. Is called once for each.
     void end() {
@@ -74,14 +74,14 @@ public:
     }
 
     ScratchDirectory directory;
-    std::atomic<unsigned> starts{0}; // that were asked for
+    backends::LoopbackOptions device; // of those that are started from now on
+    std::atomic<unsigned> starts{0};  // that were asked for
     bool is_away = false;
     std::function<backends::loopback::FaultPlan(unsigned start)> plan_of{}; // absent: no faults
     posix::Reconnection told{};                                             // the last one
     std::size_t lost = 0;                                                   // files, in all
 
 private:
-    backends::LoopbackOptions options_;
     std::filesystem::path served_;
     std::mutex mutex_;
     std::deque<backends::Passthrough> servers_; // never moved; each outlives its device
