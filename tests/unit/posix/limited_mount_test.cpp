@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Every call of a mount under limits: what its caller hears when the server does not answer, and what becomes of the late
 // answer. The server does what it is asked at once, and keeps the answer until it is told to let it go.
-#include "support/watchdog.hpp"
-#include "unit/posix/mounted.hpp"
+#include "unit/posix/holding_server.hpp"
 
 #include <array>
 #include <chrono>
@@ -19,104 +18,17 @@ using posix::MountLimits;
 using posix::StopSource;
 using test::bytes_of;
 using test::Errno;
+using test::failure_of;
+using test::kLong;
+using test::kShort;
+using test::made_in_time;
 using test::succeeds;
 using test::value_of;
 using test::Watchdog;
 using wire::Opcode;
+using Server = test::HoldingServer;
 
 namespace {
-
-constexpr std::chrono::milliseconds kShort{5};
-constexpr std::chrono::hours kLong{24};
-constexpr std::string_view kContent = "content";
-
-template <class T> Failure failure_of(const posix::Expected<T>& outcome) { return outcome.failure(); }
-
-// Makes something in a time that may be too short on a busy machine: until it is made.
-template <class Make> auto made_in_time(const Make& make) {
-    for (;;) {
-        auto made = make();
-        if (made || made.failure().errc != Errc::timed_out) return value_of(std::move(made));
-    }
-}
-
-class Counting : public backends::Memfs {
-public:
-    using backends::Memfs::handle;
-    using backends::Memfs::Memfs;
-    void handle(const server::RequestOf<Opcode::interrupt>&, server::ReplyTo<Opcode::interrupt>& reply) noexcept {
-        ++interrupts;
-        reply.none();
-    }
-    std::atomic<int> interrupts{0};
-};
-
-struct Server {
-    explicit Server(backends::MemfsOptions fs_options = {}, posix::MountOptions mount_options = {},
-                    client::InterruptUse interrupts = client::InterruptUse::allowed)
-        : fs(std::move(fs_options)) {
-        backends::LoopbackOptions device;
-        device.service = backends::LoopbackService::threads;
-        device.quirks.interrupts = interrupts;
-        auto made = backends::make_loopback(fs, std::move(device));
-        loopback = made.get();
-        mount = test::mount_of(std::move(made), mount_options);
-        succeeds(mount->mkdir("/dir"));
-        test::put(*mount, "/dir/file", kContent);
-        succeeds(mount->set_xattr("/dir/file", "user.name", bytes_of("value")));
-        mount->prune();
-    }
-    ~Server() {
-        release();
-        await_given_back();
-        mount.reset();
-        CHECK(fs.misuse().over_forgets == 0);
-        CHECK(fs.misuse().stale_nodes == 0);
-        CHECK(fs.misuse().bad_handles == 0);
-    }
-
-    // Keeps the answers to these requests from now on, and counts all of these.
-    void hold(Opcode opcode) {
-        asked = 0;
-        fs.set_faults([this, opcode](const backends::MemfsQuestion& question) {
-            backends::MemfsFault fault;
-            if (question.opcode != opcode) return fault;
-            ++asked;
-            fault.answer = backends::MemfsFault::Answer::held;
-            return fault;
-        });
-    }
-    void release() {
-        fs.set_faults({});
-        fs.release_held();
-        loopback->complete();
-    }
-    // Calls until the request whose answer is kept has come: on a busy machine the time may be over before. Returns the last
-    // failure.
-    template <class Call> Failure call_until_held(const Call& call) {
-        for (;;) {
-            ++calls;
-            Failure failure = call();
-            if (asked != 0 || failure.errc != Errc::timed_out) return failure;
-        }
-    }
-    void await_held(std::size_t requests) const {
-        while (fs.held() < requests) std::this_thread::yield();
-    }
-    // Waits until the server holds nothing for us.
-    void await_given_back() {
-        do {
-            mount->prune();
-            std::this_thread::yield();
-        } while (fs.lookups() != 0 || fs.open_handles() != 0);
-    }
-
-    Counting fs;
-    backends::Loopback* loopback = nullptr;
-    std::unique_ptr<Mount> mount;
-    std::atomic<int> asked{0};
-    int calls = 0; // of call_until_held()
-};
 
 struct Kind {
     const char* name;
