@@ -122,8 +122,11 @@ public:
                 return cannot ? to_the_end(begin, size) : CopyResult{Side::from, data.failure()};
             }
             // The first hole and the one at the end are looked at; a server that is right there is believed elsewhere.
-            const bool doubted = *data > at && (!checked_ || *data == size);
-            if (doubted && !is_hole(at, *data)) return to_the_end(at, size);
+            if (*data > at && (!checked_ || *data == size)) {
+                const auto hole = is_hole(at, *data);
+                if (!hole) return {Side::from, hole.failure()};
+                if (!*hole) return to_the_end(at, size);
+            }
             if (*data == size) break;
             const CopyResult result = data_from(*data, size);
             if (result.side != Side::none || ended_) return result;
@@ -161,13 +164,14 @@ private:
 
     // True if reads at both ends of a range agree that it is a hole: zeros, and as long as told. A server that answers
     // SEEK_DATA without knowing its files is found by that.
-    bool is_hole(std::uint64_t begin, std::uint64_t end) {
+    Expected<bool> is_hole(std::uint64_t begin, std::uint64_t end) {
         const std::uint64_t length = std::min({end - begin, kLeastPiece, std::uint64_t{buffer_.size()}});
         const std::uint64_t starts[] = {begin, end - length};
         for (const std::uint64_t start : starts) {
             const auto piece = buffer_.first(length);
             const auto count = from_.read(piece, start);
-            if (!count || *count != length) return false;
+            if (!count) return count.failure();
+            if (*count != length) return false;
             if (std::any_of(piece.begin(), piece.end(), [](std::byte b) { return b != std::byte{0}; })) return false;
         }
         checked_ = true;
