@@ -76,8 +76,9 @@ private:
         return count;
     }
 
+    // A READ that was given up may still come to the memory it had: the next file is read into other memory then.
     std::span<std::byte> buffer() {
-        if (!registered_.bytes().empty()) return registered_.bytes();
+        if (!registered_.bytes().empty() && registered_.is_free()) return registered_.bytes();
         auto allocated = program_.mount().allocate(kBufferSize);
         if (!program_.succeeded(Subject::other("a buffer"), allocated)) throw Leave{ExitCode::failed};
         registered_ = std::move(*allocated);

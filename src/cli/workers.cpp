@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace vfsproto::cli {
 
@@ -18,6 +19,30 @@ std::size_t threads_by_descriptors() noexcept {
     if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur <= kDescriptorsOfOthers) return 1;
     return std::max<std::size_t>((limit.rlim_cur - kDescriptorsOfOthers) / kDescriptorsEach, 1);
 }
+
+// The memory of one thread, which the device can reach if there is enough of that.
+class JobMemory {
+public:
+    explicit JobMemory(posix::Mount& mount) noexcept : mount_(mount) {}
+
+    // Returns memory that nobody uses. A READ that a job gave up may still come to what it had: the next one gets other memory.
+    [[nodiscard]] std::span<std::byte> take(std::size_t size) {
+        if (!ordinary_.empty()) return ordinary_;
+        if (!registered_.bytes().empty() && registered_.is_free()) return registered_.bytes();
+        registered_ = posix::Buffer();
+        if (auto allocated = mount_.allocate(size)) {
+            registered_ = std::move(*allocated);
+            return registered_.bytes();
+        }
+        ordinary_.resize(size);
+        return ordinary_;
+    }
+
+private:
+    posix::Mount& mount_;
+    posix::Buffer registered_;
+    std::vector<std::byte> ordinary_;
+};
 
 } // namespace
 
@@ -45,14 +70,7 @@ void Workers::finish() {
 }
 
 void Workers::work() {
-    posix::Buffer registered;
-    std::vector<std::byte> ordinary;
-    if (auto allocated = mount_.allocate(kBufferSize)) {
-        registered = std::move(*allocated);
-    } else {
-        ordinary.resize(kBufferSize);
-    }
-    const std::span<std::byte> buffer = ordinary.empty() ? registered.bytes() : std::span(ordinary);
+    JobMemory memory(mount_);
     std::unique_lock lock(mutex_);
     for (;;) {
         ++idle_;
@@ -63,7 +81,7 @@ void Workers::work() {
         jobs_.pop_front();
         not_full_.notify_one();
         lock.unlock();
-        job(buffer);
+        job(memory.take(kBufferSize));
         job = nullptr; // what it holds ends here, not under the lock
         lock.lock();
     }

@@ -17,7 +17,8 @@ namespace vfsproto::cli {
 
 class Workers {
 public:
-    // The buffer is the thread's own, memory the device can reach if there is enough of it. Jobs throw nothing.
+    // The buffer is the thread's own, and the job's while it runs: memory the device can reach if there is enough of it. After a
+    // failed transfer of a limited mount, nothing else of the job uses it. Jobs throw nothing.
     using Job = std::function<void(std::span<std::byte> buffer)>;
 
     explicit Workers(posix::Mount& mount);

@@ -45,7 +45,7 @@ private:
 AbandonedCall::AbandonedCall(Channel& channel) noexcept : channel_(channel) {
     for (client::LateReply& reply : replies_) {
         reply.owner = this;
-        reply.memory = client::HeldMemory::until_late; // all payload is bounced
+        reply.memory = client::HeldMemory::until_late; // by keep(), where it is registered
         reply.on_late = [](client::LateReply& late) noexcept {
             auto& call = *static_cast<AbandonedCall*>(late.owner);
             call.channel_.handle_late(call, late);
@@ -56,6 +56,11 @@ AbandonedCall::AbandonedCall(Channel& channel) noexcept : channel_(channel) {
 void AbandonedCall::count_in_flight() noexcept {
     const auto is_taken = [](const client::LateReply& reply) { return reply.op != nullptr; };
     in_flight_ = static_cast<std::size_t>(std::count_if(replies_.begin(), replies_.end(), is_taken));
+}
+
+void AbandonedCall::keep(const Region& payload) noexcept {
+    channel_.keep(payload);
+    payload_ = &payload;
 }
 
 bool AbandonedCall::take(client::LateReply& reply) noexcept {
@@ -93,6 +98,8 @@ void AbandonedCall::leave(Held&& held, AfterLate&& after) noexcept {
 }
 
 void AbandonedCall::finish() {
+    // Goes first: the device is done with the memory, and what follows may wait for the server.
+    if (payload_ != nullptr) channel_.release(*std::exchange(payload_, nullptr));
     // The server may have done it after others asked what it changed.
     if (held_.cache != nullptr) held_.cache->invalidate_all();
     // Nobody waits for this thread at the end of a file, and the stop may be gone with the mount it was given to.

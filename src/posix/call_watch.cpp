@@ -19,7 +19,8 @@ constexpr std::chrono::milliseconds kLongestPause{128};
 
 } // namespace
 
-LimitedCall::LimitedCall(Channel& channel, const CallLimits& limits) : channel_(channel), limits_(limits) {
+LimitedCall::LimitedCall(Channel& channel, const CallLimits& limits, const Region* payload)
+    : channel_(channel), limits_(limits), payload_(payload) {
     if (limits_.stop != nullptr) limits_.stop->add(*this);
 }
 

@@ -83,11 +83,15 @@ Result<Region> Channel::allocate(std::size_t bytes) {
     return Errc::no_memory;
 }
 
-void Channel::release(const Region& region) {
+void Channel::keep(const Region& region) noexcept {
+    memory_.keep(region);
+    lend();
+}
+
+void Channel::release(const Region& region) noexcept {
     const MutexLock lock(attachment_mutex_);
     take_back();
-    memory_.remove(region);
-    if (end_ == DeviceEnd::stopped) attachment_->release(region);
+    if (memory_.drop(region) && end_ == DeviceEnd::stopped) attachment_->release(region);
 }
 
 ChannelStats Channel::stats() {

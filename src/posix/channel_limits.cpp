@@ -71,6 +71,8 @@ bool Channel::let_go(LimitedCall& call, Errc why) noexcept {
     abandoned->count_in_flight();
     abandoned->note_interrupted(interrupted);
     call.was_in_flight_ = abandoned->in_flight() != 0;
+    // The caller is in its call until this lock is free, so that the memory still is its own.
+    if (call.was_in_flight_ && call.payload_ != nullptr) abandoned->keep(*call.payload_);
     late_work_.expect();
     call.abandoned_ = abandoned.release(); // the late work ends its life
     if (call.was_in_flight_) {

@@ -175,6 +175,8 @@ Buffer::~Buffer() {
     if (channel_ != nullptr) channel_->release(region_);
 }
 
+bool Buffer::is_free() const noexcept { return channel_ == nullptr || channel_->is_free(region_); }
+
 Expected<Buffer> Mount::allocate(std::size_t bytes) {
     const auto region = channel_->allocate(bytes);
     if (!region) return region.error();

@@ -18,6 +18,7 @@ bool RegisteredMemory::add(const Region& region) noexcept {
         place.region = region;
         place.begin.store(region.host(), std::memory_order_release);
         place.end.store(region.host() + region.size(), std::memory_order_release);
+        place.users.store(1, std::memory_order_relaxed);
         place.version.store(version + 1, std::memory_order_release);
         if (i >= count) count_.store(i + 1, std::memory_order_release);
         return true;
@@ -25,14 +26,33 @@ bool RegisteredMemory::add(const Region& region) noexcept {
     return false;
 }
 
-void RegisteredMemory::remove(const Region& region) noexcept {
-    for (Place& place : places_) {
-        const std::uint32_t version = place.version.load(std::memory_order_relaxed);
-        if ((version & 1) == 0 || place.region.host() != region.host()) continue;
-        place.version.store(version + 1, std::memory_order_release);
-        version_.store(next_version(), std::memory_order_release);
-        return;
+// Regions that are here at a time have no memory in common, so that the start of one tells it from all others.
+std::size_t RegisteredMemory::index_of(const Region& region) const noexcept {
+    std::size_t i = 0;
+    for (; i < kMost; ++i) {
+        const bool is_taken = (places_[i].version.load(std::memory_order_acquire) & 1) != 0;
+        if (is_taken && places_[i].begin.load(std::memory_order_acquire) == region.host()) break;
     }
+    return i;
+}
+
+bool RegisteredMemory::drop(const Region& region) noexcept {
+    const std::size_t index = index_of(region);
+    if (index == kMost || places_[index].users.fetch_sub(1, std::memory_order_acq_rel) != 1) return false;
+    places_[index].version.fetch_add(1, std::memory_order_release);
+    version_.store(next_version(), std::memory_order_release);
+    return true;
+}
+
+void RegisteredMemory::keep(const Region& region) noexcept {
+    const std::size_t index = index_of(region);
+    VFSPROTO_ASSERT(index != kMost);
+    places_[index].users.fetch_add(1, std::memory_order_relaxed);
+}
+
+bool RegisteredMemory::is_owners_alone(const Region& region) const noexcept {
+    const std::size_t index = index_of(region);
+    return index == kMost || places_[index].users.load(std::memory_order_acquire) == 1;
 }
 
 } // namespace vfsproto::posix

@@ -149,8 +149,12 @@ private:
     std::vector<std::byte> buffer_;
 };
 
-// Memory the device can reach: transfers from and to it are not copied. Released with the object, which must not
-// outlive its mount.
+// Memory the device can reach: transfers from and to it are not copied. It ends before its mount.
+// A READ or a WRITE of a limited mount (Mount::limited_by()) that fails with `timed_out` or `abandoned` may be answered later, and
+// keeps the memory until then. Meanwhile the Buffer is not free: the server may still change what is in it, or write what it finds
+// in it to the file. Whoever has it may wait for is_free(), or let it end and allocate another: the memory is neither given
+// to somebody else nor unmapped before the server is done with it. Limited mounts refuse to move anything from or to a Buffer that
+// is not free, with EBUSY. Others do not look: their caller does.
 class Buffer {
 public:
     Buffer() = default;
@@ -163,6 +167,9 @@ public:
     ~Buffer();
 
     [[nodiscard]] std::span<std::byte> bytes() const noexcept { return region_.bytes(); }
+    // True if no request that was given up may still read or change it. What such requests did to it has happened before this
+    // returns true. It stays true until another call fails at a limit. Any thread.
+    [[nodiscard]] bool is_free() const noexcept;
 
 private:
     friend class Mount;

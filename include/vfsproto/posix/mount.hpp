@@ -123,7 +123,8 @@ public:
     // Returns the bytes moved; less than asked for only at the end of the file, or where an error came after some had
     // moved. Then bytes behind the count may have been written as well, unless the file is open with O_APPEND. Bytes are
     // not copied when the span lies in a Buffer of this mount, and copied once otherwise. Errors beside the server's: EINVAL
-    // for an offset beyond INT64_MAX, EFBIG (a read: EINVAL) for a span that ends beyond it; then nothing was sent.
+    // for an offset beyond INT64_MAX, EFBIG (a read: EINVAL) for a span that ends beyond it, EBUSY of a limited mount for a Buffer
+    // that is not free; then nothing was sent.
     [[nodiscard]] Expected<std::uint64_t> read(const File& file, std::span<std::byte> into, std::uint64_t offset);
     [[nodiscard]] Expected<std::uint64_t> write(const File& file, std::span<const std::byte> from,
                                                 std::uint64_t offset);
@@ -177,8 +178,10 @@ public:
     // under way is sent an INTERRUPT where that is known to be safe; it is let go of, and what its late answer brings is given
     // back: a file that was opened is released, what was looked up is forgotten. What it changed stays changed. Its caller
     // cannot know if that will happen. The end of a File or a Directory it opened does not wait for longer either.
-    // Everything is copied once, also from and to a Buffer: a server may still read or write what its caller has got back. Not
-    // limited: the calls of an IoQueue, a ReadPool, an AsyncMount and a MappedFile over it.
+    // The bytes of read() and write() are copied once, as a server may still read or write what its caller has got back, unless
+    // they lie in a Buffer: that is kept until it has answered (Buffer::is_free()). A read() into a Buffer of which a part was let go
+    // of fails, whatever came before it, as a write() does. Not limited: the calls of an IoQueue, a ReadPool, an AsyncMount and a
+    // MappedFile over it.
     [[nodiscard]] std::unique_ptr<Mount> limited_by(const MountLimits& limits);
     // Returns a mount of the same session whose every walk asks the server for each name and all attributes, whatever is kept
     // (CacheOptions). For decisions that cost data where what is kept is old: is this the file I am about to replace?

@@ -250,35 +250,35 @@ TEST_CASE("a directory of a limited mount is read and closed under its limits", 
     server.await_given_back();
 }
 
-TEST_CASE("under limits the memory of a transfer is never the device's", "[limits]") {
+TEST_CASE("under limits memory that is no Buffer's is never the device's", "[limits]") {
     const Watchdog watchdog("a transfer");
     Server server;
     const auto limited = server.mount->limited_by({.time = kShort});
     constexpr std::size_t kSize = std::size_t{1} << 20; // several requests
-    posix::Buffer buffer = value_of(limited->allocate(kSize));
+    std::vector<std::byte> bytes(kSize);
     const auto content = test::noise(kSize);
     const File file = value_of(server.mount->open_file("/dir/file", kORdwr));
     succeeds(server.mount->write_all(file, content, 0));
     SECTION("what is read late goes nowhere") {
         server.hold(Opcode::read);
-        while (server.asked < 2) CHECK(limited->read(file, buffer.bytes(), 0).failure().errc == Errc::timed_out);
-        std::fill(buffer.bytes().begin(), buffer.bytes().end(), std::byte{7});
+        while (server.asked < 2) CHECK(limited->read(file, bytes, 0).failure().errc == Errc::timed_out);
+        std::fill(bytes.begin(), bytes.end(), std::byte{7});
         const auto requests = server.mount->stats().requests;
         const auto pieces = static_cast<std::size_t>(server.asked);
         CHECK(pieces > 1);
         server.release();
         while (server.mount->stats().requests < requests + pieces) std::this_thread::yield();
-        CHECK(std::all_of(buffer.bytes().begin(), buffer.bytes().end(), [](std::byte b) { return b == std::byte{7}; }));
+        CHECK(std::all_of(bytes.begin(), bytes.end(), [](std::byte b) { return b == std::byte{7}; }));
     }
     SECTION("what was written was copied, and a file reads as it was written") {
         const auto copies = server.mount->stats().copies;
-        std::fill(buffer.bytes().begin(), buffer.bytes().end(), std::byte{9});
+        std::fill(bytes.begin(), bytes.end(), std::byte{9});
         const auto patient = server.mount->limited_by({.time = kLong});
-        succeeds(patient->write_all(file, buffer.bytes(), 0));
+        succeeds(patient->write_all(file, bytes, 0));
         CHECK(server.mount->stats().copies > copies);
         std::vector<std::byte> back(kSize);
         CHECK(value_of(patient->read_all(file, back, 0)) == kSize);
-        CHECK(std::equal(back.begin(), back.end(), buffer.bytes().begin()));
+        CHECK(back == bytes);
     }
 }
 

@@ -36,12 +36,38 @@ TEST_CASE("memory is found when all of it lies in one region", "[registered_memo
     CHECK(memory.find(a.data(), 4097) == nullptr);
     CHECK(memory.find(a.data() + 1, SIZE_MAX) == nullptr);
     CHECK(place_of(memory.find(b.data() + 7, 7)) == 0x9000);
-    memory.remove(region_of(a, 0x1000));
+    CHECK(memory.drop(region_of(a, 0x1000)));
     CHECK(memory.find(a.data(), 1) == nullptr);
     CHECK(memory.find(b.data(), 1) != nullptr);
-    memory.remove(region_of(a, 0x1000)); // again changes nothing
+    CHECK_FALSE(memory.drop(region_of(a, 0x1000))); // again changes nothing
     REQUIRE(memory.add(region_of(a, 0x2000)));
     CHECK(place_of(memory.find(a.data(), 1)) == 0x2000);
+}
+
+TEST_CASE("memory goes with the last of its users, in whatever order they go", "[registered_memory]") {
+    RegisteredMemory memory;
+    std::vector<std::byte> bytes(4096);
+    std::vector<std::byte> others(4096);
+    const Region region = region_of(bytes, 0x1000);
+    REQUIRE(memory.add(region_of(others, 0x9000)));
+    REQUIRE(memory.add(region));
+    CHECK(memory.is_owners_alone(region));
+    const Region& found = *memory.find(bytes.data() + 10, 10);
+    const std::uint64_t version = memory.version();
+    memory.keep(found);
+    memory.keep(found);
+    CHECK_FALSE(memory.is_owners_alone(region));
+    CHECK(memory.is_owners_alone(region_of(others, 0x9000)));
+    CHECK_FALSE(memory.drop(region));
+    CHECK_FALSE(memory.drop(found));
+    CHECK(memory.find(bytes.data(), 1) == &found);
+    CHECK(memory.version() == version); // what is known of it still holds
+    CHECK(memory.drop(found));
+    CHECK(memory.find(bytes.data(), 1) == nullptr);
+    CHECK(memory.version() != version);
+    REQUIRE(memory.add(region)); // with one user, as the first time
+    CHECK(memory.is_owners_alone(region));
+    CHECK(memory.drop(region));
 }
 
 TEST_CASE("there are places for so many regions and no more", "[registered_memory]") {
@@ -53,7 +79,7 @@ TEST_CASE("there are places for so many regions and no more", "[registered_memor
         REQUIRE(memory.find(all[i].data(), 64) != nullptr);
         CHECK(place_of(memory.find(all[i].data(), 64)) == i * 64);
     }
-    memory.remove(region_of(all[7], 0));
+    CHECK(memory.drop(region_of(all[7], 0)));
     REQUIRE(memory.add(region_of(all.back(), 0xabc0)));
     CHECK(place_of(memory.find(all.back().data(), 1)) == 0xabc0);
 }
@@ -71,9 +97,9 @@ TEST_CASE("one's own memory is found, and nobody else's, while others come and g
         const Region behind(row.data() + 128, DeviceAddr{0x200000}, 64);
         while (!stop) {
             if (!memory.add(before)) std::terminate();
-            memory.remove(before);
+            if (!memory.drop(before)) std::terminate();
             if (!memory.add(behind)) std::terminate();
-            memory.remove(behind);
+            if (!memory.drop(behind)) std::terminate();
         }
     });
     bool wrong = false;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// An AbandonedCall takes the place of a call whose caller has gone on: it owns the slots of its requests, keeps what those name, and
-// knows what is to be done when the device has given the last slot back.
+// An AbandonedCall takes the place of a call whose caller has gone on: it owns the slots of its requests, keeps what those name and
+// the memory they move, and knows what is to be done when the device has given the last slot back.
 #pragma once
 
 #include "vfsproto/fuse/client/late_reply.hpp"
@@ -47,6 +47,8 @@ public:
     [[nodiscard]] std::span<client::LateReply, kReplies> replies() noexcept { return replies_; }
     // Called when the lane has let go: counts the requests in flight.
     void count_in_flight() noexcept;
+    // Keeps the registered region that the requests in flight read from or write to, until finish().
+    void keep(const Region& payload) noexcept;
     [[nodiscard]] std::size_t in_flight() const noexcept { return in_flight_; }
     // Takes a late reply: notes what it granted. True with the last one.
     [[nodiscard]] bool take(client::LateReply& reply) noexcept;
@@ -72,6 +74,7 @@ private:
     LateOutcome outcome_ = LateOutcome::not_done;
     client::Granted granted_{};           // but for its records
     std::vector<std::uint64_t> listed_{}; // nodes that those name
+    const Region* payload_ = nullptr;     // registered, and kept
     Held held_{};
     AfterLate after_{};
 };

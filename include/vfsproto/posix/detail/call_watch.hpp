@@ -50,7 +50,9 @@ template <class Op> inline constexpr AbandonTable kAbandonTable{
 // One operation that runs under limits. On the stack of its thread.
 class LimitedCall final : public StopSource::Stoppable {
 public:
-    LimitedCall(Channel& channel, const CallLimits& limits);
+    // `payload` is the registered region that the operation reads from or writes to; nullptr: none. Its owner has it until the
+    // operation ends, and those requests keep it that outlive the call.
+    LimitedCall(Channel& channel, const CallLimits& limits, const Region* payload = nullptr);
     LimitedCall(const LimitedCall&) = delete;
     LimitedCall& operator=(const LimitedCall&) = delete;
     ~LimitedCall();
@@ -72,6 +74,7 @@ private:
 
     Channel& channel_;
     const CallLimits& limits_;
+    const Region* payload_;
     Waiter waiter_;
     // The rest is guarded by the lane's lock while the operation is under way.
     client::Operation* operation_ = nullptr; // while it is under way

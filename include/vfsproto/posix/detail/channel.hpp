@@ -59,9 +59,9 @@ public:
     }
 
     // Runs an operation until it ends, by itself or with `abandoned` or `timed_out` because a limit was reached. If it was let go
-    // of, its requests stay the server's until that answers, and the caller says what they name (LimitedCall::leave()). Nothing it
-    // moves lies in registered memory. `Kind` is the operation behind `op`. Throws std::system_error if there is no thread to
-    // be had.
+    // of, its requests stay the server's until that answers, and the caller says what they name (LimitedCall::leave()). Registered
+    // memory is that of the call's payload, if it moves any. `Kind` is the operation behind `op`. Throws std::system_error if
+    // there is no thread to be had.
     template <class Kind, class Op, class... Args>
     void run_limited(LimitedCall& call, client::Operation& operation, Op& op, Args&&... args) {
         if (!limits_prepared_.load(std::memory_order_relaxed)) prepare_limits();
@@ -109,10 +109,16 @@ public:
     // Tells the server that nothing of what it wants back is kept here (NOTIFY_REPLY). Never sleeps.
     void answer_retrieve(const wire::NotifyRetrieveOut& asked) noexcept VFSPROTO_EXCLUDES(shared_lane_.mutex());
 
-    // Memory the device can reach: requests that carry it are not copied. Errors: no_memory and the transport's.
+    // Memory the device can reach: requests that carry it are not copied. It has one user: its owner. Errors: no_memory and the
+    // transport's.
     [[nodiscard]] Result<Region> allocate(std::size_t bytes);
-    // Memory of a device that would not stop is not used again while the channel lives.
-    void release(const Region& region);
+    // Counts one user more: a request whose caller has gone on. Never sleeps. Any thread, while the owner has the memory.
+    void keep(const Region& region) noexcept;
+    // Takes one user off, and with the last one gives the memory back. That of a device that would not stop is not used again
+    // while the channel lives. Not under the lane's lock.
+    void release(const Region& region) noexcept VFSPROTO_EXCLUDES(attachment_mutex_, shared_lane_.mutex());
+    // True if only the owner uses it: no request that its caller gave up can read or change it any more.
+    [[nodiscard]] bool is_free(const Region& region) const noexcept { return memory_.is_owners_alone(region); }
     // Count the files, directories and buffers that callers have: all of them end before the channel. Any thread.
     void lend() noexcept { lent_.fetch_add(1, std::memory_order_relaxed); }
     void take_back() noexcept { lent_.fetch_sub(1, std::memory_order_release); }

@@ -26,6 +26,9 @@ public:
 
     [[nodiscard]] Channel& channel() const noexcept { return channel_; }
 
+    // Says that what its operations move lies in this registered region, which a request that is let go of keeps.
+    void moves(const Region& registered) noexcept { payload_ = &registered; }
+
     // The arguments are those of the operation's start() after the caller. If it is let go of, `held()` returns a Held with what
     // its requests name, and `after` is called when they are over.
     template <class Hold, class Op, class... Args> void run(const Hold& held, Op& op, Args&&... args) {
@@ -37,7 +40,7 @@ public:
     void run_and_leave(const Hold& held, const After& after, Op& op, Args&&... args) {
         if (!limits_.has_any()) return channel_.run(op, caller_, std::forward<Args>(args)...);
         if (reached_) return operation_of(op).refuse(reached_.errc);
-        LimitedCall call(channel_, limits_);
+        LimitedCall call(channel_, limits_, payload_);
         channel_.run_limited<Op>(call, operation_of(op), op, caller_, std::forward<Args>(args)...);
         const Errc errc = operation_of(op).errc();
         const bool let_go = call.was_let_go();
@@ -68,6 +71,7 @@ private:
     Channel& channel_;
     const client::Caller& caller_;
     CallLimits limits_{};
+    const Region* payload_ = nullptr;
     Failure reached_{};
 };
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Knows which of the process's memory the device can reach. find() is asked for every transfer and takes no lock.
+// Knows which of the process's memory the device can reach, and how many use it: its owner, and requests whose callers have gone
+// on. find() is asked for every transfer and takes no lock.
 #pragma once
 
 #include "vfsproto/base/region.hpp"
@@ -14,12 +15,17 @@ class RegisteredMemory {
 public:
     static constexpr std::size_t kMost = 64; // regions at a time
 
-    // One caller at a time. False when all places are taken.
+    // Adds a region, which has one user then: its owner. One caller at a time. False when all places are taken.
     [[nodiscard]] bool add(const Region& region) noexcept;
-    void remove(const Region& region) noexcept;
+    // Takes one user off. The region is removed with the last: true then, and false for one that is not here. One caller at a time.
+    [[nodiscard]] bool drop(const Region& region) noexcept;
+    // Counts one user more, which drop() takes off. Any thread, while the owner has not dropped the region.
+    void keep(const Region& region) noexcept;
+    // True if the owner is the only user: what others did to the memory has happened before. Any thread, as keep().
+    [[nodiscard]] bool is_owners_alone(const Region& region) const noexcept;
 
     // The region that holds all of these bytes; nullptr when there is none. Any thread, also while other threads add and
-    // remove other regions. The answer stays valid while the owner of the memory does not release it.
+    // remove other regions. The answer stays valid while the region has a user.
     [[nodiscard]] const Region* find(const std::byte* data, std::size_t len) const noexcept {
         const std::size_t count = count_.load(std::memory_order_acquire);
         for (std::size_t i = 0; i < count; ++i) {
@@ -40,14 +46,17 @@ public:
     [[nodiscard]] std::uint64_t version() const noexcept { return version_.load(std::memory_order_acquire); }
 
 private:
-    [[nodiscard]] static std::uint64_t next_version() noexcept;
-
     struct Place {
         std::atomic<std::uint32_t> version{0}; // odd: taken
+        std::atomic<std::uint32_t> users{0};   // counts while it is taken
         std::atomic<const std::byte*> begin{nullptr};
         std::atomic<const std::byte*> end{nullptr};
         Region region{}; // looked at only by those who own memory in it
     };
+    [[nodiscard]] static std::uint64_t next_version() noexcept;
+    // Returns kMost for a region that is not here. The caller is a user of it.
+    [[nodiscard]] std::size_t index_of(const Region& region) const noexcept;
+
     Place places_[kMost];
     std::atomic<std::size_t> count_{0}; // places ever used
     std::atomic<std::uint64_t> version_{next_version()};
