@@ -2,6 +2,7 @@
 // AsyncMount: open files and directories.
 #include "async_steps.hpp"
 #include "file_steps.hpp"
+#include "long_transfer.hpp"
 #include "open_handles.hpp"
 
 #include "vfsproto/fuse/client/operations/directories.hpp"
@@ -18,24 +19,52 @@ template <class Op> AsyncMount::Steps<void> AsyncMount::release(OpenHandle& hand
     if (!std::exchange(handle.owes_release, false)) co_return;
     Op release;
     release.call.args = release_in(handle);
-    co_await run(release, handle.nodeid);
+    co_await detach<BorrowedCall<Op, client::Caller, std::uint64_t>>(std::ref(release), mount_.credentials().caller,
+                                                                     handle.nodeid);
 }
+
+// Has the channel end a handle: it may owe more than limits allow, and requests that were let go of may still name it.
+void AsyncMount::end_later(std::shared_ptr<OpenHandle> handle) {
+    Held held = mount_.cache_->hold();
+    held.handles.push_back(std::move(handle));
+    mount_.channel().do_late(std::move(held), {});
+}
+
+template <wire::Opcode Op>
+AsyncMount::Steps<Expected<std::uint64_t>> AsyncMount::transfer_steps(const File& file, client::TransferSpan span) {
+    if (!file) co_return Errno::ebadf;
+    LongTransferCall<Op> transfer;
+    MountCall call = mount_.begin_call();
+    if (const Failure busy = transfer.begin(call, span)) co_return busy;
+    const auto held = [this, &file] { return held_of(*mount_.cache_, file); };
+    const auto after = [&transfer](const LimitedCall& let_go, const client::LongTransfer<Op>&) {
+        transfer.let_go(let_go);
+        return AfterLate();
+    };
+    co_await run_and_leave(call, held, after, transfer.operation, span);
+    co_return transfer.result();
+}
+template AsyncMount::Steps<Expected<std::uint64_t>>
+AsyncMount::transfer_steps<wire::Opcode::read>(const File& file, client::TransferSpan span);
+template AsyncMount::Steps<Expected<std::uint64_t>>
+AsyncMount::transfer_steps<wire::Opcode::write>(const File& file, client::TransferSpan span);
 
 AsyncMount::Steps<Expected<File>> AsyncMount::open_steps(std::string path, std::uint32_t flags, std::uint32_t mode) {
     OpenSteps steps(*mount_.cache_, create_form_of(mount_.channel()), maker_group(names()), mount_.look_);
+    MountCall call = mount_.begin_call();
     steps.begin(path, flags);
     for (;;) {
         switch (steps.want()) {
         case OpenSteps::Want::walk: {
-            const Failure failure = co_await walk(steps.path());
+            const Failure failure = co_await walk(call, steps.path());
             steps.handle_walked(failure);
             break;
         }
         case OpenSteps::Want::create:
-            if (File file = co_await create(steps, mode)) co_return file;
+            if (File file = co_await create(call, steps, mode)) co_return file;
             break;
         case OpenSteps::Want::open:
-            if (File file = co_await open(steps)) co_return file;
+            if (File file = co_await open(call, steps)) co_return file;
             break;
         case OpenSteps::Want::failed: co_return steps.failure();
         }
@@ -46,16 +75,22 @@ AsyncMount::Steps<Expected<File>> AsyncMount::temporary_steps(std::string direct
                                                               std::uint32_t mode) {
     auto handle = co_await ask<TemporarySteps>(std::move(directory), flags, mode);
     if (!handle) co_return handle.failure();
-    co_return File(*std::move(handle));
+    co_return mount_.keep(*std::move(handle));
 }
 
-AsyncMount::Steps<File> AsyncMount::create(OpenSteps& steps, std::uint32_t mode) {
+AsyncMount::Steps<File> AsyncMount::create(MountCall& call, OpenSteps& steps, std::uint32_t mode) {
     client::CreateFile create;
     const PathSteps& at = steps.path();
     create.extensions.group = steps.group_to_create();
     const client::CreateFile::NewFile file{at.name(), steps.flags_to_create(), mode, mount_.credentials().umask};
     const NodeCache::Asked asked{at.parent(), at.name(), mount_.cache_->about_to_ask()};
-    co_await run(create, at.parent().nodeid(), file);
+    bool is_left = false;
+    const auto held = [&at] { return at.parent().hold(); };
+    const auto after = [&is_left](const LimitedCall&, const client::CreateFile& let_go) {
+        is_left = true;
+        return release_unwanted_later(let_go, let_go.entry().nodeid);
+    };
+    co_await run_and_leave(call, held, after, create, at.parent().nodeid(), file);
     NodeRef node;
     if (create.succeeded()) {
         node = mount_.cache_->count_made(asked, create.entry());
@@ -63,24 +98,39 @@ AsyncMount::Steps<File> AsyncMount::create(OpenSteps& steps, std::uint32_t mode)
         mount_.cache_->note_failed(asked, failure_of(create));
     }
     auto handle = handle_of(mount_.channel(), std::move(node), create, steps.flags_to_keep(), OpenHandle::Kind::file);
-    if (create.succeeded()) co_return File(std::move(handle));
-    if (std::exchange(handle->owes_release, false)) {
+    if (create.succeeded()) co_return mount_.keep(std::move(handle));
+    const bool owes = std::exchange(handle->owes_release, false) && !is_left;
+    if (owes && call.has_limits()) {
+        call.channel().do_late({}, release_unwanted_later(create, create.entry().nodeid));
+    } else if (owes) {
         client::Release release;
         release.call.args = release_in(*handle);
-        co_await run(release, create.entry().nodeid);
+        co_await detach<BorrowedCall<client::Release, client::Caller, std::uint64_t>>(
+            std::ref(release), mount_.credentials().caller, create.entry().nodeid);
     }
     steps.handle_refused(failure_of(create));
     co_return File();
 }
 
-AsyncMount::Steps<File> AsyncMount::open(OpenSteps& steps) {
+AsyncMount::Steps<File> AsyncMount::open(MountCall& call, OpenSteps& steps) {
     client::OpenFile open;
     NodeRef& node = steps.path().node();
-    co_await run(open, node.nodeid(), steps.flags_to_open());
+    bool is_left = false;
+    const auto held = [&node] { return node.hold(); };
+    const auto after = [&is_left, &node](const LimitedCall&, const client::OpenFile& let_go) {
+        is_left = true;
+        return release_unwanted_later(let_go, node.nodeid());
+    };
+    co_await run_and_leave(call, held, after, open, node.nodeid(), steps.flags_to_open());
     if ((steps.flags_to_open() & wire::linux_abi::kOTrunc) != 0) mount_.cache_->invalidate(node);
     auto handle = handle_of(mount_.channel(), node.clone(), open, steps.flags_to_keep(), OpenHandle::Kind::file);
-    if (open.succeeded()) co_return File(std::move(handle));
-    co_await release<client::Release>(*handle);
+    if (open.succeeded()) co_return mount_.keep(std::move(handle));
+    if (is_left) handle->owes_release = false;
+    if (handle->owes_release && call.has_limits()) {
+        end_later(std::move(handle));
+    } else {
+        co_await release<client::Release>(*handle);
+    }
     steps.handle_refused(failure_of(open));
     co_return File();
 }
@@ -88,10 +138,21 @@ AsyncMount::Steps<File> AsyncMount::open(OpenSteps& steps) {
 AsyncMount::Steps<Failure> AsyncMount::close_steps(File file) {
     if (!file) co_return Failure(Errno::ebadf);
     OpenHandle& handle = *file.handle_;
+    MountCall call = mount_.begin_call();
     Failure failure;
-    if (owes_flush(handle)) failure = co_await flush_steps(file);
-    handle.gave_up(OpenHandle::Locks::records);
-    co_await release<client::Release>(handle);
+    if (owes_flush(handle)) {
+        FlushSteps steps(names(), file);
+        co_await run_steps(call, steps);
+        failure = steps.failure();
+    }
+    // The FLUSH is still owed where no answer came: it may not have been sent.
+    const bool is_unanswered = failure.errc == Errc::abandoned || failure.errc == Errc::timed_out;
+    if (!is_unanswered) handle.gave_up(OpenHandle::Locks::records);
+    if (call.has_limits()) {
+        end_later(std::move(file.handle_));
+    } else {
+        co_await release<client::Release>(handle);
+    }
     co_return failure;
 }
 
@@ -147,14 +208,16 @@ AsyncMount::Steps<Expected<std::int32_t>> AsyncMount::ioctl_steps(const File& fi
 AsyncMount::Steps<Expected<std::vector<DirectoryEntry>>> AsyncMount::list_steps(std::string path,
                                                                                 client::DirectoryFormat format) {
     PathSteps at(*mount_.cache_, mount_.look_);
+    MountCall call = mount_.begin_call();
     at.to_file(path, LastLink::follow);
-    Failure failure = co_await walk(at);
+    Failure failure = co_await walk(call, at);
     if (!failure && !is_directory(at.attributes().mode)) failure = Errno::enotdir;
     if (failure) co_return failure;
     client::OpenDirectory open;
-    co_await run(open, at.node().nodeid(), kORdonly);
+    const auto held = [&at] { return at.node().hold(); };
+    co_await run(call, held, open, at.node().nodeid(), kORdonly);
     for (unsigned tries = 0; !open.succeeded() && mount_.cache_->make_room(failure_of(open), tries);) {
-        co_await run(open, at.node().nodeid(), kORdonly);
+        co_await run(call, held, open, at.node().nodeid(), kORdonly);
     }
     if (!open.succeeded()) co_return failure_of(open);
     Directory directory(handle_of(mount_.channel(), std::move(at.node()), open, kORdonly, OpenHandle::Kind::directory),
@@ -162,15 +225,21 @@ AsyncMount::Steps<Expected<std::vector<DirectoryEntry>>> AsyncMount::list_steps(
     OpenHandle& handle = *directory.handle_;
     std::vector<DirectoryEntry> all;
     for (;;) {
+        MountCall step = mount_.begin_call();
         client::ReadDirectory read;
         const client::ReadDirectory::Place from{handle.nodeid, handle.fh, directory.cookie_};
-        co_await run(read, from, directory.room(), directory.format_);
+        const auto named = [&directory] { return directory.held(); };
+        co_await run(step, named, read, from, directory.room(), directory.format_);
         auto some = directory.take(read);
         failure = some.failure();
         if (!some || some->empty()) break;
         append_names(*some, all);
     }
-    co_await release<client::ReleaseDirectory>(handle);
+    if (call.has_limits()) {
+        end_later(std::move(directory.handle_));
+    } else {
+        co_await release<client::ReleaseDirectory>(handle);
+    }
     if (failure) co_return failure;
     co_return all;
 }

@@ -2,33 +2,33 @@
 // AsyncMount: walks, and what is done with where they lead.
 #include "async_steps.hpp"
 #include "attribute_steps.hpp"
-#include "mount_steps.hpp"
 #include "path_requests.hpp"
 
 namespace vfsproto::posix {
 
 NameContext AsyncMount::names() noexcept { return mount_.names(); }
 
-AsyncMount::Steps<Failure> AsyncMount::walk(PathSteps& steps) {
+AsyncMount::Steps<Failure> AsyncMount::walk(MountCall& call, PathSteps& steps) {
+    const auto held = [&steps] { return steps.held(); };
     for (;;) {
         if (steps.answer_from_cache()) continue;
         switch (steps.want()) {
         case PathSteps::Want::lookup: {
             client::Lookup lookup;
             lookup.call.name = steps.name();
-            co_await run(lookup, steps.nodeid());
+            co_await run(call, held, lookup, steps.nodeid());
             take(steps, lookup);
             break;
         }
         case PathSteps::Want::readlink: {
             ReadTarget read;
-            co_await run(read.operation, steps.nodeid());
+            co_await run(call, held, read.operation, steps.nodeid());
             take(steps, read);
             break;
         }
         case PathSteps::Want::attributes: {
             client::GetAttributes get;
-            co_await run(get, steps.nodeid());
+            co_await run(call, held, get, steps.nodeid());
             take(steps, get);
             break;
         }
@@ -38,17 +38,18 @@ AsyncMount::Steps<Failure> AsyncMount::walk(PathSteps& steps) {
     }
 }
 
-AsyncMount::Steps<void> AsyncMount::run_steps(NameSteps& steps) {
+AsyncMount::Steps<void> AsyncMount::run_steps(MountCall& call, NameSteps& steps) {
+    const auto held = [&steps] { return steps.held(); };
     for (;;) {
         switch (steps.want()) {
         case NameSteps::Want::walk: {
-            const Failure failure = co_await walk(steps.path());
+            const Failure failure = co_await walk(call, steps.path());
             steps.handle_walked(failure);
             break;
         }
         case NameSteps::Want::request: {
             WantedRequest request = steps.request();
-            co_await run(request);
+            co_await run(call, held, request);
             steps.handle_answered();
             break;
         }
@@ -134,7 +135,8 @@ AsyncMount::Steps<Expected<std::vector<std::byte>>> AsyncMount::get_xattr_steps(
 
 AsyncMount::Steps<Failure> AsyncMount::set_xattr_steps(std::string path, XattrValue value, LastLink last) {
     SetXattrSteps steps(names(), path, {value.name, value.bytes, value.space}, last);
-    co_await run_steps(steps);
+    MountCall call = mount_.begin_call();
+    co_await run_steps(call, steps);
     co_return steps.failure();
 }
 

@@ -31,7 +31,9 @@ bool Channel::begin_limited(LimitedCall& call, client::Operation& operation) {
         done.operation_ = nullptr;
         channel.call_watch_.remove(done);
         if (done.interrupted_ != 0) channel.end_interrupt(std::exchange(done.interrupted_, 0));
-        channel.shared_lane_.satisfy(done.waiter_);
+        if (done.on_finish_ == nullptr) return channel.shared_lane_.satisfy(done.waiter_);
+        finished.user = done.user_;
+        done.on_finish_(finished);
     };
     return true;
 }

@@ -18,19 +18,6 @@ using namespace wire::linux_abi;
 
 namespace {
 
-// Releases a handle that an operation opened before it failed.
-void release_unwanted(Channel& channel, std::uint64_t fh, std::uint64_t nodeid) {
-    client::Release release;
-    release.call.args.fh = fh;
-    channel.run(release, channel.own_caller(), nodeid);
-}
-
-// Does that when the request that failed is over, because it was let go of: it may name the handle.
-template <class Op> AfterLate release_unwanted_later(const Op& opened, std::uint64_t nodeid) {
-    if (!opened.owes_release()) return {};
-    return [fh = opened.result().fh, nodeid](Channel& channel, LateOutcome) { release_unwanted(channel, fh, nodeid); };
-}
-
 std::uint64_t new_lock_owner() noexcept {
     static std::atomic<std::uint64_t> last{0};
     return last.fetch_add(1, std::memory_order_relaxed) + 1;

@@ -2,6 +2,7 @@
 // Mount: the contents of open files.
 #include "vfsproto/posix/mount.hpp"
 
+#include "long_transfer.hpp"
 #include "mount_steps.hpp"
 #include "run_transfer.hpp"
 #include "transfer_span.hpp"
@@ -11,35 +12,18 @@
 
 namespace vfsproto::posix {
 
-// Nobody knows when a device that was let go of with a request will be done with its memory: that is the lane's own, by a copy, or
-// a Buffer's, which the request then keeps.
 template <wire::Opcode Op> [[gnu::noinline]] Expected<std::uint64_t>
 Mount::transfer_in_pieces(const File& file, const client::TransferSpan& span) {
+    LongTransferCall<Op> transfer;
     MountCall call = begin_call();
-    const bool lends = limits_.has_any() && span.payload == client::Payload::registered;
-    if (lends) {
-        const Region& registered = *channel_->find_registered(span.host, span.len);
-        // The bytes of an earlier request, which may still come or be taken from there, would be mixed with those of this one.
-        if (!channel_->is_free(registered)) return wire::Errno::ebusy;
-        call.moves(registered);
-    }
-    const auto held = [&] {
-        Held all = cache_->hold();
-        all.handles.push_back(file.share());
-        return all;
-    };
-    client::LongTransfer<Op> transfer;
-    Errc cut = Errc::ok; // a part is in flight, and nobody knows what becomes of it
-    const auto after = [&cut](const LimitedCall& let_go, const client::LongTransfer<Op>&) {
-        if (let_go.was_in_flight()) cut = let_go.why();
+    if (const Failure busy = transfer.begin(call, span)) return busy;
+    const auto held = [&] { return held_of(*cache_, file); };
+    const auto after = [&](const LimitedCall& let_go, const client::LongTransfer<Op>&) {
+        transfer.let_go(let_go);
         return AfterLate();
     };
-    call.run_and_leave(held, after, transfer, span);
-    // A count would hide that the rest may still be written at the server, or read into the Buffer.
-    const bool hides_the_rest = Op == wire::Opcode::write || lends;
-    if (hides_the_rest && cut != Errc::ok) return Failure(cut);
-    if (!transfer.succeeded()) return failure_of(transfer);
-    return transfer.done();
+    call.run_and_leave(held, after, transfer.operation, span);
+    return transfer.result();
 }
 
 // One request where one may carry it all, and as many as it takes otherwise.

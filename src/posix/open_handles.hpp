@@ -22,6 +22,18 @@ handle_of(Channel& channel, NodeRef node, const Op& opened, std::uint32_t flags,
     return handle;
 }
 
+// Releases a handle that an operation opened before it failed.
+inline void release_unwanted(Channel& channel, std::uint64_t fh, std::uint64_t nodeid) {
+    client::Release release;
+    release.call.args.fh = fh;
+    channel.run(release, channel.own_caller(), nodeid);
+}
+// Does that on the channel's own thread: when the request that failed is over, because it was let go of and may name the handle.
+template <class Op> [[nodiscard]] AfterLate release_unwanted_later(const Op& opened, std::uint64_t nodeid) {
+    if (!opened.owes_release()) return {};
+    return [fh = opened.result().fh, nodeid](Channel& channel, LateOutcome) { release_unwanted(channel, fh, nodeid); };
+}
+
 // True if close(2) has a FLUSH to send.
 [[nodiscard]] inline bool owes_flush(const OpenHandle& handle) noexcept {
     const bool wanted = handle.owes_release && (handle.open_flags & wire::kFopenNoflush) == 0;

@@ -6,8 +6,9 @@
 //   auto [failure, attributes] = co_await files.stat("/a/b", LastLink::follow, asio::use_awaitable);
 //
 // Handlers run on their associated executor, by default the one given here, and never inside the call that started them.
-// A call once started runs to its end: there is no cancellation yet. All that a call is given by reference (the file,
-// the bytes) must stay until its handler runs; so must this object, the mount and the execution context.
+// A call once started runs to its end, or to the limits of the mount (Mount::limited_by()), which count from its start. All that a call is given by reference (the file, the bytes) must stay until its handler runs; so must this
+// object, the mount and the execution context. The bytes of a Buffer are the server's for longer, where a limit ended the call
+// (Buffer::is_free()).
 #pragma once
 
 #include "vfsproto/fuse/client/operations/data.hpp"
@@ -19,6 +20,7 @@
 
 #include <cstdint>
 #include <exception>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -234,13 +236,24 @@ private:
     template <wire::Opcode Op, class Token>
     auto transfer(const File& file, std::span<std::byte> bytes, std::uint64_t offset, Token&& token) {
         return boost::asio::async_initiate<Token, void(Failure, std::uint64_t)>(
-            [this](auto&& handler, const client::TransferSpan& span) {
+            [this, &file](auto&& handler, const client::TransferSpan& span) {
+                if (mount_.limits().has_any()) {
+                    return this->spawn(transfer_steps<Op>(file, span), std::forward<decltype(handler)>(handler),
+                                       Tell{});
+                }
                 using Call = DetachedCall<TransferCall<Op>, std::decay_t<decltype(handler)>>;
                 Call::start(mount_.channel(), CallCount(counts_), executor_, std::forward<decltype(handler)>(handler),
                             mount_.credentials().caller, span);
             },
             token, mount_.span_of(file, bytes, offset));
     }
+
+    // Calls a handler with a failure and a value.
+    struct Tell {
+        template <class Handler, class T> void operator()(Handler& to, Expected<T> answer) const {
+            std::move(to)(answer.failure(), answer ? *std::move(answer) : T{});
+        }
+    };
 
     // Coroutines, whose frames hold the operations; what they say becomes what the handler is called with.
     template <class Token> auto launch(Steps<Failure> steps, Token&& token) {
@@ -254,10 +267,7 @@ private:
     template <class T, class Token> auto launch(Steps<Expected<T>> steps, Token&& token) {
         return boost::asio::async_initiate<Token, void(Failure, T)>(
             [this](auto&& handler, Steps<Expected<T>> given) {
-                this->spawn(std::move(given), std::forward<decltype(handler)>(handler),
-                            [](auto& to, Expected<T> answer) {
-                                std::move(to)(answer.failure(), answer ? *std::move(answer) : T{});
-                            });
+                this->spawn(std::move(given), std::forward<decltype(handler)>(handler), Tell{});
             },
             token, std::move(steps));
     }
@@ -273,27 +283,27 @@ private:
     }
     template <class T> static T out_of_memory() { return {Errc::no_memory}; }
 
-    // Runs an operation of a coroutine's frame to its end.
-    template <class Op, class... Args> Steps<void> run(Op& op, Args... args) {
-        using Token = boost::asio::use_awaitable_t<>;
-        return boost::asio::async_initiate<const Token&, void()>(
-            [this](auto&& handler, Op* borrowed, Args... each) {
-                using Call = DetachedCall<BorrowedCall<Op, client::Caller, Args...>, std::decay_t<decltype(handler)>>;
-                Call::start(mount_.channel(), CallCount(counts_), executor_, std::forward<decltype(handler)>(handler),
-                            *borrowed, mount_.credentials().caller, each...);
-            },
-            boost::asio::use_awaitable, &op, args...);
-    }
+    // Starts `Call`, which is made of `args`, and waits for its end.
+    template <class Call, class... Args> Steps<void> detach(Args... args);
+    // Run an operation of a coroutine's frame as a part of `call`, to its end or a limit. The rest is as in MountCall.
+    template <class Hold, class Op, class... Args> Steps<void> run(MountCall& call, Hold held, Op& op, Args... args);
+    template <class Hold, class After, class Op, class... Args>
+    Steps<void> run_and_leave(MountCall& call, Hold held, After after, Op& op, Args... args);
+    template <class Hold, class After, class Op, class... Args>
+    Steps<void> run_limited(MountCall& call, Hold held, After after, Op* op, Args... args);
 
     // Run the steps S to their end; ask() returns their result. The arguments are kept meanwhile.
     template <class S, class... Args> Steps<Failure> perform(Args... args);
     template <class S, class... Args> Steps<Expected<typename S::Result>> ask(Args... args);
-    Steps<void> run_steps(NameSteps& steps);
-    Steps<Failure> walk(PathSteps& steps);
+    Steps<void> run_steps(MountCall& call, NameSteps& steps);
+    Steps<Failure> walk(MountCall& call, PathSteps& steps);
     [[nodiscard]] NameContext names() noexcept;
-    Steps<File> create(OpenSteps& steps, std::uint32_t mode);
-    Steps<File> open(OpenSteps& steps);
+    Steps<File> create(MountCall& call, OpenSteps& steps, std::uint32_t mode);
+    Steps<File> open(MountCall& call, OpenSteps& steps);
     template <class Op> Steps<void> release(OpenHandle& handle);
+    void end_later(std::shared_ptr<OpenHandle> handle);
+    template <wire::Opcode Op>
+    Steps<Expected<std::uint64_t>> transfer_steps(const File& file, client::TransferSpan span);
 
     Steps<Failure> flush_steps(const File& file);
     Steps<Failure> fsync_steps(const File& file, std::uint32_t flags);

@@ -47,7 +47,7 @@ template <class Op> inline constexpr AbandonTable kAbandonTable{
         },
 };
 
-// One operation that runs under limits. On the stack of its thread.
+// One operation that runs under limits. On the stack of its thread, or in a coroutine's frame.
 class LimitedCall final : public StopSource::Stoppable {
 public:
     // `payload` is the registered region that the operation reads from or writes to; nullptr: none. Its owner has it until the
@@ -76,6 +76,9 @@ private:
     const CallLimits& limits_;
     const Region* payload_;
     Waiter waiter_;
+    // The operation calls this at its end, where no thread waits for it.
+    void (*on_finish_)(client::Operation&) noexcept = nullptr;
+    void* user_ = nullptr;
     // The rest is guarded by the lane's lock while the operation is under way.
     client::Operation* operation_ = nullptr; // while it is under way
     const AbandonTable* table_ = nullptr;

@@ -76,6 +76,20 @@ public:
         };
         shared_lane_.wait({nobody}, call.waiter_, start, [] {});
     }
+    // Starts an operation that ends as run_limited() has it. Its own on_finish is called then, with the lane's lock held, by any
+    // thread: `call` may go when that lock is free again. It calls DetachedPoller::finished(). Throws as run_limited().
+    template <class Kind, class Op, class... Args>
+    void start_limited(LimitedCall& call, client::Operation& operation, Op& op, Args&&... args) {
+        if (!limits_prepared_.load(std::memory_order_relaxed)) prepare_limits();
+        call.table_ = &kAbandonTable<Kind>;
+        call.on_finish_ = operation.on_finish;
+        call.user_ = operation.user;
+        const SharedLane::Lock lock(shared_lane_);
+        detached_.adopt();
+        if (!begin_limited(call, operation)) return call.on_finish_(operation);
+        shared_lane_.start_locked(op, std::forward<Args>(args)...);
+        shared_lane_.publish();
+    }
     // Has the thread that finishes abandoned calls do this, and keeps `held` until then. Throws as run_limited().
     void do_late(Held&& held, AfterLate&& work);
     // Calls and late replies call these. The first takes the lane's lock, the others are called with it held.

@@ -25,6 +25,7 @@ public:
     MountCall& operator=(const MountCall&) = delete;
 
     [[nodiscard]] Channel& channel() const noexcept { return channel_; }
+    [[nodiscard]] bool has_limits() const noexcept { return limits_.has_any(); }
 
     // Says that what its operations move lies in this registered region, which a request that is let go of keeps.
     void moves(const Region& registered) noexcept { payload_ = &registered; }
@@ -38,10 +39,21 @@ public:
     // of.
     template <class Hold, class After, class Op, class... Args>
     void run_and_leave(const Hold& held, const After& after, Op& op, Args&&... args) {
-        if (!limits_.has_any()) return channel_.run(op, caller_, std::forward<Args>(args)...);
-        if (reached_) return operation_of(op).refuse(reached_.errc);
-        LimitedCall call(channel_, limits_, payload_);
+        if (!has_limits()) return channel_.run(op, caller_, std::forward<Args>(args)...);
+        if (!may_run(op)) return;
+        LimitedCall call = begin_limited();
         channel_.run_limited<Op>(call, operation_of(op), op, caller_, std::forward<Args>(args)...);
+        end_limited(call, held, after, op);
+    }
+
+    // These are the parts of that, for who waits in another way. False if a limit was reached before: the operation has ended.
+    template <class Op> [[nodiscard]] bool may_run(Op& op) noexcept {
+        if (reached_) operation_of(op).refuse(reached_.errc);
+        return !reached_;
+    }
+    [[nodiscard]] LimitedCall begin_limited() const { return {channel_, limits_, payload_}; }
+    template <class Hold, class After, class Op>
+    void end_limited(LimitedCall& call, const Hold& held, const After& after, Op& op) {
         const Errc errc = operation_of(op).errc();
         const bool let_go = call.was_let_go();
         if (let_go || errc == Errc::abandoned || errc == Errc::timed_out) reached_ = let_go ? call.why() : errc;
@@ -58,8 +70,6 @@ public:
         }
         call.leave(held(), std::move(rest));
     }
-
-private:
     template <class Op> [[nodiscard]] static client::Operation& operation_of(Op& op) noexcept {
         if constexpr (std::is_base_of_v<client::Operation, Op>) {
             return op;
@@ -68,6 +78,7 @@ private:
         }
     }
 
+private:
     Channel& channel_;
     const client::Caller& caller_;
     CallLimits limits_{};
