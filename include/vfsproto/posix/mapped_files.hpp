@@ -8,8 +8,9 @@
 //   mapped->read(into, offset);
 //
 // READ and WRITE silently do what a window cannot: bytes beyond the end of the file, a window whose ranges are all in use, a server
-// that refuses. Devices of this process may have a window (backends/shared_window.hpp); no vhost-user daemon that
-// is known has one, and those behind VFIO are not mapped.
+// that refuses. Calls end at the limits of the mount (Mount::limited_by()), each of their READs and WRITEs by itself; the range of a
+// SETUPMAPPING or REMOVEMAPPING that was given up is lost until the session ends. Devices of this process may have a window
+// (backends/shared_window.hpp); no vhost-user daemon that is known has one, and those behind VFIO are not mapped.
 #pragma once
 
 #include "vfsproto/posix/failure.hpp"
@@ -25,6 +26,7 @@ namespace vfsproto::posix {
 class File;
 class MappedFiles;
 class Mount;
+class MountCall;
 struct MountOptions;
 
 // An open file, mapped. As with mmap(2), its size is the one it had when it was mapped, or at the last refresh(), and grows with
@@ -48,7 +50,9 @@ private:
     friend class MappedFiles;
     MappedFile(MappedFiles& files, const File& file, std::uint64_t size);
     struct Piece;
-    template <class Copy> std::uint64_t copy_mapped(const Piece& wanted, std::atomic<bool>& maps, const Copy& copy);
+    template <class Copy>
+    std::uint64_t copy_mapped(MountCall& call, const Piece& wanted, std::atomic<bool>& maps, const Copy& copy);
+    [[nodiscard]] static Expected<std::uint64_t> count_of(std::uint64_t done, const Expected<std::uint64_t>& rest);
 
     MappedFiles& files_;
     const File& file_;

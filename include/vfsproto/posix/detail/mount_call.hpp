@@ -26,6 +26,8 @@ public:
 
     [[nodiscard]] Channel& channel() const noexcept { return channel_; }
     [[nodiscard]] bool has_limits() const noexcept { return limits_.has_any(); }
+    // Says which limit was reached; a Failure that did not happen while the call may go on.
+    [[nodiscard]] Failure reached() const noexcept { return reached_ ? reached_ : limits_.reached(); }
 
     // Says that what its operations move lies in this registered region, which a request that is let go of keeps.
     void moves(const Region& registered) noexcept { payload_ = &registered; }
