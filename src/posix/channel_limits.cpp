@@ -55,6 +55,13 @@ void Channel::end_interrupt(std::uint64_t unique) noexcept {
 
 bool Channel::let_go(LimitedCall& call, Errc why) noexcept {
     shared_lane_.mutex().assert_held();
+    if (call.waits_ != nullptr) {
+        Waiter& waiter = *call.waits_;
+        end_wait(call);
+        shared_lane_.satisfy(waiter);
+        shared_lane_.nudge();
+        return true;
+    }
     if (call.operation_ == nullptr) return false;
     std::unique_ptr<AbandonedCall> abandoned(new (std::nothrow) AbandonedCall(*this));
     if (abandoned == nullptr || !poll_for_late()) return false; // it is waited for as any other
@@ -70,21 +77,57 @@ bool Channel::let_go(LimitedCall& call, Errc why) noexcept {
         if (interrupted != current) connection_.end_interrupt(interrupted); // an earlier request of it
     }
     call.why_ = why;
-    abandoned->count_in_flight();
     abandoned->note_interrupted(interrupted);
-    call.was_in_flight_ = abandoned->in_flight() != 0;
-    // The caller is in its call until this lock is free, so that the memory still is its own.
-    if (call.was_in_flight_ && call.payload_ != nullptr) abandoned->keep(*call.payload_);
-    late_work_.expect();
+    call.was_in_flight_ = take_over(*abandoned, call.payload_);
     call.abandoned_ = abandoned.release(); // the late work ends its life
-    if (call.was_in_flight_) {
-        call.abandoned_->next_uninterrupted = std::exchange(uninterrupted_, call.abandoned_);
-        pump();
-    } else {
-        detached_.finished();
-    }
+    if (call.was_in_flight_) pump();
     shared_lane_.nudge();
     return true;
+}
+
+// Expects the late replies of what was let go of just now. True if there will be any: then INTERRUPTs are due, by pump(). The caller
+// is in its call until the lane's lock is free, so that the payload still is its own.
+bool Channel::take_over(AbandonedCall& abandoned, const Region* payload) noexcept {
+    abandoned.count_in_flight();
+    late_work_.expect();
+    if (abandoned.in_flight() == 0) {
+        detached_.finished();
+        return false;
+    }
+    if (payload != nullptr) abandoned.keep(*payload);
+    abandoned.next_uninterrupted = std::exchange(uninterrupted_, &abandoned);
+    return true;
+}
+
+Errc Channel::give_up(client::Transfer& transfer, const Region* payload, Held&& held, Errc why) {
+    want_limits();
+    auto abandoned = std::make_unique<AbandonedCall>(*this);
+    const SharedLane::Lock lock(shared_lane_);
+    if (!poll_for_late()) return Errc::no_memory;
+    if (const Errc errc = shared_lane_.client().lane->abandon(transfer, abandoned->replies()[0], why);
+        errc != Errc::ok) {
+        detached_.finished();
+        return errc;
+    }
+    abandoned->leave(std::move(held), {});
+    if (take_over(*abandoned, payload)) {
+        static_cast<void>(abandoned.release()); // the late work ends its life
+        pump();
+    } else {
+        late_work_.give(std::move(abandoned));
+    }
+    return Errc::ok;
+}
+
+bool Channel::begin_wait(LimitedCall& call, Waiter& waiter) noexcept {
+    if (call.limits_.reached()) return false;
+    call.waits_ = &waiter;
+    call_watch_.add(call);
+    return true;
+}
+
+void Channel::end_wait(LimitedCall& call) noexcept {
+    if (std::exchange(call.waits_, nullptr) != nullptr) call_watch_.remove(call);
 }
 
 // Wants every abandoned request interrupted that the session takes; it takes a few at a time, and none for servers that must
@@ -130,7 +173,7 @@ void Channel::leave(AbandonedCall& call, Held&& held, AfterLate&& after) noexcep
 void Channel::do_late(Held&& held, AfterLate&& work) {
     auto call = std::make_unique<AbandonedCall>(*this);
     call->leave(std::move(held), std::move(work));
-    if (!limits_prepared_.load(std::memory_order_relaxed)) prepare_limits();
+    want_limits();
     const SharedLane::Lock lock(shared_lane_);
     late_work_.expect();
     late_work_.give(std::move(call));

@@ -180,8 +180,8 @@ public:
     // cannot know if that will happen. The end of a File or a Directory it opened does not wait for longer either.
     // The bytes of read() and write() are copied once, as a server may still read or write what its caller has got back, unless
     // they lie in a Buffer: that is kept until it has answered (Buffer::is_free()). A read() into a Buffer of which a part was let go
-    // of fails, whatever came before it, as a write() does. So are the calls of an AsyncMount and of MappedFiles over it limited, but
-    // not those of an IoQueue and a ReadPool.
+    // of fails, whatever came before it, as a write() does. So are the calls of an AsyncMount and of MappedFiles over it limited. An
+    // IoQueue has limits of its own (IoQueue::next()).
     [[nodiscard]] std::unique_ptr<Mount> limited_by(const MountLimits& limits);
     // Returns a mount of the same session whose every walk asks the server for each name and all attributes, whatever is kept
     // (CacheOptions). For decisions that cost data where what is kept is old: is this the file I am about to replace?

@@ -18,7 +18,8 @@
 
 namespace vfsproto::posix {
 
-// One READ of a ReadPool, in storage of the caller. `transfer` is what IoQueue::next() returns; set its `tag`.
+// One READ of a ReadPool, in storage of the caller. `transfer` is what IoQueue::next() returns; set its `tag`. It is not given up
+// (IoQueue::give_up()): its block would be read into again while a late answer may come.
 class PooledRead {
 public:
     QueuedRead transfer;

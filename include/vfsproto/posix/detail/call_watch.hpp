@@ -47,7 +47,7 @@ template <class Op> inline constexpr AbandonTable kAbandonTable{
         },
 };
 
-// One operation that runs under limits. On the stack of its thread, or in a coroutine's frame.
+// One operation that runs under limits, or one wait for any of several. On the stack of its thread, or in a coroutine's frame.
 class LimitedCall final : public StopSource::Stoppable {
 public:
     // `payload` is the registered region that the operation reads from or writes to; nullptr: none. Its owner has it until the
@@ -81,6 +81,7 @@ private:
     void* user_ = nullptr;
     // The rest is guarded by the lane's lock while the operation is under way.
     client::Operation* operation_ = nullptr; // while it is under way
+    Waiter* waits_ = nullptr;                // of a wait, while a limit may end it
     const AbandonTable* table_ = nullptr;
     std::optional<std::chrono::steady_clock::time_point> let_go_at_{}; // after a stop
     std::uint64_t interrupted_ = 0;                                    // the request that was, before it was let go

@@ -64,7 +64,7 @@ public:
     // there is no thread to be had.
     template <class Kind, class Op, class... Args>
     void run_limited(LimitedCall& call, client::Operation& operation, Op& op, Args&&... args) {
-        if (!limits_prepared_.load(std::memory_order_relaxed)) prepare_limits();
+        want_limits();
         call.table_ = &kAbandonTable<Kind>;
         const client::Caller nobody{};
         const auto start = [&] {
@@ -80,7 +80,7 @@ public:
     // thread: `call` may go when that lock is free again. It calls DetachedPoller::finished(). Throws as run_limited().
     template <class Kind, class Op, class... Args>
     void start_limited(LimitedCall& call, client::Operation& operation, Op& op, Args&&... args) {
-        if (!limits_prepared_.load(std::memory_order_relaxed)) prepare_limits();
+        want_limits();
         call.table_ = &kAbandonTable<Kind>;
         call.on_finish_ = operation.on_finish;
         call.user_ = operation.user;
@@ -90,6 +90,29 @@ public:
         shared_lane_.start_locked(op, std::forward<Args>(args)...);
         shared_lane_.publish();
     }
+    // Starts the threads that look at limits, once. Throws std::system_error if there are none to be had.
+    void want_limits() {
+        if (!limits_prepared_.load(std::memory_order_relaxed)) prepare_limits();
+    }
+    // Waits as SharedLane::wait() does, but for no longer than the limits of `call` allow, whose grace is 0. want_limits() was called.
+    template <class Ready, class Take>
+    void wait_limited(LimitedCall& call, const Staged& staged, Waiter& waiter, Ready&& ready, Take&& take) {
+        const auto is_ready = [&] {
+            shared_lane_.mutex().assert_held();
+            return ready() || !begin_wait(call, waiter);
+        };
+        const auto end = [&] {
+            shared_lane_.mutex().assert_held();
+            end_wait(call);
+            take();
+        };
+        shared_lane_.wait(staged, waiter, is_ready, end);
+    }
+    // Lets go of a transfer that is under way: its on_done is called with `why` before this returns. Its late reply keeps `held` and
+    // `payload`, the registered region that it moves bytes of (nullptr: none). Errors: wrong_state, for one that is not under
+    // way; no_memory. Throws as run_limited().
+    [[nodiscard]] Errc give_up(client::Transfer& transfer, const Region* payload, Held&& held, Errc why)
+        VFSPROTO_EXCLUDES(shared_lane_.mutex());
     // Has the thread that finishes abandoned calls do this, and keeps `held` until then. Throws as run_limited().
     void do_late(Held&& held, AfterLate&& work);
     // Calls and late replies call these. The first takes the lane's lock, the others are called with it held.
@@ -208,6 +231,11 @@ private:
     // Calls end before their requests (channel_limits.cpp).
     [[nodiscard]] bool begin_limited(LimitedCall& call, client::Operation& operation);
     [[nodiscard]] bool poll_for_late() noexcept VFSPROTO_REQUIRES(shared_lane_.mutex());
+    [[nodiscard]] bool take_over(AbandonedCall& abandoned, const Region* payload) noexcept
+        VFSPROTO_REQUIRES(shared_lane_.mutex());
+    // False if a limit was reached already.
+    [[nodiscard]] bool begin_wait(LimitedCall& call, Waiter& waiter) noexcept VFSPROTO_REQUIRES(shared_lane_.mutex());
+    void end_wait(LimitedCall& call) noexcept VFSPROTO_REQUIRES(shared_lane_.mutex());
     void interrupt_abandoned() noexcept VFSPROTO_REQUIRES(shared_lane_.mutex());
     void prepare_limits() VFSPROTO_EXCLUDES(shared_lane_.mutex());
     void end_interrupt(std::uint64_t unique) noexcept;
