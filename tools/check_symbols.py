@@ -16,6 +16,7 @@ TEXT_LIMIT = 56 * 1024  # bytes of .text with every operation and the connection
 APART = (("packed rings", ("packed_",), 9 * 1024),
          ("pci and mmio", ("virtio_pci", "virtio_mmio", "pci_capabilities"), 12 * 1024),
          ("caches", ("lookup_cache", "attribute_cache", "own_changes"), 8 * 1024),
+         ("contents", ("content_cache",), 2 * 1024),
          ("notifications", ("notification", "foreign_changes"), 5 * 1024 + 512),
          ("windows", ("dax_window", "mappings"), 6 * 1024),
          ("locks", ("locks",), 2 * 1024))

@@ -78,6 +78,16 @@ Json attributes_part(const posix::CacheStats& caches) {
     return counts_part({{"hits", caches.attribute_hits}, {"misses", caches.attribute_misses}});
 }
 
+Json targets_part(const MountStats& stats) {
+    Json part;
+    part.set("hits", stats.caches.target_hits);
+    part.set("misses", stats.caches.target_misses);
+    part.set("kept", stats.caches.targets_kept);
+    part.set("evicted", stats.caches.targets_evicted);
+    part.set("held_now", stats.held.targets);
+    return part;
+}
+
 Json files_part(const posix::HeldStats& held) {
     return counts_part({{"known_now", held.nodes}, {"idle_now", held.idle_nodes}});
 }
@@ -88,6 +98,7 @@ void add_parts(Json& parts, const MountStats& stats) {
     parts.set("hiprio", hiprio_part(stats));
     parts.set("names", names_part(stats));
     parts.set("attributes", attributes_part(stats.caches));
+    parts.set("targets", targets_part(stats));
     parts.set("files", files_part(stats.held));
 }
 

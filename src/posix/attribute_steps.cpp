@@ -74,9 +74,21 @@ ReadLinkSteps::ReadLinkSteps(const NameContext& context, std::string_view path)
 
 Failure ReadLinkSteps::check() { return at_.found_link() ? Failure() : Failure(Errno::einval); }
 
-Expected<std::string> ReadLinkSteps::result() {
-    return std::string(reinterpret_cast<const char*>(target_), request_.call.bytes);
+bool ReadLinkSteps::is_known() {
+    if (context_.look == Look::as_kept) known_ = context_.cache.find_target(at_.node());
+    if (known_ == nullptr) reading_ = context_.cache.about_to_read(at_.node());
+    return known_ != nullptr;
 }
+
+void ReadLinkSteps::note(const Failure& why) {
+    if (!why) context_.cache.note_target(at_.node(), answer(), reading_);
+}
+
+std::string_view ReadLinkSteps::answer() const noexcept {
+    return {reinterpret_cast<const char*>(target_), request_.call.bytes};
+}
+
+Expected<std::string> ReadLinkSteps::result() { return known_ != nullptr ? *known_ : std::string(answer()); }
 
 SetAttributesSteps::SetAttributesSteps(const NameContext& context, std::string_view path, const wire::SetattrIn& what,
                                        LastLink last)

@@ -52,10 +52,13 @@ protected:
 private:
     // Called at the file: says why the request is not made.
     [[nodiscard]] virtual Failure check() { return {}; }
+    // Called at the file, after check(): true if the answer is known, and no request is made.
+    [[nodiscard]] virtual bool is_known() { return false; }
     // Called with the answer, before the end.
     virtual void note(const Failure&) {}
     void walked() final {
         if (Failure why = check()) return finish(why);
+        if (is_known()) return finish({});
         want_request(request_);
     }
     void answered(const Failure& why) final {
@@ -113,8 +116,13 @@ public:
 
 private:
     [[nodiscard]] Failure check() override;
+    [[nodiscard]] bool is_known() override;
+    void note(const Failure& why) override;
+    [[nodiscard]] std::string_view answer() const noexcept;
 
     std::byte target_[wire::linux_abi::kPathMax + 1];
+    std::shared_ptr<const std::string> known_{};
+    client::ContentRead reading_{};
 };
 
 // SETATTR; what is not marked in `what.valid` is left as it is. A directory has no size to set.

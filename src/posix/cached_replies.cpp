@@ -19,7 +19,8 @@ CachedReplies::CachedReplies(const CacheOptions& options)
             {{entries_.get(), options.names},
              {chunks_.get(), chunks_for(options.names)},
              {buckets_.get(), options.names}},
-            options.name_case) {}
+            options.name_case),
+      contents(changes, attributes, options.contents) {}
 
 client::CacheTime CachedReplies::expiry(const Timeout& timeout, const Allowed& allowed,
                                         const AskedAt& asked) const noexcept {
@@ -44,6 +45,22 @@ client::FreshAttributes CachedReplies::fresh(const wire::EntryOut& entry, const 
 client::FreshAttributes CachedReplies::fresh(const wire::AttrOut& answer, const AskedAt& asked) const noexcept {
     return {answer.attr, expiry(options_.attribute_timeout, {answer.attr_valid, answer.attr_valid_nsec}, asked),
             asked.before};
+}
+
+std::shared_ptr<const std::string> CachedReplies::find_content(const client::CachedNode& node,
+                                                               const client::ContentVersion* now) noexcept {
+    const client::Content* const found = contents.find(node, now);
+    return found != nullptr ? static_cast<const KeptContent*>(found)->text : nullptr;
+}
+
+void CachedReplies::keep_content(client::CachedNode& node, std::unique_ptr<KeptContent> fresh,
+                                 const client::ContentRead& read) noexcept {
+    discard(contents.put(node, *fresh.release(), read));
+    while (client::Content* const old = contents.evict()) discard(old);
+}
+
+void CachedReplies::drop_contents() noexcept {
+    while (client::Content* const old = contents.take_out_any()) discard(old);
 }
 
 } // namespace vfsproto::posix

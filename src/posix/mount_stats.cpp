@@ -52,7 +52,8 @@ MountStats MountStats::since(const MountStats& before) const {
     using Caches = CacheStats;
     subtract_all(counted.caches, before.caches,
                  {&Caches::name_hits, &Caches::absent_hits, &Caches::name_misses, &Caches::names_expired,
-                  &Caches::names_kept, &Caches::names_evicted, &Caches::attribute_hits, &Caches::attribute_misses});
+                  &Caches::names_kept, &Caches::names_evicted, &Caches::attribute_hits, &Caches::attribute_misses,
+                  &Caches::target_hits, &Caches::target_misses, &Caches::targets_kept, &Caches::targets_evicted});
     return counted;
 }
 

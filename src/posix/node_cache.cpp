@@ -74,6 +74,7 @@ NodeCache::NodeCache(Channel& channel, std::size_t max_idle, const CacheOptions&
 NodeCache::~NodeCache() {
     channel_.end_notifications();
     channel_.detached().end_late_call();
+    if (replies_ != nullptr) replies_->drop_contents();
     for (client::Node* node : evicted_) Channel::delete_node(node); // DESTROY gives them back
     while (client::Node* node = table_.evict(0)) Channel::delete_node(node);
     VFSPROTO_RULE(table_.size() == 0, "a File, a Directory or a call outlived its Mount");
@@ -152,7 +153,9 @@ void NodeCache::evict_locked(std::size_t keep) {
 // The node is out of the table and is to be sent.
 void NodeCache::leave_table_locked(client::Node& node) {
     if (replies_ != nullptr) {
-        replies_->attributes.note_forgotten(static_cast<client::CachedNode&>(node).attributes);
+        auto& cached = static_cast<client::CachedNode&>(node);
+        replies_->attributes.note_forgotten(cached.attributes);
+        replies_->drop_content(cached);
     }
     evicted_.push_back(&node);
 }
@@ -209,10 +212,23 @@ void NodeCache::add_to(MountStats& stats) const {
     stats.held = {0, table_.size(), table_.idle()};
     if (replies_ == nullptr) return;
     stats.held.names = replies_->names.size();
+    stats.held.content_bytes = replies_->contents.bytes();
     const client::LookupCounters& names = replies_->names.counters();
     const client::AttributeCounters& attributes = replies_->attributes.counters();
-    stats.caches = {names.hits, names.absent_hits, names.misses,    names.expired,
-                    names.kept, names.evicted,     attributes.hits, attributes.misses};
+    const client::ContentCounters& targets = replies_->contents.counters(client::ContentKind::target);
+    stats.held.targets = targets.held;
+    stats.caches = {.name_hits = names.hits,
+                    .absent_hits = names.absent_hits,
+                    .name_misses = names.misses,
+                    .names_expired = names.expired,
+                    .names_kept = names.kept,
+                    .names_evicted = names.evicted,
+                    .attribute_hits = attributes.hits,
+                    .attribute_misses = attributes.misses,
+                    .target_hits = targets.hits,
+                    .target_misses = targets.misses,
+                    .targets_kept = targets.kept,
+                    .targets_evicted = targets.evicted};
 }
 
 } // namespace vfsproto::posix

@@ -144,7 +144,14 @@ bool PathSteps::answer_from_cache() {
             reach_file();
             return true;
         }
+    } else if (may_use_cache_ && want_ == Want::readlink) {
+        if (const auto known = cache_.find_target(node_)) {
+            used_cache_ = true;
+            follow(*known);
+            return true;
+        }
     }
+    if (want_ == Want::readlink) reading_ = cache_.about_to_read(node_);
     if (asks) asked_ = cache_.about_to_ask();
     return false;
 }
@@ -208,6 +215,11 @@ void PathSteps::read_link() {
 void PathSteps::handle_target(std::string_view target) {
     if (target.empty()) return fail(Errno::enoent);
     if (target.find('\0') != std::string_view::npos) return fail(Errc::protocol_violation);
+    cache_.note_target(node_, target, reading_);
+    follow(target);
+}
+
+void PathSteps::follow(std::string_view target) {
     std::string rest(target);
     if (in_middle_) rest.append(rest_, at_); // begins with a slash
     rest_ = std::move(rest);

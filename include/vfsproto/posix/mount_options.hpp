@@ -68,6 +68,9 @@ enum class CacheMode : std::uint8_t {
     always, // until this mount changes them, or the server tells of a change: else right where nobody else changes the share
 };
 
+// The target of a symbolic link is kept with the link's attributes, where the server says that it may be (CACHE_SYMLINKS), and with
+// `always` in any case.
+//
 // Changes made through a mount, or another one of its session, are seen at once in every mode; those of others when what
 // was kept has expired, or when the server tells of them. While a file is open to be written to, its attributes are not kept. The access time may be as old
 // as the rest while a file is open, and always is for directories. Changes made by operations in an IoQueue are not seen.
@@ -81,6 +84,8 @@ struct CacheOptions {
     // Names kept at most, and files the server may hold open for them: more than MountOptions::max_idle_nodes allows without a
     // cache. A name takes about 110 bytes here.
     std::size_t names = 131'072;
+    // Bytes kept at most of targets of symbolic links. Nothing of more than an eighth of them is kept.
+    std::size_t contents = std::size_t{16} << 20;
     client::NameCase name_case = client::NameCase::matters;
 };
 

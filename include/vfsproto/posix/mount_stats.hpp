@@ -33,13 +33,19 @@ struct CacheStats {
     std::uint64_t names_evicted = 0; // names that made room for others
     std::uint64_t attribute_hits = 0;
     std::uint64_t attribute_misses = 0;
+    std::uint64_t target_hits = 0; // of symbolic links, on the way of a walk and for Mount::readlink()
+    std::uint64_t target_misses = 0;
+    std::uint64_t targets_kept = 0;
+    std::uint64_t targets_evicted = 0; // made room for others
 };
 
 // Tells how much is held now.
 struct HeldStats {
-    std::uint64_t names = 0;      // expired ones among them
-    std::uint64_t nodes = 0;      // files that the server was not told to forget
-    std::uint64_t idle_nodes = 0; // of these, those that nothing here uses
+    std::uint64_t names = 0;         // expired ones among them
+    std::uint64_t nodes = 0;         // files that the server was not told to forget
+    std::uint64_t idle_nodes = 0;    // of these, those that nothing here uses
+    std::uint64_t targets = 0;       // of symbolic links, void ones among them
+    std::uint64_t content_bytes = 0; // of memory for them
 };
 
 struct MountStats {

@@ -24,7 +24,7 @@ void AttributeCache::apply_changed(CachedAttributes& to, const FreshAttributes& 
 
 void AttributeCache::invalidate(CachedAttributes& attributes) noexcept {
     attributes.expiry = kNeverValid;
-    attributes.changed = changes_->next();
+    attributes.changed = attributes.dropped = changes_->next();
 }
 
 void AttributeCache::begin_writing(CachedAttributes& attributes) noexcept {

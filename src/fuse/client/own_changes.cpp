@@ -31,7 +31,13 @@ void OwnChanges::failed(const Place& place, const Verdict& why, CachedNode* file
     names_.invalidate(key_of(place));
     const bool is_exhausted = why.error == Errno::emfile || why.error == Errno::enfile; // perhaps after the change
     const bool may_be_done = why.errc != Errc::ok || why.error == Errno::eintr || is_exhausted;
-    if (!may_be_done) return;
+    if (!may_be_done) {
+        // Somebody else has made or removed names.
+        const bool is_news = why.error == Errno::enoent || why.error == Errno::eexist || why.error == Errno::enotempty;
+        if (is_news) attributes_.invalidate_content(place.directory.attributes);
+        if (is_news && file != nullptr) attributes_.invalidate_content(file->attributes);
+        return;
+    }
     attributes_.invalidate(place.directory.attributes);
     if (file != nullptr) attributes_.invalidate(file->attributes);
 }

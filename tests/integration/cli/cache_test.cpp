@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <string>
 #include <thread>
 
@@ -30,17 +31,24 @@ void fill(const std::filesystem::path& share) {
     }
 }
 
-// Returns how often the program asked for a name or for attributes.
-std::uint64_t questions(const Share& share, const std::string& mode, const std::string& script) {
+using Operations = std::set<std::string>;
+
+// Returns how often the program asked for one of these.
+std::uint64_t calls_of(const Operations& wanted, const Share& share, const std::string& mode,
+                       const std::string& script) {
     const Ran ran = share.run({"--cache", mode, "--trace-summary", "--trace-format", "json", "run", "-"}, script);
     CHECK(ran.status == 0);
     std::uint64_t count = 0;
     const Json summary = Json::parse(ran.err);
     for (const Json& row : summary["operations"]) {
-        const std::string op = row["op"];
-        if (op == "LOOKUP" || op == "GETATTR" || op == "STATX") count += row["calls"].get<std::uint64_t>();
+        if (wanted.contains(row["op"].get<std::string>())) count += row["calls"].get<std::uint64_t>();
     }
     return count;
+}
+
+// Returns how often the program asked for a name or for attributes.
+std::uint64_t questions(const Share& share, const std::string& mode, const std::string& script) {
+    return calls_of({"LOOKUP", "GETATTR", "STATX"}, share, mode, script);
 }
 
 } // namespace
@@ -54,6 +62,19 @@ TEST_CASE("a second ls -lR on one connection asks for no name and no attributes"
     CHECK(asked_once <= 1 + kDirectories);
     CHECK(questions(share, "always", once + once) == asked_once);
     CHECK(questions(share, "none", once + once) == 2 * questions(share, "none", once));
+}
+
+TEST_CASE("a second look at links on one connection asks for none of their targets", "[cli]") {
+    Share share(GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust));
+    if (share.missing()) return;
+    std::filesystem::create_directory(share.path() / "d");
+    share.write("d/f", "content");
+    std::filesystem::create_directory_symlink("d", share.path() / "to_d");
+    std::filesystem::create_symlink("to_d/f", share.path() / "to_f");
+    const std::string once = "ls -l /\ncat to_f\nreadlink to_d\n";
+    CHECK(calls_of({"READLINK"}, share, "always", once) == 2);
+    CHECK(calls_of({"READLINK"}, share, "always", once + once) == 2);
+    CHECK(calls_of({"READLINK"}, share, "none", once + once) == 2 * calls_of({"READLINK"}, share, "none", once));
 }
 
 TEST_CASE("what commands of one connection change is what later ones see, whatever is kept", "[cli]") {

@@ -147,3 +147,22 @@ TEST_CASE("a change that is refused makes its name doubtful, one that may have b
     CHECK(c.here.attributes.is_valid(kNow) == !at.may_be_done);
     CHECK_FALSE(c.names.put({c.here.incarnation, Caches::text("old")}, Caches::target(c.file), kExpiry, before));
 }
+
+TEST_CASE("a change refused because names are not as they were thought to be makes contents void", "[caches]") {
+    using wire::Errno;
+    struct Case {
+        Errno why;
+        bool is_news;
+    };
+    const Case at = GENERATE(Case{Errno::eexist, true}, Case{Errno::enoent, true}, Case{Errno::enotempty, true},
+                             Case{Errno::eacces, false}, Case{Errno::enospc, false});
+    Caches c;
+    const auto before = c.changes.now();
+    c.own.failed({c.here, Caches::text("old")}, {Errc::ok, at.why}, &c.file);
+    CHECK(c.cache.was_dropped_since(c.here.attributes, before) == at.is_news);
+    CHECK(c.cache.was_dropped_since(c.file.attributes, before) == at.is_news);
+    CHECK_FALSE(c.cache.was_dropped_since(c.there.attributes, before));
+    CHECK(c.here.attributes.is_valid(kNow));
+    CHECK(c.file.attributes.is_valid(kNow));
+    c.own.failed({c.here, Caches::text("old")}, {Errc::ok, at.why}, nullptr);
+}

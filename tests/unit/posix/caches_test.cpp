@@ -3,8 +3,7 @@
 #include "support/scale.hpp"
 #include "support/watchdog.hpp"
 #include "unit/posix/mounted.hpp"
-
-#include "vfsproto/fuse/client/trace_event.hpp"
+#include "unit/posix/request_counter.hpp"
 
 #include <atomic>
 #include <chrono>
@@ -24,6 +23,7 @@ using test::error_of;
 using test::MountedOptions;
 using test::OverDirectory;
 using test::OverMemfs;
+using test::RequestCounter;
 using test::succeeds;
 using test::value_of;
 using test::Watchdog;
@@ -32,30 +32,6 @@ using wire::Opcode;
 namespace {
 
 constexpr std::uint64_t kHour = 3600ull * 1'000'000'000;
-
-// Counts requests that ask what a cache may know, and all requests.
-class RequestCounter {
-public:
-    [[nodiscard]] client::TraceHook hook() {
-        client::TraceHook hook;
-        hook.context = this;
-        hook.started = [](void* context, const client::TraceEvent& event) noexcept {
-            auto& self = *static_cast<RequestCounter*>(context);
-            ++self.all_;
-            const Opcode opcode = event.op->opcode;
-            self.questions_ += opcode == Opcode::lookup || opcode == Opcode::getattr || opcode == Opcode::statx;
-        };
-        return hook;
-    }
-    // Return how many requests there were since the last call of it.
-    [[nodiscard]] std::uint64_t take_all() { return all_.exchange(0); }
-    [[nodiscard]] std::uint64_t take_questions() { return questions_.exchange(0); }
-    void forget() { all_ = questions_ = 0; }
-
-private:
-    std::atomic<std::uint64_t> all_{0};
-    std::atomic<std::uint64_t> questions_{0};
-};
 
 MountedOptions with_cache(CacheMode mode, RequestCounter& requests) {
     MountedOptions options;

@@ -17,6 +17,7 @@ struct CachedAttributes {
     abi::Attributes value{};
     CacheTime expiry = kNeverValid;
     ChangeCount::Moment changed = 0; // when it was last applied or invalidated; 0 = never
+    ChangeCount::Moment dropped = 0; // when it was last invalidated, or the file's content alone; 0 = never
     std::uint32_t writers = 0;       // open files that may be written to: every WRITE changes them
     bool is_atime_stale = false;     // the file was read from since
 
@@ -26,10 +27,13 @@ struct CachedAttributes {
     [[nodiscard]] bool is_valid_but_atime(CacheTime now) const noexcept { return now < expiry && writers == 0; }
 };
 
+struct Content;
+
 // Has all of a node that caches need.
 struct CachedNode : Node {
     CachedAttributes attributes{};
     std::uint64_t attributes_of = 0; // the incarnation they belong to
+    Content* content = nullptr;      // ContentCache keeps it
 };
 
 // A reply's attributes, as they are to be kept.
@@ -71,6 +75,13 @@ public:
     void invalidate(CachedAttributes& attributes) noexcept;
     // Drops what is known of every node. Takes no longer for many.
     void invalidate_all() noexcept { all_changed_ = changes_->next(); }
+    // Drops what ContentCache keeps of the file, and leaves the attributes.
+    void invalidate_content(CachedAttributes& attributes) noexcept { attributes.dropped = changes_->next(); }
+    // True if one of these three was called after this moment.
+    [[nodiscard]] bool was_dropped_since(const CachedAttributes& attributes,
+                                         ChangeCount::Moment before) const noexcept {
+        return attributes.dropped > before || all_changed_ > before;
+    }
     // A node that is not known here has changed: what replies to requests sent before say of new nodes is taken as expired.
     void invalidate_unknown() noexcept { last_forgotten_ = changes_->next(); }
     // Marks the access time alone as unknown: READ and READDIR move it. Replies on their way are older.

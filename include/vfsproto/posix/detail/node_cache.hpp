@@ -19,6 +19,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -71,8 +72,13 @@ public:
     NodeRef count_found(const Asked& asked, const wire::EntryOut& entry);
     NodeRef count_made(const Asked& asked, const wire::EntryOut& entry);
     void note_absent(const Asked& asked, const wire::EntryOut& entry);
-    void note_attributes(const NodeRef& node, const wire::AttrOut& answer, const AskedAt& asked); // GETATTR
-    void note_changed(const NodeRef& node, const wire::AttrOut& answer, const AskedAt& asked);    // SETATTR
+    // Is called before a request for a file's content, and brings what goes with the answer.
+    [[nodiscard]] client::ContentRead about_to_read(const NodeRef& node) const noexcept;
+    // Returns the target of a link, nullptr if it is to be asked for.
+    [[nodiscard]] std::shared_ptr<const std::string> find_target(const NodeRef& link);
+    void note_target(const NodeRef& link, std::string_view target, const client::ContentRead& read); // READLINK
+    void note_attributes(const NodeRef& node, const wire::AttrOut& answer, const AskedAt& asked);    // GETATTR
+    void note_changed(const NodeRef& node, const wire::AttrOut& answer, const AskedAt& asked);       // SETATTR
     // These take changes of this mount. Where a file is not known, its NodeRef is empty.
     void note_removed(const Asked& asked, const NodeRef& file);
     void note_renamed(const Asked& from, const Asked& to, const NodeRef& moved, const NodeRef& other);
@@ -106,6 +112,7 @@ public:
 
 private:
     friend class NodeRef;
+    [[nodiscard]] bool keeps_targets() const noexcept;
     [[nodiscard]] client::Node& count_locked(const wire::EntryOut& entry) VFSPROTO_REQUIRES(mutex_);
     void learn_locked(const Asked& asked, client::Node& node, const wire::EntryOut& entry) VFSPROTO_REQUIRES(mutex_);
     void leave_table_locked(client::Node& node) VFSPROTO_REQUIRES(mutex_);

@@ -95,6 +95,7 @@ private:
     void enter_middle();
     void reach_file();
     void read_link();
+    void follow(std::string_view target);
     void enter_again(std::string_view rest);
     void leave_ancestors() noexcept;
     void arrive() noexcept;
@@ -125,8 +126,9 @@ private:
     Look look_;
     bool may_use_cache_ = false;
     bool used_cache_ = false;
-    AskedAt asked_{};    // when what is wanted was asked for
-    unsigned tries_ = 0; // of this LOOKUP, at a server without descriptors
+    AskedAt asked_{};               // when what is wanted was asked for
+    client::ContentRead reading_{}; // the same of a link's target
+    unsigned tries_ = 0;            // of this LOOKUP, at a server without descriptors
 };
 
 } // namespace vfsproto::posix

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Contents that are read of a file as one piece and kept with its node: the target of a symbolic link, the listing of a directory
+// (reference: Linux fs/fuse/dir.c, fuse_get_link(), and fs/fuse/readdir.c, fuse_readdir_cached()). The rules are here. The
+// bytes are the host's: it allocates a Content with them, and frees it when it is handed back.
+//
+// Whatever makes AttributeCache drop the attributes of a node makes its content void too: changes of our own, notifications, another
+// file under the same nodeid. Changes that nobody told of show in the attributes that the server says next: a content counts
+// only while they say what they said before it was read.
+#pragma once
+
+#include "vfsproto/fuse/client/attribute_cache.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace vfsproto::client {
+
+// The part of a file's attributes that changes with its content, however the file is changed.
+struct ContentVersion {
+    std::uint64_t size = 0;
+    std::uint64_t mtime = 0;
+    std::uint64_t ctime = 0;
+    std::uint32_t mtimensec = 0;
+    std::uint32_t ctimensec = 0;
+
+    friend bool operator==(const ContentVersion&, const ContentVersion&) noexcept = default;
+};
+[[nodiscard]] constexpr ContentVersion version_of(const abi::Attributes& of) noexcept {
+    return {of.size, of.mtime, of.ctime, of.mtimensec, of.ctimensec};
+}
+
+// Tells what was known of a file before the first of the requests that read its content was sent. A version that is older than the
+// content makes it count for less long, and never for longer.
+struct ContentRead {
+    std::uint64_t incarnation = 0; // Node::incarnation
+    ContentVersion version{};
+    ChangeCount::Moment before = 0;
+};
+
+enum class ContentKind : std::uint8_t { target, listing };
+
+// Belongs to one node while it is kept, and stays in place. The host sets `bytes`, ContentCache the rest.
+struct Content {
+    std::size_t bytes = 0; // of the host's memory that it takes, itself included
+    CachedNode* node = nullptr;
+    ContentRead read{};
+    Content* older = nullptr;
+    Content* newer = nullptr;
+    ContentKind kind{};
+};
+
+// Counts what became of contents of one kind since the cache was made.
+struct ContentCounters {
+    std::uintptr_t hits = 0;
+    std::uintptr_t misses = 0; // those that are void among them
+    std::uintptr_t kept = 0;   // later ones of the same node among them
+    std::uintptr_t evicted = 0;
+    std::uintptr_t held = 0; // now; those that are void among them
+};
+
+// True if a link of this size may have this target, and its target is one that stays: 1 to 4095 bytes without a NUL, as many as its
+// size says. Links that lead elsewhere with time, as those of Linux' /proc, have another size.
+[[nodiscard]] bool may_keep_target(std::span<const char> target, std::uint64_t size) noexcept;
+
+// One owner at a time, that of the attributes.
+class ContentCache {
+public:
+    // Keeps so many bytes at most.
+    ContentCache(const ChangeCount& changes, const AttributeCache& attributes, std::size_t most_bytes) noexcept
+        : changes_(&changes), attributes_(&attributes), most_bytes_(most_bytes) {}
+
+    // Returns how many bytes one content may take: an eighth of all, so that a large directory does not push everything else out.
+    [[nodiscard]] std::size_t most_bytes_of_one() const noexcept { return most_bytes_ / 8; }
+    // Returns what put() is to be told, before the content is read. `version`: what the server said of the file last.
+    [[nodiscard]] ContentRead begin_read(const CachedNode& node, const ContentVersion& version) const noexcept {
+        return {node.incarnation, version, changes_->now()};
+    }
+
+    // Returns the node's content if it is what the server would answer now, and makes it the latest used. `now`: the version that the
+    // server says the file has, nullptr if nobody knows. The result is valid until the next call that changes anything here.
+    [[nodiscard]] Content* find(const CachedNode& node, const ContentVersion* now) noexcept;
+    // Takes the content that was read of a node. Returns what the host is to free, or nullptr: what was kept before, or `fresh` itself
+    // if the node was changed since, or if it is too large. Then evict() is to be asked.
+    [[nodiscard]] Content* put(CachedNode& node, Content& fresh, const ContentRead& read) noexcept;
+    // Takes the node's content out, for the host to free; nullptr if there is none. To be called for each node that leaves its table,
+    // and for a directory that a server wants to be read anew (OPENDIR without KEEP_CACHE).
+    [[nodiscard]] Content* take_out(CachedNode& node) noexcept;
+    // Takes out the least recently used content, for the host to free, while there are too many bytes; nullptr when there are not.
+    [[nodiscard]] Content* evict() noexcept;
+    // Takes out any, until there are none: before the nodes go.
+    [[nodiscard]] Content* take_out_any() noexcept { return oldest_ == nullptr ? nullptr : take_out(*oldest_->node); }
+
+    [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
+    [[nodiscard]] const ContentCounters& counters(ContentKind kind) const noexcept {
+        return counters_[static_cast<std::size_t>(kind)];
+    }
+
+private:
+    [[nodiscard]] ContentCounters& counters_of(ContentKind kind) noexcept {
+        return counters_[static_cast<std::size_t>(kind)];
+    }
+    [[nodiscard]] bool is_void(const CachedNode& node, const ContentRead& read) const noexcept;
+    void make_newest(Content& content) noexcept;
+    void leave_order(const Content& content) noexcept;
+
+    const ChangeCount* changes_;
+    const AttributeCache* attributes_;
+    std::size_t most_bytes_;
+    std::size_t bytes_ = 0;
+    Content* oldest_ = nullptr;
+    Content* newest_ = nullptr;
+    ContentCounters counters_[2]{};
+};
+
+} // namespace vfsproto::client
