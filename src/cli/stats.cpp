@@ -88,6 +88,16 @@ Json targets_part(const MountStats& stats) {
     return part;
 }
 
+Json listings_part(const MountStats& stats) {
+    Json part;
+    part.set("hits", stats.caches.listing_hits);
+    part.set("misses", stats.caches.listing_misses);
+    part.set("kept", stats.caches.listings_kept);
+    part.set("evicted", stats.caches.listings_evicted);
+    part.set("held_now", stats.held.listings);
+    return part;
+}
+
 Json files_part(const posix::HeldStats& held) {
     return counts_part({{"known_now", held.nodes}, {"idle_now", held.idle_nodes}});
 }
@@ -99,6 +109,7 @@ void add_parts(Json& parts, const MountStats& stats) {
     parts.set("names", names_part(stats));
     parts.set("attributes", attributes_part(stats.caches));
     parts.set("targets", targets_part(stats));
+    parts.set("listings", listings_part(stats));
     parts.set("files", files_part(stats.held));
 }
 

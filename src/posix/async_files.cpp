@@ -6,6 +6,7 @@
 #include "open_handles.hpp"
 
 #include "vfsproto/fuse/client/operations/directories.hpp"
+#include "vfsproto/posix/detail/listing.hpp"
 #include "vfsproto/posix/detail/open_steps.hpp"
 
 #include <functional>
@@ -215,16 +216,24 @@ AsyncMount::Steps<Expected<std::vector<DirectoryEntry>>> AsyncMount::list_steps(
     if (failure) co_return failure;
     client::OpenDirectory open;
     const auto held = [&at] { return at.node().hold(); };
+    const client::ContentRead opened = mount_.cache_->about_to_read(at.node(), at.attributes());
     co_await run(call, held, open, at.node().nodeid(), kORdonly);
     for (unsigned tries = 0; !open.succeeded() && mount_.cache_->make_room(failure_of(open), tries);) {
         co_await run(call, held, open, at.node().nodeid(), kORdonly);
     }
     if (!open.succeeded()) co_return failure_of(open);
-    Directory directory(handle_of(mount_.channel(), std::move(at.node()), open, kORdonly, OpenHandle::Kind::directory),
-                        *mount_.cache_, mount_.credentials().caller, format);
-    OpenHandle& handle = *directory.handle_;
+    auto owned = handle_of(mount_.channel(), std::move(at.node()), open, kORdonly, OpenHandle::Kind::directory);
+    OpenHandle& handle = *owned;
+    Directory directory(std::move(owned), *mount_.cache_, mount_.credentials().caller, format,
+                        listing_of(*mount_.cache_, handle, opened, mount_.look_));
     std::vector<DirectoryEntry> all;
     for (;;) {
+        std::vector<DirectoryEntry> known;
+        if (directory.take_known(known)) {
+            if (known.empty()) break;
+            append_names(known, all);
+            continue;
+        }
         MountCall step = mount_.begin_call();
         client::ReadDirectory read;
         const client::ReadDirectory::Place from{handle.nodeid, handle.fh, directory.cookie_};

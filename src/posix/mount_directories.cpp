@@ -2,6 +2,7 @@
 // Mount: directories.
 #include "vfsproto/fuse/client/operations/directories.hpp"
 #include "vfsproto/posix/detail/channel.hpp"
+#include "vfsproto/posix/detail/listing.hpp"
 #include "vfsproto/posix/mount.hpp"
 
 #include "mount_steps.hpp"
@@ -12,6 +13,8 @@
 #include "vfsproto/fuse/client/operations/names.hpp"
 #include "vfsproto/fuse/wire/dirents.hpp"
 #include "vfsproto/fuse/wire/validate.hpp"
+
+#include <utility>
 
 namespace vfsproto::posix {
 
@@ -31,20 +34,23 @@ Expected<Directory> Mount::open_directory(std::string_view path, client::Directo
     if (Failure failure = at.to_file(path, LastLink::follow)) return failure;
     if (!is_directory(at.attributes().mode)) return Errno::enotdir;
     client::OpenDirectory open;
-    const auto held = [&] { return at.node().hold(); };
-    call.run(held, open, at.node().nodeid(), kORdonly);
-    for (unsigned tries = 0; !open.succeeded() && cache_->make_room(failure_of(open), tries);) {
-        call.run(held, open, at.node().nodeid(), kORdonly);
-    }
+    client::ContentRead opened;
+    const auto ask = [&] {
+        opened = cache_->about_to_read(at.node(), at.attributes());
+        call.run([&] { return at.node().hold(); }, open, at.node().nodeid(), kORdonly);
+    };
+    ask();
+    for (unsigned tries = 0; !open.succeeded() && cache_->make_room(failure_of(open), tries);) ask();
     if (failure_of(open).error == Errno::estale && at.may_walk_again()) { // it was replaced since it was kept
         if (Failure failure = at.walk_again()) return failure;
         if (!is_directory(at.attributes().mode)) return Errno::enotdir;
-        call.run(held, open, at.node().nodeid(), kORdonly);
+        ask();
     }
     if (!open.succeeded()) return failure_of(open);
     auto handle = handle_of(*channel_, std::move(at.node()), open, kORdonly, OpenHandle::Kind::directory);
     handle->limits = limits_;
-    return Directory(std::move(handle), *cache_, credentials_->caller, format);
+    auto listing = listing_of(*cache_, *handle, opened, look_);
+    return Directory(std::move(handle), *cache_, credentials_->caller, format, std::move(listing));
 }
 
 Expected<std::vector<DirectoryEntry>> Mount::list(std::string_view path, client::DirectoryFormat format) {
@@ -75,6 +81,7 @@ void append_names(std::vector<DirectoryEntry>& some, std::vector<DirectoryEntry>
 
 Expected<std::vector<DirectoryEntry>> Directory::read() {
     if (handle_ == nullptr) return wire::Errno::ebadf;
+    if (std::vector<DirectoryEntry> known; take_known(known)) return known;
     client::ReadDirectory read;
     const client::ReadDirectory::Place from{handle_->nodeid, handle_->fh, cookie_};
     MountCall(handle_->channel, caller_, handle_->limits).run([this] { return held(); }, read, from, room(), format_);
@@ -95,30 +102,54 @@ std::span<std::byte> Directory::room() {
     return buffer_;
 }
 
+bool Directory::take_known(std::vector<DirectoryEntry>& to) {
+    if (listing_ == nullptr) return false;
+    using client::DirectoryFormat;
+    const bool has_plus = handle_->channel.params().flags.has(wire::InitFlag::do_readdirplus);
+    const DirectoryFormat wanted = has_plus ? format_ : DirectoryFormat::dirents;
+    if (std::exchange(is_at_start_, false) ? !listing_->begin(handle_->node, wanted) : !listing_->is_known()) {
+        return false;
+    }
+    // The records were written here.
+    if (take_names(listing_->next(), to)) return false;
+    if (wanted == DirectoryFormat::direntpluses) cache_->add_attributes(handle_->node, to);
+    return true;
+}
+
 Expected<std::vector<DirectoryEntry>> Directory::take(const client::ReadDirectory& read) {
-    if (!read.succeeded()) return failure_of(read);
-    format_ = read.format();
-    const auto records = std::span<const std::byte>(buffer_).first(read.bytes());
     std::vector<DirectoryEntry> entries;
-    const Failure failure = format_ == client::DirectoryFormat::direntpluses ? take_entries(records, entries)
-                                                                             : take_names(records, entries);
+    Failure failure = failure_of(read);
+    if (!failure) {
+        format_ = read.format();
+        failure = take_records(std::span<const std::byte>(buffer_).first(read.bytes()), entries);
+    }
+    if (listing_ != nullptr && failure) listing_->give_up();
+    if (listing_ != nullptr && !failure && entries.empty()) listing_->end(handle_->node);
     if (failure) return failure;
-    // Bytes, but not one whole record: asking again would bring the same.
-    if (entries.empty() && !records.empty()) return Errc::protocol_violation;
     return entries;
+}
+
+Failure Directory::take_records(std::span<const std::byte> records, std::vector<DirectoryEntry>& out) {
+    const Failure failure =
+        format_ == client::DirectoryFormat::direntpluses ? take_entries(records, out) : take_names(records, out);
+    // Bytes, but not one whole record: asking again would bring the same.
+    if (!failure && out.empty() && !records.empty()) return Errc::protocol_violation;
+    return failure;
+}
+
+DirectoryEntry Directory::entry_of(const wire::DirEntry& from) {
+    DirectoryEntry entry;
+    entry.name.assign(from.name.data(), from.name.size());
+    entry.ino = from.ino;
+    entry.type = from.type;
+    cookie_ = from.next;
+    if (listing_ != nullptr) listing_->add(from);
+    return entry;
 }
 
 Failure Directory::take_names(std::span<const std::byte> records, std::vector<DirectoryEntry>& out) {
     wire::DirentReader reader(records);
-    while (reader.next()) {
-        const wire::DirEntry& from = reader.entry();
-        DirectoryEntry entry;
-        entry.name.assign(from.name.data(), from.name.size());
-        entry.ino = from.ino;
-        entry.type = from.type;
-        cookie_ = from.next;
-        out.push_back(std::move(entry));
-    }
+    while (reader.next()) out.push_back(entry_of(reader.entry()));
     return reader.error();
 }
 
@@ -128,11 +159,7 @@ Failure Directory::take_entries(std::span<const std::byte> records, std::vector<
     std::vector<std::size_t> places; // of the counted ones in `out`
     while (reader.next()) {
         const wire::DirEntryPlus& from = reader.entry();
-        DirectoryEntry entry;
-        entry.name.assign(from.dirent.name.data(), from.dirent.name.size());
-        entry.ino = from.dirent.ino;
-        entry.type = from.dirent.type;
-        cookie_ = from.dirent.next;
+        DirectoryEntry entry = entry_of(from.dirent);
         // A nodeid of 0 is a name only, for example because the server ran out of descriptors. "." and ".." are not
         // counted.
         if (from.entry.nodeid != 0 && !from.dirent.name.is_dot_or_dot_dot()) {

@@ -53,7 +53,8 @@ MountStats MountStats::since(const MountStats& before) const {
     subtract_all(counted.caches, before.caches,
                  {&Caches::name_hits, &Caches::absent_hits, &Caches::name_misses, &Caches::names_expired,
                   &Caches::names_kept, &Caches::names_evicted, &Caches::attribute_hits, &Caches::attribute_misses,
-                  &Caches::target_hits, &Caches::target_misses, &Caches::targets_kept, &Caches::targets_evicted});
+                  &Caches::target_hits, &Caches::target_misses, &Caches::targets_kept, &Caches::targets_evicted,
+                  &Caches::listing_hits, &Caches::listing_misses, &Caches::listings_kept, &Caches::listings_evicted});
     return counted;
 }
 

@@ -216,7 +216,9 @@ void NodeCache::add_to(MountStats& stats) const {
     const client::LookupCounters& names = replies_->names.counters();
     const client::AttributeCounters& attributes = replies_->attributes.counters();
     const client::ContentCounters& targets = replies_->contents.counters(client::ContentKind::target);
+    const client::ContentCounters& listings = replies_->contents.counters(client::ContentKind::listing);
     stats.held.targets = targets.held;
+    stats.held.listings = listings.held;
     stats.caches = {.name_hits = names.hits,
                     .absent_hits = names.absent_hits,
                     .name_misses = names.misses,
@@ -228,7 +230,11 @@ void NodeCache::add_to(MountStats& stats) const {
                     .target_hits = targets.hits,
                     .target_misses = targets.misses,
                     .targets_kept = targets.kept,
-                    .targets_evicted = targets.evicted};
+                    .targets_evicted = targets.evicted,
+                    .listing_hits = listings.hits,
+                    .listing_misses = listings.misses,
+                    .listings_kept = listings.kept,
+                    .listings_evicted = listings.evicted};
 }
 
 } // namespace vfsproto::posix

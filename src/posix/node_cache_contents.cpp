@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// NodeCache: targets of symbolic links.
+// NodeCache: targets of symbolic links, and listings of directories.
 #include "vfsproto/posix/detail/node_cache.hpp"
 
 #include "clock.hpp"
+
+#include "vfsproto/fuse/wire/dirents.hpp"
+#include "vfsproto/posix/file.hpp"
+
+#include <span>
 
 namespace vfsproto::posix {
 
@@ -17,6 +22,12 @@ client::ContentRead NodeCache::about_to_read(const NodeRef& node) const noexcept
     const MutexLock lock(mutex_);
     const client::CachedNode& of = *cached_or_null(node);
     return replies_->contents.begin_read(of, client::version_of(of.attributes.value));
+}
+
+client::ContentRead NodeCache::about_to_read(const NodeRef& node, const wire::Attr& known) const noexcept {
+    if (replies_ == nullptr) return {};
+    const MutexLock lock(mutex_);
+    return replies_->contents.begin_read(*cached_or_null(node), client::version_of(known));
 }
 
 std::shared_ptr<const std::string> NodeCache::find_target(const NodeRef& link) {
@@ -35,6 +46,73 @@ void NodeCache::note_target(const NodeRef& link, std::string_view target, const 
     auto fresh = std::make_unique<KeptContent>(std::string(target));
     const MutexLock lock(mutex_);
     replies_->keep_content(*cached_or_null(link), std::move(fresh), read);
+}
+
+// A server that leaves KEEP_CACHE out wants the directory to be read anew after each OPENDIR (reference: Linux fs/fuse/dir.c,
+// fuse_dir_open()).
+bool NodeCache::keeps_listing(const NodeRef& directory, std::uint32_t open_flags) noexcept {
+    if (replies_ == nullptr) return false;
+    if (replies_->keeps_always()) return true;
+    if ((open_flags & wire::kFopenKeepCache) == 0) {
+        const MutexLock lock(mutex_);
+        replies_->drop_content(*cached_or_null(directory));
+    }
+    return (open_flags & wire::kFopenCacheDir) != 0;
+}
+
+std::shared_ptr<const std::string> NodeCache::find_listing(const NodeRef& directory,
+                                                           const client::ContentVersion* walked) noexcept {
+    const client::CacheTime now = now_ns();
+    const MutexLock lock(mutex_);
+    const client::CachedNode& node = *cached_or_null(directory);
+    if (walked != nullptr) return replies_->find_content(node, walked);
+    if (!replies_->attributes.is_valid(node.attributes, now)) return replies_->find_content(node, nullptr);
+    const client::ContentVersion version = client::version_of(node.attributes.value);
+    return replies_->find_content(node, &version);
+}
+
+void NodeCache::note_listing(const NodeRef& directory, std::string records, const client::ContentRead& read) {
+    auto fresh = std::make_unique<KeptContent>(std::move(records));
+    const MutexLock lock(mutex_);
+    replies_->keep_content(*cached_or_null(directory), std::move(fresh), read);
+}
+
+std::size_t NodeCache::most_bytes_of_listing() const noexcept { return replies_->contents.most_bytes_of_one(); }
+
+// Names that are looked up here save no LOOKUP, and are not counted.
+const wire::Attr* NodeCache::attributes_of_locked(const client::CachedNode& directory, std::string_view name,
+                                                  std::uint64_t now) const noexcept {
+    const auto found = replies_->names.peek({directory.incarnation, {name.data(), name.size()}}, now);
+    if (found.what != client::LookupCache::Found::What::node) return nullptr;
+    const client::Node* const node = table_.find(found.target.nodeid, found.target.incarnation);
+    if (node == nullptr) return nullptr;
+    const client::CachedAttributes& attributes = static_cast<const client::CachedNode*>(node)->attributes;
+    return replies_->attributes.is_valid(attributes, now) ? &attributes.value : nullptr;
+}
+
+bool NodeCache::knows_attributes(const NodeRef& directory, std::string_view records) const noexcept {
+    const client::CacheTime now = now_ns();
+    const MutexLock lock(mutex_);
+    const client::CachedNode& node = *cached_or_null(directory);
+    wire::DirentReader reader(std::as_bytes(std::span(records)));
+    while (reader.next()) {
+        const wire::Name& name = reader.entry().name;
+        if (name.is_dot_or_dot_dot()) continue;
+        if (attributes_of_locked(node, {name.data(), name.size()}, now) == nullptr) return false;
+    }
+    return true;
+}
+
+void NodeCache::add_attributes(const NodeRef& directory, std::vector<DirectoryEntry>& entries) const noexcept {
+    const client::CacheTime now = now_ns();
+    const MutexLock lock(mutex_);
+    const client::CachedNode& node = *cached_or_null(directory);
+    for (DirectoryEntry& entry : entries) {
+        if (entry.name == "." || entry.name == "..") continue;
+        const wire::Attr* const attributes = attributes_of_locked(node, entry.name, now);
+        entry.has_attributes = attributes != nullptr;
+        if (attributes != nullptr) entry.attributes = *attributes;
+    }
 }
 
 } // namespace vfsproto::posix

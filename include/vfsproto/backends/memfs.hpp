@@ -56,6 +56,8 @@ struct MemfsOptions {
     std::uint64_t capacity = std::uint64_t{1} << 34; // bytes of data; beyond it ENOSPC
     std::uint64_t entry_valid = 0;                   // nanoseconds a client may keep an entry
     std::uint64_t attr_valid = 0;                    // nanoseconds a client may keep attributes
+    // OPENDIR answers these FOPEN_…. A client may keep listings: all changes are its own, and each changes a directory's times.
+    std::uint32_t opendir_flags = wire::kFopenCacheDir | wire::kFopenKeepCache;
     // Nanoseconds a client may keep the knowledge that a name is absent; 0: LOOKUP says ENOENT and no more.
     std::uint64_t negative_valid = 0;
 };

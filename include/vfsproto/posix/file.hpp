@@ -23,12 +23,16 @@
 namespace vfsproto::client {
 class ReadDirectory;
 }
+namespace vfsproto::wire {
+struct DirEntry;
+}
 
 namespace vfsproto::posix {
 
 using abi::Attributes;
 
 class Channel;
+class Listing;
 struct Held;
 
 using wire::linux_abi::is_directory;
@@ -122,7 +126,10 @@ public:
     // The next entries in the server's order, "." and ".." included; none = the end. EBADF once it was moved from.
     [[nodiscard]] Expected<std::vector<DirectoryEntry>> read();
     // Starts the listing again.
-    void rewind() noexcept { cookie_ = 0; }
+    void rewind() noexcept {
+        cookie_ = 0;
+        is_at_start_ = true;
+    }
     [[nodiscard]] std::uint64_t nodeid() const noexcept { return handle_ ? handle_->nodeid : 0; }
     [[nodiscard]] std::uint64_t fh() const noexcept { return handle_ ? handle_->fh : 0; }
 
@@ -130,13 +137,17 @@ private:
     friend class Mount;
     friend class AsyncMount;
     Directory(std::unique_ptr<OpenHandle> handle, NodeCache& cache, const abi::Caller& caller,
-              client::DirectoryFormat format)
-        : handle_(std::move(handle)), cache_(&cache), caller_(caller), format_(format) {}
+              client::DirectoryFormat format, std::shared_ptr<Listing> listing)
+        : handle_(std::move(handle)), cache_(&cache), caller_(caller), format_(format), listing_(std::move(listing)) {}
     // Returns what a request that names it keeps until its late reply.
     [[nodiscard]] Held held() const;
+    // True if the next entries are known: they were added, none at the end. Else the server is to be asked.
+    [[nodiscard]] bool take_known(std::vector<DirectoryEntry>& to);
     // Gives room for the records of one READDIR, and takes what they say.
     [[nodiscard]] std::span<std::byte> room();
     [[nodiscard]] Expected<std::vector<DirectoryEntry>> take(const client::ReadDirectory& read);
+    [[nodiscard]] Failure take_records(std::span<const std::byte> records, std::vector<DirectoryEntry>& out);
+    [[nodiscard]] DirectoryEntry entry_of(const wire::DirEntry& from);
     [[nodiscard]] Failure take_names(std::span<const std::byte> records, std::vector<DirectoryEntry>& out);
     [[nodiscard]] Failure take_entries(std::span<const std::byte> records, std::vector<DirectoryEntry>& out);
 
@@ -147,6 +158,8 @@ private:
     client::DirectoryFormat format_;
     std::uint64_t cookie_ = 0;
     std::vector<std::byte> buffer_;
+    std::shared_ptr<Listing> listing_; // nullptr: it is not kept
+    bool is_at_start_ = true;
 };
 
 // Memory the device can reach: transfers from and to it are not copied. It ends before its mount.

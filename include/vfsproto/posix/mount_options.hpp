@@ -68,8 +68,9 @@ enum class CacheMode : std::uint8_t {
     always, // until this mount changes them, or the server tells of a change: else right where nobody else changes the share
 };
 
-// The target of a symbolic link is kept with the link's attributes, where the server says that it may be (CACHE_SYMLINKS), and with
-// `always` in any case.
+// The target of a symbolic link and the listing of a directory are kept with the attributes of either, where the server says that
+// they may be (CACHE_SYMLINKS, FOPEN_CACHE_DIR), and with `always` in any case. A listing is kept when it was read to its end, and is
+// what it was while the directory's size and times are; READDIRPLUS is asked anew where the attributes of a file in it are not known.
 //
 // Changes made through a mount, or another one of its session, are seen at once in every mode; those of others when what
 // was kept has expired, or when the server tells of them. While a file is open to be written to, its attributes are not kept. The access time may be as old
@@ -84,7 +85,7 @@ struct CacheOptions {
     // Names kept at most, and files the server may hold open for them: more than MountOptions::max_idle_nodes allows without a
     // cache. A name takes about 110 bytes here.
     std::size_t names = 131'072;
-    // Bytes kept at most of targets of symbolic links. Nothing of more than an eighth of them is kept.
+    // Bytes kept at most of targets of symbolic links and listings of directories. Nothing of more than an eighth of them is kept.
     std::size_t contents = std::size_t{16} << 20;
     client::NameCase name_case = client::NameCase::matters;
 };

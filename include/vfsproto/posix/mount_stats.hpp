@@ -37,6 +37,12 @@ struct CacheStats {
     std::uint64_t target_misses = 0;
     std::uint64_t targets_kept = 0;
     std::uint64_t targets_evicted = 0; // made room for others
+    // Directories that were opened while their listing may be kept. One that is known is read all the same if it is wanted with
+    // attributes, and those of a file in it are not known.
+    std::uint64_t listing_hits = 0;
+    std::uint64_t listing_misses = 0;
+    std::uint64_t listings_kept = 0;
+    std::uint64_t listings_evicted = 0;
 };
 
 // Tells how much is held now.
@@ -45,7 +51,8 @@ struct HeldStats {
     std::uint64_t nodes = 0;         // files that the server was not told to forget
     std::uint64_t idle_nodes = 0;    // of these, those that nothing here uses
     std::uint64_t targets = 0;       // of symbolic links, void ones among them
-    std::uint64_t content_bytes = 0; // of memory for them
+    std::uint64_t listings = 0;      // of directories, void ones among them
+    std::uint64_t content_bytes = 0; // of memory for both
 };
 
 struct MountStats {

@@ -51,7 +51,7 @@ void Memfs::handle(In<Op::opendir> request, Out<Op::opendir> reply) noexcept {
         MemfsNode* node = nullptr;
         const Errno error = core_->find_directory(request.header.nodeid, node);
         if (error != Errno::none) return to.error(error);
-        return to.ok({core_->open(*node, request.in.flags), 0, 0});
+        return to.ok({core_->open(*node, request.in.flags), core_->options.opendir_flags, 0});
     });
 }
 

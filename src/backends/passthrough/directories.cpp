@@ -94,6 +94,8 @@ template <class Put> int walk(const FileRef& file, EntryBuffers& buffers, std::u
 
 } // namespace
 
+// A client may keep the listing of a directory whose changes it is told. That the directory's times stay the same would prove
+// nothing: a clock of some milliseconds leaves them as they are when it changes twice.
 void Passthrough::handle(const In<Opcode::opendir>& request, Out<Opcode::opendir>& reply) noexcept {
     const SessionNumber session = state_->inodes.session();
     const InodeTable::Ref inode = state_->inodes.acquire(request.header.nodeid);
@@ -111,7 +113,7 @@ void Passthrough::handle(const In<Opcode::opendir>& request, Out<Opcode::opendir
     if (const int error = state_->add_handle(std::move(file), session, fh); error != 0) {
         return reply.error(to_errno(error));
     }
-    return reply.ok({fh, 0, 0});
+    return reply.ok({fh, state_->watch.tells_of(*inode) ? wire::kFopenCacheDir | wire::kFopenKeepCache : 0, 0});
 }
 
 void Passthrough::handle(const In<Opcode::readdir>& request, Out<Opcode::readdir>& reply) noexcept {

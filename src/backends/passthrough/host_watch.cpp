@@ -101,6 +101,15 @@ bool HostWatch::is_watched(const Inode& inode) const noexcept {
     return !running() || inode.watch.is_of(run_);
 }
 
+bool HostWatch::tells_of_locked(const Inode& inode) const noexcept {
+    return running() && inode.watch.is_of(run_) && inode.watch.descriptor_ >= 0;
+}
+
+bool HostWatch::tells_of(const Inode& inode) const noexcept {
+    const std::lock_guard lock(mutex_);
+    return tells_of_locked(inode);
+}
+
 // The version is that of before the watch, so that no event from now on can find the file as it was read later; and it is read
 // outside of the lock, which every FORGET needs, because the host may be slow to say.
 void HostWatch::watch(Inode& inode, std::uint64_t nodeid) noexcept {
@@ -172,8 +181,7 @@ OwnNames::Change* HostWatch::begin_change(std::uint64_t directory, std::string_v
     if (events == 0 || !running()) return nullptr;
     const InodeTable::Ref inode = inodes_.acquire(directory);
     const std::lock_guard lock(mutex_);
-    const bool is_watched = running() && inode && inode->watch.is_of(run_) && inode->watch.descriptor_ >= 0;
-    return is_watched ? names_.begin(directory, name, events) : nullptr;
+    return inode && tells_of_locked(*inode) ? names_.begin(directory, name, events) : nullptr;
 }
 
 void HostWatch::end_change(OwnNames::Change& change, bool happened) noexcept {

@@ -65,6 +65,8 @@ public:
     [[nodiscard]] bool running() const noexcept { return running_.load(std::memory_order_acquire); }
     // Has an inode watched, if it is not. What was read of it before additions() has changed may be old.
     void watch(Inode& inode, std::uint64_t nodeid) noexcept;
+    // True if each change that others make of the inode is told.
+    [[nodiscard]] bool tells_of(const Inode& inode) const noexcept;
     [[nodiscard]] std::uint64_t additions() const noexcept { return additions_.load(std::memory_order_acquire); }
 
     // These go around a system call by which the client changes a name in a directory, and causes an event of each of these kinds
@@ -103,6 +105,7 @@ private:
     enum class Look : std::uint8_t { is_known, is_news, is_unsure };
 
     [[nodiscard]] bool is_watched(const Inode& inode) const noexcept;
+    [[nodiscard]] bool tells_of_locked(const Inode& inode) const noexcept;
     [[nodiscard]] int add_locked(const Inode& inode, std::uint64_t nodeid, int& error) noexcept;
     void end_watch(const InodeWatch& watch) noexcept;
     void say_once(const char* what, int error) noexcept;

@@ -64,6 +64,25 @@ TEST_CASE("a second ls -lR on one connection asks for no name and no attributes"
     CHECK(questions(share, "none", once + once) == 2 * questions(share, "none", once));
 }
 
+TEST_CASE("a second ls -lR on one connection reads no directory", "[cli]") {
+    Share share(GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust));
+    if (share.missing()) return;
+    fill(share.path());
+    const Operations reads{"READDIR", "READDIRPLUS"};
+    const std::string once = GENERATE("ls -lR /\n", "ls -R /\n");
+    const std::uint64_t read_once = calls_of(reads, share, "always", once);
+    CHECK(read_once >= 1 + kDirectories);
+    CHECK(calls_of(reads, share, "always", once + once) == read_once);
+    CHECK(calls_of(reads, share, "none", once + once) == 2 * calls_of(reads, share, "none", once));
+}
+
+TEST_CASE("a second ls -R reads no directory of a server that tells of changes, for as long as it allows", "[cli]") {
+    const Share share(Server::embedded);
+    fill(share.path());
+    const Operations reads{"READDIR", "READDIRPLUS"};
+    CHECK(calls_of(reads, share, "auto", "ls -R /\nls -R /\n") == calls_of(reads, share, "auto", "ls -R /\n"));
+}
+
 TEST_CASE("a second look at links on one connection asks for none of their targets", "[cli]") {
     Share share(GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust));
     if (share.missing()) return;

@@ -138,6 +138,28 @@ TEST_CASE("names that the host changes in a directory that the client holds are 
     }
 }
 
+TEST_CASE("the listing of a directory may be kept by a client that is told of its changes", "[passthrough][changes]") {
+    constexpr std::uint32_t kKept = wire::kFopenCacheDir | wire::kFopenKeepCache;
+    Fixture f;
+    fs::create_directory(f.host("dir"));
+    const std::uint64_t dir = f.node(kRoot, "dir");
+    const auto flags_of = [&](std::uint64_t directory) {
+        const Answered opened = f.client.call<Opcode::opendir>(directory);
+        REQUIRE(opened.ok());
+        return opened.as<wire::OpenOut>().open_flags;
+    };
+    CHECK(flags_of(kRoot) == kKept);
+    CHECK(flags_of(dir) == kKept);
+    f.served.tell_changes_to(nullptr);
+    CHECK(flags_of(kRoot) == 0);
+    CHECK(flags_of(dir) == 0);
+    f.served.tell_changes_to(&f.sink);
+    CHECK(flags_of(kRoot) == kKept);
+    CHECK(flags_of(dir) == 0); // nobody has looked at it since
+    CHECK(f.node(kRoot, "dir") == dir);
+    CHECK(flags_of(dir) == kKept);
+}
+
 TEST_CASE("what the host changes of a file that the client holds is told", "[passthrough][changes]") {
     Fixture f;
     f.write_host("file", "content");

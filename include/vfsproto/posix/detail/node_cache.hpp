@@ -30,6 +30,7 @@ struct Notification;
 
 namespace vfsproto::posix {
 
+struct DirectoryEntry;
 struct MountStats;
 
 // Any thread.
@@ -72,13 +73,26 @@ public:
     NodeRef count_found(const Asked& asked, const wire::EntryOut& entry);
     NodeRef count_made(const Asked& asked, const wire::EntryOut& entry);
     void note_absent(const Asked& asked, const wire::EntryOut& entry);
-    // Is called before a request for a file's content, and brings what goes with the answer.
+    // Are called before a request for a file's content, and bring what goes with the answer. `known`: what a walk said of it.
     [[nodiscard]] client::ContentRead about_to_read(const NodeRef& node) const noexcept;
+    [[nodiscard]] client::ContentRead about_to_read(const NodeRef& node, const wire::Attr& known) const noexcept;
     // Returns the target of a link, nullptr if it is to be asked for.
     [[nodiscard]] std::shared_ptr<const std::string> find_target(const NodeRef& link);
     void note_target(const NodeRef& link, std::string_view target, const client::ContentRead& read); // READLINK
-    void note_attributes(const NodeRef& node, const wire::AttrOut& answer, const AskedAt& asked);    // GETATTR
-    void note_changed(const NodeRef& node, const wire::AttrOut& answer, const AskedAt& asked);       // SETATTR
+    // Takes the FOPEN_… of OPENDIR, and says if the listing may be kept, and taken for what was kept.
+    [[nodiscard]] bool keeps_listing(const NodeRef& directory, std::uint32_t open_flags) noexcept;
+    // Returns the records of READDIR that were kept, nullptr if they are to be asked for. `walked`: of which version the directory is,
+    // as a walk said just now; nullptr: the walk was long ago.
+    [[nodiscard]] std::shared_ptr<const std::string> find_listing(const NodeRef& directory,
+                                                                  const client::ContentVersion* walked) noexcept;
+    void note_listing(const NodeRef& directory, std::string records, const client::ContentRead& read);
+    [[nodiscard]] std::size_t most_bytes_of_listing() const noexcept;
+    // True if the attributes of all files are known that these records name.
+    [[nodiscard]] bool knows_attributes(const NodeRef& directory, std::string_view records) const noexcept;
+    // Adds the attributes that are known.
+    void add_attributes(const NodeRef& directory, std::vector<DirectoryEntry>& entries) const noexcept;
+    void note_attributes(const NodeRef& node, const wire::AttrOut& answer, const AskedAt& asked); // GETATTR
+    void note_changed(const NodeRef& node, const wire::AttrOut& answer, const AskedAt& asked);    // SETATTR
     // These take changes of this mount. Where a file is not known, its NodeRef is empty.
     void note_removed(const Asked& asked, const NodeRef& file);
     void note_renamed(const Asked& from, const Asked& to, const NodeRef& moved, const NodeRef& other);
@@ -113,6 +127,8 @@ public:
 private:
     friend class NodeRef;
     [[nodiscard]] bool keeps_targets() const noexcept;
+    [[nodiscard]] const wire::Attr* attributes_of_locked(const client::CachedNode& directory, std::string_view name,
+                                                         std::uint64_t now) const noexcept VFSPROTO_REQUIRES(mutex_);
     [[nodiscard]] client::Node& count_locked(const wire::EntryOut& entry) VFSPROTO_REQUIRES(mutex_);
     void learn_locked(const Asked& asked, client::Node& node, const wire::EntryOut& entry) VFSPROTO_REQUIRES(mutex_);
     void leave_table_locked(client::Node& node) VFSPROTO_REQUIRES(mutex_);

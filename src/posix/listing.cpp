@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "vfsproto/posix/detail/listing.hpp"
+
+#include "vfsproto/fuse/wire/struct_bytes.hpp"
+#include "vfsproto/posix/detail/node_cache.hpp"
+#include "vfsproto/posix/file.hpp"
+
+#include <utility>
+
+namespace vfsproto::posix {
+
+namespace {
+
+// A listing that is known comes in parts of so many bytes: a few hundred entries.
+constexpr std::size_t kPart = 16 * 1024;
+
+} // namespace
+
+bool Listing::begin(const NodeRef& directory, client::DirectoryFormat wanted) {
+    give_up();
+    known_.reset();
+    at_ = 0;
+    if (look_ == Look::as_kept) known_ = cache_.find_listing(directory, is_first_ ? &opened_.version : nullptr);
+    is_first_ = false;
+    const bool needs_attributes = wanted == client::DirectoryFormat::direntpluses;
+    if (known_ != nullptr && needs_attributes && !cache_.knows_attributes(directory, *known_)) known_.reset();
+    gathers_ = known_ == nullptr;
+    return is_known();
+}
+
+std::span<const std::byte> Listing::next() noexcept {
+    const auto records = std::as_bytes(std::span(*known_));
+    const std::size_t begin = at_;
+    while (at_ < records.size() && at_ - begin < kPart) {
+        at_ += wire::dirent_size(wire::get_struct<wire::Dirent>(records.data() + at_).namelen);
+    }
+    return records.subspan(begin, at_ - begin);
+}
+
+void Listing::add(const wire::DirEntry& entry) {
+    if (!gathers_) return;
+    const std::size_t before = gathered_.size();
+    const std::size_t size = wire::dirent_size(entry.name.size());
+    if (before + size > cache_.most_bytes_of_listing()) return give_up();
+    gathered_.resize(before + size);
+    wire::DirentWriter writer(std::as_writable_bytes(std::span(gathered_)).subspan(before));
+    if (!writer.add(entry)) give_up();
+}
+
+void Listing::end(const NodeRef& directory) {
+    if (!std::exchange(gathers_, false)) return;
+    gathered_.shrink_to_fit();
+    cache_.note_listing(directory, std::exchange(gathered_, {}), opened_);
+}
+
+void Listing::give_up() noexcept {
+    gathers_ = false;
+    gathered_ = {};
+}
+
+std::shared_ptr<Listing> listing_of(NodeCache& cache, const OpenHandle& directory, const client::ContentRead& opened,
+                                    Look look) {
+    if (!cache.keeps_listing(directory.node, directory.open_flags)) return nullptr;
+    return std::make_shared<Listing>(cache, opened, look);
+}
+
+} // namespace vfsproto::posix
