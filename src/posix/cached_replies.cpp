@@ -47,9 +47,9 @@ client::FreshAttributes CachedReplies::fresh(const wire::AttrOut& answer, const 
             asked.before};
 }
 
-std::shared_ptr<const std::string> CachedReplies::find_content(const client::CachedNode& node,
+std::shared_ptr<const std::string> CachedReplies::find_content(const client::CachedNode& node, client::ContentKind kind,
                                                                const client::ContentVersion* now) noexcept {
-    const client::Content* const found = contents.find(node, now);
+    const client::Content* const found = contents.find(node, kind, now);
     return found != nullptr ? static_cast<const KeptContent*>(found)->text : nullptr;
 }
 

@@ -11,7 +11,8 @@ namespace vfsproto::posix {
 
 namespace {
 
-// A listing that is known comes in parts of so many bytes: a few hundred entries.
+// A listing that is known comes in parts of so many bytes: a few hundred entries. The cache's lock, which every call needs, is held
+// for one part at a time.
 constexpr std::size_t kPart = 16 * 1024;
 
 } // namespace
@@ -23,9 +24,20 @@ bool Listing::begin(const NodeRef& directory, client::DirectoryFormat wanted) {
     if (look_ == Look::as_kept) known_ = cache_.find_listing(directory, is_first_ ? &opened_.version : nullptr);
     is_first_ = false;
     const bool needs_attributes = wanted == client::DirectoryFormat::direntpluses;
-    if (known_ != nullptr && needs_attributes && !cache_.knows_attributes(directory, *known_)) known_.reset();
-    gathers_ = known_ == nullptr;
+    if (is_known() && needs_attributes && !has_attributes(directory)) known_.reset();
+    gathers_ = !is_known();
+    if (look_ == Look::as_kept) cache_.count_listing(is_known() ? client::Looked::hit : client::Looked::miss);
     return is_known();
+}
+
+// True if the attributes of all files are known now. Some may not be any more when their part is read.
+bool Listing::has_attributes(const NodeRef& directory) {
+    bool has_all = true;
+    for (auto part = next(); has_all && !part.empty(); part = next()) {
+        has_all = cache_.knows_attributes(directory, part);
+    }
+    at_ = 0;
+    return has_all;
 }
 
 std::span<const std::byte> Listing::next() noexcept {

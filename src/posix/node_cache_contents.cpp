@@ -30,20 +30,26 @@ client::ContentRead NodeCache::about_to_read(const NodeRef& node, const wire::At
     return replies_->contents.begin_read(*cached_or_null(node), client::version_of(known));
 }
 
+std::shared_ptr<const std::string> NodeCache::find_locked(const client::CachedNode& node, client::ContentKind kind,
+                                                          std::uint64_t now) noexcept {
+    if (!replies_->attributes.is_valid(node.attributes, now)) return nullptr;
+    const client::ContentVersion version = client::version_of(node.attributes.value);
+    return replies_->find_content(node, kind, &version);
+}
+
 std::shared_ptr<const std::string> NodeCache::find_target(const NodeRef& link) {
     if (!keeps_targets()) return nullptr;
     const client::CacheTime now = now_ns();
     const MutexLock lock(mutex_);
-    const client::CachedNode& node = *cached_or_null(link);
-    if (!replies_->attributes.is_valid(node.attributes, now)) return replies_->find_content(node, nullptr);
-    const client::ContentVersion version = client::version_of(node.attributes.value);
-    return replies_->find_content(node, &version);
+    auto found = find_locked(*cached_or_null(link), client::ContentKind::target, now);
+    replies_->contents.count(client::ContentKind::target, found ? client::Looked::hit : client::Looked::miss);
+    return found;
 }
 
 void NodeCache::note_target(const NodeRef& link, std::string_view target, const client::ContentRead& read) {
     if (!keeps_targets()) return;
     if (!client::may_keep_target({target.data(), target.size()}, read.version.size)) return;
-    auto fresh = std::make_unique<KeptContent>(std::string(target));
+    auto fresh = std::make_unique<KeptContent>(client::ContentKind::target, std::string(target));
     const MutexLock lock(mutex_);
     replies_->keep_content(*cached_or_null(link), std::move(fresh), read);
 }
@@ -65,14 +71,17 @@ std::shared_ptr<const std::string> NodeCache::find_listing(const NodeRef& direct
     const client::CacheTime now = now_ns();
     const MutexLock lock(mutex_);
     const client::CachedNode& node = *cached_or_null(directory);
-    if (walked != nullptr) return replies_->find_content(node, walked);
-    if (!replies_->attributes.is_valid(node.attributes, now)) return replies_->find_content(node, nullptr);
-    const client::ContentVersion version = client::version_of(node.attributes.value);
-    return replies_->find_content(node, &version);
+    if (walked != nullptr) return replies_->find_content(node, client::ContentKind::listing, walked);
+    return find_locked(node, client::ContentKind::listing, now);
+}
+
+void NodeCache::count_listing(client::Looked looked) noexcept {
+    const MutexLock lock(mutex_);
+    replies_->contents.count(client::ContentKind::listing, looked);
 }
 
 void NodeCache::note_listing(const NodeRef& directory, std::string records, const client::ContentRead& read) {
-    auto fresh = std::make_unique<KeptContent>(std::move(records));
+    auto fresh = std::make_unique<KeptContent>(client::ContentKind::listing, std::move(records));
     const MutexLock lock(mutex_);
     replies_->keep_content(*cached_or_null(directory), std::move(fresh), read);
 }
@@ -90,15 +99,16 @@ const wire::Attr* NodeCache::attributes_of_locked(const client::CachedNode& dire
     return replies_->attributes.is_valid(attributes, now) ? &attributes.value : nullptr;
 }
 
-bool NodeCache::knows_attributes(const NodeRef& directory, std::string_view records) const noexcept {
+bool NodeCache::knows_attributes(const NodeRef& directory, std::span<const std::byte> records) const noexcept {
     const client::CacheTime now = now_ns();
     const MutexLock lock(mutex_);
     const client::CachedNode& node = *cached_or_null(directory);
-    wire::DirentReader reader(std::as_bytes(std::span(records)));
+    wire::DirentReader reader(records);
     while (reader.next()) {
-        const wire::Name& name = reader.entry().name;
-        if (name.is_dot_or_dot_dot()) continue;
-        if (attributes_of_locked(node, {name.data(), name.size()}, now) == nullptr) return false;
+        const wire::DirEntry& entry = reader.entry();
+        if (entry.name.is_dot_or_dot_dot()) continue;
+        const wire::Attr* const known = attributes_of_locked(node, {entry.name.data(), entry.name.size()}, now);
+        if (known == nullptr) return false;
     }
     return true;
 }

@@ -36,13 +36,13 @@ struct CacheStats {
     std::uint64_t target_hits = 0; // of symbolic links, on the way of a walk and for Mount::readlink()
     std::uint64_t target_misses = 0;
     std::uint64_t targets_kept = 0;
-    std::uint64_t targets_evicted = 0; // made room for others
-    // Directories that were opened while their listing may be kept. One that is known is read all the same if it is wanted with
-    // attributes, and those of a file in it are not known.
+    std::uint64_t targets_evicted = 0; // targets that made room for others
+    // These count directories that were read from their start while their listing may be kept. It is a miss as well if the listing is
+    // known, wanted with attributes, and those of a file in it are not known.
     std::uint64_t listing_hits = 0;
     std::uint64_t listing_misses = 0;
     std::uint64_t listings_kept = 0;
-    std::uint64_t listings_evicted = 0;
+    std::uint64_t listings_evicted = 0; // listings that made room for others
 };
 
 // Tells how much is held now.

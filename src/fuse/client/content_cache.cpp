@@ -5,14 +5,6 @@
 
 namespace vfsproto::client {
 
-namespace {
-
-ContentKind kind_of(const CachedNode& node) noexcept {
-    return wire::linux_abi::is_symlink(node.type) ? ContentKind::target : ContentKind::listing;
-}
-
-} // namespace
-
 bool may_keep_target(std::span<const char> target, std::uint64_t size) noexcept {
     if (target.empty() || target.size() > wire::linux_abi::kPathMax || target.size() != size) return false;
     for (const char c : target) {
@@ -25,14 +17,11 @@ bool ContentCache::is_void(const CachedNode& node, const ContentRead& read) cons
     return node.incarnation != read.incarnation || attributes_->was_dropped_since(node.attributes, read.before);
 }
 
-Content* ContentCache::find(const CachedNode& node, const ContentVersion* now) noexcept {
+// A server may say of one node that it is a link, and later that it is a directory.
+Content* ContentCache::find(const CachedNode& node, ContentKind kind, const ContentVersion* now) noexcept {
     Content* const content = node.content;
-    const bool is_known = content != nullptr && now != nullptr && !is_void(node, content->read);
-    if (!is_known || content->read.version != *now) {
-        ++counters_of(kind_of(node)).misses;
-        return nullptr;
-    }
-    ++counters_of(content->kind).hits;
+    if (content == nullptr || content->kind != kind || is_void(node, content->read)) return nullptr;
+    if (now == nullptr || content->read.version != *now) return nullptr;
     leave_order(*content);
     make_newest(*content);
     return content;
@@ -43,7 +32,6 @@ Content* ContentCache::put(CachedNode& node, Content& fresh, const ContentRead& 
     Content* const before = take_out(node);
     fresh.node = &node;
     fresh.read = read;
-    fresh.kind = kind_of(node);
     node.content = &fresh;
     make_newest(fresh);
     bytes_ += fresh.bytes;

@@ -29,9 +29,18 @@ struct Contents {
         for (Content& each : content) each.bytes = kMostOfOne;
     }
     [[nodiscard]] ContentRead read_of(const CachedNode& node) const { return cache.begin_read(node, kVersion); }
+    [[nodiscard]] static ContentKind kind_of(const CachedNode& node) {
+        return node.type == kLink ? ContentKind::target : ContentKind::listing;
+    }
     // Returns what the host would have to free.
-    Content* put(CachedNode& node, Content& fresh) { return cache.put(node, fresh, read_of(node)); }
-    [[nodiscard]] bool knows(const CachedNode& node) { return cache.find(node, &kVersion) != nullptr; }
+    Content* put(CachedNode& node, Content& fresh) {
+        fresh.kind = kind_of(node);
+        return cache.put(node, fresh, read_of(node));
+    }
+    [[nodiscard]] Content* find(const CachedNode& node, const ContentVersion* now) {
+        return cache.find(node, kind_of(node), now);
+    }
+    [[nodiscard]] bool knows(const CachedNode& node) { return find(node, &kVersion) != nullptr; }
 
     ChangeCount changes;
     AttributeCache attributes{changes};
@@ -51,8 +60,8 @@ TEST_CASE("a content is found while the server says of its file what it said bef
     Contents c;
     CHECK_FALSE(c.knows(c.directory));
     CHECK(c.put(c.directory, c.content[0]) == nullptr);
-    CHECK(c.cache.find(c.directory, &kVersion) == &c.content[0]);
-    CHECK(c.cache.find(c.directory, nullptr) == nullptr); // nobody knows what it says
+    CHECK(c.find(c.directory, &kVersion) == &c.content[0]);
+    CHECK(c.find(c.directory, nullptr) == nullptr); // nobody knows what it says
     for (int field = 0; field < 5; ++field) {
         INFO(field);
         ContentVersion other = kVersion;
@@ -61,7 +70,7 @@ TEST_CASE("a content is found while the server says of its file what it said bef
         if (field == 2) ++other.ctime;
         if (field == 3) ++other.mtimensec;
         if (field == 4) ++other.ctimensec;
-        CHECK(c.cache.find(c.directory, &other) == nullptr);
+        CHECK(c.find(c.directory, &other) == nullptr);
     }
     CHECK(c.knows(c.directory));
 }
@@ -123,10 +132,10 @@ TEST_CASE("a later content takes the place of an earlier one, void or not", "[ca
     Contents c;
     CHECK(c.put(c.directory, c.content[0]) == nullptr);
     CHECK(c.put(c.directory, c.content[1]) == &c.content[0]);
-    CHECK(c.cache.find(c.directory, &kVersion) == &c.content[1]);
+    CHECK(c.find(c.directory, &kVersion) == &c.content[1]);
     c.attributes.invalidate(c.directory.attributes);
     CHECK(c.put(c.directory, c.content[2]) == &c.content[1]);
-    CHECK(c.cache.find(c.directory, &kVersion) == &c.content[2]);
+    CHECK(c.find(c.directory, &kVersion) == &c.content[2]);
     CHECK(c.cache.bytes() == kMostOfOne);
 }
 
@@ -180,13 +189,14 @@ TEST_CASE("a content is taken out with its node, one after the other or all", "[
 
 TEST_CASE("contents are counted by their kind", "[caches][counters]") {
     Contents c;
-    CHECK_FALSE(c.knows(c.link));
     CHECK(c.put(c.link, c.content[0]) == nullptr);
     CHECK(c.put(c.link, c.content[1]) == &c.content[0]);
-    for (int i = 0; i < 3; ++i) CHECK(c.knows(c.link));
-    c.attributes.invalidate(c.link.attributes);
-    CHECK_FALSE(c.knows(c.link));
+    CHECK(c.knows(c.link));
+    CHECK_FALSE(c.knows(c.directory));
     const ContentCounters& targets = c.cache.counters(ContentKind::target);
+    CHECK(targets.hits == 0); // it is the host that knows if it had to ask
+    for (int i = 0; i < 3; ++i) c.cache.count(ContentKind::target, Looked::hit);
+    for (int i = 0; i < 2; ++i) c.cache.count(ContentKind::target, Looked::miss);
     CHECK(targets.hits == 3);
     CHECK(targets.misses == 2);
     CHECK(targets.kept == 2);
@@ -199,6 +209,19 @@ TEST_CASE("contents are counted by their kind", "[caches][counters]") {
     CHECK(c.cache.take_out(c.link) == &c.content[1]);
     CHECK(targets.held == 0);
     CHECK(c.cache.counters(ContentKind::listing).held == 1);
+}
+
+TEST_CASE("what was kept of a node as a link is no listing of it, and the other way round", "[caches][hostile]") {
+    Contents c;
+    CHECK(c.put(c.link, c.content[0]) == nullptr);
+    CHECK(c.put(c.directory, c.content[1]) == nullptr);
+    CHECK(c.cache.find(c.link, ContentKind::listing, &kVersion) == nullptr);
+    CHECK(c.cache.find(c.directory, ContentKind::target, &kVersion) == nullptr);
+    c.link.type = kDirectory;
+    c.directory.type = kLink;
+    CHECK_FALSE(c.knows(c.link));
+    CHECK_FALSE(c.knows(c.directory));
+    CHECK(c.cache.find(c.link, ContentKind::target, &kVersion) == &c.content[0]);
 }
 
 TEST_CASE("a target that no link of the size can have is not kept", "[caches]") {

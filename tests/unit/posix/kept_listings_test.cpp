@@ -380,6 +380,9 @@ TEST_CASE("a listing with attributes is read anew where those of one file are no
     succeeds(over->close(std::move(file)));
     CHECK(reads_of(*over, requests, "/d", names) > 0);
     CHECK(reads_of(*over, requests, "/d", names) == 0);
+    const posix::CacheStats counted = over->mount_stats().caches;
+    CHECK(counted.listing_hits == 4);
+    CHECK(counted.listing_misses == 3); // one that is known and has to be read all the same is no hit
 }
 
 TEST_CASE("listings of a server without READDIRPLUS are kept as well", "[caches]") {

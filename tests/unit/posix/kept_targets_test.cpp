@@ -253,6 +253,19 @@ TEST_CASE("a link whose target changes without a word is believed as long as its
     CHECK(reads_of(*mount, requests, "/link", "fghij") == 0);
 }
 
+TEST_CASE("what was kept of a link is no listing, whatever a server says later of the node", "[caches][hostile]") {
+    RequestCounter requests;
+    OverMemfs over(with_cache(CacheMode::always, requests));
+    posix::NodeCache& nodes = over->nodes();
+    const posix::NodeRef node = nodes.root();
+    wire::Attr known{};
+    known.size = 5;
+    nodes.note_target(node, "12345", nodes.about_to_read(node, known));
+    REQUIRE(over->mount_stats().held.targets == 1);
+    const client::ContentVersion version = client::version_of(known);
+    CHECK(nodes.find_listing(node, &version) == nullptr);
+}
+
 TEST_CASE("targets that are known and asked for are counted", "[caches][stats]") {
     RequestCounter requests;
     OverMemfs over(with_cache(CacheMode::automatic, requests));

@@ -40,21 +40,24 @@ struct ContentRead {
 
 enum class ContentKind : std::uint8_t { target, listing };
 
-// Belongs to one node while it is kept, and stays in place. The host sets `bytes`, ContentCache the rest.
+// Belongs to one node while it is kept, and stays in place. The host sets `bytes` and `kind`, ContentCache the rest.
 struct Content {
     std::size_t bytes = 0; // of the host's memory that it takes, itself included
+    ContentKind kind{};
     CachedNode* node = nullptr;
     ContentRead read{};
     Content* older = nullptr;
     Content* newer = nullptr;
-    ContentKind kind{};
 };
+
+// Tells if a content was found, and of use to whoever looked for it, or if the server has to be asked.
+enum class Looked : std::uint8_t { hit, miss };
 
 // Counts what became of contents of one kind since the cache was made.
 struct ContentCounters {
     std::uintptr_t hits = 0;
-    std::uintptr_t misses = 0; // those that are void among them
-    std::uintptr_t kept = 0;   // later ones of the same node among them
+    std::uintptr_t misses = 0;
+    std::uintptr_t kept = 0; // later ones of the same node among them
     std::uintptr_t evicted = 0;
     std::uintptr_t held = 0; // now; those that are void among them
 };
@@ -77,14 +80,18 @@ public:
         return {node.incarnation, version, changes_->now()};
     }
 
-    // Returns the node's content if it is what the server would answer now, and makes it the latest used. `now`: the version that the
-    // server says the file has, nullptr if nobody knows. The result is valid until the next call that changes anything here.
-    [[nodiscard]] Content* find(const CachedNode& node, const ContentVersion* now) noexcept;
+    // Returns the node's content if it is of this kind and what the server would answer now, and makes it the latest used. `now`: the
+    // version that the server says the file has, nullptr if nobody knows. The result is valid until the next call that changes
+    // anything here. The host may find it to be of no use, and so calls count() when it knows.
+    [[nodiscard]] Content* find(const CachedNode& node, ContentKind kind, const ContentVersion* now) noexcept;
+    void count(ContentKind kind, Looked looked) noexcept {
+        ++(looked == Looked::hit ? counters_of(kind).hits : counters_of(kind).misses);
+    }
     // Takes the content that was read of a node. Returns what the host is to free, or nullptr: what was kept before, or `fresh` itself
     // if the node was changed since, or if it is too large. Then evict() is to be asked.
     [[nodiscard]] Content* put(CachedNode& node, Content& fresh, const ContentRead& read) noexcept;
-    // Takes the node's content out, for the host to free; nullptr if there is none. To be called for each node that leaves its table,
-    // and for a directory that a server wants to be read anew (OPENDIR without KEEP_CACHE).
+    // Takes the node's content out, for the host to free; nullptr if there is none. It is to be called for each node that leaves its
+    // table, and for a directory that a server wants to be read anew (OPENDIR without KEEP_CACHE).
     [[nodiscard]] Content* take_out(CachedNode& node) noexcept;
     // Takes out the least recently used content, for the host to free, while there are too many bytes; nullptr when there are not.
     [[nodiscard]] Content* evict() noexcept;

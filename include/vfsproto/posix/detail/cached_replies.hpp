@@ -28,9 +28,9 @@ public:
     // True if what was answered is valid until it changes, whatever the server allows.
     [[nodiscard]] bool keeps_always() const noexcept { return options_.mode == CacheMode::always; }
 
-    // Returns what is kept of the node's content, or nullptr. `now` as for ContentCache::find().
-    [[nodiscard]] std::shared_ptr<const std::string> find_content(const client::CachedNode& node,
-                                                                  const client::ContentVersion* now) noexcept;
+    // Returns the node's target or listing that is kept, or nullptr, as ContentCache::find() does, and counts nothing.
+    [[nodiscard]] std::shared_ptr<const std::string>
+    find_content(const client::CachedNode& node, client::ContentKind kind, const client::ContentVersion* now) noexcept;
     void keep_content(client::CachedNode& node, std::unique_ptr<KeptContent> fresh,
                       const client::ContentRead& read) noexcept;
     void drop_content(client::CachedNode& node) noexcept { discard(contents.take_out(node)); }

@@ -11,7 +11,8 @@ namespace vfsproto::posix {
 
 // Holds the target of a link, or the records of a listing. Whoever reads them shares them, and goes on when they are dropped.
 struct KeptContent final : client::Content {
-    explicit KeptContent(std::string of) : text(std::make_shared<const std::string>(std::move(of))) {
+    KeptContent(client::ContentKind what, std::string of) : text(std::make_shared<const std::string>(std::move(of))) {
+        kind = what;
         constexpr std::size_t kAround = 96; // of the two blocks of memory beside the text
         bytes = sizeof *this + kAround + text->capacity();
     }

@@ -40,6 +40,8 @@ public:
     void give_up() noexcept;
 
 private:
+    [[nodiscard]] bool has_attributes(const NodeRef& directory);
+
     NodeCache& cache_;
     client::ContentRead opened_;
     std::shared_ptr<const std::string> known_{};

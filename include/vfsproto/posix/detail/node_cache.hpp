@@ -15,10 +15,12 @@
 #include "vfsproto/posix/detail/node_ref.hpp"
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -85,10 +87,11 @@ public:
     // as a walk said just now; nullptr: the walk was long ago.
     [[nodiscard]] std::shared_ptr<const std::string> find_listing(const NodeRef& directory,
                                                                   const client::ContentVersion* walked) noexcept;
+    void count_listing(client::Looked looked) noexcept; // what find_listing() returned was of use or not
     void note_listing(const NodeRef& directory, std::string records, const client::ContentRead& read);
     [[nodiscard]] std::size_t most_bytes_of_listing() const noexcept;
     // True if the attributes of all files are known that these records name.
-    [[nodiscard]] bool knows_attributes(const NodeRef& directory, std::string_view records) const noexcept;
+    [[nodiscard]] bool knows_attributes(const NodeRef& directory, std::span<const std::byte> records) const noexcept;
     // Adds the attributes that are known.
     void add_attributes(const NodeRef& directory, std::vector<DirectoryEntry>& entries) const noexcept;
     void note_attributes(const NodeRef& node, const wire::AttrOut& answer, const AskedAt& asked); // GETATTR
@@ -127,6 +130,9 @@ public:
 private:
     friend class NodeRef;
     [[nodiscard]] bool keeps_targets() const noexcept;
+    [[nodiscard]] std::shared_ptr<const std::string> find_locked(const client::CachedNode& node,
+                                                                 client::ContentKind kind, std::uint64_t now) noexcept
+        VFSPROTO_REQUIRES(mutex_);
     [[nodiscard]] const wire::Attr* attributes_of_locked(const client::CachedNode& directory, std::string_view name,
                                                          std::uint64_t now) const noexcept VFSPROTO_REQUIRES(mutex_);
     [[nodiscard]] client::Node& count_locked(const wire::EntryOut& entry) VFSPROTO_REQUIRES(mutex_);
