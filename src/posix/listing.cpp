@@ -72,8 +72,9 @@ void Listing::give_up() noexcept {
 
 std::shared_ptr<Listing> listing_of(NodeCache& cache, const OpenHandle& directory, const client::ContentRead& opened,
                                     Look look) {
-    if (!cache.keeps_listing(directory.node, directory.open_flags)) return nullptr;
-    return std::make_shared<Listing>(cache, opened, look);
+    client::ContentRead read = opened;
+    if (!cache.keeps_listing(directory.node, directory.open_flags, read)) return nullptr;
+    return std::make_shared<Listing>(cache, read, look);
 }
 
 } // namespace vfsproto::posix

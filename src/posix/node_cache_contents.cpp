@@ -55,13 +55,18 @@ void NodeCache::note_target(const NodeRef& link, std::string_view target, const 
 }
 
 // A server that leaves KEEP_CACHE out wants the directory to be read anew after each OPENDIR (reference: Linux fs/fuse/dir.c,
-// fuse_dir_open()).
-bool NodeCache::keeps_listing(const NodeRef& directory, std::uint32_t open_flags) noexcept {
+// fuse_dir_open()). What readings bring that began before is not kept, because they may show it as it was before.
+bool NodeCache::keeps_listing(const NodeRef& directory, std::uint32_t open_flags,
+                              client::ContentRead& opened) noexcept {
     if (replies_ == nullptr) return false;
     if (replies_->keeps_always()) return true;
     if ((open_flags & wire::kFopenKeepCache) == 0) {
         const MutexLock lock(mutex_);
-        replies_->drop_content(*cached_or_null(directory));
+        client::CachedNode& node = *cached_or_null(directory);
+        const bool was_changed = replies_->attributes.was_dropped_since(node.attributes, opened.before);
+        replies_->attributes.invalidate_content(node.attributes);
+        if (!was_changed) opened.before = replies_->changes.now();
+        replies_->drop_content(node);
     }
     return (open_flags & wire::kFopenCacheDir) != 0;
 }

@@ -179,6 +179,39 @@ TEST_CASE("an OPENDIR without KEEP_CACHE drops the listing, one without CACHE_DI
     CHECK(over->mount_stats().held.listings == (drops ? 0u : 1u));
 }
 
+TEST_CASE("after an OPENDIR without KEEP_CACHE nothing is kept that was being read before", "[caches]") {
+    RequestCounter requests;
+    MountedOptions options = with_cache(CacheMode::automatic, requests);
+    options.memfs.opendir_flags = wire::kFopenCacheDir;
+    OverMemfs over(options);
+    const std::size_t all = fill(*over, "").size() + 2;
+    CHECK(is_directory(value_of(over->stat("/")).mode)); // which a change had made unknown
+    Directory before = value_of(over->open_directory("/"));
+    const std::size_t first = value_of(before.read()).size();
+    Directory after = value_of(over->open_directory("/"));
+    CHECK(first + read_all(before) == all);
+    CHECK(over->mount_stats().held.listings == 0);
+    requests.forget();
+    CHECK(read_all(after) == all);
+    CHECK(take_reads(requests) > 1);
+    CHECK(over->mount_stats().held.listings == 1);
+    after.rewind();
+    CHECK(read_all(after) == all);
+    CHECK(take_reads(requests) == 0);
+}
+
+TEST_CASE("an OPENDIR without KEEP_CACHE keeps nothing that was changed while it was under way", "[caches]") {
+    RequestCounter requests;
+    OverMemfs over(with_cache(CacheMode::automatic, requests));
+    posix::NodeCache& nodes = over->nodes();
+    const posix::NodeRef root = nodes.root();
+    client::ContentRead opened = nodes.about_to_read(root);
+    succeeds(over->mkdir("/d"));
+    CHECK(nodes.keeps_listing(root, wire::kFopenCacheDir, opened));
+    nodes.note_listing(root, std::string(), opened);
+    CHECK(over->mount_stats().held.listings == 0);
+}
+
 TEST_CASE("a directory is rewound without asking, until it is changed", "[caches]") {
     RequestCounter requests;
     MountedOptions options = with_cache(CacheMode::automatic, requests);

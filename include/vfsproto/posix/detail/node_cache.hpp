@@ -81,8 +81,10 @@ public:
     // Returns the target of a link, nullptr if it is to be asked for.
     [[nodiscard]] std::shared_ptr<const std::string> find_target(const NodeRef& link);
     void note_target(const NodeRef& link, std::string_view target, const client::ContentRead& read); // READLINK
-    // Takes the FOPEN_… of OPENDIR, and says if the listing may be kept, and taken for what was kept.
-    [[nodiscard]] bool keeps_listing(const NodeRef& directory, std::uint32_t open_flags) noexcept;
+    // Takes the FOPEN_… of OPENDIR, and says if the listing may be kept, and taken for what was kept. `opened` is of before OPENDIR, and
+    // stays good for the reading that begins with it.
+    [[nodiscard]] bool keeps_listing(const NodeRef& directory, std::uint32_t open_flags,
+                                     client::ContentRead& opened) noexcept;
     // Returns the records of READDIR that were kept, nullptr if they are to be asked for. `walked`: of which version the directory is,
     // as a walk said just now; nullptr: the walk was long ago.
     [[nodiscard]] std::shared_ptr<const std::string> find_listing(const NodeRef& directory,
