@@ -70,11 +70,11 @@ void Listing::give_up() noexcept {
     gathered_ = {};
 }
 
-std::shared_ptr<Listing> listing_of(NodeCache& cache, const OpenHandle& directory, const client::ContentRead& opened,
+std::unique_ptr<Listing> listing_of(NodeCache& cache, const OpenHandle& directory, const client::ContentRead& opened,
                                     Look look) {
     client::ContentRead read = opened;
     if (!cache.keeps_listing(directory.node, directory.open_flags, read)) return nullptr;
-    return std::make_shared<Listing>(cache, read, look);
+    return std::make_unique<Listing>(cache, read, look);
 }
 
 } // namespace vfsproto::posix

@@ -79,6 +79,14 @@ void append_names(std::vector<DirectoryEntry>& some, std::vector<DirectoryEntry>
     }
 }
 
+Directory::Directory(std::unique_ptr<OpenHandle> handle, NodeCache& cache, const abi::Caller& caller,
+                     client::DirectoryFormat format, std::unique_ptr<Listing> listing)
+    : handle_(std::move(handle)), cache_(&cache), caller_(caller), format_(format), listing_(std::move(listing)) {}
+
+Directory::Directory(Directory&& other) noexcept = default;
+Directory& Directory::operator=(Directory&& other) noexcept = default;
+Directory::~Directory() = default;
+
 Expected<std::vector<DirectoryEntry>> Directory::read() {
     if (handle_ == nullptr) return wire::Errno::ebadf;
     if (std::vector<DirectoryEntry> known; take_known(known)) return known;

@@ -120,9 +120,13 @@ struct DirectoryEntry {
 // Moves all but "." and ".." from one list to the end of another.
 void append_names(std::vector<DirectoryEntry>& some, std::vector<DirectoryEntry>& all);
 
-// An open directory, read front to back. One thread at a time. Must not outlive its mount.
+// An open directory, read front to back. It is moved, not copied. One thread at a time. Must not outlive its mount.
 class Directory {
 public:
+    Directory(Directory&& other) noexcept;
+    Directory& operator=(Directory&& other) noexcept;
+    ~Directory();
+
     // The next entries in the server's order, "." and ".." included; none = the end. EBADF once it was moved from.
     [[nodiscard]] Expected<std::vector<DirectoryEntry>> read();
     // Starts the listing again.
@@ -137,8 +141,7 @@ private:
     friend class Mount;
     friend class AsyncMount;
     Directory(std::unique_ptr<OpenHandle> handle, NodeCache& cache, const abi::Caller& caller,
-              client::DirectoryFormat format, std::shared_ptr<Listing> listing)
-        : handle_(std::move(handle)), cache_(&cache), caller_(caller), format_(format), listing_(std::move(listing)) {}
+              client::DirectoryFormat format, std::unique_ptr<Listing> listing);
     // Returns what a request that names it keeps until its late reply.
     [[nodiscard]] Held held() const;
     // True if the next entries are known: they were added, none at the end. Else the server is to be asked.
@@ -158,7 +161,7 @@ private:
     client::DirectoryFormat format_;
     std::uint64_t cookie_ = 0;
     std::vector<std::byte> buffer_;
-    std::shared_ptr<Listing> listing_; // nullptr: it is not kept
+    std::unique_ptr<Listing> listing_; // nullptr: it is not kept
     bool is_at_start_ = true;
 };
 

@@ -12,6 +12,8 @@
 #include <fstream>
 #include <set>
 #include <string>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 using namespace vfsproto;
@@ -131,6 +133,21 @@ TEST_CASE("a listing that is known is read in parts, and tells each entry once",
     CHECK(parts > 1);
     CHECK(value_of(directory.read()).empty()); // the end stays the end
     CHECK(seen.size() == names.size() + 2);    // "." and ".."
+    CHECK(take_reads(requests) == 0);
+}
+
+TEST_CASE("a directory that is moved goes on where it was in a listing that is known", "[caches]") {
+    STATIC_REQUIRE_FALSE(std::is_copy_constructible_v<Directory>); // two would share one place in the listing
+    RequestCounter requests;
+    OverMemfs over(with_cache(CacheMode::automatic, requests));
+    const Names names = fill(*over, "");
+    CHECK(reads_of(*over, requests, "/", names) > 1);
+    requests.forget();
+    Directory directory = value_of(over->open_directory("/"));
+    const std::size_t first = value_of(directory.read()).size();
+    CHECK(first < names.size());
+    Directory moved = std::move(directory);
+    CHECK(first + read_all(moved) == names.size() + 2);
     CHECK(take_reads(requests) == 0);
 }
 

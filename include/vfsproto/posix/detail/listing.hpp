@@ -54,7 +54,7 @@ private:
 
 // Returns the listing of a directory that was opened right now, nullptr where neither the server nor the mount's CacheMode lets it be
 // kept.
-[[nodiscard]] std::shared_ptr<Listing> listing_of(NodeCache& cache, const OpenHandle& directory,
+[[nodiscard]] std::unique_ptr<Listing> listing_of(NodeCache& cache, const OpenHandle& directory,
                                                   const client::ContentRead& opened, Look look);
 
 } // namespace vfsproto::posix
