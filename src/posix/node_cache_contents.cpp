@@ -114,6 +114,9 @@ bool NodeCache::knows_attributes(const NodeRef& directory, std::span<const std::
         if (entry.name.is_dot_or_dot_dot()) continue;
         const wire::Attr* const known = attributes_of_locked(node, {entry.name.data(), entry.name.size()}, now);
         if (known == nullptr) return false;
+        // The name leads to another file by now, of which the listing does not know.
+        const bool is_typed = entry.type != wire::linux_abi::kDtUnknown;
+        if (is_typed && entry.type != wire::linux_abi::dirent_type(known->mode)) return false;
     }
     return true;
 }

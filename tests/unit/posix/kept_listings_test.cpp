@@ -398,6 +398,26 @@ TEST_CASE("a change that nobody told of is seen when the directory's attributes 
     CHECK(reads_of(*over, requests, "/d", {"new"}) > 0);
 }
 
+TEST_CASE("a listing with attributes does not call a file what it is known not to be any more", "[caches]") {
+    RequestCounter requests;
+    OverDirectory over(untold(CacheMode::always, requests));
+    succeeds(over->mkdir("/d"));
+    test::put(*over, "/d/f", "content");
+    CHECK(reads_of(*over, requests, "/d", {"f"}) > 0);
+    CHECK(reads_of(*over, requests, "/d", {"f"}) == 0);
+    const auto host = over.directory.path() / "d";
+    std::filesystem::remove(host / "f");
+    std::filesystem::create_directory(host / "f");
+    CHECK(is_directory(value_of(over->looking_anew()->stat("/d/f")).mode));
+    requests.forget();
+    const auto entries = value_of(over->list("/d"));
+    REQUIRE(entries.size() == 1);
+    CHECK(entries[0].type == kDtDir);
+    CHECK(is_directory(entries[0].attributes.mode));
+    CHECK(take_reads(requests) > 0);
+    CHECK(reads_of(*over, requests, "/d", {"f"}) == 0);
+}
+
 TEST_CASE("a listing outlives the attributes of its directory, if new ones say the same", "[caches]") {
     RequestCounter requests;
     MountedOptions options = with_cache(CacheMode::automatic, requests);

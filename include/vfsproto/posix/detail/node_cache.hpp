@@ -92,7 +92,7 @@ public:
     void count_listing(client::Looked looked) noexcept; // what find_listing() returned was of use or not
     void note_listing(const NodeRef& directory, std::string records, const client::ContentRead& read);
     [[nodiscard]] std::size_t most_bytes_of_listing() const noexcept;
-    // True if the attributes of all files are known that these records name.
+    // True if the attributes of all files are known that these records name, and none is of another type than they say.
     [[nodiscard]] bool knows_attributes(const NodeRef& directory, std::span<const std::byte> records) const noexcept;
     // Adds the attributes that are known.
     void add_attributes(const NodeRef& directory, std::vector<DirectoryEntry>& entries) const noexcept;
