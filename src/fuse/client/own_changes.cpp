@@ -7,6 +7,20 @@ namespace {
 
 LookupCache::Place key_of(const OwnChanges::Place& place) noexcept { return {place.directory.incarnation, place.name}; }
 
+// True if somebody else may have made, removed or replaced names: what is kept of the directory's content is doubtful.
+bool tells_of_others(wire::Errno error) noexcept {
+    using wire::Errno;
+    switch (error) {
+    case Errno::enoent:
+    case Errno::eexist:
+    case Errno::enotempty:
+    case Errno::eisdir:
+    case Errno::enotdir:
+    case Errno::estale: return true;
+    default: return false;
+    }
+}
+
 } // namespace
 
 void OwnChanges::made(const Place& place, CachedNode& file, const Entry& entry) noexcept {
@@ -32,10 +46,9 @@ void OwnChanges::failed(const Place& place, const Verdict& why, CachedNode* file
     const bool is_exhausted = why.error == Errno::emfile || why.error == Errno::enfile; // perhaps after the change
     const bool may_be_done = why.errc != Errc::ok || why.error == Errno::eintr || is_exhausted;
     if (!may_be_done) {
-        // Somebody else has made or removed names.
-        const bool is_news = why.error == Errno::enoent || why.error == Errno::eexist || why.error == Errno::enotempty;
-        if (is_news) attributes_.invalidate_content(place.directory.attributes);
-        if (is_news && file != nullptr) attributes_.invalidate_content(file->attributes);
+        if (!tells_of_others(why.error)) return;
+        attributes_.invalidate_content(place.directory.attributes);
+        if (file != nullptr) attributes_.invalidate_content(file->attributes);
         return;
     }
     attributes_.invalidate(place.directory.attributes);

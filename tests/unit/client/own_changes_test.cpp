@@ -155,6 +155,7 @@ TEST_CASE("a change refused because names are not as they were thought to be mak
         bool is_news;
     };
     const Case at = GENERATE(Case{Errno::eexist, true}, Case{Errno::enoent, true}, Case{Errno::enotempty, true},
+                             Case{Errno::eisdir, true}, Case{Errno::enotdir, true}, Case{Errno::estale, true},
                              Case{Errno::eacces, false}, Case{Errno::enospc, false});
     Caches c;
     const auto before = c.changes.now();
