@@ -211,22 +211,26 @@ AsyncMount::Steps<Expected<std::vector<DirectoryEntry>>> AsyncMount::list_steps(
     PathSteps at(*mount_.cache_, mount_.look_);
     MountCall call = mount_.begin_call();
     at.to_file(path, LastLink::follow);
-    Failure failure = co_await walk(call, at);
-    if (!failure && !is_directory(at.attributes().mode)) failure = Errno::enotdir;
-    if (failure) co_return failure;
     client::OpenDirectory open;
+    client::ContentRead opened;
     const auto held = [&at] { return at.node().hold(); };
-    const client::ContentRead opened = mount_.cache_->about_to_read(at.node(), at.attributes());
-    co_await run(call, held, open, at.node().nodeid(), kORdonly);
-    for (unsigned tries = 0; !open.succeeded() && mount_.cache_->make_room(failure_of(open), tries);) {
-        co_await run(call, held, open, at.node().nodeid(), kORdonly);
-    }
+    do {
+        const Failure failure = co_await walk(call, at);
+        if (failure) co_return failure;
+        if (!is_directory(at.attributes().mode)) co_return Errno::enotdir;
+        opened = mount_.cache_->about_to_read(at.node(), at.attributes());
+        unsigned tries = 0;
+        do {
+            co_await run(call, held, open, at.node().nodeid(), kORdonly);
+        } while (!open.succeeded() && mount_.cache_->make_room(failure_of(open), tries));
+    } while (failure_of(open).error == Errno::estale && at.walk_again_without_cache()); // replaced since it was kept
     if (!open.succeeded()) co_return failure_of(open);
     auto owned = handle_of(mount_.channel(), std::move(at.node()), open, kORdonly, OpenHandle::Kind::directory);
     OpenHandle& handle = *owned;
     Directory directory(std::move(owned), *mount_.cache_, mount_.credentials().caller, format,
                         listing_of(*mount_.cache_, handle, opened, mount_.look_));
     std::vector<DirectoryEntry> all;
+    Failure failure;
     for (;;) {
         std::vector<DirectoryEntry> known;
         if (directory.take_known(known)) {

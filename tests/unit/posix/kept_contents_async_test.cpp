@@ -25,16 +25,24 @@ using test::succeeds;
 using test::value_of;
 using wire::Opcode;
 
-TEST_CASE("asynchronous calls keep targets and listings, and take what is kept", "[async][caches]") {
+namespace {
+
+MountedOptions with_cache(RequestCounter& requests) {
     constexpr std::uint64_t kHour = 3600ull * 1'000'000'000;
-    constexpr std::size_t kFiles = 1000;
-    RequestCounter requests;
     MountedOptions options;
     options.mount.cache.mode = CacheMode::automatic;
     options.mount.channel.trace = requests.hook();
     options.memfs.entry_valid = kHour;
     options.memfs.attr_valid = kHour;
-    OverMemfs over(options);
+    return options;
+}
+
+} // namespace
+
+TEST_CASE("asynchronous calls keep targets and listings, and take what is kept", "[async][caches]") {
+    constexpr std::size_t kFiles = 1000;
+    RequestCounter requests;
+    OverMemfs over(with_cache(requests));
     succeeds(over->mkdir("/d"));
     for (std::size_t i = 0; i < kFiles; ++i) {
         succeeds(over->mknod("/d/file" + std::to_string(i), kSIfreg | 0600, 0));
@@ -63,4 +71,31 @@ TEST_CASE("asynchronous calls keep targets and listings, and take what is kept",
     requests.forget();
     CHECK(value_of(over->list("/link")).size() == kFiles);
     CHECK(requests.take(Opcode::readdirplus) == 0);
+}
+
+TEST_CASE("where a kept directory was replaced, an asynchronous list walks there anew", "[async][caches]") {
+    RequestCounter requests;
+    OverMemfs over(with_cache(requests));
+    succeeds(over->mkdir("/d"));
+    test::put(*over, "/d/f", "content");
+    CHECK(value_of(over->list("/d")).size() == 1); // so that the way there is kept, and the listing
+    int asked = 0;
+    over.fs.set_faults([&](const backends::MemfsQuestion& question) {
+        backends::MemfsFault fault;
+        if (question.opcode == Opcode::opendir && ++asked == 1) fault.error = test::Errno::estale;
+        return fault;
+    });
+    asio::io_context io;
+    AsyncMount files(*over, io.get_executor());
+    std::size_t count = 0;
+    requests.forget();
+    files.list("/d", [&](const Failure& failure, const std::vector<DirectoryEntry>& entries) {
+        CHECK_FALSE(failure.happened());
+        count = entries.size();
+    });
+    io.run();
+    CHECK(count == 1);
+    CHECK(asked == 2);
+    CHECK(requests.take(Opcode::lookup) == 1);
+    over.fs.set_faults({});
 }
