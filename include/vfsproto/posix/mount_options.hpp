@@ -69,8 +69,9 @@ enum class CacheMode : std::uint8_t {
 };
 
 // The target of a symbolic link and the listing of a directory are kept with the attributes of either, where the server says that
-// they may be (CACHE_SYMLINKS, FOPEN_CACHE_DIR), and with `always` in any case. A listing is kept when it was read to its end, and is
-// what it was while the directory's size and times are; READDIRPLUS is asked anew where the attributes of a file in it are not known.
+// they may be (CACHE_SYMLINKS, FOPEN_CACHE_DIR), and with `always` in any case. A listing is kept when it was read to its end, and
+// counts while the directory's size and times are what they were; unless `always`, an OPENDIR answered without FOPEN_KEEP_CACHE drops
+// it. READDIRPLUS is asked anew where the attributes of a file in it are not known.
 //
 // Changes made through a mount, or another one of its session, are seen at once in every mode; those of others when what
 // was kept has expired, or when the server tells of them. While a file is open to be written to, its attributes are not kept. The access time may be as old

@@ -22,12 +22,12 @@ class OpenHandle;
 // Belongs to one Directory, and is used as it is.
 class Listing {
 public:
-    // `opened`: of before OPENDIR. A server may take the listing then.
+    // `opened` is of before OPENDIR, because a server may take the listing then.
     Listing(NodeCache& cache, const client::ContentRead& opened, Look look) noexcept
         : cache_(cache), opened_(opened), look_(look) {}
 
-    // Begins at the start of the directory. True if the listing is known, with the attributes of all files if `wanted` says so. Else
-    // the server is to be asked.
+    // Begins at the start of the directory. True if the listing is known, with the attributes of all files if `wanted` is
+    // direntpluses. Else the server is to be asked.
     [[nodiscard]] bool begin(const NodeRef& directory, client::DirectoryFormat wanted);
     [[nodiscard]] bool is_known() const noexcept { return known_ != nullptr; }
     // Returns the next records of a listing that is known, as READDIR would bring them; none = the end.

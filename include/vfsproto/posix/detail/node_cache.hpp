@@ -5,7 +5,8 @@
 // Unlinked nodes go back in batches. A lone one is sent at once, so that the server frees the file's space. Those that follow
 // it closely are gathered, and sent when there are 64, or when none has followed for 10 ms.
 //
-// With CacheMode other than none it also keeps what answers said of names and attributes, and is told of every change.
+// With CacheMode other than none it also keeps what answers said of names, attributes, targets of links and listings of directories,
+// and is told of every change.
 #pragma once
 
 #include "vfsproto/fuse/client/node_table.hpp"
@@ -75,7 +76,7 @@ public:
     NodeRef count_found(const Asked& asked, const wire::EntryOut& entry);
     NodeRef count_made(const Asked& asked, const wire::EntryOut& entry);
     void note_absent(const Asked& asked, const wire::EntryOut& entry);
-    // Are called before a request for a file's content, and bring what goes with the answer. `known`: what a walk said of it.
+    // These are called before a request for a file's content, and bring what goes with the answer. `known` is what a walk said of it.
     [[nodiscard]] client::ContentRead about_to_read(const NodeRef& node) const noexcept;
     [[nodiscard]] client::ContentRead about_to_read(const NodeRef& node, const wire::Attr& known) const noexcept;
     // Returns the target of a link, nullptr if it is to be asked for.
@@ -85,8 +86,8 @@ public:
     // stays good for the reading that begins with it.
     [[nodiscard]] bool keeps_listing(const NodeRef& directory, std::uint32_t open_flags,
                                      client::ContentRead& opened) noexcept;
-    // Returns the records of READDIR that were kept, nullptr if they are to be asked for. `walked`: of which version the directory is,
-    // as a walk said just now; nullptr: the walk was long ago.
+    // Returns the records of READDIR that were kept, nullptr if they are to be asked for. `walked` is the version that a walk found on
+    // its way to the directory, and nullptr if that was long ago.
     [[nodiscard]] std::shared_ptr<const std::string> find_listing(const NodeRef& directory,
                                                                   const client::ContentVersion* walked) noexcept;
     void count_listing(client::Looked looked) noexcept; // what find_listing() returned was of use or not
