@@ -112,6 +112,10 @@ TEST_CASE("stats tells what the caches knew, and nothing where nothing is kept",
     REQUIRE(kept.size() == 2);
     CHECK(kept[0].at("names").at("held_now") == 4);
     CHECK(kept[0].at("files").at("known_now") == 4);
+    CHECK(kept[0].at("listings").at("misses") == 2); // of the root and of "dir"
+    CHECK(kept[0].at("listings").at("kept") == 2);
+    CHECK(kept[1].at("listings").at("misses") == 0);
+    CHECK(kept[1].at("listings").at("held_now") == 2);
     CHECK(kept[1].at("names").at("hits") == 4);
     CHECK(kept[1].at("names").at("misses") == 0);
     CHECK(kept[1].at("names").at("held_now") == 4);
@@ -122,6 +126,10 @@ TEST_CASE("stats tells what the caches knew, and nothing where nothing is kept",
     REQUIRE(asked.size() == 2);
     for (const char* const key : {"hits", "absent_hits", "misses", "expired", "kept", "evicted", "held_now"}) {
         CHECK(asked[0].at("names").at(key) == 0);
+    }
+    for (const char* const key : {"hits", "misses", "kept", "evicted", "held_now"}) {
+        CHECK(asked[0].at("targets").at(key) == 0);
+        CHECK(asked[0].at("listings").at(key) == 0);
     }
     CHECK(operations_of(asked[1]) == Operations{{"LOOKUP", {4, 0}}}); // of two names, twice
 }

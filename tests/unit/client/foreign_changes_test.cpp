@@ -113,6 +113,27 @@ TEST_CASE("INC_EPOCH drops everything", "[notifications]") {
     CHECK(f.knows(f.root));
 }
 
+TEST_CASE("a notification makes contents void of the files it is about, and of no other", "[notifications]") {
+    Fixture f;
+    const ChangeCount::Moment before = f.changes.now();
+    struct Dropped {
+        bool root = false;
+        bool directory = false;
+        bool file = false;
+    };
+    const auto check = [&](const NotificationBytes& message, const Dropped& dropped) {
+        CHECK(f.apply(message) == Heard::applied);
+        CHECK(f.attributes.was_dropped_since(f.root.attributes, before) == dropped.root);
+        CHECK(f.attributes.was_dropped_since(f.node(kDirectory).attributes, before) == dropped.directory);
+        CHECK(f.attributes.was_dropped_since(f.node(kFile).attributes, before) == dropped.file);
+    };
+    SECTION("INVAL_INODE") { check(test::inval_inode(kDirectory), {.directory = true}); }
+    SECTION("INVAL_ENTRY") { check(test::inval_entry(kDirectory, "new"), {.directory = true}); }
+    SECTION("INVAL_ENTRY in the root") { check(test::inval_entry(kRoot, "dir"), {.root = true}); }
+    SECTION("DELETE") { check(test::deletion(kDirectory, kFile, "file"), {.directory = true, .file = true}); }
+    SECTION("INC_EPOCH") { check(test::inc_epoch(), {.root = true, .directory = true, .file = true}); }
+}
+
 TEST_CASE("a reply to a request sent before the notification is not taken", "[notifications]") {
     Fixture f;
     const ChangeCount::Moment before = f.changes.now();

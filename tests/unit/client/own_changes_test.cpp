@@ -148,6 +148,32 @@ TEST_CASE("a change that is refused makes its name doubtful, one that may have b
     CHECK_FALSE(c.names.put({c.here.incarnation, Caches::text("old")}, Caches::target(c.file), kExpiry, before));
 }
 
+TEST_CASE("a change makes the contents void of the directories and files that it was made to", "[caches]") {
+    Caches c;
+    const auto before = c.changes.now();
+    const auto is_void = [&](const CachedNode& node) { return c.cache.was_dropped_since(node.attributes, before); };
+    SECTION("a new name") {
+        c.own.made({c.here, Caches::text("new")}, c.other, c.entry(before));
+        CHECK(is_void(c.here));
+        CHECK_FALSE(is_void(c.there));
+    }
+    SECTION("a removal") {
+        c.own.removed({c.here, Caches::text("old")}, &c.file);
+        CHECK(is_void(c.here));
+        CHECK(is_void(c.file));
+        CHECK_FALSE(is_void(c.there));
+    }
+    SECTION("a rename of a directory, whose \"..\" is another one then") {
+        c.own.renamed({c.here, Caches::text("old")}, {c.there, Caches::text("to")}, &c.file, &c.other);
+        for (const CachedNode* node : {&c.here, &c.there, &c.file, &c.other}) CHECK(is_void(*node));
+    }
+    SECTION("one of which nobody knows if it was made") {
+        c.own.failed({c.here, Caches::text("old")}, {Errc::transport_failed, wire::Errno::none}, &c.file);
+        CHECK(is_void(c.here));
+        CHECK(is_void(c.file));
+    }
+}
+
 TEST_CASE("a change refused because names are not as they were thought to be makes contents void", "[caches]") {
     using wire::Errno;
     struct Case {
