@@ -79,23 +79,19 @@ Json attributes_part(const posix::CacheStats& caches) {
 }
 
 Json targets_part(const MountStats& stats) {
-    Json part;
-    part.set("hits", stats.caches.target_hits);
-    part.set("misses", stats.caches.target_misses);
-    part.set("kept", stats.caches.targets_kept);
-    part.set("evicted", stats.caches.targets_evicted);
-    part.set("held_now", stats.held.targets);
-    return part;
+    return counts_part({{"hits", stats.caches.target_hits},
+                        {"misses", stats.caches.target_misses},
+                        {"kept", stats.caches.targets_kept},
+                        {"evicted", stats.caches.targets_evicted},
+                        {"held_now", stats.held.targets}});
 }
 
 Json listings_part(const MountStats& stats) {
-    Json part;
-    part.set("hits", stats.caches.listing_hits);
-    part.set("misses", stats.caches.listing_misses);
-    part.set("kept", stats.caches.listings_kept);
-    part.set("evicted", stats.caches.listings_evicted);
-    part.set("held_now", stats.held.listings);
-    return part;
+    return counts_part({{"hits", stats.caches.listing_hits},
+                        {"misses", stats.caches.listing_misses},
+                        {"kept", stats.caches.listings_kept},
+                        {"evicted", stats.caches.listings_evicted},
+                        {"held_now", stats.held.listings}});
 }
 
 Json files_part(const posix::HeldStats& held) {
