@@ -160,8 +160,9 @@ template <class Op> void RemoveSteps<Op>::walked() {
     want_request(remove_);
 }
 
-// A directory on the way may have been replaced since it was kept.
+// A directory on the way may have been replaced since it was kept. A name that is not there makes its directory's listing doubtful.
 template <class Op> void RemoveSteps<Op>::walk_failed(const Failure& why) {
+    if (looked_up_ && why.error == Errno::enoent) context_.cache.note_failed(asked_of(at_), why);
     if (why.error != Errno::estale || !at_.walk_again_without_cache()) return finish(why);
     looked_up_ = false;
     want_walk(at_);
@@ -210,6 +211,7 @@ void RenameSteps::walked() {
 }
 
 void RenameSteps::walk_failed(const Failure& why) {
+    if (stage_ == Stage::source && why.error == Errno::enoent) context_.cache.note_failed(asked_of(source_), why);
     if (stage_ != Stage::target) return finish(why);
     no_target_ = why; // the server judges, if it must be there
     want_rename();

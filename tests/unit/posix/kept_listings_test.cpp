@@ -528,6 +528,21 @@ TEST_CASE("a change that is refused because names are otherwise has the director
     }
 }
 
+TEST_CASE("a name that is to be removed or moved, and has gone, has its directory read anew", "[caches]") {
+    RequestCounter requests;
+    OverDirectory over(untold(CacheMode::always, requests));
+    succeeds(over->mkdir("/d"));
+    succeeds(over->mkdir("/d/sub"));
+    CHECK(reads_of(*over, requests, "/d", {"sub"}) > 0);
+    std::filesystem::remove(over.directory.path() / "d/sub");
+    CHECK(reads_of(*over, requests, "/d", {"sub"}) == 0);
+    SECTION("by unlink") { CHECK(error_of(over->unlink("/d/sub")) == Errno::enoent); }
+    SECTION("by rmdir") { CHECK(error_of(over->rmdir("/d/sub")) == Errno::enoent); }
+    SECTION("by rename") { CHECK(error_of(over->rename("/d/sub", "/moved")) == Errno::enoent); }
+    CHECK(reads_of(*over, requests, "/d", {}) > 0);
+    CHECK(reads_of(*over, requests, "/d", {}) == 0);
+}
+
 TEST_CASE("listings that are known and read are counted", "[caches][stats]") {
     RequestCounter requests;
     OverMemfs over(with_cache(CacheMode::automatic, requests));
