@@ -232,7 +232,7 @@ TEST_CASE("an OPENDIR without KEEP_CACHE keeps nothing that was changed while it
 TEST_CASE("a directory is rewound without asking, until it is changed", "[caches]") {
     RequestCounter requests;
     MountedOptions options = with_cache(CacheMode::automatic, requests);
-    options.memfs.opendir_flags = GENERATE(kKept, wire::kFopenCacheDir + 0u);
+    options.memfs.opendir_flags = GENERATE(as<std::uint32_t>{}, kKept, wire::kFopenCacheDir);
     OverMemfs over(options);
     const std::size_t all = fill(*over, "").size() + 2;
     CHECK(is_directory(value_of(over->stat("/")).mode)); // which a change had made unknown

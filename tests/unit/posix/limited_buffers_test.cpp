@@ -70,15 +70,16 @@ TEST_CASE("under limits a transfer from or to a Buffer is not copied", "[limits]
     const auto limited = server.mount->limited_by({.stop = &stop, .time = kLong});
     const std::size_t size = 3 * std::size_t{server.mount->channel().params().max_read} + 5; // several requests
     const Buffer buffer = value_of(limited->allocate(size));
+    const auto bytes = buffer.bytes().first(size);
     const auto content = test::noise(size);
     const File file = value_of(limited->open_file("/dir/file", kORdwr));
-    std::copy(content.begin(), content.end(), buffer.bytes().begin());
+    std::copy(content.begin(), content.end(), bytes.begin());
     const auto copies = server.mount->stats().copies;
-    succeeds(limited->write_all(file, buffer.bytes(), 0));
+    succeeds(limited->write_all(file, bytes, 0));
     fill(buffer, std::byte{0});
-    CHECK(value_of(limited->read_all(file, buffer.bytes(), 0)) == size);
+    CHECK(value_of(limited->read_all(file, bytes, 0)) == size);
     CHECK(server.mount->stats().copies == copies);
-    CHECK(std::equal(content.begin(), content.end(), buffer.bytes().begin()));
+    CHECK(std::equal(content.begin(), content.end(), bytes.begin()));
     CHECK(buffer.is_free());
     std::vector<std::byte> plain(kSize);
     CHECK(value_of(limited->read_all(file, plain, 0)) == kSize);
