@@ -56,6 +56,7 @@ AbandonedCall::AbandonedCall(Channel& channel) noexcept : channel_(channel) {
 void AbandonedCall::count_in_flight() noexcept {
     const auto is_taken = [](const client::LateReply& reply) { return reply.op != nullptr; };
     in_flight_ = static_cast<std::size_t>(std::count_if(replies_.begin(), replies_.end(), is_taken));
+    was_in_flight_ = in_flight_ != 0;
 }
 
 void AbandonedCall::keep(const Region& payload) noexcept {
@@ -97,11 +98,15 @@ void AbandonedCall::leave(Held&& held, AfterLate&& after) noexcept {
     left_ = true;
 }
 
+// The cache's lock is taken under the lane's here, and nowhere the other way round.
+void AbandonedCall::note_over() noexcept {
+    if (payload_ != nullptr && channel_.release_unless_last(*payload_)) payload_ = nullptr;
+    if (was_in_flight_ && held_.cache != nullptr) held_.cache->invalidate_all();
+}
+
 void AbandonedCall::finish() {
-    // Goes first: the device is done with the memory, and what follows may wait for the server.
+    // Goes first, because what follows may wait for the server.
     if (payload_ != nullptr) channel_.release(*std::exchange(payload_, nullptr));
-    // The server may have done it after others asked what it changed.
-    if (held_.cache != nullptr) held_.cache->invalidate_all();
     // Nobody waits for this thread at the end of a file, and the stop may be gone with the mount it was given to.
     for (const std::shared_ptr<OpenHandle>& handle : held_.handles) {
         if (handle.use_count() == 1) handle->limits = {};

@@ -94,6 +94,12 @@ void Channel::release(const Region& region) noexcept {
     if (memory_.drop(region) && end_ == DeviceEnd::stopped) attachment_->release(region);
 }
 
+bool Channel::release_unless_last(const Region& region) noexcept {
+    if (!memory_.drop_unless_last(region)) return false;
+    take_back();
+    return true;
+}
+
 ChannelStats Channel::stats() {
     const SharedLane::Lock lock(shared_lane_);
     return stats_locked();

@@ -153,6 +153,12 @@ bool Channel::poll_for_late() noexcept {
     }
 }
 
+// The call is over. What needs no waiting is done at once: the thread of the late work may wait for the server.
+void Channel::end_abandoned(std::unique_ptr<AbandonedCall> call) noexcept {
+    call->note_over();
+    late_work_.give(std::move(call));
+}
+
 void Channel::handle_late(AbandonedCall& call, client::LateReply& reply) noexcept {
     shared_lane_.mutex().assert_held();
     connection_.end_interrupt(reply.unique);
@@ -161,13 +167,13 @@ void Channel::handle_late(AbandonedCall& call, client::LateReply& reply) noexcep
     while (*at != nullptr && *at != &call) at = &(*at)->next_uninterrupted;
     if (*at != nullptr) *at = call.next_uninterrupted;
     detached_.finished();
-    if (call.is_over()) late_work_.give(std::unique_ptr<AbandonedCall>(&call));
+    if (call.is_over()) end_abandoned(std::unique_ptr<AbandonedCall>(&call));
 }
 
 void Channel::leave(AbandonedCall& call, Held&& held, AfterLate&& after) noexcept {
     const SharedLane::Lock lock(shared_lane_);
     call.leave(std::move(held), std::move(after));
-    if (call.is_over()) late_work_.give(std::unique_ptr<AbandonedCall>(&call));
+    if (call.is_over()) end_abandoned(std::unique_ptr<AbandonedCall>(&call));
 }
 
 void Channel::do_late(Held&& held, AfterLate&& work) {

@@ -44,6 +44,19 @@ bool RegisteredMemory::drop(const Region& region) noexcept {
     return true;
 }
 
+bool RegisteredMemory::drop_unless_last(const Region& region) noexcept {
+    const std::size_t index = index_of(region);
+    VFSPROTO_ASSERT(index != kMost);
+    std::atomic<std::uint32_t>& users = places_[index].users;
+    std::uint32_t count = users.load(std::memory_order_relaxed);
+    while (count > 1) {
+        if (users.compare_exchange_weak(count, count - 1, std::memory_order_release, std::memory_order_relaxed)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void RegisteredMemory::keep(const Region& region) noexcept {
     const std::size_t index = index_of(region);
     VFSPROTO_ASSERT(index != kMost);

@@ -113,4 +113,27 @@ struct HoldingServer {
     int calls = 0; // of call_until_held()
 };
 
+// Keeps the thread that does late work busy until this ends.
+class BusyLateWork {
+public:
+    // The late work is that of this mount's channel. It keeps what is held until it is over.
+    explicit BusyLateWork(posix::Mount& mount, posix::Held held = {}) {
+        mount.channel().do_late(std::move(held), [state = state_](posix::Channel&, posix::LateOutcome) {
+            state->has_begun = true;
+            while (!state->may_end) std::this_thread::yield();
+        });
+        until([this] { return state_->has_begun.load(); });
+    }
+    ~BusyLateWork() { state_->may_end = true; }
+    BusyLateWork(const BusyLateWork&) = delete;
+    BusyLateWork& operator=(const BusyLateWork&) = delete;
+
+private:
+    struct State {
+        std::atomic<bool> has_begun{false};
+        std::atomic<bool> may_end{false};
+    };
+    const std::shared_ptr<State> state_ = std::make_shared<State>();
+};
+
 } // namespace vfsproto::test

@@ -206,3 +206,20 @@ TEST_CASE("a file is released after the FLUSH that its asynchronous close gave u
     limited.server.release();
     limited.server.await_given_back(); // in the end the server has met no handle that it did not know
 }
+
+TEST_CASE("what an asynchronous call has kept stays kept when its directory is closed late", "[async][limits][caches]") {
+    const Watchdog watchdog("a listing");
+    posix::MountOptions options;
+    options.cache.mode = posix::CacheMode::always;
+    Limited limited({.time = kLong}, options);
+    const auto list = [&limited] {
+        auto [failure, entries] = limited.files.list("/dir", use_future).get();
+        succeeds(failure);
+        CHECK(entries.size() == 1);
+        test::until([&limited] { return limited.server.fs.open_handles() == 0; }); // nobody waited for the RELEASEDIR
+    };
+    list();
+    CHECK(limited.server.mount->mount_stats().caches.listings_kept == 1);
+    list();
+    CHECK(limited.server.mount->mount_stats().caches.listing_hits == 1);
+}

@@ -149,6 +149,18 @@ TEST_CASE("a Buffer that ends before its late answer leaves the memory to that",
     CHECK(value_of(server.mount->read(file, again.bytes(), 0)) == kSize);
 }
 
+TEST_CASE("a Buffer is free when its late answer has come, whatever else is still to be done", "[limits]") {
+    const Watchdog watchdog("late work");
+    HoldingServer server;
+    const auto limited = server.mount->limited_by({.time = kShort});
+    const File file = value_of(server.mount->open_file("/dir/file", kORdwr));
+    const Buffer buffer = value_of(limited->allocate(kSize));
+    give_up<Opcode::read>(server, *limited, file, buffer);
+    const test::BusyLateWork busy(*server.mount);
+    server.release();
+    await_free(buffer);
+}
+
 TEST_CASE("a stop gives a READ up as a deadline does", "[limits]") {
     const Watchdog watchdog("a stopped READ");
     HoldingServer server;

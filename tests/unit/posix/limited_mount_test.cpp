@@ -3,6 +3,8 @@
 // answer. The server does what it is asked at once, and keeps the answer until it is told to let it go.
 #include "unit/posix/holding_server.hpp"
 
+#include "vfsproto/posix/mount_stats.hpp"
+
 #include <array>
 #include <chrono>
 #include <functional>
@@ -313,6 +315,32 @@ TEST_CASE("when a late answer came, nothing is believed that was kept before", "
     server.release();
     // The answer itself is one request more.
     while (server.mount->stats().requests < before + 2) succeeds(failure_of(server.mount->stat("/dir")));
+}
+
+TEST_CASE("what was kept is not believed once a late answer has come, whatever else is still to be done", "[limits]") {
+    const Watchdog watchdog("late work");
+    posix::MountOptions options;
+    options.cache.mode = posix::CacheMode::always;
+    Server server({}, options);
+    const auto limited = server.mount->limited_by({.time = kShort});
+    server.hold(Opcode::mkdir);
+    CHECK(server.call_until_held([&] { return limited->mkdir("/dir/sub"); }).errc == Errc::timed_out);
+    server.await_held(1);
+    const auto unanswered = [&] {
+        const posix::MountStats stats = server.mount->mount_stats();
+        return stats.abandoned - stats.late;
+    };
+    test::until([&] { return unanswered() == 1; }); // those of calls that were let go of before are over
+    const test::BusyLateWork busy(*server.mount);
+    succeeds(failure_of(server.mount->stat("/dir")));
+    const auto before = server.mount->stats().requests;
+    succeeds(failure_of(server.mount->stat("/dir")));
+    CHECK(server.mount->stats().requests == before);
+    server.release();
+    test::until([&] { return unanswered() == 0; });
+    const auto answered = server.mount->stats().requests;
+    succeeds(failure_of(server.mount->stat("/dir")));
+    CHECK(server.mount->stats().requests > answered);
 }
 
 TEST_CASE("one stop ends the calls of many threads, and nothing is left of them", "[limits]") {

@@ -58,8 +58,12 @@ TEST_CASE("memory goes with the last of its users, in whatever order they go", "
     memory.keep(found);
     CHECK_FALSE(memory.is_owners_alone(region));
     CHECK(memory.is_owners_alone(region_of(others, 0x9000)));
+    CHECK(memory.drop_unless_last(found));
+    CHECK_FALSE(memory.is_owners_alone(region));
+    memory.keep(found);
     CHECK_FALSE(memory.drop(region));
     CHECK_FALSE(memory.drop(found));
+    CHECK_FALSE(memory.drop_unless_last(found)); // it is the last
     CHECK(memory.find(bytes.data(), 1) == &found);
     CHECK(memory.version() == version); // what is known of it still holds
     CHECK(memory.drop(found));

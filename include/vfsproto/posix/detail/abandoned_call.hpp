@@ -47,7 +47,7 @@ public:
     [[nodiscard]] std::span<client::LateReply, kReplies> replies() noexcept { return replies_; }
     // Called when the lane has let go: counts the requests in flight.
     void count_in_flight() noexcept;
-    // Keeps the registered region that the requests in flight read from or write to, until finish().
+    // Keeps the registered region that the requests in flight read from or write to, until the call is over.
     void keep(const Region& payload) noexcept;
     [[nodiscard]] std::size_t in_flight() const noexcept { return in_flight_; }
     // Takes a late reply: notes what it granted. True with the last one.
@@ -58,6 +58,9 @@ public:
     // True once the caller has left what is to be held, and no request is in flight.
     [[nodiscard]] bool is_over() const noexcept { return left_ && in_flight_ == 0; }
     void leave(Held&& held, AfterLate&& after) noexcept;
+    // Is called once, when the call is over. Gives the registered region back to its owner. Where requests were in flight, drops
+    // what is kept of answers: the server may have done them after others asked what they changed. Does not wait.
+    void note_over() noexcept;
 
     // Gives back what was granted, and does what is left. Not under a lock.
     void finish();
@@ -70,11 +73,12 @@ private:
     std::array<client::LateReply, kReplies> replies_;
     std::array<bool, kReplies> interrupted_{};
     std::size_t in_flight_ = 0;
+    bool was_in_flight_ = false; // one of its requests at least
     bool left_ = false;
     LateOutcome outcome_ = LateOutcome::not_done;
     client::Granted granted_{};           // but for its records
     std::vector<std::uint64_t> listed_{}; // nodes that those name
-    const Region* payload_ = nullptr;     // registered, and kept
+    const Region* payload_ = nullptr;     // registered, and kept: after note_over() only where its owner has gone
     Held held_{};
     AfterLate after_{};
 };

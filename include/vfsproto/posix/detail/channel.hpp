@@ -154,6 +154,8 @@ public:
     // Takes one user off, and with the last one gives the memory back. That of a device that would not stop is not used again
     // while the channel lives. Not under the lane's lock.
     void release(const Region& region) noexcept VFSPROTO_EXCLUDES(attachment_mutex_, shared_lane_.mutex());
+    // Takes the user off that keep() counted, unless it is the last: false then, and release() is due. Never sleeps. Any thread.
+    [[nodiscard]] bool release_unless_last(const Region& region) noexcept;
     // True if only the owner uses it: no request that its caller gave up can read or change it any more.
     [[nodiscard]] bool is_free(const Region& region) const noexcept { return memory_.is_owners_alone(region); }
     // Count the files, directories and buffers that callers have: all of them end before the channel. Any thread.
@@ -233,6 +235,7 @@ private:
     [[nodiscard]] bool poll_for_late() noexcept VFSPROTO_REQUIRES(shared_lane_.mutex());
     [[nodiscard]] bool take_over(AbandonedCall& abandoned, const Region* payload) noexcept
         VFSPROTO_REQUIRES(shared_lane_.mutex());
+    void end_abandoned(std::unique_ptr<AbandonedCall> call) noexcept VFSPROTO_REQUIRES(shared_lane_.mutex());
     // False if a limit was reached already.
     [[nodiscard]] bool begin_wait(LimitedCall& call, Waiter& waiter) noexcept VFSPROTO_REQUIRES(shared_lane_.mutex());
     void end_wait(LimitedCall& call) noexcept VFSPROTO_REQUIRES(shared_lane_.mutex());

@@ -104,7 +104,7 @@ public:
     void note_renamed(const Asked& from, const Asked& to, const NodeRef& moved, const NodeRef& other);
     void note_failed(const Asked& asked, const Failure& why, const NodeRef& file = {});
     void invalidate(const NodeRef& node);
-    // Drops everything that is kept: anything may have changed.
+    // Drops everything that is kept, because anything may have changed. It may be called with the channel's lock held.
     void invalidate_all() noexcept;
     void begin_writing(const NodeRef& node);
     void end_writing(const NodeRef& node) noexcept;

@@ -19,7 +19,9 @@ public:
     [[nodiscard]] bool add(const Region& region) noexcept;
     // Takes one user off. The region is removed with the last: true then, and false for one that is not here. One caller at a time.
     [[nodiscard]] bool drop(const Region& region) noexcept;
-    // Counts one user more, which drop() takes off. Any thread, while the owner has not dropped the region.
+    // Takes one user off unless it is the last: false then, and drop() is due. Any thread that has counted a user.
+    [[nodiscard]] bool drop_unless_last(const Region& region) noexcept;
+    // Counts one user more, which one of these two takes off. Any thread, while the owner has not dropped the region.
     void keep(const Region& region) noexcept;
     // True if the owner is the only user: what others did to the memory has happened before. Any thread, as keep().
     [[nodiscard]] bool is_owners_alone(const Region& region) const noexcept;
