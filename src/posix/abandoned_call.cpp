@@ -5,7 +5,6 @@
 #include "vfsproto/fuse/client/undo_grants.hpp"
 #include "vfsproto/posix/detail/channel.hpp"
 #include "vfsproto/posix/detail/node_cache.hpp"
-#include "vfsproto/posix/file.hpp"
 
 #include <algorithm>
 #include <new>
@@ -107,10 +106,6 @@ void AbandonedCall::note_over() noexcept {
 void AbandonedCall::finish() {
     // Goes first, because what follows may wait for the server.
     if (payload_ != nullptr) channel_.release(*std::exchange(payload_, nullptr));
-    // Nobody waits for this thread at the end of a file, and the stop may be gone with the mount it was given to.
-    for (const std::shared_ptr<OpenHandle>& handle : held_.handles) {
-        if (handle.use_count() == 1) handle->limits = {};
-    }
     const GiveBack give_back{channel_};
     client::undo_grants(granted_, give_back);
     for (const std::uint64_t nodeid : listed_) give_back.forget(nodeid);

@@ -11,6 +11,12 @@ namespace vfsproto::posix {
 
 using Clock = std::chrono::steady_clock;
 
+namespace {
+
+thread_local const LateWork* done_here = nullptr; // by this thread
+
+} // namespace
+
 LateWork::~LateWork() {
     {
         const SharedLane::Lock lock(lane_);
@@ -64,7 +70,10 @@ void LateWork::finish(std::unique_ptr<AbandonedCall> call) noexcept {
     futex_wake_one(settled_);
 }
 
+bool LateWork::is_done_here() const noexcept { return done_here == this; }
+
 void LateWork::run() noexcept {
+    done_here = this;
     for (;;) {
         const std::uint32_t seen = bell_.load(std::memory_order_acquire);
         std::unique_ptr<AbandonedCall> call;

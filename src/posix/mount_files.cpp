@@ -44,9 +44,11 @@ OpenHandle::~OpenHandle() {
     may_write() ? node.end_writing() : node.note_read();
 }
 
+// Nobody waits for the thread of the late work. The stop of the limits may be gone there: it outlives the file, and not what a late
+// answer keeps of that.
 void OpenHandle::release() noexcept {
     HandleEnd end(*this);
-    if (!limits.has_any()) return end.send(channel);
+    if (!limits.has_any() || channel.late_work().is_done_here()) return end.send(channel);
     try {
         end.send(channel, limits, node);
     } catch (const std::exception&) { // no memory, or no thread

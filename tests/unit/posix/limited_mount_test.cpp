@@ -3,6 +3,7 @@
 // answer. The server does what it is asked at once, and keeps the answer until it is told to let it go.
 #include "unit/posix/holding_server.hpp"
 
+#include "vfsproto/fuse/client/trace_event.hpp"
 #include "vfsproto/posix/mount_stats.hpp"
 
 #include <array>
@@ -234,6 +235,32 @@ TEST_CASE("the end of a file waits for no longer than a call, and what it owes i
     }
     other = File();
     server.await_given_back();
+}
+
+TEST_CASE("a file that ends with a late answer has no limits any more, whoever had it until then", "[limits]") {
+    const Watchdog watchdog("the last of a file");
+    std::atomic<int> given_up{0}; // RELEASEs
+    posix::MountOptions options;
+    options.channel.trace.context = &given_up;
+    options.channel.trace.finished = [](void* context, const client::TraceEvent& event) noexcept {
+        const bool is_given_up = event.op->opcode == Opcode::release && event.end == client::TraceEnd::abandoned;
+        if (is_given_up) ++*static_cast<std::atomic<int>*>(context);
+    };
+    Server server({}, options);
+    const auto limited = server.mount->limited_by({.time = kShort});
+    File file = made_in_time([&] { return limited->open_file("/dir/file", kORdonly); });
+    posix::Held held = server.mount->nodes().hold();
+    held.handles.push_back(file.share());
+    {
+        const test::BusyLateWork busy(*server.mount, std::move(held));
+        server.hold(Opcode::release);
+        file = File(); // not its end yet
+    }
+    server.await_held(1);
+    // When a later call has reached the same limit, the RELEASE would have reached it as well.
+    server.hold(Opcode::statfs);
+    CHECK(server.call_until_held([&] { return limited->statfs().failure(); }).errc == Errc::timed_out);
+    CHECK(given_up == 0);
 }
 
 TEST_CASE("a directory of a limited mount is read and closed under its limits", "[limits]") {

@@ -34,6 +34,8 @@ public:
         lane_.mutex().assert_held();
         return left_;
     }
+    // True on the thread that does it. Any thread.
+    [[nodiscard]] bool is_done_here() const noexcept;
     // True if nothing is left. Waits for `time` at most.
     [[nodiscard]] bool settle(std::chrono::nanoseconds time) noexcept VFSPROTO_EXCLUDES(lane_.mutex());
 
