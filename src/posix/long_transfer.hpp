@@ -17,13 +17,17 @@ template <wire::Opcode Op> class LongTransferCall {
 public:
     client::LongTransfer<Op> operation;
 
-    // Looks at the memory before the operation is run by `call`. Errors: EBUSY, for a Buffer that is not free.
+    // Looks at the memory before the operation is run by `call`. Errors: EBUSY, for a Buffer that is not free; why the device failed,
+    // if it has.
     [[nodiscard]] Failure begin(MountCall& call, const client::TransferSpan& span) noexcept {
         lends_ = call.has_limits() && span.payload == client::Payload::registered;
         if (!lends_) return {};
         const Region& registered = *call.channel().find_registered(span.host, span.len);
         // The bytes of an earlier request, which may still come or be taken from there, would be mixed with those of this one.
-        if (!call.channel().is_free(registered)) return wire::Errno::ebusy;
+        if (!call.channel().is_free(registered)) {
+            const Errc failed = call.channel().failure();
+            return failed != Errc::ok ? Failure(failed) : Failure(wire::Errno::ebusy);
+        }
         call.moves(registered);
         return {};
     }

@@ -184,7 +184,8 @@ public:
 
     [[nodiscard]] std::span<std::byte> bytes() const noexcept { return region_.bytes(); }
     // True if no request that was given up may still read or change it. What such requests did to it has happened before this
-    // returns true. It stays true until another call fails at a limit. Any thread.
+    // returns true. It stays true until another call fails at a limit. It is false for good once a device has failed and would not
+    // stop, because that may write to any memory it ever knew. Any thread.
     [[nodiscard]] bool is_free() const noexcept;
 
 private:

@@ -276,3 +276,33 @@ TEST_CASE("what was given up keeps its memory for good where the device will not
     mount.reset();
     CHECK((released == 0) == (stop == Errc::reset_timeout));
 }
+
+TEST_CASE("a Buffer is not free while a device that would not stop may still write to it", "[limits][device]") {
+    const Watchdog watchdog("no stop");
+    const Errc stop = GENERATE(Errc::ok, Errc::reset_timeout);
+    backends::Memfs fs;
+    backends::LoopbackOptions device;
+    device.service = backends::LoopbackService::threads;
+    auto stubborn = std::make_unique<test::StubbornDevice>(backends::make_loopback(fs, std::move(device)));
+    test::StubbornDevice& its_end = *stubborn;
+    posix::MountOptions options;
+    options.channel.patience = kPatience;
+    options.channel.silence = kPatience;
+    auto mount = test::mount_of(std::move(stubborn), options);
+    its_end.let_stop(stop);
+    const auto limited = mount->limited_by({.time = kShort});
+    const auto patient = mount->limited_by({.time = kLong});
+    const File file = value_of(mount->open_file("/file", kOCreat | kORdwr, 0644));
+    fs.set_faults([](const backends::MemfsQuestion& question) {
+        backends::MemfsFault fault;
+        if (question.opcode == Opcode::read) fault.answer = backends::MemfsFault::Answer::held;
+        return fault;
+    });
+    const Buffer buffer = value_of(limited->allocate(kSize));
+    while (buffer.is_free()) CHECK(limited->read(file, buffer.bytes(), 0).failure().errc == Errc::timed_out);
+    // Nothing else is asked for, so that the device is given up as a silent one.
+    while (mount->mount_stats().late != mount->mount_stats().abandoned) std::this_thread::yield();
+    CHECK(mount->channel().failure() == Errc::transport_failed);
+    CHECK(buffer.is_free() == (stop == Errc::ok));
+    CHECK(patient->read(file, buffer.bytes(), 0).failure().errc == Errc::transport_failed); // and not EBUSY
+}

@@ -156,8 +156,11 @@ public:
     void release(const Region& region) noexcept VFSPROTO_EXCLUDES(attachment_mutex_, shared_lane_.mutex());
     // Takes the user off that keep() counted, unless it is the last: false then, and release() is due. Never sleeps. Any thread.
     [[nodiscard]] bool release_unless_last(const Region& region) noexcept;
-    // True if only the owner uses it: no request that its caller gave up can read or change it any more.
-    [[nodiscard]] bool is_free(const Region& region) const noexcept { return memory_.is_owners_alone(region); }
+    // True if only the owner uses it: no request that its caller gave up can read or change it any more, nor can a device that would
+    // not stop.
+    [[nodiscard]] bool is_free(const Region& region) const noexcept {
+        return memory_.is_owners_alone(region) && end_ == DeviceEnd::stopped;
+    }
     // Count the files, directories and buffers that callers have: all of them end before the channel. Any thread.
     void lend() noexcept { lent_.fetch_add(1, std::memory_order_relaxed); }
     void take_back() noexcept { lent_.fetch_sub(1, std::memory_order_release); }
@@ -279,10 +282,8 @@ private:
     PieceLimits write_limits_{};
     Errc failed_ VFSPROTO_GUARDED_BY(shared_lane_.mutex()) = Errc::ok;
     // A device that would not stop may still write to memory of ours: none of it is used for anything else.
-    enum class DeviceEnd : std::uint8_t {
-        stopped,
-        may_still_write
-    } end_ VFSPROTO_GUARDED_BY(attachment_mutex_) = DeviceEnd::stopped;
+    enum class DeviceEnd : std::uint8_t { stopped, may_still_write };
+    std::atomic<DeviceEnd> end_{DeviceEnd::stopped}; // changes before the requests that were in flight end
     bool was_stopped_ VFSPROTO_GUARDED_BY(attachment_mutex_) = false; // by a reset: a stream is merely closed
     // Completions of the hiprio queue, when a wait for one was given up.
     std::optional<std::uintptr_t> hiprio_used_when_stuck_ VFSPROTO_GUARDED_BY(shared_lane_.mutex());
