@@ -6,6 +6,7 @@
 #include "vfsproto/posix/stop_source.hpp"
 
 #include <chrono>
+#include <cstddef>
 #include <limits>
 #include <thread>
 
@@ -13,12 +14,16 @@ using namespace vfsproto;
 using namespace vfsproto::wire::linux_abi;
 using backends::loopback::FaultKind;
 using posix::Failure;
+using posix::File;
 using posix::Mount;
+using posix::ReconnectingFile;
 using posix::ReconnectOptions;
 using test::ask_attributes;
 using test::fail_each;
 using test::fail_first;
+using test::get;
 using test::kFirstOfCaller;
+using test::kToOpen;
 using test::make_directory;
 using test::mount_of;
 using test::RestartedServer;
@@ -92,6 +97,29 @@ TEST_CASE("a call waits for a server no longer than it may", "[reconnect]") {
     CHECK(ask_attributes(*mount, "/").failure().errc == Errc::timed_out);
     server.is_away = false;
     CHECK(ask_attributes(*mount, "/"));
+}
+
+TEST_CASE("what a call gave up ends with its session, and nobody waits for it", "[reconnect][limits]") {
+    const Watchdog watchdog("a READ that was given up");
+    constexpr std::size_t kSize = 4096;
+    RestartedServer server;
+    server.put("file", "text");
+    fail_first(server, FaultKind::drop, kFirstOfCaller + kToOpen);
+    ReconnectOptions options = server.mount_options();
+    options.mount.channel.patience = std::chrono::hours(1); // the end of the first session would wait as long for its answer
+    auto mount = mount_of(options);
+    const ReconnectingFile file = value_of(mount->open_file("/file", kORdonly));
+    const Failure given_up = mount->call(file, Opcode::read, [](Mount& on, const File& open) -> Failure {
+        const auto limited = on.limited_by({.time = std::chrono::milliseconds(5)});
+        const posix::Buffer buffer = value_of(limited->allocate(kSize));
+        return limited->read(open, buffer.bytes(), 0).failure();
+    });
+    CHECK(given_up.errc == Errc::timed_out);
+    CHECK(mount->sessions() == 1);
+    server.end();
+    CHECK(get(*mount, file) == "text");
+    CHECK(mount->sessions() == 2);
+    CHECK(server.told.reopened == 1);
 }
 
 TEST_CASE("what a cache keeps is not believed after the server's end", "[reconnect]") {
