@@ -76,7 +76,7 @@ private:
         return count;
     }
 
-    // A READ that was given up may still come to the memory it had: the next file is read into other memory then.
+    // A READ that was given up may still write to the memory it had: the next file is read into other memory then.
     std::span<std::byte> buffer() {
         if (!registered_.bytes().empty() && registered_.is_free()) return registered_.bytes();
         auto allocated = program_.mount().allocate(kBufferSize);

@@ -25,7 +25,7 @@ class JobMemory {
 public:
     explicit JobMemory(posix::Mount& mount) noexcept : mount_(mount) {}
 
-    // Returns memory that nobody uses. A READ that a job gave up may still come to what it had: the next one gets other memory.
+    // Returns memory that nobody uses. A READ that a job gave up may still write to what it had: the next job gets other memory.
     [[nodiscard]] std::span<std::byte> take(std::size_t size) {
         if (!ordinary_.empty()) return ordinary_;
         if (!registered_.bytes().empty() && registered_.is_free()) return registered_.bytes();

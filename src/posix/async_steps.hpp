@@ -14,8 +14,8 @@
 
 namespace vfsproto::posix {
 
-// A BorrowedCall under limits. It leaves to the owner of the LimitedCall what is to be done after its end, once the lane's lock is
-// free.
+// A BorrowedCall under limits. What is to be done after its end, when the lane's lock is free, is left to the owner of the
+// LimitedCall.
 template <class Op, class... Args> struct LimitedBorrowedCall {
     LimitedBorrowedCall(LimitedCall& limited, Channel& of, Op& op, const Args&... arguments)
         : operation(MountCall::operation_of(op)), call(limited), channel(of), borrowed(op), args(arguments...) {}
@@ -28,7 +28,7 @@ template <class Op, class... Args> struct LimitedBorrowedCall {
     }
     [[nodiscard]] std::tuple<> answer() const noexcept { return {}; }
 
-    // Stands for the operation, but that it tells of no surplus lookup.
+    // Stands for the operation, except that it tells of no surplus lookup: MountCall::end_limited() gives that back.
     struct Ending {
         explicit Ending(client::Operation& one) noexcept : ends(one), on_finish(one.on_finish), user(one.user) {}
         [[nodiscard]] static std::uint64_t surplus_lookup() noexcept { return 0; }
@@ -71,7 +71,7 @@ AsyncMount::Steps<void> AsyncMount::run_limited(MountCall& call, Hold held, Afte
     co_await detach<LimitedBorrowedCall<Op, Args...>>(std::ref(limited), std::ref(call.channel()), std::ref(*op),
                                                       args...);
     {
-        // The thread that let go of it may still be about to say so.
+        // The thread that let go of the operation holds this lock until it has noted that in `limited`.
         const SharedLane::Lock lock(call.channel().shared_lane());
     }
     call.end_limited(limited, held, after, *op);

@@ -6,9 +6,10 @@
 //   auto [failure, attributes] = co_await files.stat("/a/b", LastLink::follow, asio::use_awaitable);
 //
 // Handlers run on their associated executor, by default the one given here, and never inside the call that started them.
-// A call once started runs to its end, or to the limits of the mount (Mount::limited_by()), which count from its start. All that a call is given by reference (the file, the bytes) must stay until its handler runs; so must this
-// object, the mount and the execution context. The bytes of a Buffer are the server's for longer, where a limit ended the call
-// (Buffer::is_free()).
+// A call once started runs to its end, or to the limits of the mount (Mount::limited_by()); their time counts from its start, and for
+// list() from that of each of its requests. All that a call is given by reference (the file, the bytes) must stay until its handler
+// runs; so must this object, the mount and the execution context. Where a limit ended the call, the server has the bytes of a Buffer
+// for longer (Buffer::is_free()).
 #pragma once
 
 #include "vfsproto/fuse/client/operations/data.hpp"
@@ -91,7 +92,8 @@ public:
     template <class Token> auto truncate(const File& file, std::uint64_t size, Token&& token) {
         return launch(truncate_steps(file, size), std::forward<Token>(token));
     }
-    // FLUSH, whose failure is reported, and RELEASE. A file that is merely destroyed blocks for its RELEASE.
+    // FLUSH, whose failure is reported, and RELEASE, for which a mount with limits does not wait. A file that is merely destroyed
+    // blocks for its RELEASE.
     template <class Token> auto close(File file, Token&& token) {
         return launch(close_steps(std::move(file)), std::forward<Token>(token));
     }

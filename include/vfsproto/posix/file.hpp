@@ -144,7 +144,7 @@ private:
               client::DirectoryFormat format, std::unique_ptr<Listing> listing);
     // Returns what a request that names it keeps until its late reply.
     [[nodiscard]] Held held() const;
-    // True if the next entries are known: they were added, none at the end. Else the server is to be asked.
+    // True if the next entries are known: they were added to `to` then, and none at the end. Else the server is to be asked.
     [[nodiscard]] bool take_known(std::vector<DirectoryEntry>& to);
     // Gives room for the records of one READDIR, and takes what they say.
     [[nodiscard]] std::span<std::byte> room();
@@ -170,7 +170,7 @@ private:
 // keeps the memory until then. Meanwhile the Buffer is not free: the server may still change what is in it, or write what it finds
 // in it to the file. Whoever has it may wait for is_free(), or let it end and allocate another: the memory is neither given
 // to somebody else nor unmapped before the server is done with it. Limited mounts refuse to move anything from or to a Buffer that
-// is not free, with EBUSY. Others do not look: their caller does.
+// is not free, with EBUSY. Mounts without limits do not look: their caller has to.
 class Buffer {
 public:
     Buffer() = default;

@@ -120,14 +120,15 @@ public:
     // True if next() will answer without waiting for anybody.
     [[nodiscard]] bool has_finished() const noexcept { return mine_ != nullptr; }
 
-    // Waits as the other next() does, for no longer than the limits allow: nullptr then, and in_flight() is not 0. What is in flight
-    // stays so; give_up() ends it. A limit that was reached before ends it at once, and answers that nobody has taken yet are found
-    // by a later wait. `grace` means nothing here. Throws std::system_error if there is no thread to be had.
+    // Waits as the other next() does, but for no longer than the limits allow. Returns nullptr when they end the wait: in_flight() is
+    // not 0 then, and what is in flight stays so until give_up() ends it. A limit that was reached before ends the wait at once,
+    // although answers may have come that nobody has taken: a later wait finds them. `grace` means nothing here. Throws
+    // std::system_error if there is no thread to be had.
     [[nodiscard]] client::Operation* next(const CallLimits& limits);
-    // Lets go of a transfer of this open file: next() returns it, failed with `why`. The server may still do what it was asked. Its
-    // memory, if it lies in a Buffer, is that of the late answer until this is free (Buffer::is_free()): nothing is moved from or to
-    // it meanwhile. Other memory is the caller's again. Errors: wrong_state for one that is done, which next() returns as it ended;
-    // no_memory. Throws as next().
+    // Lets go of a transfer of this open file: next() returns it, failed with `why`. The server may still do what it was asked. If
+    // its memory lies in a Buffer, the late answer keeps that until Buffer::is_free(), and the caller moves nothing from or to it
+    // meanwhile. Other memory is the caller's again. Errors: wrong_state for a transfer that is done, which next() returns as it
+    // ended; no_memory. Throws as next().
     template <wire::Opcode Op> [[nodiscard]] Errc give_up(QueuedTransfer<Op>& transfer, const File& file, Errc why);
 
     // The next finished operation, in the order they finished; nullptr when none is in flight.

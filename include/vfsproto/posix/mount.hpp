@@ -178,10 +178,10 @@ public:
     // under way is sent an INTERRUPT where that is known to be safe; it is let go of, and what its late answer brings is given
     // back: a file that was opened is released, what was looked up is forgotten. What it changed stays changed. Its caller
     // cannot know if that will happen. The end of a File or a Directory it opened does not wait for longer either.
-    // The bytes of read() and write() are copied once, as a server may still read or write what its caller has got back, unless
-    // they lie in a Buffer: that is kept until it has answered (Buffer::is_free()). A read() into a Buffer of which a part was let go
-    // of fails, whatever came before it, as a write() does. So are the calls of an AsyncMount and of MappedFiles over it limited. An
-    // IoQueue has limits of its own (IoQueue::next()).
+    // The bytes of read() and write() are copied once, because a server may still read or write memory that its caller has got back.
+    // Those of a Buffer are not: it is kept until the server has answered (Buffer::is_free()). A read() into a Buffer fails if a part
+    // of it was let go of, whatever was read before, as a write() does. The calls of an AsyncMount and of MappedFiles over it have the
+    // same limits. An IoQueue has limits of its own (IoQueue::next()).
     [[nodiscard]] std::unique_ptr<Mount> limited_by(const MountLimits& limits);
     // Returns a mount of the same session whose every walk asks the server for each name and all attributes, whatever is kept
     // (CacheOptions). For decisions that cost data where what is kept is old: is this the file I am about to replace?

@@ -71,11 +71,12 @@ enum class CacheMode : std::uint8_t {
 // The target of a symbolic link and the listing of a directory are kept with the attributes of either, where the server says that
 // they may be (CACHE_SYMLINKS, FOPEN_CACHE_DIR), and with `always` in any case. A listing is kept when it was read to its end, and
 // counts while the directory's size and times are what they were; unless `always`, an OPENDIR answered without FOPEN_KEEP_CACHE drops
-// it. READDIRPLUS is asked anew where the attributes of a file in it are not known.
+// it. Where it is wanted with attributes and those of a file in it are not known, READDIRPLUS is sent.
 //
 // Changes made through a mount, or another one of its session, are seen at once in every mode; those of others when what
-// was kept has expired, or when the server tells of them. While a file is open to be written to, its attributes are not kept. The access time may be as old
-// as the rest while a file is open, and always is for directories. Changes made by operations in an IoQueue are not seen.
+// was kept has expired, or when the server tells of them. While a file is open to be written to, its attributes are not kept. The
+// access time may be as old as the rest while a file is open, and always is for directories. Changes made by operations in an
+// IoQueue are not seen.
 struct CacheOptions {
     CacheMode mode = CacheMode::none;
     // Take the place of what the server allows: for names, for attributes, and for names that do not exist. `always`

@@ -37,8 +37,8 @@ struct CacheStats {
     std::uint64_t target_misses = 0;
     std::uint64_t targets_kept = 0;
     std::uint64_t targets_evicted = 0; // targets that made room for others
-    // These count directories that were read from their start while their listing may be kept. It is a miss as well if the listing is
-    // known, wanted with attributes, and those of a file in it are not known.
+    // These count directories that were read from their start while their listing may be kept. A listing that is kept is a miss too
+    // where it is wanted with attributes and those of a file in it are not known.
     std::uint64_t listing_hits = 0;
     std::uint64_t listing_misses = 0;
     std::uint64_t listings_kept = 0;

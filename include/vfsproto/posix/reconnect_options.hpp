@@ -20,7 +20,7 @@ class Attachment;
 
 namespace vfsproto::posix {
 
-// Tells what became of a server's end.
+// Tells what a reconnect came to.
 struct Reconnection {
     struct LostFile {
         std::string path; // where it was last known to be, from the root
@@ -35,13 +35,13 @@ struct Reconnection {
 struct ReconnectOptions {
     // Opens the device, for the first session and for each one after it. Returns nullptr while it is not there. Is called by the
     // call that needs it, one at a time, throws nothing, and must not use the ReconnectingMount. The device before it may still be
-    // there: a back end of its own that can be opened once only, as behind VFIO, cannot come back so.
+    // open: one that can be opened only once at a time, such as one behind VFIO, cannot be opened again so.
     std::function<std::unique_ptr<backends::Attachment>()> open_device{};
     // The options of every session. Its on_change() must not use the ReconnectingMount. Its trace hears of two sessions at once,
     // while one takes the place of the other.
     MountOptions mount{};
     unsigned attempts = 50; // to open the device and a session on it, for one call; the first session has one
-    // Lies between two attempts at least, also where the session between them was opened.
+    // The least time between two attempts, also where the first of them has opened a session.
     std::chrono::milliseconds pause{100};
     // Ends a call's wait for a server, with `abandoned` or `timed_out`, and that of all who wait with it. An attempt that is under
     // way is finished first: the answer to INIT is waited for as long as ChannelOptions::patience says, those after it as in any

@@ -15,14 +15,14 @@
 // - A file is opened again by its path, which it keeps (its length and some 300 bytes). It is file_lost if that leads to none or
 //   to another one, as after a rename by somebody else or by another path, and if the server refuses. It is locks_lost if a lock
 //   was asked for through it, also if that was refused or given up since.
-//   Two files are the same if number and type are. One that was removed and made anew may have got the same number; and a server
-//   that numbers files as they are looked up, as libfuse does without use_ino, may give another one the number it had.
+//   Two files count as the same if inode number and type are. A file that was removed and made anew may have got the same number;
+//   and a server that numbers files as they are looked up, as libfuse does without use_ino, may give another one the number it had.
 // - A file without a name (O_TMPFILE, or removed while open) is lost.
 // - The root of the share must be the same file; else every call is file_lost.
-// - A server that was given up and could not be stopped is not replaced, because it may still write: only one that closed its
-//   connection, or whose device was reset. Else the mount is over, as a Mount is.
+// - A server is replaced only if it closed its connection or its device was reset. One that was given up and could not be stopped
+//   may still write: then the mount is over, as a Mount is.
 // - What was written and not fsynced is trusted to the host's kernel, where virtiofsd leaves it: it outlives the server's process,
-//   not its host. A server that keeps it in memory of its own takes it along, and fsync() on the next session does not know.
+//   not its host. A server that keeps it in memory of its own loses it, and fsync() on the next session does not notice.
 #pragma once
 
 #include "vfsproto/fuse/wire/opcode.hpp"
@@ -66,8 +66,8 @@ class ReconnectingMount {
 public:
     // Errors: bad_argument without a way to open the device; device_gone if there is none; what Mount::open() says.
     [[nodiscard]] static Expected<std::unique_ptr<ReconnectingMount>> open(ReconnectOptions options);
-    // No call may be under way: what waits for a server is ended by ReconnectOptions::limits. A file that is left can only be
-    // ended.
+    // No call may be under way; ReconnectOptions::limits ends those that wait for a server. Files may outlive the mount: all that may
+    // be done with them then is to end them.
     ~ReconnectingMount();
     ReconnectingMount(const ReconnectingMount&) = delete;
     ReconnectingMount& operator=(const ReconnectingMount&) = delete;
@@ -89,7 +89,7 @@ public:
     [[nodiscard]] Failure rename(std::string_view from, std::string_view to, std::uint32_t flags = 0);
 
     // Makes any other call of Mount: `make(mount)` or `make(mount, file)` returns a Failure or an Expected, and keeps nothing of
-    // the mount or the file. `op` is the request that decides if the call may be sent once more: the one that changes
+    // the mount or the file: no Buffer, no Directory, no mount of the same session (Mount::limited_by()). `op` is the request that decides if the call may be sent once more: the one that changes
     // something. READ and WRITE are better made by read() and write(): those notice when a server's end cut them short.
     template <class Make> [[nodiscard]] auto call(wire::Opcode op, const Make& make) {
         SessionTries tries(*this, may_repeat(op, nullptr));

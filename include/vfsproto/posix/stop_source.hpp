@@ -68,8 +68,8 @@ struct CallLimits {
 // The limits of every call of a mount. None by default.
 struct MountLimits {
     StopSource* stop = nullptr; // outlives the mount, and the files and directories it opened
-    std::optional<std::chrono::nanoseconds>
-        time{}; // that a call may take; those that move or list all: each of their steps
+    // Bounds what a call may take. Of read_all(), write_all() and list(), it bounds each of the calls that they consist of.
+    std::optional<std::chrono::nanoseconds> time{};
     std::chrono::milliseconds grace{kDefaultGrace}; // as in CallLimits
 
     static constexpr std::chrono::milliseconds kDefaultGrace{100};

@@ -207,7 +207,7 @@ TEST_CASE("a file is released after the FLUSH that its asynchronous close gave u
     limited.server.await_given_back(); // in the end the server has met no handle that it did not know
 }
 
-TEST_CASE("what an asynchronous call has kept stays kept when its directory is closed late", "[async][limits][caches]") {
+TEST_CASE("what an asynchronous list has kept outlives the late RELEASEDIR", "[async][limits][caches]") {
     const Watchdog watchdog("a listing");
     posix::MountOptions options;
     options.cache.mode = posix::CacheMode::always;

@@ -106,7 +106,7 @@ TEST_CASE("what a call gave up ends with its session, and nobody waits for it", 
     server.put("file", "text");
     fail_first(server, FaultKind::drop, kFirstOfCaller + kToOpen);
     ReconnectOptions options = server.mount_options();
-    options.mount.channel.patience = std::chrono::hours(1); // the end of the first session would wait as long for its answer
+    options.mount.channel.patience = std::chrono::hours(1); // for which its session would else wait
     auto mount = mount_of(options);
     const ReconnectingFile file = value_of(mount->open_file("/file", kORdonly));
     const Failure given_up = mount->call(file, Opcode::read, [](Mount& on, const File& open) -> Failure {

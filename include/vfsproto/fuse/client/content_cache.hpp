@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Contents that are read of a file as one piece and kept with its node: the target of a symbolic link, the listing of a directory
+// ContentCache keeps what is read of a file as one piece, with its node: the target of a symbolic link, the listing of a directory
 // (reference: Linux fs/fuse/dir.c, fuse_get_link(), and fs/fuse/readdir.c, fuse_readdir_cached()). The rules are here. The
 // bytes are the host's: it allocates a Content with them, and frees it when it is handed back.
 //
 // Whatever makes AttributeCache drop the attributes of a node makes its content void too: changes of our own, notifications, another
-// file under the same nodeid. Changes that nobody told of show in the attributes that the server says next: a content counts
-// only while they say what they said before it was read.
+// file under the same nodeid. A change that nobody told of shows in the attributes that the server gives next: a content counts
+// only while they are what they were before it was read.
 #pragma once
 
 #include "vfsproto/fuse/client/attribute_cache.hpp"
@@ -62,14 +62,14 @@ struct ContentCounters {
     std::uintptr_t held = 0; // now; those that are void among them
 };
 
-// True if a link of this size may have this target, and its target is one that stays: 1 to 4095 bytes without a NUL, as many as its
-// size says. Links that lead elsewhere with time, as those of Linux' /proc, have another size.
+// True if the target of a link may be kept: it has 1 to 4095 bytes, no NUL among them, and as many as the link's size says. A link
+// whose target changes by itself, such as those of Linux' /proc, has another size.
 [[nodiscard]] bool may_keep_target(std::span<const char> target, std::uint64_t size) noexcept;
 
-// One owner at a time, that of the attributes.
+// It has one owner at a time, that of the attributes.
 class ContentCache {
 public:
-    // Keeps so many bytes at most.
+    // `most_bytes` bounds what all contents take together.
     ContentCache(const ChangeCount& changes, const AttributeCache& attributes, std::size_t most_bytes) noexcept
         : changes_(&changes), attributes_(&attributes), most_bytes_(most_bytes) {}
 
@@ -95,7 +95,7 @@ public:
     [[nodiscard]] Content* take_out(CachedNode& node) noexcept;
     // Takes out the least recently used content, for the host to free, while there are too many bytes; nullptr when there are not.
     [[nodiscard]] Content* evict() noexcept;
-    // Takes out any, until there are none: before the nodes go.
+    // Takes out any content, for the host to free; nullptr when there is none. It is called until then before the nodes go.
     [[nodiscard]] Content* take_out_any() noexcept { return oldest_ == nullptr ? nullptr : take_out(*oldest_->node); }
 
     [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }

@@ -50,8 +50,8 @@ template <class Op> inline constexpr AbandonTable kAbandonTable{
 // One operation that runs under limits, or one wait for any of several. On the stack of its thread, or in a coroutine's frame.
 class LimitedCall final : public StopSource::Stoppable {
 public:
-    // `payload` is the registered region that the operation reads from or writes to; nullptr: none. Its owner has it until the
-    // operation ends, and those requests keep it that outlive the call.
+    // `payload` is the registered region that the operation reads from or writes to; nullptr: none. The caller keeps it until the
+    // operation ends; requests that outlive the call keep it themselves.
     LimitedCall(Channel& channel, const CallLimits& limits, const Region* payload = nullptr);
     LimitedCall(const LimitedCall&) = delete;
     LimitedCall& operator=(const LimitedCall&) = delete;

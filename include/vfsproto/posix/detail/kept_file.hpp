@@ -26,7 +26,8 @@ public:
     // Returns where the file was last known to be, as a plain path.
     [[nodiscard]] std::string path() const;
 
-    // Is a rename of this client, of a file or of a directory above files. Both paths are plain. It is known by its address.
+    // A rename by this client, of a file or of a directory above files. Both paths are plain. It stays in place until end_move(),
+    // because its address identifies it.
     struct Move {
         enum class Kind : std::uint8_t { one_way, exchange };
 
@@ -34,7 +35,7 @@ public:
         const std::string& to;
         Kind kind = Kind::one_way;
 
-        // Returns the place to which it brings what is at `path`; an empty one if that stays where it is.
+        // Returns the path to which it moves what is at `path`; an empty one if that stays where it is.
         [[nodiscard]] std::string place_of(const std::string& path) const;
     };
     // Is called before the rename is sent. The file may be found at either place until end_move() says where it is.
@@ -44,7 +45,7 @@ public:
 
     // Returns the Linux O_… to open it with once more: without O_CREAT, O_EXCL and O_TRUNC.
     [[nodiscard]] std::uint32_t flags() const noexcept { return flags_; }
-    // Returns the FOPEN_… with which the server opened it first. One that was a stream is taken for one ever after.
+    // Returns the FOPEN_… with which the server opened it first. A stream is taken for one on every later session.
     [[nodiscard]] std::uint32_t granted() const noexcept { return granted_; }
     // Returns nullptr if it is lost; then lost() says why.
     [[nodiscard]] std::shared_ptr<const OpenedFile> opened() const;
@@ -62,7 +63,7 @@ public:
 private:
     static constexpr std::size_t kMostPlaces = 8; // where it is looked for; what is moved on beyond them may be lost
 
-    // Is a path that may lead to the file. Until `move` has ended, it does so only if the server did that.
+    // A path that may lead to the file. While `move` is under way, it does so only if the server has made that rename.
     struct Place {
         std::string path;
         const Move* move = nullptr;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The listing of an open directory: read from what was kept, or gathered while the server is asked, and kept when it came to its
-// end.
+// A Listing is that of an open directory: read from what was kept, or gathered while the server is asked, and kept when the directory
+// was read to its end.
 #pragma once
 
 #include "vfsproto/fuse/client/content_cache.hpp"
@@ -22,7 +22,7 @@ class OpenHandle;
 // Belongs to one Directory, and is used as it is.
 class Listing {
 public:
-    // `opened` is of before OPENDIR, because a server may take the listing then.
+    // `opened` was noted before OPENDIR was sent, because a server may read the directory while it answers that.
     Listing(NodeCache& cache, const client::ContentRead& opened, Look look) noexcept
         : cache_(cache), opened_(opened), look_(look) {}
 
@@ -52,8 +52,8 @@ private:
     bool is_first_ = true; // the directory was not rewound yet
 };
 
-// Returns the listing of a directory that was opened right now, nullptr where neither the server nor the mount's CacheMode lets it be
-// kept.
+// Returns the listing of a directory that was opened right now; nullptr where neither the server nor the mount's CacheMode lets it be
+// kept. `opened` is as in Listing().
 [[nodiscard]] std::unique_ptr<Listing> listing_of(NodeCache& cache, const OpenHandle& directory,
                                                   const client::ContentRead& opened, Look look);
 

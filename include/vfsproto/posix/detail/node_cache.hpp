@@ -76,24 +76,25 @@ public:
     NodeRef count_found(const Asked& asked, const wire::EntryOut& entry);
     NodeRef count_made(const Asked& asked, const wire::EntryOut& entry);
     void note_absent(const Asked& asked, const wire::EntryOut& entry);
-    // These are called before a request for a file's content, and bring what goes with the answer. `known` is what a walk said of it.
+    // These are called before a request for a file's content is sent. What they return goes with the answer. `known` is what a walk
+    // said of the file.
     [[nodiscard]] client::ContentRead about_to_read(const NodeRef& node) const noexcept;
     [[nodiscard]] client::ContentRead about_to_read(const NodeRef& node, const wire::Attr& known) const noexcept;
     // Returns the target of a link, nullptr if it is to be asked for.
     [[nodiscard]] std::shared_ptr<const std::string> find_target(const NodeRef& link);
     void note_target(const NodeRef& link, std::string_view target, const client::ContentRead& read); // READLINK
-    // Takes the FOPEN_… of OPENDIR, and says if the listing may be kept, and taken for what was kept. `opened` is of before OPENDIR, and
-    // stays good for the reading that begins with it.
+    // Takes the FOPEN_… that OPENDIR answered. True if the listing may be kept, and one that is kept may be taken. `opened` was noted
+    // before OPENDIR was sent, and is made good for the reading that begins now.
     [[nodiscard]] bool keeps_listing(const NodeRef& directory, std::uint32_t open_flags,
                                      client::ContentRead& opened) noexcept;
-    // Returns the records of READDIR that were kept, nullptr if they are to be asked for. `walked` is the version that a walk found on
-    // its way to the directory, and nullptr if that was long ago.
+    // Returns the records of READDIR that were kept; nullptr if they are to be asked for. `walked` is the version of the directory that
+    // the walk to it has found, while it is just opened; nullptr later.
     [[nodiscard]] std::shared_ptr<const std::string> find_listing(const NodeRef& directory,
                                                                   const client::ContentVersion* walked) noexcept;
     void count_listing(client::Looked looked) noexcept; // what find_listing() returned was of use or not
     void note_listing(const NodeRef& directory, std::string records, const client::ContentRead& read);
     [[nodiscard]] std::size_t most_bytes_of_listing() const noexcept;
-    // True if the attributes of all files are known that these records name, and none is of another type than they say.
+    // True if the attributes of all files that these records name are known, and each file is of the type that its record says.
     [[nodiscard]] bool knows_attributes(const NodeRef& directory, std::span<const std::byte> records) const noexcept;
     // Adds the attributes that are known.
     void add_attributes(const NodeRef& directory, std::vector<DirectoryEntry>& entries) const noexcept;
