@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The asynchronous form, with every kind of completion token.
 #include "unit/posix/mounted.hpp"
+#include "unit/posix/runner.hpp"
 
 #include "vfsproto/posix/async_mount.hpp"
 
@@ -28,6 +29,7 @@ using test::error_of;
 using test::MountedOptions;
 using test::OverDirectory;
 using test::OverMemfs;
+using test::Runner;
 using test::succeeds;
 using test::value_of;
 
@@ -38,20 +40,6 @@ MountedOptions served_by_threads() {
     options.device.service = backends::LoopbackService::threads;
     return options;
 }
-
-// A thread that runs handlers while the test waits for futures.
-class Runner {
-public:
-    ~Runner() {
-        work_.reset();
-        thread_.join();
-    }
-    asio::io_context io;
-
-private:
-    asio::executor_work_guard<asio::io_context::executor_type> work_{io.get_executor()};
-    std::thread thread_{[this] { io.run(); }};
-};
 
 template <class T> T within_bounds(std::future<T> future) {
     REQUIRE(future.wait_for(std::chrono::seconds(30)) == std::future_status::ready);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Asynchronous calls of a mount with limits: they end as those of a thread do, and what comes late is undone.
 #include "unit/posix/holding_server.hpp"
+#include "unit/posix/runner.hpp"
 
 #include "vfsproto/posix/async_mount.hpp"
 #include "vfsproto/posix/mount_stats.hpp"
@@ -32,26 +33,13 @@ using test::Errno;
 using test::HoldingServer;
 using test::kLong;
 using test::kShort;
+using test::Runner;
 using test::succeeds;
 using test::value_of;
 using test::Watchdog;
 using wire::Opcode;
 
 namespace {
-
-// A thread that runs handlers while the test waits for futures.
-class Runner {
-public:
-    ~Runner() {
-        work_.reset();
-        thread_.join();
-    }
-    asio::io_context io;
-
-private:
-    asio::executor_work_guard<asio::io_context::executor_type> work_{io.get_executor()};
-    std::thread thread_{[this] { io.run(); }};
-};
 
 // A server that keeps its answers, and a mount of it whose asynchronous calls have limits.
 struct Limited {
