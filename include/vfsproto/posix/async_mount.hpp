@@ -6,8 +6,8 @@
 //   auto [failure, attributes] = co_await files.stat("/a/b", LastLink::follow, asio::use_awaitable);
 //
 // Handlers run on their associated executor, by default the one given here, and never inside the call that started them.
-// A call once started runs to its end, or to the limits of the mount (Mount::limited_by()); their time counts from its start, and for
-// list() from that of each of its requests. All that a call is given by reference (the file, the bytes) must stay until its handler
+// A call once started runs to its end, or to the limits of the mount (Mount::limited_by()); their time counts from its start, and
+// anew for each READDIR of list(). All that a call is given by reference (the file, the bytes) must stay until its handler
 // runs; so must this object, the mount and the execution context. Where a limit ended the call, the server has the bytes of a Buffer
 // for longer (Buffer::is_free()).
 #pragma once

@@ -3,10 +3,12 @@
 #include "support/watchdog.hpp"
 #include "unit/posix/reconnecting.hpp"
 
+#include "vfsproto/posix/mount_stats.hpp"
 #include "vfsproto/posix/stop_source.hpp"
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <thread>
 
@@ -139,6 +141,35 @@ TEST_CASE("what a cache keeps is not believed after the server's end", "[reconne
     test::until([&] { return channel->failure() != Errc::ok; });
     server.put("file", "longer");
     CHECK(value_of(ask_attributes(*mount, "/file")).size == 6);
+    CHECK(mount->sessions() == 2);
+}
+
+TEST_CASE("a listing that is kept ends with its session", "[reconnect][caches]") {
+    const Watchdog watchdog("a listing");
+    RestartedServer server;
+    server.put("first", "");
+    ReconnectOptions options = server.mount_options();
+    options.mount.cache.mode = posix::CacheMode::always;
+    auto mount = mount_of(options);
+    posix::Channel* channel = nullptr;
+    std::uint64_t hits = 0;
+    const auto count = [&] {
+        const auto listed = mount->call(Opcode::readdir, [&](Mount& on) {
+            channel = &on.channel();
+            auto entries = on.list("/");
+            hits = on.mount_stats().caches.listing_hits;
+            return entries;
+        });
+        return value_of(listed).size();
+    };
+    CHECK(count() == 1);
+    CHECK(count() == 1);
+    CHECK(hits == 1);
+    server.end();
+    test::until([&] { return channel->failure() != Errc::ok; });
+    server.put("second", "");
+    CHECK(count() == 2);
+    CHECK(hits == 0);
     CHECK(mount->sessions() == 2);
 }
 
