@@ -89,8 +89,10 @@ public:
     [[nodiscard]] Failure rename(std::string_view from, std::string_view to, std::uint32_t flags = 0);
 
     // Makes any other call of Mount: `make(mount)` or `make(mount, file)` returns a Failure or an Expected, and keeps nothing of
-    // the mount or the file: no Buffer, no Directory, no mount of the same session (Mount::limited_by()). `op` is the request that decides if the call may be sent once more: the one that changes
-    // something. READ and WRITE are better made by read() and write(): those notice when a server's end cut them short.
+    // the mount or the file: no Buffer, no Directory, no mount of the same session (Mount::limited_by()). `op` is the request that
+    // decides if the call may be sent once more: the one that changes something. READ and WRITE are better made by read() and
+    // write(): those notice when a server's end cut them short. `make(mount, file)` is for calls of that file: one that names a path
+    // instead may be answered by what is kept, although the server has ended.
     template <class Make> [[nodiscard]] auto call(wire::Opcode op, const Make& make) {
         SessionTries tries(*this, may_repeat(op, nullptr));
         return try_until_over(tries, [&] { return make(tries.mount()); });
