@@ -6,6 +6,7 @@
 #include "vfsproto/fuse/client/trace_event.hpp"
 #include "vfsproto/posix/mount_stats.hpp"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <functional>
@@ -277,6 +278,20 @@ TEST_CASE("a directory of a limited mount is read and closed under its limits", 
     }
     server.release();
     server.await_given_back();
+}
+
+TEST_CASE("a directory that is moved before its READDIR is answered is read on", "[limits]") {
+    const Watchdog watchdog("a moved directory");
+    Server server;
+    const auto limited = server.mount->limited_by({.time = kShort});
+    posix::Directory directory = made_in_time([&] { return limited->open_directory("/dir"); });
+    server.hold(Opcode::readdirplus);
+    CHECK(server.call_until_held([&] { return directory.read().failure(); }).errc == Errc::timed_out);
+    server.await_held(1);
+    posix::Directory moved = std::move(directory);
+    server.release();
+    const auto entries = made_in_time([&] { return moved.read(); });
+    CHECK(std::any_of(entries.begin(), entries.end(), [](const auto& entry) { return entry.name == "file"; }));
 }
 
 TEST_CASE("under limits memory that is no Buffer's is never the device's", "[limits]") {
