@@ -74,6 +74,7 @@ TEST_CASE("eight threads write through open files while the daemon is killed twe
     RespawnedDaemon daemon(kind);
     posix::ReconnectOptions options;
     options.open_device = [&] { return daemon.connect(); };
+    options.repeats = kKills; // the daemon may die as often while one thread gets no turn
     std::mutex mutex;
     std::size_t lost = 0;
     options.on_reconnect = [&](const posix::Reconnection& told) {
