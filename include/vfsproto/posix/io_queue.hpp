@@ -88,7 +88,7 @@ public:
         op.on_finish = [](client::Operation& finished) noexcept {
             static_cast<IoQueue*>(finished.user)->take(finished);
         };
-        ++started_;
+        ++in_flight_;
         if constexpr (takes_a_node_alone<Args...>) {
             stage(op, args...);
         } else {
@@ -116,7 +116,7 @@ public:
     // Publishes what was started; next() does so too.
     void flush() noexcept { channel_.shared_lane().flush(take_staged()); }
 
-    [[nodiscard]] std::size_t in_flight() const noexcept { return started_ - taken_; }
+    [[nodiscard]] std::size_t in_flight() const noexcept { return in_flight_; }
     // True if next() will answer without waiting for anybody.
     [[nodiscard]] bool has_finished() const noexcept { return mine_ != nullptr; }
 
@@ -146,7 +146,7 @@ public:
         }
         client::Operation* operation = mine_;
         mine_ = operation->link;
-        ++taken_;
+        --in_flight_;
         return operation;
     }
 
@@ -159,6 +159,10 @@ private:
                                                     std::span<std::byte> bytes, std::uint64_t offset) {
         if (!file) [[unlikely]]
             return Errc::wrong_state;
+        // They are read before anything is written, so that the compiler looks only once if the file is open.
+        const std::uint64_t nodeid = file.nodeid();
+        const std::uint64_t fh = file.fh();
+        const std::uint32_t flags = file.flags();
         // The last answer holds if the bytes are the same as last time and no memory was given back since.
         const std::uint64_t version = channel_.registered_memory().version();
         client::TransferSpan& span = slot.span_;
@@ -172,15 +176,15 @@ private:
             slot.known_at_ = registered != nullptr ? version : 0;
             if (registered != nullptr) span.lies_in(*registered);
         }
-        span.nodeid = file.nodeid();
-        span.fh = file.fh();
+        span.nodeid = nodeid;
+        span.fh = fh;
         span.offset = offset;
-        span.open_flags = file.flags();
+        span.open_flags = flags;
         if constexpr (Op == wire::Opcode::write) {
             span.transfer_flags = kills_privileges_ ? wire::kWriteKillSuidgid : 0;
         }
         slot.queue_ = this;
-        ++started_;
+        ++in_flight_;
         staged.add(slot);
         return Errc::ok;
     }
@@ -212,8 +216,7 @@ private:
     client::Caller caller_;
     bool kills_privileges_; // with every WRITE
     Waiter waiter_;
-    std::size_t started_ = 0;
-    std::size_t taken_ = 0; // by next()
+    std::size_t in_flight_ = 0; // started, and not returned by next()
     // The next flush() starts these under one lock.
     StagedList<wire::Opcode::read> staged_reads_;
     StagedList<wire::Opcode::write> staged_writes_;
