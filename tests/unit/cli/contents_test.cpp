@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What a copy makes of a side that fails.
+// A copy ends when a side fails, and says which one.
 #include "../../../src/cli/contents.hpp"
 #include "support/catch.hpp"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What was read of a file as a whole is found while the file is as it was read, and until too much else was.
+// ContentCache finds a content while its file is as it was when it was read, until later ones have taken its room.
 #include "support/catch.hpp"
 #include "vfsproto/fuse/client/content_cache.hpp"
 

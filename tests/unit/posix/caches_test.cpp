@@ -2,8 +2,7 @@
 // Names and attributes are kept as long as they may be, and what this mount changes is seen at once.
 #include "support/scale.hpp"
 #include "support/watchdog.hpp"
-#include "unit/posix/mounted.hpp"
-#include "unit/posix/request_counter.hpp"
+#include "unit/posix/with_cache.hpp"
 
 #include <atomic>
 #include <chrono>
@@ -27,21 +26,10 @@ using test::RequestCounter;
 using test::succeeds;
 using test::value_of;
 using test::Watchdog;
+using test::with_cache;
 using wire::Opcode;
 
 namespace {
-
-constexpr std::uint64_t kHour = 3600ull * 1'000'000'000;
-
-MountedOptions with_cache(CacheMode mode, RequestCounter& requests) {
-    MountedOptions options;
-    options.mount.cache.mode = mode;
-    options.mount.channel.trace = requests.hook();
-    options.memfs.entry_valid = kHour;
-    options.memfs.attr_valid = kHour;
-    options.memfs.negative_valid = kHour;
-    return options;
-}
 
 // Does what ls -lR does: lists every directory and looks at every file again. Returns how many files there are.
 std::size_t list_all(posix::Mount& mount, const std::string& directory) {

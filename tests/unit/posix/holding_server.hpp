@@ -43,7 +43,7 @@ public:
 };
 
 // A mount whose server does what it is asked at once, and keeps the answers it is told to keep until it is told to let them go.
-// "/dir/file" is there, with an extended attribute. A test may end the mount itself.
+// It serves "/dir/file", which has an extended attribute. A test may end the mount itself.
 struct HoldingServer {
     explicit HoldingServer(backends::MemfsOptions fs_options = {}, posix::MountOptions mount_options = {},
                            client::InterruptUse interrupts = client::InterruptUse::allowed)

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // An asynchronous mount takes and keeps targets and listings as a Mount does, and shares them with it.
-#include "unit/posix/mounted.hpp"
-#include "unit/posix/request_counter.hpp"
+#include "unit/posix/with_cache.hpp"
 
 #include "vfsproto/posix/async_mount.hpp"
 
@@ -23,26 +22,13 @@ using test::OverMemfs;
 using test::RequestCounter;
 using test::succeeds;
 using test::value_of;
+using test::with_cache;
 using wire::Opcode;
-
-namespace {
-
-MountedOptions with_cache(RequestCounter& requests) {
-    constexpr std::uint64_t kHour = 3600ull * 1'000'000'000;
-    MountedOptions options;
-    options.mount.cache.mode = CacheMode::automatic;
-    options.mount.channel.trace = requests.hook();
-    options.memfs.entry_valid = kHour;
-    options.memfs.attr_valid = kHour;
-    return options;
-}
-
-} // namespace
 
 TEST_CASE("asynchronous calls keep targets and listings, and take what is kept", "[async][caches]") {
     constexpr std::size_t kFiles = 1000;
     RequestCounter requests;
-    OverMemfs over(with_cache(requests));
+    OverMemfs over(with_cache(CacheMode::automatic, requests));
     succeeds(over->mkdir("/d"));
     for (std::size_t i = 0; i < kFiles; ++i) {
         succeeds(over->mknod("/d/file" + std::to_string(i), kSIfreg | 0600, 0));
@@ -75,7 +61,7 @@ TEST_CASE("asynchronous calls keep targets and listings, and take what is kept",
 
 TEST_CASE("where a kept directory was replaced, an asynchronous list walks there anew", "[async][caches]") {
     RequestCounter requests;
-    OverMemfs over(with_cache(requests));
+    OverMemfs over(with_cache(CacheMode::automatic, requests));
     succeeds(over->mkdir("/d"));
     test::put(*over, "/d/f", "content");
     CHECK(value_of(over->list("/d")).size() == 1); // so that the way there is kept, and the listing

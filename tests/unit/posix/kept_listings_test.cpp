@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Listings of directories are kept, where the server allows that, until the directory is changed.
 #include "support/watchdog.hpp"
-#include "unit/posix/mounted.hpp"
-#include "unit/posix/request_counter.hpp"
+#include "unit/posix/with_cache.hpp"
 
 #include "vfsproto/posix/mount_stats.hpp"
 
@@ -32,25 +31,15 @@ using test::RequestCounter;
 using test::succeeds;
 using test::value_of;
 using test::Watchdog;
+using test::with_cache;
 using wire::Opcode;
 
 namespace {
 
 using Names = std::set<std::string>;
 
-constexpr std::uint64_t kHour = 3600ull * 1'000'000'000;
 constexpr std::uint32_t kKept = wire::kFopenCacheDir | wire::kFopenKeepCache;
 constexpr int kFiles = 1000; // several READDIRPLUSes, whatever a server puts into one
-
-MountedOptions with_cache(CacheMode mode, RequestCounter& requests) {
-    MountedOptions options;
-    options.scratch = test::Scratch::memory;
-    options.mount.cache.mode = mode;
-    options.mount.channel.trace = requests.hook();
-    options.memfs.entry_valid = kHour;
-    options.memfs.attr_valid = kHour;
-    return options;
-}
 
 MountedOptions untold(CacheMode mode, RequestCounter& requests) {
     MountedOptions options = with_cache(mode, requests);
@@ -361,7 +350,7 @@ TEST_CASE("a directory that others change is read anew once the server has told"
     const auto host = over.directory.path() / "d";
     std::filesystem::create_directory(host);
     std::ofstream(host / "a") << "content";
-    // What the host did before may still be told.
+    // The server may still tell of what the host did before.
     test::until([&] { return reads_of(*over, requests, "/d", {"a"}) == 0; });
     std::ofstream(host / "b") << "content";
     test::until([&] { return value_of(over->list("/d")).size() == 2; });

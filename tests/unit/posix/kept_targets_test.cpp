@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Targets of symbolic links are kept with their nodes, where the server allows that.
 #include "support/watchdog.hpp"
-#include "unit/posix/mounted.hpp"
-#include "unit/posix/request_counter.hpp"
+#include "unit/posix/with_cache.hpp"
 
 #include "vfsproto/posix/mount_stats.hpp"
 
@@ -23,20 +22,10 @@ using test::RequestCounter;
 using test::succeeds;
 using test::value_of;
 using test::Watchdog;
+using test::with_cache;
 using wire::Opcode;
 
 namespace {
-
-constexpr std::uint64_t kHour = 3600ull * 1'000'000'000;
-
-MountedOptions with_cache(CacheMode mode, RequestCounter& requests) {
-    MountedOptions options;
-    options.mount.cache.mode = mode;
-    options.mount.channel.trace = requests.hook();
-    options.memfs.entry_valid = kHour;
-    options.memfs.attr_valid = kHour;
-    return options;
-}
 
 // Returns how many READLINKs it takes to read a link, which has this target.
 std::uint64_t reads_of(posix::Mount& mount, RequestCounter& requests, const std::string& link,

@@ -223,23 +223,6 @@ TEST_CASE("an open file that was renamed is found at its new place", "[reconnect
     CHECK(server.told.reopened == 2);
 }
 
-TEST_CASE("a rename that was done, but not answered, loses no open file", "[reconnect]") {
-    const Watchdog watchdog("renamed and not answered");
-    RestartedServer server;
-    server.put("file", "text");
-    constexpr std::uint64_t kToRename = 2; // LOOKUPs of both names
-    fail_first(server, FaultKind::drop, kFirstOfCaller + kToOpen + kToRename);
-    auto mount = mount_of(server);
-    const ReconnectingFile file = value_of(mount->open_file("/file", kORdonly));
-    Failure why;
-    std::thread caller([&] { why = mount->rename("/file", "/new"); });
-    test::until([&] { return std::filesystem::exists(server.on_host("new")); });
-    server.end();
-    caller.join();
-    CHECK(why.errc == Errc::reply_lost);
-    CHECK(get(*mount, file) == "text");
-}
-
 TEST_CASE("a mount does not go on with another share", "[reconnect]") {
     const Watchdog watchdog("another share");
     RestartedServer server;
