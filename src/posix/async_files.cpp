@@ -20,8 +20,7 @@ template <class Op> AsyncMount::Steps<void> AsyncMount::release(OpenHandle& hand
     if (!std::exchange(handle.owes_release, false)) co_return;
     Op release;
     release.call.args = release_in(handle);
-    co_await detach<BorrowedCall<Op, client::Caller, std::uint64_t>>(std::ref(release), mount_.credentials().caller,
-                                                                     handle.nodeid);
+    co_await run_to_end(release, handle.nodeid);
 }
 
 // Has the channel end a handle: it may owe more than limits allow, and requests that were let go of may still name it.
@@ -106,8 +105,7 @@ AsyncMount::Steps<File> AsyncMount::create(MountCall& call, OpenSteps& steps, st
     } else if (owes) {
         client::Release release;
         release.call.args = release_in(*handle);
-        co_await detach<BorrowedCall<client::Release, client::Caller, std::uint64_t>>(
-            std::ref(release), mount_.credentials().caller, create.entry().nodeid);
+        co_await run_to_end(release, create.entry().nodeid);
     }
     steps.handle_refused(failure_of(create));
     co_return File();

@@ -54,15 +54,17 @@ template <class Call, class... Args> AsyncMount::Steps<void> AsyncMount::detach(
         boost::asio::use_awaitable, args...);
 }
 
+template <class Op, class... Args> AsyncMount::Steps<void> AsyncMount::run_to_end(Op& op, Args... args) {
+    return detach<BorrowedCall<Op, client::Caller, Args...>>(std::ref(op), mount_.credentials().caller, args...);
+}
 template <class Hold, class Op, class... Args>
 AsyncMount::Steps<void> AsyncMount::run(MountCall& call, Hold held, Op& op, Args... args) {
     return run_and_leave(call, held, [](const LimitedCall&, Op&) { return AfterLate(); }, op, args...);
 }
 template <class Hold, class After, class Op, class... Args>
 AsyncMount::Steps<void> AsyncMount::run_and_leave(MountCall& call, Hold held, After after, Op& op, Args... args) {
-    const client::Caller& caller = mount_.credentials().caller;
-    if (call.has_limits()) return run_limited(call, held, after, &op, caller, args...);
-    return detach<BorrowedCall<Op, client::Caller, Args...>>(std::ref(op), caller, args...);
+    if (call.has_limits()) return run_limited(call, held, after, &op, mount_.credentials().caller, args...);
+    return run_to_end(op, args...);
 }
 template <class Hold, class After, class Op, class... Args>
 AsyncMount::Steps<void> AsyncMount::run_limited(MountCall& call, Hold held, After after, Op* op, Args... args) {

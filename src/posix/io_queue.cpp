@@ -16,12 +16,7 @@ client::Operation* IoQueue::next(const CallLimits& limits) {
         own.grace = {};
         LimitedCall wait(channel_, own);
         channel_.wait_limited(
-            wait, take_staged(), waiter_, [this]() noexcept { return done_end_ != &done_; },
-            [this]() noexcept {
-                *done_end_ = nullptr;
-                done_end_ = &done_;
-                mine_ = std::exchange(done_, nullptr);
-            });
+            wait, take_staged(), waiter_, [this]() noexcept { return has_done(); }, [this]() noexcept { take_done(); });
         if (mine_ == nullptr) return nullptr;
     }
     return next();

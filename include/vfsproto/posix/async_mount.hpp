@@ -287,7 +287,9 @@ private:
 
     // Starts `Call`, which is made of `args`, and waits for its end.
     template <class Call, class... Args> Steps<void> detach(Args... args);
-    // Run an operation of a coroutine's frame as a part of `call`, to its end or a limit. The rest is as in MountCall.
+    // Runs an operation of a coroutine's frame to its end, whatever the limits.
+    template <class Op, class... Args> Steps<void> run_to_end(Op& op, Args... args);
+    // Run one as a part of `call`, to its end or a limit. The rest is as in MountCall.
     template <class Hold, class Op, class... Args> Steps<void> run(MountCall& call, Hold held, Op& op, Args... args);
     template <class Hold, class After, class Op, class... Args>
     Steps<void> run_and_leave(MountCall& call, Hold held, After after, Op& op, Args... args);

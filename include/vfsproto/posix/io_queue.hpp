@@ -137,12 +137,7 @@ public:
             if (in_flight() == 0) return nullptr;
             // Sleeps until the first is done, then takes all that are.
             channel_.shared_lane().wait(
-                take_staged(), waiter_, [this]() noexcept { return done_end_ != &done_; },
-                [this]() noexcept {
-                    *done_end_ = nullptr;
-                    done_end_ = &done_;
-                    mine_ = std::exchange(done_, nullptr);
-                });
+                take_staged(), waiter_, [this]() noexcept { return has_done(); }, [this]() noexcept { take_done(); });
         }
         client::Operation* operation = mine_;
         mine_ = operation->link;
@@ -204,6 +199,13 @@ private:
     }
     [[nodiscard]] Staged take_staged() noexcept {
         return {caller_, staged_reads_.take(), staged_writes_.take(), take_starts()};
+    }
+    // The lane's lock is held by those who ask for what is done, and take it.
+    [[nodiscard]] bool has_done() const noexcept { return done_end_ != &done_; }
+    void take_done() noexcept {
+        *done_end_ = nullptr;
+        done_end_ = &done_;
+        mine_ = std::exchange(done_, nullptr);
     }
     // Takes a finished operation. The lane's lock is held.
     void take(client::Operation& finished) noexcept {
