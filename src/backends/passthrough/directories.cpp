@@ -94,8 +94,8 @@ template <class Put> int walk(const FileRef& file, EntryBuffers& buffers, std::u
 
 } // namespace
 
-// A client may keep the listing of a directory whose changes it is told. Equal times of the directory
-// would prove nothing: where the clock has steps of some milliseconds, a second change leaves them as they are.
+// A client may keep the listing of a directory whose changes it is told. Equal times of the directory would prove nothing: where the
+// clock has steps of some milliseconds, a second change leaves them as they are.
 void Passthrough::handle(const In<Opcode::opendir>& request, Out<Opcode::opendir>& reply) noexcept {
     const SessionNumber session = state_->inodes.session();
     const InodeTable::Ref inode = state_->inodes.acquire(request.header.nodeid);

@@ -185,7 +185,7 @@ void Connection::fail(std::string why, Ended ended) noexcept {
 
 bool Connection::was_closed_by_peer() const noexcept {
     const std::lock_guard lock(mutex_);
-    return !failure_.empty() && ended_ == Ended::by_peer;
+    return ended_ == Ended::by_peer;
 }
 
 std::string Connection::failure() const {

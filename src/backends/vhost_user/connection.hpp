@@ -48,7 +48,7 @@ public:
     [[nodiscard]] Errc settle() noexcept;
 
     enum class Ended : std::uint8_t { by_us, by_peer };
-    // Ends the connection for good; the first reason is the one kept, and the first to end it.
+    // Ends the connection for good. Of several calls the first one says why, and who ended it.
     void fail(std::string why, Ended ended = Ended::by_us) noexcept;
     // True if the back end closed it first.
     [[nodiscard]] bool was_closed_by_peer() const noexcept;
@@ -74,7 +74,7 @@ private:
     std::atomic<bool> gone_{false};
     mutable std::mutex mutex_; // what follows
     std::string failure_;
-    Ended ended_ = Ended::by_us;
+    Ended ended_ = Ended::by_us; // also while it has not
 };
 
 } // namespace vfsproto::backends::vhost_user
