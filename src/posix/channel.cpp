@@ -27,10 +27,10 @@ Expected<std::unique_ptr<Channel>> Channel::open(std::unique_ptr<backends::Attac
 void Channel::after_drain(void* owner) noexcept {
     auto& channel = *static_cast<Channel*>(owner);
     channel.shared_lane_.mutex().assert_held();
-    channel.lane_drained();
+    channel.after_drain();
 }
 
-void Channel::lane_drained() noexcept {
+void Channel::after_drain() noexcept {
     if (stopping_) {
         // The thread that found the failure holds this lock until the device is stopped, then needs the lane's.
         const SharedLane::Unlocked unlocked(shared_lane_);

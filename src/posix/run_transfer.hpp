@@ -15,7 +15,7 @@ template <wire::Opcode Op> inline void SharedLane::run(RunningTransfer& transfer
         ended.lane_->satisfy(ended.waiter_);
     };
     mutex_.lock();
-    lane_->start_here<Op>(transfer, span, caller);
+    lane_->start_inline<Op>(transfer, span, caller);
     lane_->kick();
     if (transfer.waiter_.satisfied_) [[unlikely]]
         return mutex_.unlock(); // it never came to a request

@@ -46,7 +46,7 @@ inline void SharedLane::start_all(QueuedTransfer<Op>* first, const client::Calle
     do {
         QueuedTransfer<Op>& transfer = *first;
         first = transfer.next_; // it may be started again as soon as it is done
-        lane.start_here<Op>(transfer, transfer.span_, caller);
+        lane.start_inline<Op>(transfer, transfer.span_, caller);
     } while (first != nullptr);
 }
 
@@ -82,7 +82,7 @@ void SharedLane::wait_and_unlock(Waiter& waiter) noexcept {
 
 [[gnu::always_inline]] inline std::size_t SharedLane::step() noexcept {
     Lane& lane = *lane_;
-    const std::size_t taken = lane.drain_here();
+    const std::size_t taken = lane.drain_inline();
     if (call_after_drain_ != CallAfterDrain::on_failure || lane.error() != Errc::ok) [[unlikely]]
         after_drain_.call(after_drain_.owner);
     lane.kick();

@@ -8,7 +8,7 @@ namespace vfsproto {
 namespace {
 
 constexpr std::uint16_t direct_within(std::uint16_t size, std::uint16_t asked, std::uint16_t max_segments) noexcept {
-    if (asked == 0) asked = size / kPackedRingShare;
+    if (asked == 0) asked = size / kPackedDirectPart;
     if (asked == 0) asked = 1;
     return smaller(asked, max_segments);
 }

@@ -51,8 +51,8 @@ struct PackedDriverOptions {
     Doorbell doorbell{};
 };
 
-// The default of direct_segments is the ring size divided by this.
-inline constexpr std::uint16_t kPackedRingShare = 32;
+// By default a direct chain has at most this part of the ring: one 32nd.
+inline constexpr std::uint16_t kPackedDirectPart = 32;
 
 // Elements of the state array for a ring of this many descriptors.
 [[nodiscard]] constexpr std::size_t packed_driver_state_count(std::uint16_t size) noexcept { return size; }

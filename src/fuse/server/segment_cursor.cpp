@@ -49,7 +49,7 @@ std::size_t ByteView::copy_to(std::span<std::byte> room, std::uint64_t offset) c
     return count;
 }
 
-void SegmentCursor::read_far(std::byte* to, std::size_t size) noexcept {
+void SegmentCursor::read_across(std::byte* to, std::size_t size) noexcept {
     detail::copy_out(segments_, index_, offset_, to, size);
     remaining_ -= size;
 }

@@ -41,7 +41,7 @@ template <class Lane, class Queue> struct Side {
     template <Opcode Op> void send(const client::TransferSpan& span) {
         Transfer& transfer = transfers.emplace_back();
         transfer.on_done = [](client::Transfer& done) noexcept { ++static_cast<Transfer&>(done).ended; };
-        lane.template start_here<Op>(transfer, span, client::Caller{.uid = 7, .gid = 8, .pid = 9});
+        lane.template start_inline<Op>(transfer, span, client::Caller{.uid = 7, .gid = 8, .pid = 9});
         REQUIRE(lane.counters().slow_transfers == 0);
     }
     void send_other() {

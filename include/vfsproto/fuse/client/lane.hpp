@@ -185,9 +185,9 @@ public:
     std::size_t drain() noexcept;
     // Twins of start() and drain() that are compiled into their caller: for a few places where each instruction counts,
     // which include lane_body.hpp.
-    template <wire::Opcode Op>
-    [[gnu::always_inline]] void start_here(Transfer& transfer, const TransferSpan& span, const Caller& caller) noexcept;
-    [[gnu::always_inline]] std::size_t drain_here() noexcept;
+    template <wire::Opcode Op> [[gnu::always_inline]] void start_inline(Transfer& transfer, const TransferSpan& span,
+                                                                        const Caller& caller) noexcept;
+    [[gnu::always_inline]] std::size_t drain_inline() noexcept;
 
     // Asks for a notification once every request that can be waited for has finished; see ArmOutcome.
     [[nodiscard]] ArmOutcome arm_burst() noexcept;
@@ -251,7 +251,7 @@ private:
     submit_fast(LaneSlot& slot, Token token, const TransferSpan& span, const Caller& caller) noexcept;
     template <wire::Opcode Op> [[gnu::noinline]] void prepare_fast(LaneSlot& slot, Token token) noexcept;
     template <wire::Opcode Op>
-    [[gnu::noinline, nodiscard]] Errc submit_whole(const LaneSlot& slot, Token token, Segment payload) noexcept;
+    [[gnu::noinline, nodiscard]] Errc submit_all_segments(const LaneSlot& slot, Token token, Segment payload) noexcept;
     void settle_fast_limit() noexcept;
     [[gnu::always_inline]] static void finish_fast(const LaneSlot& slot, Errc errc, std::uint32_t len,
                                                    std::int32_t error) noexcept;
@@ -274,13 +274,13 @@ private:
     void remember(LaneSlot& slot, Request& request, const Plan& plan) noexcept;
     [[nodiscard]] Errc submit(Segment message, Segment answer, const Plan& plan, Token token) noexcept;
     [[gnu::always_inline]] void finish(Token token, std::uint32_t written) noexcept;
-    // Holds what the device says of a reply. It goes to the slow path by reference, so that the fast one keeps it in
+    // Holds what the device says of a reply. The slow path takes it by reference, so that the fast path keeps it in
     // registers.
-    struct Said {
+    struct Received {
         std::uint32_t written;
         wire::OutHeader header;
     };
-    [[gnu::noinline]] void finish_odd(Token token, Entry& entry, const Said& said) noexcept;
+    [[gnu::noinline]] void finish_mismatch(Token token, Entry& entry, const Received& received) noexcept;
     [[gnu::always_inline]] void leave_slot(Token token, Entry& entry) noexcept;
     void finish_request(Token token, const LaneSlot& slot, Errc errc, std::uint32_t len, std::int32_t error) noexcept;
     [[gnu::always_inline]] static void accept(const LaneSlot& slot, std::uint32_t len, std::int32_t error) noexcept;
@@ -309,15 +309,15 @@ private:
     std::uint64_t data_in_flight_ = 0;
     WrittenLength lengths_ = WrittenLength::exact;
     Errc error_ = Errc::ok;
-    std::uint16_t slow_ = 0;     // in flight, and such as can block at the server or slow already
-    std::uint16_t blocking_ = 0; // in flight, and waiting for another request
+    std::uint16_t slow_ = 0;     // requests in flight that may block at the server, or that outlasted a bounded sleep
+    std::uint16_t blocking_ = 0; // requests in flight that wait for another one
     std::uint16_t max_blocking_ = 0;
     bool fast_possible_ = false;
     std::uint64_t fast_limit_ = 0; // the most data in flight while the fast path is possible and nobody waits, else 0
     PreparedId prepared_{};        // the first of the prepared chains' ids, two a slot
     std::uint32_t unkicked_ = 0;
     RequestFifo waiting_{};
-    RequestFifo waiting_for_another_{}; // such as would take the last slots
+    RequestFifo waiting_for_another_{}; // requests that would take the last slots (LaneOptions::max_blocking)
     LaneCounters counters_{};
     OperationCounters operations_{};
     Completion batch_[config::kDrainBatch]{}; // scratch of drain(), which never runs inside itself

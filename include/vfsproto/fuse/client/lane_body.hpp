@@ -75,9 +75,9 @@ template <RequestQueue Q> Errc BasicLane<Q>::init(Q queue, std::span<Entry> entr
     return Errc::ok;
 }
 
-template <RequestQueue Q> std::size_t BasicLane<Q>::drain() noexcept { return drain_here(); }
+template <RequestQueue Q> std::size_t BasicLane<Q>::drain() noexcept { return drain_inline(); }
 
-template <RequestQueue Q> inline std::size_t BasicLane<Q>::drain_here() noexcept {
+template <RequestQueue Q> inline std::size_t BasicLane<Q>::drain_inline() noexcept {
     const std::size_t taken = queue_.poll(batch_);
     for (std::size_t i = 0; i < taken; ++i) finish(batch_[i].token, batch_[i].written);
     if (const Errc errc = queue_.error(); errc != Errc::ok && error_ == Errc::ok) [[unlikely]]
@@ -94,7 +94,7 @@ template <RequestQueue Q> inline void BasicLane<Q>::finish(Token token, std::uin
     const LaneSlot& slot = entry->state;
     const wire::OutHeader header = wire::read_out_header(slot.block + slot.out_at);
     if (wire::check_reply(slot.expected, slot.unique, header, written) != Errc::ok) [[unlikely]]
-        return finish_odd(token, *entry, {written, header});
+        return finish_mismatch(token, *entry, {written, header});
     leave_slot(token, *entry);
     if (slot.kind == LaneSlot::Kind::fast_read) [[likely]] {
         finish_fast(slot, Errc::ok, written, header.error); // header.len is the same
@@ -117,11 +117,12 @@ template <RequestQueue Q> inline void BasicLane<Q>::leave_slot(Token token, Entr
     slots_.release(token, entry);
 }
 
-// A reply that is no good, or good only because the device's length is an upper bound or silence is allowed. Of one that
-// is no good, the header left says that nothing came.
-template <RequestQueue Q> void BasicLane<Q>::finish_odd(Token token, Entry& entry, const Said& said) noexcept {
+// Slow path of finish(), for a reply that failed its check. It is still good if lengths are upper bounds and the header's own
+// length fits, or if the row allows no answer at all. Otherwise the request fails with 0 bytes.
+template <RequestQueue Q>
+void BasicLane<Q>::finish_mismatch(Token token, Entry& entry, const Received& received) noexcept {
     const LaneSlot& slot = entry.state;
-    auto [written, header] = said;
+    auto [written, header] = received;
     if (lengths_ == WrittenLength::upper_bound && header.len < written) written = header.len;
     Errc errc = wire::check_reply(slot.expected, slot.unique, header, written);
     if (errc != Errc::ok) {

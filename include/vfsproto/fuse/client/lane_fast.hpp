@@ -51,11 +51,11 @@ template <RequestQueue Q> void BasicLane<Q>::enqueue(Request& request) noexcept 
 
 template <RequestQueue Q> template <wire::Opcode Op>
 void BasicLane<Q>::start(Transfer& transfer, const TransferSpan& span, const Caller& caller) noexcept {
-    start_here<Op>(transfer, span, caller);
+    start_inline<Op>(transfer, span, caller);
 }
 
 template <RequestQueue Q> template <wire::Opcode Op>
-inline void BasicLane<Q>::start_here(Transfer& transfer, const TransferSpan& span, const Caller& caller) noexcept {
+inline void BasicLane<Q>::start_inline(Transfer& transfer, const TransferSpan& span, const Caller& caller) noexcept {
     if (start_fast<Op>(transfer, span, caller)) [[likely]]
         return;
     // A copy, so that on the fast path the span need not lie in memory.
@@ -103,7 +103,7 @@ BasicLane<Q>::submit_fast(LaneSlot& slot, Token token, const TransferSpan& span,
     if constexpr (!kReads) wire::detail::put_field(header + offsetof(wire::InHeader, len), kLength + len);
     wire::detail::put_field(header + offsetof(wire::InHeader, unique), slot.unique);
     wire::detail::put_field(header + offsetof(wire::InHeader, nodeid), span.nodeid);
-    // Two that stand side by side there as here.
+    // fh and offset are neighbours in the struct, so one store of 16 bytes writes both.
     static_assert(offsetof(In, offset) == offsetof(In, fh) + 8);
     wire::detail::put_field(in + offsetof(In, fh), std::array{span.fh, span.offset});
     wire::detail::put_field(header + offsetof(wire::InHeader, uid), caller);
@@ -122,11 +122,11 @@ BasicLane<Q>::submit_fast(LaneSlot& slot, Token token, const TransferSpan& span,
                 payload, {kLength, kAnswer}, token);
         }
     }
-    return submit_whole<Op>(slot, token, payload);
+    return submit_all_segments<Op>(slot, token, payload);
 }
 
 template <RequestQueue Q> template <wire::Opcode Op>
-Errc BasicLane<Q>::submit_whole(const LaneSlot& slot, Token token, Segment payload) noexcept {
+Errc BasicLane<Q>::submit_all_segments(const LaneSlot& slot, Token token, Segment payload) noexcept {
     constexpr std::uint32_t kLength = sizeof(wire::InHeader) + sizeof(wire::InOf<Op>);
     const Segment message{slot.device + kReplyArea, kLength};
     const Segment answer{slot.device + reply_behind(kLength), kOutHeader + wire::RowOf<Op>::out_size};

@@ -42,7 +42,7 @@ public:
             remaining_ -= size;
             return true;
         }
-        read_far(static_cast<std::byte*>(to), size);
+        read_across(static_cast<std::byte*>(to), size);
         return true;
     }
 
@@ -54,7 +54,7 @@ public:
     [[nodiscard]] ByteView view(std::uint64_t size) noexcept;
 
 private:
-    void read_far(std::byte* to, std::size_t size) noexcept;
+    void read_across(std::byte* to, std::size_t size) noexcept;
 
     std::span<HostSegment> segments_{};
     std::size_t index_ = 0;

@@ -24,19 +24,19 @@ public:
     [[nodiscard]] Errc submit(std::span<const Segment> readable, std::span<const Segment> writable,
                               Token token) noexcept {
         if (split_ != nullptr) return split_->submit(readable, writable, token);
-        return submit_elsewhere(readable, writable, token);
+        return submit_slow(readable, writable, token);
     }
     template <std::size_t R, std::size_t W> [[gnu::always_inline, nodiscard]] Errc
     submit(const Segment (&readable)[R], const Segment (&writable)[W], Token token) noexcept {
         if (split_ == nullptr) [[unlikely]]
-            return submit_elsewhere(readable, writable, token);
+            return submit_slow(readable, writable, token);
         return split_->submit(readable, writable, token);
     }
     // Only a split ring prepares chains: on a packed one used descriptors overwrite them.
     template <std::size_t Varying, std::size_t R, std::size_t W> [[gnu::always_inline, nodiscard]] Errc
     submit_prepared(const Segment (&readable)[R], const Segment (&writable)[W], Token token, PreparedId id) noexcept {
         if (split_ == nullptr) [[unlikely]]
-            return submit_elsewhere(readable, writable, token);
+            return submit_slow(readable, writable, token);
         return split_->submit_prepared<Varying>(readable, writable, token, id);
     }
     [[gnu::always_inline, nodiscard]] bool has_prepared(PreparedId id) const noexcept {
@@ -91,7 +91,7 @@ public:
 
 private:
     template <class Readable, class Writable> [[gnu::always_inline, nodiscard]] Errc
-    submit_elsewhere(const Readable& readable, const Writable& writable, Token token) noexcept {
+    submit_slow(const Readable& readable, const Writable& writable, Token token) noexcept {
         if (packed_ != nullptr) return packed_->submit(readable, writable, token);
         return own_.submit(readable, writable, token);
     }

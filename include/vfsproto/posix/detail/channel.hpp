@@ -221,7 +221,7 @@ private:
 
     // The session's messages are moved, and waited for (channel.cpp, channel_waits.hpp).
     static void after_drain(void* owner) noexcept;
-    void lane_drained() noexcept VFSPROTO_REQUIRES(shared_lane_.mutex());
+    void after_drain() noexcept VFSPROTO_REQUIRES(shared_lane_.mutex());
     void pump() noexcept VFSPROTO_REQUIRES(shared_lane_.mutex());
     void after_pump() noexcept VFSPROTO_REQUIRES(shared_lane_.mutex());
     template <class Done> [[nodiscard]] bool pump_until(Done&& done) noexcept VFSPROTO_EXCLUDES(shared_lane_.mutex());
