@@ -179,7 +179,7 @@ FRAGMENTS = (
     "… or one with faults in front of it.",
     '": as above',
     "Without the lock when it returns.",
-    "As BasicLane::enqueue().",
+    "As RequestLane::enqueue().",
     "Cold. Never inlined.",
     "Does the row carry names?",
     "Asked once for every request.",

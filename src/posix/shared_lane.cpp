@@ -12,7 +12,7 @@
 
 namespace vfsproto {
 
-template class client::BasicLane<posix::AnyRing>;
+template class client::RequestLane<posix::AnyRing>;
 
 namespace posix {
 

@@ -8,7 +8,7 @@
 
 int main() {
     // The library has this function template compiled, and shows it.
-    using Lane = vfsproto::client::BasicLane<vfsproto::QueueRef>;
+    using Lane = vfsproto::client::RequestLane<vfsproto::QueueRef>;
     void (Lane::* volatile start)(vfsproto::client::Transfer&, const vfsproto::client::TransferSpan&,
                                   const vfsproto::client::Caller&) noexcept =
         &Lane::start<vfsproto::wire::Opcode::read>;

@@ -3,7 +3,7 @@
 
 namespace vfsproto::client {
 
-template class BasicLane<QueueRef>;
+template class RequestLane<QueueRef>;
 template void Lane::start<wire::Opcode::read>(Transfer&, const TransferSpan&, const Caller&) noexcept;
 template void Lane::start<wire::Opcode::write>(Transfer&, const TransferSpan&, const Caller&) noexcept;
 

@@ -13,14 +13,14 @@
 namespace vfsproto::test {
 
 // Stands before a lane: passes every request on, and abandons the one of a number some turns later, if it has not ended.
-class AbandoningLane final : public client::AnyLane {
+class AbandoningLane final : public client::ErasedLane {
 public:
     static constexpr std::uint64_t kNever = 0;
 
     // The part of the host: `Host` has forget_surplus(nodeid), keep_nodes() and let_go_of_nodes(). A request that is
     // abandoned names nodes that must not be forgotten before the server has seen it.
     template <class Host> AbandoningLane(client::Lane& lane, Host& host) noexcept
-        : AnyLane(kTable),
+        : ErasedLane(kTable),
           lane_(lane),
           host_(&host),
           forget_([](void* it, std::uint64_t nodeid) { static_cast<Host*>(it)->forget_surplus(nodeid); }),
@@ -156,34 +156,34 @@ private:
     std::vector<std::unique_ptr<Close>> closes_;
 };
 
-inline constexpr client::AnyLane::Table AbandoningLane::kTable{
-    .enqueue = [](client::AnyLane& lane,
+inline constexpr client::ErasedLane::Table AbandoningLane::kTable{
+    .enqueue = [](client::ErasedLane& lane,
                   client::Request& request) noexcept { static_cast<AbandoningLane&>(lane).pass(request); },
     .start_read =
-        [](client::AnyLane& lane, client::Transfer& transfer, const client::TransferSpan& span,
+        [](client::ErasedLane& lane, client::Transfer& transfer, const client::TransferSpan& span,
            const client::Caller& caller) noexcept {
             static_cast<AbandoningLane&>(lane).pass<wire::Opcode::read>(transfer, span, caller);
         },
     .start_write =
-        [](client::AnyLane& lane, client::Transfer& transfer, const client::TransferSpan& span,
+        [](client::ErasedLane& lane, client::Transfer& transfer, const client::TransferSpan& span,
            const client::Caller& caller) noexcept {
             static_cast<AbandoningLane&>(lane).pass<wire::Opcode::write>(transfer, span, caller);
         },
-    .abandon = [](client::AnyLane& lane, client::Request& request, client::LateReply& late,
+    .abandon = [](client::ErasedLane& lane, client::Request& request, client::LateReply& late,
                   Errc why) noexcept { return static_cast<AbandoningLane&>(lane).lane_.abandon(request, late, why); },
     .abandon_transfer =
-        [](client::AnyLane& lane, client::Transfer& transfer, client::LateReply& late, Errc why) noexcept {
+        [](client::ErasedLane& lane, client::Transfer& transfer, client::LateReply& late, Errc why) noexcept {
             return static_cast<AbandoningLane&>(lane).lane_.abandon(transfer, late, why);
         },
     .unique_of =
-        [](const client::AnyLane& lane, const client::Request& request) noexcept {
+        [](const client::ErasedLane& lane, const client::Request& request) noexcept {
             return static_cast<const AbandoningLane&>(lane).lane_.unique_of(request);
         },
     .unique_of_transfer =
-        [](const client::AnyLane& lane, const client::Transfer& transfer) noexcept {
+        [](const client::ErasedLane& lane, const client::Transfer& transfer) noexcept {
             return static_cast<const AbandoningLane&>(lane).lane_.unique_of(transfer);
         },
-    .expire = [](client::AnyLane& lane,
+    .expire = [](client::ErasedLane& lane,
                  std::uint64_t now) noexcept { return static_cast<AbandoningLane&>(lane).lane_.expire(now); },
 };
 

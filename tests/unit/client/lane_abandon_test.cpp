@@ -288,7 +288,7 @@ TEST_CASE("the unique of a request in flight is the one on the wire", "[abandon]
     f.lane.enqueue(first);
     f.lane.enqueue(second);
     f.kick();
-    client::AnyLane& lane = f.lane;
+    client::ErasedLane& lane = f.lane;
     CHECK(lane.unique_of(first) == f.queue.sent(0).header().unique);
     CHECK(lane.unique_of(second) == f.queue.sent(1).header().unique);
     f.queue.reply(0, wire::Kstatfs{});

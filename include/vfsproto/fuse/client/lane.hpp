@@ -13,7 +13,7 @@
 
 #include "vfsproto/base/fence.hpp"
 #include "vfsproto/base/region.hpp"
-#include "vfsproto/fuse/client/any_lane.hpp"
+#include "vfsproto/fuse/client/erased_lane.hpp"
 #include "vfsproto/fuse/client/quirks.hpp"
 #include "vfsproto/fuse/client/request_fifo.hpp"
 #include "vfsproto/fuse/client/trace_event.hpp"
@@ -59,8 +59,8 @@ struct LaneSlot {
     std::uint32_t out_at = 0;       // where in the block the reply header lies
     PreparedId prepared{};          // a fast transfer's chain, where the queue prepares chains
     wire::ExpectedReply expected{}; // settled at the start, so that a completion looks nothing up
-    enum class Wait : std::uint8_t { expected, slow } wait = Wait::expected; // slow: counted in BasicLane::slow_
-    wire::Blocking blocking = wire::Blocking::never; // for_another: counted in BasicLane::blocking_
+    enum class Wait : std::uint8_t { expected, slow } wait = Wait::expected; // slow: counted in RequestLane::slow_
+    wire::Blocking blocking = wire::Blocking::never; // for_another: counted in RequestLane::blocking_
     enum class Silence : std::uint8_t { forbidden, allowed } silence = Silence::forbidden; // no bytes at all
     // Kind of the last request in this slot. A READ after a READ rewrites only the fields that differ. late: the request was
     // abandoned, and the device still has its chain.
@@ -101,7 +101,7 @@ struct RowCounters {
     std::uintptr_t failures = 0; // of these, those without an answer: none came, or none that keeps the rules
 };
 
-// A READ or a WRITE that took the fast path is in no row: it would pay for the count. BasicLane::fast_transfers() counts those.
+// A READ or a WRITE that took the fast path is in no row: it would pay for the count. RequestLane::fast_transfers() counts those.
 struct OperationCounters {
     std::array<RowCounters, wire::kOpInfo.size()> rows{};
 
@@ -127,11 +127,11 @@ struct ArmOutcome {
     enum class Next : std::uint8_t { sleep, look_again } next = Next::sleep;
 };
 
-template <RequestQueue Q> class BasicLane final : public AnyLane {
+template <RequestQueue Q> class RequestLane final : public ErasedLane {
 public:
     using Entry = typename Slots<LaneSlot>::Entry;
 
-    BasicLane() noexcept : AnyLane(kTable) {}
+    RequestLane() noexcept : ErasedLane(kTable) {}
 
     // Bytes of device-reachable memory for so many slots.
     [[nodiscard]] static constexpr std::size_t memory_bytes(std::size_t slots, std::uint32_t bounce) noexcept {
@@ -324,8 +324,8 @@ private:
 };
 
 // The library compiles this one; a host that knows its queue's type may instantiate its own from lane_body.hpp.
-using Lane = BasicLane<QueueRef>;
-extern template class BasicLane<QueueRef>;
+using Lane = RequestLane<QueueRef>;
+extern template class RequestLane<QueueRef>;
 extern template void Lane::start<wire::Opcode::read>(Transfer&, const TransferSpan&, const Caller&) noexcept;
 extern template void Lane::start<wire::Opcode::write>(Transfer&, const TransferSpan&, const Caller&) noexcept;
 

@@ -7,18 +7,18 @@
 namespace vfsproto::client {
 
 // Returns nullptr for a request that is not in flight on this lane.
-template <RequestQueue Q> const LaneSlot* BasicLane<Q>::slot_of(const Request& request) const noexcept {
+template <RequestQueue Q> const LaneSlot* RequestLane<Q>::slot_of(const Request& request) const noexcept {
     const LaneSlot* slot = slots_.find(request.slot);
     const bool is_its = slot != nullptr && slot->kind == LaneSlot::Kind::request && slot->request == &request;
     return is_its ? slot : nullptr;
 }
 
-template <RequestQueue Q> std::uint64_t BasicLane<Q>::unique_of(const Request& request) const noexcept {
+template <RequestQueue Q> std::uint64_t RequestLane<Q>::unique_of(const Request& request) const noexcept {
     const LaneSlot* slot = slot_of(request);
     return slot != nullptr ? slot->unique : 0;
 }
 
-template <RequestQueue Q> Errc BasicLane<Q>::abandon(Request& request, LateReply& late, Errc why) noexcept {
+template <RequestQueue Q> Errc RequestLane<Q>::abandon(Request& request, LateReply& late, Errc why) noexcept {
     if (slot_of(request) == nullptr) {
         if (!waiting_.remove(request) && !waiting_for_another_.remove(request)) return Errc::wrong_state;
         settle_fast_limit();
@@ -44,7 +44,7 @@ template <RequestQueue Q> Errc BasicLane<Q>::abandon(Request& request, LateReply
 
 // Returns kNoSlot for a transfer that is not on the fast path of this lane. A transfer does not know its slot, which would
 // cost each of them a store; letting go is rare, so it may search.
-template <RequestQueue Q> Token BasicLane<Q>::token_of(const Transfer& transfer) const noexcept {
+template <RequestQueue Q> Token RequestLane<Q>::token_of(const Transfer& transfer) const noexcept {
     for (std::size_t i = 0; i < slots_.capacity(); ++i) {
         const Token token{static_cast<std::uint16_t>(i)};
         const LaneSlot* slot = slots_.find(token);
@@ -55,13 +55,13 @@ template <RequestQueue Q> Token BasicLane<Q>::token_of(const Transfer& transfer)
     return kNoSlot;
 }
 
-template <RequestQueue Q> std::uint64_t BasicLane<Q>::unique_of(const Transfer& transfer) const noexcept {
+template <RequestQueue Q> std::uint64_t RequestLane<Q>::unique_of(const Transfer& transfer) const noexcept {
     if (transfer.slow_ != nullptr) return unique_of(*transfer.slow_);
     const LaneSlot* slot = slots_.find(token_of(transfer));
     return slot != nullptr ? slot->unique : 0;
 }
 
-template <RequestQueue Q> Errc BasicLane<Q>::abandon(Transfer& transfer, LateReply& late, Errc why) noexcept {
+template <RequestQueue Q> Errc RequestLane<Q>::abandon(Transfer& transfer, LateReply& late, Errc why) noexcept {
     if (transfer.slow_ != nullptr) return abandon(*transfer.slow_, late, why);
     const Token token = token_of(transfer);
     if (slots_.find(token) == nullptr || late.memory == HeldMemory::none) return Errc::wrong_state;
@@ -83,7 +83,7 @@ template <RequestQueue Q> Errc BasicLane<Q>::abandon(Transfer& transfer, LateRep
 }
 
 // A list or a slot may be another's after on_done, so that each one found starts the search anew.
-template <RequestQueue Q> std::uint64_t BasicLane<Q>::expire(std::uint64_t now) noexcept {
+template <RequestQueue Q> std::uint64_t RequestLane<Q>::expire(std::uint64_t now) noexcept {
     std::uint64_t next = 0;
     const auto is_over = [&](Request& request) noexcept {
         if (request.deadline == 0) return false;
@@ -101,8 +101,8 @@ template <RequestQueue Q> std::uint64_t BasicLane<Q>::expire(std::uint64_t now) 
     return next;
 }
 
-template <RequestQueue Q> void BasicLane<Q>::finish_late(Token token, const LaneSlot& slot, Errc errc,
-                                                         std::uint32_t len, std::int32_t error) noexcept {
+template <RequestQueue Q> void RequestLane<Q>::finish_late(Token token, const LaneSlot& slot, Errc errc,
+                                                           std::uint32_t len, std::int32_t error) noexcept {
     LateReply& late = *slot.late;
     late.verdict = {errc, static_cast<wire::Errno>(-error)};
     ++counters_.late;
@@ -121,7 +121,7 @@ template <RequestQueue Q> void BasicLane<Q>::finish_late(Token token, const Lane
 }
 
 template <RequestQueue Q>
-void BasicLane<Q>::trace_late(Token token, const LateReply& late, std::uint32_t bytes) noexcept {
+void RequestLane<Q>::trace_late(Token token, const LateReply& late, std::uint32_t bytes) noexcept {
     TraceEvent event = event_of(token, *late.op, late.nodeid);
     event.end = TraceEnd::late;
     event.received = late.verdict.errc == Errc::ok ? bytes : 0;

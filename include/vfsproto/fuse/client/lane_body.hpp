@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The bodies of BasicLane, for lane.cpp and for ports that instantiate a lane over their own queue type.
+// The bodies of RequestLane, for lane.cpp and for ports that instantiate a lane over their own queue type.
 #pragma once
 
 #include "vfsproto/fuse/client/lane.hpp"
@@ -10,31 +10,33 @@
 
 namespace vfsproto::client {
 
-template <RequestQueue Q> inline constexpr AnyLane::Table BasicLane<Q>::kTable{
-    .enqueue = [](AnyLane& lane, Request& request) noexcept { static_cast<BasicLane&>(lane).enqueue(request); },
+template <RequestQueue Q> inline constexpr ErasedLane::Table RequestLane<Q>::kTable{
+    .enqueue = [](ErasedLane& lane, Request& request) noexcept { static_cast<RequestLane&>(lane).enqueue(request); },
     .start_read =
-        [](AnyLane& lane, Transfer& transfer, const TransferSpan& span, const Caller& caller) noexcept {
-            static_cast<BasicLane&>(lane).template start<wire::Opcode::read>(transfer, span, caller);
+        [](ErasedLane& lane, Transfer& transfer, const TransferSpan& span, const Caller& caller) noexcept {
+            static_cast<RequestLane&>(lane).template start<wire::Opcode::read>(transfer, span, caller);
         },
     .start_write =
-        [](AnyLane& lane, Transfer& transfer, const TransferSpan& span, const Caller& caller) noexcept {
-            static_cast<BasicLane&>(lane).template start<wire::Opcode::write>(transfer, span, caller);
+        [](ErasedLane& lane, Transfer& transfer, const TransferSpan& span, const Caller& caller) noexcept {
+            static_cast<RequestLane&>(lane).template start<wire::Opcode::write>(transfer, span, caller);
         },
-    .abandon = [](AnyLane& lane, Request& request, LateReply& late,
-                  Errc why) noexcept { return static_cast<BasicLane&>(lane).abandon(request, late, why); },
-    .abandon_transfer = [](AnyLane& lane, Transfer& transfer, LateReply& late,
-                           Errc why) noexcept { return static_cast<BasicLane&>(lane).abandon(transfer, late, why); },
-    .unique_of = [](const AnyLane& lane,
-                    const Request& request) noexcept { return static_cast<const BasicLane&>(lane).unique_of(request); },
+    .abandon = [](ErasedLane& lane, Request& request, LateReply& late,
+                  Errc why) noexcept { return static_cast<RequestLane&>(lane).abandon(request, late, why); },
+    .abandon_transfer = [](ErasedLane& lane, Transfer& transfer, LateReply& late,
+                           Errc why) noexcept { return static_cast<RequestLane&>(lane).abandon(transfer, late, why); },
+    .unique_of =
+        [](const ErasedLane& lane, const Request& request) noexcept {
+            return static_cast<const RequestLane&>(lane).unique_of(request);
+        },
     .unique_of_transfer =
-        [](const AnyLane& lane, const Transfer& transfer) noexcept {
-            return static_cast<const BasicLane&>(lane).unique_of(transfer);
+        [](const ErasedLane& lane, const Transfer& transfer) noexcept {
+            return static_cast<const RequestLane&>(lane).unique_of(transfer);
         },
-    .expire = [](AnyLane& lane, std::uint64_t now) noexcept { return static_cast<BasicLane&>(lane).expire(now); },
+    .expire = [](ErasedLane& lane, std::uint64_t now) noexcept { return static_cast<RequestLane&>(lane).expire(now); },
 };
 
-template <RequestQueue Q> Errc BasicLane<Q>::init(Q queue, std::span<Entry> entries, std::span<const Region> memory,
-                                                  const LaneOptions& options) noexcept {
+template <RequestQueue Q> Errc RequestLane<Q>::init(Q queue, std::span<Entry> entries, std::span<const Region> memory,
+                                                    const LaneOptions& options) noexcept {
     const QueueLimits limits = queue.limits();
     if (limits.max_segments < 2 || limits.max_inflight == 0 || options.index == kSessionLane) return Errc::bad_argument;
     if (options.bounce < 8192 || options.bounce > (64u << 20)) return Errc::bad_argument;
@@ -75,9 +77,9 @@ template <RequestQueue Q> Errc BasicLane<Q>::init(Q queue, std::span<Entry> entr
     return Errc::ok;
 }
 
-template <RequestQueue Q> std::size_t BasicLane<Q>::drain() noexcept { return drain_inline(); }
+template <RequestQueue Q> std::size_t RequestLane<Q>::drain() noexcept { return drain_inline(); }
 
-template <RequestQueue Q> inline std::size_t BasicLane<Q>::drain_inline() noexcept {
+template <RequestQueue Q> inline std::size_t RequestLane<Q>::drain_inline() noexcept {
     const std::size_t taken = queue_.poll(batch_);
     for (std::size_t i = 0; i < taken; ++i) finish(batch_[i].token, batch_[i].written);
     if (const Errc errc = queue_.error(); errc != Errc::ok && error_ == Errc::ok) [[unlikely]]
@@ -87,7 +89,7 @@ template <RequestQueue Q> inline std::size_t BasicLane<Q>::drain_inline() noexce
     return taken;
 }
 
-template <RequestQueue Q> inline void BasicLane<Q>::finish(Token token, std::uint32_t written) noexcept {
+template <RequestQueue Q> inline void RequestLane<Q>::finish(Token token, std::uint32_t written) noexcept {
     Entry* const entry = slots_.find_entry(token);
     if (entry == nullptr) [[unlikely]]
         return latch(Errc::ring_id_not_live); // a host's own queue handed back a token we never gave
@@ -106,7 +108,7 @@ template <RequestQueue Q> inline void BasicLane<Q>::finish(Token token, std::uin
 }
 
 // The slot's content stays as it is until somebody starts a request.
-template <RequestQueue Q> inline void BasicLane<Q>::leave_slot(Token token, Entry& entry) noexcept {
+template <RequestQueue Q> inline void RequestLane<Q>::leave_slot(Token token, Entry& entry) noexcept {
     if (entry.state.wait != LaneSlot::Wait::expected) [[unlikely]] {
         entry.state.wait = LaneSlot::Wait::expected;
         --slow_;
@@ -120,7 +122,7 @@ template <RequestQueue Q> inline void BasicLane<Q>::leave_slot(Token token, Entr
 // Slow path of finish(), for a reply that failed its check. It is still good if lengths are upper bounds and the header's own
 // length fits, or if the row allows no answer at all. Otherwise the request fails with 0 bytes.
 template <RequestQueue Q>
-void BasicLane<Q>::finish_mismatch(Token token, Entry& entry, const Received& received) noexcept {
+void RequestLane<Q>::finish_mismatch(Token token, Entry& entry, const Received& received) noexcept {
     const LaneSlot& slot = entry.state;
     auto [written, header] = received;
     if (lengths_ == WrittenLength::upper_bound && header.len < written) written = header.len;
@@ -145,8 +147,8 @@ void BasicLane<Q>::finish_mismatch(Token token, Entry& entry, const Received& re
     }
 }
 
-template <RequestQueue Q> void BasicLane<Q>::finish_request(Token token, const LaneSlot& slot, Errc errc,
-                                                            std::uint32_t len, std::int32_t error) noexcept {
+template <RequestQueue Q> void RequestLane<Q>::finish_request(Token token, const LaneSlot& slot, Errc errc,
+                                                              std::uint32_t len, std::int32_t error) noexcept {
     if (slot.kind == LaneSlot::Kind::late) [[unlikely]]
         return finish_late(token, slot, errc, len, error);
     Request& request = *slot.request;
@@ -158,7 +160,7 @@ template <RequestQueue Q> void BasicLane<Q>::finish_request(Token token, const L
 }
 
 template <RequestQueue Q>
-inline void BasicLane<Q>::accept(const LaneSlot& slot, std::uint32_t len, std::int32_t error) noexcept {
+inline void RequestLane<Q>::accept(const LaneSlot& slot, std::uint32_t len, std::int32_t error) noexcept {
     Request& request = *slot.request;
     request.error = static_cast<wire::Errno>(-error);
     std::uint32_t body = len - kOutHeader;
@@ -175,7 +177,7 @@ inline void BasicLane<Q>::accept(const LaneSlot& slot, std::uint32_t len, std::i
     if (slot.out_at != 0 && body != 0) __builtin_memcpy(request.data_out.host, at, body);
 }
 
-template <RequestQueue Q> void BasicLane<Q>::note_slow() noexcept {
+template <RequestQueue Q> void RequestLane<Q>::note_slow() noexcept {
     for (std::size_t i = 0; i < slots_.capacity(); ++i) {
         if (LaneSlot* slot = slots_.find(Token{static_cast<std::uint16_t>(i)}); slot != nullptr) {
             slot->wait = LaneSlot::Wait::slow;
@@ -184,7 +186,7 @@ template <RequestQueue Q> void BasicLane<Q>::note_slow() noexcept {
     slow_ = slots_.in_flight();
 }
 
-template <RequestQueue Q> bool BasicLane<Q>::awaits_prompt_reply() noexcept {
+template <RequestQueue Q> bool RequestLane<Q>::awaits_prompt_reply() noexcept {
     for (std::size_t i = 0; i < slots_.capacity(); ++i) {
         const LaneSlot* slot = slots_.find(Token{static_cast<std::uint16_t>(i)});
         if (slot == nullptr) continue;
@@ -196,24 +198,24 @@ template <RequestQueue Q> bool BasicLane<Q>::awaits_prompt_reply() noexcept {
     return false;
 }
 
-template <RequestQueue Q> ArmOutcome BasicLane<Q>::arm_burst() noexcept {
+template <RequestQueue Q> ArmOutcome RequestLane<Q>::arm_burst() noexcept {
     const auto young = static_cast<std::uint16_t>(slots_.in_flight() - slow_);
     const std::uint16_t completions = young > 1 ? young : std::uint16_t{1};
     const bool look = queue_.arm(completions);
     return {completions, look ? ArmOutcome::Next::look_again : ArmOutcome::Next::sleep};
 }
 
-template <RequestQueue Q> ArmOutcome BasicLane<Q>::arm_each() noexcept {
+template <RequestQueue Q> ArmOutcome RequestLane<Q>::arm_each() noexcept {
     const bool look = queue_.arm(1);
     return {1, look ? ArmOutcome::Next::look_again : ArmOutcome::Next::sleep};
 }
 
-template <RequestQueue Q> void BasicLane<Q>::latch(Errc why) noexcept {
+template <RequestQueue Q> void RequestLane<Q>::latch(Errc why) noexcept {
     if (error_ == Errc::ok) error_ = why;
     settle_fast_limit();
 }
 
-template <RequestQueue Q> void BasicLane<Q>::fail_all(Errc why) noexcept {
+template <RequestQueue Q> void RequestLane<Q>::fail_all(Errc why) noexcept {
     latch(why);
     while (queue_.evacuate(batch_) != 0) {}
     counters_.started += unkicked_;
@@ -228,7 +230,7 @@ template <RequestQueue Q> void BasicLane<Q>::fail_all(Errc why) noexcept {
     fail_line(waiting_for_another_, why);
 }
 
-template <RequestQueue Q> void BasicLane<Q>::fail_line(RequestFifo& line, Errc why) noexcept {
+template <RequestQueue Q> void RequestLane<Q>::fail_line(RequestFifo& line, Errc why) noexcept {
     while (!line.empty()) {
         Request& request = line.pop();
         request.errc = why;
@@ -236,7 +238,7 @@ template <RequestQueue Q> void BasicLane<Q>::fail_line(RequestFifo& line, Errc w
     }
 }
 
-template <RequestQueue Q> void BasicLane<Q>::fail(Token token, LaneSlot& slot, Errc why) noexcept {
+template <RequestQueue Q> void RequestLane<Q>::fail(Token token, LaneSlot& slot, Errc why) noexcept {
     slot.wait = LaneSlot::Wait::expected;
     slot.blocking = wire::Blocking::never;
     slots_.release(token);
@@ -257,7 +259,7 @@ template <RequestQueue Q> void BasicLane<Q>::fail(Token token, LaneSlot& slot, E
 }
 
 template <RequestQueue Q>
-TraceEvent BasicLane<Q>::event_of(Token token, const wire::OpInfo& op, std::uint64_t nodeid) noexcept {
+TraceEvent RequestLane<Q>::event_of(Token token, const wire::OpInfo& op, std::uint64_t nodeid) noexcept {
     TraceEvent event;
     event.op = &op;
     event.unique = slots_.at(token).unique;
@@ -268,7 +270,7 @@ TraceEvent BasicLane<Q>::event_of(Token token, const wire::OpInfo& op, std::uint
 }
 
 template <RequestQueue Q>
-void BasicLane<Q>::trace_started(Token token, const Request& request, std::uint32_t bytes) noexcept {
+void RequestLane<Q>::trace_started(Token token, const Request& request, std::uint32_t bytes) noexcept {
     TraceEvent event = event_of(token, *request.op, request.nodeid);
     event.sent = bytes;
     event.caller = request.caller;
@@ -279,7 +281,7 @@ void BasicLane<Q>::trace_started(Token token, const Request& request, std::uint3
 }
 
 template <RequestQueue Q>
-void BasicLane<Q>::trace_finished(Token token, const Request& request, std::uint32_t bytes, TraceEnd end) noexcept {
+void RequestLane<Q>::trace_finished(Token token, const Request& request, std::uint32_t bytes, TraceEnd end) noexcept {
     TraceEvent event = event_of(token, *request.op, request.nodeid);
     event.end = end;
     event.received = bytes;

@@ -16,13 +16,13 @@
 
 namespace vfsproto::client {
 
-template <RequestQueue Q> void BasicLane<Q>::settle_fast_limit() noexcept {
+template <RequestQueue Q> void RequestLane<Q>::settle_fast_limit() noexcept {
     const std::uint32_t limit = options_.max_data_in_flight < kMaxPayload ? options_.max_data_in_flight : kMaxPayload;
     fast_limit_ = fast_possible_ && waiting_.empty() && error_ == Errc::ok ? limit : 0;
 }
 
 // Takes the fast path for requests that consist of fixed structs: their sizes are the row's, and there is nothing to check.
-template <RequestQueue Q> void BasicLane<Q>::enqueue(Request& request) noexcept {
+template <RequestQueue Q> void RequestLane<Q>::enqueue(Request& request) noexcept {
     detail::clear_answer(request);
     const wire::OpInfo& op = *request.op;
     if (fast_limit_ == 0 || !slots_.has_free() || !detail::is_fixed(op, request)) return enqueue_slow(request);
@@ -50,12 +50,12 @@ template <RequestQueue Q> void BasicLane<Q>::enqueue(Request& request) noexcept 
 }
 
 template <RequestQueue Q> template <wire::Opcode Op>
-void BasicLane<Q>::start(Transfer& transfer, const TransferSpan& span, const Caller& caller) noexcept {
+void RequestLane<Q>::start(Transfer& transfer, const TransferSpan& span, const Caller& caller) noexcept {
     start_inline<Op>(transfer, span, caller);
 }
 
 template <RequestQueue Q> template <wire::Opcode Op>
-inline void BasicLane<Q>::start_inline(Transfer& transfer, const TransferSpan& span, const Caller& caller) noexcept {
+inline void RequestLane<Q>::start_inline(Transfer& transfer, const TransferSpan& span, const Caller& caller) noexcept {
     if (start_fast<Op>(transfer, span, caller)) [[likely]]
         return;
     // A copy, so that on the fast path the span need not lie in memory.
@@ -64,7 +64,7 @@ inline void BasicLane<Q>::start_inline(Transfer& transfer, const TransferSpan& s
 }
 
 template <RequestQueue Q> template <wire::Opcode Op>
-inline bool BasicLane<Q>::start_fast(Transfer& transfer, const TransferSpan& span, const Caller& caller) noexcept {
+inline bool RequestLane<Q>::start_fast(Transfer& transfer, const TransferSpan& span, const Caller& caller) noexcept {
     static_assert(Op == wire::Opcode::read || Op == wire::Opcode::write);
     constexpr bool kReads = Op == wire::Opcode::read;
     constexpr auto kKind = kReads ? LaneSlot::Kind::fast_read : LaneSlot::Kind::fast_write;
@@ -92,7 +92,7 @@ inline bool BasicLane<Q>::start_fast(Transfer& transfer, const TransferSpan& spa
 }
 
 template <RequestQueue Q> template <wire::Opcode Op> inline Errc
-BasicLane<Q>::submit_fast(LaneSlot& slot, Token token, const TransferSpan& span, const Caller& caller) noexcept {
+RequestLane<Q>::submit_fast(LaneSlot& slot, Token token, const TransferSpan& span, const Caller& caller) noexcept {
     constexpr bool kReads = Op == wire::Opcode::read;
     const auto len = static_cast<std::uint32_t>(span.len);
     using In = wire::InOf<Op>; // the two are alike
@@ -126,7 +126,7 @@ BasicLane<Q>::submit_fast(LaneSlot& slot, Token token, const TransferSpan& span,
 }
 
 template <RequestQueue Q> template <wire::Opcode Op>
-Errc BasicLane<Q>::submit_all_segments(const LaneSlot& slot, Token token, Segment payload) noexcept {
+Errc RequestLane<Q>::submit_all_segments(const LaneSlot& slot, Token token, Segment payload) noexcept {
     constexpr std::uint32_t kLength = sizeof(wire::InHeader) + sizeof(wire::InOf<Op>);
     const Segment message{slot.device + kReplyArea, kLength};
     const Segment answer{slot.device + reply_behind(kLength), kOutHeader + wire::RowOf<Op>::out_size};
@@ -151,7 +151,7 @@ Errc BasicLane<Q>::submit_all_segments(const LaneSlot& slot, Token token, Segmen
 
 // Writes the fields that all transfers of a kind share, in the block and in the slot.
 template <RequestQueue Q> template <wire::Opcode Op>
-void BasicLane<Q>::prepare_fast(LaneSlot& slot, Token token) noexcept {
+void RequestLane<Q>::prepare_fast(LaneSlot& slot, Token token) noexcept {
     constexpr bool kReads = Op == wire::Opcode::read;
     using In = wire::InOf<Op>;
     std::byte* const header = slot.block + kReplyArea;
@@ -168,8 +168,8 @@ void BasicLane<Q>::prepare_fast(LaneSlot& slot, Token token) noexcept {
 }
 
 // The header says that no data came when the reply is an error or is no good.
-template <RequestQueue Q>
-inline void BasicLane<Q>::finish_fast(const LaneSlot& slot, Errc errc, std::uint32_t len, std::int32_t error) noexcept {
+template <RequestQueue Q> inline void RequestLane<Q>::finish_fast(const LaneSlot& slot, Errc errc, std::uint32_t len,
+                                                                  std::int32_t error) noexcept {
     Transfer& transfer = *slot.transfer;
     transfer.errc = errc;
     transfer.error = static_cast<wire::Errno>(-error);
@@ -178,8 +178,8 @@ inline void BasicLane<Q>::finish_fast(const LaneSlot& slot, Errc errc, std::uint
 }
 
 // Turns WriteOut::size into the length a READ's header would have, so that finish_fast() serves both.
-template <RequestQueue Q>
-void BasicLane<Q>::finish_fast_write(const LaneSlot& slot, Errc errc, std::uint32_t len, std::int32_t error) noexcept {
+template <RequestQueue Q> void RequestLane<Q>::finish_fast_write(const LaneSlot& slot, Errc errc, std::uint32_t len,
+                                                                 std::int32_t error) noexcept {
     if (len != kOutHeader) {
         wire::WriteOut reply;
         copy_from_peer(&reply, slot.block + slot.out_at + kOutHeader, sizeof(reply));

@@ -13,7 +13,7 @@
 
 namespace vfsproto::client {
 
-template <RequestQueue Q> void BasicLane<Q>::enqueue_slow(Request& request) noexcept {
+template <RequestQueue Q> void RequestLane<Q>::enqueue_slow(Request& request) noexcept {
     Errc errc = detail::check_form(*request.op, request);
     if (errc == Errc::ok) errc = line_of(request).empty() ? start(request) : Errc::no_slot;
     if (errc != Errc::ok) wait_or_refuse(request, errc);
@@ -21,7 +21,7 @@ template <RequestQueue Q> void BasicLane<Q>::enqueue_slow(Request& request) noex
 
 // Makes a request of the transfer, which waits and is traced and bounced like any other.
 template <RequestQueue Q> template <wire::Opcode Op>
-void BasicLane<Q>::start_slow(Transfer& transfer, const TransferSpan& span, const Caller& caller) noexcept {
+void RequestLane<Q>::start_slow(Transfer& transfer, const TransferSpan& span, const Caller& caller) noexcept {
     const wire::Errno error = check_file_span(wire::RowOf<Op>::traits.span, span.offset, span.len);
     if (error != wire::Errno::none || span.len > kMaxPayload) {
         transfer.errc = error != wire::Errno::none ? Errc::ok : Errc::too_large;
@@ -63,7 +63,7 @@ void BasicLane<Q>::start_slow(Transfer& transfer, const TransferSpan& span, cons
     enqueue_slow(slow);
 }
 
-template <RequestQueue Q> template <wire::Opcode Op> void BasicLane<Q>::finish_slow(Request& request) noexcept {
+template <RequestQueue Q> template <wire::Opcode Op> void RequestLane<Q>::finish_slow(Request& request) noexcept {
     auto& slow = static_cast<SlowTransfer<Op>&>(request);
     auto& transfer = *static_cast<Transfer*>(request.owner);
     transfer.slow_ = nullptr;
@@ -78,12 +78,12 @@ template <RequestQueue Q> template <wire::Opcode Op> void BasicLane<Q>::finish_s
 }
 
 // The queue did not take it. A full one does later, unless nothing is under way.
-template <RequestQueue Q> Errc BasicLane<Q>::refused(Token token, Errc errc) noexcept {
+template <RequestQueue Q> Errc RequestLane<Q>::refused(Token token, Errc errc) noexcept {
     slots_.release(token);
     return errc == Errc::queue_full && slots_.in_flight() != 0 ? Errc::no_slot : errc;
 }
 
-template <RequestQueue Q> void BasicLane<Q>::wait_or_refuse(Request& request, Errc errc) noexcept {
+template <RequestQueue Q> void RequestLane<Q>::wait_or_refuse(Request& request, Errc errc) noexcept {
     if (errc == Errc::no_slot) {
         line_of(request).push(request);
         ++counters_.waited;
@@ -93,9 +93,9 @@ template <RequestQueue Q> void BasicLane<Q>::wait_or_refuse(Request& request, Er
     request.on_done(request);
 }
 
-template <RequestQueue Q> std::uint32_t BasicLane<Q>::write_request(const Request& request, std::byte* at,
-                                                                    std::uint64_t unique,
-                                                                    std::uint32_t registered) noexcept {
+template <RequestQueue Q> std::uint32_t RequestLane<Q>::write_request(const Request& request, std::byte* at,
+                                                                      std::uint64_t unique,
+                                                                      std::uint32_t registered) noexcept {
     const wire::OpInfo& op = *request.op;
     wire::MessageWriter writer(at);
     writer.fixed(request.in, request.in_size);
@@ -109,7 +109,7 @@ template <RequestQueue Q> std::uint32_t BasicLane<Q>::write_request(const Reques
 
 // A list of registered segments begins with one of the lane's: message and answer go there.
 template <RequestQueue Q>
-Errc BasicLane<Q>::submit(Segment message, Segment answer, const Plan& plan, Token token) noexcept {
+Errc RequestLane<Q>::submit(Segment message, Segment answer, const Plan& plan, Token token) noexcept {
     std::span<Segment> readable(&message, 1);
     std::span<Segment> writable(&answer, answer.len != 0 ? 1 : 0);
     if (!plan.data_in.empty()) {
@@ -123,7 +123,7 @@ Errc BasicLane<Q>::submit(Segment message, Segment answer, const Plan& plan, Tok
     return queue_.submit(readable, writable, token);
 }
 
-template <RequestQueue Q> Errc BasicLane<Q>::make_plan(const Request& request, Plan& plan) const noexcept {
+template <RequestQueue Q> Errc RequestLane<Q>::make_plan(const Request& request, Plan& plan) const noexcept {
     const wire::OpInfo& op = *request.op;
     const std::uint32_t in_len = detail::data_in_of(op, request);
     const std::uint32_t data_out = detail::data_out_of(op, request);
@@ -151,7 +151,7 @@ template <RequestQueue Q> Errc BasicLane<Q>::make_plan(const Request& request, P
     return end > stride_ ? Errc::too_large : Errc::ok;
 }
 
-template <RequestQueue Q> void BasicLane<Q>::remember(LaneSlot& slot, Request& request, const Plan& plan) noexcept {
+template <RequestQueue Q> void RequestLane<Q>::remember(LaneSlot& slot, Request& request, const Plan& plan) noexcept {
     const wire::OpInfo& op = *request.op;
     const std::uint32_t data_out = detail::data_out_of(op, request);
     slot.request = &request;
@@ -164,8 +164,8 @@ template <RequestQueue Q> void BasicLane<Q>::remember(LaneSlot& slot, Request& r
 }
 
 // Notes what the reply may measure, whether there may be none, and whether the request may be a slow one.
-template <RequestQueue Q>
-inline void BasicLane<Q>::expect(LaneSlot& slot, const wire::OpInfo& op, const wire::ExpectedReply& expected) noexcept {
+template <RequestQueue Q> inline void RequestLane<Q>::expect(LaneSlot& slot, const wire::OpInfo& op,
+                                                             const wire::ExpectedReply& expected) noexcept {
     slot.expected = expected;
     const bool silent =
         op.traits.reply != wire::ReplyOwed::always ||
@@ -177,7 +177,7 @@ inline void BasicLane<Q>::expect(LaneSlot& slot, const wire::OpInfo& op, const w
     }
 }
 
-template <RequestQueue Q> Errc BasicLane<Q>::start(Request& request) noexcept {
+template <RequestQueue Q> Errc RequestLane<Q>::start(Request& request) noexcept {
     if (error_ != Errc::ok) return error_;
     const wire::OpInfo& op = *request.op;
     const std::uint64_t data_len = std::uint64_t{detail::data_in_of(op, request)} + detail::data_out_of(op, request);
@@ -218,16 +218,16 @@ template <RequestQueue Q> Errc BasicLane<Q>::start(Request& request) noexcept {
     return Errc::ok;
 }
 
-template <RequestQueue Q> RequestFifo& BasicLane<Q>::line_of(const Request& request) noexcept {
+template <RequestQueue Q> RequestFifo& RequestLane<Q>::line_of(const Request& request) noexcept {
     return request.op->traits.blocking == wire::Blocking::for_another ? waiting_for_another_ : waiting_;
 }
 
-template <RequestQueue Q> void BasicLane<Q>::start_waiting() noexcept {
+template <RequestQueue Q> void RequestLane<Q>::start_waiting() noexcept {
     start_from(waiting_);
     start_from(waiting_for_another_);
 }
 
-template <RequestQueue Q> void BasicLane<Q>::start_from(RequestFifo& line) noexcept {
+template <RequestQueue Q> void RequestLane<Q>::start_from(RequestFifo& line) noexcept {
     while (!line.empty()) {
         const Errc errc = start(*line.first());
         if (errc == Errc::no_slot) return;

@@ -63,7 +63,7 @@ struct Request {
     // The unique it is sent under, where the server chose one (NOTIFY_REPLY); 0 = one of the lane's. Such a row owes no reply.
     std::uint64_t given_unique = 0;
 
-    // The time at which BasicLane::expire() ends the request, by the clock of its caller; 0 = never. Then `late` takes
+    // The time at which RequestLane::expire() ends the request, by the clock of its caller; 0 = never. Then `late` takes
     // its place, and keeps the memory of registered payload.
     std::uint64_t deadline = 0;
     LateReply* late = nullptr;

@@ -56,7 +56,7 @@ struct TransferSpan {
     }
 };
 
-template <RequestQueue Q> class BasicLane;
+template <RequestQueue Q> class RequestLane;
 
 // Holds what a transfer needs on the slow path alone.
 template <wire::Opcode Op> struct SlowTransfer : Call<Op> {
@@ -74,7 +74,7 @@ struct Transfer : Verdict {
     std::uint32_t bytes; // read, or taken as the server says: no more than was asked for, 0 beside an error
 
 private:
-    template <RequestQueue Q> friend class BasicLane;
+    template <RequestQueue Q> friend class RequestLane;
 
     Request* slow_ = nullptr; // in one of the two below, while the transfer is on the slow path
     union {

@@ -31,7 +31,7 @@ struct LaneStorage {
 };
 
 // Counts what a lane has done. The lane's owner writes with relaxed stores; anyone may read likewise.
-struct LaneCounters {
+struct ServerLaneCounters {
     std::uint64_t served = 0;
     std::uint64_t malformed = 0; // refused for their form: EINVAL and the like, or 0 bytes
     std::uint64_t unknown = 0;   // answered ENOSYS
@@ -109,7 +109,7 @@ public:
 
     [[nodiscard]] std::uint16_t id() const noexcept { return identity_.id; }
     [[nodiscard]] Queue& queue() noexcept { return queue_; }
-    [[nodiscard]] const LaneCounters& counters() const noexcept { return counters_; }
+    [[nodiscard]] const ServerLaneCounters& counters() const noexcept { return counters_; }
 
 private:
     using Handler = void (ServerLane::*)(RequestView&, ReplyWriter&) noexcept;
@@ -221,7 +221,7 @@ private:
     std::span<HostSegment> segments_;
     RequestScratch& scratch_;
     LaneIdentity identity_;
-    LaneCounters counters_{};
+    ServerLaneCounters counters_{};
     // The last round took one request. The next one most likely lies in the same buffer; serve() fetches that while the
     // client still publishes it.
     bool comes_alone_ = false;

@@ -104,8 +104,8 @@ private:
 
 static_assert(RequestQueue<AnyRing>);
 
-using Lane = client::BasicLane<AnyRing>;
+using Lane = client::RequestLane<AnyRing>;
 
 } // namespace vfsproto::posix
 
-extern template class vfsproto::client::BasicLane<vfsproto::posix::AnyRing>;
+extern template class vfsproto::client::RequestLane<vfsproto::posix::AnyRing>;

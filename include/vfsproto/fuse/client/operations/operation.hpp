@@ -3,7 +3,7 @@
 // a blocking call, a coroutine, a kernel thread in cv_wait and a callback; only the waiting differs, and lives above.
 #pragma once
 
-#include "vfsproto/fuse/client/any_lane.hpp"
+#include "vfsproto/fuse/client/erased_lane.hpp"
 #include "vfsproto/fuse/client/file_span.hpp"
 #include "vfsproto/fuse/client/operations/maker_extensions.hpp"
 #include "vfsproto/fuse/client/session_params.hpp"
@@ -18,7 +18,7 @@ namespace vfsproto::client {
 
 // Operations run on this. One owner at a time, the lane's.
 struct Client {
-    AnyLane* lane = nullptr;
+    ErasedLane* lane = nullptr;
     const SessionParams* params = nullptr;
     StickyEnosys* sticky = nullptr;
 
@@ -53,9 +53,9 @@ public:
         verdict_ = {why, wire::Errno::none};
         surplus_lookup_ = 0;
     }
-    // Lets go of the request that is under way, as AnyLane::abandon() does: the operation ends with `why` before this returns,
+    // Lets go of the request that is under way, as ErasedLane::abandon() does: the operation ends with `why` before this returns,
     // and makes no further request. What earlier requests granted is told as after any failure; what this one grants, its late
-    // reply tells. Errors: those of AnyLane::abandon(); then the operation goes on. LongTransfer has one of its own.
+    // reply tells. Errors: those of ErasedLane::abandon(); then the operation goes on. LongTransfer has one of its own.
     [[nodiscard]] Errc abandon(LateReply& late, Errc why) noexcept {
         Request* const request = request_under_way();
         return request == nullptr ? Errc::wrong_state : client_->lane->abandon(*request, late, why);

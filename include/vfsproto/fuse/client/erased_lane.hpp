@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// A lane as operations see it: a way in for requests, whatever queue it runs on.
+// A lane as operations see it, without the type of its queue. Requests go in here.
 #pragma once
 
 #include "vfsproto/fuse/client/request.hpp"
@@ -9,14 +9,14 @@
 
 namespace vfsproto::client {
 
-// The base of every BasicLane. Operations are compiled once against it, while a host that knows its queue calls the lane
-// itself, so that a READ's way from there into the ring is one piece of straight code.
-class AnyLane {
+// The base of every RequestLane. Operations are compiled once, against this class. A host that knows the type of its queue
+// calls the lane itself, so that the compiler can inline a READ from the call into the ring.
+class ErasedLane {
 public:
-    AnyLane(const AnyLane&) = delete;
-    AnyLane& operator=(const AnyLane&) = delete;
+    ErasedLane(const ErasedLane&) = delete;
+    ErasedLane& operator=(const ErasedLane&) = delete;
 
-    // BasicLane has the contracts of these.
+    // These do what RequestLane says of them.
     void enqueue(Request& request) noexcept { table_.enqueue(*this, request); }
     template <wire::Opcode Op> void start(Transfer& transfer, const TransferSpan& span, const Caller& caller) noexcept {
         static_assert(Op == wire::Opcode::read || Op == wire::Opcode::write);
@@ -36,23 +36,24 @@ public:
     }
     [[nodiscard]] std::uint64_t expire(std::uint64_t now) noexcept { return table_.expire(*this, now); }
 
-    // The most data one request can carry by way of the bounce area, in bytes, and can it as registered memory?
+    // Returns the most data one request can carry by way of the bounce area, in bytes.
     [[nodiscard]] std::uint32_t max_bounced() const noexcept { return bounce_; }
+    // True if a chain has room for a segment of registered memory beside the two of the lane.
     [[nodiscard]] bool can_pass_registered() const noexcept { return max_segments_ >= 3; }
 
 protected:
     struct Table {
-        void (*enqueue)(AnyLane&, Request&) noexcept;
-        void (*start_read)(AnyLane&, Transfer&, const TransferSpan&, const Caller&) noexcept;
-        void (*start_write)(AnyLane&, Transfer&, const TransferSpan&, const Caller&) noexcept;
-        Errc (*abandon)(AnyLane&, Request&, LateReply&, Errc) noexcept;
-        Errc (*abandon_transfer)(AnyLane&, Transfer&, LateReply&, Errc) noexcept;
-        std::uint64_t (*unique_of)(const AnyLane&, const Request&) noexcept;
-        std::uint64_t (*unique_of_transfer)(const AnyLane&, const Transfer&) noexcept;
-        std::uint64_t (*expire)(AnyLane&, std::uint64_t) noexcept;
+        void (*enqueue)(ErasedLane&, Request&) noexcept;
+        void (*start_read)(ErasedLane&, Transfer&, const TransferSpan&, const Caller&) noexcept;
+        void (*start_write)(ErasedLane&, Transfer&, const TransferSpan&, const Caller&) noexcept;
+        Errc (*abandon)(ErasedLane&, Request&, LateReply&, Errc) noexcept;
+        Errc (*abandon_transfer)(ErasedLane&, Transfer&, LateReply&, Errc) noexcept;
+        std::uint64_t (*unique_of)(const ErasedLane&, const Request&) noexcept;
+        std::uint64_t (*unique_of_transfer)(const ErasedLane&, const Transfer&) noexcept;
+        std::uint64_t (*expire)(ErasedLane&, std::uint64_t) noexcept;
     };
-    explicit AnyLane(const Table& table) noexcept : table_(table) {}
-    ~AnyLane() = default;
+    explicit ErasedLane(const Table& table) noexcept : table_(table) {}
+    ~ErasedLane() = default;
 
     std::uint32_t bounce_ = 0;
     std::uint16_t max_segments_ = 0; // of one chain
