@@ -2,8 +2,11 @@
 // The calls of a Mount for Asio: each takes a completion token (a callback, use_future, use_awaitable, …) and ends in a
 // call of its handler with a Failure and, where there is one, a value (empty when the failure happened).
 //
-//   AsyncMount files(mount, io.get_executor());
-//   auto [failure, attributes] = co_await files.stat("/a/b", LastLink::follow, asio::use_awaitable);
+// Example (tests/unit/posix/async_test.cpp):
+//
+//     const auto token = asio::use_awaitable;
+//     Failure said;
+//     said = co_await files.mkdir("/dir", 0755, token);
 //
 // Handlers run on their associated executor, by default the one given here, and never inside the call that started them.
 // A call once started runs to its end, or to the limits of the mount (Mount::limited_by()); their time counts from its start, and

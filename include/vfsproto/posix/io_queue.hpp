@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Many operations on their way from one thread, without a thread or a handler for each: start them, go on, take what is
 // done. One system call can serve a whole burst.
-//
-//   queue.start(a, …); queue.start(b, …);
-//   while (Operation* done = queue.next()) …        (publishes, and sleeps only when nothing is done)
 #pragma once
 
 #include "vfsproto/fuse/client/operations/data.hpp"
@@ -70,6 +67,15 @@ private:
 };
 
 // A queue of one thread. Operations stay in place until next() has returned them; the queue must be empty when it ends.
+// next() publishes what was started, and sleeps only when nothing is done.
+//
+// Example (examples/4_many_requests.cpp):
+//
+//     while (client::Operation* done = queue.next()) {
+//         auto& read = *static_cast<posix::QueuedRead*>(done->tag);
+//         if (read.succeeded() && read.bytes() == kBlock) ++good;
+//         if (next < kBlocks && !start(read)) return 1;
+//     }
 class IoQueue {
 public:
     // `caller`: on whose behalf the requests are made.

@@ -55,6 +55,19 @@ struct NameContext;
 class MountCall;
 class OpenSteps;
 
+// A session with a device, and its files by path. Any number of threads may call it at once.
+//
+// Example (examples/1_list_directory.cpp):
+//
+//     auto mount = posix::Mount::open(std::move(device.attachment));
+//     if (!mount) return fail(mount.failure().text());
+//
+//     const auto entries = (*mount)->list("/");
+//     if (!entries) return fail(entries.failure().text());
+//     for (const posix::DirectoryEntry& entry : *entries) std::printf("%s\n", entry.name.c_str());
+//
+//     const auto file = (*mount)->open_file(path, wire::linux_abi::kORdonly);
+//     if (!file) return fail(file.failure().text()); // "No such file or directory (ENOENT)"
 class Mount {
 public:
     // Errors: bad_argument without an attachment; what the device or the server says.

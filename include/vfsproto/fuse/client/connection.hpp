@@ -3,14 +3,6 @@
 // It moves the session's messages and notices when anything breaks. No lock, no clock, no heap: the host's lock covers it
 // together with its lanes, and the host waits.
 //
-//   connection.init(memory, options, hiprio, control);  connection.add_lane(lane);
-//   connection.open({});
-//   for (;;) {                                           // to any goal: is_settled(), no FORGET in line, …
-//       if (Errc why = connection.pump(); why != Errc::ok) { stop the device; connection.fail(why); }
-//       if (goal) break;
-//       if (!connection.arm()) sleep until one of connection.next_wait() interrupts
-//   }
-//
 // The control queue may be a lane's own request queue: the session uses it only before a lane does, and once all are idle.
 #pragma once
 
@@ -35,6 +27,25 @@ struct ConnectionCounters {
     std::uintptr_t hiprio_used = 0; // completions of the hiprio queue
 };
 
+// Drives a session, its two queues and its lanes.
+//
+// Example (tests/unit/client/client_examples_test.cpp):
+//
+//     Connection connection;
+//     Errc errc = connection.init(memory, {}, hiprio, control);
+//     if (errc == Errc::ok) errc = connection.add_lane(lane);
+//     if (errc == Errc::ok) errc = connection.open({});
+//
+// Then pump() until a goal is reached: the session is settled, no FORGET waits in line, and the like. Between two turns the
+// host sleeps until one of the queues that next_wait() names interrupts.
+//
+// Example (tests/unit/client/client_examples_test.cpp):
+//
+//     for (;;) {
+//         if (const Errc why = connection.pump(); why != Errc::ok) return why; // stop the device, then call fail(why)
+//         if (connection.is_settled()) break;
+//         if (!connection.arm()) wait_for_interrupt();
+//     }
 class Connection {
 public:
     static constexpr std::size_t kMaxLanes = 16;

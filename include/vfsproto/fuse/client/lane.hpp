@@ -127,6 +127,24 @@ struct ArmOutcome {
     enum class Next : std::uint8_t { sleep, look_again } next = Next::sleep;
 };
 
+// One request queue with its slots. One owner at a time; every call is legal in interrupt context if the owner's lock is, and
+// none sleeps. on_done is called by the owner, inside enqueue(), drain(), abandon(), expire() or fail_all().
+//
+// Example (tests/unit/client/client_examples_test.cpp):
+//
+//     Call<Opcode::getattr> call;
+//     call.nodeid = kNode;
+//     call.owner = &size;
+//     call.on_done = [](Request& done) noexcept {
+//         if (!done.succeeded()) return;
+//         *static_cast<std::uint64_t*>(done.owner) = static_cast<Call<Opcode::getattr>&>(done).reply.attr.size;
+//     };
+//     lane.enqueue(call);
+//     lane.kick();
+//     while (lane.drain() == 0) {
+//         if (lane.arm_burst().next == ArmOutcome::Next::sleep) wait_for_interrupt();
+//     }
+//     lane.kick(); // what drain() started of those that waited for a slot
 template <RequestQueue Q> class RequestLane final : public ErasedLane {
 public:
     using Entry = typename Slots<LaneSlot>::Entry;

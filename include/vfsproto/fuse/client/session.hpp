@@ -77,6 +77,30 @@ struct SessionCounters {
     std::uintptr_t interrupts = 0;    // INTERRUPT, those that were sent again among them
 };
 
+// INIT, FORGET, INTERRUPT and DESTROY as a state machine. One owner at a time; any context. A host that has no Connection moves
+// the messages itself: what the session wants to say goes onto the queue that the message names.
+//
+// Example (tests/unit/client/client_examples_test.cpp):
+//
+//     Session session;
+//     Errc errc = session.init(memory, {});
+//     if (errc == Errc::ok) errc = session.open({});
+//     SessionRequest message;
+//     while (errc == Errc::ok && session.peek_request(message)) {
+//         const std::size_t writable = message.writable.len != 0 ? 1 : 0;
+//         errc = queue.submit({&message.readable, 1}, {&message.writable, writable}, message.token);
+//         if (errc == Errc::ok) session.handle_submitted(message.queue, message.token);
+//     }
+//     queue.kick();
+//
+// And when the device has used some of them:
+//
+// Example (tests/unit/client/client_examples_test.cpp):
+//
+//     const std::size_t count = queue.poll(done);
+//     for (std::size_t i = 0; i < count; ++i) {
+//         session.handle_completion(wire::QueueKind::request, done[i].token, done[i].written);
+//     }
 class Session {
 public:
     static constexpr std::uint32_t kBlock = 4096;     // bytes of one message

@@ -1,11 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // A READ or a WRITE of at most what one request may carry: what nearly every request of a busy client is. The lane takes
 // its fast path where it can and the slow one where it must; both use what lies in the transfer.
-//
-//   client::Transfer transfer; // stays in place until on_done was called
-//   transfer.on_done = [](client::Transfer& done) noexcept { … done.succeeded() … done.bytes … };
-//   lane.start<wire::Opcode::read>(transfer, span, caller);
-//   lane.kick();
 #pragma once
 
 #include "vfsproto/base/region.hpp"
@@ -64,6 +59,17 @@ template <wire::Opcode Op> struct SlowTransfer : Call<Op> {
 };
 
 // Holds one transfer, and stays in place until on_done was called. It may be used again then.
+//
+// Example (tests/unit/client/client_examples_test.cpp):
+//
+//     struct Read : Transfer {
+//         std::uint32_t taken = 0;
+//     } read;
+//     read.on_done = [](Transfer& done) noexcept {
+//         if (done.succeeded()) static_cast<Read&>(done).taken = done.bytes;
+//     };
+//     lane.start<Opcode::read>(read, span, caller);
+//     lane.kick();
 struct Transfer : Verdict {
     Transfer() noexcept {} // leaves what the slow path uses as it is: a READ that is fast pays nothing for it
     Transfer(const Transfer&) = delete;

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The file system seam: a class with one overload of handle() for every row it answers.
 //
-//   void handle(const RequestOf<Opcode::getattr>& request, ReplyTo<Opcode::getattr>& reply) noexcept {
-//       ...
-//       return reply.ok(attributes);
-//   }
+// Example (examples/5_own_file_system.cpp):
+//
+//     void handle(const server::RequestOf<Opcode::getattr>& request, server::ReplyTo<Opcode::getattr>& reply) noexcept {
+//         wire::AttrOut out{};
+//         out.attr = attributes(request.header.nodeid);
+//         reply.ok(out);
+//     }
 //
 // An overload that is absent answers ENOSYS, one that nearly fits its row does not compile (handler_form.hpp); INIT and DESTROY
 // never get here. A handler says its reply through `reply` before it returns, or parks the request: `kept = reply.park(room)`

@@ -41,12 +41,22 @@ struct ServerLaneCounters {
 
 // Serves one queue. serve() has one owner at a time; the other calls are its owner's too, or anybody's who holds the lock
 // of a LockableQueue. No call blocks, unless the file system does. A lane only pushes: afterwards the owner asks the queue
-// whether to notify (wants_notification() publishes too). The owner's loop:
+// whether to notify (wants_notification() publishes too).
 //
-//   for (;;) {
-//       while (lane.serve(budget) != 0) if (queue.wants_notification()) notify();
-//       if (!queue.arm()) break;   // then sleep until the driver kicks
-//   }
+// Example (tests/unit/server/server_examples_test.cpp):
+//
+//     ServerLane lane(queue, fs, session, {segments, *scratch}, {wire::QueueKind::request, 1});
+//
+// The owner's loop, after which it sleeps until the driver kicks:
+//
+// Example (tests/unit/server/server_examples_test.cpp):
+//
+//     for (;;) {
+//         while (lane.serve(kBudget) != 0) {
+//             if (queue.wants_notification()) notify();
+//         }
+//         if (!queue.arm()) break;
+//     }
 template <DeviceQueue Queue, FileSystem Fs> class ServerLane {
 public:
     // The lane owns nothing of what it is given; all of it outlives the lane.

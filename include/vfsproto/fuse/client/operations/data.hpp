@@ -15,7 +15,11 @@ using Control = Single<wire::Opcode::ioctl>;
 using PollFile = Single<wire::Opcode::poll>;
 using MapBlock = Single<wire::Opcode::bmap>;
 
-// The most bytes one READ or WRITE may carry; registered memory is not bound by the bounce area.
+// Returns the most bytes one READ or WRITE may carry. Registered memory is not bound by the bounce area, which holds whole pages.
+//
+//   max_read 1,048,576 and a bounce area of 131,072 bytes: 1,048,576 registered, 131,072 bounced
+//   max_read 65,536 and a bounce area of 131,072 bytes:    65,536 either way
+//   max_read 65,536 and a bounce area of 10,000 bytes:     65,536 registered, 8,192 bounced
 [[nodiscard]] std::uint32_t piece_limit(const Client& client, wire::Opcode op, Payload payload) noexcept;
 
 // Reads or writes a span of any length. It is split into transfers of what one request may carry, of which up to kPieces are
