@@ -109,15 +109,4 @@ protected:
     return (*now & status::kNeedsReset) != 0 ? Errc::needs_reset : Errc::ok;
 }
 
-// Host memory the device may reach. Separate from the transport: memory is no property of the bus.
-class MemoryMapper {
-public:
-    // Makes [host, host + size) reachable. Errors: bad_argument, no_memory, transport_failed.
-    [[nodiscard]] virtual Result<Region> map(std::span<std::byte> memory) noexcept = 0;
-    virtual void unmap(const Region&) noexcept = 0;
-
-protected:
-    ~MemoryMapper() = default;
-};
-
 } // namespace vfsproto
