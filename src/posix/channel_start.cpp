@@ -8,7 +8,7 @@ using client::SessionState;
 
 Failure Channel::start() {
     attachment_->on_gone([this] { device_gone(); });
-    if (Failure failure = connect(); failure.happened()) return failure;
+    if (const Failure failure = connect()) return failure;
     const auto memory = attachment_->allocate(client::Session::kMemoryBytes);
     if (!memory) return memory.error();
     session_memory_ = *memory;

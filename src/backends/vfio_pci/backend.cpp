@@ -48,17 +48,17 @@ Backend::~Backend() {
 }
 
 Refusal Backend::open() {
-    if (Refusal why = attach(); why.happened()) return why;
-    if (Refusal why = function_.look(); why.happened()) return why;
+    if (Refusal why = attach()) return why;
+    if (Refusal why = function_.look()) return why;
     function_.reset(); // not every function can; the virtio device's own follows
     if (!function_.enable(Function::kMemory)) {
         return {Errc::transport_failed, "the kernel does not let its configuration space be written"};
     }
-    if (Refusal why = find_structures(); why.happened()) return why;
+    if (Refusal why = find_structures()) return why;
     // The reset ends what the device was doing before it may reach memory again.
     if (const Errc why = pci_->reset(); why != Errc::ok) return {why, to_string(why)};
-    if (Refusal why = choose_addresses(); why.happened()) return why;
-    if (Refusal why = connect_interrupts(); why.happened()) return why;
+    if (Refusal why = choose_addresses()) return why;
+    if (Refusal why = connect_interrupts()) return why;
     if (!function_.enable(Function::kMaster)) {
         return {Errc::transport_failed, "the kernel does not let it become a bus master"};
     }
@@ -75,7 +75,7 @@ Refusal Backend::attach() {
     if (attached.refusal.error == Errc::not_negotiated) {
         attached = attach_by_group(calls_, device_, unguarded ? Guard::none : Guard::iommu);
     }
-    if (attached.refusal.happened()) return std::move(attached.refusal);
+    if (attached.refusal) return std::move(attached.refusal);
     space_ = std::move(attached.space);
     function_ = Function(calls_, std::move(attached.device));
     return {};
@@ -124,7 +124,7 @@ Refusal Backend::choose_addresses() {
 
 Refusal Backend::connect_interrupts() {
     const std::size_t used = std::min<std::size_t>(queues_, config::kMaxQueues);
-    if (Refusal why = wiring_.connect(function_, static_cast<std::uint16_t>(used + 1)); why.happened()) return why;
+    if (Refusal why = wiring_.connect(function_, static_cast<std::uint16_t>(used + 1))) return why;
     // A device may lack either of these two interrupts.
     const auto connect = [this](InterruptKind kind, FileDescriptor& event) {
         if (function_.interrupts(kind) == 0) return;

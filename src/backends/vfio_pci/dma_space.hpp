@@ -12,11 +12,13 @@
 
 namespace vfsproto::backends::vfio_pci {
 
-// Says why something could not be done: an error, and one line for people.
+// Says why something could not be done: an error, and one line for people. True in a condition if something was refused:
+// if (Refusal why = function.look()) return why;
 struct Refusal {
     Errc error = Errc::ok;
     std::string message;
 
+    [[nodiscard]] explicit operator bool() const noexcept { return happened(); }
     [[nodiscard]] bool happened() const noexcept { return error != Errc::ok; }
 };
 

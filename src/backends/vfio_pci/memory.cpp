@@ -11,7 +11,7 @@ Memory::~Memory() {
 
 Refusal Memory::grow(std::size_t size) {
     std::vector<Region> found;
-    if (Refusal why = source_->find_runs(size, found); why.happened()) return why;
+    if (Refusal why = source_->find_runs(size, found)) return why;
     for (const Region& region : found) {
         Run& run = runs_.emplace_back();
         run.region = region;
@@ -42,7 +42,7 @@ Result<Region> Memory::allocate(std::size_t bytes) {
     if (bytes == 0 || bytes > kLargest) return Errc::bad_argument;
     const std::size_t size = (bytes + kPage - 1) / kPage * kPage;
     if (const auto piece = take(size); piece) return piece;
-    if (const Refusal why = grow(size); why.happened()) return why.error;
+    if (const Refusal why = grow(size)) return why.error;
     return take(size);
 }
 

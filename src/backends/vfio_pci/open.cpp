@@ -30,7 +30,7 @@ Opened<VfioPci> open(Calls& calls, const PciDevices& devices, VfioPciOptions opt
     try {
         auto backend = std::make_unique<Backend>(calls, std::move(chosen.device), std::move(options));
         const Refusal why = backend->open();
-        if (why.happened()) return {nullptr, why.error, address + ": " + why.message};
+        if (why) return {nullptr, why.error, address + ": " + why.message};
         return {std::move(backend), Errc::ok, {}};
     } catch (const std::system_error&) {
         return {nullptr, Errc::no_memory, address + ": no descriptors or threads left"};

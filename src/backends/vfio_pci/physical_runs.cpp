@@ -176,7 +176,7 @@ Refusal PhysicalRuns::admit(const Region& run) {
 Refusal PhysicalRuns::admit_all(const std::vector<Region>& runs) {
     for (std::size_t i = 0; i < runs.size(); ++i) {
         Refusal why = admit(runs[i]);
-        if (!why.happened()) continue;
+        if (!why) continue;
         for (std::size_t j = 0; j < i; ++j) dismiss(runs[j]);
         return why;
     }
@@ -197,14 +197,14 @@ Refusal PhysicalRuns::find_runs(std::size_t bytes, std::vector<Region>& out) {
         longest = std::max(longest, most);
         if (most >= bytes) {
             why = admit_all(runs);
-            if (!why.happened()) {
+            if (!why) {
                 out.insert(out.end(), runs.begin(), runs.end());
                 return {};
             }
         }
         for (const Region& run : runs) calls_.unmap(run.host(), run.size());
-        if (why.error == Errc::transport_failed || (why.happened() && most >= bytes)) return why;
-        if (why.happened() && !first.happened()) first = why;
+        if (why.error == Errc::transport_failed || (why && most >= bytes)) return why;
+        if (why && !first) first = why;
     }
     if (longest == 0) return first;
     return {Errc::no_memory,
