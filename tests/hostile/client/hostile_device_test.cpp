@@ -97,7 +97,8 @@ struct HostileLane {
 
 } // namespace
 
-TEST_CASE("a hundred thousand requests of every kind end exactly once against a queue that hands back anything") {
+TEST_CASE("a hundred thousand requests of every kind end exactly once against a queue that hands back anything",
+          "[hostile]") {
     const std::uint64_t seed = seed_of_run();
     INFO("VFSPROTO_TEST_SEED=" << seed);
     Random random(seed);
@@ -145,7 +146,7 @@ TEST_CASE("a hundred thousand requests of every kind end exactly once against a 
     CHECK(h.lane.counters().violations > 10'000);
 }
 
-TEST_CASE("the same over a real ring whose used entries the device forges") {
+TEST_CASE("the same over a real ring whose used entries the device forges", "[hostile]") {
     const std::uint64_t seed = seed_of_run() + 1;
     INFO("VFSPROTO_TEST_SEED=" << seed - 1);
     Random random(seed);

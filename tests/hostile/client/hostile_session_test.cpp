@@ -12,7 +12,8 @@ using client::ForgetLink;
 using client::Session;
 using client::SessionState;
 
-TEST_CASE("whatever INIT is answered, the session is ready with parameters that can be used, or failed with a reason") {
+TEST_CASE("whatever INIT is answered, the session is ready with parameters that can be used, or failed with a reason",
+          "[hostile]") {
     Random random(7);
     SharedMemory memory;
     const Region block = memory.add(Session::kMemoryBytes);
@@ -67,7 +68,7 @@ TEST_CASE("whatever INIT is answered, the session is ready with parameters that 
     CHECK(failed > 5000);
 }
 
-TEST_CASE("completions of anything at any time lose no link and free no block twice") {
+TEST_CASE("completions of anything at any time lose no link and free no block twice", "[hostile]") {
     Random random(11);
     SharedMemory memory;
     const Region block = memory.add(Session::kMemoryBytes);

@@ -52,7 +52,7 @@ MemfsOptions memfs_failing(std::uint64_t at, Errno error) {
 
 } // namespace
 
-TEST_CASE("random operations under random schedules leave the server with exactly what we hold") {
+TEST_CASE("random operations under random schedules leave the server with exactly what we hold", "[session]") {
     for (std::uint64_t seed = 1; seed <= 30; ++seed) {
         INFO("seed " << seed);
         SimOptions options;
@@ -71,7 +71,8 @@ TEST_CASE("random operations under random schedules leave the server with exactl
     }
 }
 
-TEST_CASE("the same over every shape of ring: two segments, deep and shallow, with event index and indirect tables") {
+TEST_CASE("the same over every shape of ring: two segments, deep and shallow, with event index and indirect tables",
+          "[session]") {
     const RingPairOptions shapes[] = {
         {.size = 2, .max_segments = 2},
         {.size = 4, .max_segments = 2},
@@ -96,7 +97,7 @@ TEST_CASE("the same over every shape of ring: two segments, deep and shallow, wi
     }
 }
 
-TEST_CASE("one slot is enough") {
+TEST_CASE("one slot is enough", "[session]") {
     SimOptions options;
     options.slots = 1;
     SimulatedMount mount(options, MemfsOptions{});
@@ -106,7 +107,7 @@ TEST_CASE("one slot is enough") {
     end_well(mount, user);
 }
 
-TEST_CASE("a server that keeps requests to itself for a while changes nothing") {
+TEST_CASE("a server that keeps requests to itself for a while changes nothing", "[session]") {
     SimOptions options;
     MemfsOptions memfs;
     memfs.faults = [count = 0](const MemfsQuestion& question) mutable {
@@ -129,7 +130,7 @@ TEST_CASE("a server that keeps requests to itself for a while changes nothing") 
 }
 
 // A server may answer an error to any request: each request of a run gets one in turn.
-TEST_CASE("each request of a run fails once: the run goes on, and the counts stay exact") {
+TEST_CASE("each request of a run fails once: the run goes on, and the counts stay exact", "[session]") {
     constexpr int kOperations = 60;
     const auto run = [&](std::uint64_t at, Errno error) {
         SimOptions options;
@@ -156,7 +157,7 @@ TEST_CASE("each request of a run fails once: the run goes on, and the counts sta
 
 // A caller that goes on before its request is answered, at every request of a run in turn: while it waits for a slot, on the
 // queue, with the server, answered and not yet taken. What the server granted in vain is given back.
-TEST_CASE("each request of a run is abandoned once: nothing that its late reply grants is kept") {
+TEST_CASE("each request of a run is abandoned once: nothing that its late reply grants is kept", "[session]") {
     constexpr int kOperations = 60;
     std::uint64_t abandoned = 0;
     std::uint64_t came_late = 0;
@@ -251,7 +252,7 @@ std::uint64_t requests_of_run() {
 
 } // namespace
 
-TEST_CASE("a reply that is malformed costs one request, wherever it comes") {
+TEST_CASE("a reply that is malformed costs one request, wherever it comes", "[session]") {
     const std::uint64_t requests = requests_of_run();
     for (const FaultKind kind :
          {FaultKind::reply_length, FaultKind::reply_error, FaultKind::written_short, FaultKind::written_zero}) {
@@ -270,7 +271,7 @@ TEST_CASE("a reply that is malformed costs one request, wherever it comes") {
     }
 }
 
-TEST_CASE("a reply to nobody's request latches the lane, and everything ends") {
+TEST_CASE("a reply to nobody's request latches the lane, and everything ends", "[session]") {
     const std::uint64_t requests = requests_of_run();
     for (std::uint64_t at = 2; at <= requests; ++at) {
         INFO("at " << at);
@@ -280,7 +281,7 @@ TEST_CASE("a reply to nobody's request latches the lane, and everything ends") {
     }
 }
 
-TEST_CASE("a used length beyond the buffer latches the ring, and everything ends") {
+TEST_CASE("a used length beyond the buffer latches the ring, and everything ends", "[session]") {
     const std::uint64_t requests = requests_of_run();
     for (std::uint64_t at = 2; at <= requests; ++at) {
         INFO("at " << at);
@@ -290,7 +291,7 @@ TEST_CASE("a used length beyond the buffer latches the ring, and everything ends
     }
 }
 
-TEST_CASE("the device may die before any request: everything ends once, and no more is sent") {
+TEST_CASE("the device may die before any request: everything ends once, and no more is sent", "[session]") {
     const std::uint64_t requests = requests_of_run();
     for (std::uint64_t at = 2; at <= requests; ++at) {
         INFO("at " << at);
@@ -298,7 +299,7 @@ TEST_CASE("the device may die before any request: everything ends once, and no m
     }
 }
 
-TEST_CASE("a completion that never comes holds up its own request alone, until the reset") {
+TEST_CASE("a completion that never comes holds up its own request alone, until the reset", "[session]") {
     const std::uint64_t requests = requests_of_run();
     for (std::uint64_t at = 2; at <= requests; ++at) {
         INFO("at " << at);
@@ -308,7 +309,7 @@ TEST_CASE("a completion that never comes holds up its own request alone, until t
     }
 }
 
-TEST_CASE("a device that broke at any request is reset and mounted again, and the counts are exact") {
+TEST_CASE("a device that broke at any request is reset and mounted again, and the counts are exact", "[session]") {
     const std::uint64_t requests = requests_of_run();
     std::uint64_t broken = 0;
     for (const FaultKind kind : {FaultKind::drop, FaultKind::reply_unique, FaultKind::written_beyond}) {
@@ -342,7 +343,7 @@ TEST_CASE("a device that broke at any request is reset and mounted again, and th
     CHECK(broken > requests); // most of three times as many
 }
 
-TEST_CASE("INIT that goes wrong in any way fails the session and nothing else") {
+TEST_CASE("INIT that goes wrong in any way fails the session and nothing else", "[session]") {
     for (const FaultKind kind :
          {FaultKind::drop, FaultKind::die, FaultKind::reply_length, FaultKind::reply_error, FaultKind::reply_unique,
           FaultKind::written_short, FaultKind::written_zero, FaultKind::written_beyond}) {

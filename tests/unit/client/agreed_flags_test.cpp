@@ -11,7 +11,7 @@ using namespace vfsproto::client;
 using wire::Errno;
 using wire::Opcode;
 
-TEST_CASE("with security contexts agreed on, what makes something says that it has none") {
+TEST_CASE("with security contexts agreed on, what makes something says that it has none", "[session]") {
     OperationsFixture f;
     const bool agreed = GENERATE(true, false);
     if (agreed) f.params.flags.add(wire::InitFlag::security_ctx);
@@ -42,7 +42,7 @@ TEST_CASE("with security contexts agreed on, what makes something says that it h
     f.answer_error(Errno::eacces);
 }
 
-TEST_CASE("who is not user 0 has set-id bits taken away where the server does that") {
+TEST_CASE("who is not user 0 has set-id bits taken away where the server does that", "[session]") {
     OperationsFixture f;
     const bool agreed = GENERATE(true, false);
     if (agreed) f.params.flags.add(wire::InitFlag::handle_killpriv_v2);

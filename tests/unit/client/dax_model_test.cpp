@@ -233,7 +233,7 @@ private:
 
 } // namespace
 
-TEST_CASE("dax: random operations and failures: what is ready is mapped, and nothing in use is removed") {
+TEST_CASE("dax: random operations and failures: what is ready is mapped, and nothing in use is removed", "[dax]") {
     const std::uint32_t seed = GENERATE(range(1u, 21u));
     INFO("seed " << seed);
     Model model(2 + seed % 9, seed);

@@ -10,7 +10,7 @@ using namespace vfsproto::client;
 using wire::Errno;
 using wire::Opcode;
 
-TEST_CASE("dax: a range is set up by one SETUPMAPPING to its node") {
+TEST_CASE("dax: a range is set up by one SETUPMAPPING to its node", "[dax]") {
     OperationsFixture f;
     DaxFixture dax;
     const DaxAnswer answer = dax.ask(kDaxNode, kDaxRange, MapAccess::write);
@@ -27,7 +27,7 @@ TEST_CASE("dax: a range is set up by one SETUPMAPPING to its node") {
     CHECK(dax.window.handle_set_up(*answer.range, operation->errc(), operation->error()));
 }
 
-TEST_CASE("dax: a REMOVEMAPPING has its entries right behind the count") {
+TEST_CASE("dax: a REMOVEMAPPING has its entries right behind the count", "[dax]") {
     OperationsFixture f;
     DaxFixture dax;
     dax.map_idle(kDaxNode, 0);
@@ -50,7 +50,7 @@ TEST_CASE("dax: a REMOVEMAPPING has its entries right behind the count") {
     CHECK(dax.window.free_count() == 4);
 }
 
-TEST_CASE("dax: a malformed answer to a set-up puts its range in quarantine") {
+TEST_CASE("dax: a malformed answer to a set-up puts its range in quarantine", "[dax]") {
     OperationsFixture f;
     DaxFixture dax;
     const DaxAnswer answer = dax.ask(kDaxNode, 0);

@@ -10,7 +10,7 @@ using Kind = DaxAnswer::Kind;
 using Why = DaxAnswer::Why;
 using wire::Errno;
 
-TEST_CASE("dax: a range is set up once, and used without a request from then on") {
+TEST_CASE("dax: a range is set up once, and used without a request from then on", "[dax]") {
     DaxFixture f;
     const DaxAnswer first = f.ask(kDaxNode, 5000);
     REQUIRE(first.kind == Kind::set_up);
@@ -32,7 +32,7 @@ TEST_CASE("dax: a range is set up once, and used without a request from then on"
     CHECK(f.window.counters().set_ups == 1);
 }
 
-TEST_CASE("dax: files and pieces of a file have ranges of their own") {
+TEST_CASE("dax: files and pieces of a file have ranges of their own", "[dax]") {
     DaxFixture f;
     const DaxRange& a = f.map(kDaxNode, 0);
     const DaxRange& b = f.map(kDaxNode, kDaxRange);
@@ -43,7 +43,7 @@ TEST_CASE("dax: files and pieces of a file have ranges of their own") {
     CHECK(f.window.free_count() == 1);
 }
 
-TEST_CASE("dax: an answer ends with what is wanted, with the range, or with the file") {
+TEST_CASE("dax: an answer ends with what is wanted, with the range, or with the file", "[dax]") {
     DaxFixture f;
     const auto length_of = [&](std::uint64_t offset, std::uint64_t length, std::uint64_t size) {
         const DaxAnswer answer = f.window.acquire({kDaxNode, offset, length, size, MapAccess::read});
@@ -57,7 +57,7 @@ TEST_CASE("dax: an answer ends with what is wanted, with the range, or with the 
     CHECK(length_of(0, ~std::uint64_t{0}, ~std::uint64_t{0}) == kDaxRange);
 }
 
-TEST_CASE("dax: bytes at or beyond the end of the file fall back, however large the numbers are") {
+TEST_CASE("dax: bytes at or beyond the end of the file fall back, however large the numbers are", "[dax]") {
     DaxFixture f;
     const auto why_of = [&](std::uint64_t offset, std::uint64_t length, std::uint64_t size) {
         const DaxAnswer answer = f.window.acquire({kDaxNode, offset, length, size, MapAccess::write});
@@ -72,7 +72,7 @@ TEST_CASE("dax: bytes at or beyond the end of the file fall back, however large 
     CHECK(f.window.free_count() == 4);
 }
 
-TEST_CASE("dax: a window that is absent, or smaller than a range, falls back") {
+TEST_CASE("dax: a window that is absent, or smaller than a range, falls back", "[dax]") {
     DaxWindow window;
     CHECK(window.acquire({kDaxNode, 0, 1, 1, MapAccess::read}).why == Why::no_window);
     std::vector<DaxRange> ranges(1);
@@ -85,7 +85,7 @@ TEST_CASE("dax: a window that is absent, or smaller than a range, falls back") {
     CHECK_FALSE(window.take_removal(removal, room));
 }
 
-TEST_CASE("dax: a geometry that cannot be is refused") {
+TEST_CASE("dax: a geometry that cannot be is refused", "[dax]") {
     DaxWindow window;
     std::vector<DaxRange> ranges(4);
     std::vector<DaxRange*> buckets(4, nullptr);
@@ -102,7 +102,7 @@ TEST_CASE("dax: a geometry that cannot be is refused") {
     CHECK(ranges[3].window_offset == 3 * DaxGeometry::kRangeBytes);
 }
 
-TEST_CASE("dax: of a window with more room than ranges, the end is not used") {
+TEST_CASE("dax: of a window with more room than ranges, the end is not used", "[dax]") {
     DaxWindow window;
     std::vector<DaxRange> ranges(2);
     std::vector<DaxRange*> buckets(1, nullptr);
@@ -110,7 +110,7 @@ TEST_CASE("dax: of a window with more room than ranges, the end is not used") {
     CHECK(window.range_count() == 2);
 }
 
-TEST_CASE("dax: a read-only range is set up once more to be written, and serves both afterwards") {
+TEST_CASE("dax: a read-only range is set up once more to be written, and serves both afterwards", "[dax]") {
     DaxFixture f;
     DaxRange& range = f.map_idle(kDaxNode, 0);
     const DaxAnswer upgrade = f.ask(kDaxNode, 0, MapAccess::write);
@@ -127,7 +127,7 @@ TEST_CASE("dax: a read-only range is set up once more to be written, and serves 
     CHECK(f.window.counters().upgrades == 1);
 }
 
-TEST_CASE("dax: nobody's mapping is upgraded while others read it") {
+TEST_CASE("dax: nobody's mapping is upgraded while others read it", "[dax]") {
     DaxFixture f;
     DaxRange& range = f.map(kDaxNode, 0);
     CHECK(f.ask(kDaxNode, 0, MapAccess::write).kind == Kind::wait);
@@ -135,13 +135,13 @@ TEST_CASE("dax: nobody's mapping is upgraded while others read it") {
     CHECK(f.ask(kDaxNode, 0, MapAccess::write).kind == Kind::set_up);
 }
 
-TEST_CASE("dax: a range that is written at once needs no second request") {
+TEST_CASE("dax: a range that is written at once needs no second request", "[dax]") {
     DaxFixture f;
     f.map_idle(kDaxNode, 0, MapAccess::write);
     CHECK(f.ask(kDaxNode, 0, MapAccess::write).kind == Kind::ready);
 }
 
-TEST_CASE("dax: another caller of a range that is being set up waits") {
+TEST_CASE("dax: another caller of a range that is being set up waits", "[dax]") {
     DaxFixture f;
     const DaxAnswer first = f.ask(kDaxNode, 0);
     CHECK(f.ask(kDaxNode, 0).kind == Kind::wait);
@@ -151,7 +151,7 @@ TEST_CASE("dax: another caller of a range that is being set up waits") {
     CHECK(f.ask(kDaxNode, 0).kind == Kind::ready);
 }
 
-TEST_CASE("dax: the range that nobody used for longest is reclaimed first") {
+TEST_CASE("dax: the range that nobody used for longest is reclaimed first", "[dax]") {
     DaxFixture f;
     const std::uint64_t oldest = f.map_idle(1, 0).window_offset;
     DaxRange& used_again = f.map_idle(2, 0);
@@ -169,7 +169,7 @@ TEST_CASE("dax: the range that nobody used for longest is reclaimed first") {
     CHECK(f.ask(2, 0).kind == Kind::set_up); // it is gone
 }
 
-TEST_CASE("dax: a range in use is never reclaimed; when all are, the caller falls back") {
+TEST_CASE("dax: a range in use is never reclaimed; when all are, the caller falls back", "[dax]") {
     DaxFixture f;
     DaxRange& used = f.map(1, 0);
     for (std::uint64_t node = 2; node <= 4; ++node) f.map(node, 0);
@@ -189,7 +189,7 @@ TEST_CASE("dax: a range in use is never reclaimed; when all are, the caller fall
     CHECK(f.ask(5, 0).kind == Kind::set_up);
 }
 
-TEST_CASE("dax: one removal carries many ranges, of one node, oldest first, as far as there is room") {
+TEST_CASE("dax: one removal carries many ranges, of one node, oldest first, as far as there is room", "[dax]") {
     DaxFixture f(8);
     std::vector<std::uint64_t> places;
     for (std::uint64_t i = 0; i < 3; ++i) {
@@ -210,7 +210,7 @@ TEST_CASE("dax: one removal carries many ranges, of one node, oldest first, as f
     CHECK(f.reclaim(8) == std::vector{places[2]});
 }
 
-TEST_CASE("dax: a removal has no more entries than a page holds") {
+TEST_CASE("dax: a removal has no more entries than a page holds", "[dax]") {
     DaxFixture f(300);
     for (std::uint64_t i = 0; i < 200; ++i) f.map_idle(1, i * kDaxRange);
     for (std::uint64_t i = 200; i < 300; ++i) {
@@ -223,7 +223,8 @@ TEST_CASE("dax: a removal has no more entries than a page holds") {
     CHECK(f.reclaim(300).size() == 300 - DaxWindow::kMostRemoved);
 }
 
-TEST_CASE("dax: a removal that failed, or whose end nobody knows, leaves its ranges in quarantine until reset") {
+TEST_CASE("dax: a removal that failed, or whose end nobody knows, leaves its ranges in quarantine until reset",
+          "[dax]") {
     const auto [errc, error] = GENERATE(table<Errc, Errno>({{Errc::ok, Errno::eio},
                                                             {Errc::ok, Errno::einval},
                                                             {Errc::timed_out, Errno::none},
@@ -247,7 +248,7 @@ TEST_CASE("dax: a removal that failed, or whose end nobody knows, leaves its ran
     CHECK(f.ask(2, 0).kind == Kind::set_up);
 }
 
-TEST_CASE("dax: a set-up whose end nobody knows leaves its range in quarantine") {
+TEST_CASE("dax: a set-up whose end nobody knows leaves its range in quarantine", "[dax]") {
     const Errc errc = GENERATE(Errc::timed_out, Errc::abandoned, Errc::device_gone, Errc::protocol_violation);
     const bool upgrade = GENERATE(false, true);
     DaxFixture f;
@@ -262,7 +263,7 @@ TEST_CASE("dax: a set-up whose end nobody knows leaves its range in quarantine")
     CHECK(again.range != answer.range);
 }
 
-TEST_CASE("dax: a set-up that the server refused costs no range") {
+TEST_CASE("dax: a set-up that the server refused costs no range", "[dax]") {
     DaxFixture f(1);
     for (int i = 0; i < 3; ++i) {
         const DaxAnswer answer = f.ask(1, 0);
@@ -274,7 +275,7 @@ TEST_CASE("dax: a set-up that the server refused costs no range") {
     f.map(2, 0);
 }
 
-TEST_CASE("dax: of an upgrade that the server refused, nobody knows what is mapped: it is removed first") {
+TEST_CASE("dax: of an upgrade that the server refused, nobody knows what is mapped: it is removed first", "[dax]") {
     DaxFixture f(1);
     f.map_idle(1, 0);
     const DaxAnswer answer = f.ask(1, 0, MapAccess::write);
@@ -295,7 +296,7 @@ TEST_CASE("dax: of an upgrade that the server refused, nobody knows what is mapp
     }
 }
 
-TEST_CASE("dax: a server without mappings is asked once a session; what it has mapped stays") {
+TEST_CASE("dax: a server without mappings is asked once a session; what it has mapped stays", "[dax]") {
     const Errno error = GENERATE(Errno::enosys, Errno::eopnotsupp);
     DaxFixture f;
     f.map_idle(1, 0);
@@ -310,7 +311,7 @@ TEST_CASE("dax: a server without mappings is asked once a session; what it has m
     CHECK(f.ask(2, 0).kind == Kind::set_up);
 }
 
-TEST_CASE("dax: a window that is used, or has requests under way, cannot be reset") {
+TEST_CASE("dax: a window that is used, or has requests under way, cannot be reset", "[dax]") {
     DaxFixture f;
     DaxRange& used = f.map(1, 0);
     CHECK(f.window.reset() == Errc::wrong_state);
@@ -334,7 +335,7 @@ TEST_CASE("dax: a window that is used, or has requests under way, cannot be rese
     CHECK(f.window.free_count() == 4);
 }
 
-TEST_CASE("dax: what a forgotten node had is removed, and of what is used when the last use ends") {
+TEST_CASE("dax: what a forgotten node had is removed, and of what is used when the last use ends", "[dax]") {
     DaxFixture f;
     DaxRange& used = f.map(1, 0);
     const std::uint64_t idle = f.map_idle(1, kDaxRange).window_offset;
@@ -355,7 +356,7 @@ TEST_CASE("dax: what a forgotten node had is removed, and of what is used when t
     f.window.handle_removed(removal, Errc::ok, Errno::none);
 }
 
-TEST_CASE("dax: a range whose node is dropped while it is set up ends well either way") {
+TEST_CASE("dax: a range whose node is dropped while it is set up ends well either way", "[dax]") {
     const Errno error = GENERATE(Errno::none, Errno::eio);
     DaxFixture f;
     const DaxAnswer answer = f.ask(1, 0);
@@ -367,7 +368,7 @@ TEST_CASE("dax: a range whose node is dropped while it is set up ends well eithe
     CHECK(f.window.free_count() == 4);
 }
 
-TEST_CASE("dax: a cut waits for those who use what it takes away, and keeps others off until it ends") {
+TEST_CASE("dax: a cut waits for those who use what it takes away, and keeps others off until it ends", "[dax]") {
     DaxFixture f;
     DaxRange& kept = f.map(kDaxNode, 0);
     DaxRange& halved = f.map(kDaxNode, kDaxRange);
@@ -393,7 +394,7 @@ TEST_CASE("dax: a cut waits for those who use what it takes away, and keeps othe
     f.window.handle_removed(removal, Errc::ok, Errno::none);
 }
 
-TEST_CASE("dax: a hole is a cut with an end, and cuts end in any order") {
+TEST_CASE("dax: a hole is a cut with an end, and cuts end in any order", "[dax]") {
     DaxFixture f;
     f.map_idle(kDaxNode, 0);
     f.map_idle(kDaxNode, kDaxRange);
@@ -412,7 +413,7 @@ TEST_CASE("dax: a hole is a cut with an end, and cuts end in any order") {
     f.window.end_cut(other);
 }
 
-TEST_CASE("dax: a window is low when fewer than a fifth of its ranges are free, and others could be") {
+TEST_CASE("dax: a window is low when fewer than a fifth of its ranges are free, and others could be", "[dax]") {
     DaxFixture f(10);
     for (std::uint64_t i = 0; i < 8; ++i) f.map_idle(1, i * kDaxRange);
     CHECK_FALSE(f.window.is_low());

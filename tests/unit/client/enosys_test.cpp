@@ -50,7 +50,7 @@ template <Opcode Op> void fill_names(Single<Op>& operation) {
 
 } // namespace
 
-TEST_CASE("for every row, ENOSYS becomes what the table says, and is remembered if it says so") {
+TEST_CASE("for every row, ENOSYS becomes what the table says, and is remembered if it says so", "[operations]") {
     wire::for_each_row(wire::OpTable{}, [](auto row) {
         using Row = decltype(row);
         constexpr Opcode kOp = Row::opcode;
@@ -87,7 +87,7 @@ TEST_CASE("for every row, ENOSYS becomes what the table says, and is remembered 
     });
 }
 
-TEST_CASE("no other error is remembered, not even EOPNOTSUPP") {
+TEST_CASE("no other error is remembered, not even EOPNOTSUPP", "[operations]") {
     for (const Errno error : {Errno::eopnotsupp, Errno::einval, Errno::eio, Errno::enotty}) {
         OperationsFixture f;
         for (int i = 0; i < 2; ++i) {
@@ -100,7 +100,7 @@ TEST_CASE("no other error is remembered, not even EOPNOTSUPP") {
     }
 }
 
-TEST_CASE("a malformed answer and a lost device are no ENOSYS") {
+TEST_CASE("a malformed answer and a lost device are no ENOSYS", "[operations]") {
     OperationsFixture f;
     Counted<Flush> malformed;
     malformed->start(f.client, kCaller, 5);
@@ -114,7 +114,7 @@ TEST_CASE("a malformed answer and a lost device are no ENOSYS") {
     CHECK_FALSE(f.sticky.is_missing(Opcode::flush));
 }
 
-TEST_CASE("each operation is remembered by itself") {
+TEST_CASE("each operation is remembered by itself", "[operations]") {
     StickyEnosys sticky;
     for (const wire::OpInfo& op : wire::kOpInfo) CHECK_FALSE(sticky.is_missing(op.opcode));
     for (const wire::OpInfo& op : wire::kOpInfo) {
@@ -126,7 +126,7 @@ TEST_CASE("each operation is remembered by itself") {
     }
 }
 
-TEST_CASE("what takes the place of an answer holds nothing of an earlier one") {
+TEST_CASE("what takes the place of an answer holds nothing of an earlier one", "[operations]") {
     OperationsFixture f;
     Counted<MapBlock> map;
     map->start(f.client, kCaller, 5);
@@ -140,7 +140,7 @@ TEST_CASE("what takes the place of an answer holds nothing of an earlier one") {
     CHECK(map->call.reply.block == 0);
 }
 
-TEST_CASE("without POLL a file is always ready") {
+TEST_CASE("without POLL a file is always ready", "[operations]") {
     OperationsFixture f;
     for (int i = 0; i < 2; ++i) {
         Counted<PollFile> poll;
@@ -154,7 +154,7 @@ TEST_CASE("without POLL a file is always ready") {
     }
 }
 
-TEST_CASE("OPEN: fh 0, the cache kept, no RELEASE, and never asked again") {
+TEST_CASE("OPEN: fh 0, the cache kept, no RELEASE, and never asked again", "[operations]") {
     OperationsFixture f;
     // The server need not repeat the flag: bearing it is the client's affair.
     f.params.flags.remove(wire::InitFlag::no_open_support);
@@ -173,7 +173,7 @@ TEST_CASE("OPEN: fh 0, the cache kept, no RELEASE, and never asked again") {
     CHECK(f.silent());
 }
 
-TEST_CASE("OPEN and OPENDIR fail with ENOSYS for a client that did not offer to bear it") {
+TEST_CASE("OPEN and OPENDIR fail with ENOSYS for a client that did not offer to bear it", "[operations]") {
     OperationsFixture f;
     f.params.offered = {};
     for (int i = 0; i < 2; ++i) {
@@ -191,7 +191,7 @@ TEST_CASE("OPEN and OPENDIR fail with ENOSYS for a client that did not offer to 
     }
 }
 
-TEST_CASE("OPENDIR: fh 0, everything cached, no RELEASEDIR, and never asked again") {
+TEST_CASE("OPENDIR: fh 0, everything cached, no RELEASEDIR, and never asked again", "[operations]") {
     OperationsFixture f;
     f.params.flags.remove(wire::InitFlag::no_opendir_support);
     for (int i = 0; i < 2; ++i) {
@@ -210,7 +210,7 @@ TEST_CASE("OPENDIR: fh 0, everything cached, no RELEASEDIR, and never asked agai
     CHECK(f.silent());
 }
 
-TEST_CASE("CREATE: MKNOD and OPEN, at once the second time") {
+TEST_CASE("CREATE: MKNOD and OPEN, at once the second time", "[operations]") {
     OperationsFixture f;
     for (int i = 0; i < 2; ++i) {
         Counted<CreateFile> create;
@@ -240,7 +240,7 @@ TEST_CASE("CREATE: MKNOD and OPEN, at once the second time") {
     }
 }
 
-TEST_CASE("neither CREATE nor OPEN: the new file is open by its number alone") {
+TEST_CASE("neither CREATE nor OPEN: the new file is open by its number alone", "[operations]") {
     OperationsFixture f;
     Counted<CreateFile> create;
     create->start(f.client, kCaller, 5, {text_span("new"), 0102, 0640, 0});
@@ -255,7 +255,7 @@ TEST_CASE("neither CREATE nor OPEN: the new file is open by its number alone") {
     CHECK_FALSE(create->owes_release());
 }
 
-TEST_CASE("STATX: GETATTR in its place, with what it knows in the mask") {
+TEST_CASE("STATX: GETATTR in its place, with what it knows in the mask", "[operations]") {
     OperationsFixture f;
     wire::Attr attr = file_attr(wire::linux_abi::kSIfchr | 0600);
     attr.rdev = wire::linux_abi::encode_device(0xabc, 0xdef12);
@@ -303,7 +303,7 @@ TEST_CASE("STATX: GETATTR in its place, with what it knows in the mask") {
     CHECK(f.silent());
 }
 
-TEST_CASE("LSEEK: data up to the end, where the only hole is") {
+TEST_CASE("LSEEK: data up to the end, where the only hole is", "[operations]") {
     using namespace wire::linux_abi;
     struct Case {
         std::uint32_t whence;
@@ -343,7 +343,8 @@ TEST_CASE("LSEEK: data up to the end, where the only hole is") {
     }
 }
 
-TEST_CASE("COPY_FILE_RANGE_64: the older form with a length its answer can count; neither: EOPNOTSUPP") {
+TEST_CASE("COPY_FILE_RANGE_64: the older form with a length its answer can count; neither: EOPNOTSUPP",
+          "[operations]") {
     OperationsFixture f;
     wire::CopyFileRangeIn in{};
     in.fh_in = 3;
@@ -379,7 +380,8 @@ TEST_CASE("COPY_FILE_RANGE_64: the older form with a length its answer can count
     CHECK(f.silent());
 }
 
-TEST_CASE("READDIRPLUS: READDIR in its place, at once the second time, and where it was not agreed on or not wanted") {
+TEST_CASE("READDIRPLUS: READDIR in its place, at once the second time, and where it was not agreed on or not wanted",
+          "[operations]") {
     OperationsFixture f;
     std::vector<std::byte> buffer(4096);
     for (int i = 0; i < 2; ++i) {
@@ -420,7 +422,7 @@ TEST_CASE("READDIRPLUS: READDIR in its place, at once the second time, and where
     CHECK(plus->bytes() == 200);
 }
 
-TEST_CASE("READDIRPLUS that fails: the names alone, this once") {
+TEST_CASE("READDIRPLUS that fails: the names alone, this once", "[operations]") {
     OperationsFixture f;
     std::vector<std::byte> buffer(4096);
     const Errno error = GENERATE(Errno::enoent, Errno::estale, Errno::eio);
@@ -441,7 +443,7 @@ TEST_CASE("READDIRPLUS that fails: the names alone, this once") {
     CHECK(other->error() == Errno::ebadf);
 }
 
-TEST_CASE("a server too old for an operation is not asked for it") {
+TEST_CASE("a server too old for an operation is not asked for it", "[operations]") {
     OperationsFixture f;
     f.params.minor = 38;
     Counted<ExtendedStatus> status;

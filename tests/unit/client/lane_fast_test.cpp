@@ -135,12 +135,12 @@ template <Opcode Op> Errc verdict(std::uint32_t len, std::uint32_t written, std:
 
 } // namespace
 
-TEST_CASE("both paths send the same bytes in the same segments") {
+TEST_CASE("both paths send the same bytes in the same segments", "[lane]") {
     check_same_bytes<Opcode::read>();
     check_same_bytes<Opcode::write>();
 }
 
-TEST_CASE("both paths judge a reply alike") {
+TEST_CASE("both paths judge a reply alike", "[lane]") {
     for (const std::uint32_t body : {0u, 1u, 7u, 8u, 9u, 511u, 512u, 513u, 520u, 0xffffff00u}) {
         INFO(body);
         CHECK(verdict<Opcode::read>(16 + body, 16 + body, 0, 0) == (body <= 512 ? Errc::ok : Errc::protocol_violation));
@@ -156,7 +156,7 @@ TEST_CASE("both paths judge a reply alike") {
     CHECK(verdict<Opcode::read>(20, 20, 0, 2) == Errc::unique_mismatch);
 }
 
-TEST_CASE("data and struct arrive on the fast path") {
+TEST_CASE("data and struct arrive on the fast path", "[lane]") {
     LaneFixture f(kLimits);
     Piece<Opcode::read> read(f);
     Piece<Opcode::write> write(f);
@@ -174,7 +174,7 @@ TEST_CASE("data and struct arrive on the fast path") {
     CHECK(write.bytes == 77);
 }
 
-TEST_CASE("a server that says it took more than it was sent lies") {
+TEST_CASE("a server that says it took more than it was sent lies", "[lane]") {
     LaneFixture f(kLimits);
     Piece<Opcode::write> write(f);
     write.send(f);
@@ -185,7 +185,7 @@ TEST_CASE("a server that says it took more than it was sent lies") {
     CHECK(write.bytes == 0);
 }
 
-TEST_CASE("a transfer used again remembers nothing of its last answer") {
+TEST_CASE("a transfer used again remembers nothing of its last answer", "[lane]") {
     LaneFixture f(kLimits);
     Piece<Opcode::read> read(f);
     read.send(f);
@@ -203,7 +203,7 @@ TEST_CASE("a transfer used again remembers nothing of its last answer") {
     CHECK(read.ended == 2);
 }
 
-TEST_CASE("what one slot carries one after the other on either path is told apart") {
+TEST_CASE("what one slot carries one after the other on either path is told apart", "[lane]") {
     LaneFixture f(kLimits, 1, {});
     Piece<Opcode::read> read(f);
     Piece<Opcode::write> write(f, 256);
@@ -244,7 +244,7 @@ TEST_CASE("what one slot carries one after the other on either path is told apar
     CHECK(write.fast == 4);
 }
 
-TEST_CASE("after an init on other memory nothing is left of what the slots had prepared") {
+TEST_CASE("after an init on other memory nothing is left of what the slots had prepared", "[lane]") {
     LaneFixture f(kLimits, 1, {});
     Piece<Opcode::read> read(f);
     read.send(f);
@@ -261,7 +261,7 @@ TEST_CASE("after an init on other memory nothing is left of what the slots had p
     CHECK(f.queue.last().request == expected);
 }
 
-TEST_CASE("the fast path is not taken past those that wait, without a slot, or above the bytes in flight") {
+TEST_CASE("the fast path is not taken past those that wait, without a slot, or above the bytes in flight", "[lane]") {
     LaneOptions options;
     options.max_data_in_flight = 1024;
     LaneFixture f(kLimits, 3, options);
@@ -296,7 +296,7 @@ TEST_CASE("the fast path is not taken past those that wait, without a slot, or a
     CHECK(g.queue.sent_count() == 2);
 }
 
-TEST_CASE("the fast path does not pass one that waits, though there is room for both") {
+TEST_CASE("the fast path does not pass one that waits, though there is room for both", "[lane]") {
     LaneFixture f(kLimits);
     Piece<Opcode::read> first(f);
     Piece<Opcode::read> waiting(f);
@@ -314,7 +314,7 @@ TEST_CASE("the fast path does not pass one that waits, though there is room for 
     CHECK(f.queue.sent_count() == 3);
 }
 
-TEST_CASE("a header the device left alone is not the last answer of its slot on the fast path either") {
+TEST_CASE("a header the device left alone is not the last answer of its slot on the fast path either", "[lane]") {
     LaneFixture f(kLimits, 1);
     for (int i = 0; i < 2; ++i) {
         Piece<Opcode::read> read(f);
@@ -332,7 +332,7 @@ TEST_CASE("a header the device left alone is not the last answer of its slot on 
     CHECK(f.lane.error() == Errc::ok);
 }
 
-TEST_CASE("where lengths are upper bounds, the header's length counts on the fast path as well") {
+TEST_CASE("where lengths are upper bounds, the header's length counts on the fast path as well", "[lane]") {
     LaneOptions options;
     options.lengths = WrittenLength::upper_bound;
     LaneFixture f({.max_inflight = 64, .max_segments = 4, .written = WrittenLength::upper_bound}, 4, options);
@@ -348,7 +348,7 @@ TEST_CASE("where lengths are upper bounds, the header's length counts on the fas
     CHECK(read.fast == 1);
 }
 
-TEST_CASE("a full queue closes the fast path, and the slot is free again") {
+TEST_CASE("a full queue closes the fast path, and the slot is free again", "[lane]") {
     LaneFixture f(kLimits, 2);
     Piece<Opcode::read> first(f);
     Piece<Opcode::read> second(f);
@@ -364,7 +364,7 @@ TEST_CASE("a full queue closes the fast path, and the slot is free again") {
     CHECK(f.queue.sent_count() == 2);
 }
 
-TEST_CASE("transfers on their way end with the lane") {
+TEST_CASE("transfers on their way end with the lane", "[lane]") {
     LaneFixture f(kLimits);
     Piece<Opcode::read> read(f);
     Piece<Opcode::write> write(f);
@@ -384,7 +384,7 @@ TEST_CASE("transfers on their way end with the lane") {
     CHECK(f.lane.counters().finished == 2);
 }
 
-TEST_CASE("a lane that is latched or gone takes no fast path") {
+TEST_CASE("a lane that is latched or gone takes no fast path", "[lane]") {
     LaneFixture f(kLimits);
     f.lane.fail_all(Errc::device_gone);
     Piece<Opcode::read> read(f);
@@ -395,7 +395,7 @@ TEST_CASE("a lane that is latched or gone takes no fast path") {
     CHECK(f.queue.submits() == 0);
 }
 
-TEST_CASE("a limit on bytes in flight that is no limit still bounds what one header can say") {
+TEST_CASE("a limit on bytes in flight that is no limit still bounds what one header can say", "[lane]") {
     LaneOptions options;
     options.max_data_in_flight = 0xffff'ffffu;
     LaneFixture f(kLimits, 4, options);
@@ -409,7 +409,7 @@ TEST_CASE("a limit on bytes in flight that is no limit still bounds what one hea
     CHECK(f.queue.submits() == 0);
 }
 
-TEST_CASE("on a queue of short chains, or watched by a trace, there is no fast path") {
+TEST_CASE("on a queue of short chains, or watched by a trace, there is no fast path", "[lane]") {
     {
         LaneFixture f({.max_inflight = 64, .max_segments = 2});
         Piece<Opcode::write> write(f);
@@ -431,7 +431,7 @@ TEST_CASE("on a queue of short chains, or watched by a trace, there is no fast p
     }
 }
 
-TEST_CASE("a callback of drain may end the whole lane: what else was in the batch ends once") {
+TEST_CASE("a callback of drain may end the whole lane: what else was in the batch ends once", "[lane]") {
     struct Ender : client::Call<Opcode::statfs> {
         Lane* lane = nullptr;
         int ended = 0;

@@ -39,7 +39,7 @@ constexpr QueueLimits kLimits{.max_inflight = 64, .max_segments = 4};
 
 } // namespace
 
-TEST_CASE("requests beyond the slots wait in order and are started by drain, one for each that ended") {
+TEST_CASE("requests beyond the slots wait in order and are started by drain, one for each that ended", "[lane]") {
     LaneFixture f(kLimits, 2);
     std::vector<Ordered> requests(6);
     std::vector<int> log;
@@ -66,7 +66,7 @@ TEST_CASE("requests beyond the slots wait in order and are started by drain, one
     CHECK(f.lane.counters().finished == 6);
 }
 
-TEST_CASE("a newcomer does not pass those that wait, not even from a callback that just freed a slot") {
+TEST_CASE("a newcomer does not pass those that wait, not even from a callback that just freed a slot", "[lane]") {
     LaneFixture f(kLimits, 1);
     std::vector<Ordered> requests(3);
     for (int i = 0; i < 3; ++i) requests[i].nodeid = static_cast<std::uint64_t>(10 + i);
@@ -84,7 +84,7 @@ TEST_CASE("a newcomer does not pass those that wait, not even from a callback th
     CHECK(requests[2].ended == 1);
 }
 
-TEST_CASE("a full queue makes requests wait while others are under way") {
+TEST_CASE("a full queue makes requests wait while others are under way", "[lane]") {
     LaneFixture f(kLimits, 8);
     std::vector<Ordered> requests(3);
     f.lane.enqueue(requests[0]);
@@ -101,7 +101,7 @@ TEST_CASE("a full queue makes requests wait while others are under way") {
     CHECK(f.lane.in_flight() == 2);
 }
 
-TEST_CASE("a queue that is full with nothing under way will never have room: the request fails") {
+TEST_CASE("a queue that is full with nothing under way will never have room: the request fails", "[lane]") {
     LaneFixture f(kLimits, 8);
     Ordered request;
     f.queue.refuse(1);
@@ -114,7 +114,7 @@ TEST_CASE("a queue that is full with nothing under way will never have room: the
     CHECK(f.lane.in_flight() == 1);
 }
 
-TEST_CASE("a request its queue refuses fails with the queue's error, waiting or not") {
+TEST_CASE("a request its queue refuses fails with the queue's error, waiting or not", "[lane]") {
     LaneFixture f(kLimits, 1);
     Ordered first;
     Ordered waiting;
@@ -132,7 +132,8 @@ TEST_CASE("a request its queue refuses fails with the queue's error, waiting or 
     CHECK(f.lane.in_flight() == 1);
 }
 
-TEST_CASE("bytes in flight are bounded, one request above the bound goes alone, and what has no data passes") {
+TEST_CASE("bytes in flight are bounded, one request above the bound goes alone, and what has no data passes",
+          "[lane]") {
     LaneOptions options;
     options.max_data_in_flight = 8192;
     LaneFixture f(kLimits, 8, options);
@@ -178,7 +179,7 @@ TEST_CASE("bytes in flight are bounded, one request above the bound goes alone, 
     CHECK(f.lane.idle());
 }
 
-TEST_CASE("while one request above the bound is under way, others with data wait for it") {
+TEST_CASE("while one request above the bound is under way, others with data wait for it", "[lane]") {
     LaneOptions options;
     options.max_data_in_flight = 4096;
     LaneFixture f(kLimits, 8, options);
@@ -201,7 +202,7 @@ TEST_CASE("while one request above the bound is under way, others with data wait
     CHECK(f.queue.sent_count() == 3);
 }
 
-TEST_CASE("fail_all ends what is under way and what waits, each once, and gives every token back") {
+TEST_CASE("fail_all ends what is under way and what waits, each once, and gives every token back", "[lane]") {
     LaneFixture f(kLimits, 3);
     std::vector<Ordered> requests(8);
     for (auto& request : requests) f.lane.enqueue(request);
@@ -221,7 +222,7 @@ TEST_CASE("fail_all ends what is under way and what waits, each once, and gives 
     CHECK(f.drain() == 0);
 }
 
-TEST_CASE("a request made by a callback of fail_all fails too, and the loop ends") {
+TEST_CASE("a request made by a callback of fail_all fails too, and the loop ends", "[lane]") {
     LaneFixture f(kLimits, 1);
     std::vector<Ordered> requests(2);
     std::vector<Ordered> retries(2);
@@ -238,7 +239,7 @@ TEST_CASE("a request made by a callback of fail_all fails too, and the loop ends
     CHECK(f.lane.idle());
 }
 
-TEST_CASE("when the lane latches, what waits fails at once and what the device holds waits for the reset") {
+TEST_CASE("when the lane latches, what waits fails at once and what the device holds waits for the reset", "[lane]") {
     LaneFixture f(kLimits, 2);
     std::vector<Ordered> requests(4);
     for (auto& request : requests) f.lane.enqueue(request);
@@ -256,7 +257,7 @@ TEST_CASE("when the lane latches, what waits fails at once and what the device h
     for (const auto& request : requests) CHECK(request.ended == 1);
 }
 
-TEST_CASE("after fail_all a lane can be set up again, and its uniques go on") {
+TEST_CASE("after fail_all a lane can be set up again, and its uniques go on", "[lane]") {
     LaneFixture f(kLimits, 2);
     Ordered before;
     f.lane.enqueue(before);
@@ -277,7 +278,7 @@ TEST_CASE("after fail_all a lane can be set up again, and its uniques go on") {
     CHECK(after.succeeded());
 }
 
-TEST_CASE("a drain takes at most its batch, and the next one the rest") {
+TEST_CASE("a drain takes at most its batch, and the next one the rest", "[lane]") {
     LaneFixture f({.max_inflight = 64, .max_segments = 4}, config::kDrainBatch + 5);
     std::vector<Ordered> requests(config::kDrainBatch + 5);
     for (auto& request : requests) f.lane.enqueue(request);
@@ -289,7 +290,7 @@ TEST_CASE("a drain takes at most its batch, and the next one the rest") {
     CHECK(f.lane.idle());
 }
 
-TEST_CASE("a notification is asked for after all that can be waited for, and that is at least one") {
+TEST_CASE("a notification is asked for after all that can be waited for, and that is at least one", "[lane]") {
     LaneFixture f(kLimits, 16);
     CHECK(f.lane.arm_burst().completions == 1);
     std::vector<Ordered> requests(5);
@@ -301,7 +302,7 @@ TEST_CASE("a notification is asked for after all that can be waited for, and tha
     CHECK(f.queue.armed() == std::vector<std::uint16_t>{1, 5});
 }
 
-TEST_CASE("requests that may block at the server are not waited for") {
+TEST_CASE("requests that may block at the server are not waited for", "[lane]") {
     LaneFixture f(kLimits, 16);
     CountedCall<Opcode::setlkw> lock;
     CountedCall<Opcode::fsync> sync;
@@ -315,7 +316,7 @@ TEST_CASE("requests that may block at the server are not waited for") {
     CHECK(f.lane.arm_burst().completions == 4);
 }
 
-TEST_CASE("one that may block and ends all the same is not counted against the others") {
+TEST_CASE("one that may block and ends all the same is not counted against the others", "[lane]") {
     LaneFixture f(kLimits, 16);
     CountedCall<Opcode::fsync> sync;
     f.lane.enqueue(sync);
@@ -328,7 +329,7 @@ TEST_CASE("one that may block and ends all the same is not counted against the o
     CHECK(f.lane.arm_burst().completions == 3);
 }
 
-TEST_CASE("of every row exactly those marked so are left out of the count") {
+TEST_CASE("of every row exactly those marked so are left out of the count", "[lane]") {
     wire::for_each_row(wire::OpTable{}, [](auto row) {
         using Row = decltype(row);
         INFO(Row::name);
@@ -345,7 +346,7 @@ TEST_CASE("of every row exactly those marked so are left out of the count") {
     });
 }
 
-TEST_CASE("what was waited for in vain counts no more, whatever its position") {
+TEST_CASE("what was waited for in vain counts no more, whatever its position", "[lane]") {
     for (std::size_t slow = 0; slow < 6; ++slow) {
         LaneFixture f(kLimits, 16);
         std::vector<Ordered> requests(6);
@@ -372,7 +373,7 @@ TEST_CASE("what was waited for in vain counts no more, whatever its position") {
     }
 }
 
-TEST_CASE("what was asked for before, and not in vain, is waited for again") {
+TEST_CASE("what was asked for before, and not in vain, is waited for again", "[lane]") {
     LaneFixture f(kLimits, 16);
     std::vector<Ordered> requests(4);
     for (auto& request : requests) f.lane.enqueue(request);
@@ -383,7 +384,7 @@ TEST_CASE("what was asked for before, and not in vain, is waited for again") {
     CHECK(f.lane.arm_burst().completions == 3);
 }
 
-TEST_CASE("what ended before the notification is asked for is not waited for") {
+TEST_CASE("what ended before the notification is asked for is not waited for", "[lane]") {
     LaneFixture f(kLimits, 16);
     std::vector<Ordered> requests(4);
     for (auto& request : requests) f.lane.enqueue(request);
@@ -394,7 +395,8 @@ TEST_CASE("what ended before the notification is asked for is not waited for") {
     CHECK(f.lane.arm_burst().completions == 2);
 }
 
-TEST_CASE("asking after each completion asks for one, and either form passes on that something is there already") {
+TEST_CASE("asking after each completion asks for one, and either form passes on that something is there already",
+          "[lane]") {
     LaneFixture f(kLimits, 16);
     std::vector<Ordered> requests(4);
     for (auto& request : requests) f.lane.enqueue(request);
@@ -423,7 +425,7 @@ struct Trace {
 
 } // namespace
 
-TEST_CASE("tracing sees every start and every end once, with what went by") {
+TEST_CASE("tracing sees every start and every end once, with what went by", "[lane]") {
     Trace trace;
     LaneOptions options;
     options.index = 3;
@@ -467,7 +469,7 @@ TEST_CASE("tracing sees every start and every end once, with what went by") {
     CHECK(trace.finished[2].unique == trace.started[2].unique);
 }
 
-TEST_CASE("registered data is counted in what a trace says was sent, and one function may serve both hooks") {
+TEST_CASE("registered data is counted in what a trace says was sent, and one function may serve both hooks", "[lane]") {
     std::vector<TraceEvent> events;
     LaneOptions options;
     options.trace.started = options.trace.finished = [](void* context, const TraceEvent& event) noexcept {
@@ -491,7 +493,7 @@ TEST_CASE("registered data is counted in what a trace says was sent, and one fun
     CHECK(events[1].received == 24);
 }
 
-TEST_CASE("a trace sees the request's struct and names, and the answer's struct and data") {
+TEST_CASE("a trace sees the request's struct and names, and the answer's struct and data", "[lane]") {
     struct Seen {
         abi::Caller caller;
         wire::ReadIn in{};

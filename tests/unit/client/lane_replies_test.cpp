@@ -56,7 +56,7 @@ void check_alive(LaneFixture& f) {
 
 } // namespace
 
-TEST_CASE("a good reply reaches its request, struct and all") {
+TEST_CASE("a good reply reaches its request, struct and all", "[lane]") {
     LaneFixture f;
     CountedCall<Opcode::lookup> call;
     call.name = text_span("x");
@@ -70,7 +70,7 @@ TEST_CASE("a good reply reaches its request, struct and all") {
     CHECK(f.lane.idle());
 }
 
-TEST_CASE("fewer than 16 bytes written fail the one request, whatever the header says") {
+TEST_CASE("fewer than 16 bytes written fail the one request, whatever the header says", "[lane]") {
     for (const std::uint32_t written : {0u, 1u, 15u}) {
         INFO(written);
         LaneFixture f;
@@ -83,7 +83,7 @@ TEST_CASE("fewer than 16 bytes written fail the one request, whatever the header
     }
 }
 
-TEST_CASE("a header whose length is not what was written fails the one request") {
+TEST_CASE("a header whose length is not what was written fails the one request", "[lane]") {
     for (const std::uint32_t len : {0u, 15u, 17u, 24u, 0xffffffffu}) {
         INFO(len);
         LaneFixture f;
@@ -95,7 +95,7 @@ TEST_CASE("a header whose length is not what was written fails the one request")
     }
 }
 
-TEST_CASE("the length is checked before the unique: a reply that fails both does not latch the lane") {
+TEST_CASE("the length is checked before the unique: a reply that fails both does not latch the lane", "[lane]") {
     LaneFixture f;
     CountedCall<Opcode::unlink> call;
     call.name = text_span("x");
@@ -104,7 +104,7 @@ TEST_CASE("the length is checked before the unique: a reply that fails both does
     check_alive(f);
 }
 
-TEST_CASE("a reply to another request latches the lane") {
+TEST_CASE("a reply to another request latches the lane", "[lane]") {
     for (const std::uint64_t change :
          {std::uint64_t{1}, std::uint64_t{2}, std::uint64_t{1} << 25, std::uint64_t{1} << 63}) {
         LaneFixture f;
@@ -128,11 +128,11 @@ TEST_CASE("a reply to another request latches the lane") {
     }
 }
 
-TEST_CASE("the unique is checked before the size: a forged reply of a wrong size latches too") {
+TEST_CASE("the unique is checked before the size: a forged reply of a wrong size latches too", "[lane]") {
     CHECK(verdict<Opcode::unlink>({.len = 24, .unique_change = 2, .written = 24}) == Errc::unique_mismatch);
 }
 
-TEST_CASE("a late reply to an earlier request of the same slot is not taken for the new one's") {
+TEST_CASE("a late reply to an earlier request of the same slot is not taken for the new one's", "[lane]") {
     LaneFixture f({.max_inflight = 64, .max_segments = 4}, 1);
     CountedCall<Opcode::unlink> first;
     first.name = text_span("x");
@@ -152,7 +152,7 @@ TEST_CASE("a late reply to an earlier request of the same slot is not taken for 
     CHECK(second.errc == Errc::unique_mismatch);
 }
 
-TEST_CASE("a header the device left alone is not the answer of the slot's earlier request") {
+TEST_CASE("a header the device left alone is not the answer of the slot's earlier request", "[lane]") {
     LaneFixture f({.max_inflight = 64, .max_segments = 4}, 1);
     CountedCall<Opcode::unlink> first;
     first.name = text_span("x");
@@ -167,7 +167,7 @@ TEST_CASE("a header the device left alone is not the answer of the slot's earlie
     CHECK(f.lane.error() == Errc::ok);
 }
 
-TEST_CASE("an error must be a negative number above -512 and have nothing behind it") {
+TEST_CASE("an error must be a negative number above -512 and have nothing behind it", "[lane]") {
     for (const std::int32_t error : {1, 2, 38, 0x7fffffff, -512, -513, -4095, static_cast<std::int32_t>(0x80000000u)}) {
         INFO(error);
         CHECK(verdict<Opcode::statfs>({.error = error}) == Errc::protocol_violation);
@@ -186,7 +186,7 @@ TEST_CASE("an error must be a negative number above -512 and have nothing behind
     }
 }
 
-TEST_CASE("a reply of fixed size has exactly that size, for every row") {
+TEST_CASE("a reply of fixed size has exactly that size, for every row", "[lane]") {
     wire::for_each_row(wire::OpTable{}, [](auto row) {
         using Row = decltype(row);
         if constexpr (Row::out_tail == wire::OutTail::none && Row::traits.reply == wire::ReplyOwed::always &&
@@ -201,14 +201,14 @@ TEST_CASE("a reply of fixed size has exactly that size, for every row") {
     });
 }
 
-TEST_CASE("an INIT reply may be short, but not shorter than its oldest form") {
+TEST_CASE("an INIT reply may be short, but not shorter than its oldest form", "[lane]") {
     CHECK(verdict<Opcode::init>({.len = 80, .written = 80}) == Errc::ok);
     CHECK(verdict<Opcode::init>({.len = 40, .written = 40}) == Errc::ok);
     CHECK(verdict<Opcode::init>({.len = 39, .written = 39}) == Errc::protocol_violation);
     CHECK(verdict<Opcode::init>({.len = 81, .written = 81}) == Errc::protocol_violation);
 }
 
-TEST_CASE("a reply of data has at most what was asked for, and not a byte more is ever written") {
+TEST_CASE("a reply of data has at most what was asked for, and not a byte more is ever written", "[lane]") {
     wire::for_each_row(wire::OpTable{}, [](auto row) {
         using Row = decltype(row);
         if constexpr (Row::out_tail != wire::OutTail::none) {
@@ -238,7 +238,7 @@ TEST_CASE("a reply of data has at most what was asked for, and not a byte more i
     });
 }
 
-TEST_CASE("IOCTL needs its whole struct before any data") {
+TEST_CASE("IOCTL needs its whole struct before any data", "[lane]") {
     const auto of = [](std::uint32_t whole) {
         LaneFixture f;
         std::vector<std::byte> out(100);
@@ -254,7 +254,7 @@ TEST_CASE("IOCTL needs its whole struct before any data") {
     CHECK(of(16 + 117) == Errc::protocol_violation);
 }
 
-TEST_CASE("the size of an attribute comes as a struct when its size was asked for") {
+TEST_CASE("the size of an attribute comes as a struct when its size was asked for", "[lane]") {
     LaneFixture f;
     CountedCall<Opcode::getxattr> size;
     size.name = text_span("user.x");
@@ -268,7 +268,7 @@ TEST_CASE("the size of an attribute comes as a struct when its size was asked fo
     CHECK(verdict<Opcode::listxattr>({.len = 25, .written = 25}) == Errc::protocol_violation);
 }
 
-TEST_CASE("what owes no reply ends well with 0 bytes, also in a slot whose last answer was an error") {
+TEST_CASE("what owes no reply ends well with 0 bytes, also in a slot whose last answer was an error", "[lane]") {
     LaneFixture f({.max_inflight = 64, .max_segments = 4}, 1);
     CountedCall<Opcode::statfs> before;
     exchange(f, before, {.error = -ENOENT});
@@ -282,7 +282,7 @@ TEST_CASE("what owes no reply ends well with 0 bytes, also in a slot whose last 
     CHECK(f.lane.counters().violations == 0);
 }
 
-TEST_CASE("what owes no reply and gets one is a violation") {
+TEST_CASE("what owes no reply and gets one is a violation", "[lane]") {
     LaneFixture f;
     CountedCall<Opcode::forget> forget;
     exchange(f, forget, {.written = 16});
@@ -290,7 +290,8 @@ TEST_CASE("what owes no reply and gets one is a violation") {
     CHECK(f.lane.counters().violations == 1);
 }
 
-TEST_CASE("what owes no reply ends badly even when the device forges one in memory it was not given for that") {
+TEST_CASE("what owes no reply ends badly even when the device forges one in memory it was not given for that",
+          "[lane]") {
     for (const std::int32_t error : {0, -ENOENT}) {
         LaneFixture f({.max_inflight = 64, .max_segments = 4}, 1);
         CountedCall<Opcode::forget> forget;
@@ -305,7 +306,7 @@ TEST_CASE("what owes no reply ends badly even when the device forges one in memo
     }
 }
 
-TEST_CASE("INTERRUPT is answered only when it fails") {
+TEST_CASE("INTERRUPT is answered only when it fails", "[lane]") {
     LaneFixture f;
     CountedCall<Opcode::interrupt> taken;
     exchange(f, taken, {.written = 0});
@@ -316,7 +317,7 @@ TEST_CASE("INTERRUPT is answered only when it fails") {
     CHECK(again.error == Errno::eagain);
 }
 
-TEST_CASE("DESTROY may go unanswered where the server is known for it, even if it scribbled a header") {
+TEST_CASE("DESTROY may go unanswered where the server is known for it, even if it scribbled a header", "[lane]") {
     LaneFixture f;
     CountedCall<Opcode::destroy> call;
     exchange(f, call, {.len = 16, .error = 5, .written = 0});
@@ -332,7 +333,7 @@ TEST_CASE("DESTROY may go unanswered where the server is known for it, even if i
     CHECK(answered.succeeded());
 }
 
-TEST_CASE("a token nobody gave out latches the lane and touches no request") {
+TEST_CASE("a token nobody gave out latches the lane and touches no request", "[lane]") {
     for (const std::uint16_t slot : {std::uint16_t{1}, std::uint16_t{3}, std::uint16_t{4}, std::uint16_t{0xffff}}) {
         LaneFixture f;
         CountedCall<Opcode::statfs> call;
@@ -347,7 +348,7 @@ TEST_CASE("a token nobody gave out latches the lane and touches no request") {
     }
 }
 
-TEST_CASE("a chain that completes twice ends its request once and latches the lane") {
+TEST_CASE("a chain that completes twice ends its request once and latches the lane", "[lane]") {
     LaneFixture f;
     CountedCall<Opcode::unlink> call;
     call.name = text_span("x");
@@ -361,7 +362,7 @@ TEST_CASE("a chain that completes twice ends its request once and latches the la
     CHECK(f.lane.error() == Errc::ring_id_not_live);
 }
 
-TEST_CASE("the error a queue latched becomes the lane's") {
+TEST_CASE("the error a queue latched becomes the lane's", "[lane]") {
     LaneFixture f;
     CountedCall<Opcode::statfs> call;
     f.lane.enqueue(call);
@@ -374,7 +375,7 @@ TEST_CASE("the error a queue latched becomes the lane's") {
     CHECK(later.errc == Errc::ring_used_length);
 }
 
-TEST_CASE("where lengths are upper bounds the header's own length counts") {
+TEST_CASE("where lengths are upper bounds the header's own length counts", "[lane]") {
     LaneOptions told;
     told.lengths = WrittenLength::upper_bound;
     const QueueLimits limits{.max_inflight = 64, .max_segments = 64, .written = WrittenLength::upper_bound};

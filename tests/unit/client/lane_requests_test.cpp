@@ -73,7 +73,7 @@ template <Opcode Op> struct FullRequest {
 
 } // namespace
 
-TEST_CASE("the bytes of every row's request are those written by hand, in one readable segment") {
+TEST_CASE("the bytes of every row's request are those written by hand, in one readable segment", "[lane]") {
     wire::for_each_row(wire::OpTable{}, [](auto row) {
         using Row = decltype(row);
         INFO(Row::name);
@@ -91,7 +91,7 @@ TEST_CASE("the bytes of every row's request are those written by hand, in one re
     });
 }
 
-TEST_CASE("data that lies in registered memory is a segment of its own for every row that sends data") {
+TEST_CASE("data that lies in registered memory is a segment of its own for every row that sends data", "[lane]") {
     wire::for_each_row(wire::OpTable{}, [](auto row) {
         using Row = decltype(row);
         if constexpr (wire::op_info(Row::opcode).tail_field.unit != 0) {
@@ -114,7 +114,7 @@ TEST_CASE("data that lies in registered memory is a segment of its own for every
     });
 }
 
-TEST_CASE("SETXATTR without its extension sends 8 bytes of its struct") {
+TEST_CASE("SETXATTR without its extension sends 8 bytes of its struct", "[lane]") {
     LaneFixture f;
     FullRequest<Opcode::setxattr> full;
     full.call.in_size = wire::kSetxattrInCompatSize;
@@ -123,7 +123,7 @@ TEST_CASE("SETXATTR without its extension sends 8 bytes of its struct") {
     CHECK(f.queue.last().request == full.expected(f.queue.last().header().unique, wire::kSetxattrInCompatSize));
 }
 
-TEST_CASE("a name may be empty, and its NUL is sent all the same") {
+TEST_CASE("a name may be empty, and its NUL is sent all the same", "[lane]") {
     LaneFixture f;
     CountedCall<Opcode::symlink> call;
     f.lane.enqueue(call);
@@ -131,7 +131,7 @@ TEST_CASE("a name may be empty, and its NUL is sent all the same") {
     CHECK(f.queue.last().body() == std::vector<std::byte>(2, std::byte{0}));
 }
 
-TEST_CASE("READ into registered memory is three segments and no copy; bounced it is two and one copy") {
+TEST_CASE("READ into registered memory is three segments and no copy; bounced it is two and one copy", "[lane]") {
     LaneFixture f;
     const Region registered = f.memory.add(8192);
     const Segment segment = registered.segment(registered.host() + 100, 4096);
@@ -174,7 +174,7 @@ TEST_CASE("READ into registered memory is three segments and no copy; bounced it
     CHECK(f.lane.counters().copies == 1);
 }
 
-TEST_CASE("payload in several registered segments stays where it is up to what a chain may have") {
+TEST_CASE("payload in several registered segments stays where it is up to what a chain may have", "[lane]") {
     constexpr std::uint16_t kChain = 64;
     constexpr std::size_t kMost = kChain - 2; // message and answer have one each
     for (const std::size_t count : {std::size_t{2}, kMost, kMost + 1}) {
@@ -204,7 +204,7 @@ TEST_CASE("payload in several registered segments stays where it is up to what a
     }
 }
 
-TEST_CASE("on a queue of two segments a chain everything bounces and still arrives") {
+TEST_CASE("on a queue of two segments a chain everything bounces and still arrives", "[lane]") {
     LaneFixture f({.max_inflight = 64, .max_segments = 2});
     REQUIRE(f.init_result == Errc::ok);
     CHECK_FALSE(f.lane.can_pass_registered());
@@ -235,7 +235,7 @@ TEST_CASE("on a queue of two segments a chain everything bounces and still arriv
     CHECK(write.reply.size == 4096);
 }
 
-TEST_CASE("on a queue of three segments a chain one registered segment passes and two bounce") {
+TEST_CASE("on a queue of three segments a chain one registered segment passes and two bounce", "[lane]") {
     LaneFixture f({.max_inflight = 64, .max_segments = 3});
     CHECK(f.lane.can_pass_registered());
     const Region registered = f.memory.add(8192);
@@ -256,7 +256,7 @@ TEST_CASE("on a queue of three segments a chain one registered segment passes an
     CHECK(f.lane.counters().copies == 1);
 }
 
-TEST_CASE("an attribute's value of registered memory has nothing but the header before it") {
+TEST_CASE("an attribute's value of registered memory has nothing but the header before it", "[lane]") {
     LaneFixture f;
     const Region registered = f.memory.add(4096);
     const Segment segment = registered.segment(registered.host(), 64);
@@ -276,7 +276,7 @@ TEST_CASE("an attribute's value of registered memory has nothing but the header 
     CHECK(std::memcmp(registered.host(), value.data(), 20) == 0);
 }
 
-TEST_CASE("data both ways passes through one slot: IOCTL bounced in and out") {
+TEST_CASE("data both ways passes through one slot: IOCTL bounced in and out", "[lane]") {
     LaneFixture f;
     const auto in = pattern(3000, 5);
     std::vector<std::byte> out(3000);
@@ -301,7 +301,7 @@ TEST_CASE("data both ways passes through one slot: IOCTL bounced in and out") {
     CHECK(std::memcmp(out.data(), reply.data() + sizeof(wire::IoctlOut), 3000) == 0);
 }
 
-TEST_CASE("names as long as a path fit, and a reply with data moves behind them") {
+TEST_CASE("names as long as a path fit, and a reply with data moves behind them", "[lane]") {
     LaneFixture f;
     const std::string target(4095, 't');
     CountedCall<Opcode::symlink> link;
@@ -327,7 +327,7 @@ TEST_CASE("names as long as a path fit, and a reply with data moves behind them"
     CHECK(out == value);
 }
 
-TEST_CASE("what does not fit the slot is refused at once as too large") {
+TEST_CASE("what does not fit the slot is refused at once as too large", "[lane]") {
     LaneFixture f;
     const auto in = pattern(LaneFixture::kBounce + 2048);
     const auto try_write = [&](std::uint32_t size) {
@@ -365,7 +365,7 @@ TEST_CASE("what does not fit the slot is refused at once as too large") {
     CHECK(f.lane.in_flight() == 1);
 }
 
-TEST_CASE("payload whose length would not fit the header's 32 bits is refused, registered or not") {
+TEST_CASE("payload whose length would not fit the header's 32 bits is refused, registered or not", "[lane]") {
     LaneFixture f;
     CountedCall<Opcode::read> read;
     const Segment whole{f.block.device(), 0xffff'f000u};
@@ -381,7 +381,7 @@ TEST_CASE("payload whose length would not fit the header's 32 bits is refused, r
     CHECK(f.queue.submits() == 0);
 }
 
-TEST_CASE("what would make a server read something else than was meant is refused") {
+TEST_CASE("what would make a server read something else than was meant is refused", "[lane]") {
     LaneFixture f;
     CountedCall<Opcode::lookup> nul;
     nul.name = {"a\0b", 3};
@@ -429,7 +429,7 @@ TEST_CASE("what would make a server read something else than was meant is refuse
     CHECK(f.lane.idle());
 }
 
-TEST_CASE("every request of a lane has a unique of its own, of this lane and this slot") {
+TEST_CASE("every request of a lane has a unique of its own, of this lane and this slot", "[lane]") {
     LaneOptions options;
     options.index = 7;
     LaneFixture f({.max_inflight = 64, .max_segments = 3}, 2, options);
@@ -450,7 +450,7 @@ TEST_CASE("every request of a lane has a unique of its own, of this lane and thi
     CHECK(uniques[0] >> 25 == 1);
 }
 
-TEST_CASE("a burst is one kick, and a kick without requests is none") {
+TEST_CASE("a burst is one kick, and a kick without requests is none", "[lane]") {
     LaneFixture f;
     CountedCall<Opcode::statfs> calls[3];
     for (auto& call : calls) f.lane.enqueue(call);
@@ -461,7 +461,7 @@ TEST_CASE("a burst is one kick, and a kick without requests is none") {
     CHECK(f.queue.kicks() == 1);
 }
 
-TEST_CASE("a lane refuses a queue or memory it cannot work with") {
+TEST_CASE("a lane refuses a queue or memory it cannot work with", "[lane]") {
     SharedMemory memory;
     std::vector<Lane::Entry> entries(4);
     const Region block = memory.add(Lane::memory_bytes(4, 8192));
@@ -492,7 +492,7 @@ TEST_CASE("a lane refuses a queue or memory it cannot work with") {
     CHECK(try_init(good, block, told) == Errc::ok);
 }
 
-TEST_CASE("a lane has no more slots than storage, memory and queue have room for") {
+TEST_CASE("a lane has no more slots than storage, memory and queue have room for", "[lane]") {
     const auto slots_of = [](std::size_t entries, std::size_t blocks, std::uint16_t inflight) {
         SharedMemory memory;
         std::vector<Lane::Entry> storage(entries);

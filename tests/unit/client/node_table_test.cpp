@@ -35,7 +35,7 @@ struct Table {
 
 } // namespace
 
-TEST_CASE("a lookup takes the fresh node once, and counts the one that is there from then on") {
+TEST_CASE("a lookup takes the fresh node once, and counts the one that is there from then on", "[nodes]") {
     Table t;
     Node first;
     Node second;
@@ -57,7 +57,7 @@ TEST_CASE("a lookup takes the fresh node once, and counts the one that is there 
     CHECK(t.table.find(6) == nullptr);
 }
 
-TEST_CASE("a fresh node may be one that was used before: nothing of its past remains") {
+TEST_CASE("a fresh node may be one that was used before: nothing of its past remains", "[nodes]") {
     Table t;
     Node node;
     node.forget = {99, 42, nullptr};
@@ -70,7 +70,8 @@ TEST_CASE("a fresh node may be one that was used before: nothing of its past rem
     CHECK(taken.generation == 1);
 }
 
-TEST_CASE("another generation or type under the same number inherits the count, and is another incarnation") {
+TEST_CASE("another generation or type under the same number inherits the count, and is another incarnation",
+          "[nodes]") {
     Table t;
     Node first;
     Node second;
@@ -87,7 +88,7 @@ TEST_CASE("another generation or type under the same number inherits the count, 
     CHECK(t.table.find(6, node.incarnation) == nullptr);
 }
 
-TEST_CASE("a node that is linked stays idle until it is evicted; an unlinked one is given back at once") {
+TEST_CASE("a node that is linked stays idle until it is evicted; an unlinked one is given back at once", "[nodes]") {
     Table t;
     Node& linked = t.look_up(5);
     CHECK(t.table.drop(linked, Linked::yes) == nullptr);
@@ -103,7 +104,7 @@ TEST_CASE("a node that is linked stays idle until it is evicted; an unlinked one
     CHECK(t.table.idle() == 1);
 }
 
-TEST_CASE("eviction takes the node idle for longest first, and stops at what is to be kept") {
+TEST_CASE("eviction takes the node idle for longest first, and stops at what is to be kept", "[nodes]") {
     Table t;
     for (const std::uint64_t nodeid : {2u, 3u, 4u, 5u}) t.look_up(nodeid);
     for (const std::uint64_t nodeid : {4u, 2u, 5u, 3u})
@@ -123,7 +124,7 @@ TEST_CASE("eviction takes the node idle for longest first, and stops at what is 
     CHECK(t.table.evict(0) == nullptr);
 }
 
-TEST_CASE("a node in use is never evicted, and a lookup saves an idle one") {
+TEST_CASE("a node in use is never evicted, and a lookup saves an idle one", "[nodes]") {
     Table t;
     Node& used = t.look_up(2);
     Node& idle = t.look_up(3);
@@ -136,7 +137,7 @@ TEST_CASE("a node in use is never evicted, and a lookup saves an idle one") {
     CHECK(idle.forget.nlookup == 2);
 }
 
-TEST_CASE("a node looked up again while it is on its way to be forgotten starts a new count") {
+TEST_CASE("a node looked up again while it is on its way to be forgotten starts a new count", "[nodes]") {
     Table t;
     Node& old = t.look_up(2);
     CHECK(t.table.drop(old, Linked::yes) == nullptr);
@@ -147,7 +148,7 @@ TEST_CASE("a node looked up again while it is on its way to be forgotten starts 
     CHECK(old.forget.nlookup == 1);
 }
 
-TEST_CASE("node numbers that collide in one bucket are told apart") {
+TEST_CASE("node numbers that collide in one bucket are told apart", "[nodes]") {
     for (const std::size_t buckets : {std::size_t{1}, std::size_t{2}, std::size_t{64}}) {
         Table t(buckets);
         for (std::uint64_t i = 0; i < 300; ++i) t.look_up(2 + i * 0x100000000u);
@@ -167,7 +168,8 @@ TEST_CASE("node numbers that collide in one bucket are told apart") {
     }
 }
 
-TEST_CASE("a hundred thousand random steps agree with a model, and the server's counts never go below zero") {
+TEST_CASE("a hundred thousand random steps agree with a model, and the server's counts never go below zero",
+          "[nodes]") {
     struct Expected {
         Node* node = nullptr;
         std::uint64_t nlookup = 0;
@@ -285,7 +287,7 @@ TEST_CASE("a hundred thousand random steps agree with a model, and the server's 
     for (const auto& [nodeid, count] : server) CHECK(count == 0);
 }
 
-TEST_CASE("moving to other buckets keeps every node, its counts, and the order of the idle ones") {
+TEST_CASE("moving to other buckets keeps every node, its counts, and the order of the idle ones", "[nodes]") {
     constexpr std::size_t kNodes = 100;
     std::vector<Node*> first(8);
     std::vector<Node*> second(64);

@@ -61,7 +61,7 @@ wire::EntryOut huge(std::uint64_t nodeid) {
 
 } // namespace
 
-TEST_CASE("a request carries its caller, its node and its names") {
+TEST_CASE("a request carries its caller, its node and its names", "[operations]") {
     OperationsFixture f;
     Counted<Lookup> lookup;
     lookup->call.name = text_span("a name");
@@ -78,7 +78,7 @@ TEST_CASE("a request carries its caller, its node and its names") {
     CHECK(lookup->surplus_lookup() == 0);
 }
 
-TEST_CASE("LOOKUP: node 0 is a negative entry with its validity, not a lookup") {
+TEST_CASE("LOOKUP: node 0 is a negative entry with its validity, not a lookup", "[operations]") {
     OperationsFixture f;
     Counted<Lookup> lookup;
     name_it(lookup.op);
@@ -99,7 +99,7 @@ TEST_CASE("LOOKUP: node 0 is a negative entry with its validity, not a lookup") 
     CHECK(lookup->succeeded());
 }
 
-TEST_CASE("an entry that cannot be is refused, and the lookup it cost is reported") {
+TEST_CASE("an entry that cannot be is refused, and the lookup it cost is reported", "[operations]") {
     CHECK(with_entry<Opcode::lookup>(entry(42)) == kGood);
     CHECK(with_entry<Opcode::lookup>(entry(1)) == kBad); // the root is never given back
     CHECK(with_entry<Opcode::lookup>(broken(42)) == bad_with(42));
@@ -114,7 +114,7 @@ TEST_CASE("an entry that cannot be is refused, and the lookup it cost is reporte
     CHECK(with_entry<Opcode::symlink>(entry(0, kSIflnk)) == kBad);
 }
 
-TEST_CASE("an operation used again has no surplus lookup of the time before") {
+TEST_CASE("an operation used again has no surplus lookup of the time before", "[operations]") {
     OperationsFixture f;
     Counted<Lookup> lookup;
     name_it(lookup.op);
@@ -129,7 +129,7 @@ TEST_CASE("an operation used again has no surplus lookup of the time before") {
     CHECK(lookup->surplus_lookup() == 0);
 }
 
-TEST_CASE("what was made must be of the type that was asked for") {
+TEST_CASE("what was made must be of the type that was asked for", "[operations]") {
     CHECK(with_entry<Opcode::mkdir>(entry(42, kSIfdir | 0755)) == kGood);
     CHECK(with_entry<Opcode::mkdir>(entry(42, kSIfreg)) == bad_with(42));
     CHECK(with_entry<Opcode::symlink>(entry(42, kSIflnk | 0777)) == kGood);
@@ -144,7 +144,7 @@ TEST_CASE("what was made must be of the type that was asked for") {
     CHECK(with_entry<Opcode::lookup>(entry(42, kSIfblk)) == kGood);
 }
 
-TEST_CASE("attributes that cannot be are refused") {
+TEST_CASE("attributes that cannot be are refused", "[operations]") {
     const auto getattr = [](const wire::Attr& attr) {
         OperationsFixture f;
         Counted<GetAttributes> get;
@@ -165,7 +165,7 @@ TEST_CASE("attributes that cannot be are refused") {
     CHECK(getattr(attr) == Errc::protocol_violation);
 }
 
-TEST_CASE("STATX: size and type count when the mask says they are there") {
+TEST_CASE("STATX: size and type count when the mask says they are there", "[operations]") {
     const auto statx = [](std::uint32_t mask, std::uint64_t size, std::uint16_t mode) {
         OperationsFixture f;
         Counted<ExtendedStatus> status;
@@ -187,7 +187,7 @@ TEST_CASE("STATX: size and type count when the mask says they are there") {
     CHECK(statx(0, 0, 0) == Errc::ok);
 }
 
-TEST_CASE("a server's error ends an operation with that error") {
+TEST_CASE("a server's error ends an operation with that error", "[operations]") {
     OperationsFixture f;
     Counted<MakeDirectory> make;
     name_it(make.op);
@@ -200,7 +200,7 @@ TEST_CASE("a server's error ends an operation with that error") {
     CHECK(make->surplus_lookup() == 0);
 }
 
-TEST_CASE("OPEN never carries what belongs to CREATE or to the host, and truncates as agreed") {
+TEST_CASE("OPEN never carries what belongs to CREATE or to the host, and truncates as agreed", "[operations]") {
     OperationsFixture f;
     const std::uint32_t flags = kORdwr | kOCreat | kOExcl | kONoctty | kOTrunc | kOAppend | kODirect;
     Counted<OpenFile> atomic;
@@ -237,7 +237,7 @@ TEST_CASE("OPEN never carries what belongs to CREATE or to the host, and truncat
     CHECK(without.finished == 1);
 }
 
-TEST_CASE("OPEN that failed owes nothing; a truncation that failed owes the RELEASE") {
+TEST_CASE("OPEN that failed owes nothing; a truncation that failed owes the RELEASE", "[operations]") {
     OperationsFixture f;
     f.params.flags.remove(wire::InitFlag::atomic_o_trunc);
     Counted<OpenFile> refused;
@@ -258,7 +258,7 @@ TEST_CASE("OPEN that failed owes nothing; a truncation that failed owes the RELE
     CHECK(half->result().fh == 9);
 }
 
-TEST_CASE("without OPEN a truncation goes by the node alone") {
+TEST_CASE("without OPEN a truncation goes by the node alone", "[operations]") {
     OperationsFixture f;
     f.sticky.mark(Opcode::open);
     Counted<OpenFile> open;
@@ -269,7 +269,7 @@ TEST_CASE("without OPEN a truncation goes by the node alone") {
     CHECK_FALSE(open->owes_release());
 }
 
-TEST_CASE("OPENDIR asks for a directory") {
+TEST_CASE("OPENDIR asks for a directory", "[operations]") {
     OperationsFixture f;
     Counted<OpenDirectory> open;
     open->start(f.client, kCaller, 1, kOCreat);
@@ -284,7 +284,7 @@ TEST_CASE("OPENDIR asks for a directory") {
     CHECK_FALSE(refused->owes_release());
 }
 
-TEST_CASE("CREATE carries every flag but O_NOCTTY, and the mode as agreed") {
+TEST_CASE("CREATE carries every flag but O_NOCTTY, and the mode as agreed", "[operations]") {
     OperationsFixture f;
     const std::uint32_t flags = kORdwr | kOCreat | kOExcl | kONoctty;
     Counted<CreateFile> create;
@@ -312,7 +312,8 @@ TEST_CASE("CREATE carries every flag but O_NOCTTY, and the mode as agreed") {
     CHECK(mode_to_send(f.params, 07777, 07000) == 07777);
 }
 
-TEST_CASE("CREATE that opened something else than a file is refused, its lookup and its handle reported") {
+TEST_CASE("CREATE that opened something else than a file is refused, its lookup and its handle reported",
+          "[operations]") {
     for (const auto& [out, surplus_lookup] : {std::pair{entry(42, kSIfdir), 42}, std::pair{broken(42), 42},
                                               std::pair{entry(1), 0}, std::pair{entry(0), 0}}) {
         OperationsFixture f;
@@ -327,7 +328,7 @@ TEST_CASE("CREATE that opened something else than a file is refused, its lookup 
     }
 }
 
-TEST_CASE("CREATE by MKNOD and OPEN: each step may fail, and leaves behind what it made") {
+TEST_CASE("CREATE by MKNOD and OPEN: each step may fail, and leaves behind what it made", "[operations]") {
     const auto fall_back = [](OperationsFixture& f, Counted<CreateFile>& create) {
         f.sticky.mark(Opcode::create);
         create->start(f.client, kCaller, 5, {text_span("g"), kOCreat | kORdwr, 0644, 0});
@@ -374,7 +375,7 @@ TEST_CASE("CREATE by MKNOD and OPEN: each step may fail, and leaves behind what 
     }
 }
 
-TEST_CASE("LSEEK and COPY_FILE_RANGE refuse answers that cannot be") {
+TEST_CASE("LSEEK and COPY_FILE_RANGE refuse answers that cannot be", "[operations]") {
     OperationsFixture f;
     Counted<SeekFile> seek;
     seek->start(f.client, kCaller, 5, {1, 100, kSeekHole, 0});
@@ -423,7 +424,7 @@ TEST_CASE("LSEEK and COPY_FILE_RANGE refuse answers that cannot be") {
     CHECK(copy->error() == Errno::exdev);
 }
 
-TEST_CASE("a directory's buffer larger than one request may carry is used as far as it may") {
+TEST_CASE("a directory's buffer larger than one request may carry is used as far as it may", "[operations]") {
     OperationsFixture f;
     std::vector<std::byte> buffer(1 << 20);
     Counted<ReadDirectory> read;
@@ -439,7 +440,7 @@ TEST_CASE("a directory's buffer larger than one request may carry is used as far
     CHECK(read->bytes() == 0);
 }
 
-TEST_CASE("SETXATTR is 8 bytes of struct without its extension and 16 with it") {
+TEST_CASE("SETXATTR is 8 bytes of struct without its extension and 16 with it", "[operations]") {
     OperationsFixture f;
     const auto value = pattern(10);
     for (const bool extended : {false, true, false}) {
@@ -470,7 +471,7 @@ TEST_CASE("SETXATTR is 8 bytes of struct without its extension and 16 with it") 
     CHECK(empty->succeeded());
 }
 
-TEST_CASE("GETXATTR gives the size when it was asked for 0 bytes, and the value otherwise") {
+TEST_CASE("GETXATTR gives the size when it was asked for 0 bytes, and the value otherwise", "[operations]") {
     OperationsFixture f;
     Counted<GetXattr> get;
     get->call.name = text_span("user.x");
@@ -493,7 +494,7 @@ TEST_CASE("GETXATTR gives the size when it was asked for 0 bytes, and the value 
     CHECK(get->error() == Errno::erange);
 }
 
-TEST_CASE("WRITE that claims more than was sent is refused in its single form too") {
+TEST_CASE("WRITE that claims more than was sent is refused in its single form too", "[operations]") {
     OperationsFixture f;
     const auto data = pattern(100);
     Counted<Single<Opcode::write>> write;
@@ -510,7 +511,7 @@ TEST_CASE("WRITE that claims more than was sent is refused in its single form to
     CHECK(write->call.reply.size == 99);
 }
 
-TEST_CASE("an operation may be destroyed by its own end") {
+TEST_CASE("an operation may be destroyed by its own end", "[operations]") {
     OperationsFixture f;
     auto* open = new OpenFile;
     int ended = 0;
@@ -525,7 +526,7 @@ TEST_CASE("an operation may be destroyed by its own end") {
     CHECK(ended == 1);
 }
 
-TEST_CASE("what no file has room for is refused before it is sent: space, holes, copies") {
+TEST_CASE("what no file has room for is refused before it is sent: space, holes, copies", "[operations]") {
     constexpr std::uint64_t kEnd = INT64_MAX;
     constexpr std::uint64_t kNegative = std::uint64_t{0} - 100;
     OperationsFixture f;

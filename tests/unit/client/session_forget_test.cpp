@@ -41,7 +41,7 @@ std::vector<ForgetLink> make_links(std::size_t count) {
 
 } // namespace
 
-TEST_CASE("one link is a FORGET as it was captured, but for unique and pid") {
+TEST_CASE("one link is a FORGET as it was captured, but for unique and pid", "[session]") {
     SessionScript script;
     script.make_ready();
     ForgetLink link{2, 2};
@@ -56,7 +56,7 @@ TEST_CASE("one link is a FORGET as it was captured, but for unique and pid") {
     CHECK(script.session.take_forgotten() == nullptr);
 }
 
-TEST_CASE("several links are one BATCH_FORGET as it is written by hand") {
+TEST_CASE("several links are one BATCH_FORGET as it is written by hand", "[session]") {
     SessionScript script;
     script.make_ready();
     auto links = make_links(3);
@@ -71,7 +71,7 @@ TEST_CASE("several links are one BATCH_FORGET as it is written by hand") {
     CHECK_FALSE(script.peek());
 }
 
-TEST_CASE("a storm is split at the block, and each part is as full as it can be") {
+TEST_CASE("a storm is split at the block, and each part is as full as it can be", "[session]") {
     SessionScript script;
     script.make_ready();
     auto links = make_links(2 * kPerBatch + 1);
@@ -94,7 +94,7 @@ TEST_CASE("a storm is split at the block, and each part is as full as it can be"
     CHECK(script.take_forgotten() == links.size());
 }
 
-TEST_CASE("what has nothing to give back is returned and never sent") {
+TEST_CASE("what has nothing to give back is returned and never sent", "[session]") {
     SessionScript script;
     script.make_ready();
     ForgetLink root{1, 3};
@@ -107,7 +107,7 @@ TEST_CASE("what has nothing to give back is returned and never sent") {
     CHECK_FALSE(script.peek());
 }
 
-TEST_CASE("a message that was shown does not change when more links come, and those follow it") {
+TEST_CASE("a message that was shown does not change when more links come, and those follow it", "[session]") {
     SessionScript script;
     script.make_ready();
     auto links = make_links(4);
@@ -125,7 +125,8 @@ TEST_CASE("a message that was shown does not change when more links come, and th
     CHECK(parse(*rest)[0].nodeid == links[1].nodeid);
 }
 
-TEST_CASE("at most eight messages are under way; the ninth waits for a block, and none is overwritten before") {
+TEST_CASE("at most eight messages are under way; the ninth waits for a block, and none is overwritten before",
+          "[session]") {
     SessionScript script;
     script.make_ready();
     auto links = make_links(12);
@@ -158,7 +159,7 @@ TEST_CASE("at most eight messages are under way; the ninth waits for a block, an
     CHECK(script.take_forgotten() == 12);
 }
 
-TEST_CASE("a FORGET is done when it was used, whatever the device says it wrote") {
+TEST_CASE("a FORGET is done when it was used, whatever the device says it wrote", "[session]") {
     SessionScript script;
     script.make_ready();
     ForgetLink link{5, 1};
@@ -172,7 +173,7 @@ TEST_CASE("a FORGET is done when it was used, whatever the device says it wrote"
     CHECK(script.session.hiprio_in_flight() == 0);
 }
 
-TEST_CASE("before the session is ready and after close, links are simply returned") {
+TEST_CASE("before the session is ready and after close, links are simply returned", "[session]") {
     SessionScript script;
     ForgetLink link{5, 1};
     const auto returned_unsent = [&] {
@@ -198,7 +199,7 @@ TEST_CASE("before the session is ready and after close, links are simply returne
     CHECK(returned_unsent());
 }
 
-TEST_CASE("links given before close are still sent, and DESTROY waits for all of them and for the lanes") {
+TEST_CASE("links given before close are still sent, and DESTROY waits for all of them and for the lanes", "[session]") {
     // In which order the last FORGET is shown, used, and the lanes become idle.
     enum { show, use, idle };
     const int orders[][3] = {{show, use, idle}, {show, idle, use}, {idle, show, use}};
@@ -229,7 +230,8 @@ TEST_CASE("links given before close are still sent, and DESTROY waits for all of
     }
 }
 
-TEST_CASE("a FORGET that was shown and not submitted still comes before DESTROY, and goes when the device does") {
+TEST_CASE("a FORGET that was shown and not submitted still comes before DESTROY, and goes when the device does",
+          "[session]") {
     for (const bool is_gone : {false, true}) {
         SessionScript script;
         script.make_ready();
@@ -253,7 +255,7 @@ TEST_CASE("a FORGET that was shown and not submitted still comes before DESTROY,
     }
 }
 
-TEST_CASE("lanes that were idle before close say nothing about those after it") {
+TEST_CASE("lanes that were idle before close say nothing about those after it", "[session]") {
     SessionScript script;
     script.make_ready();
     script.session.handle_lanes_idle();
@@ -262,8 +264,8 @@ TEST_CASE("lanes that were idle before close say nothing about those after it") 
     CHECK(script.session.state() == SessionState::draining);
 }
 
-TEST_CASE(
-    "whatever the schedule, what reaches the server is what was forgotten, in order, and every link returns once") {
+TEST_CASE("whatever the schedule, what reaches the server is what was forgotten, in order, and every link returns once",
+          "[session]") {
     for (unsigned seed = 1; seed <= 40; ++seed) {
         INFO("seed " << seed);
         std::mt19937 random(seed);
@@ -318,7 +320,8 @@ TEST_CASE(
     }
 }
 
-TEST_CASE("a batch takes as many records as there is room for, and gives the rest back when it is dropped") {
+TEST_CASE("a batch takes as many records as there is room for, and gives the rest back when it is dropped",
+          "[session]") {
     ForgetBatch batch;
     CHECK(batch.empty());
     Bytes room(4096);

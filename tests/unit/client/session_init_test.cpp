@@ -70,7 +70,7 @@ InitOptions without(InitFlag flag) {
 
 } // namespace
 
-TEST_CASE("INIT is the captured one, byte for byte, but for our unique and our flags") {
+TEST_CASE("INIT is the captured one, byte for byte, but for our unique and our flags", "[session]") {
     if (test::captured_bytes_are_foreign()) return;
     GoldenInit golden = golden_init("c_virtiofsd.txt");
     SessionScript script;
@@ -89,7 +89,7 @@ TEST_CASE("INIT is the captured one, byte for byte, but for our unique and our f
     CHECK((message.header().unique & 1) == 0);
 }
 
-TEST_CASE("the captured answers of both daemons make the session ready") {
+TEST_CASE("the captured answers of both daemons make the session ready", "[session]") {
     if (test::captured_bytes_are_foreign()) return;
     const auto settle = [](const char* file) {
         GoldenInit golden = golden_init(file);
@@ -121,7 +121,7 @@ TEST_CASE("the captured answers of both daemons make the session ready") {
     CHECK(rust.flags.high_word() == InitFlags::of(InitFlag::create_supp_group).high_word());
 }
 
-TEST_CASE("only what is implemented is offered, whatever was wished for") {
+TEST_CASE("only what is implemented is offered, whatever was wished for", "[session]") {
     SessionScript script;
     InitOptions wish;
     wish.flags = InitFlags(~std::uint64_t{0});
@@ -137,7 +137,7 @@ TEST_CASE("only what is implemented is offered, whatever was wished for") {
     CHECK_FALSE(implemented_init_flags().has(InitFlag::init_reserved));
 }
 
-TEST_CASE("flags nobody offered are not taken") {
+TEST_CASE("flags nobody offered are not taken", "[session]") {
     const Settled all(with([](InitOut& out) { out.flags = out.flags2 = ~0u; }));
     CHECK(all.state() == SessionState::ready);
     CHECK(all.params().flags == implemented_init_flags());
@@ -149,7 +149,7 @@ TEST_CASE("flags nobody offered are not taken") {
     CHECK(none.params().offered == implemented_init_flags());
 }
 
-TEST_CASE("the second word of flags counts only with INIT_EXT") {
+TEST_CASE("the second word of flags counts only with INIT_EXT", "[session]") {
     CHECK(wire::init_flags_from_words(0, 0xff).bits() == 0);
     const Settled sneaky(with([](InitOut& out) {
         out.flags &= ~(1u << 30);
@@ -160,7 +160,7 @@ TEST_CASE("the second word of flags counts only with INIT_EXT") {
     CHECK_FALSE(sneaky.params().flags.has(InitFlag::init_ext));
 }
 
-TEST_CASE("a server that takes an offered flag of the second word and forgets INIT_EXT is believed") {
+TEST_CASE("a server that takes an offered flag of the second word and forgets INIT_EXT is believed", "[session]") {
     const auto forgetful = with([](InitOut& out) {
         out.flags &= ~(1u << 30);
         out.flags2 = 1; // SECURITY_CTX
@@ -170,14 +170,14 @@ TEST_CASE("a server that takes an offered flag of the second word and forgets IN
     CHECK_FALSE(unasked.params().flags.has(InitFlag::security_ctx));
 }
 
-TEST_CASE("the effective minor is the smaller of both") {
+TEST_CASE("the effective minor is the smaller of both", "[session]") {
     CHECK(Settled(with([](InitOut& out) { out.minor = 31; })).params().minor == 31);
     CHECK(Settled(with([](InitOut& out) { out.minor = 45; })).params().minor == 45);
     CHECK(Settled(with([](InitOut& out) { out.minor = 4000; })).params().minor == 45);
     CHECK(Settled(with([](InitOut& out) { out.minor = 27; })).params().minor == 27);
 }
 
-TEST_CASE("another major or a minor below 27 is refused with its own error") {
+TEST_CASE("another major or a minor below 27 is refused with its own error", "[session]") {
     for (const std::uint32_t major : {0u, 6u, 8u, 0xffffffffu}) {
         SessionScript script;
         const auto message = script.open();
@@ -201,7 +201,7 @@ TEST_CASE("another major or a minor below 27 is refused with its own error") {
     CHECK(Settled(with([](InitOut& out) { out.major = 6; }), 8).failure() == Errc::version_unsupported);
 }
 
-TEST_CASE("a short answer reads as zeros where it ends") {
+TEST_CASE("a short answer reads as zeros where it ends", "[session]") {
     const Settled old(with([](InitOut& out) { out.minor = 27; }), wire::kInitOutCompat22Size);
     REQUIRE(old.state() == SessionState::ready);
     CHECK(old.params().max_pages == 1); // MAX_PAGES is in the flags, and its field is not there
@@ -215,7 +215,7 @@ TEST_CASE("a short answer reads as zeros where it ends") {
     }
 }
 
-TEST_CASE("a server that answers with an error refused the session, and says why") {
+TEST_CASE("a server that answers with an error refused the session, and says why", "[session]") {
     for (const std::int32_t error : {-EPERM, -EACCES, -EPROTO, -511}) {
         SessionScript script;
         script.reply_error(script.open(), error);
@@ -231,7 +231,7 @@ TEST_CASE("a server that answers with an error refused the session, and says why
     }
 }
 
-TEST_CASE("a malformed answer fails the session with a protocol violation") {
+TEST_CASE("a malformed answer fails the session with a protocol violation", "[session]") {
     struct Case {
         wire::OutHeader header;
         std::size_t size;
@@ -254,7 +254,7 @@ TEST_CASE("a malformed answer fails the session with a protocol violation") {
     }
 }
 
-TEST_CASE("an answer to another request fails the session with its own error") {
+TEST_CASE("an answer to another request fails the session with its own error", "[session]") {
     SessionScript script;
     const auto message = script.open();
     const InitOut out = good_init_out();
@@ -262,14 +262,14 @@ TEST_CASE("an answer to another request fails the session with its own error") {
     CHECK(script.session.failure() == Errc::unique_mismatch);
 }
 
-TEST_CASE("an INIT the device left unanswered is not taken for an answer") {
+TEST_CASE("an INIT the device left unanswered is not taken for an answer", "[session]") {
     SessionScript script;
     const auto message = script.open();
     script.use(message, 80);
     CHECK(script.session.failure() == Errc::protocol_violation);
 }
 
-TEST_CASE("max_write is at least a page, at most max_pages, and a page without BIG_WRITES") {
+TEST_CASE("max_write is at least a page, at most max_pages, and a page without BIG_WRITES", "[session]") {
     const auto write_of = [](std::uint32_t max_write, std::uint16_t max_pages) {
         InitOut out = good_init_out();
         out.max_write = max_write;
@@ -286,7 +286,7 @@ TEST_CASE("max_write is at least a page, at most max_pages, and a page without B
     CHECK(Settled(good_init_out(), sizeof(InitOut), without(InitFlag::big_writes)).params().max_write == 4096);
 }
 
-TEST_CASE("max_pages is 32 without its flag, whatever the field says, and never above what we wish") {
+TEST_CASE("max_pages is 32 without its flag, whatever the field says, and never above what we wish", "[session]") {
     const Settled silent(with([](InitOut& out) { out.flags &= ~(1u << 22); }));
     CHECK(silent.params().max_pages == 32);
     CHECK(silent.params().max_read == 128u << 10);
@@ -309,7 +309,7 @@ TEST_CASE("max_pages is 32 without its flag, whatever the field says, and never 
           65535u * 4096);
 }
 
-TEST_CASE("readahead is the smaller of both, and the time granularity stays within a second") {
+TEST_CASE("readahead is the smaller of both, and the time granularity stays within a second", "[session]") {
     CHECK(Settled(with([](InitOut& out) { out.max_readahead = 4096; })).params().max_readahead == 4096);
     CHECK(Settled(with([](InitOut& out) { out.max_readahead = ~0u; })).params().max_readahead == 1u << 20);
     CHECK(Settled(with([](InitOut& out) { out.time_gran = 0; })).params().time_gran == 1);
@@ -317,7 +317,7 @@ TEST_CASE("readahead is the smaller of both, and the time granularity stays with
     CHECK(Settled(with([](InitOut& out) { out.time_gran = 1'000'000'001; })).params().time_gran == 1);
 }
 
-TEST_CASE("fields whose flag was not agreed on mean nothing") {
+TEST_CASE("fields whose flag was not agreed on mean nothing", "[session]") {
     const Settled odd(with([](InitOut& out) {
         out.map_alignment = 21;
         out.request_timeout = 5;
@@ -327,7 +327,7 @@ TEST_CASE("fields whose flag was not agreed on mean nothing") {
     CHECK(odd.params().request_timeout == 0);
 }
 
-TEST_CASE("where lengths are upper bounds the header's own length counts in INIT too") {
+TEST_CASE("where lengths are upper bounds the header's own length counts in INIT too", "[session]") {
     SessionOptions options;
     options.lengths = WrittenLength::upper_bound;
     SessionScript script(options);
@@ -340,7 +340,7 @@ TEST_CASE("where lengths are upper bounds the header's own length counts in INIT
     CHECK(empty.session.failure() == Errc::protocol_violation);
 }
 
-TEST_CASE("a session needs its memory") {
+TEST_CASE("a session needs its memory", "[session]") {
     SharedMemory memory;
     const Region block = memory.add(Session::kMemoryBytes);
     Session session;

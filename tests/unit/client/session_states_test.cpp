@@ -88,7 +88,8 @@ constexpr Row kMatrix[] = {
 
 } // namespace
 
-TEST_CASE("every state answers every input as the table says, and a command out of place says wrong_state") {
+TEST_CASE("every state answers every input as the table says, and a command out of place says wrong_state",
+          "[session]") {
     for (const Row& row : kMatrix) {
         for (std::size_t i = 0; i < row.to.size(); ++i) {
             INFO("state " << static_cast<int>(row.from) << ", event " << i);
@@ -102,7 +103,7 @@ TEST_CASE("every state answers every input as the table says, and a command out 
     }
 }
 
-TEST_CASE("the table of transitions in the header is the same as the one tested") {
+TEST_CASE("the table of transitions in the header is the same as the one tested", "[session]") {
     std::size_t steps = 0;
     for (const auto& transition : client::kSessionTransitions) {
         const auto event = static_cast<std::size_t>(transition.input);
@@ -115,7 +116,7 @@ TEST_CASE("the table of transitions in the header is the same as the one tested"
     CHECK(steps == 12);
 }
 
-TEST_CASE("a completion for a token that is not out, or out of range, changes nothing") {
+TEST_CASE("a completion for a token that is not out, or out of range, changes nothing", "[session]") {
     Reached r;
     reach(r, S::init_sent);
     Session& session = r.script.session;
@@ -132,7 +133,7 @@ TEST_CASE("a completion for a token that is not out, or out of range, changes no
     CHECK(session.state() == S::ready);
 }
 
-TEST_CASE("an INIT that was shown and not submitted is not answered by a completion") {
+TEST_CASE("an INIT that was shown and not submitted is not answered by a completion", "[session]") {
     SessionScript script;
     REQUIRE(script.session.open({}) == Errc::ok);
     REQUIRE(script.peek());
@@ -141,7 +142,7 @@ TEST_CASE("an INIT that was shown and not submitted is not answered by a complet
     CHECK(script.take());
 }
 
-TEST_CASE("DESTROY is the captured one, and whatever it answers the session is closed") {
+TEST_CASE("DESTROY is the captured one, and whatever it answers the session is closed", "[session]") {
     const std::function<void(SessionScript&, const SessionScript::Message&)> answers[] = {
         [](SessionScript& s, const SessionScript::Message& m) { s.reply_error(m, 0); },
         [](SessionScript& s, const SessionScript::Message& m) { s.use(m, 0); },
@@ -223,7 +224,7 @@ struct Life {
 
 } // namespace
 
-TEST_CASE("a whole life ends well, and goes through its messages in order") {
+TEST_CASE("a whole life ends well, and goes through its messages in order", "[session]") {
     Life life;
     for (int i = 0; i < Life::kSteps; ++i) life.step(i);
     CHECK(life.script.session.state() == S::closed);
@@ -232,7 +233,7 @@ TEST_CASE("a whole life ends well, and goes through its messages in order") {
     CHECK(life.script.take_forgotten() == 3);
 }
 
-TEST_CASE("whichever message its queue has no room for is kept and sent later, unchanged") {
+TEST_CASE("whichever message its queue has no room for is kept and sent later, unchanged", "[session]") {
     for (int message = 0; message < 4; ++message) {
         Life life;
         life.refused_at = message;
@@ -243,7 +244,8 @@ TEST_CASE("whichever message its queue has no room for is kept and sent later, u
     }
 }
 
-TEST_CASE("the device may go at every point: the session fails once, nothing more is sent, every link comes back") {
+TEST_CASE("the device may go at every point: the session fails once, nothing more is sent, every link comes back",
+          "[session]") {
     for (int gone = 0; gone <= Life::kSteps; ++gone) {
         INFO("gone before step " << gone);
         Life life;
@@ -273,7 +275,7 @@ TEST_CASE("the device may go at every point: the session fails once, nothing mor
     }
 }
 
-TEST_CASE("uniques of a session are all different and of lane 0") {
+TEST_CASE("uniques of a session are all different and of lane 0", "[session]") {
     SessionScript script;
     script.make_ready();
     std::vector<std::uint64_t> uniques;

@@ -10,7 +10,7 @@ namespace {
 using IntSlots = Slots<int>;
 }
 
-TEST_CASE("without storage there is never a slot") {
+TEST_CASE("without storage there is never a slot", "[slots]") {
     IntSlots slots;
     CHECK(slots.capacity() == 0);
     CHECK_FALSE(slots.has_free());
@@ -18,7 +18,7 @@ TEST_CASE("without storage there is never a slot") {
     CHECK(slots.find(Token{0}) == nullptr);
 }
 
-TEST_CASE("slots run out exactly at their number, and one that is freed can be taken again") {
+TEST_CASE("slots run out exactly at their number, and one that is freed can be taken again", "[slots]") {
     std::vector<IntSlots::Entry> storage(3);
     IntSlots slots(storage);
     std::vector<Token> tokens;
@@ -40,7 +40,7 @@ TEST_CASE("slots run out exactly at their number, and one that is freed can be t
     CHECK_FALSE(slots.has_free());
 }
 
-TEST_CASE("the slot freed last is taken first, because it is still in the cache") {
+TEST_CASE("the slot freed last is taken first, because it is still in the cache", "[slots]") {
     std::vector<IntSlots::Entry> storage(4);
     IntSlots slots(storage);
     Token tokens[4];
@@ -53,7 +53,7 @@ TEST_CASE("the slot freed last is taken first, because it is still in the cache"
     CHECK((*slots.acquire()).slot == tokens[2].slot);
 }
 
-TEST_CASE("a token that is stale, free or out of range finds nothing") {
+TEST_CASE("a token that is stale, free or out of range finds nothing", "[slots]") {
     std::vector<IntSlots::Entry> storage(2);
     IntSlots slots(storage);
     const Token first = *slots.acquire();
@@ -67,7 +67,7 @@ TEST_CASE("a token that is stale, free or out of range finds nothing") {
     CHECK(slots.find(first) == nullptr);
 }
 
-TEST_CASE("storage that was used before starts with every slot free") {
+TEST_CASE("storage that was used before starts with every slot free", "[slots]") {
     std::vector<IntSlots::Entry> storage(2);
     IntSlots before(storage);
     REQUIRE(before.acquire());
@@ -80,7 +80,7 @@ TEST_CASE("storage that was used before starts with every slot free") {
     CHECK_FALSE(after.acquire());
 }
 
-TEST_CASE("at most 65535 slots are used, and the last of them works") {
+TEST_CASE("at most 65535 slots are used, and the last of them works", "[slots]") {
     std::vector<IntSlots::Entry> storage(70000);
     IntSlots slots(storage);
     REQUIRE(slots.capacity() == 65535);

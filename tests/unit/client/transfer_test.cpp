@@ -108,7 +108,7 @@ template <Opcode Op> void check_split(std::size_t length, Payload payload) {
 
 } // namespace
 
-TEST_CASE("transfers are split at what a request may carry, around every limit, registered and bounced") {
+TEST_CASE("transfers are split at what a request may carry, around every limit, registered and bounced", "[transfer]") {
     for (const std::size_t length :
          {std::size_t{1}, std::size_t{4095}, std::size_t{4096}, std::size_t{4097}, std::size_t{kPiece - 1},
           std::size_t{kPiece}, std::size_t{kPiece + 1}, std::size_t{2 * kPiece - 1}, std::size_t{2 * kPiece},
@@ -122,7 +122,7 @@ TEST_CASE("transfers are split at what a request may carry, around every limit, 
     }
 }
 
-TEST_CASE("nothing to transfer is done at once, without a request") {
+TEST_CASE("nothing to transfer is done at once, without a request", "[transfer]") {
     TransferFixture<Opcode::read> f(0);
     f.start();
     CHECK(f.transfer.finished == 1);
@@ -131,7 +131,7 @@ TEST_CASE("nothing to transfer is done at once, without a request") {
     CHECK(f.queue.sent_count() == 0);
 }
 
-TEST_CASE("a piece is bound by the session, and by the bounce area where it has to pass through") {
+TEST_CASE("a piece is bound by the session, and by the bounce area where it has to pass through", "[transfer]") {
     OperationsFixture f;
     f.params.max_read = 1u << 20;
     f.params.max_write = 256u << 10;
@@ -148,7 +148,7 @@ TEST_CASE("a piece is bound by the session, and by the bounce area where it has 
           8192); // two segments: everything bounces, in whole pages
 }
 
-TEST_CASE("at most eight pieces are under way, and each that ends at the front makes room for one") {
+TEST_CASE("at most eight pieces are under way, and each that ends at the front makes room for one", "[transfer]") {
     TransferFixture<Opcode::read> f(12 * kPiece);
     f.start();
     CHECK(f.pieces().size() == 8);
@@ -167,7 +167,7 @@ TEST_CASE("at most eight pieces are under way, and each that ends at the front m
     f.check_content(12 * kPiece);
 }
 
-TEST_CASE("without ASYNC_READ one READ is under way at a time, and WRITE does not care") {
+TEST_CASE("without ASYNC_READ one READ is under way at a time, and WRITE does not care", "[transfer]") {
     TransferFixture<Opcode::read> f(4 * kPiece);
     f.params.flags.remove(wire::InitFlag::async_read);
     f.start();
@@ -185,7 +185,7 @@ TEST_CASE("without ASYNC_READ one READ is under way at a time, and WRITE does no
     g.serve_all();
 }
 
-TEST_CASE("an appending write sends one piece at a time: the server puts each where the file ends") {
+TEST_CASE("an appending write sends one piece at a time: the server puts each where the file ends", "[transfer]") {
     TransferFixture<Opcode::write> f(3 * kPiece);
     f.span.open_flags = wire::linux_abi::kOAppend | wire::linux_abi::kOWronly;
     f.start();
@@ -198,7 +198,7 @@ TEST_CASE("an appending write sends one piece at a time: the server puts each wh
     CHECK(f.transfer->done() == 3 * kPiece);
 }
 
-TEST_CASE("pieces may end in any order, with fewer slots than pieces, and the result is the same") {
+TEST_CASE("pieces may end in any order, with fewer slots than pieces, and the result is the same", "[transfer]") {
     for (unsigned seed = 0; seed < 50; ++seed) {
         std::mt19937 random(seed);
         TransferFixture<Opcode::read> f(20 * kPiece + 5);
@@ -218,7 +218,7 @@ TEST_CASE("pieces may end in any order, with fewer slots than pieces, and the re
     }
 }
 
-TEST_CASE("a transfer of a file that is not open is refused, and nothing is sent") {
+TEST_CASE("a transfer of a file that is not open is refused, and nothing is sent", "[transfer]") {
     OperationsFixture f;
     std::vector<std::byte> buffer(kPiece);
     Counted<ReadFile> read;
@@ -231,7 +231,7 @@ TEST_CASE("a transfer of a file that is not open is refused, and nothing is sent
     CHECK(f.queue.sent_count() == 0);
 }
 
-TEST_CASE("a transfer on a lane of two slots waits for them and ends") {
+TEST_CASE("a transfer on a lane of two slots waits for them and ends", "[transfer]") {
     OperationsFixture f({.max_inflight = 64, .max_segments = 4}, 2);
     std::vector<std::byte> buffer(8 * kPiece);
     Counted<ReadFile> read;
@@ -254,7 +254,7 @@ TEST_CASE("a transfer on a lane of two slots waits for them and ends") {
     }
 }
 
-TEST_CASE("a short piece ends the transfer there, whatever the later pieces bring, and no more is sent") {
+TEST_CASE("a short piece ends the transfer there, whatever the later pieces bring, and no more is sent", "[transfer]") {
     for (std::size_t shorter = 0; shorter < 6; ++shorter) {
         for (const std::uint32_t left : {0u, 1u, 4096u, kPiece - 1}) {
             INFO("piece " << shorter << " of " << left);
@@ -274,7 +274,7 @@ TEST_CASE("a short piece ends the transfer there, whatever the later pieces brin
     }
 }
 
-TEST_CASE("a short piece that comes first waits for those under way before the transfer ends") {
+TEST_CASE("a short piece that comes first waits for those under way before the transfer ends", "[transfer]") {
     TransferFixture<Opcode::write> f(12 * kPiece);
     f.start();
     REQUIRE(f.pieces().size() == 8);
@@ -288,7 +288,7 @@ TEST_CASE("a short piece that comes first waits for those under way before the t
     CHECK(f.transfer->done() == 100);
 }
 
-TEST_CASE("an error before any byte is the transfer's; later it ends it with what came before") {
+TEST_CASE("an error before any byte is the transfer's; later it ends it with what came before", "[transfer]") {
     for (std::size_t failing = 0; failing < 4; ++failing) {
         INFO("piece " << failing);
         TransferFixture<Opcode::write> f(4 * kPiece);
@@ -309,7 +309,7 @@ TEST_CASE("an error before any byte is the transfer's; later it ends it with wha
     }
 }
 
-TEST_CASE("the first error in the file's order counts, not the first that came") {
+TEST_CASE("the first error in the file's order counts, not the first that came", "[transfer]") {
     TransferFixture<Opcode::read> f(3 * kPiece);
     f.start();
     f.pieces();
@@ -322,7 +322,7 @@ TEST_CASE("the first error in the file's order counts, not the first that came")
     CHECK(f.transfer->error() == Errno::ebadf);
 }
 
-TEST_CASE("a transfer used again remembers nothing of the one before") {
+TEST_CASE("a transfer used again remembers nothing of the one before", "[transfer]") {
     TransferFixture<Opcode::read> f(3 * kPiece);
     f.start();
     f.pieces();
@@ -336,7 +336,7 @@ TEST_CASE("a transfer used again remembers nothing of the one before") {
     CHECK(f.transfer->done() == 3 * kPiece);
 }
 
-TEST_CASE("a WRITE that claims more than was sent is a violation; one that took nothing is EIO") {
+TEST_CASE("a WRITE that claims more than was sent is a violation; one that took nothing is EIO", "[transfer]") {
     const auto claim = [](std::uint32_t first, std::uint32_t second) {
         TransferFixture<Opcode::write> f(2 * kPiece);
         f.start();
@@ -356,7 +356,7 @@ TEST_CASE("a WRITE that claims more than was sent is a violation; one that took 
     CHECK(claim(kPiece, 0) == T(Errc::ok, Errno::none, kPiece));
 }
 
-TEST_CASE("reading nothing is the end of the file, not an error") {
+TEST_CASE("reading nothing is the end of the file, not an error", "[transfer]") {
     TransferFixture<Opcode::read> f(100);
     f.start();
     f.pieces();
@@ -366,7 +366,7 @@ TEST_CASE("reading nothing is the end of the file, not an error") {
     CHECK(f.transfer->done() == 0);
 }
 
-TEST_CASE("a malformed answer ends the transfer like an error") {
+TEST_CASE("a malformed answer ends the transfer like an error", "[transfer]") {
     TransferFixture<Opcode::read> f(3 * kPiece);
     f.start();
     f.pieces();
@@ -379,7 +379,7 @@ TEST_CASE("a malformed answer ends the transfer like an error") {
     CHECK(f.transfer->done() == kPiece);
 }
 
-TEST_CASE("the device gone in the middle ends the transfer once, with every piece given back") {
+TEST_CASE("the device gone in the middle ends the transfer once, with every piece given back", "[transfer]") {
     TransferFixture<Opcode::read> f(20 * kPiece);
     f.start();
     f.pieces();
@@ -393,7 +393,7 @@ TEST_CASE("the device gone in the middle ends the transfer once, with every piec
     CHECK(f.transfer->errc() == Errc::device_gone);
 }
 
-TEST_CASE("a queue that refuses a piece in the middle ends the transfer with what was sent before") {
+TEST_CASE("a queue that refuses a piece in the middle ends the transfer with what was sent before", "[transfer]") {
     TransferFixture<Opcode::read> f(12 * kPiece);
     f.start();
     REQUIRE(f.pieces().size() == 8);
@@ -413,7 +413,7 @@ TEST_CASE("a queue that refuses a piece in the middle ends the transfer with wha
     f.check_content(8 * kPiece);
 }
 
-TEST_CASE("a transfer that its own end starts again does not nest") {
+TEST_CASE("a transfer that its own end starts again does not nest", "[transfer]") {
     TransferFixture<Opcode::read> f(2 * kPiece);
     struct Again {
         TransferFixture<Opcode::read>* f;
@@ -459,7 +459,7 @@ TEMPLATE_TEST_CASE_SIG("a transfer that does not lie within the largest file sen
     last.lane.fail_all(Errc::device_gone);
 }
 
-TEST_CASE("pieces behind a failing one may be written, but not with O_APPEND; neither counts as done") {
+TEST_CASE("pieces behind a failing one may be written, but not with O_APPEND; neither counts as done", "[transfer]") {
     for (const std::uint32_t flags :
          {wire::linux_abi::kOWronly, wire::linux_abi::kOWronly | wire::linux_abi::kOAppend}) {
         const bool appends = (flags & wire::linux_abi::kOAppend) != 0;

@@ -7,7 +7,7 @@
 
 using namespace vfsproto::client;
 
-TEST_CASE("sequence, lane and slot of a unique do not overlap") {
+TEST_CASE("sequence, lane and slot of a unique do not overlap", "[unique]") {
     CHECK(make_unique(1, 0, 0) == std::uint64_t{1} << 25);
     CHECK(make_unique(0, 1, 0) == std::uint64_t{1} << 17);
     CHECK(make_unique(0, 0, 1) == std::uint64_t{1} << 1);
@@ -23,7 +23,7 @@ TEST_CASE("sequence, lane and slot of a unique do not overlap") {
     CHECK(seen.size() == 27);
 }
 
-TEST_CASE("bit 0 and bit 63 of a unique are never set") {
+TEST_CASE("bit 0 and bit 63 of a unique are never set", "[unique]") {
     for (const std::uint64_t sequence : {std::uint64_t{1}, kSequenceMask, ~std::uint64_t{0}}) {
         const std::uint64_t unique = make_unique(sequence, 0xff, 0xffff);
         CHECK((unique & 1) == 0);
@@ -31,7 +31,7 @@ TEST_CASE("bit 0 and bit 63 of a unique are never set") {
     }
 }
 
-TEST_CASE("the sequence starts at 1, skips 0 when it wraps, and so no unique is 0") {
+TEST_CASE("the sequence starts at 1, skips 0 when it wraps, and so no unique is 0", "[unique]") {
     CHECK(next_sequence(0) == 1);
     CHECK(next_sequence(1) == 2);
     CHECK(next_sequence(kSequenceMask - 1) == kSequenceMask);
@@ -39,7 +39,7 @@ TEST_CASE("the sequence starts at 1, skips 0 when it wraps, and so no unique is 
     CHECK(make_unique(next_sequence(kSequenceMask), 0, 0) != 0);
 }
 
-TEST_CASE("a source gives the same numbers, one after the other, and begins again at sequence 1") {
+TEST_CASE("a source gives the same numbers, one after the other, and begins again at sequence 1", "[unique]") {
     UniqueSource source(0x45);
     std::uint64_t sequence = 0;
     for (std::uint16_t slot = 0; slot < 100; ++slot) {

@@ -185,7 +185,7 @@ TEST_CASE("the golden INIT replies say what the daemons are known to say", "[cod
     CHECK(flags.has(wire::InitFlag::max_pages));
 }
 
-TEST_CASE("the golden directory replies list f with its attributes") {
+TEST_CASE("the golden directory replies list f with its attributes", "[golden]") {
     if (captured_bytes_are_foreign()) return;
     for (const char* daemon : {"c_virtiofsd", "rust_virtiofsd"}) {
         const auto all = all_golden();

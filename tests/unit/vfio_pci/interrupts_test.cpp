@@ -57,7 +57,7 @@ private:
 
 } // namespace
 
-TEST_CASE("a queue with a vector of its own is woken by the kernel alone") {
+TEST_CASE("a queue with a vector of its own is woken by the kernel alone", "[vfio]") {
     ScriptedKernel kernel;
     const auto device = open_scripted(kernel);
     const Queues queues(*device);
@@ -68,7 +68,7 @@ TEST_CASE("a queue with a vector of its own is woken by the kernel alone") {
     CHECK(is_silent(queues.events[0]));
 }
 
-TEST_CASE("the kernel's word on how many vectors there are is taken") {
+TEST_CASE("the kernel's word on how many vectors there are is taken", "[vfio]") {
     ScriptedKernel kernel;
     kernel.msix = 64;
     kernel.msix_left = 2;
@@ -83,7 +83,7 @@ TEST_CASE("the kernel's word on how many vectors there are is taken") {
 }
 
 // virtio 1.2 §4.1.5.3
-TEST_CASE("one vector serves for everything") {
+TEST_CASE("one vector serves for everything", "[vfio]") {
     ScriptedKernel kernel;
     kernel.msix = 1;
     const auto device = open_scripted(kernel);
@@ -94,7 +94,7 @@ TEST_CASE("one vector serves for everything") {
 }
 
 // virtio 1.2 §4.1.5.3
-TEST_CASE("queues share a vector when the device takes no more of them") {
+TEST_CASE("queues share a vector when the device takes no more of them", "[vfio]") {
     ScriptedKernel kernel;
     kernel.model.vectors_taken = 2;
     const auto device = open_scripted(kernel);
@@ -105,7 +105,7 @@ TEST_CASE("queues share a vector when the device takes no more of them") {
 }
 
 // virtio 1.2 §4.1.5.3
-TEST_CASE("a line is handed on to every queue, and unmasked again") {
+TEST_CASE("a line is handed on to every queue, and unmasked again", "[vfio]") {
     ScriptedKernel kernel;
     kernel.msix = 0;
     const auto device = open_scripted(kernel);
@@ -119,7 +119,7 @@ TEST_CASE("a line is handed on to every queue, and unmasked again") {
     CHECK(kernel.unmasks(3));
 }
 
-TEST_CASE("a line that is another device's wakes nobody, and is unmasked") {
+TEST_CASE("a line that is another device's wakes nobody, and is unmasked", "[vfio]") {
     ScriptedKernel kernel;
     kernel.msix = 0;
     const auto device = open_scripted(kernel);
@@ -130,7 +130,7 @@ TEST_CASE("a line that is another device's wakes nobody, and is unmasked") {
     CHECK(is_silent(queues.events[1]));
 }
 
-TEST_CASE("an error, or the kernel's wish to have the device back, stops it first and is told once") {
+TEST_CASE("an error, or the kernel's wish to have the device back, stops it first and is told once", "[vfio]") {
     const std::uint32_t kind = GENERATE(kError, kRequest);
     ScriptedKernel kernel;
     {
@@ -163,7 +163,7 @@ TEST_CASE("an error, or the kernel's wish to have the device back, stops it firs
     CHECK(kernel.leaks() == "");
 }
 
-TEST_CASE("a handler that comes late is told at once") {
+TEST_CASE("a handler that comes late is told at once", "[vfio]") {
     ScriptedKernel kernel;
     const auto device = open_scripted(kernel);
     kernel.raise(kRequest);
@@ -172,7 +172,7 @@ TEST_CASE("a handler that comes late is told at once") {
     CHECK(farewell.comes());
 }
 
-TEST_CASE("a device that needs a reset, or does not answer, has gone") {
+TEST_CASE("a device that needs a reset, or does not answer, has gone", "[vfio]") {
     const bool by_line = GENERATE(true, false);
     const std::uint8_t says = GENERATE(std::uint8_t{0x40}, std::uint8_t{0xff});
     ScriptedKernel kernel;
@@ -188,7 +188,7 @@ TEST_CASE("a device that needs a reset, or does not answer, has gone") {
     CHECK(farewell.comes());
 }
 
-TEST_CASE("a device that somebody else has reset has gone") {
+TEST_CASE("a device that somebody else has reset has gone", "[vfio]") {
     ScriptedKernel kernel;
     const auto device = open_scripted(kernel);
     Farewell farewell(*device);
@@ -201,7 +201,7 @@ TEST_CASE("a device that somebody else has reset has gone") {
     CHECK(device->gone_reason() == "somebody else has reset the device");
 }
 
-TEST_CASE("a change of the configuration alone is no reason to leave") {
+TEST_CASE("a change of the configuration alone is no reason to leave", "[vfio]") {
     ScriptedKernel kernel;
     const auto device = open_scripted(kernel);
     Farewell farewell(*device);
@@ -213,7 +213,7 @@ TEST_CASE("a change of the configuration alone is no reason to leave") {
     CHECK(device->gone_reason().empty());
 }
 
-TEST_CASE("error and request interrupts need not be there") {
+TEST_CASE("error and request interrupts need not be there", "[vfio]") {
     ScriptedKernel kernel;
     kernel.error_interrupts = kernel.request_interrupts = 0;
     const auto device = open_scripted(kernel);

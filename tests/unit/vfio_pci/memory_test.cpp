@@ -44,7 +44,7 @@ private:
 
 } // namespace
 
-TEST_CASE("device addresses never lie in a reserved window, overlap or lose their alignment") {
+TEST_CASE("device addresses never lie in a reserved window, overlap or lose their alignment", "[vfio]") {
     const std::vector<AddressRange> usable{
         {0, 0xfedfffff}, {0xfef00000, 0x1'0000'0fff}, {0x2'0000'0000, 0x7f'ffff'ffff}};
     std::mt19937_64 random(7);
@@ -67,7 +67,7 @@ TEST_CASE("device addresses never lie in a reserved window, overlap or lose thei
     }
 }
 
-TEST_CASE("addresses run out, and come back") {
+TEST_CASE("addresses run out, and come back", "[vfio]") {
     IovaSpace space({{0, (std::uint64_t{64} << 20) - 1}});
     std::vector<std::uint64_t> starts;
     while (const auto start = space.take(std::uint64_t{2} << 20, 4096)) starts.push_back(*start);
@@ -76,7 +76,7 @@ TEST_CASE("addresses run out, and come back") {
     CHECK(space.take(std::uint64_t{60} << 20, 4096));
 }
 
-TEST_CASE("ranges up to the last address, overlapping and empty ones do no harm") {
+TEST_CASE("ranges up to the last address, overlapping and empty ones do no harm", "[vfio]") {
     constexpr std::uint64_t kLast = ~std::uint64_t{0};
     IovaSpace space({{5, 4}, {0, 0x200000}, {0x100000, 0x8fffff}, {kLast - 0x7fffff, kLast}});
     CHECK(space.take(0x400000, 4096));
@@ -85,7 +85,7 @@ TEST_CASE("ranges up to the last address, overlapping and empty ones do no harm"
     CHECK_FALSE(IovaSpace({}).take(1, 1));
 }
 
-TEST_CASE("free ranges merge with their neighbours") {
+TEST_CASE("free ranges merge with their neighbours", "[vfio]") {
     FreeRanges ranges;
     ranges.add(0, 100);
     CHECK(ranges.take_at(40, 20));
@@ -99,7 +99,7 @@ TEST_CASE("free ranges merge with their neighbours") {
     CHECK(ranges.take(36, 64).value_or(0) == 64);
 }
 
-TEST_CASE("memory is mapped in runs, handed out in pages, and zeroed when it comes back") {
+TEST_CASE("memory is mapped in runs, handed out in pages, and zeroed when it comes back", "[vfio]") {
     ScriptedKernel kernel;
     const auto device = open_scripted(kernel);
     REQUIRE(kernel.mapped.size() == 1);
@@ -124,7 +124,7 @@ TEST_CASE("memory is mapped in runs, handed out in pages, and zeroed when it com
     CHECK(device->allocate(0).error() == Errc::bad_argument);
 }
 
-TEST_CASE("what does not fit gets a run of its own, which goes when it is given back") {
+TEST_CASE("what does not fit gets a run of its own, which goes when it is given back", "[vfio]") {
     ScriptedKernel kernel;
     const auto device = open_scripted(kernel);
     const auto small = device->allocate(4096);
@@ -138,7 +138,7 @@ TEST_CASE("what does not fit gets a run of its own, which goes when it is given 
     CHECK(kernel.mapped.size() == 1);
 }
 
-TEST_CASE("no run is mapped that the IOMMU has no room for") {
+TEST_CASE("no run is mapped that the IOMMU has no room for", "[vfio]") {
     ScriptedKernel kernel;
     kernel.mappings_left = 2;
     const auto device = open_scripted(kernel);
@@ -147,14 +147,14 @@ TEST_CASE("no run is mapped that the IOMMU has no room for") {
     CHECK(device->allocate(4096));
 }
 
-TEST_CASE("a reserved window that the kernel does not tell of is not hit either") {
+TEST_CASE("a reserved window that the kernel does not tell of is not hit either", "[vfio]") {
     ScriptedKernel kernel;
     kernel.tells_ranges = false;
     const auto device = open_scripted(kernel);
     CHECK(kernel.mapped.begin()->first >= std::uint64_t{1} << 32);
 }
 
-TEST_CASE("a program's own pages are reachable from map() to unmap()") {
+TEST_CASE("a program's own pages are reachable from map() to unmap()", "[vfio]") {
     ScriptedKernel kernel;
     alignas(4096) static std::byte own[3 * 4096];
     {

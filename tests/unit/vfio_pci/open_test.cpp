@@ -27,7 +27,7 @@ FeatureSet negotiated(backends::Attachment& attachment) {
 
 } // namespace
 
-TEST_CASE("a group goes into a container before its device is asked for") {
+TEST_CASE("a group goes into a container before its device is asked for", "[vfio]") {
     ScriptedKernel kernel;
     {
         const auto device = open_scripted(kernel);
@@ -45,7 +45,7 @@ TEST_CASE("a group goes into a container before its device is asked for") {
     CHECK(kernel.place("unmap") < kernel.place("close /dev/vfio/7"));
 }
 
-TEST_CASE("a character device is preferred where the kernel has IOMMUFD") {
+TEST_CASE("a character device is preferred where the kernel has IOMMUFD", "[vfio]") {
     ScriptedKernel kernel;
     kernel.has_iommufd = true;
     {
@@ -60,7 +60,7 @@ TEST_CASE("a character device is preferred where the kernel has IOMMUFD") {
     CHECK(kernel.leaks().empty());
 }
 
-TEST_CASE("many address ranges are asked for twice") {
+TEST_CASE("many address ranges are asked for twice", "[vfio]") {
     ScriptedKernel kernel;
     kernel.has_iommufd = true;
     kernel.ranges.clear();
@@ -69,7 +69,7 @@ TEST_CASE("many address ranges are asked for twice") {
     CHECK(std::count(kernel.log.begin(), kernel.log.end(), "iova ranges") == 2);
 }
 
-TEST_CASE("what the device may do it may do late, and not any more when it is closed") {
+TEST_CASE("what the device may do it may do late, and not any more when it is closed", "[vfio]") {
     ScriptedKernel kernel;
     {
         const auto device = open_scripted(kernel);
@@ -89,7 +89,7 @@ TEST_CASE("what the device may do it may do late, and not any more when it is cl
     CHECK(kernel.place("close device") < kernel.place("unmap"));
 }
 
-TEST_CASE("MSI-X is on before a vector is given to a queue") {
+TEST_CASE("MSI-X is on before a vector is given to a queue", "[vfio]") {
     ScriptedKernel kernel;
     const auto device = open_scripted(kernel);
     const auto memory = device->allocate(4096);
@@ -98,7 +98,7 @@ TEST_CASE("MSI-X is on before a vector is given to a queue") {
     CHECK(kernel.place("wire msix") < kernel.place("queue vector"));
 }
 
-TEST_CASE("whichever call fails, opening says why and leaves nothing behind") {
+TEST_CASE("whichever call fails, opening says why and leaves nothing behind", "[vfio]") {
     struct Way {
         bool iommufd;
         bool translated;
@@ -128,7 +128,7 @@ TEST_CASE("whichever call fails, opening says why and leaves nothing behind") {
     }
 }
 
-TEST_CASE("a hundred bring-ups leave nothing behind") {
+TEST_CASE("a hundred bring-ups leave nothing behind", "[vfio]") {
     for (const bool translated : {true, false}) {
         ScriptedKernel kernel;
         if (!translated) kernel.model.offered.remove(Feature::access_platform);
@@ -147,7 +147,7 @@ TEST_CASE("a hundred bring-ups leave nothing behind") {
     }
 }
 
-TEST_CASE("what a person can do something about is said in one line") {
+TEST_CASE("what a person can do something about is said in one line", "[vfio]") {
     ScriptedKernel kernel;
     SECTION("no VFIO") {
         kernel.has_vfio = false;
@@ -179,7 +179,7 @@ TEST_CASE("what a person can do something about is said in one line") {
     }
 }
 
-TEST_CASE("without an IOMMU a device is taken only by who asks for that") {
+TEST_CASE("without an IOMMU a device is taken only by who asks for that", "[vfio]") {
     ScriptedKernel kernel;
     kernel.has_iommu = false;
     backends::PciDevice device = scripted_device();
@@ -205,7 +205,7 @@ TEST_CASE("without an IOMMU a device is taken only by who asks for that") {
 }
 
 // virtio 1.2 §6.1
-TEST_CASE("translated addresses are used only when the device agrees to it") {
+TEST_CASE("translated addresses are used only when the device agrees to it", "[vfio]") {
     ScriptedKernel kernel;
     const auto device = open_scripted(kernel);
     CHECK_THAT(described(*device, "addresses"), Contains("IOMMU translates"));
@@ -214,7 +214,7 @@ TEST_CASE("translated addresses are used only when the device agrees to it") {
     CHECK(device->transport().accept_features(FeatureSet::of(Feature::version_1)) == Errc::features_refused);
 }
 
-TEST_CASE("a device that takes its offer back gets no addresses") {
+TEST_CASE("a device that takes its offer back gets no addresses", "[vfio]") {
     ScriptedKernel kernel;
     const auto device = open_scripted(kernel);
     kernel.model.offered.remove(Feature::access_platform);
@@ -224,7 +224,7 @@ TEST_CASE("a device that takes its offer back gets no addresses") {
 }
 
 // virtio 1.2 §6.1
-TEST_CASE("a device without ACCESS_PLATFORM gets huge pages where they really are") {
+TEST_CASE("a device without ACCESS_PLATFORM gets huge pages where they really are", "[vfio]") {
     ScriptedKernel kernel;
     kernel.model.offered.remove(Feature::access_platform);
     const auto device = open_scripted(kernel);

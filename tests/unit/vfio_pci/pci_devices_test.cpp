@@ -66,7 +66,7 @@ constexpr const char* kRng = "0x1044";
 
 } // namespace
 
-TEST_CASE("addresses of PCI functions are taken long, short and in upper case") {
+TEST_CASE("addresses of PCI functions are taken long, short and in upper case", "[vfio]") {
     CHECK(backends::pci_address("0000:00:03.0") == "0000:00:03.0");
     CHECK(backends::pci_address("00:1F.7") == "0000:00:1f.7");
     for (const char* wrong :
@@ -75,7 +75,7 @@ TEST_CASE("addresses of PCI functions are taken long, short and in upper case") 
     }
 }
 
-TEST_CASE("virtio-fs devices are listed with their driver, their group and what is in the way") {
+TEST_CASE("virtio-fs devices are listed with their driver, their group and what is in the way", "[vfio]") {
     Machine machine;
     machine.add("0000:00:05.0", kFs, "vfio-pci", "5");
     machine.add("0000:00:03.0", kFs, "virtio-pci", "3");
@@ -94,7 +94,7 @@ TEST_CASE("virtio-fs devices are listed with their driver, their group and what 
     CHECK_THAT(found[3].obstacle, Contains("has no driver"));
 }
 
-TEST_CASE("files of sysfs are open for this process alone: a child it starts meanwhile does not get them") {
+TEST_CASE("files of sysfs are open for this process alone: a child it starts meanwhile does not get them", "[vfio]") {
     Machine machine;
     machine.add("0000:00:03.0", kFs);
     const fs::path vendor = machine.sysfs() / "bus/pci/devices/0000:00:03.0/vendor";
@@ -117,7 +117,7 @@ TEST_CASE("files of sysfs are open for this process alone: a child it starts mea
     CHECK(read_vendor == 0x1af4);
 }
 
-TEST_CASE("neighbours in a group, and a missing node, are named") {
+TEST_CASE("neighbours in a group, and a missing node, are named", "[vfio]") {
     Machine machine;
     machine.add("0000:00:03.0", kFs, "vfio-pci", "3");
     machine.add("0000:00:03.1", kRng, "virtio-pci", "3");
@@ -128,7 +128,7 @@ TEST_CASE("neighbours in a group, and a missing node, are named") {
     CHECK_THAT(machine.devices().virtio_fs().at(1).obstacle, Contains("vfio/4 is not there"));
 }
 
-TEST_CASE("a group without an IOMMU is only for those who say so") {
+TEST_CASE("a group without an IOMMU is only for those who say so", "[vfio]") {
     Machine machine;
     machine.add("0000:00:03.0", kFs, "vfio-pci", "3");
     machine.write(machine.sysfs() / "kernel/iommu_groups/3/name", "vfio-noiommu");
@@ -137,7 +137,7 @@ TEST_CASE("a group without an IOMMU is only for those who say so") {
     CHECK_THAT(device.obstacle, Contains("vfio:0000:00:03.0,noiommu"));
 }
 
-TEST_CASE("auto is the only virtio-fs device") {
+TEST_CASE("auto is the only virtio-fs device", "[vfio]") {
     Machine machine;
     CHECK(machine.devices().choose("auto").error == Errc::device_gone);
     machine.add("0000:00:04.0", kRng);
@@ -150,7 +150,7 @@ TEST_CASE("auto is the only virtio-fs device") {
     CHECK(machine.devices().choose("0000:00:09.0").error == Errc::device_gone);
 }
 
-TEST_CASE("binding tells the kernel which driver, then takes the device from its own") {
+TEST_CASE("binding tells the kernel which driver, then takes the device from its own", "[vfio]") {
     Machine machine;
     machine.make("bus/pci/drivers/vfio-pci/bind");
     machine.add("0000:00:03.0", kFs, "virtio-pci", "3");
@@ -162,7 +162,7 @@ TEST_CASE("binding tells the kernel which driver, then takes the device from its
     CHECK(machine.read("bus/pci/drivers_probe") == "0000:00:03.0");
 }
 
-TEST_CASE("unbinding lets any driver have it again") {
+TEST_CASE("unbinding lets any driver have it again", "[vfio]") {
     Machine machine;
     machine.add("0000:00:03.0", kFs, "vfio-pci", "3");
     const auto devices = machine.devices();
@@ -172,7 +172,7 @@ TEST_CASE("unbinding lets any driver have it again") {
     CHECK(machine.read("bus/pci/drivers_probe") == "0000:00:03.0");
 }
 
-TEST_CASE("nothing is changed when there is nothing to do, or no driver to do it with") {
+TEST_CASE("nothing is changed when there is nothing to do, or no driver to do it with", "[vfio]") {
     Machine machine;
     machine.add("0000:00:03.0", kFs, "virtio-pci", "3");
     const auto devices = machine.devices();
@@ -185,7 +185,7 @@ TEST_CASE("nothing is changed when there is nothing to do, or no driver to do it
     CHECK(machine.read("bus/pci/drivers/vfio-pci/unbind") == "");
 }
 
-TEST_CASE("opening what is no address, not there or wrongly sized says so") {
+TEST_CASE("opening what is no address, not there or wrongly sized says so", "[vfio]") {
     backends::VfioPciOptions options;
     options.device = "nonsense";
     CHECK(backends::VfioPci::open(options).error == Errc::bad_argument);

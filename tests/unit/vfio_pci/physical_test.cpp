@@ -36,7 +36,7 @@ void check_place(const ScriptedKernel& kernel, const Region& piece) {
 } // namespace
 
 // virtio 1.2 §6.1
-TEST_CASE("pages in any order become runs in the order of their physical addresses") {
+TEST_CASE("pages in any order become runs in the order of their physical addresses", "[vfio]") {
     std::vector<std::uint64_t> frames = frames_from(1000, 16);
     std::mt19937 random(3);
     std::shuffle(frames.begin(), frames.end(), random);
@@ -53,7 +53,7 @@ TEST_CASE("pages in any order become runs in the order of their physical address
     }
 }
 
-TEST_CASE("pages that have no neighbours are given back, and more are looked at") {
+TEST_CASE("pages that have no neighbours are given back, and more are looked at", "[vfio]") {
     ScriptedKernel kernel;
     // Runs of 4 MiB are wanted: the first two pages are none, of the next four two are.
     without_platform_addresses(kernel, {7 * kHuge, 3 * kHuge, 9 * kHuge, 4 * kHuge, 8 * kHuge, 5 * kHuge});
@@ -63,20 +63,20 @@ TEST_CASE("pages that have no neighbours are given back, and more are looked at"
     CHECK(kernel.mapped.at(8 * kHuge).second == 2 * kHuge);
 }
 
-TEST_CASE("too few huge pages, and what to do about it") {
+TEST_CASE("too few huge pages, and what to do about it", "[vfio]") {
     ScriptedKernel kernel;
     without_platform_addresses(kernel, {});
     CHECK_THAT(refusal(kernel), Contains("nr_hugepages") && Contains("physical addresses"));
 }
 
-TEST_CASE("huge pages that are scattered are no run") {
+TEST_CASE("huge pages that are scattered are no run", "[vfio]") {
     ScriptedKernel kernel;
     without_platform_addresses(kernel, frames_from(1000, 40, 2));
     CHECK_THAT(refusal(kernel), Contains("needs 4 MiB") && Contains("2 MiB were found"));
     CHECK(kernel.leaks() == "");
 }
 
-TEST_CASE("a kernel that does not tell where pages are is not guessed at") {
+TEST_CASE("a kernel that does not tell where pages are is not guessed at", "[vfio]") {
     ScriptedKernel kernel;
     without_platform_addresses(kernel, frames_from(1000, 16));
     kernel.tells_frames = false;
@@ -84,7 +84,7 @@ TEST_CASE("a kernel that does not tell where pages are is not guessed at") {
     CHECK(kernel.leaks() == "");
 }
 
-TEST_CASE("pages that move while they are pinned are not used") {
+TEST_CASE("pages that move while they are pinned are not used", "[vfio]") {
     ScriptedKernel kernel;
     without_platform_addresses(kernel, frames_from(1000, 16));
     kernel.frames_move = true;
@@ -92,14 +92,14 @@ TEST_CASE("pages that move while they are pinned are not used") {
     CHECK(kernel.leaks() == "");
 }
 
-TEST_CASE("pages in a window the IOMMU keeps for itself are not used") {
+TEST_CASE("pages in a window the IOMMU keeps for itself are not used", "[vfio]") {
     ScriptedKernel kernel;
     without_platform_addresses(kernel, frames_from(0xfee00000 / kHuge, 2));
     CHECK_THAT(refusal(kernel), Contains("keeps for itself"));
     CHECK(kernel.leaks() == "");
 }
 
-TEST_CASE("more huge pages are taken when the first are used up, and no more than there are") {
+TEST_CASE("more huge pages are taken when the first are used up, and no more than there are", "[vfio]") {
     ScriptedKernel kernel;
     without_platform_addresses(kernel, frames_from(1000, 8));
     const auto device = open_scripted(kernel);

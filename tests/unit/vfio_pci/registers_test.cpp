@@ -99,7 +99,7 @@ struct Windowed {
 
 } // namespace
 
-TEST_CASE("mapped registers are little endian, of natural width, at their offsets") {
+TEST_CASE("mapped registers are little endian, of natural width, at their offsets", "[vfio]") {
     alignas(4) std::byte bytes[16]{};
     MappedRegisters registers(bytes, sizeof bytes);
     registers.write32(4, 0x11223344);
@@ -113,7 +113,7 @@ TEST_CASE("mapped registers are little endian, of natural width, at their offset
     CHECK(registers.size() == 16);
 }
 
-TEST_CASE("registers behind calls are read and written whole, each with one call") {
+TEST_CASE("registers behind calls are read and written whole, each with one call", "[vfio]") {
     FlatFile file;
     FileRegisters registers(file, 3, 0x100, 0x40);
     registers.write32(4, 0x11223344);
@@ -130,7 +130,7 @@ TEST_CASE("registers behind calls are read and written whole, each with one call
     CHECK(registers.read32(0) == 0xffffffff);
 }
 
-TEST_CASE("structures are mapped page by page, and given back") {
+TEST_CASE("structures are mapped page by page, and given back", "[vfio]") {
     FlatFile file;
     {
         Windowed windowed(file);
@@ -145,7 +145,7 @@ TEST_CASE("structures are mapped page by page, and given back") {
     CHECK(file.unmapped == 4);
 }
 
-TEST_CASE("a structure beside the part that can be mapped is reached by calls") {
+TEST_CASE("a structure beside the part that can be mapped is reached by calls", "[vfio]") {
     FlatFile file;
     file.parts = {{0x0000, 0x1000}, {0x4000, 0x4000}, {0x7000, 0x2000}, {~std::uint64_t{0}, 0x1000}};
     Windowed windowed(file);
@@ -156,7 +156,7 @@ TEST_CASE("a structure beside the part that can be mapped is reached by calls") 
     CHECK(windowed.windows.writes() == 1);
 }
 
-TEST_CASE("where nothing can be mapped all registers are reached by calls") {
+TEST_CASE("where nothing can be mapped all registers are reached by calls", "[vfio]") {
     FlatFile file;
     file.maps = false;
     Windowed windowed(file);

@@ -26,7 +26,7 @@ Errc error_of(const Bytes& bytes) {
 
 } // namespace
 
-TEST_CASE("records written are the records read, for every length of name") {
+TEST_CASE("records written are the records read, for every length of name", "[wire]") {
     for (std::size_t length = 1; length <= kDirentNameMax; ++length) {
         const std::string name(length, 'n');
         Bytes bytes(dirent_size(length) + dirent_size(1));
@@ -48,7 +48,7 @@ TEST_CASE("records written are the records read, for every length of name") {
     }
 }
 
-TEST_CASE("a record that does not fit is not written at all") {
+TEST_CASE("a record that does not fit is not written at all", "[wire]") {
     Bytes bytes(dirent_size(1) + dirent_size(2) - 1, std::byte{0x77});
     DirentWriter writer(bytes);
     CHECK(writer.add({1, 1, 0, "a"}));
@@ -60,7 +60,7 @@ TEST_CASE("a record that does not fit is not written at all") {
     CHECK_FALSE(plus.add({}));
 }
 
-TEST_CASE("a last record cut off anywhere ends the walk without an error") {
+TEST_CASE("a last record cut off anywhere ends the walk without an error", "[wire]") {
     Bytes bytes(dirent_size(5) * 2);
     DirentWriter writer(bytes);
     REQUIRE(writer.add({1, 1, 0, "first"}));
@@ -75,7 +75,7 @@ TEST_CASE("a last record cut off anywhere ends the walk without an error") {
     }
 }
 
-TEST_CASE("malformed records end the walk with a violation") {
+TEST_CASE("malformed records end the walk with a violation", "[wire]") {
     CHECK(error_of(one_record(3, "abc")) == Errc::ok);
     CHECK(error_of(one_record(0, "abc")) == Errc::protocol_violation);
     CHECK(error_of(one_record(kDirentNameMax + 1, std::string(kDirentNameMax + 1, 'x'))) == Errc::protocol_violation);
@@ -84,7 +84,7 @@ TEST_CASE("malformed records end the walk with a violation") {
     CHECK(error_of(one_record(3, std::string("a\0b", 3))) == Errc::protocol_violation);
 }
 
-TEST_CASE("a walk that ended with a violation stays ended") {
+TEST_CASE("a walk that ended with a violation stays ended", "[wire]") {
     Bytes bytes = one_record(0, "abc");
     const Bytes good = one_record(3, "abc");
     bytes.insert(bytes.end(), good.begin(), good.end());
@@ -94,7 +94,7 @@ TEST_CASE("a walk that ended with a violation stays ended") {
     CHECK(reader.error() == Errc::protocol_violation);
 }
 
-TEST_CASE("readdirplus records carry the entry beside the name") {
+TEST_CASE("readdirplus records carry the entry beside the name", "[wire]") {
     Bytes bytes(1024);
     DirentplusWriter writer(bytes);
     EntryOut entry{};

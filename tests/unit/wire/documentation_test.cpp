@@ -6,7 +6,7 @@
 #include <fstream>
 #include <sstream>
 
-TEST_CASE("docs/operations.md is what the op table says") {
+TEST_CASE("docs/operations.md is what the op table says", "[wire]") {
     std::ifstream file(VFSPROTO_SOURCE_DIR "/docs/operations.md");
     std::stringstream text;
     text << file.rdbuf();

@@ -24,7 +24,7 @@ Errc walk(std::span<const std::byte> bytes) {
 
 } // namespace
 
-TEST_CASE("security contexts and groups written are those read") {
+TEST_CASE("security contexts and groups written are those read", "[wire]") {
     Bytes room(512);
     ExtensionWriter writer(room);
     const Bytes context = test::from_hex("756e636f6e66696e656400");
@@ -57,7 +57,7 @@ TEST_CASE("security contexts and groups written are those read") {
     CHECK(reader.error() == Errc::ok);
 }
 
-TEST_CASE("the layout of extensions is the one of linux/fuse.h") {
+TEST_CASE("the layout of extensions is the one of linux/fuse.h", "[wire]") {
     if (test::captured_bytes_are_foreign()) return;
     Bytes room(64);
     ExtensionWriter groups(room);
@@ -76,7 +76,7 @@ TEST_CASE("the layout of extensions is the one of linux/fuse.h") {
                                                                                   "732e780061620000"));
 }
 
-TEST_CASE("extensions that do not fit are refused") {
+TEST_CASE("extensions that do not fit are refused", "[wire]") {
     const u32 groups[] = {1, 2, 3};
     const Bytes value(3);
     const NamedContext contexts[] = {{"security.selinux", value}};
@@ -92,7 +92,7 @@ TEST_CASE("extensions that do not fit are refused") {
     CHECK(writer.add_security_contexts(std::vector<NamedContext>(32)) == Errc::bad_argument);
 }
 
-TEST_CASE("malformed extensions are violations wherever they are cut") {
+TEST_CASE("malformed extensions are violations wherever they are cut", "[wire]") {
     Bytes room(512);
     ExtensionWriter writer(room);
     const Bytes value(9);
@@ -107,7 +107,7 @@ TEST_CASE("malformed extensions are violations wherever they are cut") {
     }
 }
 
-TEST_CASE("extensions that lie about their sizes are violations") {
+TEST_CASE("extensions that lie about their sizes are violations", "[wire]") {
     if (test::captured_bytes_are_foreign()) return;
     CHECK(walk(test::from_hex("0000000020000000")) == Errc::protocol_violation);                 // size 0
     CHECK(walk(test::from_hex("0c00000020000000")) == Errc::protocol_violation);                 // beyond the end

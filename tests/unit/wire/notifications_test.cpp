@@ -35,7 +35,7 @@ std::vector<Bytes> one_of_each() {
 
 } // namespace
 
-TEST_CASE("every notification reaches the client as the server meant it") {
+TEST_CASE("every notification reaches the client as the server meant it", "[wire]") {
     const auto all = one_of_each();
     CHECK(decode_notification(all[0])->poll.kh == 9);
     CHECK(decode_notification(all[1])->inval_inode.off == -1);
@@ -61,7 +61,7 @@ TEST_CASE("every notification reaches the client as the server meant it") {
     CHECK(prune->node_id(2) == 6);
 }
 
-TEST_CASE("a notification cut off anywhere or too long is a violation") {
+TEST_CASE("a notification cut off anywhere or too long is a violation", "[wire]") {
     for (const Bytes& whole : one_of_each()) {
         for (std::size_t length = 0; length <= whole.size() + 1; ++length) {
             if (length == whole.size()) continue;
@@ -73,7 +73,7 @@ TEST_CASE("a notification cut off anywhere or too long is a violation") {
     }
 }
 
-TEST_CASE("a notification with a unique, without a code or with another length is a violation") {
+TEST_CASE("a notification with a unique, without a code or with another length is a violation", "[wire]") {
     Bytes bytes = one_of_each()[6];
     put_struct(bytes.data(), OutHeader{16, 7, 1});
     CHECK(decode_notification(bytes).error() == Errc::protocol_violation);
@@ -85,7 +85,7 @@ TEST_CASE("a notification with a unique, without a code or with another length i
     CHECK(decode_notification(bytes).error() == Errc::protocol_violation);
 }
 
-TEST_CASE("a notification of an unknown code can be told from a broken one") {
+TEST_CASE("a notification of an unknown code can be told from a broken one", "[wire]") {
     Bytes bytes(24);
     put_struct(bytes.data(), OutHeader{24, 99, 0});
     const auto read = decode_notification(bytes);
@@ -96,7 +96,7 @@ TEST_CASE("a notification of an unknown code can be told from a broken one") {
     CHECK(std::string(notification_name(6)) == "DELETE");
 }
 
-TEST_CASE("names in notifications obey the rules of names") {
+TEST_CASE("names in notifications obey the rules of names", "[wire]") {
     for (const std::string& bad : {std::string("a/b"), std::string("a\0b", 3), std::string()}) {
         Bytes bytes(33 + bad.size());
         put_struct(bytes.data(), OutHeader{static_cast<u32>(bytes.size()), 3, 0});
@@ -110,7 +110,7 @@ TEST_CASE("names in notifications obey the rules of names") {
     CHECK(decode_notification(huge).error() == Errc::protocol_violation);
 }
 
-TEST_CASE("a notification whose struct contradicts its tail is not written") {
+TEST_CASE("a notification whose struct contradicts its tail is not written", "[wire]") {
     Bytes bytes(256);
     const NotifyInvalEntryOut entry{1, 5, 0};
     CHECK(encode_notification(bytes, NotifyCode::inval_entry, bytes_of(entry), "name").error() == Errc::bad_argument);

@@ -16,7 +16,7 @@
 using namespace vfsproto;
 using namespace vfsproto::wire;
 
-TEST_CASE("error numbers, names and texts are those of Linux") {
+TEST_CASE("error numbers, names and texts are those of Linux", "[wire]") {
     for (int number = 1; number <= kMaxErrno; ++number) {
         if (number == 41 || number == 58) continue; // unassigned
         INFO(number);
@@ -33,7 +33,7 @@ TEST_CASE("error numbers, names and texts are those of Linux") {
     CHECK(std::string(errno_text(Errno{134})) == "Unknown error");
 }
 
-TEST_CASE("modes, flags and device numbers are those of Linux") {
+TEST_CASE("modes, flags and device numbers are those of Linux", "[wire]") {
     CHECK(linux_abi::kSIfdir == S_IFDIR);
     CHECK(linux_abi::kSIfsock == S_IFSOCK);
     CHECK(linux_abi::kOCreat == O_CREAT);
@@ -52,7 +52,7 @@ TEST_CASE("modes, flags and device numbers are those of Linux") {
     }
 }
 
-TEST_CASE("every operation and INIT flag has a name") {
+TEST_CASE("every operation and INIT flag has a name", "[wire]") {
     CHECK(std::string(op_name(15)) == "READ");
     CHECK(std::string(op_name(Opcode::copy_file_range_64)) == "COPY_FILE_RANGE_64");
     CHECK(std::string(op_name(7)) == "UNKNOWN");
@@ -65,7 +65,7 @@ TEST_CASE("every operation and INIT flag has a name") {
     CHECK(init_flag_name(43) == nullptr);
 }
 
-TEST_CASE("the second word of INIT flags counts only with INIT_EXT") {
+TEST_CASE("the second word of INIT flags counts only with INIT_EXT", "[wire]") {
     const u32 ext = 1u << 30;
     CHECK(init_flags_from_words(ext | 1, 1).has(InitFlag::security_ctx));
     CHECK_FALSE(init_flags_from_words(1, 1).has(InitFlag::security_ctx));
@@ -74,7 +74,7 @@ TEST_CASE("the second word of INIT flags counts only with INIT_EXT") {
     CHECK(flags.high_word() == 1u << 7);
 }
 
-TEST_CASE("attributes without a file type or with a negative size are violations") {
+TEST_CASE("attributes without a file type or with a negative size are violations", "[wire]") {
     for (u32 type = 0; type < 16; ++type) {
         const bool legal = type == 1 || type == 2 || type == 4 || type == 6 || type == 8 || type == 10 || type == 12;
         Attr attr{};
@@ -89,7 +89,7 @@ TEST_CASE("attributes without a file type or with a negative size are violations
     CHECK(check_attr(attr) == Errc::protocol_violation);
 }
 
-TEST_CASE("node ids 0 and 1 are refused where they make no sense") {
+TEST_CASE("node ids 0 and 1 are refused where they make no sense", "[wire]") {
     EntryOut entry{};
     entry.attr.mode = linux_abi::kSIfreg;
     CHECK(check_lookup_entry(entry) == Errc::ok);

@@ -23,7 +23,7 @@ template <class S> std::uint64_t value(std::span<const Field> fields, std::strin
 
 } // namespace
 
-TEST_CASE("fields of an operation are read by their names, inner structs included") {
+TEST_CASE("fields of an operation are read by their names, inner structs included", "[wire]") {
     CreateOut out{};
     out.entry.nodeid = 7;
     out.entry.attr.mode = 0100644;
@@ -39,7 +39,7 @@ TEST_CASE("fields of an operation are read by their names, inner structs include
     CHECK(value(fields_of(op_info(Opcode::init)).out, "max_pages", init) == 0xfffe);
 }
 
-TEST_CASE("every operation has fields where it has a struct, with names of their own") {
+TEST_CASE("every operation has fields where it has a struct, with names of their own", "[wire]") {
     for (const OpInfo& op : kOpInfo) {
         INFO(op.name);
         CHECK(fields_of(op).in.empty() == (op.in_size == 0));
