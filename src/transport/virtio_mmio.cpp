@@ -205,7 +205,7 @@ WaitHandle VirtioMmio::wait_handle(QueueIndex index) noexcept {
 Result<SharedMemory> VirtioMmio::shared_memory(std::uint8_t id) noexcept {
     registers_.write32(kShmSel, id);
     const SharedMemory found{read_pair(kShmBase), read_pair(kShmLength), SharedMemory::kNoBar};
-    // None of this id: all ones, as when the device is not there (virtio 1.2 §4.2.2).
+    // The length reads as all ones if there is no region of this id (virtio 1.2 §4.2.2), and also if the device is not there.
     if (found.length == ~std::uint64_t{0} || found.length == 0) {
         if (const Errc why = blame(Errc::ok); why != Errc::ok) return why;
         return SharedMemory{};

@@ -8,8 +8,8 @@
 
 namespace vfsproto {
 
-// Copies `size` bytes the peer may be changing. What was copied is what was copied: the compiler may not read the source
-// again later, whatever it knows about it. Any context.
+// Copies `size` bytes the peer may be changing. The compiler may not read the source again afterwards, so that later checks are
+// of the copy. Any context.
 inline void copy_from_peer(void* to, const std::byte* from, std::size_t size) noexcept {
     VFSPROTO_SHARED_ACCESS();
     __builtin_memcpy(to, from, size);

@@ -156,7 +156,7 @@ private:
     std::uint64_t fast_ordered_heads_ = 0; // with IN_ORDER: the ring size; 0 if latched or with a fence
     const RegionTable* memory_ = nullptr;
     PackedDeviceState* states_ = nullptr;
-    PackedDesc* end_ = nullptr; // of the ring
+    PackedDesc* end_ = nullptr; // behind the last descriptor of the ring
     std::size_t size_ = 0;
     std::uint16_t notified_position_ = 0; // the used position at the last notification decision
     std::uint16_t used_position_ = 0;     // burst_at_ as a position

@@ -187,14 +187,14 @@ private:
     // nullptr: the ring is full. A latched queue has given its free list up, so that submit_slow() looks at error_.
     PackedDriverState* free_ = nullptr;
     std::size_t submitted_ = 0;
-    std::size_t direct_segments_ = 0; // the most of a direct chain
+    std::size_t direct_segments_ = 0; // the most segments of a direct chain
     PackedDesc* used_ = nullptr;      // where the next used descriptor will be
     std::uint64_t used_top_ = 0;      // the flags that say "used, and written to" there, as the upper half of a word
     std::uint64_t ids_ = 0;           // limits_.max_inflight
     PackedDriverState* states_ = nullptr;
     std::size_t published_ = 0;
     std::size_t completed_ = 0;
-    PackedDesc* end_ = nullptr; // of the ring
+    PackedDesc* end_ = nullptr; // behind the last descriptor of the ring
     std::size_t full_laps_ = 0; // descriptors in the laps that are complete
     PackedDesc* descriptors_ = nullptr;
     EventIndex event_index_ = EventIndex::off;

@@ -95,7 +95,8 @@ public:
     // Asks for no kicks while the owner polls (a hint; the next arm() ends it).
     void disarm() noexcept {
         if (event_index_ == EventIndex::on) {
-            store_relaxed(*ring_.avail_event(), static_cast<std::uint16_t>(next_avail_ - 1)); // the farthest away
+            store_relaxed(*ring_.avail_event(),
+                          static_cast<std::uint16_t>(next_avail_ - 1)); // the index that is reached last
         } else {
             store_relaxed(ring_.used()[SplitRing::kFlags], split::kNoNotify);
         }

@@ -150,7 +150,7 @@ public:
     // Asks for no interrupts while the owner polls (a hint; the next arm() ends it).
     void disarm() noexcept {
         if (event_index_ == EventIndex::on) {
-            // The farthest index there is. [split.disarm.event]
+            // The index that is reached last. [split.disarm.event]
             store_relaxed(*used_event_, static_cast<std::uint16_t>(last_used_ - 1));
         } else {
             store_relaxed(ring_.avail()[SplitRing::kFlags], split::kNoInterrupt);
@@ -227,13 +227,13 @@ private:
     const Le16* used_index_ = nullptr;
     const SplitUsed* used_entries_ = nullptr;
     SplitDriverState* states_ = nullptr;
-    std::uint32_t direct_segments_ = 0; // the most of a direct chain
+    std::uint32_t direct_segments_ = 0; // the most segments of a direct chain
     std::uint32_t mask_ = 0;
     // kEnd: the ring is full. A latched queue has given its free list up and IN_ORDER keeps none, so that the fast path
     // leaves both to submit_slow(), which tells them by error_ and order_.
     std::uint16_t free_head_ = SplitDriverState::kEnd;
-    std::size_t avail_index_ = 0; // of the next chain
-    std::size_t published_ = 0;   // what the device was told; the last kick was decided here
+    std::size_t avail_index_ = 0; // where the next chain goes in the available ring
+    std::size_t published_ = 0;   // the index the device was told; the last kick was decided at it
     std::size_t last_used_ = 0;
     EventIndex event_index_ = EventIndex::off;
     Ordering ordering_ = Ordering::smp;

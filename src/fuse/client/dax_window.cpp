@@ -137,7 +137,7 @@ DaxAnswer DaxWindow::use(DaxRange& range, DaxAnswer answer, MapAccess access) no
     const bool upgrade = access == MapAccess::write && range.access == MapAccess::read;
     if (upgrade) {
         if (refused_) return fall_back(Why::refused);
-        // Those who read now must not find the mapping gone, should the server fail half-way.
+        // A server that fails half-way may leave nothing mapped, which a user that reads now must not meet.
         if (range.uses != 0) return {.kind = Kind::wait};
         range.access = MapAccess::write;
         range.state = State::upgrading;
@@ -201,8 +201,8 @@ bool DaxWindow::handle_set_up(DaxRange& range, Errc errc, wire::Errno error) noe
         return false;
     }
     if (error == wire::Errno::enosys || error == wire::Errno::eopnotsupp) refused_ = true;
-    // A refusal is sure: nothing is mapped where nothing was. Of an older mapping nobody knows if it is still there, so that it
-    // is removed before the range is used again.
+    // A server that refuses has mapped nothing in an empty range. An older mapping may be gone or not, so it is removed before the
+    // range is used again.
     if (is_new) {
         make_free(range);
     } else {
@@ -227,7 +227,7 @@ void DaxWindow::quarantine(DaxRange& range) noexcept {
     ++quarantined_;
 }
 
-// The range is no more found. One that somebody uses is removed when the last use ends.
+// The range is not found any more. If it is in use, it is removed when the last use ends.
 void DaxWindow::make_unwanted(DaxRange& range) noexcept {
     leave_hash(range);
     range.unwanted = true;

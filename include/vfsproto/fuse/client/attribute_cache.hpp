@@ -55,7 +55,8 @@ public:
     explicit AttributeCache(ChangeCount& changes) noexcept : changes_(&changes) {}
 
     // Takes what GETATTR, LOOKUP, STATX or READDIRPLUS answered. False if they changed since the request was sent: nothing is taken.
-    // Those of a node that is new here may be as old as one that was forgotten meanwhile. They are taken as expired.
+    // Attributes of a node that is new here are taken as expired if a node was forgotten meanwhile: it may be the same file, and
+    // what was known of its changes went with it.
     bool apply(CachedAttributes& to, const FreshAttributes& fresh) noexcept;
     // Takes what SETATTR, CREATE or another change of our own answered: the outcome is in them. If there was another change
     // meanwhile, or if they may be those of a forgotten file, they are taken as expired.

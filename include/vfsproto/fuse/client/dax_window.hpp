@@ -49,12 +49,12 @@ public:
     DaxWindow& operator=(const DaxWindow&) = delete;
 
     // Takes the ranges and the buckets, which are the host's and empty. Fewer ranges than the window has leave its end unused.
-    // None, and a window too small for one, is legal: everything falls back. Errors: bad_argument: the geometry is none, or
-    // there are ranges and no buckets; wrong_state: a range is in use or a request under way.
+    // No ranges, and a window too small for one, are legal: every acquire() falls back. Errors: bad_argument: the geometry makes no
+    // sense, or there are ranges and no buckets; wrong_state: a range is in use or a request under way.
     [[nodiscard]] Errc init(const DaxGeometry& geometry, std::span<DaxRange> ranges,
                             std::span<DaxRange*> buckets) noexcept;
-    // Forgets everything, quarantine and refusals included: the device was reset, or the session began anew. Errors:
-    // wrong_state: a range is in use or a request under way; nothing happens then.
+    // Forgets everything, quarantine and refusals included: the device was reset, or the session began anew. Errors, and then
+    // nothing happened: wrong_state (a range is in use or a request under way).
     [[nodiscard]] Errc reset() noexcept;
 
     // Asks for bytes of a file. The caller of a range that is ready, or to be set up, uses it until release().
@@ -126,8 +126,8 @@ private:
     std::uint64_t range_bytes_ = DaxGeometry::kRangeBytes;
     unsigned range_shift_ = 21; // log2 of it
     List free_;
-    List idle_;     // mapped, nobody uses them
-    List unwanted_; // the same, and nobody will
+    List idle_;     // mapped and unused; acquire() finds them
+    List unwanted_; // mapped and unused; no longer found, to be removed
     DaxCut* cuts_ = nullptr;
     std::size_t quarantined_ = 0;
     std::size_t removing_ = 0;

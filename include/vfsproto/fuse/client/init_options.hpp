@@ -12,10 +12,10 @@ namespace vfsproto::client {
 
 // The options that INIT asks for; the server may grant less.
 struct InitOptions {
-    wire::InitFlags flags = implemented_init_flags(); // and MAP_ALIGNMENT of a host that maps; all else is left out
+    wire::InitFlags flags = implemented_init_flags(); // a host that maps adds MAP_ALIGNMENT; other flags are ignored
     std::uint32_t max_readahead = 1u << 20;           // bytes
     std::uint16_t max_pages = 256;                    // the most one request of ours may carry
-    std::uint32_t pid = 0;                            // of the process, for the header
+    std::uint32_t pid = 0;                            // the process, as the header of INIT names it
 };
 
 } // namespace vfsproto::client

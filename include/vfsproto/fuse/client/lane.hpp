@@ -5,8 +5,8 @@
 //   0            512                          1008   1024                         1024 + bounce
 //   | reply      | request: header, struct,   | out  | data in or out, when it is |
 //   | hdr,struct | names, bounced data in ... | hdr  | not registered memory      |
-//   A reply without bounced data whose request has a fixed length stands right behind that, on the same cache line or the
-//   next: of what two cores hand to each other, lines are what costs.
+//   A reply without bounced data lies right behind a request of fixed length, on the same cache line or the next. Two cores
+//   that exchange memory pay for each line.
 //   A request too long for its area runs on into the bounce area. A reply with bounced data starts right before it, so
 //   that header and data are one segment.
 #pragma once
@@ -89,7 +89,7 @@ struct LaneCounters {
     std::uintptr_t violations = 0;     // replies that failed their one request
     std::uintptr_t waited = 0;         // requests that found no free slot
     std::uintptr_t abandoned = 0;      // requests in flight whose caller went on
-    std::uintptr_t late = 0;           // of the abandoned, those that were answered since, or lost with the device
+    std::uintptr_t late = 0;           // abandoned requests that were answered since, or lost with the device
     std::uintptr_t slow_transfers = 0; // transfers that took the slow path
     std::uintptr_t lost_transfers = 0; // transfers of the fast path without an answer, or with one that breaks a rule
 };
@@ -97,11 +97,12 @@ struct LaneCounters {
 // Counts requests of one row that are over: the device has used their chain, or was lost with it.
 struct RowCounters {
     std::uintptr_t finished = 0;
-    std::uintptr_t errors = 0;   // of these, those the server answered with an errno
-    std::uintptr_t failures = 0; // of these, those without an answer: none came, or none that keeps the rules
+    std::uintptr_t errors = 0;   // finished requests that the server answered with an errno
+    std::uintptr_t failures = 0; // finished requests without an answer, or with one that breaks a rule
 };
 
-// A READ or a WRITE that took the fast path is in no row: it would pay for the count. RequestLane::fast_transfers() counts those.
+// Counts by row. A READ or a WRITE that took the fast path is in none, so that it does not pay for the count;
+// RequestLane::fast_transfers() counts those.
 struct OperationCounters {
     std::array<RowCounters, wire::kOpInfo.size()> rows{};
 

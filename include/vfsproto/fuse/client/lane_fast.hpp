@@ -3,7 +3,8 @@
 // length. Each of them skips waiting in line, plans of segments, traces and checks of form; where one of those is needed the
 // fast path refuses before anything happened, and the slow path (lane_slow.hpp) takes the same request. A READ and a WRITE
 // also skip what requests of a kind share in a slot's block, and two of three descriptors where the queue prepares chains.
-// Measured by user instructions of a 4 KiB READ: 961 to 453 one by one, 589 to 249 in bursts of 32.
+// Measured by user instructions of a 4 KiB READ when they came: 961 to 453 one by one, 589 to 249 in bursts of 32. What a READ takes
+// today is in docs/bench/client.md.
 #pragma once
 
 #include "vfsproto/fuse/client/file_span.hpp"
@@ -95,7 +96,7 @@ template <RequestQueue Q> template <wire::Opcode Op> inline Errc
 RequestLane<Q>::submit_fast(LaneSlot& slot, Token token, const TransferSpan& span, const Caller& caller) noexcept {
     constexpr bool kReads = Op == wire::Opcode::read;
     const auto len = static_cast<std::uint32_t>(span.len);
-    using In = wire::InOf<Op>; // the two are alike
+    using In = wire::InOf<Op>; // ReadIn and WriteIn have the same layout
     constexpr auto kLength = static_cast<std::uint32_t>(sizeof(wire::InHeader) + sizeof(In));
     std::byte* const block = slot.block;
     std::byte* const header = block + kReplyArea;
@@ -167,7 +168,7 @@ void RequestLane<Q>::prepare_fast(LaneSlot& slot, Token token) noexcept {
     slot.kind = kReads ? LaneSlot::Kind::fast_read : LaneSlot::Kind::fast_write;
 }
 
-// The header says that no data came when the reply is an error or is no good.
+// `len` is that of a header alone if the reply is an error or failed its check: then no data came.
 template <RequestQueue Q> inline void RequestLane<Q>::finish_fast(const LaneSlot& slot, Errc errc, std::uint32_t len,
                                                                   std::int32_t error) noexcept {
     Transfer& transfer = *slot.transfer;

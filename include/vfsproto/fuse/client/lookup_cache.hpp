@@ -24,7 +24,7 @@ struct CachedName {
     CacheTime expiry;
     std::uint32_t hash;
     std::uint32_t first_chunk;
-    std::uint32_t next; // in its bucket, or of those that are free
+    std::uint32_t next; // the next entry in its bucket, or in the list of free entries
     std::uint32_t older;
     std::uint32_t newer;
     std::uint16_t length;
@@ -43,7 +43,7 @@ struct LookupCounters {
     std::uintptr_t hits = 0;        // names that lead to a file
     std::uintptr_t absent_hits = 0; // names that are known to lead to none
     std::uintptr_t misses = 0;      // names of which nothing is known, expired ones among them
-    std::uintptr_t expired = 0;     // of the misses: it was known, and no more
+    std::uintptr_t expired = 0;     // misses of names that were known until they expired
     std::uintptr_t kept = 0;        // answers that were taken, later ones about the same name among them
     std::uintptr_t evicted = 0;     // names that made room for others
 };

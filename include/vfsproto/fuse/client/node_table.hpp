@@ -15,8 +15,8 @@ namespace vfsproto::client {
 struct Node {
     ForgetLink forget{}; // forget.nodeid is the node's number, forget.nlookup what the server counts
     std::uint64_t generation = 0;
-    // The file's number in its table. No two files a table has held share one, even if the server used a nodeid again. It is
-    // what may be kept of a node that may be forgotten meanwhile. 0 is the root.
+    // The file's number in its table. No two files a table has held share one, even if the server used a nodeid again. Whoever
+    // remembers a node without a use of it keeps this number, and asks find(nodeid, incarnation). 0 is the root.
     std::uint64_t incarnation = 0;
     std::uint32_t uses = 0; // local references: path walks, open files
     std::uint16_t type = 0; // S_IFMT bits
@@ -43,7 +43,7 @@ public:
     // Returns nullptr also when the nodeid is another file's by now.
     [[nodiscard]] Node* find(std::uint64_t nodeid, std::uint64_t incarnation) const noexcept;
     // Counts one lookup and one local use of this node: a reply carried its entry. `fresh` is a node the host has ready. It is
-    // taken only when the nodeid is not here yet; the return value tells. Another generation or type under a nodeid that is here
+    // taken if the nodeid is not in the table yet: then it is what is returned. Another generation or type under a nodeid that is here
     // is another file: the node gets a new incarnation.
     [[nodiscard]] Node& count_lookup(std::uint64_t nodeid, std::uint64_t generation, std::uint32_t type,
                                      Node& fresh) noexcept;

@@ -16,7 +16,7 @@ public:
         CachedNode& directory;
         LookupCache::Name name;
     };
-    // A reply says this of the file it made.
+    // Holds what a reply says of the file that was made.
     struct Entry {
         FreshAttributes attributes;
         CacheTime expiry; // of the name
@@ -32,7 +32,7 @@ public:
     // RENAME or RENAME2 moved a file. `moved`, `other`: the file, and the one that had the new name and lost it or has the old
     // one now; nullptr if there was none, or if it is not known.
     void renamed(const Place& from, const Place& to, CachedNode* moved, CachedNode* other) noexcept;
-    // Such a request failed. What is kept of the name may be wrong; EINTR, EMFILE, ENFILE and failures of the engine do not
+    // One of the requests above failed. What is kept of the name may be wrong; EINTR, EMFILE, ENFILE and failures of the engine do not
     // even tell if the change was made. `file`: what it was about, or nullptr. To be called for both names of a rename.
     void failed(const Place& place, const Verdict& why, CachedNode* file) noexcept;
 

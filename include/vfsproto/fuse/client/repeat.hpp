@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Says which requests a client may send once more on a new session, after the one before it ended with them under way. Only
-// for a server that is known to have ended: one that is merely silent may still do what it was asked first.
+// Says which requests a client may send once more on a new session, after the session before it ended with them under way. It
+// holds only if that server is known to have ended: a silent server may still do what it was asked first.
 #pragma once
 
 #include "vfsproto/fuse/wire/linux_abi.hpp"
@@ -18,8 +18,8 @@ struct HandleFlags {
     std::uint32_t granted = 0;     // FOPEN_… of the server
 };
 
-// Returns what the row says of such a request. On a stream no offset says where a READ or a WRITE is: the second one would move other
-// bytes.
+// Returns what the row says of a request through this handle. On a stream the offset of a READ or a WRITE means nothing: the second
+// request would move other bytes than the first.
 [[nodiscard]] constexpr MayRepeat may_repeat(const wire::OpInfo& op, const HandleFlags& handle) noexcept {
     const bool is_stream = (handle.granted & (wire::kFopenStream | wire::kFopenNonseekable)) != 0;
     if (is_stream && op.traits.span != wire::FileSpan::none) return MayRepeat::no;
@@ -32,9 +32,9 @@ struct HandleFlags {
     return MayRepeat::no;
 }
 
-// Returns the same of open(2) with these flags, whatever requests it takes; `mode` is that of a file it makes. One that fails where
-// the file exists would find what it made itself, and so would one whose mode forbids its owner what the flags ask for. One that
-// truncates would do so to what others have written since.
+// Says if open(2) with these flags may be repeated, whatever requests it takes; `mode` is that of a file it makes. With O_EXCL, or
+// with a mode that forbids its owner what the flags ask for, the second open would fail at the file that the first has made. With
+// O_TRUNC it would cut what others have written since.
 [[nodiscard]] constexpr MayRepeat may_repeat_open(std::uint32_t flags, std::uint32_t mode) noexcept {
     using namespace wire::linux_abi;
     if ((flags & (kOExcl | kOTrunc)) != 0) return MayRepeat::no;

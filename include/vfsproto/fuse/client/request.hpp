@@ -36,9 +36,9 @@ struct DataOut {
 // The slot of a request that is not in flight.
 inline constexpr Token kNoSlot{0xffff};
 
-// Fill in the upper part, hand it to Lane::enqueue(), keep it in place until on_done was called; Lane::abandon() calls it
-// early. Everything it points to must live as long. What `in` says of sizes must be true: data_in.len bytes follow, data_out.len bytes are asked for
-// (servers die of a reply that does not fit).
+// Fill in the upper part, hand it to RequestLane::enqueue(), keep it in place until on_done was called; abandon() calls it
+// early. Everything it points to must live as long. The sizes in `in` must agree: data_in.len bytes follow, and data_out.len
+// bytes are asked for (servers die of a reply that does not fit).
 struct Request {
     Request() noexcept = default;
     Request(const Request&) = delete;

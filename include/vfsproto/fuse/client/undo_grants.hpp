@@ -10,9 +10,9 @@
 namespace vfsproto::client {
 
 // Tells `undo` everything that has to be given back: undo.release(opcode, nodeid, fh) for a handle, with the opcode of the
-// request that closes it, then undo.forget(nodeid) for each lookup. A FORGET travels on another queue and can overtake: that
-// of the node whose handle is closed must wait until the release was answered. Of records that break off, those before are
-// told. Takes 1.3 KiB of stack.
+// request that closes it, then undo.forget(nodeid) for each lookup. A FORGET travels on another queue and can overtake: the
+// FORGET of the node whose handle is closed must wait until the release was answered. Where the records of a listing break off,
+// those before that place are told. Takes 1.3 KiB of stack.
 template <class Undo> void undo_grants(const Granted& granted, Undo&& undo) {
     if (granted.gives_back != wire::Opcode{}) undo.release(granted.gives_back, granted.handle_node, granted.handle);
     if (granted.nodeid != 0) undo.forget(granted.nodeid);

@@ -2,8 +2,8 @@
 // Tells a client what others have changed, through the buffers that it has posted in its notification queue: the mirror of
 // client::NotificationLane.
 //
-// It never waits for a buffer. What finds none, or none that is long enough, is owed as one INC_EPOCH, which says that anything may
-// have changed, and goes before everything else. Linux takes it for less (Change::What::anything). The owner's loop, which tells
+// It never waits for a buffer. A change that finds no buffer, or none that is long enough, is owed: one INC_EPOCH, which says that
+// anything may have changed, goes before all later messages. Linux drops less than that says (Change::What::anything). The owner's loop, which tells
 // what is owed when the driver posts a buffer:
 //
 //   if (notifier.tell(change)) { if (queue.wants_notification()) notify(); }   // when something changed

@@ -235,7 +235,7 @@ struct OpInfo {
     Grants grants{};
 };
 
-// Nothing but fixed structs, both ways, none of them ever short, and a reply in any case.
+// True if request and reply are fixed structs alone, which are never short, and a reply is always owed.
 [[nodiscard]] constexpr bool is_fixed(const OpInfo& op) noexcept {
     return op.in_tail == InTail::none && op.out_tail == OutTail::none && op.traits.reply == ReplyOwed::always &&
            op.traits.compat == Compat::none;

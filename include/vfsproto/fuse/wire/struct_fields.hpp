@@ -255,7 +255,7 @@ template <> inline constexpr std::array kFields<InitOut>{VFSPROTO_FIELD(InitOut,
                                                          VFSPROTO_FIELD(InitOut, max_stack_depth, number),
                                                          VFSPROTO_FIELD(InitOut, request_timeout, number),
                                                          VFSPROTO_FIELD(InitOut, unused, unused)};
-// `unique` names the request to be interrupted; that of the INTERRUPT itself stands in the header.
+// `unique` names the request to be interrupted. The unique of the INTERRUPT itself is in the header.
 template <> inline constexpr std::array kFields<InterruptIn>{
     Field{"interrupted", offsetof(InterruptIn, unique), sizeof(u64), FieldForm::hex, {}}};
 template <> inline constexpr std::array kFields<BmapIn>{VFSPROTO_FIELD(BmapIn, block, number),

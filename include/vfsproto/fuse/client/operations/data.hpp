@@ -23,8 +23,8 @@ using MapBlock = Single<wire::Opcode::bmap>;
 [[nodiscard]] std::uint32_t piece_limit(const Client& client, wire::Opcode op, Payload payload) noexcept;
 
 // Reads or writes a span of any length. It is split into transfers of what one request may carry, of which up to kPieces are
-// under way at once. Only one is where the server did not take ASYNC_READ, and with O_APPEND, where the server places each
-// piece at the end it finds. It ends at the first short piece, as read(2) and write(2) do: done() counts the bytes up
+// under way at once. A single one is under way at a time if the server did not take ASYNC_READ, and for a write with O_APPEND,
+// because the server puts each piece where the file ends. It ends at the first short piece, as read(2) and write(2) do: done() counts the bytes up
 // to there, and an error is reported only when nothing came before it. A write of which nothing was taken is EIO.
 // After a write that ended early, bytes behind done() may have been written as well: the pieces behind the short one were
 // under way. Whoever must know writes at most piece_limit() bytes a time, or with O_APPEND.

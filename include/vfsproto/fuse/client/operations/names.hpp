@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Operations on names. Those that are one request: Lookup, MakeNode, MakeDirectory, MakeSymlink, MakeLink, RemoveFile,
-// RemoveDirectory, Rename, RenameWithFlags, ReadLink. Opening and creating may take more.
+// Operations on names. Lookup, MakeNode, MakeDirectory, MakeSymlink, MakeLink, RemoveFile, RemoveDirectory, Rename,
+// RenameWithFlags and ReadLink are one request each. Opening and creating may take more.
 #pragma once
 
 #include "vfsproto/fuse/client/operations/operation.hpp"

@@ -88,7 +88,7 @@ protected:
     }
     void finish(const Request& request) noexcept { finish(request.errc, request.error); }
     [[nodiscard]] bool kills_privileges() const noexcept { return client_->kills_privileges(caller_); }
-    // True if this is an ENOSYS answer. It is remembered.
+    // True if the answer is ENOSYS, which is remembered: the operation counts as missing from now on.
     [[nodiscard]] bool noted_missing(const Request& request) noexcept {
         if (request.errc != Errc::ok || request.error != wire::Errno::enosys) return false;
         client_->sticky->mark(request.op->opcode);
