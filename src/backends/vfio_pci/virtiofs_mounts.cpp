@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "virtiofs_mounts.hpp"
 
+#include "vfsproto/backends/file_descriptor.hpp"
+
 #include <algorithm>
+#include <array>
 #include <cstddef>
-#include <fstream>
 #include <sstream>
 #include <string_view>
+
+#include <fcntl.h>
+#include <unistd.h>
 
 namespace vfsproto::backends::vfio_pci {
 namespace {
@@ -24,11 +29,25 @@ std::string unescaped(std::string_view text) {
     return plain;
 }
 
+// Returns a file as text, as far as it can be read. A std::ifstream would let a child that another thread starts meanwhile
+// inherit the descriptor.
+std::string read_file(const std::string& path) {
+    const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    std::string text;
+    std::array<char, 4096> part; // NOLINT: filled by the kernel
+    while (file) {
+        const ssize_t size = ::read(file.get(), part.data(), part.size());
+        if (size <= 0) break;
+        text.append(part.data(), static_cast<std::size_t>(size));
+    }
+    return text;
+}
+
 } // namespace
 
 std::vector<VirtiofsMount> virtiofs_mounts(const std::string& mountinfo) {
     std::vector<VirtiofsMount> mounts;
-    std::ifstream file(mountinfo);
+    std::istringstream file(read_file(mountinfo));
     for (std::string line; std::getline(file, line);) {
         // proc(5): ID, parent, device, root, mount point, options, optional fields, "-", type, source, options.
         std::istringstream fields(line);
