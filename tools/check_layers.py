@@ -141,8 +141,19 @@ def check_faces(findings):
             findings.add(path, 1, f"shows {shown} headers of ours, {FACES[face]} before")
 
 
+def faces():
+    """What a program may include: the headers that gather faces, those they gather, and Asio's."""
+    found = {"posix/async_mount.hpp"}
+    for name in GATHERED:
+        if os.path.isfile(os.path.join(tree.ROOT, "include/vfsproto", name)):
+            text = tree.code(tree.read("include/vfsproto/" + name), keep_strings=True)
+            found |= {match.group(2).removeprefix("vfsproto/") for match in INCLUDE.finditer(text)} | {name}
+    return found
+
+
 def main():
     findings = tree.Findings("layers")
+    may_include = faces()
     if os.path.isdir(os.path.join(tree.ROOT, "include/vfsproto/posix")):
         check_faces(findings)
     for path in tree.sources(("include", "src")):
@@ -154,6 +165,10 @@ def main():
             if match.group(1) == '"' and not match.group(2).startswith("vfsproto/") and not beside:
                 findings.add(path, tree.line_of(text, match.start()),
                              "an example includes installed headers and its own alone")
+            name = match.group(2).removeprefix("vfsproto/")
+            is_port = path.startswith("examples/bare_metal/") # it stands on the seams of docs/porting.md
+            if match.group(2).startswith("vfsproto/") and name not in may_include and not is_port:
+                findings.add(path, tree.line_of(text, match.start()), f"{name} is an inside: no gathering header has it")
     findings.finish()
 
 

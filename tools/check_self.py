@@ -32,6 +32,8 @@ CASES = {
         ("src/posix/g.cpp", '#include "support/catch.hpp"\n', "of the tests"),
         ("src/nowhere/h.cpp", "\n", "no such room"),
         ("examples/i.cpp", '#include "src/posix/x.hpp"\n', "installed headers and its own alone"),
+        ("examples/j.cpp", '#include "vfsproto/posix/detail/x.hpp"\n', "posix/detail/x.hpp is an inside"),
+        ("examples/j.cpp", '#include "vfsproto/posix/async_mount.hpp"\n', None),
     ],
     "sizes": [
         ("src/posix/a.cpp", "int x;\n" * 601, "601 lines"),
