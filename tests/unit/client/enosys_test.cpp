@@ -382,44 +382,56 @@ TEST_CASE("COPY_FILE_RANGE_64: the older form with a length its answer can count
 
 TEST_CASE("READDIRPLUS: READDIR in its place, at once the second time, and where it was not agreed on or not wanted",
           "[operations]") {
+    constexpr ReadDirectory::Place kPlace{.nodeid = 5, .fh = 3, .cookie = 17};
     OperationsFixture f;
     std::vector<std::byte> buffer(4096);
-    for (int i = 0; i < 2; ++i) {
-        Counted<ReadDirectory> read;
-        read->start(f.client, kCaller, {5, 3, 17}, buffer, DirectoryFormat::direntpluses);
-        if (i == 0) {
-            CHECK(f.next(Opcode::readdirplus).args<wire::ReadIn>().offset == 17);
-            f.answer_error(Errno::enosys);
-        }
+    const std::vector<std::byte> entries = pattern(100);
+    Counted<ReadDirectory> read;
+    const auto answer_readdir = [&] {
         const auto in = f.next(Opcode::readdir).args<wire::ReadIn>();
-        CHECK(in.fh == 3);
-        CHECK(in.offset == 17);
-        CHECK(in.size == 4096);
-        f.answer_data(pattern(100));
-        CHECK(read->succeeded());
-        CHECK(read->format() == DirectoryFormat::dirents);
-        CHECK(read->bytes() == 100);
-        CHECK(std::equal(buffer.begin(), buffer.begin() + 100, pattern(100).begin()));
+        CHECK(in.fh == kPlace.fh);
+        CHECK(in.offset == kPlace.cookie);
+        CHECK(in.size == buffer.size());
+        f.answer_data(entries);
+    };
+    const auto check_dirents = [&](Counted<ReadDirectory>& reader) {
+        CHECK(reader->succeeded());
+        CHECK(reader->format() == DirectoryFormat::dirents);
+        CHECK(reader->bytes() == entries.size());
+        CHECK(std::equal(entries.begin(), entries.end(), buffer.begin()));
+    };
+
+    SECTION("a server without READDIRPLUS is asked for it once") {
+        read->start(f.client, kCaller, kPlace, buffer, DirectoryFormat::direntpluses);
+        CHECK(f.next(Opcode::readdirplus).args<wire::ReadIn>().offset == kPlace.cookie);
+        f.answer_error(Errno::enosys);
+        answer_readdir();
+        check_dirents(read);
+
+        Counted<ReadDirectory> second;
+        second->start(f.client, kCaller, kPlace, buffer, DirectoryFormat::direntpluses);
+        answer_readdir();
+        check_dirents(second);
     }
-    f.sticky.reset();
-    Counted<ReadDirectory> names;
-    names->start(f.client, kCaller, {5, 3, 0}, buffer, DirectoryFormat::dirents);
-    f.next(Opcode::readdir);
-    f.answer();
-    CHECK(names->bytes() == 0);
-    f.params.flags.remove(wire::InitFlag::do_readdirplus);
-    Counted<ReadDirectory> not_agreed;
-    not_agreed->start(f.client, kCaller, {5, 3, 0}, buffer, DirectoryFormat::direntpluses);
-    f.next(Opcode::readdir);
-    f.answer();
-    CHECK(not_agreed.finished == 1);
-    f.params.flags.add(wire::InitFlag::do_readdirplus);
-    Counted<ReadDirectory> plus;
-    plus->start(f.client, kCaller, {5, 3, 0}, buffer, DirectoryFormat::direntpluses);
-    f.next(Opcode::readdirplus);
-    f.answer_data(pattern(200));
-    CHECK(plus->format() == DirectoryFormat::direntpluses);
-    CHECK(plus->bytes() == 200);
+    SECTION("who wants names alone asks for READDIR") {
+        read->start(f.client, kCaller, kPlace, buffer, DirectoryFormat::dirents);
+        answer_readdir();
+        check_dirents(read);
+    }
+    SECTION("where INIT did not agree on READDIRPLUS it is not asked for") {
+        f.params.flags.remove(wire::InitFlag::do_readdirplus);
+        read->start(f.client, kCaller, kPlace, buffer, DirectoryFormat::direntpluses);
+        answer_readdir();
+        check_dirents(read);
+    }
+    SECTION("a server that has it is asked for it") {
+        read->start(f.client, kCaller, kPlace, buffer, DirectoryFormat::direntpluses);
+        f.next(Opcode::readdirplus);
+        f.answer_data(entries);
+        CHECK(read->succeeded());
+        CHECK(read->format() == DirectoryFormat::direntpluses);
+        CHECK(read->bytes() == entries.size());
+    }
 }
 
 TEST_CASE("READDIRPLUS that fails: the names alone, this once", "[operations]") {

@@ -13,6 +13,8 @@ using wire::Opcode;
 
 namespace {
 
+constexpr std::uint32_t kHeader = sizeof(wire::InHeader);
+
 wire::WriteIn write_in(std::size_t size) {
     wire::WriteIn in{};
     in.size = static_cast<std::uint32_t>(size);
@@ -90,13 +92,14 @@ TEST_CASE("every cut of every request is refused or understood, and no byte beyo
 TEST_CASE("header.len rules: shorter than the header, than the struct, than what is there", "[server][hostile]") {
     Fixture f;
     const Message getattr = Message(Opcode::getattr).fixed(wire::GetattrIn{});
-    CHECK(f.server.send(Message(getattr).claim_length(39)).error == Errno::einval);
-    CHECK(f.server.send(Message(getattr).claim_length(55)).error == Errno::einval);
-    CHECK(f.server.send(Message(getattr).claim_length(57)).error == Errno::einval);
+    constexpr std::uint32_t kWhole = kHeader + sizeof(wire::GetattrIn);
+    CHECK(f.server.send(Message(getattr).claim_length(kHeader - 1)).error == Errno::einval);
+    CHECK(f.server.send(Message(getattr).claim_length(kWhole - 1)).error == Errno::einval);
+    CHECK(f.server.send(Message(getattr).claim_length(kWhole + 1)).error == Errno::einval);
     CHECK(f.server.send(Message(getattr).claim_length(0xffffffff)).error == Errno::einval);
     CHECK(f.server.lane().counters().malformed == 4);
     // Bytes beyond header.len are not the request's.
-    CHECK(f.server.send(Message(getattr).data("trailing").claim_length(56)).ok());
+    CHECK(f.server.send(Message(getattr).data("trailing").claim_length(kWhole)).ok());
 }
 
 TEST_CASE("a request longer than any the session allows is refused", "[server][hostile]") {
@@ -117,7 +120,7 @@ TEST_CASE("a name without its NUL is refused", "[server][hostile]") {
 
 TEST_CASE("a NUL beyond header.len ends no name", "[server][hostile]") {
     Fixture f;
-    CHECK(f.server.send(Message(Opcode::lookup).name("abc").claim_length(43)).error == Errno::einval);
+    CHECK(f.server.send(Message(Opcode::lookup).name("abc").claim_length(kHeader + 3)).error == Errno::einval);
 }
 
 TEST_CASE("names up to 4095 bytes pass, longer ones are ENAMETOOLONG", "[server]") {

@@ -115,30 +115,38 @@ TEMPLATE_TEST_CASE("with IN_ORDER all of a ring may be completed backwards", "[v
 
 // virtio 1.2 §2.7.9, §2.8.8
 TEMPLATE_TEST_CASE("a batch is taken in as many polls as there is room for", "[virtqueue]", RingPair, PackedPair) {
-    TestType pair(in_order<TestType>(17));
+    constexpr std::uint16_t kSize = 17; // a packed ring wraps at another place each round; a split ring has 16
+    constexpr std::uint16_t kBatch = 8; // tokens 0 to 7
+    constexpr std::uint16_t kNext = 9;  // the token of the chain after the batch
+    constexpr std::size_t kRoom = 3;    // completions a poll has room for
+    constexpr std::uint32_t kWhole =
+        64; // writable bytes of a chain: what all but the last of a batch are said to have used
+    constexpr std::uint32_t kWritten = 10;
+    constexpr std::uint32_t kNextWritten = 20;
+    TestType pair(in_order<TestType>(kSize));
     for (int round = 0; round < 10; ++round) {
-        for (std::uint16_t i = 0; i < 8; ++i) REQUIRE(pair.submit(i) == Errc::ok);
+        for (std::uint16_t i = 0; i < kBatch; ++i) REQUIRE(pair.submit(i) == Errc::ok);
         pair.driver.kick();
-        for (std::uint16_t i = 0; i < 8; ++i) {
+        for (std::uint16_t i = 0; i < kBatch; ++i) {
             REQUIRE(pair.pop() >= 0);
-            REQUIRE(pair.device.push(pair.chain, 10) == Errc::ok);
+            REQUIRE(pair.device.push(pair.chain, kWritten) == Errc::ok);
         }
         pair.device.publish();
-        Completion three[3];
-        REQUIRE(pair.driver.poll(three) == 3);
-        CHECK(three[2].token == Token{2});
-        CHECK(three[2].written == 64);
-        CHECK(pair.driver.arm(8)); // five are there
-        REQUIRE(pair.submit(9) == Errc::ok);
+        Completion done[kRoom];
+        REQUIRE(pair.driver.poll(done) == kRoom); // tokens 0, 1, 2
+        CHECK(done[2].token == Token{2});
+        CHECK(done[2].written == kWhole);
+        CHECK(pair.driver.arm(kBatch)); // five are there
+        REQUIRE(pair.submit(kNext) == Errc::ok);
         pair.driver.kick();
-        REQUIRE(pair.serve(20));
-        REQUIRE(pair.driver.poll(three) == 3);
-        REQUIRE(pair.driver.poll(three) == 3); // into the next batch
-        CHECK(three[1].token == Token{7});
-        CHECK(three[1].written == 10);
-        CHECK(three[2].token == Token{9});
-        CHECK(three[2].written == 20);
-        CHECK(pair.driver.poll(three) == 0);
+        REQUIRE(pair.serve(kNextWritten));
+        REQUIRE(pair.driver.poll(done) == kRoom); // tokens 3, 4, 5
+        REQUIRE(pair.driver.poll(done) == kRoom); // tokens 6 and 7, and the next batch
+        CHECK(done[1].token == Token{kBatch - 1});
+        CHECK(done[1].written == kWritten);
+        CHECK(done[2].token == Token{kNext});
+        CHECK(done[2].written == kNextWritten);
+        CHECK(pair.driver.poll(done) == 0);
         CHECK_FALSE(pair.driver.arm(1));
     }
 }
