@@ -121,7 +121,7 @@ private:
         return lane_.error() != Errc::ok || is_full ? nullptr : "a buffer was not posted again";
     }
 
-    // What a message names is dropped, all of it after INC_EPOCH, and nothing else.
+    // Checks that the caches dropped what the message names, all of it after INC_EPOCH, and nothing else.
     [[nodiscard]] const char* problem_of(const wire::Notification& told) {
         using wire::NotifyCode;
         const bool all = told.is(NotifyCode::inc_epoch);

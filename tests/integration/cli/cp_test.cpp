@@ -111,7 +111,7 @@ TEST_CASE("cp loses no file: none is copied onto itself, no tree into itself", "
           "vfsproto: cp: t/dir: Is a directory (EISDIR): cp -r copies directories");
     CHECK(share.complaint({"cp", "none", "x"}) == "vfsproto: cp: none: No such file or directory (ENOENT)");
     CHECK(contains(share.complaint({"cp", "t/small", "t/dir/deep/file", "x"}), "x: No such file or directory"));
-    // What is there is replaced in one step, and keeps its other names.
+    // A file that is there is replaced in one step, and keeps its other names.
     share.write("old", "old");
     CHECK(share.output({"cp", "t/small", "old"}) == "");
     CHECK(share.read("old") == "abc");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// run and shell: many commands on one connection, from a file, a pipe and a terminal.
+// The commands run and shell take many commands on one connection, from a file, a pipe and a terminal.
 #include "integration/cli/json_lines.hpp"
 #include "integration/cli/share.hpp"
 #include "integration/cli/terminal.hpp"

@@ -339,7 +339,7 @@ TEST_CASE("a signal ends a program whose trace nobody takes", "[cli]") {
     constexpr int kFiles = 200;
     for (int i = 0; i < kFiles; ++i) share.write("file" + std::to_string(i), "x");
     const NarrowPipe pipe;
-    // With --silence the watch looks at the lane, whose lock the thread keeps that writes the trace.
+    // The watch of --silence looks at the lane, whose lock is kept by the thread that writes the trace.
     const bool watches_silence = GENERATE(false, true);
     std::vector<std::string> arguments{"--device", "dir:" + share.path().string(), "--trace", pipe.path()};
     if (watches_silence) arguments.insert(arguments.end(), {"--silence", "100"});

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// get and put with -X and -p keep extended attributes and access control lists, or say that they cannot.
+// The commands get and put, with -X and -p, keep extended attributes and access control lists, or say that they cannot.
 #include "integration/cli/refusing_host.hpp"
 #include "integration/cli/share.hpp"
 

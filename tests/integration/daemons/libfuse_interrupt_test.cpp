@@ -145,7 +145,7 @@ TEST_CASE("libfuse ends a READ that is interrupted, and says nothing to the INTE
             direct.connection.end_interrupt(unique);
             CHECK(file.read.errc == Errc::ok);
             CHECK(file.read.error == Errno::eintr);
-            // Its message came back as well, without a word.
+            // The message of the INTERRUPT came back as well, without a reply.
             direct.run_until([&] { return direct.connection.session().hiprio_in_flight() == 0; });
             file.read.prepare();
         }

@@ -32,7 +32,7 @@ template <class Add> void for_each_entry(Server& server, Node& directory, off_t 
     }
 }
 
-// What READDIR and READDIRPLUS ask for.
+// The arguments of READDIR and READDIRPLUS.
 struct Wanted {
     fuse_ino_t directory;
     std::size_t size;

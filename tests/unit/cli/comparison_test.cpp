@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Whether a file is to be copied over what is there.
+// The comparison says if a file is to be copied over what is there.
 #include "../../../src/cli/comparison.hpp"
 #include "support/catch.hpp"
 

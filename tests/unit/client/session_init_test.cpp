@@ -127,7 +127,7 @@ TEST_CASE("only what is implemented is offered, whatever was wished for", "[sess
     wish.flags = InitFlags(~std::uint64_t{0});
     const auto message = script.open(wish);
     const auto in = wire::get_struct<wire::InitIn>(message.bytes.data() + sizeof(wire::InHeader));
-    // Beside what every client of ours offers, MAP_ALIGNMENT, which is left to those that wish for it.
+    // The wish adds MAP_ALIGNMENT, which a client does not offer by itself.
     const InitFlags offered = implemented_init_flags() | InitFlags::of(InitFlag::map_alignment);
     CHECK_FALSE(implemented_init_flags().has(InitFlag::map_alignment));
     CHECK(in.flags == offered.low_word());

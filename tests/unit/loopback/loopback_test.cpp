@@ -283,7 +283,7 @@ TEST_CASE("a driver that breaks a rule of the ring loses the device, and hears o
     const QueueAddresses ring = client.addresses(kRequests);
     const auto far = device->allocate(4096); // only to learn how device and host addresses relate
     REQUIRE(far);
-    // Both lie in one arena, the ring before or behind.
+    // The ring and this page lie in one arena, in any order.
     std::byte* const avail =
         far->host() + static_cast<std::ptrdiff_t>(to_number(ring.driver.addr) - to_number(far->device()));
     const std::uint16_t bad[3] = {0, 1, 0xffff};

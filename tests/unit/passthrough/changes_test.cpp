@@ -203,7 +203,7 @@ TEST_CASE("the attributes of a directory are told, and what changes below a file
 }
 
 TEST_CASE("what the client changes itself is not told", "[passthrough][changes]") {
-    // With more writes in a row, a watch on a slow host may find one under way each time that it looks, and tells then.
+    // A watch on a slow host that finds a write under way each time it looks tells of it, so there are not more of them in a row.
     constexpr std::uint64_t kWrites = 8;
     Fixture f;
     f.write_host("file", "content");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// How long a ReconnectingMount waits for a server, how often it asks for one, and how it notices that one has ended.
+// A ReconnectingMount waits for a server so long, asks for one so often, and notices that one has ended.
 #include "support/watchdog.hpp"
 #include "unit/posix/reconnecting.hpp"
 

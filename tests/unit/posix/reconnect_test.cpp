@@ -198,7 +198,7 @@ TEST_CASE("open files that are not found again are lost, each for its own reason
     CHECK(get(*mount, kept) == "kept");
     CHECK(server.told.session == 3);
     CHECK(server.told.lost.empty());
-    // Its name is free to be opened anew.
+    // The name of the lost file can be opened anew.
     CHECK(get(*mount, value_of(mount->open_file("/locked", kORdwr))) == "locked");
 }
 
