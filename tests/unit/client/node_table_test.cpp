@@ -33,6 +33,122 @@ struct Table {
     std::vector<std::unique_ptr<Node>> owned;
 };
 
+// A table beside a model of it, and what the server counts. Each step is taken by both, and compared.
+struct ModelledTable {
+    static constexpr std::size_t kBuckets = 64;
+    static constexpr std::uint64_t kNodes = 100; // nodeids 2 to 101
+    static constexpr std::size_t kStorage = 400;
+    static constexpr std::size_t kMostKept = 30; // idle nodes that an eviction may leave
+
+    struct Expected {
+        Node* node = nullptr;
+        std::uint64_t nlookup = 0;
+        std::uint32_t uses = 0;
+    };
+
+    ModelledTable() : buckets(kBuckets, nullptr), table(buckets), storage(kStorage) {
+        for (Node& node : storage) free.push_back(&node);
+    }
+
+    void look_up() {
+        const std::uint64_t nodeid = 2 + random() % kNodes;
+        const bool known = model.count(nodeid) != 0;
+        Node* fresh = free.back();
+        Node& node = table.count_lookup(nodeid, 0, kFile, *fresh);
+        Expected& expected = model[nodeid];
+        REQUIRE((&node == fresh) == !known);
+        if (!known) {
+            free.pop_back();
+            expected.node = &node;
+        }
+        if (known && expected.uses == 0) idle.remove(nodeid);
+        ++expected.nlookup;
+        ++expected.uses;
+        ++server[nodeid];
+        REQUIRE(&node == expected.node);
+    }
+    void use() {
+        if (model.empty()) return;
+        auto& [nodeid, expected] = *std::next(model.begin(), static_cast<long>(random() % model.size()));
+        if (expected.uses == 0) idle.remove(nodeid);
+        ++expected.uses;
+        table.use(*expected.node);
+    }
+    void drop() {
+        constexpr unsigned kOneInUnlinked = 5;
+        Expected* expected = random_used();
+        if (expected == nullptr) return;
+        const std::uint64_t nodeid = expected->node->nodeid();
+        const Linked linked = random() % kOneInUnlinked == 0 ? Linked::no : Linked::yes;
+        Node* out = table.drop(*expected->node, linked);
+        if (--expected->uses != 0) {
+            REQUIRE(out == nullptr);
+        } else if (linked == Linked::no) {
+            give_back(out, nodeid);
+        } else {
+            REQUIRE(out == nullptr);
+            idle.push_back(nodeid);
+        }
+    }
+    void evict() {
+        const std::size_t keep = random() % kMostKept;
+        Node* out = table.evict(keep);
+        if (idle.size() <= keep) {
+            REQUIRE(out == nullptr);
+            return;
+        }
+        const std::uint64_t oldest = idle.front();
+        idle.pop_front();
+        give_back(out, oldest);
+    }
+    void drop_all() {
+        while (Expected* expected = random_used()) {
+            const std::uint64_t nodeid = expected->node->nodeid();
+            for (; expected->uses > 1; --expected->uses) {
+                REQUIRE(table.drop(*expected->node, Linked::no) == nullptr);
+            }
+            --expected->uses;
+            give_back(table.drop(*expected->node, Linked::no), nodeid);
+        }
+        for (const std::uint64_t nodeid : idle) give_back(table.evict(0), nodeid);
+    }
+    void check_every_node() {
+        for (const auto& [nodeid, expected] : model) {
+            REQUIRE(table.find(nodeid) == expected.node);
+            REQUIRE(expected.node->forget.nlookup == expected.nlookup);
+            REQUIRE(expected.node->uses == expected.uses);
+        }
+    }
+
+    std::mt19937 random{20240611};
+    std::vector<Node*> buckets;
+    NodeTable table;
+    std::deque<Node> storage;
+    std::vector<Node*> free;
+    std::map<std::uint64_t, Expected> model;
+    std::list<std::uint64_t> idle; // least recently used first
+    std::map<std::uint64_t, std::int64_t> server;
+
+private:
+    void give_back(Node* node, std::uint64_t expected) {
+        REQUIRE(node != nullptr);
+        REQUIRE(node->nodeid() == expected);
+        REQUIRE(node->forget.nlookup == model[expected].nlookup);
+        server[expected] -= static_cast<std::int64_t>(node->forget.nlookup);
+        REQUIRE(server[expected] == 0);
+        model.erase(expected);
+        free.push_back(node);
+    }
+    // Returns a node in use, nullptr if there is none.
+    Expected* random_used() {
+        std::vector<Expected*> used;
+        for (auto& [nodeid, expected] : model) {
+            if (expected.uses != 0) used.push_back(&expected);
+        }
+        return used.empty() ? nullptr : used[random() % used.size()];
+    }
+};
+
 } // namespace
 
 TEST_CASE("a lookup takes the fresh node once, and counts the one that is there from then on", "[nodes]") {
@@ -170,121 +286,28 @@ TEST_CASE("node numbers that collide in one bucket are told apart", "[nodes]") {
 
 TEST_CASE("a hundred thousand random steps agree with a model, and the server's counts never go below zero",
           "[nodes]") {
-    struct Expected {
-        Node* node = nullptr;
-        std::uint64_t nlookup = 0;
-        std::uint32_t uses = 0;
-    };
-    std::mt19937 random(20240611);
-    std::vector<Node*> buckets(64, nullptr);
-    NodeTable table(buckets);
-    std::deque<Node> storage(400);
-    std::vector<Node*> free;
-    for (Node& node : storage) free.push_back(&node);
-    std::map<std::uint64_t, Expected> model;
-    std::list<std::uint64_t> idle; // least recently used first
-    std::map<std::uint64_t, std::int64_t> server;
-
-    const auto give_back = [&](Node* node, std::uint64_t expected) {
-        REQUIRE(node != nullptr);
-        REQUIRE(node->nodeid() == expected);
-        REQUIRE(node->forget.nlookup == model[expected].nlookup);
-        server[expected] -= static_cast<std::int64_t>(node->forget.nlookup);
-        REQUIRE(server[expected] == 0);
-        model.erase(expected);
-        free.push_back(node);
-    };
-    const auto random_used = [&]() -> Expected* {
-        std::vector<Expected*> used;
-        for (auto& [nodeid, expected] : model) {
-            if (expected.uses != 0) used.push_back(&expected);
+    constexpr int kSteps = 100'000;
+    constexpr int kBetweenLooks = 1000; // steps from one look at every node to the next
+    constexpr unsigned kChances = 8;    // 3 look up, 1 uses, 3 drop, 1 evicts
+    ModelledTable t;
+    for (int step = 0; step < kSteps; ++step) {
+        const auto chance = t.random() % kChances;
+        if (chance < 3) {
+            t.look_up();
+        } else if (chance == 3) {
+            t.use();
+        } else if (chance < 7) {
+            t.drop();
+        } else {
+            t.evict();
         }
-        return used.empty() ? nullptr : used[random() % used.size()];
-    };
-
-    for (int step = 0; step < 100'000; ++step) {
-        switch (random() % 8) {
-        case 0:
-        case 1:
-        case 2: {
-            const std::uint64_t nodeid = 2 + random() % 100;
-            const bool known = model.count(nodeid) != 0;
-            Node* fresh = free.back();
-            Node& node = table.count_lookup(nodeid, 0, kFile, *fresh);
-            Expected& expected = model[nodeid];
-            REQUIRE((&node == fresh) == !known);
-            if (!known) {
-                free.pop_back();
-                expected.node = &node;
-            }
-            if (known && expected.uses == 0) idle.remove(nodeid);
-            ++expected.nlookup;
-            ++expected.uses;
-            ++server[nodeid];
-            REQUIRE(&node == expected.node);
-            break;
-        }
-        case 3: {
-            if (model.empty()) break;
-            auto& [nodeid, expected] = *std::next(model.begin(), static_cast<long>(random() % model.size()));
-            if (expected.uses == 0) idle.remove(nodeid);
-            ++expected.uses;
-            table.use(*expected.node);
-            break;
-        }
-        case 4:
-        case 5:
-        case 6: {
-            Expected* expected = random_used();
-            if (expected == nullptr) break;
-            const std::uint64_t nodeid = expected->node->nodeid();
-            const Linked linked = random() % 5 == 0 ? Linked::no : Linked::yes;
-            Node* out = table.drop(*expected->node, linked);
-            if (--expected->uses != 0) {
-                REQUIRE(out == nullptr);
-            } else if (linked == Linked::no) {
-                give_back(out, nodeid);
-            } else {
-                REQUIRE(out == nullptr);
-                idle.push_back(nodeid);
-            }
-            break;
-        }
-        case 7: {
-            const std::size_t keep = random() % 30;
-            Node* out = table.evict(keep);
-            if (idle.size() <= keep) {
-                REQUIRE(out == nullptr);
-            } else {
-                const std::uint64_t oldest = idle.front();
-                idle.pop_front();
-                give_back(out, oldest);
-            }
-            break;
-        }
-        }
-        REQUIRE(table.size() == model.size());
-        REQUIRE(table.idle() == idle.size());
-        if (step % 1000 == 0) {
-            for (const auto& [nodeid, expected] : model) {
-                REQUIRE(table.find(nodeid) == expected.node);
-                REQUIRE(expected.node->forget.nlookup == expected.nlookup);
-                REQUIRE(expected.node->uses == expected.uses);
-            }
-        }
+        REQUIRE(t.table.size() == t.model.size());
+        REQUIRE(t.table.idle() == t.idle.size());
+        if (step % kBetweenLooks == 0) t.check_every_node();
     }
-    while (Expected* expected = random_used()) {
-        const std::uint64_t nodeid = expected->node->nodeid();
-        while (expected->uses > 1) {
-            --expected->uses;
-            REQUIRE(table.drop(*expected->node, Linked::no) == nullptr);
-        }
-        --expected->uses;
-        give_back(table.drop(*expected->node, Linked::no), nodeid);
-    }
-    for (const std::uint64_t nodeid : idle) give_back(table.evict(0), nodeid);
-    CHECK(table.size() == 0);
-    for (const auto& [nodeid, count] : server) CHECK(count == 0);
+    t.drop_all();
+    CHECK(t.table.size() == 0);
+    for (const auto& [nodeid, count] : t.server) CHECK(count == 0);
 }
 
 TEST_CASE("moving to other buckets keeps every node, its counts, and the order of the idle ones", "[nodes]") {
