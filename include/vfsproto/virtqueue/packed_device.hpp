@@ -45,7 +45,7 @@ struct PackedDeviceOptions {
     std::uint16_t max_chain = 0;
 };
 
-// A model of DeviceQueue. One owner at a time; no call sleeps.
+// A model of DeviceQueue. One owner at a time; no call sleeps. It is served as a SplitDevice is, whose comment has an example.
 class PackedDevice {
 public:
     PackedDevice() noexcept = default;
