@@ -74,7 +74,9 @@ inline Errc SplitDriver::submit_prepared(const Segment (&readable)[R], const Seg
 template <std::size_t Varying, std::size_t R, std::size_t W>
 inline Errc SplitDriver::submit_prepared(Segment segment, PreparedLengths others, Token token) noexcept {
     const std::uint16_t head = free_head_;
-    if (!is_from_1_to<std::uint64_t>(segment.len, kMaxChainBytes - others.readable - others.writable)) [[unlikely]]
+    // The others were no more than that when they were prepared.
+    const auto room = static_cast<std::uint32_t>(kMaxChainBytes - others.readable - others.writable);
+    if (!is_from_1_to(segment.len, room)) [[unlikely]]
         return Errc::bad_argument;
     SplitDesc& desc = descriptors_[head + Varying];
     store_relaxed(desc.addr, to_number(segment.addr)); // [split.prepared.segment]

@@ -293,13 +293,7 @@ private:
     void remember(LaneSlot& slot, Request& request, const Plan& plan) noexcept;
     [[nodiscard]] Errc submit(Segment message, Segment answer, const Plan& plan, Token token) noexcept;
     [[gnu::always_inline]] void finish(Token token, std::uint32_t written) noexcept;
-    // Holds what the device says of a reply. The slow path takes it by reference, so that the fast path keeps it in
-    // registers.
-    struct Received {
-        std::uint32_t written;
-        wire::OutHeader header;
-    };
-    [[gnu::noinline]] void finish_mismatch(Token token, Entry& entry, const Received& received) noexcept;
+    [[gnu::noinline]] void finish_mismatch(Token token, Entry& entry, std::uint32_t written) noexcept;
     [[gnu::always_inline]] void leave_slot(Token token, Entry& entry) noexcept;
     void finish_request(Token token, const LaneSlot& slot, Errc errc, std::uint32_t len, std::int32_t error) noexcept;
     [[gnu::always_inline]] static void accept(const LaneSlot& slot, std::uint32_t len, std::int32_t error) noexcept;

@@ -96,7 +96,7 @@ template <RequestQueue Q> inline void RequestLane<Q>::finish(Token token, std::u
     const LaneSlot& slot = entry->state;
     const wire::OutHeader header = wire::read_out_header(slot.block + slot.out_at);
     if (wire::check_reply(slot.expected, slot.unique, header, written) != Errc::ok) [[unlikely]]
-        return finish_mismatch(token, *entry, {written, header});
+        return finish_mismatch(token, *entry, written);
     leave_slot(token, *entry);
     if (slot.kind == LaneSlot::Kind::fast_read) [[likely]] {
         finish_fast(slot, Errc::ok, written, header.error); // header.len is the same
@@ -120,11 +120,12 @@ template <RequestQueue Q> inline void RequestLane<Q>::leave_slot(Token token, En
 }
 
 // Slow path of finish(), for a reply that failed its check. It is still good if lengths are upper bounds and the header's own
-// length fits, or if the row allows no answer at all. Otherwise the request fails with 0 bytes.
+// length fits, or if the row allows no answer at all. Otherwise the request fails with 0 bytes. The header is copied anew and
+// that copy is judged: the one that the fast path judged stays in registers, and nothing of it counts here.
 template <RequestQueue Q>
-void RequestLane<Q>::finish_mismatch(Token token, Entry& entry, const Received& received) noexcept {
+void RequestLane<Q>::finish_mismatch(Token token, Entry& entry, std::uint32_t written) noexcept {
     const LaneSlot& slot = entry.state;
-    auto [written, header] = received;
+    wire::OutHeader header = wire::read_out_header(slot.block + slot.out_at);
     if (lengths_ == WrittenLength::upper_bound && header.len < written) written = header.len;
     Errc errc = wire::check_reply(slot.expected, slot.unique, header, written);
     if (errc != Errc::ok) {
