@@ -13,16 +13,13 @@ import concurrent.futures
 import hashlib
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
 
 import source_tree as tree
 
-BUILD = os.path.join("build", "dev")
 MEMORY = os.path.join(tree.ROOT, "build", "tidy")
-PRECOMPILED = re.compile(r" -Winvalid-pch|(?: -Xclang)? -include(?:-pch)?(?: -Xclang)? \S*/cmake_pch\.hxx(?:\.pch)?")
 
 
 def digest(paths, extra=""):
@@ -32,17 +29,12 @@ def digest(paths, extra=""):
     return total.hexdigest()
 
 
-# Writes a database in which each file stands alone: nothing is precompiled where nothing was built. Returns the files it knows.
+# Writes a database in which each file stands alone. Returns the files it knows.
 def write_database():
-    subprocess.run(["cmake", "--preset", "dev"], cwd=tree.ROOT, check=True, stdout=subprocess.DEVNULL)
-    with open(os.path.join(tree.ROOT, BUILD, "compile_commands.json"), encoding="utf-8") as stream:
-        entries = json.load(stream)
-    for entry in entries:
-        entry["command"] = PRECOMPILED.sub("", entry["command"])
-    os.makedirs(MEMORY, exist_ok=True)
-    with open(os.path.join(MEMORY, "compile_commands.json"), "w", encoding="utf-8") as stream:
-        json.dump(entries, stream)
-    return {os.path.relpath(entry["file"], tree.ROOT) for entry in entries}
+    subprocess.run(["cmake", "--preset", "dev", "-B", MEMORY, "-DVFSPROTO_PRECOMPILE=OFF", "-DVFSPROTO_UNITY=OFF"],
+                   cwd=tree.ROOT, check=True, stdout=subprocess.DEVNULL)
+    with open(os.path.join(MEMORY, "compile_commands.json"), encoding="utf-8") as stream:
+        return {os.path.relpath(entry["file"], tree.ROOT) for entry in json.load(stream)}
 
 
 def tidy(path):

@@ -33,9 +33,14 @@ public:
     Commands(CommandLevel level, Chosen& chosen) noexcept : level_(level), chosen_(chosen) {}
 
     // Adds a command. Its options live as long as the parser: `describe` adds them where a line needs them, `run` gets them.
-    template <class Options> void add(const CommandName& name,
-                                      std::type_identity_t<std::function<void(Arguments&, Options&)>> describe,
-                                      void (*run)(Program&, const Options&)) {
+    template <class Options>
+    void add(const CommandName& name, void (*describe)(Arguments&, Options&), void (*run)(Program&, const Options&)) {
+        add_described<Options>(name, describe, run);
+    }
+    // Adds a command whose description needs more than the command.
+    template <class Options> void add_described(const CommandName& name,
+                                                std::function<void(Arguments&, Options&)> describe,
+                                                void (*run)(Program&, const Options&)) {
         const auto options = std::make_shared<Options>();
         add_command(
             name, [options, run](Program& program) { run(program, *options); },

@@ -23,7 +23,7 @@ struct CompletionOptions {
 void add_self_description(Commands& commands, CommandLine& line) {
     commands.add({"manual", "Write the manual page, for 'man -l -'"},
                  [&line](Program& program) { print_text(program, line.manual()); });
-    commands.add<CompletionOptions>(
+    commands.add_described<CompletionOptions>(
         {"completion", "Write what a shell completes lines by"},
         [&line](Arguments& sub, CompletionOptions& options) {
             const auto take = [&line, &options](const std::string& shell) {

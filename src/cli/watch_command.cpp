@@ -42,10 +42,10 @@ public:
 
     // Prints what comes, until there are enough lines. Throws as Program::check().
     void run(ToldChanges& changes) {
-        constexpr std::chrono::milliseconds kLookEvery{200}; // at a device that may have gone
+        constexpr std::chrono::milliseconds kLookForDeviceEvery{200}; // at a device that may have gone
         program_.note(fmt::format("watching {}: {} files and directories", paths_.top(), paths_.size()));
         while (!is_done()) {
-            const auto told = changes.take(kLookEvery);
+            const auto told = changes.take(kLookForDeviceEvery);
             for (auto at = told.begin(); at != told.end() && !is_done(); ++at) take(*at);
             program_.out().flush();
             program_.check();

@@ -42,7 +42,7 @@ std::vector<Json> stats_of(const Share& share, const std::string& script, Words 
     return stats;
 }
 
-void fill(const Share& share) {
+void fill_tree(const Share& share) {
     share.write("file", "content");
     std::filesystem::create_directory(share.path() / "dir");
     share.write("dir/one", "1");
@@ -54,7 +54,7 @@ void fill(const Share& share) {
 TEST_CASE("stats counts the calls and errors of each operation as the trace does", "[cli]") {
     const Share share(GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust));
     if (share.missing()) return;
-    fill(share);
+    fill_tree(share);
     const Ran ran = share.run({"--json", "--trace-summary", "--trace-format", "json", "run", "-"},
                               "ls -lR /\ncat file\nrm -f missing\nstat file dir/one\nstats\n");
     CHECK(ran.status == 0);
@@ -71,7 +71,7 @@ TEST_CASE("stats counts the calls and errors of each operation as the trace does
 
 TEST_CASE("stats counts from the start of the session, or from the last --reset", "[cli]") {
     const Share share(Server::embedded);
-    fill(share);
+    fill_tree(share);
     const auto stats = stats_of(share, "stats\nls -d file\nstats --reset\nstats\nls -d file\nstats\nstats\n");
     REQUIRE(stats.size() == 5);
     CHECK(operations_of(stats[0]).empty());
@@ -106,7 +106,7 @@ TEST_CASE("stats counts READs and WRITEs of the fast path as one number, and by 
 
 TEST_CASE("stats tells what the caches knew, and nothing where nothing is kept", "[cli]") {
     const Share share(Server::embedded);
-    fill(share);
+    fill_tree(share);
     const std::string script = "ls -lR /\nls -d dir/one\nstats --reset\nls -d dir/one\nstats\n";
     const auto kept = stats_of(share, script, {"--cache", "always"});
     REQUIRE(kept.size() == 2);
@@ -136,7 +136,7 @@ TEST_CASE("stats tells what the caches knew, and nothing where nothing is kept",
 
 TEST_CASE("stats for people is a table and parts, in a shell as elsewhere", "[cli]") {
     const Share share(Server::embedded);
-    fill(share);
+    fill_tree(share);
     const std::string text = share.output({"shell"}, "cat file\nstats\n");
     CHECK(std::regex_search(text, std::regex("contentoperation +calls +errors +failures\n")));
     CHECK(std::regex_search(text, std::regex("\nLOOKUP +[1-9][0-9]* +0 +0\n")));
