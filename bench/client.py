@@ -42,6 +42,7 @@ DEEPER = [
 # what, its --op, depth, at most, so many of them
 INSTRUCTIONS = [("4k READ", "randread", 1, 500, 3000), ("4k READ", "randread", 32, 270, 6400),
                 ("null request", "null", 32, 420, 6400)]
+TRIES = 4  # for a quiet pair
 # Busy loops beside it, depth, CPUs of the daemon and the client: what people have who pin nothing, or share a machine.
 CROWDED_PAIRS = 15
 CROWDED = [("crowded: %d busy loops, depth %d, %s" % (loops, depth, name), loops, depth, cpus, 0.9)
@@ -142,18 +143,22 @@ class Bench:
         return json.loads(out), err
 
     def quiet_pair(self, daemon_cpu, cpu, first, second):
-        """Two runs in a row, with the gauge before, between and after; again while the machine is not ours."""
-        for _ in range(12):
+        """Two runs in a row, with the gauge before, between and after. While others take the machine away it tries again; the
+        least disturbed of its pairs counts if none was quiet."""
+        best = None
+        for left in reversed(range(TRIES)):
             gaps = [lost((daemon_cpu, cpu))]
-            if gaps[0] > MOST_LOST:
+            if gaps[0] > MOST_LOST and (left != 0 or best is not None):
                 continue
             a = first()
             gaps.append(lost((daemon_cpu, cpu)))
             b = second()
             gaps.append(lost((daemon_cpu, cpu)))
-            if max(gaps) <= MOST_LOST:
-                return a, b, max(gaps)
-        return None
+            if best is None or max(gaps) < best[2]:
+                best = (a, b, max(gaps))
+            if best[2] <= MOST_LOST:
+                break
+        return best
 
     def compare(self, case):
         name, daemon_cpu, cpu, theirs, ours, target = case
@@ -169,18 +174,16 @@ class Bench:
         ratios, absolute, gaps, counts = [], [], [], None
         for i in range(self.arguments.pairs):
             pair = self.quiet_pair(daemon_cpu, cpu, *((front, mine) if i % 2 == 0 else (mine, front)))
-            if pair is None:
-                continue
             baseline, result = (pair[0], pair[1]) if i % 2 == 0 else (pair[1], pair[0])
             ratios.append(result["ops_per_second"] / baseline)
             absolute.append((baseline, result["ops_per_second"]))
             gaps.append(pair[2])
             counts = result["per_request"]
         row = {"case": name, "target": target, "pairs": len(ratios), "per_request": counts}
-        if ratios:
-            row.update(ratio=round(statistics.median(ratios), 3), ratios=[round(r, 3) for r in ratios],
-                       baseline_ops=round(statistics.median(b for b, _ in absolute)),
-                       ours_ops=round(statistics.median(o for _, o in absolute)), worst_gap=max(gaps))
+        row.update(ratio=round(statistics.median(ratios), 3), ratios=[round(r, 3) for r in ratios],
+                   baseline_ops=round(statistics.median(b for b, _ in absolute)),
+                   ours_ops=round(statistics.median(o for _, o in absolute)), worst_gap=max(gaps),
+                   quiet_pairs=sum(gap <= MOST_LOST for gap in gaps))
         return row
 
     def crowded(self, name, loops, depth, cpus, target):
@@ -202,10 +205,9 @@ class Bench:
 
     def adaptive(self, placement, depth):
         daemon_cpu = 1 if placement == "cross core" else 0
-        rates = {"--poll": [], "--event": [], "--adaptive": []}
+        rates, gaps = {"--poll": [], "--event": [], "--adaptive": []}, []
         for _ in range(self.arguments.pairs):
-            if lost((daemon_cpu, 0)) > MOST_LOST:
-                continue
+            gaps.append(lost((daemon_cpu, 0)))
             for mode in rates:
                 if mode == "--poll" and placement == "same core" and depth == 1:
                     seconds, self.arguments.seconds = self.arguments.seconds, min(0.3, self.arguments.seconds)
@@ -213,13 +215,12 @@ class Bench:
                 if mode == "--poll" and placement == "same core" and depth == 1:
                     self.arguments.seconds = seconds
                 rates[mode].append(result["ops_per_second"])
-        if not rates["--poll"]:
-            return {"case": "adaptive, %s, depth %d" % (placement, depth), "pairs": 0}
         median = {mode: statistics.median(values) for mode, values in rates.items()}
         # Round by round: two CPUs of a virtual machine are now neighbours, now far apart.
         ratio = statistics.median(a / max(p, e) for p, e, a in zip(rates["--poll"], rates["--event"], rates["--adaptive"]))
         return {"case": "adaptive, %s, depth %d" % (placement, depth), "target": 0.9, "pairs": len(rates["--poll"]),
-                "ratio": round(ratio, 3), "poll_ops": round(median["--poll"]),
+                "ratio": round(ratio, 3), "quiet_pairs": sum(gap <= MOST_LOST for gap in gaps),
+                "poll_ops": round(median["--poll"]),
                 "event_ops": round(median["--event"]), "adaptive_ops": round(median["--adaptive"])}
 
     def instructions(self, op, depth, count):
@@ -233,11 +234,16 @@ class Bench:
         return round((totals[1] - totals[0]) / count, 1)
 
 
+def loud(row):
+    """Says how far a row can be trusted, where others took the machine away."""
+    quiet = row.get("quiet_pairs", row["pairs"])
+    return "" if quiet == row["pairs"] else "  (%d of %d pairs quiet)" % (quiet, row["pairs"])
+
+
 def show(row, beside):
     goal = "" if row["target"] is None else "  (goal %.2f)" % row["target"]
-    what = "%.3f of %s (%d : %d ops/s)" % (row["ratio"], beside, row["ours_ops"], row["baseline_ops"]) \
-        if row["pairs"] else "no quiet moment found"
-    print("%-44s %s%s" % (row["case"], what, goal), flush=True)
+    what = "%.3f of %s (%d : %d ops/s)" % (row["ratio"], beside, row["ours_ops"], row["baseline_ops"])
+    print("%-44s %s%s%s" % (row["case"], what, goal, loud(row)), flush=True)
     if row["per_request"]:
         print("    per request: " + ", ".join("%s %.3f" % item for item in row["per_request"].items()), flush=True)
 
@@ -283,8 +289,8 @@ def main():
                     continue
                 row = bench.adaptive(placement, depth)
                 report["rows"].append(row)
-                print("%-44s %s" % (row["case"], "%.3f of the better of poll %d and event %d" %
-                                    (row["ratio"], row["poll_ops"], row["event_ops"]) if row["pairs"] else "no quiet moment"), flush=True)
+                print("%-44s %.3f of the better of poll %d and event %d  (goal 0.90)%s" %
+                      (row["case"], row["ratio"], row["poll_ops"], row["event_ops"], loud(row)), flush=True)
     finally:
         bench.close()
     if arguments.json:
