@@ -72,6 +72,7 @@ Json quirks_part(const client::Quirks& quirks) {
     part.set("interrupts", quirks.interrupts == client::InterruptUse::allowed ? "allowed" : "never");
     part.set("reply_to_destroy", quirks.destroy_reply == client::DestroyReply::always ? "always" : "may be missing");
     part.set("create_of_existing", quirks.create_existing == client::CreateExisting::allowed ? "allowed" : "never");
+    part.set("lock_waits", quirks.lock_waits == client::LockWaits::by_server ? "by server" : "by client");
     return part;
 }
 

@@ -24,8 +24,9 @@ struct FuseStreamOptions {
     std::uint32_t max_notification = (1u << 20) + 4'096; // bytes of a notification; a longer one ends the connection
 
     // Every server of /dev/fuse has to bear INTERRUPT and CREATE of what exists, and answers DESTROY.
-    client::Quirks quirks = {"FUSE server on a stream", 1, client::InterruptUse::allowed, client::DestroyReply::always,
-                             client::CreateExisting::allowed};
+    client::Quirks quirks = {"FUSE server on a stream",       1,
+                             client::InterruptUse::allowed,   client::DestroyReply::always,
+                             client::CreateExisting::allowed, client::LockWaits::by_server};
     std::string server_name = "the server";           // who is missing when nobody listens, for people
     std::chrono::milliseconds connect_patience{1000}; // how long a refused connection is tried again
 };

@@ -33,8 +33,12 @@ struct LoopbackOptions {
     // Shared memory region 0, which the file system maps files into. Absent: the device has none.
     std::shared_ptr<SharedWindow> window{};
     std::string description = "in this process"; // of what is served, for people
-    client::Quirks quirks = {"vfsproto", 0, client::InterruptUse::allowed, client::DestroyReply::always,
-                             client::CreateExisting::allowed};
+    client::Quirks quirks = {"vfsproto",
+                             0,
+                             client::InterruptUse::allowed,
+                             client::DestroyReply::always,
+                             client::CreateExisting::allowed,
+                             client::LockWaits::by_server};
 };
 
 class Loopback : public Attachment {

@@ -9,6 +9,7 @@ namespace {
 using client::CreateExisting;
 using client::DestroyReply;
 using client::InterruptUse;
+using client::LockWaits;
 using client::Quirks;
 
 struct Row {
@@ -25,18 +26,19 @@ constexpr std::uint64_t kLogAll = std::uint64_t{1} << 26;
 // Only what these two have in common with no other is looked at, so that a new release is still recognised.
 constexpr Row kRows[] = {
     // Exits when a third ring starts; INTERRUPT corrupts its memory; DESTROY is answered; aborts on a
-    // CREATE without O_EXCL of a name that exists.
+    // CREATE without O_EXCL of a name that exists; refuses SETLKW.
     {kNotifyOnEmpty | kLogAll,
      kNotifyOnEmpty | kLogAll,
      protocol::kMq | protocol::kBackendReq | protocol::kHostNotifier | protocol::kDeviceState,
      protocol::kMq | protocol::kBackendReq | protocol::kHostNotifier,
-     {"C virtiofsd (QEMU)", 1, InterruptUse::never, DestroyReply::always, CreateExisting::never}},
-    // Refuses ring numbers from 2 on; ignores INTERRUPT; marks DESTROY used without a byte.
+     {"C virtiofsd (QEMU)", 1, InterruptUse::never, DestroyReply::always, CreateExisting::never, LockWaits::by_client}},
+    // Refuses ring numbers from 2 on; ignores INTERRUPT; marks DESTROY used without a byte; has no locks.
     {kNotifyOnEmpty | kLogAll,
      kLogAll,
      protocol::kMq | protocol::kBackendReq | protocol::kHostNotifier | protocol::kConfigureMemSlots,
      protocol::kMq | protocol::kBackendReq | protocol::kConfigureMemSlots,
-     {"virtiofsd (Rust)", 1, InterruptUse::never, DestroyReply::may_be_missing, CreateExisting::allowed}},
+     {"virtiofsd (Rust)", 1, InterruptUse::never, DestroyReply::may_be_missing, CreateExisting::allowed,
+      LockWaits::by_client}},
 };
 
 } // namespace

@@ -8,6 +8,7 @@ Errc Connection::init(const Region& memory, const SessionOptions& options, Queue
     memory_ = memory;
     hiprio_ = hiprio;
     control_ = control;
+    lock_waits_ = options.quirks.lock_waits;
     trace_.set_lengths(options.lengths);
     return Errc::ok;
 }
@@ -15,6 +16,7 @@ Errc Connection::init(const Region& memory, const SessionOptions& options, Queue
 Errc Connection::open(const InitOptions& wanted) noexcept {
     if (const Errc errc = session_.open(wanted); errc != Errc::ok) return errc;
     sticky_.reset();
+    if (lock_waits_ == LockWaits::by_client) sticky_.mark(wire::Opcode::setlkw);
     failed_ = Errc::ok;
     return Errc::ok;
 }

@@ -164,6 +164,7 @@ TEST_CASE("info names transport, features, flags, limits, quirks and space", "[c
     CHECK(json["fuse"]["version"].get<std::string>().substr(0, 2) == "7.");
     CHECK(json["fuse"]["max_write"] >= 4096);
     CHECK(json["quirks"].contains("server"));
+    CHECK(json["quirks"]["lock_waits"] == (server == Server::embedded ? "by server" : "by client"));
     CHECK(json["statfs"]["blocks"] > 0);
     const std::string text = share.output({"info", "--queue-size", "64"});
     CHECK(std::regex_search(text, std::regex("queue size +64\n")));

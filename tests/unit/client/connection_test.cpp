@@ -19,9 +19,11 @@ using client::SessionState;
 namespace {
 
 struct Connected {
-    explicit Connected(QueueLimits hiprio_limits = {.max_inflight = 4, .max_segments = 2})
+    explicit Connected(QueueLimits hiprio_limits = {.max_inflight = 4, .max_segments = 2},
+                       client::LockWaits lock_waits = client::LockWaits::by_client)
         : hiprio(memory, hiprio_limits), requests(memory), entries(4) {
         client::SessionOptions options;
+        options.quirks.lock_waits = lock_waits;
         options.quirks.interrupts = client::InterruptUse::allowed;
         const Region block = memory.add(client::Session::kMemoryBytes);
         REQUIRE(connection.init(block, options, make_queue_ref(hiprio), make_queue_ref(requests)) == Errc::ok);
@@ -306,4 +308,11 @@ TEST_CASE("a connection has room for so many lanes", "[connection]") {
     Connected c;
     for (std::size_t i = 1; i < Connection::kMaxLanes; ++i) REQUIRE(c.connection.add_lane(c.lane) == Errc::ok);
     CHECK(c.connection.add_lane(c.lane) == Errc::queue_full);
+}
+
+TEST_CASE("only a server that is known to wait for locks is sent SETLKW, in each session", "[connection][locks]") {
+    const auto waits = GENERATE(as<client::LockWaits>{}, client::LockWaits::by_client, client::LockWaits::by_server);
+    Connected c({.max_inflight = 4, .max_segments = 2}, waits);
+    c.make_ready();
+    CHECK(c.connection.sticky().is_missing(wire::Opcode::setlkw) == (waits == client::LockWaits::by_client));
 }

@@ -338,6 +338,7 @@ TEST_CASE("memory comes and goes while queues run", "[loopback]") {
     }
     CHECK(device->describe().front().second == "loopback");
     CHECK(device->quirks().interrupts == client::InterruptUse::allowed);
+    CHECK(device->quirks().lock_waits == client::LockWaits::by_server);
 }
 
 TEST_CASE("a loopback with a window shows it as shared memory region 0, and one without shows none", "[loopback]") {

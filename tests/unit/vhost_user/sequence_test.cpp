@@ -415,5 +415,6 @@ TEST_CASE("the daemons are recognised by what they offer", "[vhost_user]") {
     CHECK(std::string(opened.device->quirks().peer) == name);
     CHECK(opened.device->quirks().destroy_reply == destroy);
     CHECK(opened.device->quirks().interrupts == client::InterruptUse::never);
+    CHECK(opened.device->quirks().lock_waits == client::LockWaits::by_client);
     CHECK(opened.device->describe().at(2).second == name);
 }

@@ -126,6 +126,7 @@ private:
     LaneEntry lanes_[kMaxLanes]{};
     std::size_t lane_count_ = 0;
     StickyEnosys sticky_;
+    LockWaits lock_waits_ = LockWaits::by_client;
     SessionTrace trace_;
     ConnectionCounters counters_{};
     Errc failed_ = Errc::ok;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Operations the server answered with ENOSYS once: not asked again in this session. One word of relaxed bits, shared by
-// every lane without a lock; reset by a new INIT.
+// Operations the server answered with ENOSYS once, or is known not to have: not asked again in this session. One word of relaxed
+// bits, shared by every lane without a lock; reset by a new INIT.
 #pragma once
 
 #include "vfsproto/base/fence.hpp"
