@@ -3,6 +3,7 @@
 #pragma once
 
 // IWYU pragma: begin_exports
+#include "vfsproto/fuse/server/answer_sink.hpp"
 #include "vfsproto/fuse/server/change_sink.hpp"
 #include "vfsproto/fuse/server/dirent_writer.hpp"
 #include "vfsproto/fuse/server/file_system.hpp"

@@ -44,8 +44,8 @@ struct LoopbackOptions {
 class Loopback : public Attachment {
 public:
     // Answers what was parked and can be answered now, on every queue, and lets go what a plan of faults holds back. For
-    // a file system whose parked requests become answerable by something else than a request: a timer, a thread. Any
-    // thread, but not from inside a handler of the file system.
+    // a file system whose parked requests become answerable by something else than a request, a timer or a thread, and
+    // that does not say so itself (server::AnswersUnasked). Any thread, but not from inside a handler of the file system.
     virtual void complete() noexcept = 0;
 
     // The device goes away as if it had crashed: its queues stop at once, on_gone's handler is called. Any thread. An

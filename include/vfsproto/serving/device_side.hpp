@@ -4,6 +4,7 @@
 #pragma once
 
 #include "vfsproto/backends/file_descriptor.hpp"
+#include "vfsproto/fuse/server/answer_sink.hpp"
 #include "vfsproto/fuse/server/change_sink.hpp"
 #include "vfsproto/fuse/server/server_lane.hpp"
 #include "vfsproto/serving/device_side_ring.hpp"
@@ -51,6 +52,8 @@ public:
     }
     // Has the file system tell of changes, or no longer (nullptr): server::TellsChanges.
     virtual void tell_changes_to(server::ChangeSink* /*sink*/) noexcept {}
+    // Has the file system tell when it can answer what it parked, or no longer (nullptr): server::AnswersUnasked.
+    virtual void tell_answers_to(server::AnswerSink* /*sink*/) noexcept {}
     // Called when the device was reset. No queue runs.
     virtual void end_session() noexcept = 0;
 };
@@ -165,6 +168,9 @@ public:
     }
     void tell_changes_to(server::ChangeSink* sink) noexcept override {
         if constexpr (server::TellsChanges<Fs>) fs_->tell_changes_to(sink);
+    }
+    void tell_answers_to(server::AnswerSink* sink) noexcept override {
+        if constexpr (server::AnswersUnasked<Fs>) fs_->tell_answers_to(sink);
     }
     void end_session() noexcept override {
         if (!session_.ready()) return;

@@ -22,7 +22,11 @@ using serving::Port;
 using serving::RingPlace;
 using serving::Served;
 
-class Device final : public Loopback, private Transport, private Port::Owner, private server::ChangeSink {
+class Device final : public Loopback,
+                     private Transport,
+                     private Port::Owner,
+                     private server::ChangeSink,
+                     private server::AnswerSink {
 public:
     Device(std::unique_ptr<Served> served, LoopbackOptions options);
     ~Device() override;
@@ -61,6 +65,8 @@ private:
     void served(Port& port) noexcept override;
     void broke(Port& port, Errc why) noexcept override;
     void tell(const server::Change& change) noexcept override { notifications_->tell(change); }
+    void can_answer(std::uint16_t lane) noexcept override { ports_[lane].answer_parked(); }
+    void silence_file_system() noexcept;
 
     // The port of a queue, by the numbers that hold with the features that were accepted; nullptr: there is none.
     [[nodiscard]] const Port* port(QueueIndex index) const noexcept;
@@ -113,7 +119,7 @@ Device::Device(std::unique_ptr<Served> served, LoopbackOptions options)
 }
 
 Device::~Device() {
-    served_->tell_changes_to(nullptr);
+    silence_file_system();
     for_each_port([](Port& port) { port.end_thread(); });
     for_each_port([](Port& port) { port.stop(); });
     std::thread teller;
@@ -140,6 +146,11 @@ const Port* Device::port(QueueIndex index) const noexcept {
         if (number > static_cast<std::size_t>(kNotificationQueue)) --number;
     }
     return number < ports_.size() ? &ports_[number] : nullptr;
+}
+
+void Device::silence_file_system() noexcept {
+    served_->tell_changes_to(nullptr);
+    served_->tell_answers_to(nullptr);
 }
 
 Result<Region> Device::allocate(std::size_t bytes) noexcept {
@@ -248,6 +259,8 @@ Errc Device::set_status(std::uint8_t value) noexcept {
     const bool starts = (value & ~status_ & status::kDriverOk) != 0;
     status_ = value;
     if (!starts) return Errc::ok;
+    // A request that is parked holds up all behind it on a queue in order.
+    if (!accepted_.has(Feature::in_order)) served_->tell_answers_to(this);
     for_each_port([](Port& port) { port.go_live(); });
     if (notifies() && notifications_->is_set_up()) served_->tell_changes_to(this);
     return Errc::ok;
@@ -255,7 +268,7 @@ Errc Device::set_status(std::uint8_t value) noexcept {
 
 Errc Device::reset() noexcept {
     if (gone()) return Errc::device_gone;
-    served_->tell_changes_to(nullptr);
+    silence_file_system();
     for_each_port([](Port& port) { port.stop(); });
     served_->end_session();
     status_ = 0;

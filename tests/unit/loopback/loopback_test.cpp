@@ -7,7 +7,9 @@
 #include "vfsproto/backends/shared_window.hpp"
 #include "vfsproto/transport/fs_config.hpp"
 
+#include <atomic>
 #include <future>
+#include <thread>
 
 using namespace vfsproto;
 using backends::Loopback;
@@ -36,6 +38,14 @@ std::uint64_t inode_of(const RingClient::Reply& reply) {
     std::memcpy(&out, reply.bytes.data() + sizeof(wire::OutHeader), sizeof out);
     return out.attr.ino;
 }
+
+// Keeps the sink that it is to tell.
+class AnsweringFileSystem : public ParkingFileSystem {
+public:
+    void tell_answers_to(server::AnswerSink* to) noexcept { sink = to; }
+    std::atomic<server::AnswerSink*> sink{nullptr};
+};
+static_assert(server::AnswersUnasked<AnsweringFileSystem>);
 
 } // namespace
 
@@ -146,6 +156,31 @@ TEST_CASE("a parked request blocks nobody and is answered by what releases it", 
         }).join();
     }
     CHECK(client.wait(kRequests, waiting).header().error == 0);
+}
+
+TEST_CASE("a file system that can answer what it parked tells the device so, unless the queue is in order",
+          "[loopback]") {
+    AnsweringFileSystem fs;
+    LoopbackOptions options;
+    options.service = GENERATE(LoopbackService::inline_in_doorbell, LoopbackService::threads);
+    options.offered = options.offered | FeatureSet::of(Feature::in_order);
+    const auto device = make_loopback(fs, options);
+    CHECK(fs.sink == nullptr);
+    {
+        RingClient client(*device, kAll);
+        REQUIRE(fs.sink != nullptr);
+        REQUIRE(client.exchange(kRequests, init_request()).header().error == 0);
+        const std::uint16_t waiting = client.submit(kRequests, lock(Opcode::setlkw));
+        client.kick(kRequests);
+        while (fs.waiting() == 0) std::this_thread::yield();
+        fs.release();
+        std::thread([&] { fs.sink.load()->can_answer(kRequests); }).join();
+        CHECK(client.wait(kRequests, waiting).header().error == 0);
+        REQUIRE(client.steps().tear_down() == Errc::ok);
+        CHECK(fs.sink == nullptr);
+    }
+    RingClient in_order(*device, kAll | FeatureSet::of(Feature::in_order));
+    CHECK(fs.sink == nullptr);
 }
 
 TEST_CASE("two threads on two queues do not wait for each other's answers", "[loopback]") {
