@@ -2,9 +2,11 @@
 // A file system that serves a directory of the host (Linux).
 #pragma once
 
+#include "vfsproto/fuse/server/answer_sink.hpp"
 #include "vfsproto/fuse/server/change_sink.hpp"
 #include "vfsproto/fuse/server/file_system.hpp"
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -57,8 +59,10 @@ inline constexpr PassthroughException kPassthroughExceptions[] = {
 // OPEN of a FIFO, socket or device is EBADF, of a symlink ELOOP.
 //
 // Locks are locks of the host's files: flock(2) on the handle, and for record locks an open file description for each owner of
-// locks on a file (F_OFD_SETLK of fcntl(2)). So they hold against processes of the host and other servers. SETLKW is EOPNOTSUPP:
-// the client asks again.
+// locks on a file (F_OFD_SETLK of fcntl(2)). So they hold against processes of the host and other servers. A SETLKW that has to wait
+// is parked, and an INTERRUPT ends it; the lock is tried again from time to time, at least every 64 ms, and at once when the client
+// gives up what stood in the way. Beyond 64 that wait SETLKW is EAGAIN. Without a sink (tell_answers_to()) it is EOPNOTSUPP: the
+// client asks again. Nobody looks for deadlocks.
 //
 // The host's own processes may change the tree at any time, and a client that takes notifications is told; a directory they move
 // out of the root while a client holds it stays with the client.
@@ -88,6 +92,26 @@ public:
     [[nodiscard]] bool can_tell_changes() const noexcept;
     void tell_changes_to(server::ChangeSink* sink) noexcept;
 
+    // server::ParksOn and server::AnswersUnasked.
+    template <class Lane> std::size_t answer_parked(Lane& lane) noexcept {
+        std::size_t done = 0;
+        if (!has_answers()) return done;
+        ParkedAnswer answer;
+        while (take_answer(lane.id(), answer)) {
+            // The queue latches what goes wrong; its next pop() says so.
+            if (answer.error != wire::Errno::none) {
+                static_cast<void>(lane.complete_error(answer.request, answer.error));
+            } else {
+                static_cast<void>(
+                    lane.template complete<Opcode::setlkw>(answer.request, [](auto& reply) { reply.ok(); }));
+            }
+            ++done;
+        }
+        return done;
+    }
+    void abandon_parked(std::uint16_t lane) noexcept;
+    void tell_answers_to(server::AnswerSink* sink) noexcept;
+
     // Tests and statistics read these.
     struct Counters {
         std::size_t inodes = 0;           // held by the client, the root included
@@ -95,6 +119,7 @@ public:
         std::uint64_t over_forgotten = 0; // FORGETs of more than was looked up
         std::size_t entry_buffers = 0;    // of 32 KiB, held by directories that are being read
         std::size_t lock_owners = 0;      // with record locks, for each file; a descriptor each
+        std::size_t parked_locks = 0;     // SETLKWs that wait
         // A client that takes notifications holds these:
         std::size_t watched = 0;   // inodes whose changes are told
         std::size_t unwatched = 0; // inodes that the kernel does not watch
@@ -140,7 +165,7 @@ public:
     // Locks.
     void handle(const In<Opcode::getlk>&, Out<Opcode::getlk>&) noexcept;
     void handle(const In<Opcode::setlk>&, Out<Opcode::setlk>&) noexcept;
-    void handle(const In<Opcode::setlkw>&, Out<Opcode::setlkw>&) noexcept; // EOPNOTSUPP
+    void handle(const In<Opcode::setlkw>&, Out<Opcode::setlkw>&) noexcept;
     // Directories.
     void handle(const In<Opcode::opendir>&, Out<Opcode::opendir>&) noexcept;
     void handle(const In<Opcode::readdir>&, Out<Opcode::readdir>&) noexcept;
@@ -156,14 +181,26 @@ public:
     void handle(const In<Opcode::syncfs>&, Out<Opcode::syncfs>&) noexcept;
     void handle(const In<Opcode::ioctl>&, Out<Opcode::ioctl>&) noexcept;               // ENOTTY
     void handle(const In<Opcode::poll>&, Out<Opcode::poll>&) noexcept;                 // ready, as regular files are
-    void handle(const In<Opcode::interrupt>&, Out<Opcode::interrupt>&) noexcept;       // nothing waits: understood
+    void handle(const In<Opcode::interrupt>&, Out<Opcode::interrupt>&) noexcept;       // of a SETLKW; else EAGAIN
     void handle(const In<Opcode::notify_reply>&, Out<Opcode::notify_reply>&) noexcept; // nothing was asked: dropped
 
 private:
     class State;
+    friend class ParkedLocks;
+    // The answer to a request that was parked.
+    struct ParkedAnswer {
+        std::array<HostSegment, sizeof(wire::OutHeader)> room{}; // what `request` refers to: at worst a byte a segment
+        server::ParkedRequest request{};
+        wire::Errno error{};
+    };
+    // True if a request of any lane can be answered.
+    [[nodiscard]] bool has_answers() const noexcept;
+    [[nodiscard]] bool take_answer(std::uint16_t lane, ParkedAnswer& to) noexcept;
+
     std::unique_ptr<State> state_;
 };
 
-static_assert(server::FileSystem<Passthrough> && server::TellsChanges<Passthrough>);
+static_assert(server::FileSystem<Passthrough> && server::TellsChanges<Passthrough> &&
+              server::AnswersUnasked<Passthrough>);
 
 } // namespace vfsproto::backends

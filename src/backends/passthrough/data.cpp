@@ -86,8 +86,16 @@ void Passthrough::handle(const In<Opcode::flush>& request, Out<Opcode::flush>& r
 }
 
 void Passthrough::handle(const In<Opcode::release>& request, Out<Opcode::release>& reply) noexcept {
-    if (!file_of(state_->files, request.in.fh)) return reply.error(wire::Errno::ebadf);
-    return state_->files.retire(request.in.fh) ? reply.ok() : reply.error(wire::Errno::ebadf);
+    std::uint64_t nodeid = 0;
+    {
+        const FileRef file = file_of(state_->files, request.in.fh);
+        if (!file) return reply.error(wire::Errno::ebadf);
+        nodeid = file->nodeid;
+    }
+    if (!state_->files.retire(request.in.fh)) return reply.error(wire::Errno::ebadf);
+    state_->parked_locks.end_handle(request.in.fh);
+    state_->parked_locks.try_again(nodeid); // its lock of the whole file ended with it
+    return reply.ok();
 }
 
 void Passthrough::handle(const In<Opcode::fsync>& request, Out<Opcode::fsync>& reply) noexcept {

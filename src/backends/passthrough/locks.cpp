@@ -95,12 +95,39 @@ int Passthrough::State::test_record(Inode& inode, std::uint64_t owner, wire::Fil
     return 0;
 }
 
+wire::Errno Passthrough::State::read_lock(const wire::InHeader& header, const wire::LkIn& in, WantedLock& to) noexcept {
+    const InodeTable::Ref inode = inodes.acquire(header.nodeid);
+    if (!inode) return wire::Errno::estale;
+    const auto file = files.acquire(in.fh);
+    if (inode->type != S_IFREG || !file) return wire::Errno::ebadf;
+    if (!is_lock(in.lk)) return wire::Errno::einval;
+    const bool whole = (in.lk_flags & wire::kLkFlock) != 0;
+    to.kind = whole ? WantedLock::Kind::whole : WantedLock::Kind::records;
+    to.nodeid = whole ? file->nodeid : header.nodeid;
+    to.fh = in.fh;
+    to.owner = in.owner;
+    to.lock = in.lk;
+    return wire::Errno::none;
+}
+
+int Passthrough::State::take_lock(const WantedLock& wanted) noexcept {
+    const auto file = files.acquire(wanted.fh);
+    if (!file) return EBADF;
+    if (wanted.kind == WantedLock::Kind::whole) return lock_whole(file->fd.get(), wanted.lock.type);
+    const InodeTable::Ref inode = inodes.acquire(wanted.nodeid);
+    if (!inode) return ESTALE;
+    return lock_record(*inode, wanted.owner, wanted.lock);
+}
+
 void Passthrough::State::drop_records(std::uint64_t nodeid, std::uint64_t owner) noexcept {
     if (lock_owners_.load(std::memory_order_relaxed) == 0) return;
     const InodeTable::Ref inode = inodes.acquire(nodeid);
     if (!inode) return;
-    const std::lock_guard guard(locks_mutex_);
-    inode->locks.erase(owner);
+    {
+        const std::lock_guard guard(locks_mutex_);
+        if (inode->locks.erase(owner) == 0) return;
+    }
+    parked_locks.try_again(nodeid);
 }
 
 void Passthrough::handle(const In<Opcode::getlk>& request, Out<Opcode::getlk>& reply) noexcept {
@@ -115,22 +142,37 @@ void Passthrough::handle(const In<Opcode::getlk>& request, Out<Opcode::getlk>& r
 }
 
 void Passthrough::handle(const In<Opcode::setlk>& request, Out<Opcode::setlk>& reply) noexcept {
-    const InodeTable::Ref inode = state_->inodes.acquire(request.header.nodeid);
-    if (!inode) return reply.error(wire::Errno::estale);
-    const auto file = state_->files.acquire(request.in.fh);
-    if (inode->type != S_IFREG || !file) return reply.error(wire::Errno::ebadf);
-    const wire::FileLock& lock = request.in.lk;
-    if (!is_lock(lock)) return reply.error(wire::Errno::einval);
-    const bool whole = (request.in.lk_flags & wire::kLkFlock) != 0;
-    const int error =
-        whole ? lock_whole(file->fd.get(), lock.type) : state_->lock_record(*inode, request.in.owner, lock);
+    WantedLock wanted;
+    if (const wire::Errno refused = state_->read_lock(request.header, request.in, wanted);
+        refused != wire::Errno::none) {
+        return reply.error(refused);
+    }
+    const int error = state_->take_lock(wanted);
+    state_->parked_locks.try_after(wanted, error);
     if (error != 0) return reply.error(to_errno(error));
     return reply.ok();
 }
 
-// A handler never waits, and nobody tells when a process of the host gives a lock up: the client asks again.
-void Passthrough::handle(const In<Opcode::setlkw>&, Out<Opcode::setlkw>& reply) noexcept {
-    return reply.error(wire::Errno::eopnotsupp);
+void Passthrough::handle(const In<Opcode::setlkw>& request, Out<Opcode::setlkw>& reply) noexcept {
+    WantedLock wanted;
+    const wire::Errno refused = state_->read_lock(request.header, request.in, wanted);
+    if (refused != wire::Errno::none) return reply.error(refused);
+    state_->parked_locks.wait(wanted, reply);
+}
+
+// Nothing else waits. An INTERRUPT may overtake its request, which is not parked yet then: the client sends it again.
+void Passthrough::handle(const In<Opcode::interrupt>& request, Out<Opcode::interrupt>& reply) noexcept {
+    state_->parked_locks.interrupt(request.in.unique) ? reply.none() : reply.error(wire::Errno::eagain);
+}
+
+void Passthrough::tell_answers_to(server::AnswerSink* sink) noexcept { state_->parked_locks.tell_answers_to(sink); }
+
+void Passthrough::abandon_parked(std::uint16_t lane) noexcept { state_->parked_locks.abandon(lane); }
+
+bool Passthrough::has_answers() const noexcept { return state_->parked_locks.has_answers(); }
+
+bool Passthrough::take_answer(std::uint16_t lane, ParkedAnswer& to) noexcept {
+    return state_->parked_locks.take_answer(lane, to);
 }
 
 } // namespace vfsproto::backends

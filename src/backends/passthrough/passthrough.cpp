@@ -33,6 +33,7 @@ void Passthrough::on_init(const server::ServerSession&) noexcept { state_->inode
 
 // The order matters: see State::add_handle().
 void Passthrough::on_destroy() noexcept {
+    state_->parked_locks.end_all();
     state_->inodes.end_session();
     state_->files.retire_all_but(0);
     if (state_->window != nullptr) state_->window->unmap_all();
@@ -57,6 +58,7 @@ Passthrough::Counters Passthrough::counters() const noexcept {
             state_->inodes.over_forgotten(),
             state_->entry_buffers.lent(),
             state_->lock_owners(),
+            state_->parked_locks.waiting(),
             watch.watched,
             watch.unwatched};
 }
@@ -80,8 +82,6 @@ void Passthrough::handle(const In<Opcode::poll>& request, Out<Opcode::poll>& rep
     if (!state_->files.acquire(request.in.fh)) return reply.error(wire::Errno::ebadf);
     return reply.ok({request.in.events & kAlways, 0});
 }
-
-void Passthrough::handle(const In<Opcode::interrupt>&, Out<Opcode::interrupt>& reply) noexcept { return reply.none(); }
 
 void Passthrough::handle(const In<Opcode::notify_reply>&, Out<Opcode::notify_reply>& reply) noexcept {
     return reply.none();

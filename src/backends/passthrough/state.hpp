@@ -9,6 +9,7 @@
 #include "host_watch.hpp"
 #include "inode_table.hpp"
 #include "open_file.hpp"
+#include "parked_locks.hpp"
 #include "slab.hpp"
 #include "system_call.hpp"
 #include "vfsproto/backends/passthrough.hpp"
@@ -98,6 +99,11 @@ public:
     // Clears set-user-id, and set-group-id of what the group may execute (fuse.h, KILL_SUIDGID). 0 or an errno.
     [[nodiscard]] static int strip_privileges(int fd) noexcept;
 
+    // Reads what SETLK or SETLKW asks for.
+    [[nodiscard]] wire::Errno read_lock(const wire::InHeader& header, const wire::LkIn& in, WantedLock& to) noexcept;
+    // Tries to take a lock, or gives one up. Returns 0 or an errno: EAGAIN if somebody else's stands in the way, EBADF or ESTALE if
+    // the handle or the file is gone.
+    [[nodiscard]] int take_lock(const WantedLock& wanted) noexcept;
     // Record locks of an owner (locks.cpp). Return 0 or an errno: EAGAIN if another owner's stands in the way, ENOLCK
     // if the client may hold no more descriptors.
     [[nodiscard]] int lock_record(Inode& inode, std::uint64_t owner, const wire::FileLock& lock) noexcept;
@@ -140,6 +146,10 @@ private:
     // True if the last lookups were of files the client knows already. Then one statx(2) by name will do; else
     // openat(2) comes first. A guess: both ways are right.
     std::atomic<bool> expect_known_{false};
+
+public:
+    ParkedLocks parked_locks{
+        [this](const WantedLock& wanted) { return take_lock(wanted); }}; // its thread uses all the others
 };
 
 } // namespace vfsproto::backends

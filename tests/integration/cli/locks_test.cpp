@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <fstream>
 #include <thread>
 
 using namespace vfsproto::test;
@@ -85,6 +86,25 @@ TEST_CASE("a lock that is given up is taken by whoever waits", "[cli][locks]") {
     const Ran ran = program.wait();
     CHECK(ran.status == 0);
     CHECK(ran.out == "ran\n");
+}
+
+TEST_CASE("a program that waits gets the lock when another one gives it up", "[cli][locks]") {
+    const Watchdog watchdog("two programs and one lock");
+    const Share share(Server::embedded);
+    const std::string command = GENERATE(as<std::string>{}, "flock", "lock");
+    const std::string mark = share.beside("mark").string();
+    const std::string trace = share.beside("trace").string();
+    RunningProgram holder({"--device", device_of(share), command, "file", "--", "sh", "-c",
+                           "touch \"$0.runs\"; until [ -e \"$0.end\" ]; do sleep 0.01; done", mark});
+    while (!fs::exists(mark + ".runs")) std::this_thread::yield();
+    RunningProgram waiter({"--device", device_of(share), "--trace", trace, command, "file", "--", "echo", "ran"});
+    while (!contains(Share::contents(trace), "SETLKW")) std::this_thread::yield();
+    std::ofstream(mark + ".end") << "now";
+    CHECK(holder.wait().status == 0);
+    const Ran ran = waiter.wait();
+    CHECK(ran.status == 0);
+    CHECK(ran.out == "ran\n");
+    CHECK_FALSE(contains(Share::contents(trace), "EAGAIN")); // it was not asked again: the server waited
 }
 
 TEST_CASE("a signal ends the wait for a lock, and the program with it", "[cli][locks]") {
