@@ -22,6 +22,7 @@
 #include "vfsproto/posix/detail/rule.hpp"
 #include "vfsproto/posix/mount.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <exception>
 #include <memory>
@@ -129,6 +130,20 @@ public:
     template <class Token> auto ioctl(const File& file, std::uint32_t command, std::span<const std::byte> in,
                                       std::span<std::byte> out, Token&& token) {
         return launch(ioctl_steps(file, command, in, out), std::forward<Token>(token));
+    }
+
+    // Locks, as in Mount: `limits` end this call, and those of the mount where it does not wait. void(Failure)
+    template <class Token>
+    auto lock(const File& file, const WantedLock& wanted, WhenLocked when, const CallLimits& limits, Token&& token) {
+        return launch(lock_steps(file, wanted, when, limits), std::forward<Token>(token));
+    }
+    template <class Token>
+    auto flock(const File& file, LockType type, WhenLocked when, const CallLimits& limits, Token&& token) {
+        return launch(flock_steps(file, type, when, limits), std::forward<Token>(token));
+    }
+    // void(Failure, std::optional<HeldLock>)
+    template <class Token> auto test_lock(const File& file, const WantedLock& wanted, Token&& token) {
+        return launch(test_lock_steps(file, wanted), std::forward<Token>(token));
     }
 
     // Calls that take a path follow. void(Failure, Attributes)
@@ -324,6 +339,11 @@ private:
     Steps<Expected<std::uint32_t>> poll_steps(const File& file, std::uint32_t events);
     Steps<Expected<std::int32_t>> ioctl_steps(const File& file, std::uint32_t command, std::span<const std::byte> in,
                                               std::span<std::byte> out);
+    Steps<void> pause(const CallLimits& limits, std::chrono::milliseconds time);
+    Steps<Failure> set_lock(const File& file, wire::LkIn wanted, WhenLocked when, CallLimits limits);
+    Steps<Failure> lock_steps(const File& file, WantedLock wanted, WhenLocked when, CallLimits limits);
+    Steps<Failure> flock_steps(const File& file, LockType type, WhenLocked when, CallLimits limits);
+    Steps<Expected<std::optional<HeldLock>>> test_lock_steps(const File& file, WantedLock wanted);
     Steps<Failure> close_steps(File file);
     Steps<Expected<Attributes>> stat_steps(const File& file);
     Steps<Expected<Attributes>> stat_steps(std::string path, LastLink last);
