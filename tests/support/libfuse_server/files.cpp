@@ -48,7 +48,10 @@ void open(fuse_req_t request, fuse_ino_t id, fuse_file_info* file) {
     fuse_reply_open(request, file);
 }
 
-void release(fuse_req_t request, fuse_ino_t, fuse_file_info*) { fuse_reply_err(request, 0); }
+void release(fuse_req_t request, fuse_ino_t id, fuse_file_info* file) {
+    unlock(server_of(request), id, file->fh);
+    fuse_reply_err(request, 0);
+}
 void flush(fuse_req_t request, fuse_ino_t, fuse_file_info*) { fuse_reply_err(request, 0); }
 void fsync(fuse_req_t request, fuse_ino_t, int, fuse_file_info*) { fuse_reply_err(request, 0); }
 

@@ -87,6 +87,7 @@ int serve(char* program, int connection) {
     add_files(operations);
     add_directories(operations);
     add_xattrs(operations);
+    add_locks(operations);
     char* arguments[] = {program, nullptr};
     fuse_args args = FUSE_ARGS_INIT(1, arguments);
     server.session = fuse_session_new(&args, &operations, sizeof operations, &server);

@@ -19,6 +19,7 @@ struct Node {
     std::uint32_t gid = 0;
     std::uint32_t links = 1;
     std::uint64_t lookups = 0; // that the client has to give back; the root's are not counted
+    std::uint64_t locker = 0;  // the handle that has the lock of the whole file
     timespec changed{};
     std::string content; // of a file, or where a symlink leads
     std::map<std::string, std::uint64_t> children;

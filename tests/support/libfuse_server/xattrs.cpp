@@ -100,6 +100,7 @@ void getxattr(fuse_req_t request, fuse_ino_t id, const char* name, std::size_t r
     const std::string wanted = name;
     if (wanted == "user.lookups") return reply_value(request, std::to_string(server.tree.lookups()), room);
     if (wanted == "user.interrupts") return reply_value(request, std::to_string(server.interrupts), room);
+    if (wanted == "user.waiting") return reply_value(request, std::to_string(server.waiting.size()), room);
     if (wanted == "user.retrieved") return reply_value(request, std::to_string(server.retrieved), room);
     const auto found = node->xattrs.find(wanted);
     if (found != node->xattrs.end()) return reply_value(request, found->second, room);
