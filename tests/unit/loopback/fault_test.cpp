@@ -6,6 +6,7 @@
 
 #include "vfsproto/backends/loopback.hpp"
 
+#include <algorithm>
 #include <future>
 #include <numeric>
 
@@ -14,6 +15,7 @@ using backends::make_faulty_loopback;
 using backends::loopback::Fault;
 using backends::loopback::FaultKind;
 using backends::loopback::FaultPlan;
+using backends::loopback::FaultTrigger;
 using backends::loopback::Release;
 using test::Bytes;
 using test::init_request;
@@ -165,4 +167,94 @@ TEST_CASE("faults stay on the queue they are planned for", "[loopback]") {
     client.kick(0);
     CHECK_FALSE(client.poll(0));
     CHECK(fs.forgotten == 3);
+}
+
+TEST_CASE("a corrupt reply has another body under the same header, the same way for the same seed", "[loopback]") {
+    const auto run = [](std::uint64_t seed) {
+        ParkingFileSystem fs;
+        FaultPlan plan = plan_of(FaultKind::corrupt, 3);
+        plan.seed = seed;
+        const auto device = make_faulty_loopback(fs, plan);
+        RingClient client(*device, kAll);
+        REQUIRE(client.exchange(kRequests, init_request()).header().error == 0);
+        const Bytes sound = client.exchange(kRequests, getattr(2)).bytes;
+        const Bytes corrupt = client.exchange(kRequests, getattr(2)).bytes;
+        CHECK(client.exchange(kRequests, getattr(2)).bytes == sound);
+        REQUIRE(corrupt.size() == sound.size());
+        CHECK(corrupt != sound);
+        CHECK(std::equal(corrupt.begin(), corrupt.begin() + sizeof(wire::OutHeader), sound.begin()));
+        return corrupt;
+    };
+    CHECK(run(7) == run(7));
+    CHECK(run(7) != run(8));
+}
+
+TEST_CASE("a delayed completion comes when it is asked for, and holds up no other", "[loopback]") {
+    ParkingFileSystem fs;
+    const auto device = make_faulty_loopback(fs, plan_of(FaultKind::delay, 2), any_ring());
+    RingClient client(*device, kAll);
+    REQUIRE(client.exchange(kRequests, init_request()).header().error == 0);
+    const std::uint16_t late = client.submit(kRequests, getattr(2));
+    client.kick(kRequests);
+    CHECK(client.exchange(kRequests, getattr(4)).header().unique == 4);
+    CHECK_FALSE(client.has(kRequests, late));
+    device->complete();
+    CHECK(client.wait(kRequests, late).header().unique == 2);
+}
+
+TEST_CASE("a completion that comes twice latches the driver's queue", "[loopback]") {
+    ParkingFileSystem fs;
+    backends::LoopbackOptions options;
+    if (GENERATE(false, true)) options.offered.remove(Feature::event_idx);
+    const auto device = make_faulty_loopback(fs, plan_of(FaultKind::duplicate, 2), options);
+    RingClient client(*device, kAll);
+    REQUIRE(client.exchange(kRequests, init_request()).header().error == 0);
+    client.submit(kRequests, getattr(2));
+    client.kick(kRequests);
+    CHECK_FALSE(client.poll(kRequests));
+    CHECK(client.driver(kRequests).error() == Errc::ring_index_jump);
+}
+
+TEST_CASE("a device that resets itself answers nothing any more, and is not gone", "[loopback]") {
+    ParkingFileSystem fs;
+    const auto device = make_faulty_loopback(fs, plan_of(FaultKind::reset, 3), any_ring());
+    RingClient client(*device, kAll);
+    REQUIRE(client.exchange(kRequests, init_request()).header().error == 0);
+    REQUIRE(client.exchange(kRequests, getattr(2)).header().unique == 2);
+    for (int i = 0; i < 3; ++i) client.submit(kRequests, getattr(4));
+    client.kick(kRequests);
+    device->complete();
+    CHECK_FALSE(client.poll(kRequests));
+    CHECK(device->gone_reason().empty());
+    CHECK(client.steps().tear_down() == Errc::ok);
+}
+
+TEST_CASE("a trigger has one fault happen, counted from when it is armed", "[loopback]") {
+    ParkingFileSystem fs;
+    FaultTrigger trigger;
+    FaultPlan plan;
+    plan.trigger = &trigger;
+    const auto device = make_faulty_loopback(fs, plan, any_ring());
+    RingClient client(*device, kAll);
+    REQUIRE(client.exchange(kRequests, init_request()).header().error == 0);
+    int strikes = 0;
+    for (int round = 0; round < 2; ++round) {
+        trigger.arm(FaultKind::reply_unique, 1, [&] { ++strikes; });
+        CHECK_FALSE(trigger.has_struck());
+        CHECK(client.exchange(kRequests, getattr(2)).header().unique == 2);
+        CHECK_FALSE(trigger.has_struck());
+        CHECK(client.exchange(kRequests, getattr(2)).header().unique != 2);
+        CHECK(trigger.has_struck());
+        CHECK(client.exchange(kRequests, getattr(2)).header().unique == 2);
+        CHECK(strikes == round + 1);
+    }
+    trigger.arm(FaultKind::reply_unique, 0);
+    trigger.disarm();
+    CHECK(client.exchange(kRequests, getattr(2)).header().unique == 2);
+    trigger.arm(FaultKind::die, 1); // counts requests
+    CHECK(client.exchange(kRequests, getattr(2)).header().unique == 2);
+    client.submit(kRequests, getattr(2));
+    client.kick(kRequests);
+    CHECK_FALSE(client.poll(kRequests));
+    CHECK(trigger.has_struck());
 }
