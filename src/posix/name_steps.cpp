@@ -86,7 +86,10 @@ template <class Op> void MakeSteps<Op>::walked() {
 
 template <class Op> void MakeSteps<Op>::answered(const Failure& why) {
     if (why) {
-        context_.cache.note_failed(asked_of(at_), why);
+        // LINK without an answer may have given the file one name more.
+        const NodeRef* const file = named();
+        file != nullptr ? context_.cache.note_failed(asked_of(at_), why, *file)
+                        : context_.cache.note_failed(asked_of(at_), why);
         // A directory on the way may have been replaced since it was kept.
         if (why.error == Errno::estale && at_.walk_again_without_cache()) return want_walk(at_);
     } else {

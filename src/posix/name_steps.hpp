@@ -151,6 +151,8 @@ protected:
 
     // Called when the name was made.
     virtual void note_made() {}
+    // Returns the file that is to have the name, if there is one before.
+    [[nodiscard]] virtual const NodeRef* named() const noexcept { return nullptr; }
 
     Op make_;
 
@@ -183,6 +185,7 @@ public:
 private:
     void walked() override;
     void note_made() override;
+    [[nodiscard]] const NodeRef* named() const noexcept override { return &existing_.node(); }
     void hold(Held& held) const override {
         MakeSteps::hold(held);
         held.nodes.push_back(existing_.node().clone());

@@ -119,20 +119,25 @@ void NodeCache::note_renamed(const Asked& from, const Asked& to, const NodeRef& 
     const client::CacheTime now = now_ns();
     const MutexLock lock(mutex_);
     client::CachedNode* had_name = cached_or_null(other);
-    if (had_name == nullptr) { // an exchange looks up the moved file alone
-        const auto found = replies_->names.peek({to.directory.node_->incarnation, text(to.name)}, now);
-        client::Node* const node = table_.find(found.target.nodeid, found.target.incarnation);
-        if (node != nullptr) had_name = &cached(*node);
-    }
+    if (had_name == nullptr) had_name = named_locked(to, now); // an exchange looks up the moved file alone
     replies_->own().renamed({cached(*from.directory.node_), text(from.name)},
                             {cached(*to.directory.node_), text(to.name)}, cached_or_null(moved), had_name);
 }
 
 void NodeCache::note_failed(const Asked& asked, const Failure& why, const NodeRef& file) {
     if (replies_ == nullptr) return;
+    const client::CacheTime now = now_ns();
     const MutexLock lock(mutex_);
-    replies_->own().failed({cached(*asked.directory.node_), text(asked.name)}, {why.errc, why.error},
-                           cached_or_null(file));
+    client::CachedNode* about = cached_or_null(file);
+    // An exchange may have changed the file that the name is known to lead to, and so may a CREATE that cuts it.
+    if (about == nullptr && why.errc != Errc::ok) about = named_locked(asked, now);
+    replies_->own().failed({cached(*asked.directory.node_), text(asked.name)}, {why.errc, why.error}, about);
+}
+
+client::CachedNode* NodeCache::named_locked(const Asked& asked, client::CacheTime now) noexcept {
+    const auto found = replies_->names.peek({asked.directory.node_->incarnation, text(asked.name)}, now);
+    client::Node* const node = table_.find(found.target.nodeid, found.target.incarnation);
+    return node != nullptr ? &cached(*node) : nullptr;
 }
 
 void NodeCache::begin_writing(const NodeRef& node) {

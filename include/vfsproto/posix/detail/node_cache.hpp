@@ -141,6 +141,9 @@ private:
                                                          std::uint64_t now) const noexcept VFSPROTO_REQUIRES(mutex_);
     [[nodiscard]] client::Node& count_locked(const wire::EntryOut& entry) VFSPROTO_REQUIRES(mutex_);
     void learn_locked(const Asked& asked, client::Node& node, const wire::EntryOut& entry) VFSPROTO_REQUIRES(mutex_);
+    // Returns the node that the name is known to lead to, or nullptr.
+    [[nodiscard]] client::CachedNode* named_locked(const Asked& asked, client::CacheTime now) noexcept
+        VFSPROTO_REQUIRES(mutex_);
     void leave_table_locked(client::Node& node) VFSPROTO_REQUIRES(mutex_);
     void give_back_locked(std::uint64_t nodeid, client::Linked linked) VFSPROTO_REQUIRES(mutex_);
     [[nodiscard]] static client::CachedNode* cached_or_null(const NodeRef& node) noexcept;
