@@ -207,6 +207,18 @@ std::size_t NodeCache::size() const {
     return table_.size();
 }
 
+std::vector<NodeCache::HeldLookups> NodeCache::held_lookups() const {
+    std::vector<HeldLookups> held;
+    const MutexLock lock(mutex_);
+    for (const client::Node* first : buckets_) {
+        for (const client::Node* node = first; node != nullptr; node = node->hash_next) {
+            held.push_back({node->nodeid(), node->forget.nlookup});
+        }
+    }
+    for (const client::Node* node : evicted_) held.push_back({node->nodeid(), node->forget.nlookup});
+    return held;
+}
+
 void NodeCache::add_to(MountStats& stats) const {
     const MutexLock lock(mutex_);
     stats.held = {0, table_.size(), table_.idle()};

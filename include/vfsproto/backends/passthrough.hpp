@@ -125,6 +125,8 @@ public:
         std::size_t unwatched = 0; // inodes that the kernel does not watch
     };
     [[nodiscard]] Counters counters() const noexcept;
+    // Returns how many lookups of this node the client has not given back; 0 of the root.
+    [[nodiscard]] std::uint64_t lookups_of(std::uint64_t nodeid) const noexcept;
 
     // Names.
     void handle(const In<Opcode::lookup>&, Out<Opcode::lookup>&) noexcept;

@@ -105,6 +105,13 @@ void InodeTable::forget(std::uint64_t nodeid, std::uint64_t lookups) noexcept {
     slab_.retire(nodeid);
 }
 
+std::uint64_t InodeTable::lookups_of(std::uint64_t nodeid) noexcept {
+    if (nodeid == kRoot) return 0;
+    const Ref inode = slab_.acquire(nodeid);
+    const std::lock_guard lock(mutex_);
+    return inode ? inode->lookups : 0;
+}
+
 void InodeTable::end_session() noexcept {
     const std::lock_guard lock(mutex_);
     session_.store(kNoSession, std::memory_order_release);

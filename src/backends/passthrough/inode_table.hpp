@@ -82,6 +82,8 @@ public:
 
     // Takes back lookups. More than there were count as all of them; the root stays.
     void forget(std::uint64_t nodeid, std::uint64_t lookups) noexcept;
+    // Returns how many lookups are counted of an inode; 0 of one that is not in the table, and of the root.
+    [[nodiscard]] std::uint64_t lookups_of(std::uint64_t nodeid) noexcept;
     [[nodiscard]] std::size_t size() const noexcept { return slab_.live(); }
     [[nodiscard]] std::uint64_t over_forgotten() const noexcept;
 

@@ -63,6 +63,8 @@ Passthrough::Counters Passthrough::counters() const noexcept {
             watch.unwatched};
 }
 
+std::uint64_t Passthrough::lookups_of(std::uint64_t nodeid) const noexcept { return state_->inodes.lookups_of(nodeid); }
+
 void Passthrough::handle(const In<Opcode::syncfs>& request, Out<Opcode::syncfs>& reply) noexcept {
     const InodeTable::Ref inode = state_->inodes.acquire(request.header.nodeid);
     if (!inode) return reply.error(wire::Errno::estale);

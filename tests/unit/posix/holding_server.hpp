@@ -63,8 +63,11 @@ struct HoldingServer {
         if (mount != nullptr) {
             release();
             await_given_back();
+            check_lookups(*mount, fs);
         }
         mount.reset();
+        CHECK(fs.lookups() == 0);
+        CHECK(fs.open_handles() == 0);
         CHECK(fs.misuse().over_forgets == 0);
         CHECK(fs.misuse().stale_nodes == 0);
         CHECK(fs.misuse().bad_handles == 0);

@@ -3,6 +3,7 @@
 // end that the server holds nothing for us any more and has nothing to complain of.
 #pragma once
 
+#include "support/accounting.hpp"
 #include "support/catch.hpp"
 #include "support/devices.hpp"
 #include "support/scratch_directory.hpp"
@@ -120,11 +121,15 @@ public:
     }
     ~OverMemfs() {
         if (mount != nullptr && loopback->gone_reason().empty() && inline_) {
+            // A device that failed was reset, and its server has forgotten all.
+            if (mount->channel().failure() == Errc::ok) check_lookups(*mount, fs);
             mount->prune();
             CHECK(fs.open_handles() == 0);
             CHECK(fs.lookups() == 0);
         }
         mount.reset();
+        CHECK(fs.open_handles() == 0);
+        CHECK(fs.lookups() == 0);
         CHECK(fs.misuse().over_forgets == 0);
         CHECK(fs.misuse().stale_nodes == 0);
         CHECK(fs.misuse().bad_handles == 0);
@@ -160,11 +165,15 @@ public:
     }
     ~OverDirectory() {
         if (mount != nullptr && loopback->gone_reason().empty() && inline_) {
+            // A device that failed was reset, and its server has forgotten all.
+            if (mount->channel().failure() == Errc::ok) check_lookups(*mount, fs);
             mount->prune();
             CHECK(fs.counters().handles == 0);
             CHECK(fs.counters().inodes == 1); // the root
         }
         mount.reset();
+        CHECK(fs.counters().handles == 0);
+        CHECK(fs.counters().inodes == 1);
         CHECK(fs.counters().over_forgotten == 0);
     }
     OverDirectory(const OverDirectory&) = delete;

@@ -130,6 +130,12 @@ public:
     [[nodiscard]] std::size_t size() const;
     // Sets what of the counts is known here.
     void add_to(MountStats& stats) const;
+    // Returns every node with its lookups that were counted and not given back yet, in no order. For tests.
+    struct HeldLookups {
+        std::uint64_t nodeid = 0;
+        std::uint64_t lookups = 0;
+    };
+    [[nodiscard]] std::vector<HeldLookups> held_lookups() const;
 
 private:
     friend class NodeRef;
