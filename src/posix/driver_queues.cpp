@@ -89,21 +89,31 @@ Errc DriverQueues::start_with(FeatureSet wanted, const RingOptions& options) {
         const Errc errc = set_up(*notifications_, kNotificationQueue, for_notifications(options));
         if (errc != Errc::ok) return errc;
     }
-    const std::size_t count = usable_request_queues(options);
-    for (std::size_t i = 0; i < count; ++i) {
-        const QueueIndex index = request_queue_index(bring_up_.features(), static_cast<std::uint16_t>(i));
-        if (const Errc errc = set_up(queues_.emplace_back(), index, options); errc != Errc::ok) return errc;
-    }
+    if (const Errc errc = set_up_request_queues(options); errc != Errc::ok) return errc;
     return bring_up_.go_live();
 }
 
-std::size_t DriverQueues::usable_request_queues(const RingOptions& options) const noexcept {
+// The configuration may say more than there are: it can be a front end's, while the queues are a back end's; and a transport may
+// know fewer than its device has (config::kMaxQueues). One queue has to be there, the others are used as far as they are.
+Errc DriverQueues::set_up_request_queues(const RingOptions& options) {
+    const std::size_t count = wanted_request_queues(options);
+    for (std::size_t i = 0; i < count; ++i) {
+        const QueueIndex index = request_queue_index(bring_up_.features(), static_cast<std::uint16_t>(i));
+        const Errc errc = set_up(queues_.emplace_back(), index, options);
+        if (errc == Errc::queue_absent && i != 0) {
+            queues_.pop_back();
+            return Errc::ok;
+        }
+        if (errc != Errc::ok) return errc;
+    }
+    return Errc::ok;
+}
+
+std::size_t DriverQueues::wanted_request_queues(const RingOptions& options) const noexcept {
     std::size_t count = std::min<std::size_t>(options.request_queues, config_.num_request_queues);
     const std::uint16_t bearable = attachment_.quirks().max_request_queues; // 0: any number
     if (bearable != 0) count = std::min<std::size_t>(count, bearable);
-    const auto first = static_cast<std::size_t>(request_queue_index(bring_up_.features(), 0));
-    count = std::min(count, config::kMaxQueues - first);
-    return std::max<std::size_t>(count, 1);
+    return std::clamp<std::size_t>(count, 1, kMostRequestQueues);
 }
 
 Errc DriverQueues::set_up(Queue& queue, QueueIndex index, const RingOptions& options) {

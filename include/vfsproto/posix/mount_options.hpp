@@ -39,9 +39,11 @@ struct RingOptions {
     FeatureSet withheld{}; // features not to be taken although both sides have them
     // in_order: IN_ORDER is taken where it is offered. The length in a reply's header then counts.
     UseOrder order = UseOrder::any;
-    // Request queues to bring up; the device, its quirks and config::kMaxQueues may allow fewer. At least one is.
+    // Request queues to bring up, at least one and at most kMostRequestQueues; the device, its quirks and its transport may allow
+    // fewer. Each has slots and bounce memory of its own (ChannelOptions). The threads of a mount take them in turn: docs/threads.md.
     std::uint16_t request_queues = 1;
 };
+inline constexpr std::size_t kMostRequestQueues = 63;
 
 // Tells whether a device's notifications are taken. They cost a thread, and 4 MiB at most.
 enum class Notifications : std::uint8_t { ignored, taken };
@@ -50,9 +52,9 @@ struct ChannelOptions {
     RingOptions rings{};
     client::InitOptions init{};
     Waiting waiting = Waiting::adaptive;
-    std::uint16_t slots = 64;          // requests in flight at most; the ring may allow fewer
+    std::uint16_t slots = 64;          // requests in flight on a queue at most; its ring may allow fewer
     std::uint32_t bounce = 128 * 1024; // bytes one request can carry of memory the device cannot reach
-    client::TraceHook trace{};
+    client::TraceHook trace{};         // where several request queues are used, it is called by several threads at once
     Notifications notifications = Notifications::ignored; // a Mount takes them if it has a use for them
     std::chrono::milliseconds patience{10'000};           // for the answers to INIT and DESTROY
     // A device that owes answers and gives none for so long is given up, and every call fails (transport_failed). While it

@@ -68,7 +68,8 @@ private:
     [[nodiscard]] Errc start_with(FeatureSet wanted, const RingOptions& options);
     void release_all() noexcept;
     void release(const Queue& queue) noexcept;
-    [[nodiscard]] std::size_t usable_request_queues(const RingOptions& options) const noexcept;
+    [[nodiscard]] Errc set_up_request_queues(const RingOptions& options);
+    [[nodiscard]] std::size_t wanted_request_queues(const RingOptions& options) const noexcept;
     [[nodiscard]] static backends::SetQueue set_queue(Queue& queue) noexcept {
         return {make_queue_ref(queue.ring.queue()), queue.wait_fd};
     }
