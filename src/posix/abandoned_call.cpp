@@ -41,7 +41,7 @@ private:
 
 } // namespace
 
-AbandonedCall::AbandonedCall(Channel& channel) noexcept : channel_(channel) {
+AbandonedCall::AbandonedCall(Channel& channel, SideLane* side) noexcept : channel_(channel), side_(side) {
     for (client::LateReply& reply : replies_) {
         reply.owner = this;
         reply.memory = client::HeldMemory::until_late; // by keep(), where it is registered

@@ -20,6 +20,8 @@ template <class Op, class... Args> struct LimitedBorrowedCall {
     LimitedBorrowedCall(LimitedCall& limited, Channel& of, Op& op, const Args&... arguments)
         : operation(MountCall::operation_of(op)), call(limited), channel(of), borrowed(op), args(arguments...) {}
 
+    // Channel::start_limited() knows the first lane alone.
+    [[nodiscard]] static DetachedPoller& poller_of(Channel& channel) noexcept { return channel.detached(); }
     void start(DetachedPoller&) {
         const auto start = [&](const Args&... each) {
             channel.start_limited<Op>(call, operation.ends, borrowed, each...);

@@ -105,20 +105,35 @@ ChannelStats Channel::stats() {
     return stats_locked();
 }
 
+QueueStats Channel::queue_stats(std::size_t queue, const Lane& lane, const SharedLaneCounters& waits) const noexcept {
+    const RingDriverCounters ring = rings_ != nullptr ? rings_->request_ring(queue).counters() : RingDriverCounters{};
+    return {lane.counters().finished, ring.descriptors, ring.doorbells, waits.sleeps, waits.interrupts};
+}
+
+void Channel::add_lane(ChannelStats& stats, const QueueStats& queue, const Lane& lane,
+                       const SharedLaneCounters& waits) noexcept {
+    const client::LaneCounters counters = lane.counters();
+    stats.requests += queue.requests;
+    stats.descriptors += queue.descriptors;
+    stats.doorbells += queue.doorbells;
+    stats.sleeps += queue.sleeps;
+    stats.interrupts += queue.interrupts;
+    stats.copies += counters.copies;
+    stats.syscalls += waits.sleeps + waits.yields;
+    stats.waited_for_slot += counters.waited;
+    stats.violations += counters.violations;
+}
+
 ChannelStats Channel::stats_locked() noexcept {
-    const RingDriverCounters ring = rings_ != nullptr ? rings_->request_ring().counters() : RingDriverCounters{};
-    const auto& lane = lane_.counters();
-    const auto& waits = shared_lane_.counters();
     ChannelStats stats;
-    stats.requests = lane.finished;
-    stats.descriptors = ring.descriptors;
-    stats.doorbells = ring.doorbells;
-    stats.sleeps = waits.sleeps;
-    stats.interrupts = waits.interrupts;
-    stats.copies = lane.copies;
-    stats.syscalls = attachment_->system_calls() + waits.sleeps + waits.yields + futex_calls();
-    stats.waited_for_slot = lane.waited;
-    stats.violations = lane.violations;
+    stats.syscalls = attachment_->system_calls() + futex_calls();
+    const SharedLaneCounters& waits = shared_lane_.counters();
+    add_lane(stats, queue_stats(0, lane_, waits), lane_, waits);
+    for (const auto& side : side_lanes_.all()) {
+        const SharedLane::Lock lock(side->shared);
+        const SharedLaneCounters& its = side->shared.counters();
+        add_lane(stats, queue_stats(side->queue, side->lane, its), side->lane, its);
+    }
     if (notifications_) {
         const client::NotificationCounters told = notifications_->counters();
         stats.notifications = told.taken;
@@ -127,26 +142,45 @@ ChannelStats Channel::stats_locked() noexcept {
     return stats;
 }
 
+void Channel::add_lane(MountStats& stats, const QueueStats& queue, const Lane& lane) {
+    stats.queues.push_back(queue);
+    for (OperationStats& operation : stats.operations) {
+        const client::RowCounters& row = lane.operations().of(operation.op);
+        operation.calls += row.finished;
+        operation.errors += row.errors;
+        operation.failures += row.failures;
+    }
+    const client::LaneCounters counters = lane.counters();
+    stats.fast_transfers += lane.fast_transfers();
+    stats.lost_transfers += counters.lost_transfers;
+    stats.abandoned += counters.abandoned;
+    stats.late += counters.late;
+}
+
 MountStats Channel::mount_stats() {
     MountStats stats;
     stats.operations.reserve(wire::kOpInfo.size());
+    for (const wire::OpInfo& op : wire::kOpInfo) stats.operations.push_back({op.opcode});
+    stats.queues.reserve(lanes());
     const SharedLane::Lock lock(shared_lane_);
     stats.channel = stats_locked();
-    for (const wire::OpInfo& op : wire::kOpInfo) {
-        const client::RowCounters& row = lane_.operations().of(op.opcode);
-        stats.operations.push_back({op.opcode, row.finished, row.errors, row.failures});
+    add_lane(stats, queue_stats(0, lane_, shared_lane_.counters()), lane_);
+    for (const auto& side : side_lanes_.all()) {
+        const SharedLane::Lock side_lock(side->shared);
+        add_lane(stats, queue_stats(side->queue, side->lane, side->shared.counters()), side->lane);
     }
-    const client::LaneCounters lane = lane_.counters();
-    stats.fast_transfers = lane_.fast_transfers();
-    stats.lost_transfers = lane.lost_transfers;
-    stats.abandoned = lane.abandoned;
-    stats.late = lane.late;
     const client::SessionCounters& session = connection_.session().counters();
     stats.forgets = session.forgets;
     stats.batch_forgets = session.batch_forgets;
     stats.forgotten = session.forgotten;
     stats.interrupts_sent = session.interrupts;
     return stats;
+}
+
+std::size_t Channel::slots() const noexcept {
+    std::size_t slots = lane_slots_.size();
+    for (const auto& side : side_lanes_.all()) slots += side->slots.size();
+    return slots;
 }
 
 Errc Channel::failure() {
@@ -156,8 +190,14 @@ Errc Channel::failure() {
 
 std::optional<Channel::Glance> Channel::glance(std::chrono::nanoseconds patience) {
     if (!shared_lane_.mutex().try_lock_for(patience)) return std::nullopt;
-    const Glance seen{lane_.counters().finished, failed_};
+    Glance seen{lane_.counters().finished, failed_};
     shared_lane_.mutex().unlock();
+    for (const auto& side : side_lanes_.all()) {
+        SideLane& it = *side;
+        if (!it.shared.mutex().try_lock_for(patience)) return std::nullopt;
+        seen.requests += it.lane.counters().finished;
+        it.shared.mutex().unlock();
+    }
     return seen;
 }
 

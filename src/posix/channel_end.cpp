@@ -30,6 +30,7 @@ Channel::~Channel() {
         for (const Region& memory : {lane_memory_, session_memory_, notification_memory_}) {
             if (memory.size() != 0) attachment_->release(memory);
         }
+        for (const auto& side : side_lanes_.all()) attachment_->release(side->memory);
     }
     free_forgotten();
     attachment_.reset();
@@ -38,6 +39,8 @@ Channel::~Channel() {
 void Channel::close_session() noexcept {
     {
         const SharedLane::Lock lock(shared_lane_);
+        // A request that nobody waits for any more is on its way: DESTROY may not overtake it.
+        if (!side_lanes_are_idle()) return fail(Errc::transport_failed);
         if (connection_.close() != Errc::ok) return;
     }
     const bool closed = pump_until([this] { return connection_.is_settled(); });
@@ -53,6 +56,7 @@ void Channel::fail(Errc why) noexcept {
     // A device that broke the rules may still write to buffers; it must be stopped before they are given back.
     if (why != Errc::device_gone) stop_device();
     connection_.fail(why);
+    fail_beside(why);
     free_forgotten();
 }
 
@@ -60,6 +64,7 @@ void Channel::fail(Errc why) noexcept {
 // failure is the poller, or nobody is: what is in flight stays so until fail_all().
 void Channel::stop_device() noexcept {
     lane_.refuse(failed_);
+    refuse_beside(failed_);
     stopping_ = true;
     Errc stopped = Errc::ok;
     {
@@ -79,8 +84,8 @@ void Channel::note_end(Errc stopped) noexcept {
 
 Errc Channel::find_failure() {
     const SharedLane::Lock lock(shared_lane_);
-    if (failed_ == Errc::ok && lane_.error() != Errc::ok) {
-        fail(lane_.error());
+    if (const Errc why = lane_error(); failed_ == Errc::ok && why != Errc::ok) {
+        fail(why);
         wake_all();
     }
     return failed_;

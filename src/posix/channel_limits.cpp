@@ -41,7 +41,7 @@ bool Channel::begin_limited(LimitedCall& call, client::Operation& operation) {
 void Channel::interrupt(LimitedCall& call) noexcept {
     shared_lane_.mutex().assert_held();
     if (call.interrupted_ != 0) end_interrupt(std::exchange(call.interrupted_, 0)); // of a stop that was taken back
-    const std::uint64_t unique = call.table_->unique(*call.operation_);
+    const std::uint64_t unique = unique_of(call);
     if (unique == 0 || connection_.interrupt(unique) != Errc::ok) return;
     call.interrupted_ = unique;
     ++interrupted_;
@@ -53,23 +53,53 @@ void Channel::end_interrupt(std::uint64_t unique) noexcept {
     --interrupted_;
 }
 
+std::uint64_t Channel::unique_of(const LimitedCall& call) noexcept {
+    if (call.side_ == nullptr) return call.table_->unique(*call.operation_);
+    const SharedLane::Lock lock(call.side_->shared);
+    return call.operation_ == nullptr ? 0 : call.table_->unique(*call.operation_);
+}
+
 bool Channel::let_go(LimitedCall& call, Errc why) noexcept {
     shared_lane_.mutex().assert_held();
+    SideLane* const side = call.side_;
     if (call.waits_ != nullptr) {
         Waiter& waiter = *call.waits_;
         end_wait(call);
-        shared_lane_.satisfy(waiter);
-        shared_lane_.nudge();
+        end_wait_of(call, waiter);
+        lane_of(side).nudge();
         return true;
     }
+    bool is_let_go = false;
+    if (side == nullptr) {
+        is_let_go = abandon(call, why);
+    } else {
+        const SharedLane::Lock lock(side->shared);
+        is_let_go = abandon(call, why);
+    }
+    if (!is_let_go) return false;
+    if (call.was_in_flight_) pump(); // the call may be gone then
+    lane_of(side).nudge();
+    return true;
+}
+
+void Channel::end_wait_of(LimitedCall& call, Waiter& waiter) noexcept {
+    if (call.side_ == nullptr) return shared_lane_.satisfy(waiter);
+    const SharedLane::Lock lock(call.side_->shared);
+    call.is_over_ = true;
+    call.side_->shared.satisfy(waiter);
+}
+
+bool Channel::abandon(LimitedCall& call, Errc why) noexcept {
+    call.is_over_ = true; // for one that has not started yet
     if (call.operation_ == nullptr) return false;
-    std::unique_ptr<AbandonedCall> abandoned(new (std::nothrow) AbandonedCall(*this));
-    if (abandoned == nullptr || !poll_for_late()) return false; // it is waited for as any other
+    std::unique_ptr<AbandonedCall> abandoned(new (std::nothrow) AbandonedCall(*this, call.side_));
+    DetachedPoller& poller = poller_of(call.side_);
+    if (abandoned == nullptr || !poll_for_late(poller)) return false; // it is waited for as any other
     const std::uint64_t interrupted = std::exchange(call.interrupted_, 0);
     const std::uint64_t current = call.table_->unique(*call.operation_);
     if (call.table_->abandon(*call.operation_, abandoned->replies(), why) != Errc::ok) {
         call.interrupted_ = interrupted;
-        detached_.finished();
+        poller.finished();
         return false;
     }
     if (interrupted != 0) {
@@ -80,8 +110,6 @@ bool Channel::let_go(LimitedCall& call, Errc why) noexcept {
     abandoned->note_interrupted(interrupted);
     call.was_in_flight_ = take_over(*abandoned, call.payload_);
     call.abandoned_ = abandoned.release(); // the late work ends its life
-    if (call.was_in_flight_) pump();
-    shared_lane_.nudge();
     return true;
 }
 
@@ -91,7 +119,7 @@ bool Channel::take_over(AbandonedCall& abandoned, const Region* payload) noexcep
     abandoned.count_in_flight();
     late_work_.expect();
     if (abandoned.in_flight() == 0) {
-        detached_.finished();
+        poller_of(abandoned.side()).finished();
         return false;
     }
     if (payload != nullptr) abandoned.keep(*payload);
@@ -99,18 +127,32 @@ bool Channel::take_over(AbandonedCall& abandoned, const Region* payload) noexcep
     return true;
 }
 
-Errc Channel::give_up(client::Transfer& transfer, const Region* payload, Held&& held, Errc why) {
+Errc Channel::abandon(AbandonedCall& abandoned, client::Transfer& transfer, Errc why) noexcept {
+    DetachedPoller& poller = poller_of(abandoned.side());
+    if (!poll_for_late(poller)) return Errc::no_memory;
+    client::ErasedLane& lane = *lane_of(abandoned.side()).client().lane;
+    const Errc errc = lane.abandon(transfer, abandoned.replies()[0], why);
+    if (errc != Errc::ok) poller.finished();
+    return errc;
+}
+
+Errc Channel::give_up(SideLane* side, client::Transfer& transfer, const Region* payload, Held&& held, Errc why) {
     want_limits();
-    auto abandoned = std::make_unique<AbandonedCall>(*this);
+    auto abandoned = std::make_unique<AbandonedCall>(*this, side);
+    abandoned->leave(std::move(held), {}); // what it holds may be given back once the locks are free, and not before
     const SharedLane::Lock lock(shared_lane_);
-    if (!poll_for_late()) return Errc::no_memory;
-    if (const Errc errc = shared_lane_.client().lane->abandon(transfer, abandoned->replies()[0], why);
-        errc != Errc::ok) {
-        detached_.finished();
-        return errc;
+    Errc errc = Errc::ok;
+    bool is_awaited = false;
+    if (side == nullptr) {
+        errc = abandon(*abandoned, transfer, why);
+        if (errc == Errc::ok) is_awaited = take_over(*abandoned, payload);
+    } else {
+        const SharedLane::Lock side_lock(side->shared);
+        errc = abandon(*abandoned, transfer, why);
+        if (errc == Errc::ok) is_awaited = take_over(*abandoned, payload);
     }
-    abandoned->leave(std::move(held), {});
-    if (take_over(*abandoned, payload)) {
+    if (errc != Errc::ok) return errc;
+    if (is_awaited) {
         static_cast<void>(abandoned.release()); // the late work ends its life
         pump();
     } else {
@@ -135,18 +177,29 @@ void Channel::end_wait(LimitedCall& call) noexcept {
 void Channel::interrupt_abandoned() noexcept {
     while (uninterrupted_ != nullptr) {
         AbandonedCall& call = *uninterrupted_;
-        while (const std::uint64_t unique = call.next_to_interrupt()) {
-            if (connection_.interrupt(unique) == Errc::no_slot) return;
-            call.note_interrupted(unique);
+        if (call.side() == nullptr) {
+            if (!interrupt_all_of(call)) return;
+        } else {
+            const SharedLane::Lock lock(call.side()->shared);
+            if (!interrupt_all_of(call)) return;
         }
         uninterrupted_ = call.next_uninterrupted;
     }
 }
 
+// False if the session has no room for more.
+bool Channel::interrupt_all_of(AbandonedCall& call) noexcept {
+    while (const std::uint64_t unique = call.next_to_interrupt()) {
+        if (connection_.interrupt(unique) == Errc::no_slot) return false;
+        call.note_interrupted(unique);
+    }
+    return true;
+}
+
 // Has a thread poll for the late replies: nobody else may wait for anything.
-bool Channel::poll_for_late() noexcept {
+bool Channel::poll_for_late(DetachedPoller& poller) noexcept {
     try {
-        detached_.adopt();
+        poller.adopt();
         return true;
     } catch (const std::system_error&) {
         return false;
@@ -160,20 +213,34 @@ void Channel::end_abandoned(std::unique_ptr<AbandonedCall> call) noexcept {
 }
 
 void Channel::handle_late(AbandonedCall& call, client::LateReply& reply) noexcept {
+    if (call.side() != nullptr) return note_late(*call.side(), call, reply);
     shared_lane_.mutex().assert_held();
     connection_.end_interrupt(reply.unique);
     if (!call.take(reply)) return;
-    AbandonedCall** at = &uninterrupted_;
-    while (*at != nullptr && *at != &call) at = &(*at)->next_uninterrupted;
-    if (*at != nullptr) *at = call.next_uninterrupted;
+    forget_uninterrupted(call);
     detached_.finished();
     if (call.is_over()) end_abandoned(std::unique_ptr<AbandonedCall>(&call));
 }
 
+// Takes a call off the list, if it stands there.
+void Channel::forget_uninterrupted(const AbandonedCall& call) noexcept {
+    AbandonedCall** at = &uninterrupted_;
+    while (*at != nullptr && *at != &call) at = &(*at)->next_uninterrupted;
+    if (*at != nullptr) *at = call.next_uninterrupted;
+}
+
 void Channel::leave(AbandonedCall& call, Held&& held, AfterLate&& after) noexcept {
     const SharedLane::Lock lock(shared_lane_);
-    call.leave(std::move(held), std::move(after));
-    if (call.is_over()) end_abandoned(std::unique_ptr<AbandonedCall>(&call));
+    bool is_over = false;
+    if (call.side() == nullptr) {
+        call.leave(std::move(held), std::move(after));
+        is_over = call.is_over();
+    } else {
+        const SharedLane::Lock side_lock(call.side()->shared);
+        call.leave(std::move(held), std::move(after));
+        is_over = call.is_over();
+    }
+    if (is_over) end_abandoned(std::unique_ptr<AbandonedCall>(&call));
 }
 
 void Channel::do_late(Held&& held, AfterLate&& work) {

@@ -3,20 +3,53 @@
 #include "vfsproto/posix/detail/channel.hpp"
 
 #include <chrono>
+#include <utility>
 
 namespace vfsproto::posix {
 
 using Clock = std::chrono::steady_clock;
 
+// Gathers what the silence watch sees of the lanes.
+struct Channel::LanesLook {
+    bool is_owed = false;                     // an answer on any of them
+    bool is_owed_soon = false;                // one that the server has no reason to hold
+    std::optional<std::uint64_t> is_silent{}; // a number of such a lane that changes with its next answer
+
+    // `number` tells the lane from others.
+    void add(std::size_t number, const Lane& lane, bool awaits_prompt, std::uintptr_t& seen) noexcept {
+        const std::uintptr_t before = std::exchange(seen, lane.finished());
+        is_owed = is_owed || lane.in_flight() != 0;
+        is_owed_soon = is_owed_soon || awaits_prompt;
+        if (awaits_prompt && seen == before && !is_silent) is_silent = (std::uint64_t{number} << 56) | (seen & kCount);
+    }
+
+private:
+    static constexpr std::uint64_t kCount = (std::uint64_t{1} << 56) - 1;
+};
+
+Channel::LanesLook Channel::look_at_side_lanes() noexcept {
+    LanesLook look;
+    for (const auto& side : side_lanes_.all()) {
+        const SharedLane::Lock lock(side->shared);
+        look.add(side->queue, side->lane, side->lane.awaits_prompt_reply(), side->seen_finished);
+    }
+    return look;
+}
+
 // Returns what the silence watch compares. A server may rightly take minutes for an FSYNC or a lock: it is asked for a STATFS
-// beside them, and owes that answer.
+// beside them, and owes that answer. With several lanes each has to move for itself: a number that stays the same is returned as
+// long as one of them does not, and another one each time as long as all do.
 std::optional<std::uint64_t> Channel::progress() {
-    std::uint64_t finished = 0;
+    LanesLook look = look_at_side_lanes();
+    std::uint64_t answer = 0;
     {
         const SharedLane::Lock lock(shared_lane_);
-        if (lane_.in_flight() == 0) return std::nullopt;
-        finished = lane_.finished();
-        if (probing_ || failed_ != Errc::ok || lane_.awaits_prompt_reply()) return finished;
+        const bool is_prompt = lane_.awaits_prompt_reply();
+        look.add(side_lanes_.size() + 1, lane_, is_prompt, seen_finished_);
+        if (!look.is_owed) return std::nullopt;
+        answer = lane_.finished();
+        if (has_side_lanes()) answer = look.is_silent ? *look.is_silent : ++looks_;
+        if (probing_ || failed_ != Errc::ok || look.is_owed_soon) return answer;
         probing_ = true;
     }
     probe_.user = this;
@@ -28,7 +61,7 @@ std::optional<std::uint64_t> Channel::progress() {
     const SharedLane::Lock lock(shared_lane_);
     shared_lane_.start_locked(probe_, own_caller(), wire::kRootNodeId);
     shared_lane_.publish();
-    return finished;
+    return answer;
 }
 
 // Answers to RETRIEVE are polled for by the detached poller, whose event nobody else may take. Nobody else polls for the probe, once

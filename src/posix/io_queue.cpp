@@ -16,7 +16,8 @@ client::Operation* IoQueue::next(const CallLimits& limits) {
         own.grace = {};
         LimitedCall wait(channel_, own);
         channel_.wait_limited(
-            wait, take_staged(), waiter_, [this]() noexcept { return has_done(); }, [this]() noexcept { take_done(); });
+            side_, wait, take_staged(), waiter_, [this]() noexcept { return has_done(); },
+            [this]() noexcept { take_done(); });
         if (mine_ == nullptr) return nullptr;
     }
     return next();
@@ -30,7 +31,7 @@ template <wire::Opcode Op> Errc IoQueue::give_up(QueuedTransfer<Op>& transfer, c
     const Region* const payload = is_registered ? channel_.find_registered(span.host, span.len) : nullptr;
     Held held = file.node().hold();
     held.handles.push_back(file.share());
-    return channel_.give_up(transfer, payload, std::move(held), why);
+    return channel_.give_up(side_, transfer, payload, std::move(held), why);
 }
 template Errc IoQueue::give_up(QueuedRead& transfer, const File& file, Errc why);
 template Errc IoQueue::give_up(QueuedWrite& transfer, const File& file, Errc why);

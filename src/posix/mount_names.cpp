@@ -21,7 +21,7 @@ Mount::Mount(std::shared_ptr<Channel> channel, std::shared_ptr<NodeCache> cache,
       credentials_(std::make_unique<Credentials>(credentials)),
       limits_(limits),
       look_(look) {
-    if (limits_.has_any()) return;
+    if (limits_.has_any() || channel_->has_side_lanes()) return;
     read_pieces_ = channel_->piece_limits<wire::Opcode::read>();
     write_pieces_ = channel_->piece_limits<wire::Opcode::write>();
 }

@@ -26,6 +26,14 @@ void subtract_all(Counts& now, const Counts& before, Count Counts::* const (&cou
 
 } // namespace
 
+QueueStats QueueStats::since(const QueueStats& before) const noexcept {
+    using Stats = QueueStats;
+    QueueStats counted = *this;
+    subtract_all(counted, before,
+                 {&Stats::requests, &Stats::descriptors, &Stats::doorbells, &Stats::sleeps, &Stats::interrupts});
+    return counted;
+}
+
 ChannelStats ChannelStats::since(const ChannelStats& before) const noexcept {
     using Stats = ChannelStats;
     ChannelStats counted = *this;
@@ -41,6 +49,9 @@ std::size_t MountStats::index_of(wire::Opcode op) noexcept { return wire::op_inf
 MountStats MountStats::since(const MountStats& before) const {
     MountStats counted = *this;
     counted.channel = channel.since(before.channel);
+    for (std::size_t i = 0; i < queues.size() && i < before.queues.size(); ++i) {
+        counted.queues[i] = queues[i].since(before.queues[i]);
+    }
     for (std::size_t i = 0; i < operations.size() && i < before.operations.size(); ++i) {
         using Row = OperationStats;
         subtract(counted.operations[i], before.operations[i], {&Row::calls, &Row::errors, &Row::failures});

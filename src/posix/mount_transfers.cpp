@@ -12,8 +12,18 @@
 
 namespace vfsproto::posix {
 
+// Takes what fits into one request as well if the mount has limits, or request queues to choose from. So with neither, nobody asks
+// for them.
 template <wire::Opcode Op> [[gnu::noinline]] Expected<std::uint64_t>
 Mount::transfer_in_pieces(const File& file, const client::TransferSpan& span) {
+    const PieceLimits& pieces = channel_->piece_limits<Op>();
+    const std::uint32_t most = span.payload == client::Payload::registered ? pieces.registered : pieces.bounced;
+    if (!limits_.has_any() && span.len - 1 < most) { // 0 wraps to the largest number
+        RunningTransfer running;
+        channel_->lane_of_this_thread().run<Op>(running, span, credentials_->caller);
+        if (!running.succeeded()) return Failure(running.errc, running.error);
+        return std::uint64_t{running.bytes};
+    }
     LongTransferCall<Op> transfer;
     MountCall call = begin_call();
     if (const Failure busy = transfer.begin(call, span)) return busy;

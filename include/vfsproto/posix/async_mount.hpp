@@ -243,6 +243,7 @@ private:
     template <wire::Opcode Op> struct TransferCall {
         TransferCall(const client::Caller& whose, const client::TransferSpan& given) : caller(whose), span(given) {}
 
+        [[nodiscard]] static DetachedPoller& poller_of(Channel& channel) noexcept { return channel.detached_in_turn(); }
         void start(DetachedPoller& poller) { poller.start(operation, caller, span); }
         [[nodiscard]] std::tuple<Failure, std::uint64_t> answer() const {
             return {failure_of(operation), operation.succeeded() ? operation.done() : 0};

@@ -5,10 +5,22 @@
 
 namespace vfsproto::posix {
 
-// Counts since the start.
+// Counts of one request queue. Descriptors and doorbells stay 0 where the device is no virtio device.
+struct QueueStats {
+    std::uint64_t requests = 0;
+    std::uint64_t descriptors = 0;
+    std::uint64_t doorbells = 0;
+    std::uint64_t sleeps = 0;     // waits for an interrupt
+    std::uint64_t interrupts = 0; // sleeps that an interrupt ended
+
+    // Returns what was counted since `before`.
+    [[nodiscard]] QueueStats since(const QueueStats& before) const noexcept;
+};
+
+// Counts since the start, of all request queues together.
 struct ChannelStats {
     std::uint64_t requests = 0;
-    std::uint64_t descriptors = 0; // on the request queue, as its doorbells
+    std::uint64_t descriptors = 0; // on the request queues, as their doorbells
     std::uint64_t doorbells = 0;
     std::uint64_t sleeps = 0;     // waits for an interrupt
     std::uint64_t interrupts = 0; // sleeps that an interrupt ended

@@ -78,9 +78,11 @@ private:
 //     }
 class IoQueue {
 public:
-    // `caller`: on whose behalf the requests are made.
+    // `caller`: on whose behalf the requests are made. They go by the request queue of the thread that makes this object.
     explicit IoQueue(Channel& channel, const client::Caller& caller = {}) noexcept
         : channel_(channel),
+          side_(channel.side_lane_of_this_thread()),
+          lane_(channel.lane_of(side_)),
           caller_(caller),
           kills_privileges_(channel.shared_lane().client().kills_privileges(caller)) {}
     ~IoQueue() { VFSPROTO_RULE(in_flight() == 0, "an IoQueue ended before next() had returned all its operations"); }
@@ -98,7 +100,7 @@ public:
         if constexpr (takes_a_node_alone<Args...>) {
             stage(op, args...);
         } else {
-            channel_.shared_lane().start(op, caller_, std::forward<Args>(args)...);
+            lane_.start(op, caller_, std::forward<Args>(args)...);
         }
     }
     // Starts a READ of at most what one request may carry (Channel::piece_limit). The data is not copied when the span
@@ -120,7 +122,7 @@ public:
     }
 
     // Publishes what was started; next() does so too.
-    void flush() noexcept { channel_.shared_lane().flush(take_staged()); }
+    void flush() noexcept { lane_.flush(take_staged()); }
 
     [[nodiscard]] std::size_t in_flight() const noexcept { return in_flight_; }
     // True if next() will answer without waiting for anybody.
@@ -142,7 +144,7 @@ public:
         if (mine_ == nullptr) {
             if (in_flight() == 0) return nullptr;
             // Sleeps until the first is done, then takes all that are.
-            channel_.shared_lane().wait(
+            lane_.wait(
                 take_staged(), waiter_, [this]() noexcept { return has_done(); }, [this]() noexcept { take_done(); });
         }
         client::Operation* operation = mine_;
@@ -194,7 +196,7 @@ private:
         (sizeof...(Args) == 1 && (std::is_same_v<std::remove_cvref_t<Args>, std::uint64_t> && ...));
     template <class Op> void stage(Op& op, std::uint64_t nodeid) noexcept {
         if (staged_count_ == kMostStagedStarts) [[unlikely]]
-            channel_.shared_lane().start(take_starts(), caller_);
+            lane_.start(take_starts(), caller_);
         staged_starts_[staged_count_++] = {
             &op, nodeid,
             [](client::Operation& operation, client::Client& client, const client::Caller& caller,
@@ -217,10 +219,12 @@ private:
     void take(client::Operation& finished) noexcept {
         *done_end_ = &finished;
         done_end_ = &finished.link;
-        channel_.shared_lane().satisfy(waiter_);
+        lane_.satisfy(waiter_);
     }
 
     Channel& channel_;
+    SideLane* side_; // nullptr: the first lane
+    SharedLane& lane_;
     client::Caller caller_;
     bool kills_privileges_; // with every WRITE
     Waiter waiter_;

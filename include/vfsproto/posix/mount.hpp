@@ -241,7 +241,7 @@ private:
     std::unique_ptr<const Credentials> credentials_;
     MountLimits limits_;
     Look look_;
-    // 0 under limits: then every transfer takes the way of those that are too long for one request.
+    // 0 under limits, and with several request queues: then every transfer takes the way of those that are too long for one request.
     PieceLimits read_pieces_{};
     PieceLimits write_pieces_{};
 };

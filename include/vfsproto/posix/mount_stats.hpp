@@ -57,6 +57,7 @@ struct HeldStats {
 
 struct MountStats {
     ChannelStats channel{};
+    std::vector<QueueStats> queues{}; // the request queues in use, in their order
     // All operations there are, in the order of the table.
     std::vector<OperationStats> operations{};
     // READs and WRITEs of registered memory take a path of their own, which has no time to count them one by one: they are in no

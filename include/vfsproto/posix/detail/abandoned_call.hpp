@@ -19,6 +19,7 @@ namespace vfsproto::posix {
 class Channel;
 class NodeCache;
 class OpenHandle;
+struct SideLane;
 
 // Keeps what requests name from being given back to the server.
 struct Held {
@@ -39,11 +40,14 @@ public:
     // A long transfer leaves one for each of its pieces, everything else one.
     static constexpr std::size_t kReplies = client::WriteFile::kPieces;
 
-    explicit AbandonedCall(Channel& channel) noexcept;
+    // `side` is the lane its requests are on; nullptr: the first.
+    explicit AbandonedCall(Channel& channel, SideLane* side = nullptr) noexcept;
     AbandonedCall(const AbandonedCall&) = delete;
     AbandonedCall& operator=(const AbandonedCall&) = delete;
 
-    // These are called with the lane's lock held.
+    [[nodiscard]] SideLane* side() const noexcept { return side_; }
+
+    // These are called with the lock of that lane held.
     [[nodiscard]] std::span<client::LateReply, kReplies> replies() noexcept { return replies_; }
     // Called when the lane has let go: counts the requests in flight.
     void count_in_flight() noexcept;
@@ -55,8 +59,8 @@ public:
     // Returns the next request that nobody has asked to have interrupted; 0: there is none.
     [[nodiscard]] std::uint64_t next_to_interrupt() const noexcept;
     void note_interrupted(std::uint64_t unique) noexcept;
-    // True once the caller has left what is to be held, and no request is in flight.
-    [[nodiscard]] bool is_over() const noexcept { return left_ && in_flight_ == 0; }
+    // True once the caller has left what is to be held, no request is in flight, and the session knows that.
+    [[nodiscard]] bool is_over() const noexcept { return left_ && in_flight_ == 0 && !is_untold; }
     void leave(Held&& held, AfterLate&& after) noexcept;
     // Is called once, when the call is over. Gives the registered region back to its owner. Where requests were in flight, drops
     // what is kept of answers: the server may have done them after others asked what they changed. Does not wait.
@@ -66,10 +70,15 @@ public:
     void finish();
 
     AbandonedCall* next_uninterrupted = nullptr; // the channel's
-    std::unique_ptr<AbandonedCall> next_over{};  // of the thread that finishes them
+    // Late replies of a side lane, of which the session is told later, with the first lane's lock held.
+    AbandonedCall* next_late = nullptr;         // in SideLane::late
+    bool is_untold = false;                     // it stands there
+    std::array<std::uint64_t, kReplies> over{}; // the uniques of those requests; 0: none
+    std::unique_ptr<AbandonedCall> next_over{}; // of the thread that finishes them
 
 private:
     Channel& channel_;
+    SideLane* side_;
     std::array<client::LateReply, kReplies> replies_;
     std::array<bool, kReplies> interrupted_{};
     std::size_t in_flight_ = 0;

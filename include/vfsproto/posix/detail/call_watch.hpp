@@ -19,6 +19,7 @@
 namespace vfsproto::posix {
 
 class Channel;
+struct SideLane;
 
 // Says how an operation of any kind is let go of and interrupted.
 struct AbandonTable {
@@ -79,8 +80,11 @@ private:
     // The operation calls this at its end, where no thread waits for it.
     void (*on_finish_)(client::Operation&) noexcept = nullptr;
     void* user_ = nullptr;
-    // The rest is guarded by the lane's lock while the operation is under way.
+    // The rest is guarded by the lane's lock while the operation is under way; where that goes by a side lane, the first two are
+    // guarded by its lock instead, and all that follow by the first lane's.
     client::Operation* operation_ = nullptr; // while it is under way
+    bool is_over_ = false;                   // a limit was reached before its start, or while a thread waits
+    SideLane* side_ = nullptr;               // nullptr: the first lane
     Waiter* waits_ = nullptr;                // of a wait, while a limit may end it
     const AbandonTable* table_ = nullptr;
     std::optional<std::chrono::steady_clock::time_point> let_go_at_{}; // after a stop
@@ -93,7 +97,7 @@ private:
 };
 
 // Lets go of calls that have reached a limit, on a thread that starts with the first limited call and never waits for the
-// server. Everything is guarded by the lane's lock.
+// server. Everything is guarded by the first lane's lock.
 class CallWatch {
 public:
     explicit CallWatch(Channel& channel, SharedLane& lane) noexcept : channel_(channel), lane_(lane) {}

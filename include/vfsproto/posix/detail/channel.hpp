@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// One mounted device: its queues, the connection over them, and the lane its threads share. It waits, and owns memory,
-// descriptors and threads; what is sent, and when, the connection knows. Knows operations and nodes, not paths.
+// One mounted device: its queues, the connection over them, and the lanes its threads share. It waits, and owns memory,
+// descriptors and threads; what is sent, and when, the connection knows. Knows operations and nodes, not paths. "The lane" is the
+// first one, whose lock covers the session as well; side_lane.hpp has the others.
 #pragma once
 
 #include "vfsproto/backends/attachment.hpp"
@@ -15,6 +16,7 @@
 #include "vfsproto/posix/detail/piece_limits.hpp"
 #include "vfsproto/posix/detail/registered_memory.hpp"
 #include "vfsproto/posix/detail/shared_lane.hpp"
+#include "vfsproto/posix/detail/side_lane.hpp"
 #include "vfsproto/posix/detail/silence_watch.hpp"
 #include "vfsproto/posix/failure.hpp"
 #include "vfsproto/posix/mount_options.hpp"
@@ -51,9 +53,22 @@ public:
 
     [[nodiscard]] SharedLane& shared_lane() noexcept { return shared_lane_; }
     [[nodiscard]] DetachedPoller& detached() noexcept { return detached_; }
+    // True if there are request queues beside the first. Constant from open() on, as lanes() is.
+    [[nodiscard]] bool has_side_lanes() const noexcept { return !side_lanes_.empty(); }
+    [[nodiscard]] std::size_t lanes() const noexcept { return 1 + side_lanes_.size(); }
+    // Returns the lane that the calling thread's requests go by; nullptr: the first. Any thread.
+    [[nodiscard]] SideLane* side_lane_of_this_thread() noexcept { return side_lanes_.of_this_thread(); }
+    [[nodiscard]] SharedLane& lane_of_this_thread() noexcept { return lane_of(side_lane_of_this_thread()); }
+    [[nodiscard]] SharedLane& lane_of(SideLane* side) noexcept { return side == nullptr ? shared_lane_ : side->shared; }
+    // Returns the poller of the lane whose turn it is, for an operation that belongs to no thread. Any thread.
+    [[nodiscard]] DetachedPoller& detached_in_turn() noexcept {
+        SideLane* const side = has_side_lanes() ? side_lanes_.in_turn() : nullptr;
+        return side == nullptr ? detached_ : side->detached;
+    }
     // Runs one operation to its end; any thread. The arguments are those of its start() after the client.
     template <class Op, class... Args> void run(Op& op, Args&&... args) {
-        shared_lane_.run(op, std::forward<Args>(args)...);
+        SharedLane& lane = has_side_lanes() ? lane_of_this_thread() : shared_lane_;
+        lane.run(op, std::forward<Args>(args)...);
         if (op.surplus_lookup() != 0) [[unlikely]]
             give_back(op.surplus_lookup());
     }
@@ -66,6 +81,9 @@ public:
     void run_limited(LimitedCall& call, client::Operation& operation, Op& op, Args&&... args) {
         want_limits();
         call.table_ = &kAbandonTable<Kind>;
+        if (SideLane* const side = side_lane_of_this_thread()) {
+            return run_limited_beside(*side, call, operation, op, std::forward<Args>(args)...);
+        }
         const client::Caller nobody{};
         const auto start = [&] {
             if (!begin_limited(call, operation)) return true;
@@ -76,8 +94,9 @@ public:
         };
         shared_lane_.wait({nobody}, call.waiter_, start, [] {});
     }
-    // Starts an operation that ends as run_limited() has it. Its own on_finish is called then, with the lane's lock held, by any
-    // thread: `call` may go when that lock is free again. It calls DetachedPoller::finished(). Throws as run_limited().
+    // Starts an operation that ends as run_limited() has it, by the first lane. Its own on_finish is called then, with that lane's
+    // lock held, by any thread: `call` may go when the lock is free again. It calls DetachedPoller::finished(). Throws as
+    // run_limited().
     template <class Kind, class Op, class... Args>
     void start_limited(LimitedCall& call, client::Operation& operation, Op& op, Args&&... args) {
         want_limits();
@@ -94,9 +113,11 @@ public:
     void want_limits() {
         if (!limits_prepared_.load(std::memory_order_relaxed)) prepare_limits();
     }
-    // Waits as SharedLane::wait() does, but for no longer than the limits of `call` allow, whose grace is 0. want_limits() was called.
-    template <class Ready, class Take>
-    void wait_limited(LimitedCall& call, const Staged& staged, Waiter& waiter, Ready&& ready, Take&& take) {
+    // Waits as SharedLane::wait() does, for what goes by this lane (nullptr: the first), but for no longer than the limits of `call`
+    // allow, whose grace is 0. want_limits() was called.
+    template <class Ready, class Take> void wait_limited(SideLane* side, LimitedCall& call, const Staged& staged,
+                                                         Waiter& waiter, Ready&& ready, Take&& take) {
+        if (side != nullptr) return wait_limited_beside(*side, call, staged, waiter, ready, take);
         const auto is_ready = [&] {
             shared_lane_.mutex().assert_held();
             return ready() || !begin_wait(call, waiter);
@@ -108,17 +129,18 @@ public:
         };
         shared_lane_.wait(staged, waiter, is_ready, end);
     }
-    // Lets go of a transfer that is under way: its on_done is called with `why` before this returns. Its late reply keeps `held` and
-    // `payload`, the registered region that it moves bytes of (nullptr: none). Errors: wrong_state, for one that is not under
-    // way; no_memory. Throws as run_limited().
-    [[nodiscard]] Errc give_up(client::Transfer& transfer, const Region* payload, Held&& held, Errc why)
+    // Lets go of a transfer that is under way on this lane (nullptr: the first): its on_done is called with `why` before this
+    // returns. Its late reply keeps `held` and `payload`, the registered region that it moves bytes of (nullptr: none). Errors:
+    // wrong_state, for one that is not under way; no_memory. Throws as run_limited().
+    [[nodiscard]] Errc give_up(SideLane* side, client::Transfer& transfer, const Region* payload, Held&& held, Errc why)
         VFSPROTO_EXCLUDES(shared_lane_.mutex());
     // Has the thread that finishes abandoned calls do this, and keeps `held` until then. Throws as run_limited().
     void do_late(Held&& held, AfterLate&& work);
-    // Calls and late replies call these. The first takes the lane's lock, the others are called with it held.
+    // Calls and late replies call these. The first takes the lane's lock, the other is called with that of the call's lane held.
     void leave(AbandonedCall& call, Held&& held, AfterLate&& after) noexcept VFSPROTO_EXCLUDES(shared_lane_.mutex());
     void handle_late(AbandonedCall& call, client::LateReply& reply) noexcept;
-    // The watch calls these, with the lane's lock held. let_go() is false for a call that is not under way, or cannot be let go of.
+    // The watch calls these, with the first lane's lock held. let_go() is false for a call that is not under way, or cannot be let go
+    // of.
     [[nodiscard]] bool let_go(LimitedCall& call, Errc why) noexcept;
     void interrupt(LimitedCall& call) noexcept;
     [[nodiscard]] std::size_t interrupted() const noexcept { return interrupted_; }
@@ -182,9 +204,10 @@ public:
     [[nodiscard]] const backends::QueueSet& queues() const noexcept { return *queues_; }
     // Returns queues() as rings; nullptr where the attachment brought queues of its own.
     [[nodiscard]] const DriverQueues* rings() const noexcept { return rings_; }
-    // Bytes one request or reply can carry of memory the device cannot reach.
+    // Bytes one request or reply can carry of memory the device cannot reach, by whichever lane.
     [[nodiscard]] std::uint32_t max_bounced() const noexcept { return lane_.max_bounced(); }
-    [[nodiscard]] std::size_t slots() const noexcept { return lane_slots_.size(); }
+    // Requests that may be in flight, on all lanes together.
+    [[nodiscard]] std::size_t slots() const noexcept;
     [[nodiscard]] ChannelStats stats();
     // Returns the same and all that is counted here; what nodes and caches hold and knew is left at 0.
     [[nodiscard]] MountStats mount_stats();
@@ -212,12 +235,24 @@ private:
     // These lead from an attachment to an open session (channel_start.cpp).
     [[nodiscard]] Failure start();
     [[nodiscard]] Failure connect();
+    struct LaneStorage;
+    [[nodiscard]] AnyRing ring_of(std::size_t queue) noexcept; // of the request queues
+    [[nodiscard]] client::Client client_of(Lane& lane) noexcept;
+    [[nodiscard]] Errc allocate_lane(std::size_t queue, const LaneStorage& storage);
+    [[nodiscard]] Errc init_lane(std::size_t queue, const LaneStorage& storage) noexcept;
     [[nodiscard]] Failure make_lane();
+    [[nodiscard]] Failure make_side_lane(std::size_t queue);
     [[nodiscard]] Failure open_session();
     void settle_limits() noexcept;
     void watch_for_silence();
 
     [[nodiscard]] ChannelStats stats_locked() noexcept VFSPROTO_REQUIRES(shared_lane_.mutex());
+    // These are called with the lane's lock held; `queue` is its number.
+    [[nodiscard]] QueueStats queue_stats(std::size_t queue, const Lane& lane,
+                                         const SharedLaneCounters& waits) const noexcept;
+    static void add_lane(ChannelStats& stats, const QueueStats& queue, const Lane& lane,
+                         const SharedLaneCounters& waits) noexcept;
+    static void add_lane(MountStats& stats, const QueueStats& queue, const Lane& lane);
 
     // The session's messages are moved, and waited for (channel.cpp, channel_waits.hpp).
     static void after_drain(void* owner) noexcept;
@@ -235,17 +270,73 @@ private:
 
     // Calls end before their requests (channel_limits.cpp).
     [[nodiscard]] bool begin_limited(LimitedCall& call, client::Operation& operation);
-    [[nodiscard]] bool poll_for_late() noexcept VFSPROTO_REQUIRES(shared_lane_.mutex());
+    // These are called with the lock of the call's lane as well.
+    [[nodiscard]] bool abandon(LimitedCall& call, Errc why) noexcept VFSPROTO_REQUIRES(shared_lane_.mutex());
+    [[nodiscard]] Errc abandon(AbandonedCall& abandoned, client::Transfer& transfer, Errc why) noexcept
+        VFSPROTO_REQUIRES(shared_lane_.mutex());
     [[nodiscard]] bool take_over(AbandonedCall& abandoned, const Region* payload) noexcept
         VFSPROTO_REQUIRES(shared_lane_.mutex());
+    [[nodiscard]] static bool poll_for_late(DetachedPoller& poller) noexcept;
+    [[nodiscard]] DetachedPoller& poller_of(SideLane* side) noexcept {
+        return side == nullptr ? detached_ : side->detached;
+    }
+    [[nodiscard]] bool interrupt_all_of(AbandonedCall& call) noexcept VFSPROTO_REQUIRES(shared_lane_.mutex());
+    // The lock of the call's lane is not held here, where that is a side lane.
+    [[nodiscard]] std::uint64_t unique_of(const LimitedCall& call) noexcept VFSPROTO_REQUIRES(shared_lane_.mutex());
+    void forget_uninterrupted(const AbandonedCall& call) noexcept VFSPROTO_REQUIRES(shared_lane_.mutex());
     void end_abandoned(std::unique_ptr<AbandonedCall> call) noexcept VFSPROTO_REQUIRES(shared_lane_.mutex());
     // False if a limit was reached already.
     [[nodiscard]] bool begin_wait(LimitedCall& call, Waiter& waiter) noexcept VFSPROTO_REQUIRES(shared_lane_.mutex());
     void end_wait(LimitedCall& call) noexcept VFSPROTO_REQUIRES(shared_lane_.mutex());
+    void end_wait_of(LimitedCall& call, Waiter& waiter) noexcept VFSPROTO_REQUIRES(shared_lane_.mutex());
     void interrupt_abandoned() noexcept VFSPROTO_REQUIRES(shared_lane_.mutex());
     void prepare_limits() VFSPROTO_EXCLUDES(shared_lane_.mutex());
     void end_interrupt(std::uint64_t unique) noexcept;
     void settle_abandoned() noexcept VFSPROTO_EXCLUDES(shared_lane_.mutex());
+
+    // Requests go by the lanes beside the first (channel_side_lanes.cpp). The lock of a side lane is not held where the first one's
+    // is asked for.
+    template <class Op, class... Args>
+    void run_limited_beside(SideLane& side, LimitedCall& call, client::Operation& operation, Op& op, Args&&... args)
+        VFSPROTO_EXCLUDES(shared_lane_.mutex()) {
+        if (!begin_beside(side, call, operation)) return;
+        const client::Caller nobody{};
+        const auto start = [&] {
+            side.shared.mutex().assert_held();
+            note_started_beside(call, operation);
+            side.shared.start_locked(op, std::forward<Args>(args)...);
+            side.shared.publish();
+            return call.operation_ == nullptr;
+        };
+        side.shared.wait({nobody}, call.waiter_, start, [] {});
+        end_beside(call);
+    }
+    template <class Ready, class Take> void wait_limited_beside(SideLane& side, LimitedCall& call, const Staged& staged,
+                                                                Waiter& waiter, Ready&& ready, Take&& take)
+        VFSPROTO_EXCLUDES(shared_lane_.mutex()) {
+        begin_wait_beside(side, call, waiter);
+        side.shared.wait(staged, waiter, [&] { return ready() || call.is_over_; }, take);
+        const SharedLane::Lock lock(shared_lane_);
+        end_wait(call);
+    }
+    // False if a limit was reached already: the operation has ended.
+    [[nodiscard]] bool begin_beside(SideLane& side, LimitedCall& call, client::Operation& operation) noexcept
+        VFSPROTO_EXCLUDES(shared_lane_.mutex());
+    void note_started_beside(LimitedCall& call,
+                             client::Operation& operation) noexcept; // with the side lane's lock held
+    void end_beside(LimitedCall& call) noexcept VFSPROTO_EXCLUDES(shared_lane_.mutex());
+    void begin_wait_beside(SideLane& side, LimitedCall& call, Waiter& waiter) noexcept
+        VFSPROTO_EXCLUDES(shared_lane_.mutex());
+    static void after_drain_beside(void* side) noexcept; // with the side lane's lock held
+    static void look_after(SideLane& side) noexcept VFSPROTO_REQUIRES(side.shared.mutex());
+    void side_lane_drained(SideLane& side, Errc error) noexcept VFSPROTO_EXCLUDES(shared_lane_.mutex());
+    void note_late(SideLane& side, AbandonedCall& call, client::LateReply& reply) noexcept;
+    void tell_of_late(SideLane& side) noexcept VFSPROTO_REQUIRES(shared_lane_.mutex());
+    void refuse_beside(Errc why) noexcept VFSPROTO_REQUIRES(shared_lane_.mutex());
+    void fail_beside(Errc why) noexcept VFSPROTO_REQUIRES(shared_lane_.mutex());
+    // Returns ok, or what a lane or its queue latched.
+    [[nodiscard]] Errc lane_error() noexcept VFSPROTO_REQUIRES(shared_lane_.mutex());
+    [[nodiscard]] bool side_lanes_are_idle() noexcept VFSPROTO_REQUIRES(shared_lane_.mutex());
 
     // The server tells something unasked (channel_notifications.cpp).
     struct RetrieveAnswer;
@@ -254,6 +345,8 @@ private:
 
     // A slow request is told from a silent device (channel_probe.cpp).
     [[nodiscard]] std::optional<std::uint64_t> progress() VFSPROTO_EXCLUDES(shared_lane_.mutex());
+    struct LanesLook;
+    [[nodiscard]] LanesLook look_at_side_lanes() noexcept VFSPROTO_EXCLUDES(shared_lane_.mutex());
     void finish_own_requests() noexcept VFSPROTO_EXCLUDES(shared_lane_.mutex());
 
     // The device's end (channel_end.cpp).
@@ -294,6 +387,9 @@ private:
     bool stopping_ VFSPROTO_GUARDED_BY(shared_lane_.mutex()) = false; // a thread is in stop_device()
     SharedLane shared_lane_;
     DetachedPoller detached_{shared_lane_};
+    SideLanes side_lanes_{};
+    std::uint64_t looks_ = 0;          // of the silence watch, whose thread alone uses this and the next
+    std::uintptr_t seen_finished_ = 0; // requests of the first lane that ended, at its last look
     AbandonedCall*
         uninterrupted_ VFSPROTO_GUARDED_BY(shared_lane_.mutex()) = nullptr; // for want of room in the session
     std::size_t interrupted_ = 0; // calls that were, and are still waited for. Guarded by the lane's lock

@@ -38,8 +38,8 @@ private:
     CallCounts* counts_;
 };
 
-// `Call` has an `operation` (a client::Operation, or a reference to one), start(DetachedPoller&), which starts it,
-// and answer(), a tuple of what the handler is called with.
+// `Call` has an `operation` (a client::Operation, or a reference to one), poller_of(Channel&), which chooses the poller of a lane,
+// start(DetachedPoller&), which starts the operation there, and answer(), a tuple of what the handler is called with.
 template <class Call, class Handler> class DetachedCall {
     using Executor = boost::asio::any_io_executor;
     using HandlerExecutor = typename boost::asio::associated_executor<Handler, Executor>::type;
@@ -58,7 +58,7 @@ public:
         self->call_.operation.on_finish = [](client::Operation& finished) noexcept {
             static_cast<DetachedCall*>(finished.user)->finished();
         };
-        self->call_.start(channel.detached()); // *self may be gone
+        self->call_.start(self->poller_); // *self may be gone
     }
     DetachedCall(const DetachedCall&) = delete;
     DetachedCall& operator=(const DetachedCall&) = delete;
@@ -84,14 +84,15 @@ private:
           count_(std::move(count)),
           work_(boost::asio::get_associated_executor(handler, fallback)),
           handler_(std::move(handler)),
-          call_(std::forward<Args>(args)...) {}
+          call_(std::forward<Args>(args)...),
+          poller_(Call::poller_of(channel)) {}
     ~DetachedCall() = default;
 
     // Posts the handler. The lane's lock is held.
     void finished() noexcept {
         const HandlerExecutor executor = work_.get_executor();
         CallCounts& counts = count_.counts();
-        channel_.detached().finished();
+        poller_.finished();
         counts.posting.fetch_add(1, std::memory_order_relaxed); // before the handler can run
         boost::asio::post(executor, Completion{Owner(this)});
         counts.posting.fetch_sub(1, std::memory_order_release);
@@ -110,12 +111,15 @@ private:
     boost::asio::executor_work_guard<HandlerExecutor> work_;
     Handler handler_;
     Call call_;
+    DetachedPoller& poller_;
 };
 
 // An operation in storage of whoever waits for it: a coroutine's frame.
 template <class Op, class... Args> struct BorrowedCall {
     explicit BorrowedCall(Op& op, const Args&... arguments) : operation(op), args(arguments...) {}
 
+    // Each operation goes by the request queue whose turn it is.
+    [[nodiscard]] static DetachedPoller& poller_of(Channel& channel) noexcept { return channel.detached_in_turn(); }
     void start(DetachedPoller& poller) {
         std::apply([&](const Args&... each) { poller.start(operation, each...); }, args);
     }
