@@ -14,6 +14,7 @@ namespace vfsproto::backends {
 
 // Configuration space of a virtio file system device (transport/fs_config.hpp). A tag longer than 36 bytes is cut.
 [[nodiscard]] std::vector<std::byte> fs_config_space(std::string_view tag, std::uint16_t num_request_queues);
+inline constexpr std::size_t kFsRequestQueuesAt = 36; // the number in it
 
 struct VhostUserOptions {
     std::string socket_path;   // where the back end listens
@@ -22,6 +23,9 @@ struct VhostUserOptions {
     // Used when the back end has none, or does not answer for as many bytes as this has. Empty: none is asked for, and
     // every read of it is config_invalid.
     std::vector<std::byte> config = fs_config_space("vfsproto", 1);
+    // Tells where in `config` the number of request queues stands, a Le32. If `config` is used and the back end counts its queues
+    // (MQ), that number becomes what it counts, less the first of them. Without a value `config` is used as it is.
+    std::optional<std::size_t> request_queues_at{};
     std::uint16_t queues = 2; // used when the back end does not count them (no MQ)
     // Queues in each that a back end counts (GET_QUEUE_NUM): 2 for a network device, whose back ends count pairs.
     std::uint16_t queues_per_count = 1;

@@ -21,6 +21,7 @@ std::vector<std::byte> fs_config_space(std::string_view tag, std::uint16_t num_r
     // The size of notification buffers is left out: no back end offers that feature, and they answer for 40 bytes.
     std::vector<std::byte> space(offsetof(FsConfigLayout, notify_buf_size));
     static_cast<void>(write_fs_config(config, 0, space));
+    static_assert(kFsRequestQueuesAt == offsetof(FsConfigLayout, num_request_queues));
     return space;
 }
 

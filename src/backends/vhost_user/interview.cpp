@@ -71,6 +71,7 @@ private:
 
     Errc config() {
         peer.config = options_.config;
+        count_request_queues();
         const std::size_t size = peer.config.size();
         if ((peer.negotiated & protocol::kConfig) == 0 || size == 0) return Errc::ok;
         ConfigMessage question;
@@ -87,6 +88,15 @@ private:
         }
         std::memcpy(peer.config.data(), answer.data, size);
         return Errc::ok;
+    }
+
+    // The configuration of the options knows nothing of this back end.
+    void count_request_queues() {
+        if (!options_.request_queues_at || (peer.negotiated & protocol::kMq) == 0 || peer.queues < 2) return;
+        const std::size_t at = *options_.request_queues_at;
+        if (at > peer.config.size() || peer.config.size() - at < sizeof(Le32)) return;
+        const Le32 count(static_cast<std::uint32_t>(peer.queues - 1)); // without hiprio
+        std::memcpy(peer.config.data() + at, &count, sizeof count);
     }
 
     Connection& connection_;
