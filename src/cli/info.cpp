@@ -40,6 +40,7 @@ Json device_part(posix::Channel& channel) {
     const FsConfig& config = channel.queues().config();
     if (config.tag_length != 0) add_text(device, "tag", config.tag);
     device.set("request_queues", config.num_request_queues);
+    device.set("request_queues_used", channel.lanes());
     const posix::DriverQueues* const rings = channel.rings();
     if (rings == nullptr) return device;
     device.set("queue_size", rings->request_ring().size());

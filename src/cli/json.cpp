@@ -42,7 +42,9 @@ std::string Json::shown() const {
     if (value_->is_string()) return value_->get<std::string>();
     if (!value_->is_array()) return value_->dump();
     std::string text;
-    for (const Value& item : *value_) text.append(text.empty() ? "" : " ").append(item.get<std::string>());
+    for (const Value& item : *value_) {
+        text.append(text.empty() ? "" : " ").append(item.is_string() ? item.get<std::string>() : item.dump());
+    }
     return text.empty() ? "none" : text;
 }
 

@@ -81,6 +81,10 @@ void add_global_options(Arguments app, GlobalOptions& options) {
     app.add_option("--queue-size", options.queue_size, "entries a queue may have at most")
         .between(1, 32768)
         .in_group(group);
+    app.add_option("--queues", options.queues,
+                   "request queues to use, each for some of the threads; a device may offer fewer")
+        .between(1, posix::kMostRequestQueues)
+        .in_group(group);
     const auto wait_by = [&](const char* name, posix::Waiting waiting, const char* help) {
         app.add_flag(name, [&options, waiting] { options.waiting = waiting; }, help).in_group(group);
     };

@@ -87,6 +87,7 @@ posix::Mount& Program::mount() {
     constexpr std::chrono::milliseconds kLeast{1000};
     posix::DeviceOptions wanted;
     wanted.queue_size = options_.queue_size;
+    wanted.request_queues = options_.queues;
     // Only who asks for changes has to know that not all of them are told.
     const auto level = hear_changes_ ? backends::LogLevel::warn : backends::LogLevel::info;
     wanted.log = [this, level](const std::string& line) { log_.write(level, line); };
@@ -113,6 +114,7 @@ posix::Mount& Program::mount() {
         options.channel.patience = std::clamp(timeout, kLeast, options.channel.patience);
     }
     options.channel.rings.queue_size = options_.queue_size;
+    options.channel.rings.request_queues = options_.queues;
     options.credentials.caller = {::geteuid(), ::getegid(), static_cast<std::uint32_t>(::getpid())};
     if (trace_ != nullptr) options.channel.trace = trace_->hook();
     auto mounted = posix::Mount::open(std::move(opened.attachment), options);
@@ -131,6 +133,10 @@ posix::Mount& Program::mount() {
     log_.write(backends::LogLevel::info,
                fmt::format("session open: FUSE 7.{}, features {:#x}, flags {:#x}, max_write {}", params.minor,
                            mount_->channel().queues().features().bits(), params.flags.bits(), params.max_write));
+    if (const std::size_t lanes = mount_->channel().lanes(); lanes < options_.queues) {
+        log_.write(backends::LogLevel::info,
+                   fmt::format("{} request queues are wanted, {} can be used", options_.queues, lanes));
+    }
     posix::MountLimits limits{.stop = &interrupt_stop()};
     if (timeout.count() != 0) limits.time = timeout;
     limited_ = mount_->limited_by(limits);

@@ -31,6 +31,7 @@ struct GlobalOptions {
     TraceOptions trace{};
     backends::LogLevel log = backends::LogLevel::warn;
     std::uint16_t queue_size = 256;
+    std::uint16_t queues = 1; // request queues, where the device offers as many
     posix::Waiting waiting = posix::Waiting::adaptive;
     double silence = 0; // seconds; 0: as the device wants it
     double timeout = 0; // seconds a call may take; 0: for ever

@@ -49,12 +49,17 @@ Json requests_part(const MountStats& stats) {
                         {"notifications", stats.channel.notifications}});
 }
 
-Json queue_part(const posix::ChannelStats& stats) {
-    return counts_part({{"descriptors", stats.descriptors},
-                        {"doorbells", stats.doorbells},
-                        {"sleeps", stats.sleeps},
-                        {"interrupts", stats.interrupts},
-                        {"syscalls", stats.syscalls}});
+Json queue_part(const MountStats& stats) {
+    const posix::ChannelStats& all = stats.channel;
+    Json part = counts_part({{"descriptors", all.descriptors},
+                             {"doorbells", all.doorbells},
+                             {"sleeps", all.sleeps},
+                             {"interrupts", all.interrupts},
+                             {"syscalls", all.syscalls}});
+    Json requests = Json::array();
+    for (const posix::QueueStats& queue : stats.queues) requests.push_back(queue.requests);
+    part.set("requests", requests);
+    return part;
 }
 
 Json hiprio_part(const MountStats& stats) {
@@ -100,7 +105,7 @@ Json files_part(const posix::HeldStats& held) {
 
 void add_parts(Json& parts, const MountStats& stats) {
     parts.set("requests", requests_part(stats));
-    parts.set("queue", queue_part(stats.channel));
+    parts.set("queue", queue_part(stats));
     parts.set("hiprio", hiprio_part(stats));
     parts.set("names", names_part(stats));
     parts.set("attributes", attributes_part(stats.caches));

@@ -23,11 +23,13 @@ OpenedDevice serve_directory(const std::string& path, const DeviceOptions& optio
     served.log = options.log;
     backends::LoopbackOptions loopback;
     loopback.queue_size = options.queue_size;
+    loopback.num_request_queues = options.request_queues;
     loopback.description = "directory " + path;
     try {
         auto device = backends::make_loopback(std::make_unique<backends::Passthrough>(served), std::move(loopback));
         if (device != nullptr) return {std::move(device), Trouble::none, {}};
-        return {nullptr, Trouble::device, "no descriptors left, or a queue size that is not 1 to 32768"};
+        return {nullptr, Trouble::device,
+                "no descriptors left, a queue size that is not 1 to 32768, or no request queue"};
     } catch (const std::system_error& error) {
         const Failure why(static_cast<wire::Errno>(error.code().value()));
         return {nullptr, Trouble::device, fmt::format("cannot serve the directory {}: {}", path, why.text())};
@@ -37,6 +39,7 @@ OpenedDevice serve_directory(const std::string& path, const DeviceOptions& optio
 OpenedDevice connect_to(const std::string& socket, const DeviceOptions& options) {
     backends::VhostUserOptions wanted;
     wanted.socket_path = socket;
+    wanted.request_queues_at = backends::kFsRequestQueuesAt;
     wanted.queue_size = options.queue_size;
     wanted.reply_timeout = options.reply_timeout;
     auto opened = backends::VhostUser::open(std::move(wanted));

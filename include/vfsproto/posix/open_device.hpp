@@ -19,7 +19,8 @@
 namespace vfsproto::posix {
 
 struct DeviceOptions {
-    std::uint16_t queue_size = 256;                // entries a queue may have at most
+    std::uint16_t queue_size = 256;   // entries a queue may have at most
+    std::uint16_t request_queues = 1; // that a directory served in this process offers: 1 to kMostRequestQueues
     std::chrono::milliseconds reply_timeout{5000}; // for the control messages of a transport
     // Hears what whoever runs the device should know, of one that is served in this process. Any thread, until the device ends.
     std::function<void(const std::string&)> log{};
