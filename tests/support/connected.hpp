@@ -28,6 +28,7 @@ struct Connected {
     backends::VhostUserOptions transport;
     transport.socket_path = daemon.socket();
     transport.queue_size = queue_size;
+    transport.request_queues_at = backends::kFsRequestQueuesAt;
     auto opened = backends::VhostUser::open(std::move(transport));
     if (!opened) return {nullptr, opened.message};
     auto mount = posix::Mount::open(std::move(opened.device), options);

@@ -61,6 +61,21 @@ void use(posix::Mount& mount) {
 
 } // namespace
 
+TEST_CASE("of the request queues that are asked for, virtiofsd's only one is used", "[integration]") {
+    const Daemon kind = GENERATE(Daemon::c, Daemon::rust);
+    if (Virtiofsd::missing(kind)) return;
+    Virtiofsd daemon(kind);
+    posix::MountOptions options;
+    options.channel.rings.request_queues = GENERATE(as<std::uint16_t>{}, 2, 63, 0xffff);
+    const Connected connected = connect(daemon, options);
+    INFO(connected.trouble);
+    REQUIRE(connected.mount);
+    CHECK(connected.mount->channel().queues().config().num_request_queues == 1);
+    CHECK(connected.mount->channel().lanes() == 1);
+    use(*connected.mount);
+    std::thread([&] { CHECK(connected.mount->statfs()); }).join();
+}
+
 TEST_CASE("virtiofsd serves a mount with every cache mode, and ends well", "[integration]") {
     const Daemon kind = GENERATE(Daemon::c, Daemon::rust);
     if (Virtiofsd::missing(kind)) return;

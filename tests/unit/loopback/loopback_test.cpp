@@ -201,6 +201,23 @@ TEST_CASE("two threads on two queues do not wait for each other's answers", "[lo
     CHECK(fs.waiting() == 0);
 }
 
+TEST_CASE("a device serves each of as many request queues as it offers", "[loopback]") {
+    const auto queues = GENERATE(as<std::uint16_t>{}, 1, 2, 63);
+    const auto service = GENERATE(LoopbackService::inline_in_doorbell, LoopbackService::threads);
+    ParkingFileSystem fs;
+    LoopbackOptions options;
+    options.num_request_queues = queues;
+    options.queue_size = 8;
+    options.service = service;
+    const auto device = make_loopback(fs, options);
+    REQUIRE(device);
+    RingClient client(*device, kAll, static_cast<std::uint16_t>(queues + 1), options.queue_size);
+    REQUIRE(client.exchange(1, init_request()).header().error == 0);
+    for (std::uint16_t queue = 1; queue <= queues; ++queue) {
+        CHECK(inode_of(client.exchange(queue, getattr(queue))) == queue);
+    }
+}
+
 TEST_CASE("reset ends the session and the parked requests, and the device comes up again", "[loopback]") {
     ParkingFileSystem fs;
     const auto device = make_loopback(fs);

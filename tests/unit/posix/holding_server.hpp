@@ -46,11 +46,14 @@ public:
 // It serves "/dir/file", which has an extended attribute. A test may end the mount itself.
 struct HoldingServer {
     explicit HoldingServer(backends::MemfsOptions fs_options = {}, posix::MountOptions mount_options = {},
-                           client::InterruptUse interrupts = client::InterruptUse::allowed)
+                           client::InterruptUse interrupts = client::InterruptUse::allowed,
+                           std::uint16_t request_queues = 1)
         : fs(std::move(fs_options)) {
         backends::LoopbackOptions device;
         device.service = backends::LoopbackService::threads;
         device.quirks.interrupts = interrupts;
+        device.num_request_queues = request_queues;
+        mount_options.channel.rings.request_queues = request_queues;
         auto made = backends::make_loopback(fs, std::move(device));
         loopback = made.get();
         mount = mount_of(std::move(made), mount_options);

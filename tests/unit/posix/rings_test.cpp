@@ -85,13 +85,15 @@ TEST_CASE("as many request queues are brought up as are asked for, offered, and 
         std::uint16_t borne; // 0: any number
         std::size_t got;
     };
-    const Case one = GENERATE(Case{0, 0, 1}, Case{1, 0, 1}, Case{3, 0, 3}, Case{9, 0, kOffered}, Case{9, 2, 2});
+    const Case one = GENERATE(Case{0, 0, 1}, Case{1, 0, 1}, Case{3, 0, 3}, Case{9, 0, kOffered}, Case{9, 2, 2},
+                              Case{0xffff, 0, kOffered}, Case{9, 9, kOffered});
     MountedOptions options;
     options.device.num_request_queues = kOffered;
     options.device.quirks.max_request_queues = one.borne;
     options.mount.channel.rings.request_queues = one.wanted;
     OverMemfs over(options);
     CHECK(over->channel().queues().request_queues() == one.got);
+    CHECK(over->channel().lanes() == one.got);
     test::put(*over, "/f", "x"); // by the first of them
     CHECK(test::get(*over, "/f") == "x");
 }

@@ -3,8 +3,11 @@
 #pragma once
 
 #include "vfsproto/backends/loopback.hpp"
+#include "vfsproto/transport/fs_config.hpp"
 
 #include <condition_variable>
+#include <cstddef>
+#include <cstring>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -34,6 +37,10 @@ public:
         const std::lock_guard lock(mutex_);
         return stopping_;
     }
+    // The configuration names so many request queues, from now on.
+    void say_request_queues(std::uint32_t count) { said_ = count; }
+    // Queues from this one on are not there.
+    void hide_queues_from(std::uint16_t index) { hidden_from_ = index; }
     // `count` outlives the device.
     void count_releases(std::size_t& count) noexcept { releases_ = &count; }
 
@@ -54,10 +61,19 @@ private:
     Result<FeatureSet> device_features() noexcept override { return inner().device_features(); }
     Errc accept_features(FeatureSet features) noexcept override { return inner().accept_features(features); }
     Errc read_config(std::uint32_t offset, std::span<std::byte> out) noexcept override {
-        return inner().read_config(offset, out);
+        if (const Errc errc = inner().read_config(offset, out); errc != Errc::ok) return errc;
+        constexpr std::size_t kAt = offsetof(FsConfigLayout, num_request_queues);
+        if (said_ && offset == 0 && out.size() >= kAt + sizeof(Le32)) {
+            const Le32 said(*said_);
+            std::memcpy(out.data() + kAt, &said, sizeof said);
+        }
+        return Errc::ok;
     }
     Result<std::uint16_t> queue_count() noexcept override { return inner().queue_count(); }
-    Result<std::uint16_t> max_queue_size(QueueIndex index) noexcept override { return inner().max_queue_size(index); }
+    Result<std::uint16_t> max_queue_size(QueueIndex index) noexcept override {
+        if (static_cast<std::uint16_t>(index) >= hidden_from_) return Errc::queue_absent;
+        return inner().max_queue_size(index);
+    }
     Errc enable_queue(QueueIndex index, const QueueAddresses& addresses) noexcept override {
         return inner().enable_queue(index, addresses);
     }
@@ -81,6 +97,8 @@ private:
     bool held_ = false;
     bool stopping_ = false;
     std::optional<Errc> answer_;
+    std::optional<std::uint32_t> said_;
+    std::uint16_t hidden_from_ = 0xffff;
 };
 
 } // namespace vfsproto::test

@@ -394,6 +394,48 @@ TEST_CASE("the number of queues is bounded by what is known of the back end", "[
     CHECK(opened.device->transport().max_queue_size(QueueIndex{expected}).error() == Errc::queue_absent);
 }
 
+TEST_CASE("a configuration of ours names as many request queues as the back end counts", "[vhost_user]") {
+    ScriptedBackEnd back_end;
+    back_end.features = 0x160000000; // no daemon that is known
+    back_end.queues = 5;
+    VhostUserOptions options = options_for(back_end);
+    options.request_queues_at = backends::kFsRequestQueuesAt;
+    std::uint32_t expected = 4; // without hiprio
+    SECTION("which it counts") {}
+    SECTION("which it says are too many") {
+        back_end.queues = ~std::uint64_t{0};
+        expected = 255;
+    }
+    SECTION("unless it counts hiprio alone") {
+        back_end.queues = 1;
+        expected = 1;
+    }
+    SECTION("unless it does not count") {
+        back_end.protocol &= ~std::uint64_t{1}; // MQ
+        expected = 1;
+    }
+    SECTION("unless that is not wanted") {
+        options.request_queues_at.reset();
+        expected = 1;
+    }
+    SECTION("unless there is no room for the number") {
+        options.request_queues_at = options.config.size() - 3;
+        expected = 1;
+    }
+    SECTION("unless it has a configuration of its own") {
+        back_end.protocol |= kConfig;
+        for (const std::byte byte : backends::fs_config_space("theirs", 2)) {
+            back_end.config.push_back(static_cast<unsigned char>(byte));
+        }
+        expected = 2;
+    }
+    const auto opened = VhostUser::open(std::move(options));
+    REQUIRE(opened);
+    const auto config = read_fs_config(opened.device->transport(), FeatureSet::of(Feature::version_1));
+    REQUIRE(config);
+    CHECK(config->num_request_queues == expected);
+}
+
 TEST_CASE("the daemons are recognised by what they offer", "[vhost_user]") {
     ScriptedBackEnd back_end;
     std::string name = "unknown server";
