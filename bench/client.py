@@ -47,6 +47,11 @@ TRIES = 4  # for a quiet pair
 CROWDED_PAIRS = 15
 CROWDED = [("crowded: %d busy loops, depth %d, %s" % (loops, depth, name), loops, depth, cpus, 0.9)
            for loops in (0, 1, 2) for depth in (1, 8, 32) for name, cpus in (("one core", "0"), ("unpinned", "0-1"))]
+# name, the program's arguments: two threads on two queues against the same two on one, of the embedded server. They never get less.
+TWO_QUEUES = [("two queues, 4k read depth 1", "--op randread --iodepth 1"),
+              ("two queues, 4k read depth 32", "--op randread --iodepth 32"),
+              ("two queues, 1M read depth 1", "--op randread --bs 1048576 --iodepth 1"),
+              ("two queues, stat depth 1", "--op stat --iodepth 1")]
 ADAPTIVE = [(placement, depth) for placement in ("same core", "cross core") for depth in (1, 8, 32)]
 
 
@@ -141,6 +146,16 @@ class Bench:
                                       "--path", "/data"] + options.split() + span
             out, err = run(cpu, command)
         return json.loads(out), err
+
+    def embedded(self, queues, options):
+        """Two threads on both CPUs, over the directory that the program serves itself: virtiofsd has one request queue."""
+        command = [PROGRAM, "--device", "dir:" + self.share, "--queues", str(queues), "--json", "bench", "--path", "/data",
+                   "--jobs", "2", "--seconds", str(self.arguments.seconds)] + options.split()
+        return json.loads(run("0-1", command)[0])
+
+    def two_queues(self, name, options):
+        return self.pairs(name, 1.0, 0, 1, lambda: self.embedded(1, options)["ops_per_second"],
+                          lambda: self.embedded(2, options))
 
     def quiet_pair(self, daemon_cpu, cpu, first, second):
         """Two runs in a row, with the gauge before, between and after. While others take the machine away it tries again; the
@@ -280,6 +295,10 @@ def main():
                 if wanted(case[0]):
                     report["rows"].append(bench.deeper(*case))
                     show(report["rows"][-1], "depth 1")
+            for case in TWO_QUEUES:
+                if wanted(case[0]):
+                    report["rows"].append(bench.two_queues(*case))
+                    show(report["rows"][-1], "one queue")
             for case in CROWDED:
                 if wanted(case[0]):
                     report["rows"].append(bench.crowded(*case))
