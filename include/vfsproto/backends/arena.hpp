@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Memory to share with a device: few large memfd mappings, handed out in pages. Devices allow only so many regions, so
-// buffers are parts of an arena and not regions of their own. Hosted; one owner at a time.
+// Memory to share with a device: few large mappings, handed out in pages; memfds where the device is another process. Devices
+// allow only so many regions, so buffers are parts of an arena and not regions of their own. Hosted; one owner at a time.
 #pragma once
 
 #include "vfsproto/backends/file_descriptor.hpp"
@@ -9,7 +9,10 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <cstring>
 #include <map>
 #include <memory>
@@ -17,18 +20,34 @@
 
 namespace vfsproto::backends {
 
-// One memfd, mapped shared. The file is sealed against changes of its size: a peer that holds it could otherwise
-// truncate it and have us die of SIGBUS.
+// Says who reaches the memory: this process alone, or peers that are sent its file.
+enum class Reach : std::uint8_t { process, peers };
+
+// One shared mapping. For peers it is that of a memfd, which is sealed against changes of its size: a peer that holds it could
+// otherwise truncate it and have us die of SIGBUS. For this process alone it has no file, and so no limit of files (RLIMIT_FSIZE).
 class Arena {
 public:
     static constexpr std::size_t kPage = 4096;
 
-    // Returns nullptr when the system has no memory for it. `size` is a multiple of kPage.
-    [[nodiscard]] static std::unique_ptr<Arena> create(std::size_t size, DeviceAddr device) {
-        FileDescriptor fd(::memfd_create("vfsproto", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-        if (!fd || ::ftruncate(fd.get(), static_cast<off_t>(size)) != 0) return nullptr;
-        if (::fcntl(fd.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) return nullptr;
-        void* host = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
+    // Returns how large one may be: no file of this process is larger than RLIMIT_FSIZE, and to try ends the process by SIGXFSZ.
+    [[nodiscard]] static std::size_t largest(Reach reach) noexcept {
+        rlimit limit{RLIM_INFINITY, RLIM_INFINITY};
+        if (reach == Reach::peers) ::getrlimit(RLIMIT_FSIZE, &limit);
+        return static_cast<std::size_t>(limit.rlim_cur) / kPage * kPage;
+    }
+
+    // Returns nullptr when the system has no memory for it, or it would be too large. `size` is a multiple of kPage.
+    [[nodiscard]] static std::unique_ptr<Arena> create(std::size_t size, DeviceAddr device,
+                                                       Reach reach = Reach::peers) {
+        if (size > largest(reach)) return nullptr;
+        FileDescriptor fd;
+        if (reach == Reach::peers) {
+            fd = FileDescriptor(::memfd_create("vfsproto", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+            if (!fd || ::ftruncate(fd.get(), static_cast<off_t>(size)) != 0) return nullptr;
+            if (::fcntl(fd.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) return nullptr;
+        }
+        const int kind = reach == Reach::peers ? MAP_SHARED : MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE;
+        void* host = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, kind, fd.get(), 0);
         if (host == MAP_FAILED) return nullptr;
         return std::unique_ptr<Arena>(new Arena(std::move(fd), {static_cast<std::byte*>(host), device, size}));
     }
@@ -37,7 +56,8 @@ public:
     ~Arena() { ::munmap(region_.host(), region_.size()); }
 
     [[nodiscard]] const Region& region() const noexcept { return region_; }
-    [[nodiscard]] int fd() const noexcept { return fd_.get(); } // a device maps it at offset 0
+    // Returns the file, which a device maps at offset 0; -1 where this process alone reaches the memory.
+    [[nodiscard]] int fd() const noexcept { return fd_.get(); }
     [[nodiscard]] bool empty() const noexcept { return taken_.empty(); }
 
     // Takes the first range that fits. Returns a Region without bytes when there is none. `size` is a multiple of
@@ -75,10 +95,8 @@ private:
     // Zeroes a range, because memory that is handed out next must read as zero. A hole also gives the pages back to the
     // system.
     void wipe(std::size_t offset, std::size_t size) noexcept {
-        if (::fallocate(fd_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset),
-                        static_cast<off_t>(size)) != 0) {
-            std::memset(region_.host() + offset, 0, size);
-        }
+        std::byte* const begin = region_.host() + offset;
+        if (::madvise(begin, size, MADV_REMOVE) != 0) std::memset(begin, 0, size);
     }
     void merge(std::map<std::size_t, std::size_t>::iterator at) {
         if (const auto next = std::next(at); next != free_.end() && at->first + at->second == next->first) {
@@ -105,7 +123,8 @@ public:
     static constexpr std::size_t kArenaSize = std::size_t{64} << 20; // address space; pages come at first touch
     static constexpr std::uint64_t kFirstDeviceAddress = std::uint64_t{1} << 32;
 
-    explicit ArenaPool(std::size_t arena_size = kArenaSize) noexcept : arena_size_(arena_size) {}
+    explicit ArenaPool(std::size_t arena_size = kArenaSize, Reach reach = Reach::peers) noexcept
+        : arena_size_(arena_size), reach_(reach) {}
 
     // `announce(const Arena&) -> Errc` tells the device of a new arena before any of it is handed out.
     // Errors: bad_argument for no bytes, no_memory, what `announce` says.
@@ -115,7 +134,8 @@ public:
         for (const auto& arena : arenas_) {
             if (const Region piece = arena->take(size); piece.size() != 0) return piece;
         }
-        auto arena = Arena::create(size > arena_size_ ? size : arena_size_, DeviceAddr{next_});
+        auto arena =
+            Arena::create(std::max(size, std::min(arena_size_, Arena::largest(reach_))), DeviceAddr{next_}, reach_);
         if (!arena) return Errc::no_memory;
         if (const Errc why = announce(static_cast<const Arena&>(*arena)); why != Errc::ok) return why;
         next_ += arena->region().size() + kGap;
@@ -153,6 +173,7 @@ private:
     static constexpr std::uint64_t kGap = std::uint64_t{1} << 20; // an overrun hits no neighbour
 
     std::size_t arena_size_;
+    Reach reach_;
     std::uint64_t next_ = kFirstDeviceAddress;
     std::vector<std::unique_ptr<Arena>> arenas_;
 };

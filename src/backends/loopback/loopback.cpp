@@ -83,7 +83,7 @@ private:
 
     std::unique_ptr<Served> served_;
     LoopbackOptions options_;
-    ArenaPool pool_;
+    ArenaPool pool_{ArenaPool::kArenaSize, Reach::process};
     std::deque<Port> ports_;              // never moved: hiprio, then the request queues
     std::unique_ptr<Port> notifications_; // where the file system tells of changes
     FeatureSet offered_;

@@ -3,22 +3,42 @@
 
 #include "vfsproto/backends/arena.hpp"
 
+#include <sys/resource.h>
+
 #include <random>
 
 using namespace vfsproto;
 using backends::Arena;
 using backends::ArenaPool;
+using backends::Reach;
 
 namespace {
 
 constexpr auto kSilent = [](const Arena&) { return Errc::ok; };
 constexpr auto kIgnore = [](const Arena&) {};
 
+// Lets no file of this process become larger than so many bytes.
+class FileLimit {
+public:
+    explicit FileLimit(rlim_t bytes) {
+        ::getrlimit(RLIMIT_FSIZE, &before_);
+        const rlimit limit{bytes, before_.rlim_max};
+        ::setrlimit(RLIMIT_FSIZE, &limit);
+    }
+    ~FileLimit() { ::setrlimit(RLIMIT_FSIZE, &before_); }
+    FileLimit(const FileLimit&) = delete;
+    FileLimit& operator=(const FileLimit&) = delete;
+
+private:
+    rlimit before_{};
+};
+
 } // namespace
 
 TEST_CASE("an arena is whole again once every piece came back, in any order", "[arena]") {
     std::mt19937 random(3);
-    const auto arena = Arena::create(64 * Arena::kPage, DeviceAddr{0x100000});
+    const auto reach = GENERATE(as<Reach>{}, Reach::process, Reach::peers);
+    const auto arena = Arena::create(64 * Arena::kPage, DeviceAddr{0x100000}, reach);
     REQUIRE(arena);
     for (int round = 0; round < 50; ++round) {
         std::vector<Region> pieces;
@@ -86,4 +106,21 @@ TEST_CASE("a pool hands out nothing of an arena the device did not take", "[aren
     const auto piece = pool.allocate(1, kSilent);
     REQUIRE(piece);
     CHECK(pool.release(*piece, kIgnore));
+}
+
+TEST_CASE("a pool makes no files larger than files may be, and none where no peer reaches it", "[arena]") {
+    constexpr std::size_t kMost = 8 * Arena::kPage;
+    constexpr std::size_t kWanted = 64 * Arena::kPage;
+    ArenaPool shared(kWanted, Reach::peers);
+    ArenaPool own(kWanted, Reach::process);
+    {
+        const FileLimit limit(kMost);
+        CHECK(shared.allocate(1, kSilent));
+        CHECK(shared.allocate(kWanted, kSilent).error() == Errc::no_memory);
+        CHECK(own.allocate(kWanted, kSilent));
+    }
+    REQUIRE(shared.arenas().size() == 1);
+    CHECK(shared.arenas().front()->region().size() == kMost);
+    REQUIRE(own.arenas().size() == 1);
+    CHECK(own.arenas().front()->fd() == -1);
 }
