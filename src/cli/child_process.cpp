@@ -23,6 +23,7 @@ int ChildProcess::start(const std::vector<std::string>& words) noexcept {
     sigset_t defaults;
     ::sigemptyset(&defaults);
     if (!sigpipe_was_ignored) ::sigaddset(&defaults, SIGPIPE);
+    if (!sigxfsz_was_ignored) ::sigaddset(&defaults, SIGXFSZ);
     ::posix_spawnattr_setsigmask(&attributes, &none);
     ::posix_spawnattr_setsigdefault(&attributes, &defaults);
     ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);

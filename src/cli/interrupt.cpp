@@ -41,6 +41,7 @@ void block_interrupts() noexcept {
     const sigset_t set = interrupt_signals();
     ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
     sigpipe_was_ignored = ::signal(SIGPIPE, SIG_IGN) == SIG_IGN;
+    sigxfsz_was_ignored = ::signal(SIGXFSZ, SIG_IGN) == SIG_IGN;
     struct sigaction cut{};
     cut.sa_handler = [](int) {}; // without SA_RESTART
     ::sigaction(kCut, &cut, nullptr);

@@ -15,8 +15,10 @@ namespace vfsproto::cli {
 inline std::atomic<int> interrupt_signal{0}; // the first that came
 
 inline bool sigpipe_was_ignored = false; // by whoever started the program: then a reader that goes is a failed write
+inline bool sigxfsz_was_ignored = false; // by whoever started the program: a child of ours is to find it so
 
-// Blocks the three signals, and lets writing to a closed pipe say EPIPE. Called by main() before there is another thread.
+// Blocks the three signals, and lets writing to a closed pipe say EPIPE, and writing beyond the size that a file may have here
+// (RLIMIT_FSIZE) EFBIG: a copy that fails of it removes what it made. Called by main() before there is another thread.
 void block_interrupts() noexcept;
 // Returns the three, without those that whoever started the program had ignored.
 [[nodiscard]] sigset_t interrupt_signals() noexcept;

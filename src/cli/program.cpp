@@ -32,7 +32,8 @@ std::string_view advice(const posix::Failure& failure) noexcept {
     case Errc::no_version_1: return "it is no virtio 1.x device: try a newer server";
     case Errc::config_invalid:
     case Errc::queue_absent: return "is it a virtio file system device?";
-    case Errc::no_memory: return "too little memory or too few descriptors";
+    case Errc::no_memory:
+        return "too little memory, too few descriptors, or files may not be as large as its memory (ulimit -f)";
     default: return "the server broke the protocol: --trace FILE shows which request it was";
     }
 }

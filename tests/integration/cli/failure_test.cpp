@@ -182,6 +182,39 @@ TEST_CASE("a reader that has gone ends the program silently by SIGPIPE, a full d
     CHECK(ran.err == "vfsproto: cat: standard output: No space left on device (ENOSPC)\n");
 }
 
+TEST_CASE("a file larger than files may be here is a failure of that file alone, and nothing is left of it", "[cli]") {
+    const Share share(Server::embedded);
+    const fs::path host = share.beside("host");
+    for (const fs::path& tree : {share.path() / "tree", host}) {
+        fs::create_directories(tree);
+        std::ofstream(tree / "1 large") << std::string(1 << 20, 'x');
+        std::ofstream(tree / "2 small") << "small";
+    }
+    const std::string program = "'" + program_path() + "' --device 'dir:" + share.path().string() + "' ";
+    const std::string err = share.beside("err").string();
+    // Runs a line of a shell whose files have 128 KiB at most; returns what it leaves with.
+    const auto status_of = [&](const std::string& line) {
+        const std::string limited =
+            "cd '" + share.beside("").string() + "' && ulimit -f 128 && " + line + " 2>'" + err + "'";
+        return WEXITSTATUS(std::system(("bash -c \"" + limited + "\"").c_str()));
+    };
+    const auto names_in = [](const fs::path& directory) { // temporary ones too
+        return std::distance(fs::directory_iterator(directory), fs::directory_iterator());
+    };
+    CHECK(status_of(program + "get -r tree copy") == 1);
+    CHECK(Share::contents(err) == "vfsproto: get: ./copy/1 large: File too large (EFBIG)\n");
+    CHECK(Share::contents(share.beside("copy") / "2 small") == "small");
+    CHECK(names_in(share.beside("copy")) == 1);
+    CHECK(status_of(program + "put -r host sent") == 1);
+    CHECK(Share::contents(err) == "vfsproto: put: sent/1 large: File too large (EFBIG)\n");
+    CHECK(share.read("sent/2 small") == "small");
+    CHECK(names_in(share.path() / "sent") == 1);
+    CHECK(status_of(program + "cat 'tree/1 large' >shown") == 1);
+    CHECK(Share::contents(err) == "vfsproto: cat: standard output: File too large (EFBIG)\n");
+    // A command that it runs is ended by the signal, as elsewhere.
+    CHECK(status_of(program + "flock lock -- cp 'host/1 large' copied") == 128 + SIGXFSZ);
+}
+
 TEST_CASE("SIGINT ends a transfer in order", "[cli]") {
     const Watchdog watchdog("the program after SIGINT");
     const Server server = GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust);
