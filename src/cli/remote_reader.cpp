@@ -5,22 +5,19 @@
 
 namespace vfsproto::cli {
 
-bool RemoteReader::open(const std::string& path) {
+posix::Failure RemoteReader::try_open(const std::string& path) {
     path_ = path;
     failed_ = false;
     file_ = {}; // the one before is released first
     posix::Mount& mount = program_.mount();
     auto file = mount.open_file(path, wire::linux_abi::kORdonly);
-    if (!program_.succeeded(path, file)) return false;
+    if (!file) return file.failure();
     const auto attributes = mount.stat(*file);
-    if (!program_.succeeded(path, attributes)) return false;
-    if (posix::is_directory(attributes->mode)) {
-        program_.report(path, posix::Failure(wire::Errno::eisdir));
-        return false;
-    }
+    if (!attributes) return attributes.failure();
+    if (posix::is_directory(attributes->mode)) return wire::Errno::eisdir;
     file_ = std::move(*file);
     size_ = attributes->size;
-    return true;
+    return {};
 }
 
 std::span<const std::byte> RemoteReader::read(std::uint64_t offset, std::size_t most) {

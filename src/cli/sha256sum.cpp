@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // sha256sum.
 #include "commands.hpp"
-#include "contents.hpp"
+#include "file_sums.hpp"
 #include "json.hpp"
-#include "remote_reader.hpp"
-#include "sha256.hpp"
+#include "sum_check.hpp"
+#include "sum_lines.hpp"
 
-#include <unistd.h>
-
-#include <optional>
+#include <array>
+#include <utility>
 
 namespace vfsproto::cli {
 
@@ -16,105 +15,96 @@ namespace {
 
 struct SumOptions {
     std::vector<std::string> paths;
-    char mark = ' ';  // what stands before a name: '*' says that the file was read as bytes
-    bool tag = false; // the lines of BSD, which tell only of bytes
+    char mark = ' ';        // what stands before a name: '*' says that the file was read as bytes
+    bool is_marked = false; // by an option
+    bool tag = false;       // the lines of BSD, which tell only of bytes
     bool zero = false;
+    bool check = false;
+    SumCheckOptions checking;
 };
 
-class Sums {
-public:
-    Sums(Program& program, const SumOptions& options) : program_(program), options_(options), reader_(program) {}
-
-    void run() {
-        if (options_.paths.empty()) return show("-");
-        for (const std::string& path : options_.paths) show(path);
+void show(Program& program, const SumOptions& options, const std::string& path, const std::string& digits) {
+    if (program.wants_json()) {
+        Json object;
+        add_text(object, "path", path);
+        object.set("sha256", digits);
+        return print_json(program, object);
     }
-
-private:
-    void show(const std::string& path) {
-        const auto sum = path == "-" ? sum_of_input() : sum_of_file(path);
-        if (!sum) return;
-        if (program_.wants_json()) {
-            Json object;
-            add_text(object, "path", path);
-            object.set("sha256", *sum);
-            return print_json(program_, object);
-        }
-        // A name that would end the line is escaped, and the line begins with a backslash then.
-        const std::string name = options_.zero ? path : escaped(path);
-        const char* const mark = name == path ? "" : "\\";
-        const std::string shown = program_.out().name(name);
-        const char end = options_.zero ? '\0' : '\n';
-        if (options_.tag) {
-            program_.out().print("{}SHA256 ({}) = {}{}", mark, shown, *sum, end);
-        } else {
-            program_.out().print("{}{} {}{}{}", mark, *sum, options_.mark, shown, end);
-        }
+    const std::string name = options.zero ? path : escaped_name(path);
+    const char* const mark = name == path ? "" : "\\";
+    const std::string shown = program.out().name(name);
+    const char end = options.zero ? '\0' : '\n';
+    if (options.tag) {
+        program.out().print("{}SHA256 ({}) = {}{}", mark, shown, digits, end);
+    } else {
+        program.out().print("{}{} {}{}{}", mark, digits, options.mark, shown, end);
     }
+}
 
-    static std::string escaped(const std::string& path) {
-        std::string name;
-        for (const char c : path) {
-            switch (c) {
-            case '\\': name += "\\\\"; break;
-            case '\n': name += "\\n"; break;
-            case '\r': name += "\\r"; break;
-            default: name += c;
-            }
-        }
-        return name;
+void print_sums(Program& program, const SumOptions& options, const std::vector<std::string>& paths) {
+    FileSums sums(program);
+    for (const std::string& path : paths) {
+        const FileSums::Sum sum = sums.of(path);
+        if (sum.kind == FileSums::Sum::Kind::computed) show(program, options, path, sum.digits);
     }
+}
 
-    // Returns nothing for a file that cannot be read to its end, which is said.
-    std::optional<std::string> sum_of_file(const std::string& path) {
-        if (!reader_.open(path)) return std::nullopt;
-        Sha256 sum;
-        for (std::uint64_t at = 0;;) {
-            const auto piece = reader_.read(at, RemoteReader::kPiece);
-            if (reader_.failed()) return std::nullopt;
-            if (piece.empty()) return sum.finish();
-            sum.take(piece);
-            at += piece.size();
-        }
+// Throws Leave for options that mean nothing together.
+void look_at_options(Program& program, const SumOptions& options) {
+    const SumCheckOptions& checking = options.checking;
+    const std::array<std::pair<bool, const char*>, 5> of_checking{{{checking.ignore_missing, "--ignore-missing"},
+                                                                   {checking.quiet, "--quiet"},
+                                                                   {checking.status, "--status"},
+                                                                   {checking.strict, "--strict"},
+                                                                   {checking.warn, "--warn"}}};
+    for (const auto& [is_given, name] : of_checking) {
+        if (is_given && !options.check) program.refuse(name, "this is for -c");
     }
+    if (options.check && options.tag) program.refuse("--tag", "-c finds the form of each line itself");
+    if (options.check && options.is_marked) program.refuse("-b and -t", "-c finds the form of each line itself");
+    if (options.check && options.zero) program.refuse("--zero", "-c reads lines that end in a newline");
+    if (options.tag && options.mark == ' ') program.refuse("-t", "--tag is not for text");
+}
 
-    std::optional<std::string> sum_of_input() {
-        LocalContents input(STDIN_FILENO, LocalContents::Access::in_order);
-        std::vector<std::byte> buffer(RemoteReader::kPiece);
-        Sha256 sum;
-        for (;;) {
-            const auto count = input.read(buffer, 0);
-            if (!program_.succeeded("standard input", count)) return std::nullopt;
-            if (*count == 0) return sum.finish();
-            sum.take(std::span(buffer).first(*count));
-        }
-    }
-
-    Program& program_;
-    const SumOptions& options_;
-    RemoteReader reader_;
-};
+void run(Program& program, const SumOptions& options) {
+    look_at_options(program, options);
+    const std::vector<std::string> paths = options.paths.empty() ? std::vector<std::string>{"-"} : options.paths;
+    if (!options.check) return print_sums(program, options, paths);
+    SumCheck check(program, options.checking);
+    bool is_well = true;
+    for (const std::string& path : paths) is_well = check.check(path) && is_well;
+    if (!is_well) throw Leave{ExitCode::failed};
+}
 
 void describe(Arguments& sub, SumOptions& options) {
-    sub.add_option("path", options.paths, "files; - or none is standard input");
-    sub.add_flag("-b,--binary", [&options] { options.mark = '*'; }, "a * before each name, as for binary files");
-    sub.add_flag("-t,--text", [&options] { options.mark = ' '; }, "a blank before each name (default)");
+    sub.add_option("path", options.paths, "files, with -c lists of sums; - or none is standard input");
+    const auto mark_by = [&options](char mark) {
+        return [&options, mark] {
+            options.mark = mark;
+            options.is_marked = true;
+        };
+    };
+    sub.add_flag("-b,--binary", mark_by('*'), "a * before each name, as for binary files");
+    sub.add_flag("-t,--text", mark_by(' '), "a blank before each name (default)");
     const auto take_tag = [&options] {
         options.tag = true;
         options.mark = '*';
     };
     sub.add_flag("--tag", take_tag, "lines as those of BSD; no -t may follow");
     sub.add_flag("-z,--zero", options.zero, "end lines with NUL, and escape no names");
+    sub.add_flag("-c,--check", options.check, "compare the sums of a list with those of its files");
+    SumCheckOptions& checking = options.checking;
+    sub.add_flag("--ignore-missing", checking.ignore_missing, "with -c: pass over files that are not there");
+    sub.add_flag("--quiet", checking.quiet, "with -c: print only what does not match");
+    sub.add_flag("--status", checking.status, "with -c: print nothing; the exit status says it");
+    sub.add_flag("--strict", checking.strict, "with -c: a line of another form is a failure");
+    sub.add_flag("-w,--warn", checking.warn, "with -c: name each line of another form");
 }
 
 } // namespace
 
 void add_sha256sum(Commands& commands) {
-    commands.add<SumOptions>({"sha256sum", "Print the SHA-256 sums of files"}, describe,
-                             [](Program& program, const SumOptions& options) {
-                                 if (options.tag && options.mark == ' ') program.refuse("-t", "--tag is not for text");
-                                 Sums(program, options).run();
-                             });
+    commands.add<SumOptions>({"sha256sum", "Print or check the SHA-256 sums of files"}, describe, run);
 }
 
 } // namespace vfsproto::cli

@@ -33,6 +33,8 @@ struct Example {
 // A place on this side to copy to; the tests replace it.
 const std::string kBeside = "BESIDE";
 
+constexpr const char* kSumOfFile = "c3f9c8c283a2b1f2f1896f27a01cbe3cddc0c9d93f752e4639035a0f5b36f6e8";
+
 const std::vector<Example>& examples() {
     static const std::vector<Example> all{
         {"info", {}},
@@ -49,6 +51,7 @@ const std::vector<Example>& examples() {
         {"head", {"-n1", "file"}},
         {"tail", {"-n1", "file", "empty"}},
         {"sha256sum", {"file"}},
+        {"sha256sum", {"-c"}, std::string(kSumOfFile) + "  file\n"},
         {"get", {"--dry-run", "file", kBeside}},
         {"put", {"--dry-run", "file-of-host", "sent first"}},
         {"cp", {"--dry-run", "file", "copy"}},

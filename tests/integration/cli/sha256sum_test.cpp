@@ -52,3 +52,79 @@ TEST_CASE("sha256sum reads standard input, goes on after a failure, and reads wh
     const Ran proc = run_program({"--device", "dir:/proc/sys/kernel", "sha256sum", "ostype"}); // it tells a size of 0
     CHECK(proc.out == shell(share, ".", "sha256sum < /proc/sys/kernel/ostype | sed 's/-$/ostype/'"));
 }
+
+TEST_CASE("sha256sum -c says of each list what sha256sum(1) says", "[cli]") {
+    const Share share(Server::embedded);
+    for (const std::string name : {"a", "b", "changed", "back\\slash", "two\nlines", "-", " blank"})
+        share.write(name, name);
+    shell(share, ".",
+          "sha256sum a b changed >good; sha256sum --tag a >tag; sha256sum ./* >odd; sed 's/^[0-9a-f]*/\\U&/' good "
+          ">upper");
+    shell(share, ".", "sha256sum a | sed 'p;s/a$/gone/' >lost; sed 's/  / /' good >bsd; : >empty");
+    shell(share, ".", "{ cat good; echo; echo '# comment'; echo nothing; cat tag; } | sed 's/$/\\r/' >mixed");
+    share.write("changed", "differs");
+    struct Line {
+        std::vector<std::string> words; // behind the command
+        std::string input{};            // a file of the share
+    };
+    const std::vector<Line> lines = {
+        {{"-c", "tag"}},
+        {{"-c", "good"}},
+        {{"-c", "good", "tag", "lost"}},
+        {{"--check", "odd"}},
+        {{"-c", "upper"}},
+        {{"-c", "bsd"}},
+        {{"-c", "mixed"}},
+        {{"-c", "--strict", "mixed"}},
+        {{"-c", "--strict", "tag"}},
+        {{"-c", "-w", "mixed"}},
+        {{"-c", "--quiet", "good"}},
+        {{"-c", "--quiet", "tag"}},
+        {{"-c", "--status", "good"}},
+        {{"-c", "--status", "tag"}},
+        {{"-c", "--ignore-missing", "lost"}},
+        {{"-c", "--ignore-missing", "--quiet", "lost", "tag"}},
+        {{"-c", "empty"}},
+        {{"-c", "a"}},
+        {{"-c", "missing", "tag"}},
+        {{"-c"}, "good"},
+        {{"-c", "-"}, "tag"},
+        {{"-c", "-b", "tag"}},
+        {{"-c", "--tag", "tag"}},
+        {{"-c", "-z", "tag"}},
+        {{"--status", "tag"}},
+    };
+    for (const Line& line : lines) {
+        std::vector<std::string> words{"sha256sum"};
+        std::string command = "sha256sum";
+        for (const std::string& word : line.words) {
+            words.push_back(word);
+            command += " " + word;
+        }
+        if (!line.input.empty()) command += " <" + line.input;
+        INFO(command);
+        const Ran ran = share.run(words, line.input.empty() ? "" : share.read(line.input));
+        CHECK(ran.out + (ran.status == 0 ? "well" : "failed") ==
+              shell(share, ".", command + " && printf well || printf failed"));
+    }
+    const Ran silent = share.run({"sha256sum", "-c", "--status", "good"});
+    CHECK(silent.status == 1);
+    CHECK(silent.err == "");
+}
+
+TEST_CASE("sha256sum -c says in words what is wrong with a list", "[cli]") {
+    const Share share(Server::embedded);
+    share.write("file", "text");
+    const std::string sum = shell(share, ".", "sha256sum file");
+    share.write("list", sum + "nothing\n" + std::string(64, '0') + "  file\n" + std::string(64, '0') + "  gone\n");
+    const Ran ran = share.run({"sha256sum", "-c", "--warn", "list"});
+    CHECK(ran.status == 1);
+    CHECK(ran.out == "file: OK\nfile: FAILED\ngone: FAILED open or read\n");
+    CHECK(ran.err == "vfsproto: sha256sum: list: line 2 is no line of a SHA-256 sum\n"
+                     "vfsproto: sha256sum: gone: No such file or directory (ENOENT)\n"
+                     "vfsproto: sha256sum: list: 1 line is none of a SHA-256 sum\n"
+                     "vfsproto: sha256sum: list: 1 file could not be read\n"
+                     "vfsproto: sha256sum: list: 1 sum does not match\n");
+    CHECK(contains(share.complaint({"sha256sum", "-c", "file"}), "file: no line of it is one of a SHA-256 sum"));
+    CHECK(contains(share.complaint({"sha256sum", "--strict", "list"}, 2), "this is for -c"));
+}
