@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Times as people write them.
+// A point in time, and the stamps of touch(1).
 #pragma once
 
 #include <cstdint>
+#include <ctime>
 #include <optional>
 #include <string>
 
@@ -14,10 +15,12 @@ struct Moment {
     friend bool operator==(const Moment&, const Moment&) = default;
 };
 
-// Reads a date of date(1), of a form that means one thing only: "2024-05-31", "2024-05-31 17:04", "@1717167849.25" or
-// "2024-05-31T17:04:09.25 +0200", also with Z for the zone. A date without a zone is local time. Returns nothing when `text` is
-// none of these.
-[[nodiscard]] std::optional<Moment> parse_date(const std::string& text);
+// Returns the time of this host.
+[[nodiscard]] Moment current_moment() noexcept;
+// Return seconds since 1970, of a time in the zone of this host, and of one in UTC; nothing for a day that there is not, as a 31st
+// of April, or a time that clocks leave out when summer begins. Whether it is summer time is read from tm_isdst.
+[[nodiscard]] std::optional<std::int64_t> local_seconds(const std::tm& parts);
+[[nodiscard]] std::optional<std::int64_t> utc_seconds(const std::tm& parts);
 // Reads "[[CC]YY]MMDDhhmm[.ss]", local time, as "touch -t" takes it. Returns nothing when `text` is no such time.
 [[nodiscard]] std::optional<Moment> parse_stamp(const std::string& text);
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // touch.
 #include "commands.hpp"
+#include "date_text.hpp"
 #include "json.hpp"
-#include "moment.hpp"
 
 namespace vfsproto::cli {
 
@@ -30,36 +30,48 @@ struct Times {
     SetTime modification;
 };
 
-SetTime at(std::int64_t seconds, std::uint32_t nanoseconds) { return {SetTime::Kind::at, seconds, nanoseconds}; }
+SetTime at(const Moment& moment) { return {SetTime::Kind::at, moment.seconds, moment.nanoseconds}; }
 
-std::optional<Moment> named_moment(Program& program, const TouchOptions& options) {
+// Returns the date that was said, which may be one that is so far from `now`.
+Moment named_date(Program& program, const std::string& date, const Moment& now) {
+    const auto moment = parse_date(date, now);
+    if (moment) return *moment;
+    program.refuse(date, "this is no date: say '2024-05-31 17:04:09 +0200', @1717167849 or '2 days ago'");
+}
+
+Moment named_stamp(Program& program, const std::string& stamp) {
+    const auto moment = parse_stamp(stamp);
+    if (moment) return *moment;
+    program.refuse(stamp, "this is no time: say [[CC]YY]MMDDhhmm[.ss]");
+}
+
+// Returns the times of another file, or what a date is that is so far from them.
+Times times_of_reference(Program& program, const TouchOptions& options) {
+    const LastLink last = options.no_dereference ? LastLink::keep : LastLink::follow;
+    const auto there = program.mount().stat(*options.reference, last);
+    if (!program.succeeded(*options.reference, there)) throw Leave{ExitCode::failed};
+    Moment access{static_cast<std::int64_t>(there->atime), there->atimensec};
+    Moment modification{static_cast<std::int64_t>(there->mtime), there->mtimensec};
     if (options.date) {
-        const auto moment = parse_date(*options.date);
-        if (moment) return moment;
-        program.refuse(*options.date, "this is no date: say 2024-05-31, '2024-05-31 17:04:09 +0200' or @1717167849");
+        access = named_date(program, *options.date, access);
+        modification = named_date(program, *options.date, modification);
     }
-    if (options.stamp) {
-        const auto moment = parse_stamp(*options.stamp);
-        if (moment) return moment;
-        program.refuse(*options.stamp, "this is no time: say [[CC]YY]MMDDhhmm[.ss]");
-    }
-    return std::nullopt;
+    return {at(access), at(modification)};
 }
 
 // Throws Leave where the line names no time that is one.
 Times times_to_set(Program& program, const TouchOptions& options) {
-    const int sources = options.date.has_value() + options.stamp.has_value() + options.reference.has_value();
-    if (sources > 1) program.refuse("", "-d, -t and -r exclude each other");
+    if (options.stamp && (options.date || options.reference)) program.refuse("", "-t excludes -d and -r");
     Times times;
     times.access.kind = times.modification.kind = SetTime::Kind::now;
     if (options.reference) {
-        const auto there =
-            program.mount().stat(*options.reference, options.no_dereference ? LastLink::keep : LastLink::follow);
-        if (!program.succeeded(*options.reference, there)) throw Leave{ExitCode::failed};
-        times.access = at(static_cast<std::int64_t>(there->atime), there->atimensec);
-        times.modification = at(static_cast<std::int64_t>(there->mtime), there->mtimensec);
-    } else if (const auto moment = named_moment(program, options)) {
-        times.access = times.modification = at(moment->seconds, moment->nanoseconds);
+        times = times_of_reference(program, options);
+    } else if (options.stamp) {
+        times.access = times.modification = at(named_stamp(program, *options.stamp));
+    } else if (options.date) {
+        const Moment now = current_moment();
+        const Moment named = named_date(program, *options.date, now);
+        if (named != now) times.access = times.modification = at(named); // else it is now at the server
     }
     const bool both = options.access_only == options.modification_only;
     if (!both && options.modification_only) times.access.kind = SetTime::Kind::keep;
@@ -91,7 +103,7 @@ void run(Program& program, const TouchOptions& options) {
 void describe(Arguments& sub, TouchOptions& options) {
     sub.add_option("path", options.paths, "files").required();
     sub.add_flag("-c,--no-create", options.no_create, "make none");
-    sub.add_text("-d,--date", options.date, "2024-05-31, '2024-05-31 17:04:09 +0200' or @1717167849, instead of now")
+    sub.add_text("-d,--date", options.date, "'2024-05-31 17:04:09 +0200', @1717167849 or '2 days ago', instead of now")
         .shown_as("DATE");
     sub.add_text("-t", options.stamp, "[[CC]YY]MMDDhhmm[.ss], instead of now").shown_as("STAMP");
     sub.add_text("-r,--reference", options.reference, "the times of this file, instead of now").shown_as("FILE");
