@@ -4,6 +4,7 @@
 #include "json.hpp"
 #include "listed.hpp"
 #include "mode.hpp"
+#include "name_colors.hpp"
 #include "owner.hpp"
 #include "paths.hpp"
 #include "readable.hpp"
@@ -17,6 +18,7 @@ using namespace wire::linux_abi;
 namespace {
 
 enum class Order : std::uint8_t { name, time, size, none };
+enum class Colors : std::uint8_t { never, on_terminals, always };
 
 struct ListOptions {
     std::vector<std::string> paths{"/"};
@@ -28,6 +30,7 @@ struct ListOptions {
     bool numeric = false;
     bool directory = false;
     bool readable = false;
+    Colors colors = Colors::never;
 };
 
 std::string size_column(const posix::Attributes& attributes, const ListOptions& options) {
@@ -38,12 +41,71 @@ std::string size_column(const posix::Attributes& attributes, const ListOptions& 
     return fmt::format("{}, {}", device_major(attributes.rdev), device_minor(attributes.rdev));
 }
 
+// Names as they are shown: harmless on a terminal, and in colors where these are wanted.
+class ShownNames {
+public:
+    ShownNames(Program& program, const ListOptions& options) : program_(program) {
+        const bool on_terminal = options.colors == Colors::on_terminals && program.out().is_terminal();
+        if (program.wants_json() || (options.colors != Colors::always && !on_terminal)) return;
+        colors_ = NameColors::of_environment();
+    }
+
+    [[nodiscard]] bool have_colors() const noexcept { return !colors_.empty(); }
+
+    // Both take an entry of a directory, or with "" one whose name is a path.
+    [[nodiscard]] std::string name(const Listed& entry, const std::string& directory) {
+        return painted_name(entry, where_it_leads(entry, directory));
+    }
+    [[nodiscard]] std::string name_and_target(const Listed& entry, const std::string& directory) {
+        const File there = where_it_leads(entry, directory);
+        std::string name = painted_name(entry, there);
+        return entry.has_target() ? name + " -> " + painted_target(entry, there) : name;
+    }
+
+private:
+    using File = NameColors::File;
+
+    // Returns the file that a link leads to, where the colors depend on it.
+    File where_it_leads(const Listed& entry, const std::string& directory) {
+        if (!is_symlink(entry.type) || !colors_.asks_for_targets()) return {};
+        const std::string path = directory.empty() ? entry.name : join(directory, entry.name);
+        const auto there = program_.mount().stat(path);
+        if (there) return {there->mode, 1, File::Target::there};
+        // That it leads nowhere is no failure, unless it is one of the device.
+        if (there.failure().is_fatal()) static_cast<void>(program_.succeeded(path, there));
+        return {0, 1, File::Target::missing};
+    }
+    std::string painted_name(const Listed& entry, const File& there) {
+        const std::string shown = program_.out().name(entry.name);
+        if (colors_.empty()) return shown;
+        File file{entry.type, 1, there.target};
+        if (entry.details != nullptr) {
+            file.mode = entry.details->attributes.mode;
+            file.nlink = entry.details->attributes.nlink;
+        }
+        return colors_.paint(entry.name, shown, file);
+    }
+    std::string painted_target(const Listed& entry, const File& there) {
+        const std::string& target = *entry.details->target;
+        const std::string shown = program_.out().name(target);
+        switch (there.target) {
+        case File::Target::there: return colors_.paint(target, shown, there);
+        case File::Target::missing: return colors_.paint_missing(shown);
+        default: return shown;
+        }
+    }
+
+    Program& program_;
+    NameColors colors_;
+};
+
 // Lines in the form of ls(1), their columns as wide as needed.
 class LongListing {
 public:
-    LongListing(Program& program, const ListOptions& options) : program_(program), options_(options) {}
+    LongListing(Program& program, const ListOptions& options, ShownNames& names)
+        : program_(program), options_(options), names_(names) {}
 
-    void print(const std::vector<Listed>& entries) {
+    void print(const std::vector<Listed>& entries, const std::string& directory) {
         std::size_t links = 0, user = 0, group = 0, size = 0;
         for (const Listed& entry : entries) {
             const Columns columns = columns_of(entry);
@@ -56,7 +118,7 @@ public:
             const Columns columns = columns_of(entry);
             program_.out().print("{} {:>{}} {:<{}} {:<{}} {:>{}} {} {}\n", mode_of(entry), columns.links, links,
                                  columns.user, user, columns.group, group, columns.size, size, time_of(entry),
-                                 name_of(entry));
+                                 names_.name_and_target(entry, directory));
         }
     }
 
@@ -84,13 +146,10 @@ private:
         if (entry.details == nullptr) return "               ?";
         return short_time(static_cast<std::int64_t>(entry.details->attributes.mtime));
     }
-    std::string name_of(const Listed& entry) const {
-        const std::string name = program_.out().name(entry.name);
-        return entry.has_target() ? name + " -> " + program_.out().name(*entry.details->target) : name;
-    }
 
     Program& program_;
     const ListOptions& options_;
+    ShownNames& names_;
 };
 
 // True if `a` stands before `b`: the newest and the largest file first, files that are equal by name.
@@ -111,8 +170,10 @@ public:
     Listing(Program& program, const ListOptions& options)
         : program_(program),
           options_(options),
+          names_(program, options),
           order_(options.order.value_or(program.wants_json() && !options.reverse ? Order::none : Order::name)),
-          detail_(options.details || order_ == Order::time || order_ == Order::size || program.wants_json()
+          detail_(options.details || order_ == Order::time || order_ == Order::size || names_.have_colors() ||
+                          program.wants_json()
                       ? Detail::attributes
                       : Detail::names) {}
 
@@ -235,9 +296,9 @@ private:
         if (program_.wants_json()) {
             show_json(entries, directory);
         } else if (options_.details) {
-            LongListing(program_, options_).print(entries);
+            LongListing(program_, options_, names_).print(entries, directory);
         } else {
-            for (const Listed& entry : entries) program_.out().print("{}\n", program_.out().name(entry.name));
+            for (const Listed& entry : entries) program_.out().print("{}\n", names_.name(entry, directory));
         }
     }
 
@@ -264,11 +325,26 @@ private:
 
     Program& program_;
     const ListOptions& options_;
+    ShownNames names_;
     Order order_;
     Detail detail_;
     bool headings_ = false;
     bool first_ = true;
 };
+
+// Takes the words of ls(1).
+bool parse_colors(const std::string& word, Colors& colors) {
+    if (word == "always" || word == "yes" || word == "force") {
+        colors = Colors::always;
+    } else if (word == "auto" || word == "tty" || word == "if-tty") {
+        colors = Colors::on_terminals;
+    } else if (word == "never" || word == "no" || word == "none") {
+        colors = Colors::never;
+    } else {
+        return false;
+    }
+    return true;
+}
 
 void describe(Arguments& sub, ListOptions& options) {
     sub.add_option("path", options.paths, "files and directories");
@@ -289,6 +365,12 @@ void describe(Arguments& sub, ListOptions& options) {
     sub.add_flag("-1", [] {}, "one name a line, as always");
     sub.add_flag("-h,--human-readable", options.readable, "with -l: sizes such as 1.5K, 23M, 4.0G");
     sub.add_flag("-d,--directory", options.directory, "the directory itself, not what is in it");
+    sub.add_word(
+           "--color", [&options](const std::string& word) { return parse_colors(word, options.colors); },
+           "names in colors, by LS_COLORS: always (also without =WHEN), auto (on a terminal) or never")
+        .shown_as("WHEN")
+        .without_it("never");
+    sub.rewrite([](std::string_view word) { return std::string(word == "--color" ? "--color=always" : word); });
 }
 
 } // namespace

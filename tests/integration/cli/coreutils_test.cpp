@@ -54,6 +54,50 @@ TEST_CASE("ls orders and picks names as ls(1) does", "[cli]") {
           std::string::npos);
 }
 
+TEST_CASE("ls --color paints names as ls(1) does", "[cli]") {
+    const Share share(Server::embedded);
+    fill(share, "t");
+    const fs::path top = share.path() / "t";
+    fs::create_symlink("nowhere", top / "dangling");
+    fs::create_symlink("dangling", top / "to dangling");
+    fs::create_symlink("dir/run", top / "to run");
+    share.write("t/a.tar", "");
+    share.write("t/B.TAR", "");
+    fs::create_hard_link(top / "a.tar", top / "again");
+    for (const auto& [name, mode] : std::vector<std::pair<std::string, mode_t>>{
+             {"open", 0777}, {"sticky", 01755}, {"open and sticky", 01777}, {"inner", 0755}}) {
+        fs::create_directory(top / name);
+        REQUIRE(::chmod((top / name).c_str(), mode) == 0);
+    }
+    share.write("t/group", "");
+    REQUIRE(::chmod((top / "group").c_str(), 02755) == 0);
+    struct Environment {
+        const char* colors;
+        const char* terminal;
+    };
+    for (const Environment& each :
+         {Environment{"", "xterm-256color"}, Environment{"", "dumb"}, Environment{"or=40;31;01:mi=01;05;37;41", "dumb"},
+          Environment{"or=40;31;01:mi=00", "linux"}, Environment{"mi=7", "linux"},
+          Environment{"*.tar=01;31:*.txt=1:fi=00:mh=44:ex=0:di=4:rs=00", "xterm"}}) {
+        INFO(each.colors << " " << each.terminal);
+        const auto environment = [&](const std::string& line) {
+            return "export TERM=" + std::string(each.terminal) + " LS_COLORS='" + each.colors + "'; unset COLORTERM; " +
+                   line;
+        };
+        const std::string ours = program_path() + " --device dir:. ";
+        for (const std::string line : {"ls --color=always", "ls --color", "ls --color=always -Ra .", "ls --color=auto",
+                                       "ls --color=no", "ls -d --color=force * */", "ls --color=always dir to*"}) {
+            INFO(line);
+            CHECK(shell(share, "t", environment(ours + line)) == shell(share, "t", environment(line)));
+        }
+        const std::string details = "ls -ld --color=always ";
+        CHECK(shell(share, "t", environment(ours + details + "*")) ==
+              shell(share, "t", environment(details + "--time-style=long-iso *")));
+    }
+    CHECK(contains(share.complaint({"ls", "--color=sometimes"}, 2), "'sometimes' is not one of its values"));
+    CHECK_FALSE(contains(share.output({"--json", "ls", "--color", "t"}), "[0m"));
+}
+
 TEST_CASE("stat -c formats as stat(1) does", "[cli][heavy]") {
     const Server server = GENERATE(Server::embedded, Server::virtiofsd);
     const Share share(server);
