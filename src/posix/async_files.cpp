@@ -50,7 +50,7 @@ template AsyncMount::Steps<Expected<std::uint64_t>>
 AsyncMount::transfer_steps<wire::Opcode::write>(const File& file, client::TransferSpan span);
 
 AsyncMount::Steps<Expected<File>> AsyncMount::open_steps(std::string path, std::uint32_t flags, std::uint32_t mode) {
-    OpenSteps steps(*mount_.cache_, create_form_of(mount_.channel()), maker_group(names()), mount_.look_);
+    OpenSteps steps(*mount_.cache_, create_form_of(mount_.channel()), maker_group(names()), mount_.look_, mount_.from_);
     MountCall call = mount_.begin_call();
     steps.begin(path, flags);
     for (;;) {
@@ -206,7 +206,7 @@ AsyncMount::Steps<Expected<std::int32_t>> AsyncMount::ioctl_steps(const File& fi
 
 AsyncMount::Steps<Expected<std::vector<DirectoryEntry>>> AsyncMount::list_steps(std::string path,
                                                                                 client::DirectoryFormat format) {
-    PathSteps at(*mount_.cache_, mount_.look_);
+    PathSteps at(*mount_.cache_, mount_.look_, mount_.from_);
     MountCall call = mount_.begin_call();
     at.to_file(path, LastLink::follow);
     client::OpenDirectory open;

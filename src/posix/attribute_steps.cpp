@@ -48,7 +48,7 @@ wire::SetattrIn owner_in(std::optional<std::uint32_t> uid, std::optional<std::ui
 }
 
 StatSteps::StatSteps(const NameContext& context, std::string_view path, LastLink last)
-    : NameSteps(context), at_(context.cache, context.look) {
+    : NameSteps(context), at_(context.cache, context.look, context.from) {
     at_.to_file(path, last);
     want_walk(at_);
 }

@@ -40,7 +40,7 @@ inline void note_set(NodeCache& cache, const NodeRef& node, const client::SetAtt
 template <class Op, class... More> class AttributeSteps : public NameSteps {
 protected:
     AttributeSteps(const NameContext& context, std::string_view path, LastLink last, const More&... more)
-        : NameSteps(context), at_(context.cache, context.look), more_(more...) {
+        : NameSteps(context), at_(context.cache, context.look, context.from), more_(more...) {
         at_.to_file(path, last);
         want_walk(at_);
     }

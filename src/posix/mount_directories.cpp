@@ -30,7 +30,7 @@ constexpr std::size_t kReadSize = 64 * 1024;
 
 Expected<Directory> Mount::open_directory(std::string_view path, client::DirectoryFormat format) {
     MountCall call = begin_call();
-    PathWalk at(call, *cache_, look_);
+    PathWalk at(call, *cache_, look_, from_);
     if (Failure failure = at.to_file(path, LastLink::follow)) return failure;
     if (!is_directory(at.attributes().mode)) return Errno::enotdir;
     client::OpenDirectory open;

@@ -64,15 +64,28 @@ Expected<std::unique_ptr<Mount>> Mount::open(std::unique_ptr<backends::Attachmen
 }
 
 std::unique_ptr<Mount> Mount::acting_for(const Credentials& credentials) {
-    return std::unique_ptr<Mount>(new Mount(channel_, cache_, credentials, limits_, look_));
+    return beginning_alike(std::unique_ptr<Mount>(new Mount(channel_, cache_, credentials, limits_, look_)));
 }
 
 std::unique_ptr<Mount> Mount::limited_by(const MountLimits& limits) {
-    return std::unique_ptr<Mount>(new Mount(channel_, cache_, *credentials_, limits, look_));
+    return beginning_alike(std::unique_ptr<Mount>(new Mount(channel_, cache_, *credentials_, limits, look_)));
 }
 
 std::unique_ptr<Mount> Mount::looking_anew() {
-    return std::unique_ptr<Mount>(new Mount(channel_, cache_, *credentials_, limits_, Look::anew));
+    return beginning_alike(std::unique_ptr<Mount>(new Mount(channel_, cache_, *credentials_, limits_, Look::anew)));
+}
+
+std::unique_ptr<Mount> Mount::beginning_at(std::string_view directory) {
+    std::unique_ptr<Mount> mount = limited_by(limits_);
+    if (directory.starts_with('/')) mount->from_.clear();
+    if (!mount->from_.empty()) mount->from_ += '/';
+    mount->from_ += directory;
+    return mount;
+}
+
+std::unique_ptr<Mount> Mount::beginning_alike(std::unique_ptr<Mount> mount) const {
+    mount->from_ = from_;
+    return mount;
 }
 
 Expected<Attributes> Mount::stat(std::string_view path, LastLink last) { return ask<StatSteps>(path, last); }

@@ -127,7 +127,7 @@ MakeSymlinkSteps::MakeSymlinkSteps(const NameContext& context, std::string_view 
 }
 
 MakeLinkSteps::MakeLinkSteps(const NameContext& context, std::string_view existing, std::string_view path)
-    : MakeSteps(context), existing_(context.cache, context.look), new_path_(path) {
+    : MakeSteps(context), existing_(context.cache, context.look, context.from), new_path_(path) {
     existing_.to_file(existing, LastLink::keep);
     want_walk(existing_);
 }
@@ -145,7 +145,7 @@ void MakeLinkSteps::note_made() {
 }
 
 template <class Op> RemoveSteps<Op>::RemoveSteps(const NameContext& context, std::string_view path)
-    : NameSteps(context), at_(context.cache, context.look) {
+    : NameSteps(context), at_(context.cache, context.look, context.from) {
     at_.to_parent(path);
     want_walk(at_);
 }
@@ -186,8 +186,8 @@ template class RemoveSteps<client::RemoveDirectory>;
 
 RenameSteps::RenameSteps(const NameContext& context, std::string_view from, std::string_view to, std::uint32_t flags)
     : NameSteps(context),
-      source_(context.cache, context.look),
-      target_(context.cache, context.look),
+      source_(context.cache, context.look, context.from),
+      target_(context.cache, context.look, context.from),
       to_(to),
       flags_(flags) {
     source_.to_parent(from);

@@ -24,6 +24,7 @@ struct NameContext {
     NodeCache& cache;
     const Credentials& who;
     Look look = Look::as_kept;
+    std::string_view from{}; // as PathSteps has it
 };
 
 [[nodiscard]] MakerGroup maker_group(const NameContext& context) noexcept;
@@ -137,7 +138,8 @@ template <class Op> class MakeSteps : public NameSteps {
 protected:
     static constexpr bool kTellsGroup = requires(Op& op) { op.extensions.group; };
 
-    explicit MakeSteps(const NameContext& context) : NameSteps(context), at_(context.cache, context.look) {}
+    explicit MakeSteps(const NameContext& context)
+        : NameSteps(context), at_(context.cache, context.look, context.from) {}
     ~MakeSteps() = default;
     void begin(std::string_view path) {
         using Parent = PathSteps::ParentAttributes;

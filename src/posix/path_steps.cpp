@@ -32,7 +32,9 @@ void PathSteps::begin(std::string_view path, Goal goal, LastLink last) {
     tries_ = 0;
     if (path.empty()) return fail(Errno::enoent);
     if (path.size() > kPathMax) return fail(Errno::enametoolong);
-    path_ = path;
+    path_.clear();
+    if (!path.starts_with('/') && !from_.empty()) path_.append(from_).append("/");
+    path_ += path;
     begin_again();
 }
 

@@ -199,6 +199,10 @@ public:
     // Returns a mount of the same session whose every walk asks the server for each name and all attributes, whatever is kept
     // (CacheOptions). For decisions that cost data where what is kept is old: is this the file I am about to replace?
     [[nodiscard]] std::unique_ptr<Mount> looking_anew();
+    // Returns a mount of the same session whose paths that begin with no slash are paths of `directory`, as for a program that has
+    // called chdir(2). Each call walks there anew, and finds whatever has that name then. So files are reached whose path from the
+    // root is longer than PATH_MAX.
+    [[nodiscard]] std::unique_ptr<Mount> beginning_at(std::string_view directory);
     [[nodiscard]] const MountLimits& limits() const noexcept { return limits_; }
 
     // Returns what the device was asked for so far; channel_stats.hpp has the type.
@@ -215,6 +219,7 @@ private:
     Mount(std::shared_ptr<Channel> channel, std::shared_ptr<NodeCache> cache, const Credentials& credentials,
           const MountLimits& limits, Look look);
 
+    [[nodiscard]] std::unique_ptr<Mount> beginning_alike(std::unique_ptr<Mount> mount) const;
     [[nodiscard]] MountCall begin_call() const noexcept;
     // No file: the steps were told why.
     [[nodiscard]] File open(MountCall& call, OpenSteps& steps);
@@ -241,6 +246,7 @@ private:
     std::unique_ptr<const Credentials> credentials_;
     MountLimits limits_;
     Look look_;
+    std::string from_; // the directory of paths that begin with no slash; empty: the root
     // 0 under limits, and with several request queues: then every transfer takes the way of those that are too long for one request.
     PieceLimits read_pieces_{};
     PieceLimits write_pieces_{};

@@ -61,6 +61,67 @@ TEMPLATE_TEST_CASE("slashes, dots and links lead to the same file", "[path]", Ov
     CHECK(test::get(*over, "link/up/file_link") == "file");
 }
 
+TEMPLATE_TEST_CASE("a mount that begins at a directory takes paths without a slash from there", "[path]", OverMemfs,
+                   OverDirectory) {
+    TestType over;
+    make_tree(*over);
+    const auto at_dir = over->beginning_at("link"); // which leads to dir
+    CHECK(ino(*at_dir, "sub/deep") == ino(*over, "/dir/sub/deep"));
+    CHECK(ino(*at_dir, "/dir/sub/deep") == ino(*over, "/dir/sub/deep"));
+    CHECK(ino(*at_dir, ".") == ino(*over, "/dir"));
+    CHECK(ino(*at_dir, "..") == ino(*over, "/"));
+    CHECK(ino(*at_dir, "../../file_link") == ino(*over, "/dir/file"));
+    CHECK(stat_error(*at_dir, "dir") == Errno::enoent);
+    CHECK(stat_error(*at_dir, "") == Errno::enoent);
+    const auto below = at_dir->looking_anew()->beginning_at("sub");
+    CHECK(test::get(*below, "deep") == "deep");
+    CHECK(value_of(below->list(".")).size() == 1);
+    CHECK(test::get(*below->beginning_at("/dir"), "file") == "file");
+    // Every kind of operation begins there.
+    succeeds(below->mkdir("made"));
+    succeeds(below->symlink("../file", "made/up"));
+    succeeds(below->link("deep", "made/deep"));
+    succeeds(below->rename("made/deep", "moved"));
+    succeeds(below->chmod("moved", 0600));
+    CHECK(value_of(below->readlink("made/up")) == "../file");
+    test::put(*below, "written", "text");
+    CHECK(test::get(*over, "/dir/sub/written") == "text");
+    CHECK(value_of(over->stat("/dir/sub/moved")).ino == ino(*over, "/dir/sub/deep"));
+    succeeds(below->unlink("made/up"));
+    succeeds(below->rmdir("made"));
+    CHECK(stat_error(*over, "/dir/sub/made") == Errno::enoent);
+    // The directory has gone.
+    const auto gone = over->beginning_at("nowhere");
+    CHECK(stat_error(*gone, ".") == Errno::enoent);
+    CHECK(ino(*gone, "/dir") == ino(*over, "/dir"));
+}
+
+TEMPLATE_TEST_CASE("a path may be longer than PATH_MAX from the root, but not as it is said", "[path]", OverMemfs,
+                   OverDirectory) {
+    TestType over;
+    const std::string name(200, 'n');
+    std::string half = name;
+    while (half.size() < kPathMax / 2) half += '/' + name;
+    std::vector<std::unique_ptr<posix::Mount>> at;
+    at.push_back(over->beginning_at("/"));
+    for (int i = 0; i < 2; ++i) {
+        for (std::size_t end = half.find('/'); end != std::string::npos; end = half.find('/', end + 1)) {
+            succeeds(at.back()->mkdir(half.substr(0, end)));
+        }
+        succeeds(at.back()->mkdir(half));
+        at.push_back(at.back()->beginning_at(half));
+    }
+    test::put(*at.back(), "deep", "text");
+    CHECK(test::get(*at.back(), "deep") == "text");
+    CHECK(stat_error(*over, "/" + half + "/" + half + "/deep") == Errno::enametoolong);
+    succeeds(at.back()->unlink("deep"));
+    for (at.pop_back(); !at.empty(); at.pop_back()) { // what removes a directory of the host knows no longer paths
+        for (std::size_t end = half.size(); end != std::string::npos; end = half.rfind('/', end - 1)) {
+            succeeds(at.back()->rmdir(half.substr(0, end)));
+        }
+    }
+}
+
 TEMPLATE_TEST_CASE("the last component may be a link that is kept", "[path]", OverMemfs, OverDirectory) {
     TestType over;
     make_tree(*over);

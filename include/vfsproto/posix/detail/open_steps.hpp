@@ -24,8 +24,10 @@ public:
     // looked up and opened (three requests).
     enum class CreateForm : std::uint8_t { as_called, exclusive };
 
-    OpenSteps(NodeCache& cache, CreateForm form, const MakerGroup& maker, Look look = Look::as_kept)
-        : cache_(cache), path_(cache, look), form_(form), maker_(maker) {}
+    // `look` and `from` are as PathSteps has them.
+    OpenSteps(NodeCache& cache, CreateForm form, const MakerGroup& maker, Look look = Look::as_kept,
+              std::string_view from = {})
+        : cache_(cache), path_(cache, look, from), form_(form), maker_(maker) {}
 
     // `flags`: Linux O_….
     void begin(std::string_view path, std::uint32_t flags);

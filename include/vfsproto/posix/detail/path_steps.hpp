@@ -36,7 +36,9 @@ public:
 
     enum class ParentAttributes : std::uint8_t { unneeded, wanted };
 
-    explicit PathSteps(NodeCache& cache, Look look = Look::as_kept) : cache_(cache), look_(look) {}
+    // A path that begins with no slash is one of the directory `from`, "" for the root. The text of `from` outlives the walks.
+    explicit PathSteps(NodeCache& cache, Look look = Look::as_kept, std::string_view from = {})
+        : cache_(cache), from_(from), look_(look) {}
 
     // Walks to the directory that holds the last component; then parent() and name() are valid, and with
     // ParentAttributes::wanted attributes() are the directory's.
@@ -102,8 +104,9 @@ private:
     void fail(const Failure& why) noexcept;
 
     NodeCache& cache_;
-    std::string path_; // as given
-    std::string rest_; // a link's target is put in front of what is left
+    std::string_view from_; // where paths without a slash begin
+    std::string path_;      // as given, from the root
+    std::string rest_;      // a link's target is put in front of what is left
     std::size_t at_ = 0;
     // The directories from the root to the parent. Only the root and the last few are used, because each costs the server a
     // descriptor; the others are empty. ".." may lead to one of those, which is walked to again.
