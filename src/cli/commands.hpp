@@ -96,6 +96,9 @@ void add_device(Commands& commands); // device list, bind, unbind
 // Adds all of the above, in the order of the help.
 void add_single_commands(Commands& commands);
 
+// Adds cd and pwd, which mean nothing where one command runs alone.
+void add_directory_commands(Commands& commands);
+
 // These run other commands.
 void add_run(Commands& commands);
 void add_shell(Commands& commands);

@@ -15,7 +15,7 @@ namespace {
 enum class Unit : std::uint8_t { kibibyte, byte, readable, readable_decimal };
 
 struct UsageOptions {
-    std::vector<std::string> paths{"/"};
+    std::vector<std::string> paths;
     Unit unit = Unit::kibibyte;
     bool apparent = false; // sizes, not the space they take
     bool all = false;
@@ -29,7 +29,7 @@ public:
 
     void run() {
         std::uint64_t total = 0;
-        for (const std::string& path : options_.paths) total += measure(path);
+        for (const std::string& path : program_.or_here(options_.paths)) total += measure(path);
         if (options_.total) show_total(total);
     }
 
@@ -106,7 +106,7 @@ private:
 };
 
 void describe(Arguments& sub, UsageOptions& options) {
-    sub.add_option("path", options.paths, "files and directories");
+    sub.add_option("path", options.paths, "files and directories").without_it("/");
     const auto in = [&options](Unit unit) { return [&options, unit] { options.unit = unit; }; };
     sub.add_flag("-h,--human-readable", in(Unit::readable), "sizes in powers of 1024 (23M)");
     sub.add_flag("--si", in(Unit::readable_decimal), "sizes in powers of 1000 (24M)");

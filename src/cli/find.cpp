@@ -23,7 +23,7 @@ public:
         const std::string wrong = tests_.parse({first_test, options_.words.end()});
         if (!wrong.empty()) program_.refuse("", wrong);
         std::vector<std::string> paths(options_.words.begin(), first_test);
-        if (paths.empty()) paths.emplace_back("/");
+        if (paths.empty()) paths.push_back(program_.here());
         const Visitor visitor{[this](const Visited& file) { return look_at(file); }, {}};
         for (const std::string& path : paths) walk_remote(program_, path, posix::LastLink::keep, visitor);
     }

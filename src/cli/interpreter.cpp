@@ -39,6 +39,7 @@ ExitCode Interpreter::run(std::vector<std::string> words) {
     CommandLine line(kAbout, kFooter, nullptr);
     Commands commands(line.commands(), chosen);
     add_single_commands(commands);
+    add_directory_commands(commands);
     switch (line.parse(static_cast<int>(argv.size()), argv.data())) {
     case CommandLine::Parsed::command: break;
     case CommandLine::Parsed::told:
@@ -74,6 +75,7 @@ std::vector<std::string> Interpreter::commands() {
     CommandLine line(kAbout, kFooter, nullptr);
     Commands commands(line.commands(), chosen);
     add_single_commands(commands);
+    add_directory_commands(commands);
     for (std::string& name : line.command_names()) names.push_back(std::move(name));
     return names;
 }

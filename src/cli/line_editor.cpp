@@ -53,7 +53,7 @@ std::optional<int> characters(const std::string& text) {
 } // namespace
 
 struct LineEditor::Library {
-    Library(const char* a_prompt, Complete a_complete) : prompt(a_prompt), complete(std::move(a_complete)) {
+    explicit Library(Complete a_complete) : complete(std::move(a_complete)) {
         const UserLocale locale;
         keep_terminal_modes();
         lines.reset(::history_init());
@@ -83,7 +83,7 @@ struct LineEditor::Library {
         ::el_get(editor, EL_CLIENTDATA, &self);
         return *static_cast<Library*>(self);
     }
-    static const char* show_prompt(EditLine* editor) { return of(editor).prompt; }
+    static const char* show_prompt(EditLine* editor) { return of(editor).prompt.c_str(); }
     static unsigned char complete_word(EditLine* editor, wint_t) {
         const LineInfo& line = *::el_line(editor);
         const std::string before(line.buffer, line.cursor);
@@ -117,7 +117,7 @@ struct LineEditor::Library {
         return CC_REDISPLAY;
     }
 
-    const char* prompt;
+    std::string prompt;
     Complete complete;
     HistoryFile file;
     std::unique_ptr<History, EndHistory> lines; // outlives the editor
@@ -125,14 +125,14 @@ struct LineEditor::Library {
     std::optional<LocalCall> may_wait; // for keys
 };
 
-LineEditor::LineEditor(const char* prompt, Complete complete)
-    : library_(std::make_unique<Library>(prompt, std::move(complete))) {}
+LineEditor::LineEditor(Complete complete) : library_(std::make_unique<Library>(std::move(complete))) {}
 
 LineEditor::~LineEditor() = default;
 
-std::optional<std::string> LineEditor::next() {
+std::optional<std::string> LineEditor::next(const std::string& prompt) {
     const UserLocale locale;
     Library& library = *library_;
+    library.prompt = prompt;
     int length = 0;
     ::el_resize(library.editor.get());
     library.may_wait.emplace();

@@ -17,14 +17,14 @@ public:
     using Complete = std::function<Completions(std::string_view before_cursor)>;
 
     // Throws std::runtime_error when the terminal cannot be used.
-    LineEditor(const char* prompt, Complete complete);
+    explicit LineEditor(Complete complete);
     ~LineEditor();
     LineEditor(const LineEditor&) = delete;
     LineEditor& operator=(const LineEditor&) = delete;
 
-    // Asks for a line; nothing when the person is done (Ctrl-D), and after a signal. While a line is typed, Ctrl-C is a key that
+    // Asks for a line behind a prompt; nothing when the person is done (Ctrl-D), and after a signal. While a line is typed, Ctrl-C is a key that
     // empties it; while its words are looked for, it is a signal.
-    [[nodiscard]] std::optional<std::string> next();
+    [[nodiscard]] std::optional<std::string> next(const std::string& prompt);
 
 private:
     struct Library;

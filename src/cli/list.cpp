@@ -21,7 +21,7 @@ enum class Order : std::uint8_t { name, time, size, none };
 enum class Colors : std::uint8_t { never, on_terminals, always };
 
 struct ListOptions {
-    std::vector<std::string> paths{"/"};
+    std::vector<std::string> paths;
     enum class Dotted : std::uint8_t { hidden, but_dots, all } dotted = Dotted::hidden; // names that begin with a dot
     std::optional<Order> order;
     bool reverse = false;
@@ -180,14 +180,15 @@ public:
     void run() {
         std::vector<Listed> files;
         std::vector<Listed> named;
-        for (const std::string& path : options_.paths) sort_out(path, files, named);
+        const std::vector<std::string> paths = program_.or_here(options_.paths);
+        for (const std::string& path : paths) sort_out(path, files, named);
         sort(files);
         sort(named);
         if (!files.empty()) show(files, "");
         std::vector<std::string> directories;
         directories.reserve(named.size());
         for (Listed& directory : named) directories.push_back(std::move(directory.name));
-        headings_ = options_.recursive || options_.paths.size() > 1;
+        headings_ = options_.recursive || paths.size() > 1;
         first_ = files.empty();
         // The last one listed stands first in line.
         std::reverse(directories.begin(), directories.end());
@@ -347,7 +348,7 @@ bool parse_colors(const std::string& word, Colors& colors) {
 }
 
 void describe(Arguments& sub, ListOptions& options) {
-    sub.add_option("path", options.paths, "files and directories");
+    sub.add_option("path", options.paths, "files and directories").without_it("/");
     sub.add_flag("-l", options.details, "mode, links, owner, size and time of each");
     using Dotted = ListOptions::Dotted;
     const auto show = [&options](Dotted dotted) { return [&options, dotted] { options.dotted = dotted; }; };

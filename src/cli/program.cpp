@@ -15,6 +15,7 @@
 
 #include <algorithm>
 #include <system_error>
+#include <utility>
 
 namespace vfsproto::cli {
 namespace {
@@ -147,7 +148,14 @@ posix::Mount& Program::mount() {
 
 posix::Mount& Program::unlimited_mount() {
     static_cast<void>(mount());
-    return *mount_;
+    return inside_ != nullptr ? *inside_ : *mount_;
+}
+
+void Program::enter(const std::string& directory) {
+    limited_ = limited_->beginning_at(directory);
+    anew_ = limited_->looking_anew();
+    inside_ = mount_->beginning_at(directory);
+    directory_before_ = std::exchange(directory_, directory);
 }
 
 void Program::count_from(const posix::MountStats& moment) {
@@ -298,6 +306,7 @@ ExitCode Program::finish() {
             const std::lock_guard lock(watched_mutex_);
             watched_ = nullptr;
         }
+        inside_.reset();
         anew_.reset();
         limited_.reset();
         mount_.reset();

@@ -20,6 +20,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace vfsproto::cli {
 
@@ -74,6 +75,16 @@ public:
     // Has the mount take what the server tells of changes, keep all names until it does, and pass the changes on, on a thread of its
     // own and until the session ends. False if the device is open already.
     [[nodiscard]] bool hear_changes(std::function<void(const posix::ServerChange&)> hear);
+    // Has paths that begin with no slash be those of a directory, which is a path from the root. The device is open.
+    void enter(const std::string& directory);
+    // Return that directory, "/" in the beginning, and the one before it.
+    [[nodiscard]] const std::string& directory() const noexcept { return directory_; }
+    [[nodiscard]] const std::string& directory_before() const noexcept { return directory_before_; }
+    // Returns the path of that directory for a command that was given none: at the top "/", so that paths are shown from there.
+    [[nodiscard]] std::string here() const { return directory_ == "/" ? "/" : "."; }
+    [[nodiscard]] std::vector<std::string> or_here(const std::vector<std::string>& paths) const {
+        return paths.empty() ? std::vector<std::string>{here()} : paths;
+    }
     // Returns the device without limits, for what moves memory that the device can reach without a copy.
     [[nodiscard]] posix::Mount& unlimited_mount();
 
@@ -174,6 +185,9 @@ private:
     std::unique_ptr<posix::Mount> mount_;   // before trace_ ends
     std::unique_ptr<posix::Mount> limited_; // on the session of mount_
     std::unique_ptr<posix::Mount> anew_;    // the same, and it looks anew
+    std::unique_ptr<posix::Mount> inside_;  // mount_ where a directory was entered, as limited_ and anew_ are then
+    std::string directory_ = "/";
+    std::string directory_before_ = "/";
     bool looks_anew_ = false;
     std::unique_ptr<posix::MountStats> counts_from_;
     std::mutex watched_mutex_;

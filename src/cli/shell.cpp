@@ -2,6 +2,7 @@
 // shell: commands that a person types, on one connection.
 #include "commands.hpp"
 #include "each_entry.hpp"
+#include "escape.hpp"
 #include "interpreter.hpp"
 #include "interrupt.hpp"
 #include "line_editor.hpp"
@@ -36,7 +37,7 @@ public:
         } else if (line.words.front() == "put") {
             add_local(word, found);
         } else {
-            add_remote(word, found);
+            add_remote(word, found, line.words.front() == "cd" ? Wanted::directories : Wanted::all);
         }
         return found;
     }
@@ -71,16 +72,23 @@ private:
             entries.increment(failed);
         }
     }
+    enum class Wanted : std::uint8_t { all, directories };
+    // True if a directory may have that name: links lead to some.
+    static bool may_be_directory(const posix::DirectoryEntry& entry) {
+        using namespace wire::linux_abi;
+        return entry.type == kDtDir || entry.type == kDtLnk || entry.type == 0;
+    }
     // A failure says nothing here: the command that is being typed will.
-    void add_remote(const std::string& word, Completions& found) const {
+    void add_remote(const std::string& word, Completions& found, Wanted wanted) const {
         const Typed typed = split(word);
         const auto take = [&](const std::vector<posix::DirectoryEntry>& entries) {
             for (const posix::DirectoryEntry& entry : entries) {
                 if (!is_plain_name(entry.name) || !matches(typed, entry.name)) continue;
+                if (wanted == Wanted::directories && !may_be_directory(entry)) continue;
                 found.add(word_of(typed, entry.name, entry.type == wire::linux_abi::kDtDir));
             }
         };
-        static_cast<void>(each_entry(program_.mount(), typed.directory.empty() ? "/" : typed.directory,
+        static_cast<void>(each_entry(program_.mount(), typed.directory.empty() ? "." : typed.directory,
                                      client::DirectoryFormat::dirents, take));
     }
 
@@ -94,9 +102,9 @@ public:
 
     // Talks to a person. What a command failed of is no status of the shell.
     void talk() {
-        LineEditor editor("vfsproto> ", Completer(program_));
+        LineEditor editor{Completer(program_)};
         for (;;) {
-            const auto line = editor.next();
+            const auto line = editor.next(prompt());
             // A Ctrl-C that came as a command ended was for that command.
             if (!line && forget_ctrl_c()) continue;
             if (!line || is_end(*line)) break;
@@ -125,6 +133,11 @@ public:
     }
 
 private:
+    // Tells where paths begin, unless that is the top.
+    [[nodiscard]] std::string prompt() const {
+        const std::string& directory = program_.directory();
+        return directory == "/" ? "vfsproto> " : "vfsproto:" + printable(directory) + "> ";
+    }
     static bool is_end(std::string_view line) {
         const SplitLine split = split_line(line);
         return split.words.size() == 1 && (split.words.front() == Completer::kExit || split.words.front() == "quit");

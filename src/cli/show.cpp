@@ -101,7 +101,7 @@ void run_readlink(Program& program, const PathsOptions& options) {
 }
 
 struct SpaceOptions {
-    std::vector<std::string> paths{"/"};
+    std::vector<std::string> paths;
     enum class Unit : std::uint8_t { kibibyte, readable, readable_decimal } unit = Unit::kibibyte;
 };
 
@@ -137,7 +137,7 @@ Json json_of(const std::string& path, const wire::Kstatfs& status, const std::st
 
 void run_df(Program& program, const SpaceOptions& options) {
     bool heading = true;
-    for (const std::string& path : options.paths) {
+    for (const std::string& path : program.or_here(options.paths)) {
         const auto status = program.mount().statfs(path);
         if (!program.succeeded(path, status)) continue;
         const std::string tag = program.mount().channel().queues().config().tag;
@@ -186,7 +186,7 @@ void add_showing(Commands& commands) {
     commands.add<SpaceOptions>(
         {"df", "Show how much space there is"},
         [](Arguments& sub, SpaceOptions& options) {
-            sub.add_option("path", options.paths, "files on the file systems in question");
+            sub.add_option("path", options.paths, "files on the file systems in question").without_it("/");
             const auto use = [&options](SpaceOptions::Unit unit) { return [&options, unit] { options.unit = unit; }; };
             sub.add_flag("-h,--human-readable", use(SpaceOptions::Unit::readable), "sizes in powers of 1024 (23M)");
             sub.add_flag("-H,--si", use(SpaceOptions::Unit::readable_decimal), "sizes in powers of 1000 (24M)");

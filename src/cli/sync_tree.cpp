@@ -26,7 +26,6 @@ struct SyncOptions {
 };
 
 bool is_remote(const std::string& path) { return path.starts_with(':'); }
-std::string remote_path(const std::string& path) { return path.size() == 1 ? "/" : path.substr(1); }
 // Returns a path that means what is in a directory, whatever its own name is, and wherever a link at its end leads.
 std::string as_directory(const std::string& path) { return path.ends_with('/') ? path : path + '/'; }
 backends::FileDescriptor open_directory(const std::string& path) {
@@ -46,6 +45,10 @@ public:
     }
 
 private:
+    [[nodiscard]] std::string remote_path(const std::string& path) const {
+        return path.size() == 1 ? program_.here() : path.substr(1);
+    }
+
     void fetch(const std::string& source, const std::string& target) {
         const auto there = program_.mount().stat(source, posix::LastLink::keep);
         if (!run_.note(source, there)) return;

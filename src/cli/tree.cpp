@@ -15,31 +15,32 @@ using namespace wire::linux_abi;
 namespace {
 
 struct TreeOptions {
-    std::string path = "/";
+    std::optional<std::string> path;
     bool all = false;
     unsigned depth = 0; // 0 = no limit
 };
 
 class Tree {
 public:
-    Tree(Program& program, const TreeOptions& options) : program_(program), options_(options) {}
+    Tree(Program& program, const TreeOptions& options)
+        : program_(program), options_(options), top_(options.path.value_or(program.here())) {}
 
     void run() {
-        const auto root = program_.mount().stat(options_.path);
-        if (!program_.succeeded(options_.path, root)) return;
+        const auto root = program_.mount().stat(top_);
+        if (!program_.succeeded(top_, root)) return;
         if (!posix::is_directory(root->mode)) {
-            program_.report(options_.path, posix::Failure(wire::Errno::enotdir));
+            program_.report(top_, posix::Failure(wire::Errno::enotdir));
             return;
         }
         if (program_.wants_json()) {
             Listed top;
-            top.name = options_.path;
+            top.name = top_;
             top.type = kSIfdir;
-            print_line(top, options_.path, 0);
-            return walk_json(options_.path, 1);
+            print_line(top, top_, 0);
+            return walk_json(top_, 1);
         }
-        program_.out().print("{}\n", program_.out().name(options_.path));
-        walk(options_.path, "", 1);
+        program_.out().print("{}\n", program_.out().name(top_));
+        walk(top_, "", 1);
         program_.out().print("\n{} director{}, {} file{}\n", directories_, directories_ == 1 ? "y" : "ies", files_,
                              files_ == 1 ? "" : "s");
     }
@@ -96,12 +97,13 @@ private:
 
     Program& program_;
     const TreeOptions& options_;
+    std::string top_;
     std::uint64_t directories_ = 0;
     std::uint64_t files_ = 0;
 };
 
 void describe(Arguments& sub, TreeOptions& options) {
-    sub.add_option("path", options.path, "the directory to begin with");
+    sub.add_text("path", options.path, "the directory to begin with").without_it("/");
     sub.add_flag("-a,--all", options.all, "names that begin with a dot too");
     sub.add_option("-L,--level", options.depth, "so many levels at most").between(1, 1e9);
 }

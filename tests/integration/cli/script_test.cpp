@@ -33,6 +33,48 @@ TEST_CASE("run does the lines of a file on one connection", "[cli]") {
     CHECK(share.exists("c/copy/text"));
 }
 
+TEST_CASE("cd has paths without a slash begin in a directory, for every command that follows", "[cli]") {
+    const Share share(GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust));
+    if (share.missing()) return;
+    const fs::path host = share.beside("host");
+    fs::create_directories(share.path() / "dir/below");
+    share.write("dir/file", "text\n");
+    share.write("top", "");
+    fs::create_symlink("dir/below", share.path() / "link");
+    const std::string script = "pwd\ncd dir\npwd\nls\ncat file\n"
+                               "mkdir made\ncp file made/copy\nmv made/copy below/moved\nln -s file made/link\n"
+                               "cat made/../below/moved /top\nfind made\nget file '" +
+                               host.string() + "'\nput '" + host.string() +
+                               "' below/sent\ncd below/\npwd\ncat sent ../file\nrm -r ../made\nls\n"
+                               "cd ..\npwd\ncd -\ncd\npwd\nls\ncd link\npwd\nls -1\ncd ..\npwd\n";
+    CHECK(share.output({"run", "-"}, script) == "/\n/dir\nbelow\nfile\ntext\n"
+                                                "text\nmade\nmade/link\n"
+                                                "/dir/below\ntext\ntext\nmoved\nsent\n"
+                                                "/dir\n/dir/below\n/\ndir\nlink\ntop\n"
+                                                "/link\nmoved\nsent\n/\n");
+    CHECK(Share::contents(host) == "text\n");
+    CHECK(share.read("dir/below/moved") == "text\n");
+    CHECK_FALSE(share.exists("dir/made"));
+    CHECK_FALSE(share.exists("moved"));
+}
+
+TEST_CASE("cd goes nowhere that is no directory, and says so", "[cli]") {
+    const Share share(Server::embedded);
+    fs::create_directories(share.path() / "dir");
+    share.write("dir/file", "text\n");
+    const Ran ran = share.run({"run", "-k", "-"}, "cd dir\ncd missing\ncd file\ncd ''\ncat file\npwd\n");
+    CHECK(ran.status == 1);
+    CHECK(ran.out == "text\n/dir\n");
+    CHECK(contains(ran.err, "vfsproto: cd: missing: No such file or directory (ENOENT)\n"));
+    CHECK(contains(ran.err, "vfsproto: cd: file: Not a directory (ENOTDIR)\n"));
+    const auto lines = json_lines(share.output({"--json", "run", "-"}, "cd dir\npwd\nls\n"));
+    REQUIRE(lines.size() == 3);
+    CHECK(lines[0].at("path") == "/dir");
+    CHECK(lines[1].at("path") == "/dir");
+    CHECK(lines[2].at("name") == "file");
+    CHECK(run_program({"cd", "/"}).status == 2); // it means nothing alone
+}
+
 TEST_CASE("run takes its lines from standard input, and JSON comes from its commands", "[cli]") {
     const Share share(Server::embedded);
     share.write("file", "12345");
@@ -149,6 +191,17 @@ TEST_CASE("on a terminal the shell completes, remembers, and survives Ctrl-C", "
     terminal.wait_for_prompt();
     terminal.type("ls dir\tbel\t\n");
     terminal.see("\ninner");
+    terminal.wait_for_prompt();
+    terminal.type("cd dir\tbel\t\n");
+    terminal.wait_for_prompt("vfsproto:/directory/below> ");
+    terminal.type("cat in\t\n");
+    terminal.wait_for_prompt("vfsproto:/directory/below> ");
+    terminal.type("cd ..\n");
+    terminal.wait_for_prompt("vfsproto:/directory> ");
+    terminal.type("ls b\t\n");
+    terminal.see("\ninner");
+    terminal.wait_for_prompt("vfsproto:/directory> ");
+    terminal.type("cd\n");
     terminal.wait_for_prompt();
     terminal.type("no such line\x03stat -c %F directory\n");
     terminal.see("\ndirectory");

@@ -63,8 +63,8 @@ public:
         return shown;
     }
     // Waits until a line can be typed: the editor shows its prompt just before it takes each key for itself.
-    void wait_for_prompt() {
-        see("vfsproto> ");
+    void wait_for_prompt(std::string_view prompt = "vfsproto> ") {
+        see(prompt);
         termios modes{};
         do {
             REQUIRE(::tcgetattr(outside_, &modes) == 0);
