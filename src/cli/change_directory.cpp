@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// cd and pwd, where commands follow one another on a device.
+// The commands cd and pwd are for lines that follow one another on one device.
 #include "commands.hpp"
 #include "json.hpp"
 #include "paths.hpp"
@@ -32,7 +32,7 @@ void change_directory(Program& program, const DirectoryOptions& options) {
         return;
     }
     const std::string directory = is_back ? program.directory_before() : entered(program.directory(), options.path);
-    // Its path may be longer than one that can be said at once.
+    // A directory may have a longer path than can be said at once.
     const auto there = mount.beginning_at(directory)->stat("./");
     if (!program.succeeded(is_back ? directory : options.path, there)) return;
     program.enter(directory);

@@ -265,7 +265,7 @@ bool DateReader::read_day(int year) {
 bool DateReader::read_day_of(int month) {
     text_.skip_blanks();
     const auto day = text_.take_short_number();
-    // What follows without a comma may as well be a time.
+    // A number that follows without a comma may as well be a time.
     if (!day || text_.next() == ':' || text_.next() == '-') return false;
     return text_.take(',') ? read_year(month, *day) && day_->year : set_day({std::nullopt, month, *day});
 }
@@ -418,7 +418,7 @@ std::optional<Moment> DateReader::moment(const Moment& now) const {
     } else if (has_shift_ && !day_ && !weekday_) {
         time = {parts.tm_hour, parts.tm_min, parts.tm_sec, now.nanoseconds};
     }
-    // Of the two hours that have one name when summer ends, it is that of `now`.
+    // Two hours have one name when summer ends: the one of `now` is kept.
     if (day_ || time_ || weekday_) parts.tm_isdst = -1;
     parts.tm_hour = time.hour;
     parts.tm_min = time.minute;

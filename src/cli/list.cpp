@@ -71,7 +71,7 @@ private:
         const std::string path = directory.empty() ? entry.name : join(directory, entry.name);
         const auto there = program_.mount().stat(path);
         if (there) return {there->mode, 1, File::Target::there};
-        // That it leads nowhere is no failure, unless it is one of the device.
+        // A link that leads nowhere is no failure, unless the device failed.
         if (there.failure().is_fatal()) static_cast<void>(program_.succeeded(path, there));
         return {0, 1, File::Target::missing};
     }

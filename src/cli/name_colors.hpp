@@ -20,7 +20,7 @@ public:
     explicit NameColors(std::string_view text);
     NameColors() = default; // no colors at all
 
-    // What is known of the file that a name leads to.
+    // Tells what is known of the file that a name leads to.
     struct File {
         std::uint32_t mode = 0; // with its type; of a link its own
         std::uint32_t nlink = 1;

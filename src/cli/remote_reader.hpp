@@ -18,7 +18,7 @@ public:
 
     // Opens a file that can be read; false, which is said, when there is none.
     [[nodiscard]] bool open(const std::string& path) { return program_.succeeded(path, try_open(path)); }
-    // The same, but says nothing.
+    // Opens it as open() does, but says nothing; not ok where that failed.
     [[nodiscard]] posix::Failure try_open(const std::string& path);
     // Returns the size the server told when the file was opened. Files of /proc say 0, files of /sys say 4096.
     [[nodiscard]] std::uint64_t size() const noexcept { return size_; }

@@ -77,7 +77,7 @@ void SumCheck::check_line(const Subject& list, std::string_view line, Count& cou
         ++count.formed;
         return compare(*listed, count);
     }
-    ++count.misformed;
+    ++count.malformed;
     if (options_.warn) program_.warn(list, fmt::format("line {} is no line of a SHA-256 sum", count.lines));
 }
 
@@ -110,7 +110,7 @@ void SumCheck::show(const std::string& name, const FileSums::Sum& sum, bool matc
 }
 
 bool SumCheck::conclude(const Subject& list, const Count& count) {
-    const bool formed_enough = count.formed != 0 && (count.misformed == 0 || !options_.strict);
+    const bool formed_enough = count.formed != 0 && (count.malformed == 0 || !options_.strict);
     const bool is_well = formed_enough && count.matched != 0 && count.mismatched == 0 && count.unread == 0;
     if (count.formed == 0) {
         program_.report(list, "no line of it is one of a SHA-256 sum");
@@ -120,8 +120,8 @@ bool SumCheck::conclude(const Subject& list, const Count& count) {
     const auto say = [&](const std::string& what) {
         is_well ? program_.warn(list, what) : program_.report(list, what);
     };
-    if (count.misformed != 0)
-        say(counted(count.misformed, "line", "is none of a SHA-256 sum", "are none of a SHA-256 sum"));
+    if (count.malformed != 0)
+        say(counted(count.malformed, "line", "is none of a SHA-256 sum", "are none of a SHA-256 sum"));
     if (count.unread != 0) say(counted(count.unread, "file", "could not be read", "could not be read"));
     if (count.mismatched != 0) say(counted(count.mismatched, "sum", "does not match", "do not match"));
     if (options_.ignore_missing && count.matched == 0) say("no file was verified");

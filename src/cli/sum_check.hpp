@@ -23,7 +23,7 @@ struct SumCheckOptions {
 
 class SumCheck {
 public:
-    // Both outlive the object.
+    // The program and the options outlive the object.
     SumCheck(Program& program, const SumCheckOptions& options)
         : program_(program), options_(options), sums_(program), list_(program) {}
 
@@ -31,11 +31,11 @@ public:
     [[nodiscard]] bool check(const std::string& path);
 
 private:
-    // What the lines of one list came to.
+    // Counts what the lines of one list came to.
     struct Count {
         std::uint64_t lines = 0;
         std::uint64_t formed = 0; // lines that name a file
-        std::uint64_t misformed = 0;
+        std::uint64_t malformed = 0;
         std::uint64_t matched = 0;
         std::uint64_t mismatched = 0;
         std::uint64_t unread = 0;

@@ -15,7 +15,7 @@ namespace vfsproto::cli {
 // with a backslash.
 [[nodiscard]] std::string escaped_name(std::string_view name);
 
-// What a line says of a file.
+// Holds what a line says of a file.
 struct ListedSum {
     std::string digits; // 64, of either case
     std::string name;

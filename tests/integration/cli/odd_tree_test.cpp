@@ -119,7 +119,7 @@ TEST_CASE("a tree with everything that is odd goes out and back", "[cli]") {
     const fs::path back = share.path() / "back";
     CHECK(difference(expected, describe_tree(back)) == "");
     CHECK(size_of_attribute(back / "attribute") == attribute);
-    // There and back by names alone: nothing that has a name is missing in a list of all.
+    // Nothing that has a name is missing in a list of all.
     const std::string found = share.output({"find", "back", "-print0"});
     CHECK(static_cast<std::size_t>(std::count(found.begin(), found.end(), '\0')) == expected.size());
     CHECK(share.output({"rm", "-r", "back"}) == "");
