@@ -68,7 +68,9 @@ void run(Program& program, const BenchOptions& options) {
     if ((options.op == BenchOp::readdir) && options.iodepth != 1) {
         program.refuse("--iodepth", "readdir reads one listing after the other: use --jobs");
     }
-    const BenchResult result = run_bench(program.unlimited_mount(), options);
+    BenchOptions wanted = options;
+    if (!wanted.path.empty()) wanted.path = program.from_root(wanted.path);
+    const BenchResult result = run_bench(program.unlimited_mount(), wanted);
     // An interrupted run prints what it measured until then.
     if (!result.failure.happened()) print_result(program, options, result);
     static_cast<void>(program.succeeded(result.failed_at, result.failure));

@@ -148,13 +148,12 @@ posix::Mount& Program::mount() {
 
 posix::Mount& Program::unlimited_mount() {
     static_cast<void>(mount());
-    return inside_ != nullptr ? *inside_ : *mount_;
+    return *mount_;
 }
 
 void Program::enter(const std::string& directory) {
     limited_ = limited_->beginning_at(directory);
     anew_ = limited_->looking_anew();
-    inside_ = mount_->beginning_at(directory);
     directory_before_ = std::exchange(directory_, directory);
 }
 
@@ -306,7 +305,6 @@ ExitCode Program::finish() {
             const std::lock_guard lock(watched_mutex_);
             watched_ = nullptr;
         }
-        inside_.reset();
         anew_.reset();
         limited_.reset();
         mount_.reset();

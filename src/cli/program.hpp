@@ -85,7 +85,11 @@ public:
     [[nodiscard]] std::vector<std::string> or_here(const std::vector<std::string>& paths) const {
         return paths.empty() ? std::vector<std::string>{here()} : paths;
     }
-    // Returns the device without limits, for what moves memory that the device can reach without a copy.
+    [[nodiscard]] std::string from_root(const std::string& path) const {
+        return path.starts_with('/') || directory_ == "/" ? path : directory_ + '/' + path;
+    }
+    // Returns the device without limits, for what moves memory that the device can reach without a copy. Its paths are all of the
+    // root: from_root() makes one of them of what the user said.
     [[nodiscard]] posix::Mount& unlimited_mount();
 
     // Keeps the counts from which on the command stats counts anew. counts_from() returns nullptr before that.
@@ -185,7 +189,6 @@ private:
     std::unique_ptr<posix::Mount> mount_;   // before trace_ ends
     std::unique_ptr<posix::Mount> limited_; // on the session of mount_
     std::unique_ptr<posix::Mount> anew_;    // the same, and it looks anew
-    std::unique_ptr<posix::Mount> inside_;  // mount_ where a directory was entered, as limited_ and anew_ are then
     std::string directory_ = "/";
     std::string directory_before_ = "/";
     bool looks_anew_ = false;

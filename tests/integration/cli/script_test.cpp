@@ -73,6 +73,9 @@ TEST_CASE("cd goes nowhere that is no directory, and says so", "[cli]") {
     CHECK(lines[1].at("path") == "/dir");
     CHECK(lines[2].at("name") == "file");
     CHECK(run_program({"cd", "/"}).status == 2); // it means nothing alone
+    // A bench works on the file of that directory.
+    CHECK(share.run({"run", "-"}, "cd dir\nbench --op stat --count 3 --path file\n").status == 0);
+    CHECK(share.run({"run", "-"}, "bench --op stat --count 3 --path file\n").status == 1);
 }
 
 TEST_CASE("run takes its lines from standard input, and JSON comes from its commands", "[cli]") {
