@@ -3,6 +3,7 @@
 #include "../../../src/backends/passthrough/open_file.hpp"
 #include "passthrough_fixture.hpp"
 #include "support/catch.hpp"
+#include "support/no_more_descriptors.hpp"
 
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -16,25 +17,6 @@ using wire::Errno;
 using wire::Opcode;
 
 namespace {
-
-// While it lives, this process can open nothing more.
-class NoMoreDescriptors {
-public:
-    NoMoreDescriptors() {
-        ::getrlimit(RLIMIT_NOFILE, &before_);
-        const int lowest_free = ::dup(STDIN_FILENO);
-        ::close(lowest_free);
-        struct rlimit limit = before_;
-        limit.rlim_cur = static_cast<rlim_t>(lowest_free);
-        if (lowest_free < 0 || ::setrlimit(RLIMIT_NOFILE, &limit) != 0) throw std::runtime_error("no limit can be set");
-    }
-    NoMoreDescriptors(const NoMoreDescriptors&) = delete;
-    NoMoreDescriptors& operator=(const NoMoreDescriptors&) = delete;
-    ~NoMoreDescriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
-
-private:
-    struct rlimit before_{};
-};
 
 // Calls `body` in a thread without root's rights over files.
 template <class Body> void without_privileges(Body&& body) {

@@ -2,7 +2,7 @@
 // SETUPMAPPING and REMOVEMAPPING: host files in a shared memory window, and clients that ask for what they may not have.
 #include "passthrough_fixture.hpp"
 #include "support/catch.hpp"
-#include "vfsproto/backends/file_descriptor.hpp"
+#include "support/window_bytes.hpp"
 #include "vfsproto/backends/shared_window.hpp"
 
 #include <sys/mman.h>
@@ -50,11 +50,7 @@ struct MappingFixture {
         return client.send(message).error;
     }
     [[nodiscard]] char at(std::size_t offset) const { return static_cast<char>(window->bytes()[offset]); }
-    // True if this byte of the window can be read; asks the kernel, which answers EFAULT where the program would die.
-    [[nodiscard]] bool is_there(std::size_t offset) const {
-        const backends::FileDescriptor scratch(::memfd_create("scratch", MFD_CLOEXEC));
-        return ::pwrite(scratch.get(), window->bytes().data() + offset, 1, 0) == 1;
-    }
+    [[nodiscard]] bool is_there(std::size_t offset) const { return test::is_there(*window, offset); }
 
     TemporaryDirectory directory;
     std::shared_ptr<SharedWindow> window = SharedWindow::create(kPages * kPage, 12);
