@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Files of the host in the shared memory window of the device.
+#include "../mapping_request.hpp"
 #include "state.hpp"
-
-#include "vfsproto/backends/mapping_sink.hpp"
 
 #include <fcntl.h>
 
@@ -13,38 +12,23 @@ void Passthrough::handle(const In<Opcode::setupmapping>& request, Out<Opcode::se
     MappingSink* const window = state_->window.get();
     if (window == nullptr) return reply.error(wire::Errno::enosys);
     const wire::SetupmappingIn& in = request.in;
-    constexpr wire::u64 kKnown = wire::kSetupmappingRead | wire::kSetupmappingWrite;
-    const WindowPiece piece{in.moffset, in.len};
-    if ((in.flags & kKnown) == 0 || (in.flags & ~kKnown) != 0 || !window->fits(piece)) {
-        return reply.error(wire::Errno::einval);
-    }
+    if (!is_sound(*window, in)) return reply.error(wire::Errno::einval);
     const InodeTable::Ref inode = state_->inodes.acquire(request.header.nodeid);
     if (!inode) return reply.error(wire::Errno::estale);
     if (inode->type != S_IFREG) return reply.error(wire::Errno::ebadf); // opening it could block, or reach a device
-    const bool writes = (in.flags & wire::kSetupmappingWrite) != 0;
+    const WindowAccess access = access_of(in);
+    const bool writes = access == WindowAccess::write;
     if (writes && state_->read_only()) return reply.error(wire::Errno::erofs);
     const FileDescriptor fd = state_->reopen(inode->fd.get(), (writes ? O_RDWR : O_RDONLY) | O_CLOEXEC);
     if (!fd) return reply.error(last_error());
-    const WindowAccess access = writes ? WindowAccess::write : WindowAccess::read;
-    const int error = window->map(fd.get(), in.foffset, piece, access);
+    const int error = window->map(fd.get(), in.foffset, {in.moffset, in.len}, access);
     return error == 0 ? reply.ok() : reply.error(to_errno(error));
 }
 
-// Entries that make no sense are found before any is removed.
 void Passthrough::handle(const In<Opcode::removemapping>& request, Out<Opcode::removemapping>& reply) noexcept {
     MappingSink* const window = state_->window.get();
     if (window == nullptr) return reply.error(wire::Errno::enosys);
-    if (request.in.count == 0) return reply.error(wire::Errno::einval);
-    wire::RemovemappingOne one{};
-    for (auto reader = server::records(request); reader.next(one);) {
-        if (!window->fits({one.moffset, one.len})) return reply.error(wire::Errno::einval);
-    }
-    // Memory of a client that changes meanwhile is checked once more by the window.
-    int error = 0;
-    for (auto reader = server::records(request); reader.next(one);) {
-        const int failed = window->unmap({one.moffset, one.len});
-        if (failed != 0) error = failed;
-    }
+    const int error = remove_mappings(*window, request, [&](const WindowPiece& piece) { return window->unmap(piece); });
     return error == 0 ? reply.ok() : reply.error(to_errno(error));
 }
 
