@@ -13,6 +13,7 @@
 #include "support/fake_device_queue.hpp"
 
 #include "vfsproto/backends/memfs.hpp"
+#include "vfsproto/backends/shared_window.hpp"
 #include "vfsproto/fuse/server/server_lane.hpp"
 #include "vfsproto/fuse/wire/extensions.hpp"
 #include "vfsproto/fuse/wire/struct_bytes.hpp"
@@ -45,6 +46,7 @@ public:
     }
 
 private:
+    static constexpr std::uint16_t kWindowAlignment = 12;
     using Bytes = std::vector<std::byte>;
     using Lane = server::ServerLane<test::FakeDeviceQueue, backends::Memfs>;
     struct Expected {
@@ -55,9 +57,12 @@ private:
         std::size_t room;
     };
 
+    static constexpr std::uint64_t kCapacity = 1u << 20;
+    // With a window of a few pages.
     static backends::MemfsOptions options() {
         backends::MemfsOptions options;
-        options.capacity = 1u << 20;
+        options.capacity = kCapacity;
+        options.window = backends::SharedWindow::create(std::size_t{16} << kWindowAlignment, kWindowAlignment);
         return options;
     }
     void open_session() {
@@ -123,6 +128,7 @@ private:
         return nullptr;
     }
     [[nodiscard]] const char* problem_of_all() const {
+        if (fs_.used_bytes() > kCapacity) return "more space was used than there is";
         for (const Expected& each : sent_) {
             if (const char* problem = problem_of(each)) return problem;
         }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// A file system in memory, for tests: deterministic, with a clock and faults the test gives. It checks no permissions
-// (ACCESS tells them), keeps nothing after its destruction, and counts what a client does wrong.
+// A file system in memory, for tests and for trying things out: deterministic, with a clock and faults the test gives. It checks
+// no permissions (ACCESS tells them), keeps nothing after its destruction, and counts what a client does wrong.
 #pragma once
 
 #include "vfsproto/fuse/server/file_system.hpp"
@@ -12,6 +12,7 @@
 
 namespace vfsproto::backends {
 
+class MappingSink;
 class MemfsCore;
 
 struct MemfsTime {
@@ -60,6 +61,11 @@ struct MemfsOptions {
     std::uint32_t opendir_flags = wire::kFopenCacheDir | wire::kFopenKeepCache;
     // Nanoseconds a client may keep the knowledge that a name is absent; 0: LOOKUP says ENOENT and no more.
     std::uint64_t negative_valid = 0;
+    // The shared memory window that files are mapped into; its device has the same. Absent: SETUPMAPPING is ENOSYS.
+    std::shared_ptr<MappingSink> window{};
+    // The most files whose content lies in a memfd, each with a descriptor, as it does from the first SETUPMAPPING on. Where there
+    // would be more, one that is not mapped any more moves back; if all are, SETUPMAPPING is EMFILE.
+    std::size_t max_memory_files = 256;
 };
 
 // Counts what no correct client causes; a test reads them and expects 0.
@@ -78,8 +84,6 @@ inline constexpr MemfsAbsence kMemfsAbsent[] = {
     {wire::Opcode::init, "the server lane answers it"},
     {wire::Opcode::destroy, "the server lane answers it"},
     {wire::Opcode::notify_reply, "it sends no RETRIEVE that this could be the answer to"},
-    {wire::Opcode::setupmapping, "it has no shared-memory window"},
-    {wire::Opcode::removemapping, "it has no shared-memory window"},
 };
 
 // Models server::FileSystem and server::ParksOn. Any number of lanes, each on a thread of its own: one mutex inside. Held
@@ -102,6 +106,7 @@ public:
     [[nodiscard]] std::size_t nodes() const noexcept; // files of any kind that exist, the root included
     [[nodiscard]] std::size_t open_handles() const noexcept;
     [[nodiscard]] std::uint64_t used_bytes() const noexcept; // of data, in whole blocks
+    [[nodiscard]] std::size_t memory_files() const noexcept; // files whose content lies in a memfd
 
     // server::FileSystem and server::ParksOn.
     [[nodiscard]] server::ServerOptions options() noexcept;
@@ -157,6 +162,10 @@ public:
     void handle(In<Op::ioctl>, Out<Op::ioctl>) noexcept;
     void handle(In<Op::poll>, Out<Op::poll>) noexcept;
     void handle(In<Op::syncfs>, Out<Op::syncfs>) noexcept;
+    // Mappings of the shared memory window. One that is to be written changes the times of its file when it begins and when it ends;
+    // it takes the blocks that it reaches, so that what is written there has space.
+    void handle(In<Op::setupmapping>, Out<Op::setupmapping>) noexcept;
+    void handle(In<Op::removemapping>, Out<Op::removemapping>) noexcept;
     // Directories.
     void handle(In<Op::opendir>, Out<Op::opendir>) noexcept;
     void handle(In<Op::readdir>, Out<Op::readdir>) noexcept;

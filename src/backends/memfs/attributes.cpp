@@ -29,7 +29,11 @@ void set_times(MemfsCore& core, MemfsNode& node, const wire::SetattrIn& in) {
     given(wire::kSetattrCtime, 0, in.ctime, in.ctimensec, node.ctime);
 }
 
-void set_attributes(MemfsCore& core, MemfsNode& node, const wire::SetattrIn& in) {
+// The size comes first: only that can fail.
+Errno set_attributes(MemfsCore& core, MemfsNode& node, const wire::SetattrIn& in) {
+    if ((in.valid & wire::kSetattrSize) != 0) {
+        if (const Errno error = core.truncate(node, in.size); error != Errno::none) return error;
+    }
     if ((in.valid & wire::kSetattrUid) != 0) node.uid = in.uid;
     if ((in.valid & wire::kSetattrGid) != 0) node.gid = in.gid;
     const bool chown = (in.valid & (wire::kSetattrUid | wire::kSetattrGid)) != 0;
@@ -37,8 +41,8 @@ void set_attributes(MemfsCore& core, MemfsNode& node, const wire::SetattrIn& in)
     if ((in.valid & wire::kSetattrMode) != 0) {
         node.mode = (node.mode & abi::kSIfmt) | (in.mode & abi::kSIallugo);
     }
-    if ((in.valid & wire::kSetattrSize) != 0) core.truncate(node, in.size);
     set_times(core, node, in);
+    return Errno::none;
 }
 
 u32 granted(const MemfsNode& node, const wire::InHeader& caller) noexcept {
@@ -88,9 +92,9 @@ void Memfs::handle(In<Op::setattr> request, Out<Op::setattr> reply) noexcept {
     serve(*core_, request, reply, [&](auto& to) {
         MemfsNode* node = core_->find_node(request.header.nodeid);
         if (node == nullptr) return to.error(Errno::estale);
-        if (const Errno error = check_setattr(*core_, *node, request.in); error != Errno::none) return to.error(error);
-        set_attributes(*core_, *node, request.in);
-        return to.ok(core_->attr_out(*node));
+        Errno error = check_setattr(*core_, *node, request.in);
+        if (error == Errno::none) error = set_attributes(*core_, *node, request.in);
+        return error == Errno::none ? to.ok(core_->attr_out(*node)) : to.error(error);
     });
 }
 

@@ -2,9 +2,11 @@
 #include "content.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <iterator>
 #include <limits>
+#include <utility>
 
 namespace vfsproto::backends {
 
@@ -13,13 +15,12 @@ const Content::Block* Content::block(std::uint64_t index) const {
     return found == blocks_.end() ? nullptr : found->second.get();
 }
 
-Content::Block* Content::block_to_write(std::uint64_t index) {
+std::unique_ptr<Content::Block>* Content::take(std::uint64_t index) {
     const auto found = blocks_.find(index);
-    if (found == blocks_.end() && space_.used >= space_.limit) return nullptr;
-    if (found == blocks_.end()) ++space_.used;
-    std::unique_ptr<Block>& at = blocks_[index];
-    if (!at) at = std::make_unique<Block>();
-    return at.get();
+    if (found != blocks_.end()) return &found->second;
+    if (space_.used >= space_.limit) return nullptr;
+    ++space_.used;
+    return &blocks_[index];
 }
 
 void Content::zero_within(std::uint64_t index, std::uint64_t from, std::uint64_t to) {
@@ -28,7 +29,8 @@ void Content::zero_within(std::uint64_t index, std::uint64_t from, std::uint64_t
     std::memset(found->second->data() + from, 0, to - from);
 }
 
-void Content::read(std::uint64_t offset, std::byte* to, std::size_t count) const {
+bool Content::read(std::uint64_t offset, std::byte* to, std::size_t count) const {
+    if (file_) return file_.read(offset, to, count);
     while (count > 0) {
         const std::uint64_t within = offset % kBlock;
         const std::size_t now = std::min<std::uint64_t>(count, kBlock - within);
@@ -38,29 +40,60 @@ void Content::read(std::uint64_t offset, std::byte* to, std::size_t count) const
             std::memset(to, 0, now);
         to += now, offset += now, count -= now;
     }
+    return true;
 }
 
 std::size_t Content::write(std::uint64_t offset, const std::byte* from, std::size_t count) {
+    if (file_) return write_to_file(offset, from, count);
     std::size_t done = 0;
     while (done < count) {
         const std::uint64_t within = (offset + done) % kBlock;
         const std::size_t now = std::min<std::uint64_t>(count - done, kBlock - within);
-        Block* to = block_to_write((offset + done) / kBlock);
+        std::unique_ptr<Block>* const to = take((offset + done) / kBlock);
         if (to == nullptr) break;
-        std::memcpy(to->data() + within, from + done, now);
+        if (!*to) *to = std::make_unique<Block>();
+        std::memcpy((*to)->data() + within, from + done, now);
         done += now;
     }
     if (done > 0) size_ = std::max(size_, offset + done);
     return done;
 }
 
-void Content::resize(std::uint64_t size) {
-    if (size < size_) punch(size, std::numeric_limits<std::uint64_t>::max());
-    size_ = size;
+std::size_t Content::write_to_file(std::uint64_t offset, const std::byte* from, std::size_t count) {
+    std::size_t room = 0;
+    while (room < count && take((offset + room) / kBlock) != nullptr) {
+        room += std::min<std::uint64_t>(count - room, kBlock - (offset + room) % kBlock);
+    }
+    if (room == 0) return 0;
+    if (offset + room > size_ && !prepare_growth(offset + room)) return 0;
+    const std::size_t done = file_.write(offset, from, room);
+    if (done > 0) size_ = std::max(size_, offset + done);
+    return done;
 }
 
-void Content::punch(std::uint64_t from, std::uint64_t to) {
-    if (from >= to) return;
+bool Content::resize(std::uint64_t size) {
+    if (file_) {
+        if (size > size_ && !prepare_growth(size)) return false;
+        if (!file_.resize(size)) return false;
+    }
+    if (size < size_) drop_blocks(size, std::numeric_limits<std::uint64_t>::max());
+    size_ = size;
+    return true;
+}
+
+// A client must find no stale bytes behind the old end, and none without a block.
+bool Content::prepare_growth(std::uint64_t size) {
+    return take_reached({size_, size}, size) && file_.clear_behind(size_);
+}
+
+bool Content::punch(std::uint64_t from, std::uint64_t to) {
+    if (from >= to) return true;
+    if (file_ && !file_.punch(from, to)) return false;
+    drop_blocks(from, to);
+    return take_reached({from, to}, size_);
+}
+
+void Content::drop_blocks(std::uint64_t from, std::uint64_t to) {
     const std::uint64_t first = from / kBlock;
     const std::uint64_t last = (to - 1) / kBlock;
     const bool whole_first = from % kBlock == 0 && to >= (first + 1) * kBlock;
@@ -87,15 +120,63 @@ bool Content::reserve(std::uint64_t from, std::uint64_t to) {
 
 std::uint64_t Content::next_data(std::uint64_t from) const {
     for (auto at = blocks_.lower_bound(from / kBlock); at != blocks_.end(); ++at) {
-        if (at->second) return std::min(std::max(from, at->first * kBlock), size_);
+        if (is_data(*at)) return std::min(std::max(from, at->first * kBlock), size_);
     }
     return size_;
 }
 
 std::uint64_t Content::next_hole(std::uint64_t from) const {
     std::uint64_t index = from / kBlock;
-    while (index * kBlock < size_ && block(index) != nullptr) ++index;
+    for (auto at = blocks_.find(index); at != blocks_.end() && at->first == index && is_data(*at); ++at) ++index;
     return std::min(std::max(from, index * kBlock), size_);
+}
+
+int Content::move_to_file() {
+    if (file_) return 0;
+    ContentFile file;
+    if (const int error = file.create(); error != 0) return error;
+    for (const auto& [index, bytes] : blocks_) {
+        const std::uint64_t at = index * kBlock;
+        if (!bytes || at >= size_) continue;
+        const std::size_t count = std::min(kBlock, size_ - at);
+        if (file.write(at, bytes->data(), count) != count) return ENOSPC;
+    }
+    if (!file.resize(size_)) return errno;
+    for (auto& [index, bytes] : blocks_) bytes.reset();
+    file_ = std::move(file);
+    return 0;
+}
+
+bool Content::move_to_heap() {
+    for (auto& [index, bytes] : blocks_) {
+        const std::uint64_t at = index * kBlock;
+        if (at >= size_) break;
+        auto copy = std::make_unique<Block>();
+        if (!file_.read(at, copy->data(), std::min(kBlock, size_ - at))) return false;
+        const bool is_hole = *copy == Block{};
+        bytes = is_hole ? nullptr : std::move(copy);
+    }
+    file_.close();
+    return true;
+}
+
+bool Content::take_reach(const Reach& reach) {
+    const std::uint64_t to = std::min(reach.to, size_);
+    return reach.from >= to || reserve(reach.from, to);
+}
+
+bool Content::take_reached(const Reach& within, std::uint64_t size) {
+    for (const Reach& reach : mapped_) {
+        const std::uint64_t from = std::max(reach.from, within.from);
+        const std::uint64_t to = std::min({reach.to, within.to, size});
+        if (from < to && !reserve(from, to)) return false;
+    }
+    return true;
+}
+
+void Content::remove_mapping(const Reach& reach) {
+    const auto found = std::find(mapped_.begin(), mapped_.end(), reach);
+    if (found != mapped_.end()) mapped_.erase(found);
 }
 
 } // namespace vfsproto::backends

@@ -92,10 +92,11 @@ void MemfsCore::drop_link(MemfsNode& node) {
 }
 
 void MemfsCore::drop_if_unused(MemfsNode& node) {
-    if (node.nlink != 0 || node.nlookup != 0 || node.opens != 0) return;
+    if (node.nlink != 0 || node.nlookup != 0 || node.opens != 0 || node.content.is_mapped()) return;
     for (const auto& item : parked) {
         if (item->lock && item->lock->ino == node.ino) make_ready(*item, Errno::ebadf);
     }
+    std::erase(in_files, node.ino);
     nodes.erase(node.ino);
 }
 
@@ -172,9 +173,10 @@ wire::EntryOut MemfsCore::entry(const MemfsNode& node) const {
     return to;
 }
 
-void MemfsCore::truncate(MemfsNode& node, u64 size) {
-    node.content.resize(size);
+Errno MemfsCore::truncate(MemfsNode& node, u64 size) {
+    if (!node.content.resize(size)) return Errno::enospc;
     touch(node);
+    return Errno::none;
 }
 
 // Clears the privileges of a file whose content or owner changes, as Linux does.

@@ -5,6 +5,7 @@
 #include "content.hpp"
 #include "directory.hpp"
 #include "lock_table.hpp"
+#include "vfsproto/backends/mapping_sink.hpp"
 #include "vfsproto/backends/memfs.hpp"
 #include "vfsproto/fuse/wire/struct_bytes.hpp"
 
@@ -74,6 +75,16 @@ struct MemfsParked {
     std::optional<LockWait> lock{}; // absent: held by a fault
 };
 
+// Bytes of a file in a piece of the window, by the offset of the piece.
+struct MemfsMapping {
+    u64 length = 0;
+    u64 ino = 0;
+    u64 file_offset = 0;
+    WindowAccess access = WindowAccess::read;
+
+    [[nodiscard]] Content::Reach reach() const noexcept { return {file_offset, file_offset + length}; }
+};
+
 class MemfsCore {
 public:
     explicit MemfsCore(MemfsOptions given);
@@ -108,8 +119,15 @@ public:
 
     [[nodiscard]] MemfsTime now();
     void touch(MemfsNode& node) { node.mtime = node.ctime = now(); }
-    void truncate(MemfsNode& node, u64 size);
+    [[nodiscard]] Errno truncate(MemfsNode& node, u64 size);
     static void kill_privileges(MemfsNode& node) noexcept;
+
+    // Puts the content of a file into a memfd, if it is not in one. Errors: EMFILE: as many files are mapped as may be; ENOSPC:
+    // no memory for it; what memfd_create(2) says.
+    [[nodiscard]] Errno make_mappable(MemfsNode& node);
+    // Notes what is mapped in a piece of the window; what was noted there is gone. A file that is mapped is in use.
+    void note_mapping(u64 window_offset, const MemfsMapping& mapping);
+    void note_unmapped(const WindowPiece& place);
 
     // These park requests and make them ready.
     [[nodiscard]] MemfsFault ask(const MemfsQuestion& question);
@@ -126,6 +144,8 @@ public:
     std::map<u64, std::unique_ptr<MemfsNode>> nodes;
     std::map<u64, MemfsHandle> handles;
     std::list<std::unique_ptr<MemfsParked>> parked;
+    std::map<u64, MemfsMapping> mappings; // by their offset in the window; they do not overlap
+    std::vector<u64> in_files;            // nodes whose content is in a memfd, the latest last
     std::vector<std::uint16_t> to_wake;
     MemfsMisuse misuse;
     u64 at_most = 0; // of the request being served
@@ -133,6 +153,11 @@ public:
     u64 next_fh = 1;
     u64 ticks = 0;
     std::atomic<std::size_t> ready{0};
+
+private:
+    void add_mapping(u64 window_offset, const MemfsMapping& mapping);
+    void drop_mapping(const MemfsMapping& mapping);
+    [[nodiscard]] bool close_a_file();
 };
 
 [[nodiscard]] Errno check_name(wire::Name name) noexcept;

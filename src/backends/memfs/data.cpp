@@ -22,13 +22,13 @@ Errno find_open(MemfsCore& core, u64 nodeid, u64 fh, OpenFile& to) {
     return Errno::none;
 }
 
-u64 read_into(const Content& content, u64 offset, const server::ByteView& area) {
-    u64 done = 0;
+// False if the host cannot give the bytes.
+bool read_into(const Content& content, u64 offset, const server::ByteView& area) {
     for (const HostSegment& segment : area.segments) {
-        content.read(offset + done, segment.data, segment.len);
-        done += segment.len;
+        if (!content.read(offset, segment.data, segment.len)) return false;
+        offset += segment.len;
     }
-    return done;
+    return true;
 }
 
 u64 write_from(Content& content, u64 offset, const server::ByteView& data, u64 at_most) {
@@ -52,14 +52,15 @@ Errno allocate(MemfsCore& core, MemfsNode& node, const wire::FallocateIn& in) {
     const u32 kind = in.mode & ~abi::kFallocKeepSize;
     if (kind == abi::kFallocPunchHole) {
         if ((in.mode & abi::kFallocKeepSize) == 0) return Errno::eopnotsupp;
-        node.content.punch(in.offset, end);
+        if (!node.content.punch(in.offset, end)) return Errno::eio;
         core.touch(node);
         return Errno::none;
     }
     if (kind != 0 && kind != abi::kFallocZeroRange) return Errno::eopnotsupp;
-    if (kind == abi::kFallocZeroRange) node.content.punch(in.offset, end);
+    if (kind == abi::kFallocZeroRange && !node.content.punch(in.offset, end)) return Errno::eio;
     if (!node.content.reserve(in.offset, end)) return Errno::enospc;
-    if ((in.mode & abi::kFallocKeepSize) == 0 && end > node.content.size()) node.content.resize(end);
+    const bool grows = (in.mode & abi::kFallocKeepSize) == 0 && end > node.content.size();
+    if (grows && !node.content.resize(end)) return Errno::enospc;
     core.touch(node);
     return Errno::none;
 }
@@ -78,19 +79,20 @@ Errno seek(const Content& content, const wire::LseekIn& in, u64& to) {
     }
 }
 
-// Copies a range whose holes stay holes where the target has none either. Returns the bytes copied.
+// Copies a range whose holes stay holes where the target has none either. Returns the bytes copied: fewer when space runs out, or
+// the host fails.
 u64 copy_bytes(const Content& from, u64 from_at, Content& to, u64 to_at, u64 count) {
     std::array<std::byte, Content::kBlock> buffer;
     u64 done = 0;
     while (done < count) {
         const u64 now = std::min(count - done, Content::kBlock - (from_at + done) % Content::kBlock);
         if (from.next_data(from_at + done) >= from_at + done + now) {
-            to.punch(to_at + done, to_at + done + now);
-            if (to.size() < to_at + done + now) to.resize(to_at + done + now);
+            if (!to.punch(to_at + done, to_at + done + now)) break;
+            if (to.size() < to_at + done + now && !to.resize(to_at + done + now)) break;
             done += now;
             continue;
         }
-        from.read(from_at + done, buffer.data(), now);
+        if (!from.read(from_at + done, buffer.data(), now)) break;
         const u64 written = to.write(to_at + done, buffer.data(), now);
         done += written;
         if (written < now) break;
@@ -128,7 +130,9 @@ void Memfs::handle(In<Op::open> request, Out<Op::open> reply) noexcept {
         if (abi::is_symlink(node->mode)) return to.error(Errno::eloop);
         if (!abi::is_regular(node->mode)) return to.error(Errno::enxio);
         if ((request.in.open_flags & wire::kOpenKillSuidgid) != 0) MemfsCore::kill_privileges(*node);
-        if ((request.in.flags & abi::kOTrunc) != 0) core_->truncate(*node, 0);
+        if ((request.in.flags & abi::kOTrunc) != 0) {
+            if (const Errno error = core_->truncate(*node, 0); error != Errno::none) return to.error(error);
+        }
         return to.ok({core_->open(*node, request.in.flags), 0, 0});
     });
 }
@@ -142,7 +146,7 @@ void Memfs::handle(In<Op::read> request, Out<Op::read> reply) noexcept {
         const u64 size = file.node->content.size();
         const u64 left = request.in.offset < size ? size - request.in.offset : 0;
         const auto area = to.data_area(std::min({u64{request.in.size}, left, core_->at_most}));
-        return to.ok_written(read_into(file.node->content, request.in.offset, area));
+        return read_into(file.node->content, request.in.offset, area) ? to.ok_written(area.size) : to.error(Errno::eio);
     });
 }
 

@@ -3,6 +3,8 @@
 
 #include "core.hpp"
 
+#include <limits>
+
 namespace vfsproto::backends {
 
 Memfs::Memfs(MemfsOptions options) : core_(std::make_unique<MemfsCore>(std::move(options))) {}
@@ -71,7 +73,19 @@ std::uint64_t Memfs::used_bytes() const noexcept {
     return core_->space.used * Content::kBlock;
 }
 
-server::ServerOptions Memfs::options() noexcept { return core_->options.server; }
+std::size_t Memfs::memory_files() const noexcept {
+    const std::lock_guard lock(core_->mutex);
+    return core_->in_files.size();
+}
+
+server::ServerOptions Memfs::options() noexcept {
+    server::ServerOptions options = core_->options.server;
+    if (const MappingSink* const window = core_->options.window.get()) {
+        options.flags.add(wire::InitFlag::map_alignment);
+        options.map_alignment = window->alignment();
+    }
+    return options;
+}
 
 void Memfs::on_init(const server::ServerSession&) noexcept {}
 
@@ -82,6 +96,8 @@ void Memfs::on_destroy() noexcept {
             if (!item->ready) core_->make_ready(*item, Errno::enotconn);
         }
         core_->handles.clear();
+        if (core_->options.window != nullptr) core_->options.window->unmap_all();
+        core_->note_unmapped({0, std::numeric_limits<u64>::max()});
         for (auto at = core_->nodes.begin(); at != core_->nodes.end();) {
             MemfsNode& node = *at++->second;
             node.nlookup = node.opens = 0;

@@ -139,8 +139,7 @@ Errno open_existing(MemfsCore& core, MemfsNode& node, const wire::CreateIn& in) 
     if (abi::is_symlink(node.mode)) return Errno::eloop;
     if (!abi::is_regular(node.mode)) return Errno::enxio;
     if ((in.open_flags & wire::kOpenKillSuidgid) != 0) MemfsCore::kill_privileges(node);
-    if ((in.flags & abi::kOTrunc) != 0) core.truncate(node, 0);
-    return Errno::none;
+    return (in.flags & abi::kOTrunc) != 0 ? core.truncate(node, 0) : Errno::none;
 }
 
 wire::CreateOut opened(MemfsCore& core, MemfsNode& node, u32 flags) {

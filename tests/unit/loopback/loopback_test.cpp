@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "support/catch.hpp"
 #include "support/ring_client.hpp"
+#include "support/window_bytes.hpp"
 #include "unit/loopback/parking_file_system.hpp"
 
 #include "vfsproto/backends/loopback.hpp"
+#include "vfsproto/backends/memfs.hpp"
 #include "vfsproto/backends/shared_window.hpp"
 #include "vfsproto/transport/fs_config.hpp"
 
@@ -410,4 +412,40 @@ TEST_CASE("a loopback with a window shows it as shared memory region 0, and one 
     REQUIRE(without);
     CHECK(without->window(0).size() == 0);
     CHECK(without->transport().shared_memory(0)->length == 0);
+}
+
+TEST_CASE("a loopback over memfs has files of it in its window until the driver resets the device", "[loopback]") {
+    constexpr std::size_t kPage = 4096;
+    const auto window = backends::SharedWindow::create(4 * kPage, 12);
+    REQUIRE(window != nullptr);
+    backends::MemfsOptions served;
+    served.window = window;
+    backends::Memfs fs(served);
+    LoopbackOptions options;
+    options.window = window;
+    const auto device = make_loopback(fs, options);
+    REQUIRE(device);
+    RingClient client(*device, kAll);
+    const auto sent = [&client](const Message& message) {
+        const RingClient::Reply reply = client.exchange(kRequests, message.bytes());
+        REQUIRE(reply.header().error == 0);
+        return reply;
+    };
+    REQUIRE(client.exchange(kRequests, init_request()).header().error == 0);
+    const auto made =
+        sent(Message(Opcode::create, 1).fixed(wire::CreateIn{wire::linux_abi::kORdwr, 0644, 0, 0}).name("file"));
+    wire::CreateOut file{};
+    REQUIRE(made.bytes.size() == sizeof(wire::OutHeader) + sizeof file);
+    std::memcpy(&file, made.bytes.data() + sizeof(wire::OutHeader), sizeof file);
+    wire::WriteIn write{};
+    write.fh = file.open.fh, write.size = 4;
+    sent(Message(Opcode::write, file.entry.nodeid).fixed(write).data("abcd"));
+    sent(Message(Opcode::setupmapping, file.entry.nodeid)
+             .fixed(wire::SetupmappingIn{~wire::u64{0}, 0, kPage, wire::kSetupmappingRead, 2 * kPage}));
+    const Region seen = device->window(0);
+    CHECK(seen.host()[2 * kPage + 3] == std::byte{'d'});
+    CHECK_FALSE(test::is_there(*window, 0));
+    REQUIRE(device->transport().reset() == Errc::ok);
+    CHECK_FALSE(test::is_there(*window, 2 * kPage));
+    CHECK(fs.memory_files() == 1); // its content stays
 }

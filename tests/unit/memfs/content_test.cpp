@@ -14,7 +14,7 @@ namespace {
 
 Bytes all_of(const Content& content) {
     Bytes bytes(content.size());
-    content.read(0, bytes.data(), bytes.size());
+    REQUIRE(content.read(0, bytes.data(), bytes.size()));
     return bytes;
 }
 
@@ -43,12 +43,12 @@ TEST_CASE("a sparse file reads like a plain array under random changes") {
             break;
         }
         case 2:
-            content.punch(from, from + size);
+            REQUIRE(content.punch(from, from + size));
             put(model, from, from + size, std::byte{0}, false);
             break;
         case 3: REQUIRE(content.reserve(from, from + size)); break;
         case 4:
-            content.resize(from);
+            REQUIRE(content.resize(from));
             model.resize(from);
             break;
         }
@@ -58,13 +58,65 @@ TEST_CASE("a sparse file reads like a plain array under random changes") {
     }
 }
 
+TEST_CASE("a file that moves between the heap and a memfd reads like a plain array under random changes") {
+    std::mt19937 random(12);
+    Space space{1 << 20, 0};
+    Content content(space);
+    Bytes model;
+    for (int step = 0; step < 2000; ++step) {
+        const std::size_t from = random() % 40000;
+        const std::size_t size = 1 + random() % (random() % 2 == 0 ? 100 : 12000);
+        switch (random() % 7) {
+        case 0:
+        case 1: {
+            const auto value = static_cast<std::byte>(1 + random() % 255);
+            const Bytes data(size, value);
+            REQUIRE(content.write(from, data.data(), size) == size);
+            put(model, from, from + size, value, true);
+            break;
+        }
+        case 2:
+            REQUIRE(content.punch(from, from + size));
+            put(model, from, from + size, std::byte{0}, false);
+            break;
+        case 3: REQUIRE(content.reserve(from, from + size)); break;
+        case 4:
+            REQUIRE(content.resize(from));
+            model.resize(from);
+            break;
+        case 5: REQUIRE(content.move_to_file() == 0); break;
+        case 6: REQUIRE((!content.is_in_file() || content.move_to_heap())); break;
+        }
+        REQUIRE(content.size() == model.size());
+        REQUIRE(space.used == content.blocks());
+        if (step % 16 == 0) REQUIRE(all_of(content) == model);
+    }
+}
+
+TEST_CASE("what moves to a memfd and back has the holes it had") {
+    Space space{1 << 20, 0};
+    Content content(space);
+    const Bytes data(10, std::byte{1});
+    content.write(3 * 4096 + 5, data.data(), data.size());
+    REQUIRE(content.resize(20 * 4096));
+    REQUIRE(content.reserve(5 * 4096, 7 * 4096));
+    REQUIRE(content.move_to_file() == 0);
+    CHECK(content.next_data(0) == 3 * 4096);
+    CHECK(content.next_hole(3 * 4096) == 4 * 4096);
+    CHECK(content.blocks() == 3);
+    REQUIRE(content.move_to_heap());
+    CHECK(content.next_data(0) == 3 * 4096);
+    CHECK(content.next_data(4 * 4096) == content.size());
+    CHECK(content.blocks() == 3);
+}
+
 TEST_CASE("data and holes are found block by block, and together they cover the file") {
     Space space{1 << 20, 0};
     Content content(space);
     const Bytes data(10, std::byte{1});
     content.write(3 * 4096 + 5, data.data(), data.size());
     content.write(10 * 4096, data.data(), data.size());
-    content.resize(20 * 4096);
+    REQUIRE(content.resize(20 * 4096));
     REQUIRE(content.reserve(5 * 4096, 7 * 4096));
     CHECK(content.next_data(0) == 3 * 4096);
     CHECK(content.next_data(3 * 4096 + 100) == 3 * 4096 + 100);
@@ -84,11 +136,11 @@ TEST_CASE("space is counted, runs out, and comes back") {
         CHECK(content.size() == 4 * 4096);
         CHECK_FALSE(content.reserve(4 * 4096, 5 * 4096));
         CHECK(content.reserve(0, 4 * 4096));
-        content.punch(4096, 3 * 4096);
+        REQUIRE(content.punch(4096, 3 * 4096));
         CHECK(space.used == 2);
         CHECK(content.write(8 * 4096, data.data(), 1) == 1);
         CHECK(space.used == 3);
-        content.resize(1);
+        REQUIRE(content.resize(1));
         CHECK(space.used == 1);
     }
     CHECK(space.used == 0);
