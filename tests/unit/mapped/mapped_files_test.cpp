@@ -2,6 +2,7 @@
 // Files read and written through the window of a loopback device that serves a directory of this host.
 #include "support/catch.hpp"
 #include "support/scratch_directory.hpp"
+#include "unit/mapped/figure.hpp"
 
 #include "vfsproto/backends/loopback.hpp"
 #include "vfsproto/backends/passthrough.hpp"
@@ -12,13 +13,9 @@
 #include "vfsproto/posix/mount.hpp"
 #include "vfsproto/posix/mount_options.hpp"
 
-#include <algorithm>
 #include <atomic>
-#include <chrono>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <iostream>
 #include <memory>
 #include <span>
 #include <string>
@@ -296,40 +293,12 @@ TEST_CASE("mapped: threads read and write through one small window") {
     CHECK(f.files->counters().hits > 0);
 }
 
-// It informs: the machine may have other things to do. The number of requests is checked above.
-TEST_CASE("mapped: how fast reads of a warm window are beside memcpy", "[.figure]") {
-    constexpr std::size_t kBytes = std::size_t{64} << 20;
-    constexpr std::size_t kPiece = std::size_t{1} << 20;
-    WindowFixture f(kBytes / kRange);
-    f.make("file", pattern(kBytes));
+TEST_CASE("mapped: how fast reads of a warm window of a directory are beside memcpy", "[.figure]") {
+    WindowFixture f(kFigureBytes / kRange);
+    f.make("file", pattern(kFigureBytes));
     auto opened = MappedFiles::open(*f.mount);
     REQUIRE(opened);
     f.files = *std::move(opened);
     const File file = f.open("file");
-    const auto mapped = f.map(file);
-    std::vector<std::byte> into(kPiece);
-    std::vector<std::byte> plain(kBytes);
-    std::memcpy(plain.data(), pattern(kBytes).data(), kBytes);
-    const auto seconds = [](auto&& body) {
-        double best = 1e9;
-        for (int i = 0; i < 9; ++i) {
-            const auto start = std::chrono::steady_clock::now();
-            body();
-            best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-        }
-        return best;
-    };
-    for (std::size_t at = 0; at < kBytes; at += kPiece) REQUIRE(*mapped->read(into, at) == kPiece); // warms it
-    const std::uint64_t before = f.requests();
-    const double by_window = seconds([&] {
-        for (std::size_t at = 0; at < kBytes; at += kPiece) REQUIRE(*mapped->read(into, at) == kPiece);
-    });
-    const double by_copy = seconds([&] {
-        for (std::size_t at = 0; at < kBytes; at += kPiece) {
-            std::memcpy(into.data(), plain.data() + at, kPiece);
-            __asm__ volatile("" ::"r"(into.data()) : "memory");
-        }
-    });
-    std::cout << "mapped reads of 1 MiB: " << by_copy / by_window << "x of memcpy, " << kBytes / by_window / 1e9
-              << " GB/s, requests: " << f.requests() - before << '\n';
+    print_figure("passthrough", *f.mount, *f.map(file));
 }
