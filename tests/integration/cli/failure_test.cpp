@@ -67,9 +67,8 @@ TEST_CASE("wrong usage is one line and exit status 2", "[cli]") {
     }
     const Ran unknown = run_program({"--device", "carrier-pigeon:7", "ls"});
     CHECK(unknown.status == 2);
-    CHECK(unknown.err ==
-          "vfsproto: ls: 'carrier-pigeon:7' is no device: say dir:PATH, vhost-user:SOCKET, fuse-stream:SOCKET or "
-          "vfio:ADDRESS\n");
+    CHECK(unknown.err == "vfsproto: ls: 'carrier-pigeon:7' is no device: say dir:PATH, memfs:, vhost-user:SOCKET, "
+                         "fuse-stream:SOCKET or vfio:ADDRESS\n");
 }
 
 TEST_CASE("a device that is not there is exit status 3, with what to try", "[cli]") {
