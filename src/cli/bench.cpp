@@ -10,8 +10,10 @@
 #include <chrono>
 #include <deque>
 #include <exception>
+#include <memory>
 #include <span>
 #include <thread>
+#include <vector>
 
 #include <unistd.h>
 
@@ -94,6 +96,39 @@ private:
     bool made_ = false;
 };
 
+// A file whose bytes are in the window.
+class WarmFile {
+public:
+    [[nodiscard]] posix::Failure warm(posix::Mount& mount, posix::MappedFiles& window, const BenchTarget& target,
+                                      std::uint64_t size) {
+        auto file = mount.open_file(target.path, kORdonly);
+        if (!file) return file.failure();
+        file_ = *std::move(file);
+        auto mapped = window.map(file_);
+        if (!mapped) return mapped.failure();
+        mapped_ = *std::move(mapped);
+        std::vector<std::byte> bytes(std::size_t{1} << 20);
+        for (std::uint64_t at = 0; at < size; at += bytes.size()) {
+            if (interrupted()) return wire::Errno::eintr;
+            if (const auto count = mapped_->read(bytes, at); !count) return count.failure();
+        }
+        return {};
+    }
+    [[nodiscard]] posix::MappedFile* mapped() const noexcept { return mapped_.get(); }
+
+private:
+    posix::File file_;
+    std::unique_ptr<posix::MappedFile> mapped_;
+};
+
+posix::MappedFiles::Counters counted_since(const posix::MappedFiles& window,
+                                           const posix::MappedFiles::Counters& before) {
+    const posix::MappedFiles::Counters now = window.counters();
+    return {now.hits - before.hits,       now.set_ups - before.set_ups,
+            now.removed - before.removed, now.fallen_back - before.fallen_back,
+            now.faults - before.faults,   now.quarantined - before.quarantined};
+}
+
 void run_jobs(std::deque<BenchJob>& jobs) {
     std::vector<std::thread> threads;
     for (std::size_t i = 1; i < jobs.size(); ++i) threads.emplace_back([&jobs, i] { jobs[i].run(); });
@@ -103,7 +138,7 @@ void run_jobs(std::deque<BenchJob>& jobs) {
 
 } // namespace
 
-BenchResult run_bench(posix::Mount& mount, const BenchOptions& given) {
+BenchResult run_bench(posix::Mount& mount, const BenchOptions& given, posix::MappedFiles* window) {
     BenchResult result;
     BenchOptions options = given;
     Scratch scratch(mount, options);
@@ -128,6 +163,14 @@ BenchResult run_bench(posix::Mount& mount, const BenchOptions& given) {
         return result.failure = Errc::bad_argument, result;
     }
 
+    WarmFile warm;
+    posix::MappedFiles::Counters mapped_before;
+    if (window != nullptr) {
+        result.failure = warm.warm(mount, *window, target, options.size);
+        if (result.failure.happened()) return result;
+        target.mapped = warm.mapped();
+        mapped_before = window->counters();
+    }
     std::deque<BenchJob> jobs;
     for (unsigned i = 0; i < options.jobs; ++i) jobs.emplace_back(mount, options, target, i);
     const posix::ChannelStats before = mount.stats();
@@ -135,6 +178,7 @@ BenchResult run_bench(posix::Mount& mount, const BenchOptions& given) {
     run_jobs(jobs);
     result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     result.used = mount.stats().since(before);
+    if (window != nullptr) result.mapped = counted_since(*window, mapped_before);
     LatencyHistogram latencies;
     for (const BenchJob& job : jobs) {
         if (job.failure().happened()) result.failure = job.failure();

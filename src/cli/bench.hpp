@@ -3,6 +3,7 @@
 #pragma once
 
 #include "vfsproto/posix/channel_stats.hpp"
+#include "vfsproto/posix/mapped_files.hpp"
 #include "vfsproto/posix/mount.hpp"
 
 #include <cstdint>
@@ -12,11 +13,15 @@ namespace vfsproto::cli {
 
 enum class BenchOp : std::uint8_t { read, write, randread, randwrite, stat, create, readdir, null };
 
+// mapped: reads go through the shared memory window of the device, which is warm before the time begins.
+enum class BenchWay : std::uint8_t { requests, mapped };
+
 struct BenchOptions {
     BenchOp op = BenchOp::read;
-    std::uint64_t block_size = 4096;   // bytes of one transfer
-    std::uint64_t size = 256ull << 20; // of the file it works on
-    unsigned iodepth = 1;              // requests of one job on their way
+    BenchWay way = BenchWay::requests;
+    std::uint64_t block_size = 4096; // bytes of one transfer
+    std::uint64_t size = 0;          // of the file it works on; 0 = 256 MiB, or as much as a window that is used holds
+    unsigned iodepth = 1;            // requests of one job on their way
     // Blocks of memory, of block_size, the transfers of one job take turns with; 0 = one for each, of reads as many as 8 MiB
     // hold.
     unsigned buffers = 0;
@@ -35,9 +40,11 @@ struct BenchResult {
     double p50_us = 0;
     double p99_us = 0;
     double p999_us = 0;
-    posix::ChannelStats used{}; // what the operations took
+    posix::ChannelStats used{};            // what the operations took
+    posix::MappedFiles::Counters mapped{}; // what they found in the window
 };
 
-[[nodiscard]] BenchResult run_bench(posix::Mount& mount, const BenchOptions& options);
+// `options` say a size. `window` is that of the mount for BenchWay::mapped, and holds the whole file; else nullptr.
+[[nodiscard]] BenchResult run_bench(posix::Mount& mount, const BenchOptions& options, posix::MappedFiles* window);
 
 } // namespace vfsproto::cli

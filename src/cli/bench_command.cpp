@@ -3,7 +3,14 @@
 #include "bench.hpp"
 #include "commands.hpp"
 #include "json.hpp"
+#include "readable.hpp"
 
+#include "vfsproto/posix/detail/channel.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
 #include <string_view>
 #include <utility>
 
@@ -18,6 +25,7 @@ constexpr std::pair<std::string_view, BenchOp> kOperations[] = {
 
 constexpr std::uint64_t kLargestBlock = std::uint64_t{1} << 20;
 constexpr std::uint64_t kLargestFile = std::uint64_t{1} << 40;
+constexpr std::uint64_t kUsualFile = std::uint64_t{256} << 20;
 
 struct Rates {
     double operations = 0; // a second
@@ -29,6 +37,17 @@ Rates rates_of(const BenchResult& result) {
     const double seconds = result.seconds > 0 ? result.seconds : 1;
     return {static_cast<double>(result.operations) / seconds, static_cast<double>(result.bytes) / seconds,
             static_cast<double>(result.used.requests != 0 ? result.used.requests : 1)};
+}
+
+// Reads through a window send nothing: what counts is what they found there.
+Json window_part(const BenchResult& result) {
+    Json window;
+    window.set("hits", result.mapped.hits);
+    window.set("set_ups", result.mapped.set_ups);
+    window.set("fallen_back", result.mapped.fallen_back);
+    window.set("faults", result.mapped.faults);
+    window.set("requests", result.used.requests);
+    return window;
 }
 
 void print_result(Program& program, const BenchOptions& options, const BenchResult& result) {
@@ -48,6 +67,7 @@ void print_result(Program& program, const BenchOptions& options, const BenchResu
         each_request.set("copies", each(result.used.copies));
         each_request.set("syscalls", each(result.used.syscalls));
         object.set("per_request", each_request);
+        if (options.way == BenchWay::mapped) object.set("mapped", window_part(result));
         object.set("operations", result.operations);
         object.set("seconds", result.seconds);
         object.set("violations", result.used.violations);
@@ -59,18 +79,53 @@ void print_result(Program& program, const BenchOptions& options, const BenchResu
     out.print("  ({} jobs, {} at a time each, {:.1f} s)\n", options.jobs, options.iodepth, result.seconds);
     out.print("latency       p50 {:.1f} us, p99 {:.1f} us, p99.9 {:.1f} us\n", result.p50_us, result.p99_us,
               result.p999_us);
+    if (options.way == BenchWay::mapped) {
+        out.print("window        hits {}, mapped anew {}, read by READ {}, faults {}, requests {}\n",
+                  result.mapped.hits, result.mapped.set_ups, result.mapped.fallen_back, result.mapped.faults,
+                  result.used.requests);
+        return;
+    }
     out.print("per request   descriptors {:.2f}, kicks {:.3f}, interrupts {:.3f}, copies {:.2f}, system calls {:.3f}\n",
               each(result.used.descriptors), each(result.used.doorbells), each(result.used.interrupts),
               each(result.used.copies), each(result.used.syscalls));
 }
 
-void run(Program& program, const BenchOptions& options) {
+void refuse_unmappable(Program& program, const BenchOptions& options) {
+    if (options.op != BenchOp::read && options.op != BenchOp::randread) {
+        program.refuse("--mapped", "only reads go through the window: --op read or randread");
+    }
+    if (options.iodepth != 1) program.refuse("--iodepth", "a mapped read has no request on its way: use --jobs");
+}
+
+// Returns nullptr where there is no window, which has been said then. Says the size of the file in `options`.
+std::unique_ptr<posix::MappedFiles> open_window(Program& program, posix::Mount& mount, BenchOptions& options) {
+    auto window = posix::MappedFiles::open(mount);
+    if (!window) {
+        program.report("",
+                       "--mapped: there is no window that can be mapped: --window SIZE gives one to dir: and memfs:");
+        return nullptr;
+    }
+    const std::uint64_t most = mount.channel().attachment().window(0).size();
+    if (options.size == 0) options.size = std::min(kUsualFile, most);
+    if (options.size > most) {
+        program.refuse("--size", fmt::format("a window of {} does not hold it", readable_size(most)));
+    }
+    return *std::move(window);
+}
+
+void run(Program& program, const BenchOptions& given) {
+    BenchOptions options = given;
     if ((options.op == BenchOp::readdir) && options.iodepth != 1) {
         program.refuse("--iodepth", "readdir reads one listing after the other: use --jobs");
     }
-    BenchOptions wanted = options;
-    if (!wanted.path.empty()) wanted.path = program.from_root(wanted.path);
-    const BenchResult result = run_bench(program.unlimited_mount(), wanted);
+    const bool is_mapped = options.way == BenchWay::mapped;
+    if (is_mapped) refuse_unmappable(program, options);
+    posix::Mount& mount = program.unlimited_mount();
+    const auto window = is_mapped ? open_window(program, mount, options) : nullptr;
+    if (is_mapped && window == nullptr) return;
+    if (options.size == 0) options.size = kUsualFile;
+    if (!options.path.empty()) options.path = program.from_root(options.path);
+    const BenchResult result = run_bench(mount, options, window.get());
     // An interrupted run prints what it measured until then.
     if (!result.failure.happened()) print_result(program, options, result);
     static_cast<void>(program.succeeded(result.failed_at, result.failure));
@@ -91,7 +146,11 @@ void describe(Arguments& sub, BenchOptions& options) {
            "read, write, randread, randwrite, stat, create, readdir or null")
         .without_it("read");
     sub.add_size("--bs", options.block_size, kLargestBlock, "bytes of one transfer").without_it("4K");
-    sub.add_size("--size", options.size, kLargestFile, "bytes of the file it works on").without_it("256M");
+    sub.add_size("--size", options.size, kLargestFile, "bytes of the file it works on")
+        .without_it("256M, or the window");
+    sub.add_flag(
+        "--mapped", [&options] { options.way = BenchWay::mapped; },
+        "read through the shared memory window (--window) once it is warm");
     sub.add_option("--iodepth", options.iodepth, "requests of one job on their way").between(1, 1024);
     sub.add_option("--buffers", options.buffers, "blocks of memory its transfers take turns with")
         .without_it("one for each, of reads as many as 8 MiB hold")

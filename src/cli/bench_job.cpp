@@ -59,9 +59,11 @@ std::size_t BenchJob::buffers() const noexcept {
 
 void BenchJob::prepare() {
     if (is_read() || is_write()) {
-        auto file = mount_.open_file(target_.path, is_read() ? kORdonly : kORdwr);
-        if (!file) return void(failure_ = file.failure());
-        file_ = *std::move(file);
+        if (target_.mapped == nullptr) {
+            auto file = mount_.open_file(target_.path, is_read() ? kORdonly : kORdwr);
+            if (!file) return void(failure_ = file.failure());
+            file_ = *std::move(file);
+        }
         auto buffer = mount_.allocate(options_.block_size * buffers());
         if (!buffer) return void(failure_ = buffer.failure());
         buffer_ = *std::move(buffer);
@@ -103,6 +105,7 @@ void BenchJob::look_at_clock() noexcept {
 }
 
 void BenchJob::run_blocking() {
+    if (target_.mapped != nullptr) return repeat([this] { return read_mapped(); });
     switch (options_.op) {
     case BenchOp::read:
     case BenchOp::randread: return transfer_blocking<wire::Opcode::read>();
@@ -150,6 +153,14 @@ template <wire::Opcode Op> void BenchJob::transfer_blocking() {
     }
     operations_ += done;
     bytes_ += bytes;
+}
+
+bool BenchJob::read_mapped() {
+    const auto count = target_.mapped->read(buffer_.bytes().first(options_.block_size), offsets_.next());
+    if (!count) return fail(count.failure());
+    ++operations_;
+    bytes_ += *count;
+    return true;
 }
 
 bool BenchJob::create_blocking() {

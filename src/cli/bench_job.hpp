@@ -19,6 +19,7 @@ struct BenchTarget {
     std::string path;      // the file, or the directory for create and readdir
     std::string directory; // where `name` is, for stat
     std::string name;
+    posix::MappedFile* mapped = nullptr; // the file, if its reads go through the window
 };
 
 class BenchJob {
@@ -39,6 +40,7 @@ private:
     // Does the operation again and again. It counts what it did; false = it failed, and said so by fail().
     template <class Operation> void repeat(Operation&& operation);
     template <wire::Opcode Op> void transfer_blocking();
+    [[nodiscard]] bool read_mapped();
     [[nodiscard]] bool create_blocking();
     [[nodiscard]] bool list_blocking();
     [[nodiscard]] bool null_blocking();

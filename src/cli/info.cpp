@@ -49,6 +49,23 @@ Json device_part(posix::Channel& channel) {
     return device;
 }
 
+// A device may have a window that no client of this process reaches, as those behind VFIO.
+Json window_part(posix::Channel& channel) {
+    backends::Attachment& attachment = channel.attachment();
+    const std::uint64_t mapped = attachment.window(0).size();
+    const Result<SharedMemory> told = attachment.transport().shared_memory(0);
+    const std::uint64_t size = mapped == 0 && told ? told->length : mapped;
+    const client::SessionParams& params = channel.params();
+    Json window;
+    window.set("present", size != 0);
+    window.set("size", size);
+    window.set("mapped", mapped != 0);
+    if (params.flags.has(wire::InitFlag::map_alignment) && params.map_alignment < 64) {
+        window.set("alignment", std::uint64_t{1} << params.map_alignment);
+    }
+    return window;
+}
+
 Json session_part(posix::Channel& channel) {
     const client::SessionParams& params = channel.params();
     Json session;
@@ -92,6 +109,7 @@ void run_info(Program& program) {
     posix::Channel& channel = program.mount().channel();
     Json parts;
     parts.set("device", device_part(channel));
+    parts.set("window", window_part(channel));
     parts.set("fuse", session_part(channel));
     parts.set("quirks", quirks_part(channel.attachment().quirks()));
     const auto status = program.mount().statfs("/");

@@ -5,6 +5,8 @@
 #include "standard_descriptors.hpp"
 #include "watch.hpp"
 
+#include "vfsproto/posix/open_device.hpp"
+
 #include <cerrno>
 #include <cstdio>
 #include <exception>
@@ -14,7 +16,8 @@ namespace {
 
 constexpr const char* kFooter =
     "DEVICE is dir:PATH, a directory served in this process (commands that only read take dir:. by default),\n"
-    "vhost-user:SOCKET, where a virtiofsd listens, fuse-stream:SOCKET, where a FUSE server does, or\n"
+    "memfs:, an empty file system in its memory, vhost-user:SOCKET, where a virtiofsd listens,\n"
+    "fuse-stream:SOCKET, where a FUSE server does, or\n"
     "vfio:ADDRESS, a PCI device of this machine ('device list' shows them; vfio:auto is the only one).\n"
     "The variable VFSPROTO_DEVICE sets the default.\n"
     "Exit: 0 done, 1 an operation failed, 2 wrong usage, 3 the device or the protocol failed.";
@@ -84,6 +87,10 @@ void add_global_options(Arguments app, GlobalOptions& options) {
     app.add_option("--queues", options.queues,
                    "request queues to use, each for some of the threads; a device may offer fewer")
         .between(1, posix::kMostRequestQueues)
+        .in_group(group);
+    app.add_size("--window", options.window, posix::kMostWindow,
+                 "give a device that is served here (dir:, memfs:) a shared memory window, for bench --mapped")
+        .without_it("none")
         .in_group(group);
     const auto wait_by = [&](const char* name, posix::Waiting waiting, const char* help) {
         app.add_flag(name, [&options, waiting] { options.waiting = waiting; }, help).in_group(group);

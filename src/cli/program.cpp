@@ -6,6 +6,7 @@
 #include "trace_recorder.hpp"
 
 #include "vfsproto/posix/detail/channel.hpp"
+#include "vfsproto/posix/mapped_files.hpp"
 #include "vfsproto/posix/mount_stats.hpp"
 #include "vfsproto/posix/open_device.hpp"
 
@@ -90,6 +91,7 @@ posix::Mount& Program::mount() {
     posix::DeviceOptions wanted;
     wanted.queue_size = options_.queue_size;
     wanted.request_queues = options_.queues;
+    wanted.window = options_.window;
     // Only who asks for changes has to know that not all of them are told.
     const auto level = hear_changes_ ? backends::LogLevel::warn : backends::LogLevel::info;
     wanted.log = [this, level](const std::string& line) { log_.write(level, line); };
@@ -117,6 +119,7 @@ posix::Mount& Program::mount() {
     }
     options.channel.rings.queue_size = options_.queue_size;
     options.channel.rings.request_queues = options_.queues;
+    if (opened.attachment->window(0).size() != 0) posix::MappedFiles::offer(options);
     options.credentials.caller = {::geteuid(), ::getegid(), static_cast<std::uint32_t>(::getpid())};
     if (trace_ != nullptr) options.channel.trace = trace_->hook();
     auto mounted = posix::Mount::open(std::move(opened.attachment), options);

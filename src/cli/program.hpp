@@ -33,6 +33,7 @@ struct GlobalOptions {
     backends::LogLevel log = backends::LogLevel::warn;
     std::uint16_t queue_size = 256;
     std::uint16_t queues = 1; // request queues, where the device offers as many
+    std::uint64_t window = 0; // bytes of the shared memory window of a device that is served here; 0: none
     posix::Waiting waiting = posix::Waiting::adaptive;
     double silence = 0; // seconds; 0: as the device wants it
     double timeout = 0; // seconds a call may take; 0: for ever

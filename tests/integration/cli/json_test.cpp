@@ -38,6 +38,7 @@ constexpr const char* kSumOfFile = "c3f9c8c283a2b1f2f1896f27a01cbe3cddc0c9d93f75
 const std::vector<Example>& examples() {
     static const std::vector<Example> all{
         {"info", {}},
+        {"info", {"--window", "2M"}},
         {"stats", {"--reset"}},
         {"ls", {"-R"}},
         {"ls", {"-l", "-S", "nodes"}},
@@ -79,6 +80,7 @@ const std::vector<Example>& examples() {
         {"xattr ls", {"moved"}},
         {"xattr rm", {"moved", "user.key"}},
         {"bench", {"--op", "stat", "--count", "3"}},
+        {"bench", {"--mapped", "--window", "2M", "--count", "3"}},
         {"run", {"-"}, "# nothing\n"},
         {"shell", {}, "\n"},
         {"manual", {}},
