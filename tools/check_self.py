@@ -51,7 +51,9 @@ CASES = {
                     ("docs/conformance.md", "| § | who | requirement | test |\n|---|---|---|---|\n| 2.1 | driver | MUST | `it \"holds\" (1 | 2)` |\n",
                      None),
                     ("docs/conformance.md", "| § | who | requirement | test |\n|---|---|---|---|\n| 2.1 | driver | MUST | later |\n",
-                     "names no test")],
+                     "names no test"),
+                    ("docs/pitfalls.md", "| # | what | here | test |\n|---|---|---|---|\n| 1 | a | b | `a test` |\n",
+                     "no test is called: a test")],
     "format": [("src/posix/a.cpp", "int  x ;\n", "not formatted"), ("src/posix/b.cpp", "int x;\n", None)],
 }
 for rule in check_source.RULES:
