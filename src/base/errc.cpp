@@ -44,6 +44,7 @@ const char* to_string(Errc errc) noexcept {
     case Errc::reply_lost: return "the server ended before it answered: it may have been done, or not";
     case Errc::file_lost: return "the server ended, and the open file was not found again";
     case Errc::locks_lost: return "the server ended, and the locks of the open file with it";
+    case Errc::writes_lost: return "the server ended, and what was written and not synced with it";
     }
     return "unknown error";
 }

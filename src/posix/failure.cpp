@@ -20,7 +20,8 @@ bool Failure::is_fatal() const noexcept {
     case Errc::protocol_violation:
     case Errc::reply_lost:
     case Errc::file_lost:
-    case Errc::locks_lost: return false;
+    case Errc::locks_lost:
+    case Errc::writes_lost: return false;
     default: return true;
     }
 }
@@ -38,6 +39,7 @@ wire::Errno Failure::as_errno() const noexcept {
     case Errc::abandoned: return wire::Errno::eintr;
     case Errc::file_lost: return wire::Errno::estale;
     case Errc::reply_lost:
+    case Errc::writes_lost:
     case Errc::locks_lost: return wire::Errno::eio; // as Linux NFS has it where locks were lost
     default: return wire::Errno::enotconn;
     }

@@ -42,12 +42,16 @@ std::string KeptFile::plain(std::string_view path) {
     return out.empty() ? "/" : out;
 }
 
-KeptFile::KeptFile(std::string_view path, const FileIdentity& identity, OpenedFile opened)
+KeptFile::KeptFile(std::string_view path, const FileIdentity& identity, OpenedFile opened,
+                   std::shared_ptr<UnsyncedWrites> unsynced)
     : identity_(identity),
       flags_(opened.file.flags()),
       granted_(opened.file.open_flags()),
+      unsynced_(std::move(unsynced)),
       places_{Place{plain(path)}},
-      opened_(std::make_shared<const OpenedFile>(std::move(opened))) {}
+      opened_(std::make_shared<const OpenedFile>(std::move(opened))) {
+    if (unsynced_ != nullptr) told_losses_ = unsynced_->losses(opened_->session->number);
+}
 
 std::vector<KeptFile::Place> KeptFile::places() const {
     const MutexLock lock(mutex_);
@@ -98,6 +102,19 @@ std::shared_ptr<const OpenedFile> KeptFile::opened() const {
 Failure KeptFile::lost() const {
     const MutexLock lock(mutex_);
     return lost_;
+}
+
+bool KeptFile::has_untold_losses(std::uint32_t session) const {
+    if (unsynced_ == nullptr) return false;
+    const MutexLock lock(mutex_);
+    return unsynced_->losses(session) != told_losses_;
+}
+
+bool KeptFile::tell_losses(std::uint32_t session) {
+    if (unsynced_ == nullptr) return false;
+    const MutexLock lock(mutex_);
+    const std::uint32_t losses = unsynced_->losses(session);
+    return std::exchange(told_losses_, losses) != losses;
 }
 
 // The caller has a copy of what the file was open on, which ends after this: that may take a while, and needs no lock.

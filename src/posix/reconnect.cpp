@@ -41,7 +41,9 @@ bool SessionTries::finds_out_itself() const noexcept {
     const ReconnectOptions& options = owner_.options_;
     const bool is_first = repeats_ == 0 && options.repeats != 0;
     const bool asks_server = file_ != nullptr || options.mount.cache.mode == CacheMode::none;
-    return may_ == client::MayRepeat::yes && is_first && asks_server;
+    // close() need not ask the server, and has to know if it has ended with what was written.
+    const bool must_know = file_ != nullptr && file_->unsynced() != nullptr;
+    return may_ == client::MayRepeat::yes && is_first && asks_server && !must_know;
 }
 
 SessionTries::Verdict SessionTries::judge(const Failure& why) {
@@ -51,6 +53,27 @@ SessionTries::Verdict SessionTries::judge(const Failure& why) {
     if (may_ == client::MayRepeat::no || repeats_ == owner_.options_.repeats) return Verdict::lost;
     ++repeats_;
     return Verdict::again;
+}
+
+UnsyncedWrites::Count SessionTries::written() const {
+    UnsyncedWrites* const unsynced = file_->unsynced();
+    return unsynced == nullptr ? 0 : unsynced->written(session_->number);
+}
+
+// What the end of the session cut short is no write: it is made once more, or its caller is told.
+void SessionTries::note(wire::Opcode op, UnsyncedWrites::Count before, const Failure& why) const {
+    UnsyncedWrites* const unsynced = file_->unsynced();
+    if (unsynced == nullptr) return;
+    const wire::Storage storage = wire::op_info(op).traits.storage;
+    const bool is_cut_short = why.errc != Errc::ok && session_->failure() != Errc::ok;
+    if (storage == wire::Storage::owed && !is_cut_short) unsynced->note_written(session_->number);
+    if (storage == wire::Storage::settled && !why.happened()) unsynced->note_synced(session_->number, before);
+}
+
+bool SessionTries::tells_lost_writes(wire::Opcode op) const {
+    const wire::Storage storage = wire::op_info(op).traits.storage;
+    const bool tells = storage == wire::Storage::reported || storage == wire::Storage::settled;
+    return tells && file_->tell_losses(session_->number);
 }
 
 Expected<ReconnectingMount::SessionPtr> ReconnectingMount::open_session(const ReconnectOptions& options,
@@ -125,6 +148,7 @@ Failure ReconnectingMount::open_next(Reconnection& told) {
     }
     told.session = next->number;
     told.reopened = 0;
+    told.writes_lost.clear();
     restore_files(next, told);
     return next->failure();
 }
@@ -143,7 +167,10 @@ void ReconnectingMount::restore_files(const SessionPtr& session, Reconnection& t
 
 void ReconnectingMount::restore(KeptFile& file, const SessionPtr& session, Reconnection& told) {
     switch (file.restore(session)) {
-    case KeptFile::Restored::reopened: ++told.reopened; break;
+    case KeptFile::Restored::reopened:
+        ++told.reopened;
+        if (file.has_untold_losses(session->number)) told.writes_lost.push_back(file.path());
+        break;
     case KeptFile::Restored::lost: untold_.push_back({file.path(), file.lost()}); break;
     case KeptFile::Restored::unchanged:
     case KeptFile::Restored::interrupted: break;

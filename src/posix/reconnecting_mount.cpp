@@ -61,7 +61,13 @@ Expected<ReconnectingFile> ReconnectingMount::open_file(std::string_view path, s
         if (!file) return file.failure();
         const Expected<Attributes> seen = tries.mount().stat(*file);
         if (!seen) return seen.failure();
-        return std::make_shared<KeptFile>(path, FileIdentity::of(*seen), OpenedFile{tries.session(), *std::move(file)});
+        std::shared_ptr<UnsyncedWrites> unsynced;
+        if (options_.written == WrittenData::ends_with_server) {
+            unsynced = unsynced_.find_or_make(seen->ino);
+            if ((flags & wire::linux_abi::kOTrunc) != 0) unsynced->note_written(tries.session()->number);
+        }
+        return std::make_shared<KeptFile>(path, FileIdentity::of(*seen), OpenedFile{tries.session(), *std::move(file)},
+                                          std::move(unsynced));
     });
     if (!opened) return opened.failure();
     if (const Failure why = keep(*opened)) return why;

@@ -59,6 +59,7 @@ enum class Errc : std::uint8_t {
     reply_lost, // a request was under way: nobody knows if it was done, and it is not safe to send it once more
     file_lost,  // an open file could not be opened again, or another file has its name now
     locks_lost, // an open file may have had locks, which the server took along: others may have changed it since
+    writes_lost, // what was written to an open file since its last fsync is gone: the server kept it in memory of its own
 };
 
 // A short English sentence, static storage. Any context.

@@ -20,6 +20,12 @@ class Attachment;
 
 namespace vfsproto::posix {
 
+// Tells what becomes of what was written and not synced when a server's process ends.
+enum class WrittenData : std::uint8_t {
+    outlives_server,  // it is with the host's kernel, where virtiofsd leaves it
+    ends_with_server, // the server keeps it in memory of its own until an FSYNC
+};
+
 // Tells what a reconnect came to.
 struct Reconnection {
     struct LostFile {
@@ -30,6 +36,8 @@ struct Reconnection {
     Errc ended = Errc::ok;     // why the last one ended
     std::size_t reopened = 0;  // files
     std::vector<LostFile> lost{};
+    std::vector<std::string>
+        writes_lost{}; // files that were opened again, whose next fsync() or close() says writes_lost
 };
 
 struct ReconnectOptions {
@@ -49,6 +57,8 @@ struct ReconnectOptions {
     MountLimits limits{};
     // Says how often one call is sent once more, each time on another session: it may be what the server dies of.
     unsigned repeats = 3;
+    // With ends_with_server, whoever has a file open that lost writes so is told once, by fsync() or close().
+    WrittenData written = WrittenData::outlives_server;
     // Hears of each reconnect, on the thread of the call that made it, without a lock: other calls may go on before, and two
     // threads may tell of two reconnects at once. Throws nothing.
     std::function<void(const Reconnection&)> on_reconnect{};

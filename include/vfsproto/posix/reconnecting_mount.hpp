@@ -22,12 +22,16 @@
 // - A server is replaced only if it closed its connection or its device was reset. One that was given up and could not be stopped
 //   may still write: then the mount is over, as a Mount is.
 // - What was written and not fsynced is trusted to the host's kernel, where virtiofsd leaves it: it outlives the server's process,
-//   not its host. A server that keeps it in memory of its own loses it, and fsync() on the next session does not notice.
+//   not its host. Of a server that keeps it in memory of its own, ReconnectOptions::written tells. Then each open file of which
+//   something written was lost says writes_lost at its next fsync() or close(), once, as Linux does after a failed writeback: also if
+//   it was written through another one, and not if that was closed before. What a server's end overtook on its way to be synced
+//   may be called lost although it is not. Names that such a server loses are not noticed, nor what was changed by path.
 #pragma once
 
 #include "vfsproto/fuse/wire/opcode.hpp"
 #include "vfsproto/posix/detail/futex.hpp"
 #include "vfsproto/posix/detail/session_tries.hpp"
+#include "vfsproto/posix/detail/unsynced_writes.hpp"
 #include "vfsproto/posix/mount.hpp"
 #include "vfsproto/posix/reconnect_options.hpp"
 
@@ -72,8 +76,8 @@ public:
     ReconnectingMount(const ReconnectingMount&) = delete;
     ReconnectingMount& operator=(const ReconnectingMount&) = delete;
 
-    // These are the calls of Mount. Errors beside those: reply_lost, file_lost, locks_lost; and what the last attempt to connect
-    // said, or the limit that ended it. The next call tries anew. What was under way when a server ended may have been done,
+    // These are the calls of Mount. Errors beside those: reply_lost, file_lost, locks_lost, writes_lost; and what the last attempt
+    // to connect said, or the limit that ended it. The next call tries anew. What was under way when a server ended may have been done,
     // whichever of these its caller is told.
     [[nodiscard]] Expected<ReconnectingFile> open_file(std::string_view path, std::uint32_t flags,
                                                        std::uint32_t mode = 0666);
@@ -101,7 +105,14 @@ public:
         using Result = std::invoke_result_t<const Make&, Mount&, const File&>;
         if (!file) return Result(Failure(wire::Errno::ebadf));
         SessionTries tries(*this, *file.kept_, may_repeat(op, file.kept_.get()));
-        return try_until_over(tries, [&] { return make(tries.mount(), tries.file()); });
+        Result result = try_until_over(tries, [&] {
+            const UnsyncedWrites::Count before = tries.written();
+            Result made = make(tries.mount(), tries.file());
+            tries.note(op, before, reason_of(made));
+            return made;
+        });
+        const bool lost = !reason_of(result).happened() && tries.tells_lost_writes(op);
+        return lost ? Result(Failure(Errc::writes_lost)) : std::move(result);
     }
 
     // Returns how many sessions there have been.
@@ -148,6 +159,7 @@ private:
     [[nodiscard]] Failure keep(const std::shared_ptr<KeptFile>& file) VFSPROTO_EXCLUDES(reconnecting_);
 
     const ReconnectOptions options_;
+    UnsyncedFiles unsynced_; // in use where the server does not keep what is written
     // Held while a session is opened and files are. Whoever has it and sees a session that has not ended, sees every file on it.
     Mutex reconnecting_;
     std::vector<std::weak_ptr<KeptFile>> files_ VFSPROTO_GUARDED_BY(reconnecting_);

@@ -339,10 +339,11 @@ TEST_CASE("failures say what they are", "[device]") {
     CHECK(Failure(Errc::bad_argument).as_errno() == Errno::einval);
     CHECK(Failure(Errc::too_large).as_errno() == Errno::e2big);
     // These are of one call or one file: the next call may find a new session.
-    for (const Errc lost : {Errc::reply_lost, Errc::file_lost, Errc::locks_lost}) {
+    for (const Errc lost : {Errc::reply_lost, Errc::file_lost, Errc::locks_lost, Errc::writes_lost}) {
         CHECK_FALSE(Failure(lost).is_fatal());
     }
     CHECK(Failure(Errc::reply_lost).as_errno() == Errno::eio);
+    CHECK(Failure(Errc::writes_lost).as_errno() == Errno::eio);
     CHECK(Failure(Errc::file_lost).as_errno() == Errno::estale);
     CHECK_FALSE(Failure(static_cast<Errno>(399)).text().empty());
 }

@@ -58,6 +58,15 @@ TEST_CASE("what may be repeated changes nothing, and what changes names may not 
     CHECK(rows_that([](const OpInfo& op) { return op.traits.repeat == Repeat::unless_appending; }) == "WRITE ");
 }
 
+TEST_CASE("what changes a file is owed to stable storage, until it is synced", "[wire]") {
+    const auto rows_of = [](Storage storage) {
+        return rows_that([storage](const OpInfo& op) { return op.traits.storage == storage; });
+    };
+    CHECK(rows_of(Storage::owed) == "SETATTR WRITE FALLOCATE COPY_FILE_RANGE COPY_FILE_RANGE_64 ");
+    CHECK(rows_of(Storage::reported) == "FLUSH ");
+    CHECK(rows_of(Storage::settled) == "FSYNC ");
+}
+
 TEST_CASE("what waits for another request may block, and what must be in order stays on its lane", "[wire]") {
     CHECK(rows_that([](const OpInfo& op) { return op.traits.blocking == Blocking::for_another; }) == "SETLKW POLL ");
     CHECK(rows_that([](const OpInfo& op) { return op.traits.offload == Offload::never; }) ==

@@ -73,6 +73,9 @@ enum class Repeat : std::uint8_t { unsafe, safe, unless_appending };
 enum class Offload : std::uint8_t { allowed, never };
 // Says how a request uses the span of a file that its `offset` and `size` (FALLOCATE: `length`) name.
 enum class FileSpan : std::uint8_t { none, read, written };
+// Says what a good reply means for the file on stable storage. owed: it was changed, and is there after an FSYNC. reported: what failed
+// on the way there before is told by now. settled: all of it is there.
+enum class Storage : std::uint8_t { untouched, owed, reported, settled };
 
 struct Traits {
     QueueKind queue = QueueKind::request;
@@ -86,6 +89,7 @@ struct Traits {
     MakesType makes = MakesType::any;
     Repeat repeat = Repeat::unsafe;
     Offload offload = Offload::allowed;
+    Storage storage = Storage::untouched;
     Opcode gives_back{}; // the request that closes the handle which a good reply opens; 0: it opens none
 };
 
@@ -162,7 +166,12 @@ inline constexpr EnosysRule kUnsupported{abi::Errno::eopnotsupp, Remember::yes};
 inline constexpr Traits kReads{.repeat = Repeat::safe};
 inline constexpr Traits kForgets{.queue = QueueKind::hiprio, .reply = ReplyOwed::never, .offload = Offload::never};
 inline constexpr Traits kFlushes{.blocking = Blocking::may, .enosys = kIgnored, .repeat = Repeat::safe};
-inline constexpr Traits kCopies{.blocking = Blocking::may};
+constexpr Traits flushes(Storage storage) noexcept {
+    Traits traits = kFlushes;
+    traits.storage = storage;
+    return traits;
+}
+inline constexpr Traits kCopies{.blocking = Blocking::may, .storage = Storage::owed};
 
 // clang-format off
 using OpTable = RowList<
@@ -170,7 +179,7 @@ using OpTable = RowList<
     Row<Opcode::lookup,             "LOOKUP",               0, None,              InTail::name,       EntryOut,         OutTail::none, kReads>,
     Row<Opcode::forget,             "FORGET",               0, ForgetIn,          InTail::none,       None,             OutTail::none, kForgets>,
     Row<Opcode::getattr,            "GETATTR",              0, GetattrIn,         InTail::none,       AttrOut,          OutTail::none, kReads>,
-    Row<Opcode::setattr,            "SETATTR",              1, SetattrIn,         InTail::none,       AttrOut,          OutTail::none>,
+    Row<Opcode::setattr,            "SETATTR",              1, SetattrIn,         InTail::none,       AttrOut,          OutTail::none, Traits{.storage = Storage::owed}>,
     Row<Opcode::readlink,           "READLINK",             0, None,              InTail::none,       None,             OutTail::data, kReads>,
     Row<Opcode::symlink,            "SYMLINK",              1, None,              InTail::name_pair,  EntryOut,         OutTail::none, Traits{.extensions = Extensions::allowed, .makes = MakesType::symlink}>,
     Row<Opcode::mknod,              "MKNOD",                1, MknodIn,           InTail::name,       EntryOut,         OutTail::none, Traits{.extensions = Extensions::allowed, .makes = MakesType::as_asked}>,
@@ -181,15 +190,15 @@ using OpTable = RowList<
     Row<Opcode::link,               "LINK",                 1, LinkIn,            InTail::name,       EntryOut,         OutTail::none, Traits{.enosys = {abi::Errno::eperm, Remember::yes}}>,
     Row<Opcode::open,               "OPEN",                 1, OpenIn,            InTail::none,       OpenOut,          OutTail::none, Traits{.blocking = Blocking::may, .repeat = Repeat::safe, .gives_back = Opcode::release}>,
     Row<Opcode::read,               "READ",                 1, ReadIn,            InTail::none,       None,             OutTail::data, Traits{.span = FileSpan::read, .repeat = Repeat::safe}>,
-    Row<Opcode::write,              "WRITE",                1, WriteIn,           InTail::data,       WriteOut,         OutTail::none, Traits{.span = FileSpan::written, .repeat = Repeat::unless_appending}>,
+    Row<Opcode::write,              "WRITE",                1, WriteIn,           InTail::data,       WriteOut,         OutTail::none, Traits{.span = FileSpan::written, .repeat = Repeat::unless_appending, .storage = Storage::owed}>,
     Row<Opcode::statfs,             "STATFS",               0, None,              InTail::none,       Kstatfs,          OutTail::none, kReads>,
     Row<Opcode::release,            "RELEASE",              1, ReleaseIn,         InTail::none,       None,             OutTail::none>,
-    Row<Opcode::fsync,              "FSYNC",                1, FsyncIn,           InTail::none,       None,             OutTail::none, kFlushes>,
+    Row<Opcode::fsync,              "FSYNC",                1, FsyncIn,           InTail::none,       None,             OutTail::none, flushes(Storage::settled)>,
     Row<Opcode::setxattr,           "SETXATTR",             1, SetxattrIn,        InTail::name_data,  None,             OutTail::none, Traits{.compat = Compat::short_request, .enosys = kUnsupported}>,
     Row<Opcode::getxattr,           "GETXATTR",             1, GetxattrIn,        InTail::name,       GetxattrOut,      OutTail::size_or_data, Traits{.enosys = kUnsupported, .repeat = Repeat::safe}>,
     Row<Opcode::listxattr,          "LISTXATTR",            1, GetxattrIn,        InTail::none,       GetxattrOut,      OutTail::size_or_data, Traits{.enosys = kUnsupported, .repeat = Repeat::safe}>,
     Row<Opcode::removexattr,        "REMOVEXATTR",          1, None,              InTail::name,       None,             OutTail::none, Traits{.enosys = kUnsupported}>,
-    Row<Opcode::flush,              "FLUSH",                1, FlushIn,           InTail::none,       None,             OutTail::none, kFlushes>,
+    Row<Opcode::flush,              "FLUSH",                1, FlushIn,           InTail::none,       None,             OutTail::none, flushes(Storage::reported)>,
     Row<Opcode::init,               "INIT",                 0, InitIn,            InTail::none,       InitOut,          OutTail::none, Traits{.compat = Compat::short_reply, .offload = Offload::never}>,
     Row<Opcode::opendir,            "OPENDIR",              1, OpenIn,            InTail::none,       OpenOut,          OutTail::none, Traits{.repeat = Repeat::safe, .gives_back = Opcode::releasedir}>,
     Row<Opcode::readdir,            "READDIR",              1, ReadIn,            InTail::none,       None,             OutTail::dirents, kReads>,
@@ -207,7 +216,7 @@ using OpTable = RowList<
     Row<Opcode::poll,               "POLL",                11, PollIn,            InTail::none,       PollOut,          OutTail::none, Traits{.blocking = Blocking::for_another, .enosys = kIgnored, .repeat = Repeat::safe}>,
     Row<Opcode::notify_reply,       "NOTIFY_REPLY",        15, NotifyRetrieveIn,  InTail::data,       None,             OutTail::none, Traits{.reply = ReplyOwed::never}>,
     Row<Opcode::batch_forget,       "BATCH_FORGET",        16, BatchForgetIn,     InTail::array,      None,             OutTail::none, kForgets>,
-    Row<Opcode::fallocate,          "FALLOCATE",           19, FallocateIn,       InTail::none,       None,             OutTail::none, Traits{.blocking = Blocking::may, .span = FileSpan::written, .enosys = kUnsupported}>,
+    Row<Opcode::fallocate,          "FALLOCATE",           19, FallocateIn,       InTail::none,       None,             OutTail::none, Traits{.blocking = Blocking::may, .span = FileSpan::written, .enosys = kUnsupported, .storage = Storage::owed}>,
     Row<Opcode::readdirplus,        "READDIRPLUS",         21, ReadIn,            InTail::none,       None,             OutTail::direntpluses, kReads>,
     Row<Opcode::rename2,            "RENAME2",             23, Rename2In,         InTail::name_pair,  None,             OutTail::none, Traits{.enosys = {abi::Errno::einval, Remember::yes}}>,
     Row<Opcode::lseek,              "LSEEK",               24, LseekIn,           InTail::none,       LseekOut,         OutTail::none, kReads>,

@@ -4,6 +4,7 @@
 
 #include "vfsproto/posix/detail/futex.hpp"
 #include "vfsproto/posix/detail/mount_session.hpp"
+#include "vfsproto/posix/detail/unsynced_writes.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -20,8 +21,9 @@ public:
     // Returns the path from the root, without empty names and ".".
     [[nodiscard]] static std::string plain(std::string_view path);
 
-    // `path` led to the file when it was opened.
-    KeptFile(std::string_view path, const FileIdentity& identity, OpenedFile opened);
+    // `path` led to the file when it was opened. `unsynced` is nullptr where the server keeps what is written.
+    KeptFile(std::string_view path, const FileIdentity& identity, OpenedFile opened,
+             std::shared_ptr<UnsyncedWrites> unsynced);
 
     // Returns where the file was last known to be, as a plain path.
     [[nodiscard]] std::string path() const;
@@ -50,6 +52,11 @@ public:
     // Returns nullptr if it is lost; then lost() says why.
     [[nodiscard]] std::shared_ptr<const OpenedFile> opened() const;
     [[nodiscard]] Failure lost() const;
+    // Returns nullptr where the server keeps what is written.
+    [[nodiscard]] UnsyncedWrites* unsynced() const noexcept { return unsynced_.get(); }
+    // True if writes were lost before this session, and whoever uses the file was not told since. tell_losses() tells it.
+    [[nodiscard]] bool has_untold_losses(std::uint32_t session) const;
+    [[nodiscard]] bool tell_losses(std::uint32_t session);
 
     enum class Restored : std::uint8_t {
         unchanged,   // it is open there already, or was lost before
@@ -82,10 +89,12 @@ private:
     const FileIdentity identity_;
     const std::uint32_t flags_;
     const std::uint32_t granted_;
+    const std::shared_ptr<UnsyncedWrites> unsynced_;
     mutable Mutex mutex_;
     std::vector<Place> places_ VFSPROTO_GUARDED_BY(mutex_); // at least one is of no move
     std::shared_ptr<const OpenedFile> opened_ VFSPROTO_GUARDED_BY(mutex_);
     Failure lost_ VFSPROTO_GUARDED_BY(mutex_){};
+    std::uint32_t told_losses_ VFSPROTO_GUARDED_BY(mutex_) = 0; // those before it was opened count as told
 };
 
 } // namespace vfsproto::posix

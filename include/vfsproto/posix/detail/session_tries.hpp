@@ -3,12 +3,16 @@
 #pragma once
 
 #include "vfsproto/posix/detail/mount_session.hpp"
+#include "vfsproto/posix/detail/unsynced_writes.hpp"
 
 #include <cstdint>
 #include <memory>
 
 namespace vfsproto::client {
 enum class MayRepeat : std::uint8_t; // repeat.hpp
+}
+namespace vfsproto::wire {
+enum class Opcode : std::uint32_t;
 }
 
 namespace vfsproto::posix {
@@ -37,6 +41,12 @@ public:
         lost,  // the same, and it may not be made once more
     };
     [[nodiscard]] Verdict judge(const Failure& why);
+
+    // These are for a call about an open file: what was written of it before a try, and what a try that asked for this came to.
+    [[nodiscard]] UnsyncedWrites::Count written() const;
+    void note(wire::Opcode op, UnsyncedWrites::Count before, const Failure& why) const;
+    // True if a call that succeeded has to say writes_lost all the same. The file has said so then.
+    [[nodiscard]] bool tells_lost_writes(wire::Opcode op) const;
 
 private:
     [[nodiscard]] bool finds_out_itself() const noexcept;
