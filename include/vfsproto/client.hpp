@@ -15,6 +15,7 @@
 #include "vfsproto/fuse/client/operations/mappings.hpp"
 #include "vfsproto/fuse/client/operations/names.hpp"
 #include "vfsproto/fuse/client/operations/xattrs.hpp"
+#include "vfsproto/fuse/client/permissions.hpp"
 #include "vfsproto/fuse/client/repeat.hpp"
 #include "vfsproto/fuse/client/undo_grants.hpp"
 #include "vfsproto/transport/bring_up.hpp"

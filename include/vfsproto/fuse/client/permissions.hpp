@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Judges by a file's mode and owner who may do what, as Linux does for a FUSE mount with default_permissions, which virtio-fs always
+// has (fs/namei.c, fs/attr.c, fs/xattr.c). Nothing here asks a server. Access control lists are not looked at.
+//
+// The functions return Errno::none, or what the system call says. User 0 has CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_CHOWN, CAP_FSETID and
+// CAP_SYS_ADMIN, and nobody else has any of them.
+#pragma once
+
+#include "vfsproto/abi/attributes.hpp"
+#include "vfsproto/abi/caller.hpp"
+#include "vfsproto/abi/errno.hpp"
+#include "vfsproto/abi/numbers.hpp"
+#include "vfsproto/fuse/wire/name.hpp"
+
+#include <cstdint>
+#include <span>
+
+namespace vfsproto::wire {
+struct SetattrIn;
+}
+
+namespace vfsproto::client {
+
+// Holds who wants something. The groups are the supplementary ones.
+struct Subject {
+    abi::Caller caller{};
+    std::span<const std::uint32_t> groups{};
+
+    [[nodiscard]] constexpr bool is_privileged() const noexcept { return caller.uid == 0; }
+    [[nodiscard]] constexpr bool is_in_group(std::uint32_t gid) const noexcept {
+        if (caller.gid == gid) return true;
+        for (const std::uint32_t group : groups) {
+            if (group == gid) return true;
+        }
+        return false;
+    }
+};
+
+// Holds what of a file's attributes decides.
+struct FileOwner {
+    std::uint32_t mode = 0;
+    std::uint32_t uid = 0;
+    std::uint32_t gid = 0;
+
+    [[nodiscard]] static constexpr FileOwner of(const abi::Attributes& attributes) noexcept {
+        return {attributes.mode, attributes.uid, attributes.gid};
+    }
+};
+
+// True if this is the file's owner, or somebody who counts as such.
+[[nodiscard]] constexpr bool owns(const Subject& who, const FileOwner& file) noexcept {
+    return who.is_privileged() || who.caller.uid == file.uid;
+}
+
+// `mask`: R_OK, W_OK and X_OK as access(2) has them. EACCES.
+[[nodiscard]] abi::Errno check_access(const Subject& who, const FileOwner& file, std::uint32_t mask) noexcept;
+// Takes the O_… of open(2) of a file that is there. EACCES; EPERM for O_NOATIME by somebody else than the owner.
+[[nodiscard]] abi::Errno check_open(const Subject& who, const FileOwner& file, std::uint32_t flags) noexcept;
+// Is about a new name in this directory. EACCES.
+[[nodiscard]] abi::Errno check_making(const Subject& who, const FileOwner& directory) noexcept;
+// Is about the name of this file in this directory. EACCES; EPERM for a file of somebody else in a sticky directory of somebody else.
+[[nodiscard]] abi::Errno check_removal(const Subject& who, const FileOwner& directory, const FileOwner& file) noexcept;
+// Is about a directory that a rename brings under another one: its ".." changes. EACCES.
+[[nodiscard]] abi::Errno check_new_parent(const Subject& who, const FileOwner& moved) noexcept;
+
+// Says whether what is set is set through an open file. Then open(2) has judged the size.
+enum class SetThrough : std::uint8_t { path, open_file };
+// EPERM; EACCES for a size and for times that are set to now.
+[[nodiscard]] abi::Errno check_setattr(const Subject& who, const FileOwner& file, const wire::SetattrIn& what,
+                                       SetThrough through) noexcept;
+// Returns the mode for chmod(2): without the set-group-id bit where the caller is not in the file's group.
+[[nodiscard]] constexpr std::uint32_t mode_for_chmod(const Subject& who, const FileOwner& file,
+                                                     std::uint32_t mode) noexcept {
+    const bool keeps = who.is_privileged() || who.is_in_group(file.gid);
+    return keeps ? mode : mode & ~abi::kSIsgid;
+}
+
+enum class XattrUse : std::uint8_t { read, write };
+// EACCES and EPERM; ENODATA where Linux hides that there may be one.
+[[nodiscard]] abi::Errno check_xattr(const Subject& who, const FileOwner& file, const wire::Name& name,
+                                     XattrUse use) noexcept;
+
+} // namespace vfsproto::client
