@@ -55,13 +55,13 @@ SessionTries::Verdict SessionTries::judge(const Failure& why) {
     return Verdict::again;
 }
 
-UnsyncedWrites::Count SessionTries::written() const {
+std::uint64_t SessionTries::written() const {
     UnsyncedWrites* const unsynced = file_->unsynced();
     return unsynced == nullptr ? 0 : unsynced->written(session_->number);
 }
 
-// What the end of the session cut short is no write: it is made once more, or its caller is told.
-void SessionTries::note(wire::Opcode op, UnsyncedWrites::Count before, const Failure& why) const {
+// A write that the end of the session cut short is none: it is made once more, or its caller is told.
+void SessionTries::note(wire::Opcode op, std::uint64_t before, const Failure& why) const {
     UnsyncedWrites* const unsynced = file_->unsynced();
     if (unsynced == nullptr) return;
     const wire::Storage storage = wire::op_info(op).traits.storage;

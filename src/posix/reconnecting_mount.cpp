@@ -34,7 +34,7 @@ KeptFile::Moved moved_by(const Failure& rename) {
 Failure ReconnectingFile::lost() const { return kept_->lost(); }
 
 ReconnectingMount::ReconnectingMount(ReconnectOptions options, SessionPtr first)
-    : options_(std::move(options)), session_(std::move(first)) {}
+    : options_(std::move(options)), unsynced_(std::make_unique<UnsyncedFiles>()), session_(std::move(first)) {}
 
 ReconnectingMount::~ReconnectingMount() = default;
 
@@ -63,7 +63,7 @@ Expected<ReconnectingFile> ReconnectingMount::open_file(std::string_view path, s
         if (!seen) return seen.failure();
         std::shared_ptr<UnsyncedWrites> unsynced;
         if (options_.written == WrittenData::ends_with_server) {
-            unsynced = unsynced_.find_or_make(seen->ino);
+            unsynced = unsynced_->find_or_make(seen->ino);
             if ((flags & wire::linux_abi::kOTrunc) != 0) unsynced->note_written(tries.session()->number);
         }
         return std::make_shared<KeptFile>(path, FileIdentity::of(*seen), OpenedFile{tries.session(), *std::move(file)},

@@ -57,7 +57,7 @@ struct ReconnectOptions {
     MountLimits limits{};
     // Says how often one call is sent once more, each time on another session: it may be what the server dies of.
     unsigned repeats = 3;
-    // With ends_with_server, whoever has a file open that lost writes so is told once, by fsync() or close().
+    // Says if writes may be lost with a server. Then whoever has such a file open is told once, by fsync() or close().
     WrittenData written = WrittenData::outlives_server;
     // Hears of each reconnect, on the thread of the call that made it, without a lock: other calls may go on before, and two
     // threads may tell of two reconnects at once. Throws nothing.

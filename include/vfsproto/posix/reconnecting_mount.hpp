@@ -31,7 +31,6 @@
 #include "vfsproto/fuse/wire/opcode.hpp"
 #include "vfsproto/posix/detail/futex.hpp"
 #include "vfsproto/posix/detail/session_tries.hpp"
-#include "vfsproto/posix/detail/unsynced_writes.hpp"
 #include "vfsproto/posix/mount.hpp"
 #include "vfsproto/posix/reconnect_options.hpp"
 
@@ -48,6 +47,8 @@
 #include <vector>
 
 namespace vfsproto::posix {
+
+class UnsyncedFiles;
 
 // An open file of a ReconnectingMount. Any number of threads may use it at once.
 class ReconnectingFile {
@@ -106,7 +107,7 @@ public:
         if (!file) return Result(Failure(wire::Errno::ebadf));
         SessionTries tries(*this, *file.kept_, may_repeat(op, file.kept_.get()));
         Result result = try_until_over(tries, [&] {
-            const UnsyncedWrites::Count before = tries.written();
+            const std::uint64_t before = tries.written();
             Result made = make(tries.mount(), tries.file());
             tries.note(op, before, reason_of(made));
             return made;
@@ -159,7 +160,7 @@ private:
     [[nodiscard]] Failure keep(const std::shared_ptr<KeptFile>& file) VFSPROTO_EXCLUDES(reconnecting_);
 
     const ReconnectOptions options_;
-    UnsyncedFiles unsynced_; // in use where the server does not keep what is written
+    const std::unique_ptr<UnsyncedFiles> unsynced_; // in use where the server does not keep what is written
     // Held while a session is opened and files are. Whoever has it and sees a session that has not ended, sees every file on it.
     Mutex reconnecting_;
     std::vector<std::weak_ptr<KeptFile>> files_ VFSPROTO_GUARDED_BY(reconnecting_);

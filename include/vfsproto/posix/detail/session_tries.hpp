@@ -3,7 +3,6 @@
 #pragma once
 
 #include "vfsproto/posix/detail/mount_session.hpp"
-#include "vfsproto/posix/detail/unsynced_writes.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -43,8 +42,8 @@ public:
     [[nodiscard]] Verdict judge(const Failure& why);
 
     // These are for a call about an open file: what was written of it before a try, and what a try that asked for this came to.
-    [[nodiscard]] UnsyncedWrites::Count written() const;
-    void note(wire::Opcode op, UnsyncedWrites::Count before, const Failure& why) const;
+    [[nodiscard]] std::uint64_t written() const;
+    void note(wire::Opcode op, std::uint64_t before, const Failure& why) const;
     // True if a call that succeeded has to say writes_lost all the same. The file has said so then.
     [[nodiscard]] bool tells_lost_writes(wire::Opcode op) const;
 
