@@ -37,12 +37,14 @@ static_assert(kInterruptsAt + Session::kInterrupts * kInterruptStride <= kReplyA
 
 } // namespace
 
+// HANDLE_KILLPRIV asks nothing of a client: the server takes set-id bits away by itself.
 wire::InitFlags implemented_init_flags() noexcept {
     using F = wire::InitFlag;
     return wire::InitFlags::of(F::async_read, F::posix_locks, F::flock_locks, F::atomic_o_trunc, F::big_writes,
                                F::dont_mask, F::do_readdirplus, F::async_dio, F::no_open_support, F::parallel_dirops,
                                F::max_pages, F::cache_symlinks, F::no_opendir_support, F::setxattr_ext, F::init_ext,
-                               F::posix_acl, F::handle_killpriv_v2, F::security_ctx, F::create_supp_group);
+                               F::posix_acl, F::handle_killpriv, F::handle_killpriv_v2, F::security_ctx,
+                               F::create_supp_group);
 }
 
 Errc Session::init(const Region& memory, const SessionOptions& options) noexcept {
