@@ -15,6 +15,7 @@ namespace vfsproto::posix {
 
 using wire::Errno;
 using wire::linux_abi::kORdonly;
+using wire::linux_abi::kROk;
 
 template <class Op> AsyncMount::Steps<void> AsyncMount::release(OpenHandle& handle) {
     if (!std::exchange(handle.owes_release, false)) co_return;
@@ -206,16 +207,19 @@ AsyncMount::Steps<Expected<std::int32_t>> AsyncMount::ioctl_steps(const File& fi
 
 AsyncMount::Steps<Expected<std::vector<DirectoryEntry>>> AsyncMount::list_steps(std::string path,
                                                                                 client::DirectoryFormat format) {
-    PathSteps at(*mount_.cache_, mount_.look_, mount_.from_);
+    PathSteps at = names().path_steps();
     MountCall call = mount_.begin_call();
     at.to_file(path, LastLink::follow);
     client::OpenDirectory open;
     client::ContentRead opened;
     const auto held = [&at] { return at.node().hold(); };
     do {
-        const Failure failure = co_await walk(call, at);
+        Failure failure = co_await walk(call, at);
+        // A mode that was kept may be wrong about who may read it.
+        while (!failure && at.check_access(kROk) && at.walk_again_without_cache()) failure = co_await walk(call, at);
         if (failure) co_return failure;
         if (!is_directory(at.attributes().mode)) co_return Errno::enotdir;
+        if (const Failure refused = at.check_access(kROk)) co_return refused;
         opened = mount_.cache_->about_to_read(at.node(), at.attributes());
         unsigned tries = 0;
         do {

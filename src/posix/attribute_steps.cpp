@@ -48,7 +48,7 @@ wire::SetattrIn owner_in(std::optional<std::uint32_t> uid, std::optional<std::ui
 }
 
 StatSteps::StatSteps(const NameContext& context, std::string_view path, LastLink last)
-    : NameSteps(context), at_(context.cache, context.look, context.from) {
+    : NameSteps(context), at_(context.path_steps()) {
     at_.to_file(path, last);
     want_walk(at_);
 }
@@ -98,7 +98,8 @@ SetAttributesSteps::SetAttributesSteps(const NameContext& context, std::string_v
 
 Failure SetAttributesSteps::check() {
     const bool sets_size = (request_.call.args.valid & wire::kSetattrSize) != 0;
-    return sets_size && is_directory(at_.attributes().mode) ? Failure(Errno::eisdir) : Failure();
+    if (sets_size && is_directory(at_.attributes().mode)) return Errno::eisdir;
+    return check_setattr(request_.call.args);
 }
 
 ChangeModeSteps::ChangeModeSteps(const NameContext& context, std::string_view path, std::uint32_t mode)
@@ -108,8 +109,10 @@ ChangeModeSteps::ChangeModeSteps(const NameContext& context, std::string_view pa
 }
 
 Failure ChangeModeSteps::check() {
-    request_.call.args.mode = (request_.call.args.mode & kSIallugo) | (at_.attributes().mode & kSIfmt);
-    return {};
+    std::uint32_t& mode = request_.call.args.mode;
+    mode = (mode & kSIallugo) | (at_.attributes().mode & kSIfmt);
+    if (at_.judged()) mode = client::mode_for_chmod(*at_.judged(), owner(), mode);
+    return check_setattr(request_.call.args);
 }
 
 GetXattrSteps::GetXattrSteps(const NameContext& context, std::string_view path, std::string_view name, LastLink last)
@@ -160,6 +163,7 @@ SetXattrSteps::SetXattrSteps(const NameContext& context, std::string_view path, 
 Failure SetXattrSteps::check() {
     const client::SessionParams& params = context_.channel.params();
     const auto& name = request_.call.name;
+    if (const Failure why = check_xattr(name, client::XattrUse::write)) return why;
     if (std::string_view(name.data(), name.size()) != "system.posix_acl_access") return {};
     const client::Caller& caller = context_.who.caller;
     const bool may_keep = caller.uid == 0 || caller.gid == at_.attributes().gid;
@@ -187,7 +191,7 @@ TemporarySteps::TemporarySteps(const NameContext& context, std::string_view dire
 Failure TemporarySteps::check() {
     if (!is_directory(at_.attributes().mode)) return Errno::enotdir;
     request_.extensions.group = maker_group(context_).of(at_.attributes());
-    return {};
+    return check_access(kWOk | kXOk);
 }
 
 Expected<std::unique_ptr<OpenHandle>> TemporarySteps::result() {

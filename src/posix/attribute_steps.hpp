@@ -40,11 +40,22 @@ inline void note_set(NodeCache& cache, const NodeRef& node, const client::SetAtt
 template <class Op, class... More> class AttributeSteps : public NameSteps {
 protected:
     AttributeSteps(const NameContext& context, std::string_view path, LastLink last, const More&... more)
-        : NameSteps(context), at_(context.cache, context.look, context.from), more_(more...) {
+        : NameSteps(context), at_(context.path_steps()), more_(more...) {
         at_.to_file(path, last);
         want_walk(at_);
     }
     ~AttributeSteps() = default;
+    // These say what a caller who is judged here may not do with the file; they allow everything where the server judges.
+    [[nodiscard]] Failure check_access(std::uint32_t mask) const noexcept { return at_.check_access(mask); }
+    [[nodiscard]] Failure check_setattr(const wire::SetattrIn& what) const noexcept {
+        using client::SetThrough;
+        return at_.judged() ? Failure(client::check_setattr(*at_.judged(), owner(), what, SetThrough::path))
+                            : Failure();
+    }
+    [[nodiscard]] Failure check_xattr(const wire::Name& name, client::XattrUse use) const noexcept {
+        return at_.judged() ? Failure(client::check_xattr(*at_.judged(), owner(), name, use)) : Failure();
+    }
+    [[nodiscard]] client::FileOwner owner() const noexcept { return client::FileOwner::of(at_.attributes()); }
 
     Op request_;
     PathSteps at_;
@@ -57,7 +68,10 @@ private:
     // Called with the answer, before the end.
     virtual void note(const Failure&) {}
     void walked() final {
-        if (Failure why = check()) return finish(why);
+        if (Failure why = check()) {
+            if (at_.judged() && is_refusal(why) && at_.walk_again_without_cache()) return want_walk(at_);
+            return finish(why);
+        }
         if (is_known()) return finish({});
         want_request(request_);
     }
@@ -99,6 +113,10 @@ public:
 class AccessSteps final : public AttributeSteps<client::CheckAccess> {
 public:
     AccessSteps(const NameContext& context, std::string_view path, std::uint32_t mask);
+
+private:
+    [[nodiscard]] Failure check() override { return check_access(request_.call.args.mask); }
+    [[nodiscard]] bool is_known() override { return at_.judged().has_value(); }
 };
 
 class StatfsSteps final : public AttributeSteps<client::FileSystemStatus> {
@@ -155,6 +173,8 @@ public:
     [[nodiscard]] Expected<std::vector<std::byte>> result();
 
 private:
+    [[nodiscard]] Failure check() override { return check_xattr(request_.call.name, client::XattrUse::read); }
+
     std::vector<std::byte> value_;
 };
 
@@ -187,6 +207,7 @@ public:
     RemoveXattrSteps(const NameContext& context, std::string_view path, std::string_view name, LastLink last);
 
 private:
+    [[nodiscard]] Failure check() override { return check_xattr(request_.call.name, client::XattrUse::write); }
     void note(const Failure&) override { context_.cache.invalidate(at_.node()); }
 };
 

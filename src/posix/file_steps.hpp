@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <tuple>
 
@@ -80,21 +81,24 @@ public:
     [[nodiscard]] Expected<Attributes> result() { return request_.call.reply.attr; }
 };
 
-class SetFileAttributesSteps final : public FileSteps<client::SetAttributes> {
+// GETATTR comes first where permissions are judged here: the owner may have changed since the file was opened.
+class SetFileAttributesSteps final : public NameSteps {
 public:
     using Result = Attributes;
-    SetFileAttributesSteps(const NameContext& context, const File& file, const wire::SetattrIn& what)
-        : FileSteps(context, file), file_(file) {
-        request_.call.args = what;
-        request_.call.args.valid |= wire::kSetattrFh;
-        request_.call.args.fh = file.fh();
-    }
+    SetFileAttributesSteps(const NameContext& context, const File& file, const wire::SetattrIn& what);
     [[nodiscard]] Expected<Attributes> result() { return request_.call.reply.attr; }
 
 private:
-    void note(const Failure& why) override { note_set(context_.cache, file_.node(), request_, {why, asked_}); }
+    void answered(const Failure& why) override;
+    void start(client::Client& client, const client::Caller& caller) override;
+    void hold(Held& held) const override { held.handles.push_back(file_.share()); }
+    [[nodiscard]] wire::Errno judge() noexcept;
 
     const File& file_;
+    std::optional<client::Subject> judged_;
+    client::GetAttributes look_;
+    client::SetAttributes request_;
+    bool looks_ = false;
 };
 
 class AllocateSteps final : public FileSteps<client::Allocate> {

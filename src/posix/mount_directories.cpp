@@ -20,6 +20,7 @@ namespace vfsproto::posix {
 
 using wire::Errno;
 using wire::linux_abi::kORdonly;
+using wire::linux_abi::kROk;
 
 namespace {
 
@@ -30,9 +31,15 @@ constexpr std::size_t kReadSize = 64 * 1024;
 
 Expected<Directory> Mount::open_directory(std::string_view path, client::DirectoryFormat format) {
     MountCall call = begin_call();
-    PathWalk at(call, *cache_, look_, from_);
-    if (Failure failure = at.to_file(path, LastLink::follow)) return failure;
-    if (!is_directory(at.attributes().mode)) return Errno::enotdir;
+    PathWalk at(call, names().path_steps());
+    const auto check = [&at](const Failure& walked) -> Failure {
+        if (walked) return walked;
+        return is_directory(at.attributes().mode) ? at.place().check_access(kROk) : Failure(Errno::enotdir);
+    };
+    Failure failure = check(at.to_file(path, LastLink::follow));
+    // A mode that was kept may be wrong about who may read it.
+    if (at.place().judged() && is_refusal(failure) && at.may_walk_again()) failure = check(at.walk_again());
+    if (failure) return failure;
     client::OpenDirectory open;
     client::ContentRead opened;
     const auto ask = [&] {
@@ -42,8 +49,8 @@ Expected<Directory> Mount::open_directory(std::string_view path, client::Directo
     ask();
     for (unsigned tries = 0; !open.succeeded() && cache_->make_room(failure_of(open), tries);) ask();
     if (failure_of(open).error == Errno::estale && at.may_walk_again()) { // it was replaced since it was kept
-        if (Failure failure = at.walk_again()) return failure;
-        if (!is_directory(at.attributes().mode)) return Errno::enotdir;
+        failure = check(at.walk_again());
+        if (failure) return failure;
         ask();
     }
     if (!open.succeeded()) return failure_of(open);

@@ -48,12 +48,13 @@ Expected<std::unique_ptr<Mount>> Mount::open(std::unique_ptr<backends::Attachmen
 Expected<std::unique_ptr<Mount>> Mount::open(std::unique_ptr<backends::Attachment> attachment,
                                              const MountOptions& options) {
     ChannelOptions wanted = options.channel;
+    if (options.permissions == Permissions::judged_here) wanted.init.flags.remove(wire::InitFlag::posix_acl);
     wanted.init.pid = options.credentials.caller.pid;
     if (options.cache.mode != CacheMode::none || options.on_change) wanted.notifications = Notifications::taken;
     auto opened = Channel::open(std::move(attachment), wanted);
     if (!opened) return opened.failure();
     std::shared_ptr<Channel> channel = *std::move(opened);
-    auto cache = std::make_shared<NodeCache>(*channel, options.max_idle_nodes, options.cache);
+    auto cache = std::make_shared<NodeCache>(*channel, options.max_idle_nodes, options.cache, options.permissions);
     try {
         channel->take_notifications(notification_taker(*cache, options.on_change));
     } catch (const std::system_error&) { // no thread

@@ -74,14 +74,21 @@ template <class Op> void MakeSteps<Op>::walked() {
     if constexpr (MakeSteps::kTellsGroup) {
         make_.extensions.group = maker_group(context_).of(at_.attributes());
     }
-    if (at_.must_be_directory() && !std::is_same_v<Op, client::MakeDirectory>) {
-        // "new/" can only be a directory: ENOENT, unless there is something already.
+    const bool is_slashed = at_.must_be_directory() && !std::is_same_v<Op, client::MakeDirectory>;
+    refused_ = is_slashed ? Failure() : at_.check_making();
+    if (refused_ && at_.walk_again_without_cache()) return want_walk(at_);
+    if (is_slashed || refused_) {
+        // "new/" can only be a directory: ENOENT, unless there is something already. That comes first for what may not be made, too.
         looks_ = true;
         at_.look_up_last();
         return want_walk(at_);
     }
     make_.call.name = at_.name();
     want_request(make_);
+}
+
+template <class Op> void MakeSteps<Op>::walk_failed(const Failure& why) {
+    finish(looks_ && refused_ && why.error == Errno::enoent ? refused_ : why);
 }
 
 template <class Op> void MakeSteps<Op>::answered(const Failure& why) {
@@ -127,7 +134,7 @@ MakeSymlinkSteps::MakeSymlinkSteps(const NameContext& context, std::string_view 
 }
 
 MakeLinkSteps::MakeLinkSteps(const NameContext& context, std::string_view existing, std::string_view path)
-    : MakeSteps(context), existing_(context.cache, context.look, context.from), new_path_(path) {
+    : MakeSteps(context), existing_(context.path_steps()), new_path_(path) {
     existing_.to_file(existing, LastLink::keep);
     want_walk(existing_);
 }
@@ -145,7 +152,7 @@ void MakeLinkSteps::note_made() {
 }
 
 template <class Op> RemoveSteps<Op>::RemoveSteps(const NameContext& context, std::string_view path)
-    : NameSteps(context), at_(context.cache, context.look, context.from) {
+    : NameSteps(context), at_(context.path_steps()) {
     at_.to_parent(path);
     want_walk(at_);
 }
@@ -159,14 +166,17 @@ template <class Op> void RemoveSteps<Op>::walked() {
     }
     // A slash behind the name says that only a directory can be meant.
     if (at_.must_be_directory() && !is_directory(at_.attributes().mode)) return finish(Errno::enotdir);
+    if (const Failure why = at_.check_removal()) return walk_failed(why);
     remove_.call.name = at_.name();
     want_request(remove_);
 }
 
-// A directory on the way may have been replaced since it was kept. A name that is not there makes its directory's listing doubtful.
+// A directory on the way may have been replaced since it was kept, or its mode changed. A name that is not there makes its directory's
+// listing doubtful.
 template <class Op> void RemoveSteps<Op>::walk_failed(const Failure& why) {
     if (looked_up_ && why.error == Errno::enoent) context_.cache.note_failed(asked_of(at_), why);
-    if (why.error != Errno::estale || !at_.walk_again_without_cache()) return finish(why);
+    const bool is_old = why.error == Errno::estale || (at_.judged() && is_refusal(why));
+    if (!is_old || !at_.walk_again_without_cache()) return finish(why);
     looked_up_ = false;
     want_walk(at_);
 }
@@ -186,8 +196,8 @@ template class RemoveSteps<client::RemoveDirectory>;
 
 RenameSteps::RenameSteps(const NameContext& context, std::string_view from, std::string_view to, std::uint32_t flags)
     : NameSteps(context),
-      source_(context.cache, context.look, context.from),
-      target_(context.cache, context.look, context.from),
+      source_(context.final_path_steps()),
+      target_(context.final_path_steps()),
       to_(to),
       flags_(flags) {
     source_.to_parent(from);
@@ -198,7 +208,7 @@ bool RenameSteps::replaces() const noexcept { return (flags_ & (kRenameNoreplace
 
 // The server sees no slashes behind names: where there are some, it must be known what the new name is.
 bool RenameSteps::looks_at_target() const noexcept {
-    return replaces() || source_.must_be_directory() || target_.must_be_directory();
+    return replaces() || source_.must_be_directory() || target_.must_be_directory() || target_.judged().has_value();
 }
 
 void RenameSteps::walked() {
@@ -250,8 +260,26 @@ void RenameSteps::want_rename() {
         const bool source_must_be = source_.must_be_directory() || !exchange;
         if (source_must_be && !is_directory(source_.attributes().mode)) return finish(Errno::enotdir);
     }
+    if (const Failure why = check_permissions()) return finish(why);
     // A rename without flags always takes the older request: servers on some file systems know no other.
     flags_ == 0 ? want_request(rename_) : want_request(rename_with_flags_);
+}
+
+// Judges as Linux fs/namei.c, vfs_rename() does.
+Failure RenameSteps::check_permissions() const noexcept {
+    if (!source_.judged()) return {};
+    const client::Subject& who = *source_.judged();
+    const auto check_moved = [&](const PathSteps& moved) -> Failure {
+        const bool stays = source_.parent().nodeid() == target_.parent().nodeid();
+        if (stays || !is_directory(moved.attributes().mode)) return {};
+        return client::check_new_parent(who, client::FileOwner::of(moved.attributes()));
+    };
+    const bool exchanges = (flags_ & kRenameExchange) != 0;
+    if ((flags_ & kRenameNoreplace) != 0 && !no_target_) return Errno::eexist;
+    if (const Failure why = source_.check_removal()) return why;
+    if (const Failure why = no_target_ ? target_.check_making() : target_.check_removal()) return why;
+    if (const Failure why = check_moved(source_)) return why;
+    return exchanges && !no_target_ ? check_moved(target_) : Failure();
 }
 
 void RenameSteps::start(client::Client& client, const client::Caller& caller) {

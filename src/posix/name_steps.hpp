@@ -9,11 +9,13 @@
 #pragma once
 
 #include "vfsproto/fuse/client/operations/names.hpp"
+#include "vfsproto/posix/detail/judged_caller.hpp"
 #include "vfsproto/posix/detail/maker_group.hpp"
 #include "vfsproto/posix/detail/mount_call.hpp"
 #include "vfsproto/posix/detail/path_steps.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 namespace vfsproto::posix {
@@ -25,6 +27,14 @@ struct NameContext {
     const Credentials& who;
     Look look = Look::as_kept;
     std::string_view from{}; // as PathSteps has it
+
+    // Returns steps that walk on behalf of `who`.
+    [[nodiscard]] PathSteps path_steps() const { return PathSteps(cache, look, from, judged_caller(cache, who)); }
+    // Returns the same for what cannot walk once more: where it is judged here, nothing that was kept may refuse it.
+    [[nodiscard]] PathSteps final_path_steps() const {
+        const std::optional<client::Subject> judged = judged_caller(cache, who);
+        return PathSteps(cache, judged ? Look::anew : look, from, judged);
+    }
 };
 
 [[nodiscard]] MakerGroup maker_group(const NameContext& context) noexcept;
@@ -138,8 +148,7 @@ template <class Op> class MakeSteps : public NameSteps {
 protected:
     static constexpr bool kTellsGroup = requires(Op& op) { op.extensions.group; };
 
-    explicit MakeSteps(const NameContext& context)
-        : NameSteps(context), at_(context.cache, context.look, context.from) {}
+    explicit MakeSteps(const NameContext& context) : NameSteps(context), at_(context.path_steps()) {}
     ~MakeSteps() = default;
     void begin(std::string_view path) {
         using Parent = PathSteps::ParentAttributes;
@@ -148,6 +157,7 @@ protected:
         want_walk(at_);
     }
     void walked() override;
+    void walk_failed(const Failure& why) override;
 
     void hold(Held& held) const override { held.nodes.push_back(at_.parent().clone()); }
 
@@ -166,6 +176,7 @@ private:
 
     PathSteps at_;
     bool looks_ = false; // at what is there already
+    Failure refused_{};  // why the name may not be made, if it is not there
 };
 
 class MakeDirectorySteps final : public MakeSteps<client::MakeDirectory> {
@@ -240,6 +251,7 @@ private:
     void reach_parents();
     void reach_source();
     void want_rename();
+    [[nodiscard]] Failure check_permissions() const noexcept;
     [[nodiscard]] bool replaces() const noexcept;
     [[nodiscard]] bool looks_at_target() const noexcept;
 

@@ -62,8 +62,8 @@ void NodeRef::reset_unlinked() noexcept {
     if (client::Node* node = std::exchange(node_, nullptr)) cache_->drop(*node, client::Linked::no);
 }
 
-NodeCache::NodeCache(Channel& channel, std::size_t max_idle, const CacheOptions& options)
-    : channel_(channel), max_idle_(max_idle), buckets_(kFirstBuckets), table_(buckets_) {
+NodeCache::NodeCache(Channel& channel, std::size_t max_idle, const CacheOptions& options, Permissions permissions)
+    : channel_(channel), max_idle_(max_idle), permissions_(permissions), buckets_(kFirstBuckets), table_(buckets_) {
     if (options.mode != CacheMode::none && options.names != 0) {
         max_idle_ = std::max(max_idle, options.names);
         replies_ = std::make_unique<CachedReplies>(options);

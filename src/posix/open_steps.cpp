@@ -48,9 +48,11 @@ void OpenSteps::handle_walked(const Failure& why) {
     }
     if (walking_ == Walking::to_parent) {
         group_ = maker_.of(path_.attributes());
-        return want_create();
+        return path_.judged() ? look_before_creating() : want_create();
     }
-    if (walking_ == Walking::to_last && !path_.found_link()) {
+    const bool found = walking_ == Walking::to_last;
+    if (found && (flags_ & kOExcl) != 0) return fail(Errno::eexist); // it was looked for before it was to be made
+    if (found && !path_.found_link()) {
         return uncreated_.error == Errno::einval ? fail(uncreated_) : want_open();
     }
     if (!path_.found_link()) return want_open();
@@ -59,11 +61,30 @@ void OpenSteps::handle_walked(const Failure& why) {
     path_.follow_found_link();
 }
 
+// Goes on as if CREATE had met a file: if there is none after all, CREATE is sent.
+void OpenSteps::look_before_creating() {
+    if (const Failure why = check_name()) return fail(why);
+    uncreated_ = Errno::eexist;
+    walking_ = Walking::to_last;
+    want_ = Want::walk;
+    path_.look_up_last();
+}
+
+// A mode that was kept may be wrong about who may do this: it is looked at once more.
+void OpenSteps::refuse(Errno why) {
+    if (!is_refusal(why) || !path_.walk_again_without_cache()) return fail(why);
+    walking_ = (flags_ & kOCreat) != 0 ? Walking::to_parent : Walking::to_file;
+    want_ = Want::walk;
+}
+
+Failure OpenSteps::check_name() const noexcept {
+    if (path_.ending() != PathSteps::Ending::name) return (flags_ & kOExcl) != 0 ? Errno::eexist : Errno::eisdir;
+    return path_.must_be_directory() ? Failure(Errno::eisdir) : Failure();
+}
+
 void OpenSteps::want_create() {
-    if (path_.ending() != PathSteps::Ending::name) {
-        return fail((flags_ & kOExcl) != 0 ? Errno::eexist : Errno::eisdir);
-    }
-    if (path_.must_be_directory()) return fail(Errno::eisdir);
+    if (const Failure why = check_name()) return fail(why);
+    if (const Failure why = path_.check_making()) return refuse(why.error);
     tries_ = 0;
     want_ = Want::create;
 }
@@ -73,6 +94,11 @@ void OpenSteps::want_open() {
     if ((flags_ & kODirectory) != 0 && !directory) return fail(Errno::enotdir);
     // A directory is opened by OPENDIR, a call of its own; servers differ in what they make of OPEN.
     if (directory) return fail(Errno::eisdir);
+    if (path_.judged()) {
+        const client::FileOwner file = client::FileOwner::of(path_.attributes());
+        const Errno error = client::check_open(*path_.judged(), file, flags_);
+        if (error != Errno::none) return refuse(error);
+    }
     tries_ = 0;
     want_ = Want::open;
 }

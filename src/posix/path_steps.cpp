@@ -41,9 +41,10 @@ void PathSteps::begin(std::string_view path, Goal goal, LastLink last) {
 void PathSteps::begin_again() {
     links_ = 0;
     must_be_directory_ = false;
+    is_judging_ = false;
     node_.reset();
     stack_.clear();
-    stack_.push_back(cache_.root());
+    stack_.push_back({cache_.root()});
     way_.clear();
     next_dot_ = Ending::dot;
     rest_ = path_;
@@ -60,6 +61,8 @@ void PathSteps::advance() {
         const std::size_t end = std::min(rest_.find('/', begin), rest_.size());
         const std::string_view component = std::string_view(rest_).substr(begin, end - begin);
         at_ = end;
+        const bool is_dot = component == "." || component == "..";
+        if (is_dot && !may_search_parent()) return refuse(Errno::eacces);
         if (component == ".") {
             ending_ = std::exchange(next_dot_, Ending::dot);
             continue;
@@ -79,8 +82,7 @@ void PathSteps::advance() {
         name_ = component;
         if (rest_.find_first_not_of('/', at_) != std::string::npos) {
             in_middle_ = true;
-            want_ = Want::lookup;
-            return;
+            return want_lookup();
         }
         ending_ = Ending::name;
         if (end != rest_.size()) must_be_directory_ = true;
@@ -101,7 +103,8 @@ void PathSteps::enter_again(std::string_view rest) {
 void PathSteps::reach_parent() {
     in_middle_ = false;
     if (goal_ == Goal::file) return want_last();
-    if (parent_attributes_ == ParentAttributes::unneeded) return arrive();
+    const bool is_known = !who_ || stack_.back().owner;
+    if (parent_attributes_ == ParentAttributes::unneeded && is_known) return arrive();
     node_ = parent().clone();
     want_ = Want::attributes;
 }
@@ -115,19 +118,60 @@ void PathSteps::look_up_last() {
 void PathSteps::want_last() {
     in_middle_ = false;
     tries_ = 0;
-    if (ending_ == Ending::name) {
-        want_ = Want::lookup;
-        return;
-    }
+    if (ending_ == Ending::name) return want_lookup();
     node_ = parent().clone();
     want_ = Want::attributes;
+}
+
+// A name is looked up for who may search its directory. Of the root nothing is known at first: nobody looks it up.
+void PathSteps::want_lookup() {
+    want_ = Want::lookup;
+    if (!who_) return;
+    is_judging_ = !stack_.back().owner;
+    if (is_judging_) {
+        node_ = parent().clone();
+        want_ = Want::attributes;
+        return;
+    }
+    if (!may_search_parent()) refuse(Errno::eacces);
+}
+
+// True also where nothing is known of the root yet.
+bool PathSteps::may_search_parent() const noexcept {
+    const std::optional<client::FileOwner>& owner = stack_.back().owner;
+    return !who_ || !owner || client::check_access(*who_, *owner, kXOk) == Errno::none;
+}
+
+// A mode that was kept may be wrong: it is asked for once more. A caller that has acted on the parent does so itself.
+void PathSteps::refuse(Errno why) {
+    if (!may_begin_again_ || !walk_again_without_cache()) fail(why);
+}
+
+// They are always the parent's.
+void PathSteps::take_attributes() {
+    stack_.back().owner = client::FileOwner::of(attributes_);
+    if (!std::exchange(is_judging_, false)) return reach_file();
+    want_lookup();
+}
+
+Failure PathSteps::check_making() const noexcept {
+    return who_ ? Failure(client::check_making(*who_, *stack_.back().owner)) : Failure();
+}
+
+Failure PathSteps::check_removal() const noexcept {
+    if (!who_) return {};
+    return client::check_removal(*who_, *stack_.back().owner, client::FileOwner::of(attributes_));
+}
+
+Failure PathSteps::check_access(std::uint32_t mask) const noexcept {
+    return who_ ? Failure(client::check_access(*who_, client::FileOwner::of(attributes_), mask)) : Failure();
 }
 
 bool PathSteps::answer_from_cache() {
     const bool asks = want_ == Want::lookup || want_ == Want::attributes;
     if (may_use_cache_ && want_ == Want::lookup) {
         using Need = NodeCache::Need;
-        NodeCache::Known known = cache_.find(parent(), name_, in_middle_ ? Need::type : Need::attributes);
+        NodeCache::Known known = cache_.find(parent(), name_, in_middle_ && !who_ ? Need::type : Need::attributes);
         if (known.what != NodeCache::Known::What::nothing) {
             used_cache_ = true;
             if (known.what == NodeCache::Known::What::absent) {
@@ -143,7 +187,7 @@ bool PathSteps::answer_from_cache() {
         if (const std::optional<wire::Attr> known = cache_.find_attributes(node_)) {
             used_cache_ = true;
             attributes_ = *known;
-            reach_file();
+            take_attributes();
             return true;
         }
     } else if (may_use_cache_ && want_ == Want::readlink) {
@@ -184,15 +228,15 @@ void PathSteps::handle_absent(const wire::EntryOut& negative) {
 void PathSteps::handle_attributes(const wire::AttrOut& answer) {
     cache_.note_attributes(node_, answer, asked_);
     attributes_ = answer.attr;
-    reach_file();
+    take_attributes();
 }
 
 void PathSteps::enter_middle() {
     if (found_link()) return read_link();
     if (!is_directory(attributes_.mode)) return fail(Errno::enotdir);
-    stack_.push_back(std::move(node_));
+    stack_.push_back({std::move(node_), client::FileOwner::of(attributes_)});
     way_.append("/").append(name_);
-    if (stack_.size() > 1 + kUsedDirectories) stack_[stack_.size() - 1 - kUsedDirectories].reset();
+    if (stack_.size() > 1 + kUsedDirectories) stack_[stack_.size() - 1 - kUsedDirectories].node.reset();
     advance();
 }
 
@@ -250,7 +294,7 @@ void PathSteps::handle_failure(const Failure& why) {
 
 // A path may have more directories than a server has descriptors.
 void PathSteps::leave_ancestors() noexcept {
-    for (std::size_t i = 1; i + 1 < stack_.size(); ++i) stack_[i].reset();
+    for (std::size_t i = 1; i + 1 < stack_.size(); ++i) stack_[i].node.reset();
 }
 
 // The request at the end of the walk may take the server's last descriptors.

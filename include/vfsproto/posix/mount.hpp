@@ -201,7 +201,8 @@ public:
     [[nodiscard]] std::unique_ptr<Mount> looking_anew();
     // Returns a mount of the same session whose paths that begin with no slash are paths of `directory`, as for a program that has
     // called chdir(2). Each call walks there anew, and finds whatever has that name then. So files are reached whose path from the
-    // root is longer than PATH_MAX.
+    // root is longer than PATH_MAX. Where permissions are judged here, the caller has to be let search every directory on the way
+    // there, and `directory` itself, at each call.
     [[nodiscard]] std::unique_ptr<Mount> beginning_at(std::string_view directory);
     [[nodiscard]] const MountLimits& limits() const noexcept { return limits_; }
 

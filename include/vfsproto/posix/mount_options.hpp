@@ -94,8 +94,19 @@ struct CacheOptions {
     client::NameCase name_case = client::NameCase::matters;
 };
 
+// Says who judges what a caller may do.
+enum class Permissions : std::uint8_t {
+    // The server does, as far as it does: virtiofsd makes new files for the caller, and does all else with its own rights.
+    judged_by_server,
+    // This mount does before it sends a request, by modes and owners, as Linux does for every virtio-fs mount. User 0 may do what root
+    // may. What a server refuses stays refused. Walks ask for the attributes of the root, unless they are kept. Where what was kept
+    // refuses something, the server is asked once more. Access control lists are not looked at: POSIX_ACL is not offered.
+    judged_here,
+};
+
 struct MountOptions {
     ChannelOptions channel{};
+    Permissions permissions = Permissions::judged_by_server;
     std::size_t max_idle_nodes = 1024; // files looked up and not used that the server may still hold open for us
     CacheOptions cache{};
     // Hears of changes that the server tells of by itself. FUSE servers on a stream can, and virtio devices with

@@ -16,6 +16,7 @@ class MakerGroup {
 public:
     MakerGroup(const Credentials& who, const client::SessionParams& params) noexcept : who_(who), params_(params) {}
 
+    [[nodiscard]] const Credentials& who() const noexcept { return who_; }
     // True if of() must be asked, with the attributes of the directory.
     [[nodiscard]] bool depends_on_directory() const noexcept {
         return !who_.groups.empty() && params_.flags.has(wire::InitFlag::create_supp_group);

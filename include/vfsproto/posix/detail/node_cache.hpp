@@ -39,12 +39,15 @@ struct MountStats;
 // Any thread.
 class NodeCache : public std::enable_shared_from_this<NodeCache> {
 public:
-    NodeCache(Channel& channel, std::size_t max_idle, const CacheOptions& options = {});
+    NodeCache(Channel& channel, std::size_t max_idle, const CacheOptions& options = {},
+              Permissions permissions = Permissions::judged_by_server);
     // Every NodeRef must be gone. The lookups still counted end with the session's DESTROY.
     ~NodeCache();
     NodeCache(const NodeCache&) = delete;
     NodeCache& operator=(const NodeCache&) = delete;
 
+    // Returns who judges what a caller of any mount of the session may do.
+    [[nodiscard]] Permissions permissions() const noexcept { return permissions_; }
     [[nodiscard]] NodeRef root() noexcept { return NodeRef(*this, root_); }
     // A reply carried this entry: counts the lookup. Without a taker the node is idle at once.
     NodeRef count(const wire::EntryOut& entry);
@@ -164,6 +167,7 @@ private:
 
     Channel& channel_;
     std::size_t max_idle_;
+    const Permissions permissions_;
     std::mutex making_room_; // taken before the other
     mutable Mutex mutex_;
     std::vector<client::Node*> buckets_;

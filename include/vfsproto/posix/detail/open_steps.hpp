@@ -2,6 +2,7 @@
 // open(2) as steps without I/O: a walk, then OPEN or CREATE, and what to do when the server refuses one.
 #pragma once
 
+#include "vfsproto/posix/detail/judged_caller.hpp"
 #include "vfsproto/posix/detail/maker_group.hpp"
 #include "vfsproto/posix/detail/path_steps.hpp"
 
@@ -24,10 +25,14 @@ public:
     // looked up and opened (three requests).
     enum class CreateForm : std::uint8_t { as_called, exclusive };
 
-    // `look` and `from` are as PathSteps has them.
+    // `look` and `from` are as PathSteps has them. CREATE is never sent for a file that is there where permissions are judged here: the
+    // file is looked up first.
     OpenSteps(NodeCache& cache, CreateForm form, const MakerGroup& maker, Look look = Look::as_kept,
               std::string_view from = {})
-        : cache_(cache), path_(cache, look, from), form_(form), maker_(maker) {}
+        : cache_(cache),
+          path_(cache, look, from, judged_caller(cache, maker.who())),
+          form_(path_.judged() ? CreateForm::exclusive : form),
+          maker_(maker) {}
 
     // `flags`: Linux O_….
     void begin(std::string_view path, std::uint32_t flags);
@@ -48,7 +53,10 @@ public:
     [[nodiscard]] std::uint32_t group_to_create() const noexcept { return group_; }
 
 private:
+    void look_before_creating();
+    [[nodiscard]] Failure check_name() const noexcept;
     void want_create();
+    void refuse(wire::Errno why);
     void want_open();
     void handle_uncreated(const Failure& why);
     void fail(const Failure& why) noexcept;

@@ -3,16 +3,20 @@
 // resolved as POSIX says, limits included: one LOOKUP a component; symbolic links are read and followed; ".." is resolved
 // here and never leaves the root, so no server is asked for it.
 //
+// Where the mount judges permissions, each directory on the way has to let the caller search it.
+//
 //   steps.to_file("/a/b", LastLink::follow);
 //   while (want() is lookup, readlink or attributes)
 //     unless answer_from_cache(): make that request of nodeid(), then handle_…() its answer
 #pragma once
 
+#include "vfsproto/fuse/client/permissions.hpp"
 #include "vfsproto/posix/detail/last_link.hpp"
 #include "vfsproto/posix/detail/look.hpp"
 #include "vfsproto/posix/detail/node_cache.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,8 +41,10 @@ public:
     enum class ParentAttributes : std::uint8_t { unneeded, wanted };
 
     // A path that begins with no slash is one of the directory `from`, "" for the root. The text of `from` outlives the walks.
-    explicit PathSteps(NodeCache& cache, Look look = Look::as_kept, std::string_view from = {})
-        : cache_(cache), from_(from), look_(look) {}
+    // `who` is the caller if his permissions are judged here, on the way to `from` too.
+    explicit PathSteps(NodeCache& cache, Look look = Look::as_kept, std::string_view from = {},
+                       const std::optional<client::Subject>& who = {})
+        : cache_(cache), from_(from), look_(look), who_(who) {}
 
     // Walks to the directory that holds the last component; then parent() and name() are valid, and with
     // ParentAttributes::wanted attributes() are the directory's.
@@ -76,23 +82,38 @@ public:
     [[nodiscard]] Held held() const { return (want_ == Want::lookup ? parent() : node_).hold(); }
     // The component in question; once arrived, the last one, or empty when the path ended in no name.
     [[nodiscard]] const std::string& name() const noexcept { return name_; }
-    [[nodiscard]] const NodeRef& parent() const noexcept { return stack_.back(); }
+    [[nodiscard]] const NodeRef& parent() const noexcept { return stack_.back().node; }
     [[nodiscard]] Ending ending() const noexcept { return ending_; }
     // True if a slash stood behind the last name. Then it must be a directory.
     [[nodiscard]] bool must_be_directory() const noexcept { return must_be_directory_; }
     [[nodiscard]] NodeRef& node() noexcept { return node_; }
     [[nodiscard]] const NodeRef& node() const noexcept { return node_; }
     [[nodiscard]] const wire::Attr& attributes() const noexcept { return attributes_; }
+    // These judge what the caller may do where the walk has arrived; they allow everything where the server judges. The first two are
+    // about the parent, and about the file that was looked up in it.
+    [[nodiscard]] Failure check_making() const noexcept;
+    [[nodiscard]] Failure check_removal() const noexcept;
+    // `mask`: R_OK and so on, of the file.
+    [[nodiscard]] Failure check_access(std::uint32_t mask) const noexcept;
+    [[nodiscard]] const std::optional<client::Subject>& judged() const noexcept { return who_; }
     [[nodiscard]] bool found_link() const noexcept { return wire::linux_abi::is_symlink(attributes_.mode); }
 
 private:
     enum class Goal : std::uint8_t { parent, file };
+    struct Passed {
+        NodeRef node;
+        std::optional<client::FileOwner> owner{}; // as far as it is known
+    };
 
     void begin(std::string_view path, Goal goal, LastLink last);
     void begin_again();
     void advance();
     void reach_parent();
     void want_last();
+    void want_lookup();
+    [[nodiscard]] bool may_search_parent() const noexcept;
+    void take_attributes();
+    void refuse(wire::Errno why);
     void take_entry();
     void enter_middle();
     void reach_file();
@@ -110,7 +131,7 @@ private:
     std::size_t at_ = 0;
     // The directories from the root to the parent. Only the root and the last few are used, because each costs the server a
     // descriptor; the others are empty. ".." may lead to one of those, which is walked to again.
-    std::vector<NodeRef> stack_;
+    std::vector<Passed> stack_;
     std::string way_; // from the root to the parent without links and dots: "/a/b", empty for the root
     std::string name_;
     NodeRef node_;
@@ -126,7 +147,9 @@ private:
     bool must_be_directory_ = false;
     bool in_middle_ = false; // of the path: what is looked up or read is not its last component
     bool may_begin_again_ = false;
+    bool is_judging_ = false; // the attributes that are wanted say who may search the parent
     Look look_;
+    std::optional<client::Subject> who_;
     bool may_use_cache_ = false;
     bool used_cache_ = false;
     AskedAt asked_{};               // when what is wanted was asked for

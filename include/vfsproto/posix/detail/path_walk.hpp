@@ -20,8 +20,7 @@ public:
     PathWalk(Channel& channel, NodeCache& cache, const client::Caller& caller)
         : PathSteps(cache), own_call_(std::in_place, channel, caller), call_(*own_call_) {}
     // Walks as a part of this call, which outlives the walk.
-    PathWalk(MountCall& call, NodeCache& cache, Look look, std::string_view from)
-        : PathSteps(cache, look, from), call_(call) {}
+    PathWalk(MountCall& call, PathSteps steps) : PathSteps(std::move(steps)), call_(call) {}
 
     [[nodiscard]] Failure to_parent(std::string_view path) {
         PathSteps::to_parent(path);

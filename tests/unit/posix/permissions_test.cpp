@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// A mount that judges itself what its callers may do, over a server that refuses nobody anything.
+#include "unit/posix/mounted.hpp"
+
+#include "vfsproto/posix/async_mount.hpp"
+
+#include <boost/asio/io_context.hpp>
+
+#include <algorithm>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace asio = boost::asio;
+using namespace vfsproto;
+using namespace vfsproto::wire::linux_abi;
+using posix::Credentials;
+using posix::Failure;
+using posix::File;
+using posix::LastLink;
+using posix::Mount;
+using posix::SetTime;
+using test::bytes_of;
+using test::Errno;
+using test::error_of;
+using test::get;
+using test::MountedOptions;
+using test::OverDirectory;
+using test::OverMemfs;
+using test::put;
+using test::succeeds;
+using test::value_of;
+using wire::Opcode;
+
+namespace {
+
+constexpr std::uint32_t kUser = 4321;
+constexpr std::uint32_t kGroup = 4322;
+constexpr std::uint32_t kSharedGroup = 4300;
+
+Credentials somebody(std::vector<std::uint32_t> groups = {}) {
+    return {.caller = {kUser, kGroup, 1}, .umask = 0, .groups = std::move(groups)};
+}
+
+MountedOptions judging(std::vector<Opcode>* sent = nullptr) {
+    MountedOptions options;
+    options.mount.permissions = posix::Permissions::judged_here;
+    if (sent != nullptr) {
+        options.memfs.faults = [sent](const backends::MemfsQuestion& question) {
+            sent->push_back(question.opcode);
+            return backends::MemfsFault();
+        };
+    }
+    return options;
+}
+
+// What user 0 has made: /private (0700), /open (0777), /sticky (01777), with a file in each that its owner alone may write.
+void make_judged_tree(Mount& mount) {
+    succeeds(mount.chmod("/", 0755));
+    struct Made {
+        std::string path;
+        std::uint32_t mode;
+    };
+    for (const Made& made : {Made{"/private", 0700}, Made{"/open", 0777}, Made{"/sticky", 01777}}) {
+        succeeds(mount.mkdir(made.path));
+        put(mount, made.path + "/file", "text");
+        succeeds(mount.chmod(made.path + "/file", 0644));
+        succeeds(mount.chmod(made.path, made.mode));
+    }
+}
+
+struct Judged {
+    Judged() { make_judged_tree(*over); }
+
+    std::vector<Opcode> sent{};
+    OverMemfs over{judging(&sent)};
+    std::unique_ptr<Mount> other = over->acting_for(somebody());
+};
+
+SetTime now() { return {SetTime::Kind::now}; }
+SetTime second(std::int64_t seconds) { return {SetTime::Kind::at, seconds, 0}; }
+
+} // namespace
+
+TEST_CASE("a walk needs to search every directory that it passes", "[permissions]") {
+    Judged at;
+    CHECK(error_of(at.other->stat("/private/file")) == Errno::eacces);
+    CHECK(error_of(at.other->stat("/private/absent")) == Errno::eacces);
+    CHECK(error_of(at.other->stat("/private/../open/file")) == Errno::eacces);
+    CHECK(error_of(at.other->stat("/private/.")) == Errno::eacces);
+    CHECK(error_of(at.other->open_file("/private/file", kORdonly)) == Errno::eacces);
+    CHECK(error_of(at.other->mkdir("/private/new")) == Errno::eacces);
+    CHECK(value_of(at.other->stat("/private")).mode == (kSIfdir | 0700));
+    CHECK(value_of(at.other->stat("/open/../open/file")).size == 4);
+    succeeds(at.over->symlink("/private/file", "/open/link"));
+    CHECK(error_of(at.other->stat("/open/link")) == Errno::eacces);
+    succeeds(at.other->stat("/open/link", LastLink::keep).failure());
+    CHECK(value_of(at.over->stat("/private/file")).size == 4);
+    succeeds(at.over->chmod("/", 0700));
+    CHECK(error_of(at.other->stat("/open")) == Errno::eacces);
+}
+
+TEST_CASE("a file is opened as its mode allows, and what is refused is not sent", "[permissions]") {
+    Judged at;
+    at.sent.clear();
+    CHECK(error_of(at.other->open_file("/open/file", kORdwr)) == Errno::eacces);
+    CHECK(error_of(at.other->open_file("/open/file", kOWronly | kOCreat)) == Errno::eacces);
+    CHECK(error_of(at.other->open_file("/open/file", kORdonly | kOTrunc)) == Errno::eacces);
+    CHECK(error_of(at.other->open_file("/open/file", kOWronly | kOCreat | kOExcl)) == Errno::eexist);
+    CHECK(error_of(at.other->open_file("/new", kOWronly | kOCreat)) == Errno::eacces);
+    CHECK(error_of(at.other->open_temporary("/", kORdwr)) == Errno::eacces);
+    for (const Opcode op : at.sent) {
+        CAPTURE(wire::op_info(op).name);
+        CHECK((op == Opcode::lookup || op == Opcode::getattr || op == Opcode::forget || op == Opcode::batch_forget));
+    }
+    CHECK(get(*at.other, "/open/file") == "text");
+    put(*at.other, "/open/new", "mine");
+    CHECK(get(*at.other, "/open/new") == "mine");
+    succeeds(at.other->close(value_of(at.other->open_temporary("/open", kORdwr))));
+    succeeds(at.over->symlink("/open/dangling", "/open/link"));
+    put(*at.other, "/open/link", "through");
+    CHECK(get(*at.other, "/open/dangling") == "through");
+}
+
+TEST_CASE("a file that is made with a mode that forbids its maker to write it is open for writing", "[permissions]") {
+    Judged at;
+    const std::uint32_t flags = kOCreat | kOWronly | GENERATE(as<std::uint32_t>{}, 0u, kOExcl);
+    File file = value_of(at.other->open_file("/open/new", flags, 0444));
+    CHECK(value_of(at.other->write(file, bytes_of("x"), 0)) == 1);
+    succeeds(at.other->close(std::move(file)));
+    CHECK(error_of(at.other->open_file("/open/new", kOWronly)) == Errno::eacces);
+}
+
+TEST_CASE("names are made, removed and moved as their directories allow", "[permissions]") {
+    Judged at;
+    CHECK(error_of(at.other->mkdir("/new")) == Errno::eacces);
+    CHECK(error_of(at.other->mkdir("/open")) == Errno::eexist); // as Linux, which looks first
+    CHECK(error_of(at.other->symlink("target", "/new")) == Errno::eacces);
+    CHECK(error_of(at.other->link("/open/file", "/new")) == Errno::eacces);
+    CHECK(error_of(at.other->rmdir("/open")) == Errno::eacces);
+    CHECK(error_of(at.other->rename("/open/file", "/file")) == Errno::eacces);
+    CHECK(error_of(at.other->rename("/open", "/sticky/open")) == Errno::eacces);
+    succeeds(at.other->link("/open/file", "/open/second"));
+    succeeds(at.other->rename("/open/second", "/open/third"));
+    succeeds(at.other->unlink("/open/third"));
+    // A member of a group, by a supplementary one.
+    succeeds(at.over->chown("/private", 0, kSharedGroup));
+    succeeds(at.over->chmod("/private", 0770));
+    CHECK(error_of(at.other->mkdir("/private/new")) == Errno::eacces);
+    succeeds(at.over->acting_for(somebody({kSharedGroup}))->mkdir("/private/new"));
+}
+
+TEST_CASE("in a sticky directory nobody removes, replaces or moves what is somebody else's", "[permissions]") {
+    Judged at;
+    put(*at.other, "/sticky/mine", "x");
+    CHECK(error_of(at.other->unlink("/sticky/file")) == Errno::eperm);
+    CHECK(error_of(at.other->rename("/sticky/file", "/sticky/moved")) == Errno::eperm);
+    CHECK(error_of(at.other->rename("/sticky/mine", "/sticky/file")) == Errno::eperm);
+    CHECK(error_of(at.other->rename("/sticky/mine", "/sticky/file", kRenameExchange)) == Errno::eperm);
+    CHECK(error_of(at.other->rename("/sticky/mine", "/sticky/file", kRenameNoreplace)) == Errno::eexist);
+    succeeds(at.other->rename("/sticky/mine", "/sticky/moved"));
+    succeeds(at.other->unlink("/sticky/moved"));
+    succeeds(at.over->unlink("/sticky/file"));
+}
+
+TEST_CASE("a directory is moved to another one by who may write to it", "[permissions]") {
+    Judged at;
+    succeeds(at.other->mkdir("/open/mine"));
+    succeeds(at.other->chmod("/open/mine", 0555));
+    CHECK(error_of(at.other->rename("/open/mine", "/sticky/mine")) == Errno::eacces);
+    succeeds(at.other->rename("/open/mine", "/open/yours"));
+    succeeds(at.other->chmod("/open/yours", 0755));
+    succeeds(at.other->rename("/open/yours", "/sticky/yours"));
+}
+
+TEST_CASE("attributes are changed by a file's owner, by path and through an open file", "[permissions]") {
+    Judged at;
+    CHECK(error_of(at.other->chmod("/open/file", 0777)) == Errno::eperm);
+    CHECK(error_of(at.other->chown("/open/file", kUser, {})) == Errno::eperm);
+    CHECK(error_of(at.other->truncate("/open/file", 0)) == Errno::eacces);
+    CHECK(error_of(at.other->set_times("/open/file", now(), now())) == Errno::eacces);
+    CHECK(error_of(at.other->set_times("/open/file", second(1), second(1))) == Errno::eperm);
+    CHECK(error_of(at.other->set_xattr("/open/file", "user.a", bytes_of("x"))) == Errno::eacces);
+    CHECK(error_of(at.other->set_xattr("/open/file", "trusted.a", bytes_of("x"))) == Errno::eperm);
+    CHECK(error_of(at.other->get_xattr("/open/file", "trusted.a")) == Errno::enodata);
+    const File file = value_of(at.other->open_file("/open/file", kORdonly));
+    wire::SetattrIn mode{};
+    mode.valid = wire::kSetattrMode;
+    mode.mode = kSIfreg | 0777;
+    CHECK(error_of(at.other->set_attributes(file, mode)) == Errno::eperm);
+    CHECK(error_of(at.other->set_times(file, second(1), second(1))) == Errno::eperm);
+    succeeds(at.over->set_attributes(file, mode).failure());
+    CHECK(value_of(at.over->stat("/open/file")).mode == (kSIfreg | 0777));
+    succeeds(at.other->truncate("/open/file", 1));
+    succeeds(at.other->set_times("/open/file", now(), now()));
+}
+
+TEST_CASE("access is answered without a request of its own", "[permissions]") {
+    Judged at;
+    at.sent.clear();
+    succeeds(at.other->access("/open/file", kROk));
+    CHECK(error_of(at.other->access("/open/file", kWOk)) == Errno::eacces);
+    CHECK(error_of(at.over->access("/open/file", kXOk)) == Errno::eacces); // nobody may execute it
+    CHECK(std::count(at.sent.begin(), at.sent.end(), Opcode::access) == 0);
+    CHECK_FALSE(at.over->channel().params().offered.has(wire::InitFlag::posix_acl));
+}
+
+TEST_CASE("a directory is listed by who may read it, also by a coroutine", "[permissions]") {
+    Judged at;
+    succeeds(at.over->chmod("/private", 0711));
+    CHECK(error_of(at.other->list("/private")) == Errno::eacces);
+    CHECK(value_of(at.other->stat("/private/file")).size == 4);
+    CHECK(value_of(at.other->list("/open")).size() == 1);
+    asio::io_context io;
+    posix::AsyncMount files(*at.other, io.get_executor());
+    Failure listed;
+    Failure opened;
+    Failure changed;
+    files.list("/private", [&](const Failure& why, const auto&) { listed = why; });
+    files.open_file("/open/file", kOWronly, 0, [&](const Failure& why, File) { opened = why; });
+    files.chmod("/open/file", 0777, [&](const Failure& why) { changed = why; });
+    io.run();
+    CHECK(error_of(listed) == Errno::eacces);
+    CHECK(error_of(opened) == Errno::eacces);
+    CHECK(error_of(changed) == Errno::eperm);
+}
+
+TEST_CASE("what is kept of a mode refuses nothing that is allowed by now", "[permissions]") {
+    MountedOptions options = judging();
+    options.mount.cache.mode = posix::CacheMode::always;
+    OverDirectory over(options);
+    const std::filesystem::path root = over.directory.path();
+    const auto set = [](const std::filesystem::path& path, unsigned mode) {
+        std::filesystem::permissions(path, static_cast<std::filesystem::perms>(mode));
+    };
+    set(root, 0755);
+    std::filesystem::create_directory(root / "directory");
+    put(*over, "/directory/file", "text");
+    set(root / "directory", 0700);
+    set(root / "directory/file", 0600);
+    auto other = over->acting_for(somebody());
+    succeeds(over->looking_anew()->stat("/directory/file").failure());
+    CHECK(error_of(other->stat("/directory/file")) == Errno::eacces);
+    set(root / "directory", 0755);
+    CHECK(value_of(other->stat("/directory/file")).size == 4);
+    CHECK(error_of(other->open_file("/directory/file", kORdonly)) == Errno::eacces);
+    set(root / "directory/file", 0644);
+    CHECK(get(*other, "/directory/file") == "text");
+    CHECK(error_of(other->mkdir("/directory/new")) == Errno::eacces);
+    CHECK(error_of(other->unlink("/directory/file")) == Errno::eacces);
+    set(root / "directory", 0777);
+    succeeds(other->unlink("/directory/file"));
+}
