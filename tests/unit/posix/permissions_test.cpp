@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace asio = boost::asio;
@@ -250,4 +251,101 @@ TEST_CASE("what is kept of a mode refuses nothing that is allowed by now", "[per
     CHECK(error_of(other->unlink("/directory/file")) == Errno::eacces);
     set(root / "directory", 0777);
     succeeds(other->unlink("/directory/file"));
+}
+
+TEST_CASE("a mount that begins at a directory needs to search the way there and the directory itself",
+          "[permissions]") {
+    Judged at;
+    succeeds(at.over->mkdir("/private/below"));
+    succeeds(at.over->chmod("/private/below", 0777));
+    put(*at.over, "/private/below/file", "deep");
+    const auto there = at.other->beginning_at("private");
+    const auto below = there->beginning_at("below");
+    at.sent.clear();
+    for (const char* path : {"file", "absent", ".", "./", "..", "../open/file", "below", "below/file"}) {
+        INFO(path);
+        CHECK(error_of(there->stat(path)) == Errno::eacces);
+    }
+    // Who may search the last directory may not for that reason search those above it.
+    for (const char* path : {"file", ".", "../..", "../../open/file"}) {
+        INFO(path);
+        CHECK(error_of(below->stat(path)) == Errno::eacces);
+    }
+    CHECK(error_of(below->mkdir("new")) == Errno::eacces);
+    CHECK(error_of(below->list(".")) == Errno::eacces);
+    CHECK(error_of(below->open_file("new", kOCreat | kOWronly)) == Errno::eacces);
+    CHECK(error_of(below->rename("file", "/open/moved")) == Errno::eacces);
+    CHECK(error_of(below->rename("/open/file", "moved")) == Errno::eacces);
+    CHECK(error_of(below->link("/open/file", "linked")) == Errno::eacces);
+    CHECK(error_of(below->unlink("file")) == Errno::eacces);
+    for (const Opcode op : at.sent) {
+        CAPTURE(wire::op_info(op).name);
+        CHECK((op == Opcode::lookup || op == Opcode::getattr || op == Opcode::forget || op == Opcode::batch_forget));
+    }
+    CHECK(get(*below, "/open/file") == "text"); // which begins at the root
+    // The caller counts, not the mount that he got his from.
+    const auto own = at.over->beginning_at("/private/below");
+    CHECK(get(*own, "file") == "deep");
+    CHECK(error_of(own->acting_for(somebody())->stat("file")) == Errno::eacces);
+    succeeds(at.over->chmod("/private", 0711));
+    CHECK(value_of(there->stat("file")).size == 4);
+    CHECK(get(*there, "../open/file") == "text");
+    CHECK(error_of(there->list(".")) == Errno::eacces);
+    CHECK(error_of(there->mkdir("new")) == Errno::eacces);
+    put(*below, "made", "mine");
+    succeeds(below->rename("made", "/open/made"));
+    succeeds(below->link("../../open/made", "linked"));
+    CHECK(get(*at.over, "/private/below/linked") == "mine");
+    CHECK(value_of(below->list(".")).size() == 2);
+}
+
+TEST_CASE("a coroutine's paths are judged from the directory where its mount begins", "[permissions]") {
+    Judged at;
+    const auto judge = [&](std::string_view directory) {
+        const auto begun = at.other->beginning_at(directory);
+        asio::io_context io;
+        posix::AsyncMount files(*begun, io.get_executor());
+        std::vector<Failure> said(4);
+        files.list(".", [&](const Failure& why, const auto&) { said[0] = why; });
+        files.open_file("file", kOWronly, 0, [&](const Failure& why, File) { said[1] = why; });
+        files.chmod("file", 0777, [&](const Failure& why) { said[2] = why; });
+        files.unlink("file", [&](const Failure& why) { said[3] = why; });
+        io.run();
+        std::vector<Errno> errors;
+        for (const Failure& why : said) errors.push_back(error_of(why));
+        return errors;
+    };
+    CHECK(judge("/private") == std::vector(4, Errno::eacces));
+    CHECK(judge("/sticky") == std::vector{Errno::none, Errno::eacces, Errno::eperm, Errno::eperm});
+    CHECK(value_of(at.over->stat("/sticky/file")).size == 4);
+}
+
+TEST_CASE("what is kept of the directory where a mount begins refuses nothing that is allowed by now",
+          "[permissions]") {
+    MountedOptions options = judging();
+    options.mount.cache.mode = posix::CacheMode::always;
+    OverDirectory over(options);
+    const std::filesystem::path root = over.directory.path();
+    const auto set = [](const std::filesystem::path& path, unsigned mode) {
+        std::filesystem::permissions(path, static_cast<std::filesystem::perms>(mode));
+    };
+    set(root, 0755);
+    std::filesystem::create_directory(root / "directory");
+    put(*over, "/directory/file", "text");
+    set(root / "directory/file", 0644);
+    const auto there = over->acting_for(somebody())->beginning_at("directory");
+    const auto close_and_keep = [&] {
+        set(root / "directory", 0700);
+        succeeds(over->looking_anew()->stat("/directory").failure());
+        CHECK(error_of(there->stat("file")) == Errno::eacces);
+    };
+    close_and_keep();
+    set(root / "directory", 0755);
+    CHECK(get(*there, "file") == "text");
+    close_and_keep();
+    set(root / "directory", 0755);
+    CHECK(value_of(there->list(".")).size() == 1);
+    close_and_keep();
+    set(root / "directory", 0777);
+    succeeds(there->unlink("file"));
 }
