@@ -60,8 +60,12 @@ void PathSteps::advance() {
         const std::size_t begin = std::min(rest_.find_first_not_of('/', at_), rest_.size());
         const std::size_t end = std::min(rest_.find('/', begin), rest_.size());
         const std::string_view component = std::string_view(rest_).substr(begin, end - begin);
-        at_ = end;
         const bool is_dot = component == "." || component == "..";
+        if (is_dot && !knows_parent()) {
+            at_ = begin; // the walk comes back to it
+            return judge_parent();
+        }
+        at_ = end;
         if (is_dot && !may_search_parent()) return refuse(Errno::eacces);
         if (component == ".") {
             ending_ = std::exchange(next_dot_, Ending::dot);
@@ -103,8 +107,7 @@ void PathSteps::enter_again(std::string_view rest) {
 void PathSteps::reach_parent() {
     in_middle_ = false;
     if (goal_ == Goal::file) return want_last();
-    const bool is_known = !who_ || stack_.back().owner;
-    if (parent_attributes_ == ParentAttributes::unneeded && is_known) return arrive();
+    if (parent_attributes_ == ParentAttributes::unneeded && knows_parent()) return arrive();
     node_ = parent().clone();
     want_ = Want::attributes;
 }
@@ -123,23 +126,24 @@ void PathSteps::want_last() {
     want_ = Want::attributes;
 }
 
-// A name is looked up for who may search its directory. Of the root nothing is known at first: nobody looks it up.
+// A name is looked up for who may search its directory.
 void PathSteps::want_lookup() {
+    if (!knows_parent()) return judge_parent();
     want_ = Want::lookup;
-    if (!who_) return;
-    is_judging_ = !stack_.back().owner;
-    if (is_judging_) {
-        node_ = parent().clone();
-        want_ = Want::attributes;
-        return;
-    }
     if (!may_search_parent()) refuse(Errno::eacces);
 }
 
-// True also where nothing is known of the root yet.
+// False for the root at first: nobody looks it up.
+bool PathSteps::knows_parent() const noexcept { return !who_ || stack_.back().owner; }
+
 bool PathSteps::may_search_parent() const noexcept {
-    const std::optional<client::FileOwner>& owner = stack_.back().owner;
-    return !who_ || !owner || client::check_access(*who_, *owner, kXOk) == Errno::none;
+    return !who_ || client::check_access(*who_, *stack_.back().owner, kXOk) == Errno::none;
+}
+
+void PathSteps::judge_parent() {
+    is_judging_ = true;
+    node_ = parent().clone();
+    want_ = Want::attributes;
 }
 
 // A mode that was kept may be wrong: it is asked for once more. A caller that has acted on the parent does so itself.
@@ -151,7 +155,7 @@ void PathSteps::refuse(Errno why) {
 void PathSteps::take_attributes() {
     stack_.back().owner = client::FileOwner::of(attributes_);
     if (!std::exchange(is_judging_, false)) return reach_file();
-    want_lookup();
+    name_.empty() ? advance() : want_lookup(); // it was a dot, or a name
 }
 
 Failure PathSteps::check_making() const noexcept {

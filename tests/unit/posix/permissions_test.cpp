@@ -99,6 +99,19 @@ TEST_CASE("a walk needs to search every directory that it passes", "[permissions
     CHECK(value_of(at.over->stat("/private/file")).size == 4);
     succeeds(at.over->chmod("/", 0700));
     CHECK(error_of(at.other->stat("/open")) == Errno::eacces);
+    for (const char* path : {".", "/.", "..", "/..", "./", "./open", "../open/.", "/./."}) {
+        INFO(path);
+        CHECK(error_of(at.other->stat(path)) == Errno::eacces);
+        CHECK(error_of(at.other->beginning_at("/")->stat(path)) == Errno::eacces);
+    }
+    CHECK(error_of(at.other->list(".")) == Errno::eacces);
+    CHECK(error_of(at.other->mkdir("./new")) == Errno::eacces);
+    CHECK(value_of(at.other->stat("/")).mode == (kSIfdir | 0700)); // which nothing is searched for
+    succeeds(at.over->chmod("/", 0755));
+    for (const char* path : {".", "/..", "./open/..", ".././open/./.."}) {
+        INFO(path);
+        CHECK(value_of(at.other->stat(path)).ino == value_of(at.over->stat("/")).ino);
+    }
 }
 
 TEST_CASE("a file is opened as its mode allows, and what is refused is not sent", "[permissions]") {

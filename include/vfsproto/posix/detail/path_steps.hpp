@@ -111,7 +111,9 @@ private:
     void reach_parent();
     void want_last();
     void want_lookup();
+    [[nodiscard]] bool knows_parent() const noexcept;
     [[nodiscard]] bool may_search_parent() const noexcept;
+    void judge_parent();
     void take_attributes();
     void refuse(wire::Errno why);
     void take_entry();
