@@ -41,7 +41,7 @@ void OpenSteps::begin(std::string_view path, std::uint32_t flags) {
 void OpenSteps::handle_walked(const Failure& why) {
     if (why) {
         const bool absent = walking_ == Walking::to_last && why.error == Errno::enoent;
-        if (!absent) return fail(why);
+        if (!absent) return path_.judged() && is_refusal(why) ? refuse(why.error) : fail(why);
         // The file is not there: CREATE meant what it said, or somebody removed the file meanwhile.
         if (uncreated_.error == Errno::eexist && ++overtaken_ < kMostOvertaken) return want_create();
         return fail(uncreated_.error == Errno::eexist ? why : uncreated_);

@@ -360,5 +360,8 @@ TEST_CASE("what is kept of the directory where a mount begins refuses nothing th
     CHECK(value_of(there->list(".")).size() == 1);
     close_and_keep();
     set(root / "directory", 0777);
+    put(*there, "made", "mine");
+    close_and_keep();
+    set(root / "directory", 0777);
     succeeds(there->unlink("file"));
 }
