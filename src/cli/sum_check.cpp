@@ -100,7 +100,7 @@ void SumCheck::show(const std::string& name, const FileSums::Sum& sum, bool matc
         object.set("matches", matches);
         return print_json(program_, object);
     }
-    // As sha256sum of coreutils 9.1 does: a backslash alone is shown as it is.
+    // A backslash alone is shown as it is, as sha256sum of coreutils 9.1 shows it.
     const bool is_escaped = name.find('\n') != name.npos;
     const std::string shown = is_escaped ? escaped_name(name) : std::string(name);
     program_.out().print("{}{}: {}\n", is_escaped ? "\\" : "", program_.out().name(shown),
