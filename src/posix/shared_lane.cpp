@@ -80,11 +80,15 @@ void SharedLane::wait_and_unlock(Waiter& waiter) noexcept {
         pass_role();
 }
 
+[[gnu::always_inline]] inline void SharedLane::tell_owner() noexcept {
+    if (call_after_drain_ != CallAfterDrain::on_failure || lane_->error() != Errc::ok) [[unlikely]]
+        after_drain_.call(after_drain_.owner);
+}
+
 [[gnu::always_inline]] inline std::size_t SharedLane::step() noexcept {
     Lane& lane = *lane_;
     const std::size_t taken = lane.drain_inline();
-    if (call_after_drain_ != CallAfterDrain::on_failure || lane.error() != Errc::ok) [[unlikely]]
-        after_drain_.call(after_drain_.owner);
+    tell_owner();
     lane.kick();
     return taken;
 }
@@ -125,6 +129,7 @@ bool SharedLane::spin(Waiter& waiter, std::uint64_t limit) noexcept {
         if (pause(waiter, yields ? Pause::yield : Pause::relax)) return true;
         if (lane_->drain() != 0) {
             count_spin(start);
+            tell_owner(); // it may have been the last that this thread waits for
             return true;
         }
         if (mutex_.contended() && lend_lock(waiter)) return true;

@@ -215,8 +215,8 @@ public:
     [[nodiscard]] client::Caller own_caller() const noexcept { return {0, 0, options_.init.pid}; }
     // Returns ok, or why nothing works any more.
     [[nodiscard]] Errc failure();
-    // Returns the same, but looks at the lane itself first: the thread that polled may have returned with the answer that broke the
-    // rules, and told nobody. Stops the device then, which may take seconds.
+    // Returns the same, but looks at the lanes themselves first: one may have failed as a request was started, after which nobody
+    // drained it. Stops the device then, which may take seconds.
     [[nodiscard]] Errc find_failure() VFSPROTO_EXCLUDES(shared_lane_.mutex(), attachment_mutex_);
     // True if nothing works any more and the server does nothing of what it was asked either: it has ended, or its device was
     // stopped. Waits while another thread stops it.

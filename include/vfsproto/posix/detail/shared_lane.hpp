@@ -220,6 +220,7 @@ private:
 
     // The poller calls these. Those that sleep or yield let go of the lock meanwhile.
     [[nodiscard]] std::size_t step() noexcept VFSPROTO_REQUIRES(mutex_);
+    void tell_owner() noexcept VFSPROTO_REQUIRES(mutex_); // of a drain
     void idle(Waiter& waiter) noexcept VFSPROTO_REQUIRES(mutex_);
     [[nodiscard]] bool spin_as_measured(Waiter& waiter) noexcept VFSPROTO_REQUIRES(mutex_);
     [[nodiscard]] bool spin(Waiter& waiter, std::uint64_t limit) noexcept VFSPROTO_REQUIRES(mutex_);
