@@ -50,6 +50,7 @@ void Channel::close_session() noexcept {
     fail(Errc::transport_failed);
 }
 
+// Whoever finds the failure may be no poller of the first lane: that one is woken from a sleep that it may be in.
 void Channel::fail(Errc why) noexcept {
     if (failed_ != Errc::ok) return;
     failed_ = why;
@@ -58,6 +59,7 @@ void Channel::fail(Errc why) noexcept {
     connection_.fail(why);
     fail_beside(why);
     free_forgotten();
+    wake_all();
 }
 
 // Stopping may take seconds: meanwhile new calls are refused, and no lock of the lane is held. The thread that found the
@@ -84,10 +86,7 @@ void Channel::note_end(Errc stopped) noexcept {
 
 Errc Channel::find_failure() {
     const SharedLane::Lock lock(shared_lane_);
-    if (const Errc why = lane_error(); failed_ == Errc::ok && why != Errc::ok) {
-        fail(why);
-        wake_all();
-    }
+    if (const Errc why = lane_error(); failed_ == Errc::ok && why != Errc::ok) fail(why);
     return failed_;
 }
 
@@ -112,13 +111,11 @@ void Channel::device_gone() noexcept {
         return;
     }
     fail(Errc::device_gone);
-    wake_all();
 }
 
 void Channel::device_silent() noexcept {
     const SharedLane::Lock lock(shared_lane_);
     fail(Errc::transport_failed);
-    wake_all();
 }
 
 void Channel::wake_all() noexcept {

@@ -258,7 +258,6 @@ void Channel::settle_abandoned() noexcept {
     {
         const SharedLane::Lock lock(shared_lane_);
         fail(Errc::transport_failed);
-        wake_all();
     }
     static_cast<void>(late_work_.settle(options_.patience));
 }

@@ -54,7 +54,6 @@ void Channel::notifications_broke(Errc why) noexcept {
     const SharedLane::Lock lock(shared_lane_);
     if (queues_ == nullptr) return;
     fail(why);
-    wake_all();
 }
 
 void Channel::answer_retrieve(const wire::NotifyRetrieveOut& asked) noexcept {

@@ -188,6 +188,42 @@ TEST_CASE("what breaks one queue ends the calls on all of them", "[lanes]") {
     CHECK(mount->channel().failure() != Errc::ok);
 }
 
+TEST_CASE("what breaks one queue ends the sleep of a thread on another", "[lanes]") {
+    const auto waiting = GENERATE(posix::Waiting::event, posix::Waiting::poll);
+    const auto service = GENERATE(backends::LoopbackService::inline_in_doorbell, backends::LoopbackService::threads);
+    const Watchdog watchdog("a broken queue beside a sleeper");
+    test::GateFileSystem fs;
+    fs.close_gate(1);
+    FaultPlan plan;
+    const bool is_first = GENERATE(true, false); // the queue that breaks; INIT is the first request there
+    plan.queue = is_first ? QueueIndex{1} : QueueIndex{2};
+    plan.faults = {{FaultKind::reply_unique, is_first ? 2u : 1u}};
+    auto options = with_two_queues();
+    options.waiting = waiting;
+    auto device = of_two_queues();
+    device.service = service;
+    auto opened = Channel::open(backends::make_faulty_loopback(fs, plan, device), options);
+    REQUIRE(opened);
+    Channel& channel = **opened;
+    GatedRead waits(1);
+    GatedRead breaks(0);
+    CHECK(channel.side_lane_of_this_thread() == nullptr); // this thread takes the first queue
+    const auto wait = [&] { waits.run(channel); };
+    const auto broken = [&] {
+        until([&] { return fs.waiting() == 1; });
+        breaks.run(channel);
+    };
+    std::thread other([&] {
+        CHECK(channel.side_lane_of_this_thread() != nullptr);
+        is_first ? wait() : broken();
+    });
+    is_first ? broken() : wait();
+    other.join();
+    CHECK_FALSE(breaks.operation.succeeded());
+    CHECK_FALSE(waits.operation.succeeded());
+    CHECK(channel.failure() != Errc::ok);
+}
+
 TEST_CASE("a failure that nobody was told of is found on any queue", "[lanes]") {
     const Watchdog watchdog("a failure to be found");
     backends::Memfs fs;
