@@ -11,41 +11,48 @@ using Clock = std::chrono::steady_clock;
 
 // Gathers what the silence watch sees of the lanes.
 struct Channel::LanesLook {
-    bool is_owed = false;                     // an answer on any of them
-    bool is_owed_soon = false;                // one that the server has no reason to hold
-    std::optional<std::uint64_t> is_silent{}; // a number of such a lane that changes with its next answer
+    bool is_owed = false;      // an answer on any of them
+    bool is_owed_soon = false; // one that the server has no reason to hold
+    std::optional<std::uint64_t>
+        is_silent{}; // a number of the lane that is silent longest, which changes with its next answer
 
     // `number` tells the lane from others.
-    void add(std::size_t number, const Lane& lane, bool awaits_prompt, std::uintptr_t& seen) noexcept {
-        const std::uintptr_t before = std::exchange(seen, lane.finished());
+    void add(std::size_t number, const Lane& lane, bool awaits_prompt, SeenLane& seen) noexcept {
+        const std::uintptr_t before = std::exchange(seen.finished, lane.finished());
+        seen.silent = awaits_prompt && seen.finished == before ? seen.silent + 1 : 0;
         is_owed = is_owed || lane.in_flight() != 0;
         is_owed_soon = is_owed_soon || awaits_prompt;
-        if (awaits_prompt && seen == before && !is_silent) is_silent = (std::uint64_t{number} << 56) | (seen & kCount);
+        if (seen.silent <= longest_) return;
+        longest_ = seen.silent;
+        is_silent = (std::uint64_t{number} << 56) | (seen.finished & kCount);
     }
 
 private:
     static constexpr std::uint64_t kCount = (std::uint64_t{1} << 56) - 1;
+
+    std::size_t longest_ = 0; // looks
 };
 
 Channel::LanesLook Channel::look_at_side_lanes() noexcept {
     LanesLook look;
     for (const auto& side : side_lanes_.all()) {
         const SharedLane::Lock lock(side->shared);
-        look.add(side->queue, side->lane, side->lane.awaits_prompt_reply(), side->seen_finished);
+        look.add(side->queue, side->lane, side->lane.awaits_prompt_reply(), side->seen);
     }
     return look;
 }
 
 // Returns what the silence watch compares. A server may rightly take minutes for an FSYNC or a lock: it is asked for a STATFS
 // beside them, and owes that answer. With several lanes each has to move for itself: a number that stays the same is returned as
-// long as one of them does not, and another one each time as long as all do.
+// long as the one that is silent longest does not, and another one each time as long as all do. A slow lane beside a silent one
+// would hide that, if its own number were returned now and then.
 std::optional<std::uint64_t> Channel::progress() {
     LanesLook look = look_at_side_lanes();
     std::uint64_t answer = 0;
     {
         const SharedLane::Lock lock(shared_lane_);
         const bool is_prompt = lane_.awaits_prompt_reply();
-        look.add(side_lanes_.size() + 1, lane_, is_prompt, seen_finished_);
+        look.add(side_lanes_.size() + 1, lane_, is_prompt, seen_);
         if (!look.is_owed) return std::nullopt;
         answer = lane_.finished();
         if (has_side_lanes()) answer = look.is_silent ? *look.is_silent : ++looks_;

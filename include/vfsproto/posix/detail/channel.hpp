@@ -388,8 +388,8 @@ private:
     SharedLane shared_lane_;
     DetachedPoller detached_{shared_lane_};
     SideLanes side_lanes_{};
-    std::uint64_t looks_ = 0;          // of the silence watch, whose thread alone uses this and the next
-    std::uintptr_t seen_finished_ = 0; // requests of the first lane that ended, at its last look
+    std::uint64_t looks_ = 0; // of the silence watch, whose thread alone uses this and the next
+    SeenLane seen_{};         // of the first lane
     AbandonedCall*
         uninterrupted_ VFSPROTO_GUARDED_BY(shared_lane_.mutex()) = nullptr; // for want of room in the session
     std::size_t interrupted_ = 0; // calls that were, and are still waited for. Guarded by the lane's lock

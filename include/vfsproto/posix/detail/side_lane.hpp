@@ -20,6 +20,13 @@ namespace vfsproto::posix {
 class AbandonedCall;
 class Channel;
 
+// What the silence watch saw of a lane at its last look. Its thread alone uses it.
+struct SeenLane {
+    std::uintptr_t finished = 0; // requests that ended
+    std::size_t silent =
+        0; // looks, one after the other, at which an answer was due and none had come since the look before
+};
+
 // One request queue beside the first.
 struct SideLane {
     // `after_drain` is called with this object.
@@ -34,7 +41,7 @@ struct SideLane {
     std::vector<Lane::Entry> slots{};
     Lane lane{};                   // under the lock of `shared`
     AbandonedCall* late = nullptr; // those that late replies came for, until the session is told. Under the same lock
-    std::uintptr_t seen_finished = 0; // at the last look of the silence watch, whose thread alone uses it
+    SeenLane seen{};
     SharedLane shared;
     DetachedPoller detached{shared};
 };
