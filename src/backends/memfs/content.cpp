@@ -60,21 +60,26 @@ std::size_t Content::write(std::uint64_t offset, const std::byte* from, std::siz
 }
 
 std::size_t Content::write_to_file(std::uint64_t offset, const std::byte* from, std::size_t count) {
+    Indices taken;
     std::size_t room = 0;
-    while (room < count && take((offset + room) / kBlock) != nullptr) {
+    while (room < count && reserve(offset + room, offset + room + 1, &taken)) {
         room += std::min<std::uint64_t>(count - room, kBlock - (offset + room) % kBlock);
     }
     if (room == 0) return 0;
-    if (offset + room > size_ && !prepare_growth(offset + room)) return 0;
-    const std::size_t done = file_.write(offset, from, room);
+    std::size_t done = 0;
+    if (offset + room <= size_ || prepare_growth(offset + room, taken)) done = file_.write(offset, from, room);
+    if (done == 0) give_back(taken);
     if (done > 0) size_ = std::max(size_, offset + done);
     return done;
 }
 
 bool Content::resize(std::uint64_t size) {
     if (file_) {
-        if (size > size_ && !prepare_growth(size)) return false;
-        if (!file_.resize(size)) return false;
+        Indices taken;
+        if ((size > size_ && !prepare_growth(size, taken)) || !file_.resize(size)) {
+            give_back(taken);
+            return false;
+        }
     }
     if (size < size_) drop_blocks(size, std::numeric_limits<std::uint64_t>::max());
     size_ = size;
@@ -82,8 +87,13 @@ bool Content::resize(std::uint64_t size) {
 }
 
 // A client must find no stale bytes behind the old end, and none without a block.
-bool Content::prepare_growth(std::uint64_t size) {
-    return take_reached({size_, size}, size) && file_.clear_behind(size_);
+bool Content::prepare_growth(std::uint64_t size, Indices& taken) {
+    return take_reached({size_, size}, size, &taken) && file_.clear_behind(size_);
+}
+
+void Content::give_back(const Indices& taken) {
+    for (const std::uint64_t index : taken) blocks_.erase(index);
+    space_.used -= taken.size();
 }
 
 bool Content::punch(std::uint64_t from, std::uint64_t to) {
@@ -107,13 +117,15 @@ void Content::drop_blocks(std::uint64_t from, std::uint64_t to) {
     blocks_.erase(begin, end);
 }
 
-bool Content::reserve(std::uint64_t from, std::uint64_t to) {
+bool Content::reserve(std::uint64_t from, std::uint64_t to, Indices* taken) {
     const std::uint64_t first = from / kBlock;
     const std::uint64_t end = (to - 1) / kBlock + 1;
     const auto present = std::distance(blocks_.lower_bound(first), blocks_.lower_bound(end));
     const std::uint64_t wanted = end - first - static_cast<std::uint64_t>(present);
     if (wanted > space_.limit - std::min(space_.used, space_.limit)) return false;
-    for (std::uint64_t index = first; index < end; ++index) blocks_.try_emplace(index);
+    for (std::uint64_t index = first; index < end; ++index) {
+        if (blocks_.try_emplace(index).second && taken != nullptr) taken->push_back(index);
+    }
     space_.used += wanted;
     return true;
 }
@@ -165,11 +177,11 @@ bool Content::take_reach(const Reach& reach) {
     return reach.from >= to || reserve(reach.from, to);
 }
 
-bool Content::take_reached(const Reach& within, std::uint64_t size) {
+bool Content::take_reached(const Reach& within, std::uint64_t size, Indices* taken) {
     for (const Reach& reach : mapped_) {
         const std::uint64_t from = std::max(reach.from, within.from);
         const std::uint64_t to = std::min({reach.to, within.to, size});
-        if (from < to && !reserve(from, to)) return false;
+        if (from < to && !reserve(from, to, taken)) return false;
     }
     return true;
 }

@@ -41,8 +41,9 @@ public:
     // Makes [from, to) read as zeros and gives whole blocks back that no mapping reaches. False if the host fails.
     [[nodiscard]] bool punch(std::uint64_t from, std::uint64_t to);
     // Takes the blocks of [from, to) so that writing there cannot run out of space; they stay holes until written.
-    // False, and nothing taken, when there is no space.
-    [[nodiscard]] bool reserve(std::uint64_t from, std::uint64_t to);
+    // False, and nothing taken, when there is no space. Notes in `taken`, if it is there, which blocks were not taken before.
+    using Indices = std::vector<std::uint64_t>;
+    [[nodiscard]] bool reserve(std::uint64_t from, std::uint64_t to, Indices* taken = nullptr);
     // The first byte of data, or of a hole, at or after `from`, which is within size(). size() when there is none: the end
     // counts as a hole.
     [[nodiscard]] std::uint64_t next_data(std::uint64_t from) const;
@@ -77,8 +78,9 @@ private:
     [[nodiscard]] std::unique_ptr<Block>* take(std::uint64_t index);
     void zero_within(std::uint64_t index, std::uint64_t from, std::uint64_t to);
     void drop_blocks(std::uint64_t from, std::uint64_t to);
-    [[nodiscard]] bool take_reached(const Reach& within, std::uint64_t size);
-    [[nodiscard]] bool prepare_growth(std::uint64_t size);
+    [[nodiscard]] bool take_reached(const Reach& within, std::uint64_t size, Indices* taken = nullptr);
+    [[nodiscard]] bool prepare_growth(std::uint64_t size, Indices& taken);
+    void give_back(const Indices& taken);
     std::size_t write_to_file(std::uint64_t offset, const std::byte* from, std::size_t count);
 
     Space& space_;

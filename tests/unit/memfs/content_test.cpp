@@ -145,3 +145,27 @@ TEST_CASE("space is counted, runs out, and comes back") {
     }
     CHECK(space.used == 0);
 }
+
+TEST_CASE("a growth for which there is no space takes none, and what was taken before stays") {
+    Space space{4, 0};
+    Content content(space);
+    const Bytes data(2 * 4096, std::byte{1});
+    REQUIRE(content.write(0, data.data(), 1) == 1);
+    REQUIRE(content.reserve(7 * 4096, 8 * 4096));
+    REQUIRE(content.move_to_file() == 0);
+    // The second one alone finds no space.
+    for (const Content::Reach& reach : {Content::Reach{0, 2 * 4096}, Content::Reach{2 * 4096, 16 * 4096}}) {
+        REQUIRE(content.take_reach(reach));
+        content.add_mapping(reach);
+    }
+    CHECK(space.used == 2);
+    CHECK_FALSE(content.resize(6 * 4096));
+    CHECK(space.used == 2);
+    CHECK(content.write(5 * 4096, data.data(), data.size()) == 0);
+    CHECK(space.used == 2);
+    CHECK(content.blocks() == 2);
+    CHECK(content.has_block(7));
+    CHECK(content.size() == 1);
+    REQUIRE(content.resize(3 * 4096));
+    CHECK(space.used == 4);
+}
