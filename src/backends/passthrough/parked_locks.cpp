@@ -5,8 +5,8 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstddef>
 #include <new>
+#include <optional>
 #include <span>
 #include <system_error>
 #include <utility>
@@ -198,25 +198,21 @@ void ParkedLocks::run() noexcept {
     }
 }
 
-// Names each lane once, and no more than the most requests that waited: what is left is told after the next decision.
-ParkedLocks::Lanes ParkedLocks::lanes_to_tell() noexcept {
-    Lanes lanes;
+std::optional<std::uint16_t> ParkedLocks::answerable_from(std::uint32_t number) noexcept {
+    std::optional<std::uint16_t> first;
     const std::lock_guard ready(ready_mutex_);
     for (const Parked& parked : ready_) {
-        const auto end = lanes.numbers.begin() + static_cast<std::ptrdiff_t>(lanes.count);
-        if (end == lanes.numbers.end()) break;
-        if (std::find(lanes.numbers.begin(), end, parked.request.lane) == end)
-            *end = parked.request.lane, ++lanes.count;
+        const std::uint16_t lane = parked.request.lane;
+        if (lane >= number && (!first || lane < *first)) first = lane;
     }
-    return lanes;
+    return first;
 }
 
+// Tells each lane once, however many there are. What a lane can answer after that is news again.
 void ParkedLocks::tell() noexcept {
-    const Lanes lanes = lanes_to_tell();
-    if (lanes.count == 0) return;
     const std::lock_guard guard(sink_mutex_);
     if (sink_ == nullptr) return;
-    for (std::size_t i = 0; i < lanes.count; ++i) sink_->can_answer(lanes.numbers[i]);
+    for (auto lane = answerable_from(0); lane; lane = answerable_from(*lane + 1u)) sink_->can_answer(*lane);
 }
 
 } // namespace vfsproto::backends

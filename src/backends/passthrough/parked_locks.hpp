@@ -8,7 +8,6 @@
 
 #include "vfsproto/backends/passthrough.hpp"
 
-#include <array>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -17,6 +16,7 @@
 #include <functional>
 #include <list>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -87,11 +87,6 @@ private:
         wire::Errno error{}; // once it can be answered
     };
     using Waiting = std::list<Parked>;
-    // Lanes that can answer something.
-    struct Lanes {
-        std::array<std::uint16_t, kMost> numbers{};
-        std::size_t count = 0;
-    };
 
     // These need mutex_.
     [[nodiscard]] bool start_thread() noexcept;
@@ -101,7 +96,8 @@ private:
     void try_due() noexcept;
 
     void run() noexcept;
-    [[nodiscard]] Lanes lanes_to_tell() noexcept;
+    // Returns the first lane, of those numbered so or higher, that can answer something.
+    [[nodiscard]] std::optional<std::uint16_t> answerable_from(std::uint32_t number) noexcept;
     void tell() noexcept;
 
     const Attempt attempt_;

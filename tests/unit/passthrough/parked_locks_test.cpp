@@ -10,6 +10,9 @@
 #include <sys/file.h>
 
 #include <atomic>
+#include <deque>
+#include <mutex>
+#include <set>
 #include <thread>
 
 using namespace vfsproto;
@@ -31,6 +34,27 @@ public:
         if (lane == kLane) ++told;
     }
     std::atomic<int> told{0};
+};
+
+// Holds the first who tells it something until the test opens it.
+class GatedSink final : public server::AnswerSink {
+public:
+    void can_answer(std::uint16_t lane) noexcept override {
+        begun = true;
+        while (!open) std::this_thread::yield();
+        const std::lock_guard guard(mutex_);
+        told_.insert(lane);
+    }
+    [[nodiscard]] std::size_t lanes_told() {
+        const std::lock_guard guard(mutex_);
+        return told_.size();
+    }
+    std::atomic<bool> begun{false};
+    std::atomic<bool> open{false};
+
+private:
+    std::mutex mutex_;
+    std::set<std::uint16_t> told_;
 };
 
 // One file, which two handles of the client and a process of the host have open. Somebody listens to the file system.
@@ -136,6 +160,36 @@ TEST_CASE("a queue is told when a request of another one ends the wait of its SE
     CHECK_FALSE(f.is_answered(waits));
     f.answer_when_told();
     CHECK(f.answer_of(waits) == Parking::Errno::none);
+}
+
+TEST_CASE("each queue is told of its SETLKW, where more queues can answer one than may wait", "[passthrough][locks]") {
+    const Watchdog watchdog("many queues that can answer");
+    GatedSink sink;
+    Parking f;
+    f.served.tell_answers_to(&sink);
+    std::deque<Served<backends::Passthrough>> queues;
+    // Has as many further queues each park a request, which are then granted what they want.
+    const auto park_and_grant = [&](std::size_t count) {
+        CHECK(f.set(f.records(kTwo, kUnlock)) == Parking::Errno::none);
+        CHECK(f.set(f.records(kOne, kExclusive)) == Parking::Errno::none);
+        for (std::size_t i = 0; i < count; ++i) {
+            const auto number = static_cast<std::uint16_t>(kLane + 1 + queues.size());
+            auto& queue = queues.emplace_back(f.served, f.client.session(), wire::QueueKind::request, number);
+            const Message message = Message(wire::Opcode::setlkw, f.node).fixed(f.records(kTwo, kExclusive)).unique(2);
+            queue.queue().add({message.bytes()}, {sizeof(wire::OutHeader)});
+            queue.lane().serve(1);
+        }
+        CHECK(f.parked() == count);
+        CHECK(f.set(f.records(kOne, kUnlock)) == Parking::Errno::none);
+        CHECK(f.parked() == 0);
+    };
+    park_and_grant(1);
+    while (!sink.begun) std::this_thread::yield();
+    park_and_grant(backends::ParkedLocks::kMost);
+    park_and_grant(1);
+    sink.open = true;
+    while (sink.lanes_told() != queues.size()) std::this_thread::yield();
+    CHECK(queues.size() == backends::ParkedLocks::kMost + 2);
 }
 
 TEST_CASE("an INTERRUPT ends the SETLKW that it names, and one that names none is to be sent again",
