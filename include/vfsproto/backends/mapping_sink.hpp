@@ -22,9 +22,9 @@ public:
     MappingSink& operator=(const MappingSink&) = delete;
     virtual ~MappingSink() = default;
 
-    // Returns log2 of what the offset of a piece, in the window and in its file, is a multiple of.
+    // Returns log2 of what the offset of a piece, in the window and in its file, and its length are multiples of.
     [[nodiscard]] virtual std::uint16_t alignment() const noexcept = 0;
-    // True if the piece lies within the window, has bytes, begins where pieces may and ends where a page does.
+    // True if the piece lies within the window, has bytes, and begins and ends where pieces may.
     [[nodiscard]] virtual bool fits(const WindowPiece& piece) const noexcept = 0;
     // Maps the bytes of a file, from `file_offset` on, in the place of whatever was mapped there. Keeps no descriptor. Errors:
     // EINVAL: the piece does not fit, or the offset is none; what mmap(2) says.

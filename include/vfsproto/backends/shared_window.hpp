@@ -18,7 +18,8 @@ namespace vfsproto::backends {
 // of a mapped file are SIGBUS.
 class SharedWindow final : public MappingSink {
 public:
-    // Pieces begin at multiples of 2 MiB, as Linux asks for them. It bounds how many mappings a client can make.
+    // Pieces begin and end at multiples of 2 MiB, as Linux asks for them. So a client can make no more mappings of the process than the
+    // window has such units, whatever it maps in the place of what.
     static constexpr std::uint16_t kAlignment = 21;
 
     // Returns nullptr when there is no address space, or the size is no multiple of the alignment, or that is below a page.
@@ -36,7 +37,7 @@ public:
 
     [[nodiscard]] std::uint16_t alignment() const noexcept override { return alignment_; }
     [[nodiscard]] bool fits(const WindowPiece& piece) const noexcept override {
-        if (!is_aligned(piece.offset) || piece.length == 0 || piece.length % page() != 0) return false;
+        if (!is_aligned(piece.offset) || piece.length == 0 || !is_aligned(piece.length)) return false;
         return piece.offset <= window_.size() && piece.length <= window_.size() - piece.offset;
     }
     [[nodiscard]] int map(int fd, std::uint64_t file_offset, const WindowPiece& piece,

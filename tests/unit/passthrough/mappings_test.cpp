@@ -7,6 +7,7 @@
 
 #include <sys/mman.h>
 
+#include <cerrno>
 #include <cstring>
 
 using namespace vfsproto;
@@ -186,4 +187,19 @@ TEST_CASE("a window has the size that was asked for, and begins at a multiple of
     CHECK(SharedWindow::create(0) == nullptr);
     CHECK(SharedWindow::create(std::size_t{3} << 20) == nullptr);
     CHECK(SharedWindow::create(1 << 20, 8) == nullptr);
+}
+
+TEST_CASE("a piece of a window begins and ends at multiples of its alignment") {
+    constexpr std::uint64_t kUnit = std::uint64_t{2} << 20;
+    const auto window = SharedWindow::create(2 * kUnit);
+    REQUIRE(window != nullptr);
+    CHECK(window->fits({0, kUnit}));
+    CHECK(window->fits({0, 2 * kUnit}));
+    CHECK(window->fits({kUnit, kUnit}));
+    CHECK_FALSE(window->fits({0, kPage})); // what is left of a unit would be a mapping of its own
+    CHECK_FALSE(window->fits({0, kUnit + kPage}));
+    CHECK_FALSE(window->fits({kPage, kUnit}));
+    CHECK_FALSE(window->fits({kUnit, 2 * kUnit}));
+    CHECK_FALSE(window->fits({0, 0}));
+    CHECK(window->unmap({0, kPage}) == EINVAL);
 }
