@@ -56,11 +56,17 @@ void Channel::notifications_broke(Errc why) noexcept {
     fail(why);
 }
 
+void Channel::end_answer() noexcept {
+    --answers_;
+    futex_wake_one(answers_);
+    detached_.finished();
+}
+
 void Channel::answer_retrieve(const wire::NotifyRetrieveOut& asked) noexcept {
     if (asked.notify_unique == 0) return; // names no question
     {
         const SharedLane::Lock lock(shared_lane_);
-        if (failed_ != Errc::ok || answers_ == kMostAnswers) return;
+        if (failed_ != Errc::ok || answers_ >= kMostAnswers) return;
         ++answers_;
     }
     auto answer = std::make_unique<RetrieveAnswer>(*this);
@@ -72,9 +78,7 @@ void Channel::answer_retrieve(const wire::NotifyRetrieveOut& asked) noexcept {
         const std::unique_ptr<RetrieveAnswer> done(static_cast<RetrieveAnswer*>(sent.user));
         Channel& channel = done->channel;
         channel.shared_lane_.mutex().assert_held();
-        --channel.answers_;
-        futex_wake_one(channel.answers_);
-        channel.detached_.finished();
+        channel.end_answer();
     };
     try {
         detached_.start(operation, own_caller(), asked.nodeid);

@@ -3,6 +3,7 @@
 #include "vfsproto/posix/detail/channel.hpp"
 
 #include <chrono>
+#include <system_error>
 #include <utility>
 
 namespace vfsproto::posix {
@@ -58,21 +59,38 @@ std::optional<std::uint64_t> Channel::progress() {
         if (has_side_lanes()) answer = look.is_silent ? *look.is_silent : ++looks_;
         if (probing_ || failed_ != Errc::ok || look.is_owed_soon) return answer;
         probing_ = true;
+        if (has_side_lanes()) ++answers_;
     }
     probe_.user = this;
     probe_.on_finish = [](client::Operation& probe) noexcept {
         auto& channel = *static_cast<Channel*>(probe.user);
         channel.shared_lane_.mutex().assert_held();
         channel.probing_ = false;
+        if (channel.has_side_lanes()) channel.end_answer();
     };
-    const SharedLane::Lock lock(shared_lane_);
-    shared_lane_.start_locked(probe_, own_caller(), wire::kRootNodeId);
-    shared_lane_.publish();
+    send_probe();
     return answer;
 }
 
-// Answers to RETRIEVE are polled for by the detached poller, whose event nobody else may take. Nobody else polls for the probe, once
-// the requests that it was sent beside are over.
+// Who waits for the request beside the probe polls its lane. With several it may be another one than the probe's, which the detached
+// poller has to look after then.
+void Channel::send_probe() {
+    if (!has_side_lanes()) {
+        const SharedLane::Lock lock(shared_lane_);
+        shared_lane_.start_locked(probe_, own_caller(), wire::kRootNodeId);
+        return shared_lane_.publish();
+    }
+    try {
+        detached_.start(probe_, own_caller(), wire::kRootNodeId);
+    } catch (const std::system_error&) { // no thread that would wait for it
+        const SharedLane::Lock lock(shared_lane_);
+        probing_ = false;
+        --answers_;
+    }
+}
+
+// Answers to RETRIEVE, and the probe where there are several lanes, are polled for by the detached poller, whose event nobody else may
+// take. With one lane nobody else polls for the probe, once the requests that it was sent beside are over.
 void Channel::finish_own_requests() noexcept {
     const auto until = Clock::now() + options_.patience;
     for (;;) {

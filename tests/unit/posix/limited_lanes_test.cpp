@@ -219,3 +219,25 @@ TEST_CASE("a device that goes away ends a call under limits on another queue, an
     long_one.reset();
     server.mount.reset();
 }
+
+TEST_CASE("a slow request on another queue makes no device silent that answers what it is asked beside it",
+          "[lanes][limits]") {
+    const Watchdog watchdog("a slow request on another queue");
+    posix::MountOptions options;
+    options.channel.silence = 2s;
+    Server server({}, options, InterruptUse::allowed, kTwo);
+    const File file = value_of(server.mount->open_file("/dir/file", kORdwr));
+    server.hold(Opcode::fsync);
+    on_side_lane(server.mount->channel(), [&] {
+        std::thread releases([&] {
+            // Nobody waits for anything on the first queue, by which it is asked.
+            until([&] {
+                const bool has_answered = server.mount->mount_stats().of(Opcode::statfs).calls != 0;
+                return has_answered || server.mount->channel().failure() != Errc::ok;
+            });
+            server.release();
+        });
+        succeeds(server.mount->fsync(file));
+        releases.join();
+    });
+}

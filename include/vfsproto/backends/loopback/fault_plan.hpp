@@ -19,7 +19,7 @@ enum class FaultKind : std::uint8_t {
     delay,          // the completion comes when Loopback::complete() asks for it
     duplicate,      // the completion comes twice. Not on a packed ring: what nobody waits for is not read there
     die,            // the device goes away before it takes this request
-    reset,          // the device resets itself before it takes this request, and tells nobody: no more is answered
+    reset,          // the device resets itself before it takes this request, and tells nobody: no more is answered on its queue
     reply_length,   // the reply header's len is one too much
     reply_error,    // the reply's error is no error number
     reply_unique,   // the reply's unique is of no request

@@ -341,10 +341,12 @@ private:
     // The server tells something unasked (channel_notifications.cpp).
     struct RetrieveAnswer;
     [[nodiscard]] Errc post_notification_buffers();
+    void end_answer() noexcept VFSPROTO_REQUIRES(shared_lane_.mutex()); // takes one off answers_
     void notifications_broke(Errc why) noexcept VFSPROTO_EXCLUDES(shared_lane_.mutex());
 
     // A slow request is told from a silent device (channel_probe.cpp).
     [[nodiscard]] std::optional<std::uint64_t> progress() VFSPROTO_EXCLUDES(shared_lane_.mutex());
+    void send_probe() VFSPROTO_EXCLUDES(shared_lane_.mutex());
     struct LanesLook;
     [[nodiscard]] LanesLook look_at_side_lanes() noexcept VFSPROTO_EXCLUDES(shared_lane_.mutex());
     void finish_own_requests() noexcept VFSPROTO_EXCLUDES(shared_lane_.mutex());
@@ -383,7 +385,7 @@ private:
     client::Single<wire::Opcode::statfs> probe_;
     bool probing_ VFSPROTO_GUARDED_BY(shared_lane_.mutex()) = false; // probe_ is under way
     std::atomic<std::uint32_t> answers_{
-        0}; // NOTIFY_REPLYs under way. Changed with the lane's lock held; its end sleeps on it
+        0}; // requests of its own that the detached poller polls for. Changed with the lane's lock held; its end sleeps on it
     bool stopping_ VFSPROTO_GUARDED_BY(shared_lane_.mutex()) = false; // a thread is in stop_device()
     SharedLane shared_lane_;
     DetachedPoller detached_{shared_lane_};
