@@ -58,7 +58,7 @@ private:
     };
 
     static constexpr std::uint64_t kCapacity = 1u << 20;
-    // With a window of a few pages.
+    // Returns options that give it a window of a few pages.
     static backends::MemfsOptions options() {
         backends::MemfsOptions options;
         options.capacity = kCapacity;

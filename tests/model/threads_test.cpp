@@ -112,7 +112,7 @@ public:
         for (Cell& cell : cells_) look(cell, *anew_, 0, 0);
         if (wrong_ != 0) FAIL(wrong_ << " answers are wrong, the first: " << first_wrong_);
         if (service_ == backends::LoopbackService::inline_in_doorbell) test::check_lookups(*mount_, fs_);
-        // Else FORGETs may be on their way to a thread of the server's.
+        // FORGETs may still be on their way to a thread of the server's.
         test::until([&] {
             mount_->prune();
             return fs_.counters().inodes == 1; // the root
@@ -206,7 +206,7 @@ private:
         History& version = files_[number].version;
         const auto next = static_cast<std::int64_t>(next_version_.fetch_add(1));
         version.begin(static_cast<std::uint64_t>(next), by, now());
-        // What the mount keeps of the name may lead to another file.
+        // The name, as the mount keeps it, may lead to another file.
         const posix::SetTime then{posix::SetTime::Kind::at, next, 0};
         expect(by == By::mount ? !anew_->set_times(cell.path, {}, then).happened() : host_touches(cell.path, next),
                cell.path + " cannot be given a time");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Who may do what, by mode and owner alone.
+// The tests ask who may do what, by mode and owner alone.
 #include "support/catch.hpp"
 #include "vfsproto/fuse/client/permissions.hpp"
 #include "vfsproto/fuse/wire/structs.hpp"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// How fast reads of a warm window are beside memcpy. It informs: the machine may have other things to do.
+// A figure tells how fast reads of a warm window are beside memcpy. It informs: the machine may have other things to do.
 #pragma once
 
 #include "support/catch.hpp"

@@ -53,7 +53,7 @@ struct MappedMemory {
     Client client{fs};
 };
 
-// The same with one file.
+// Maps a memory file system that has one file.
 struct MappedMemoryFile : MappedMemory {
     explicit MappedMemoryFile(backends::MemfsOptions options = {}) : MappedMemory(std::move(options)) {}
 

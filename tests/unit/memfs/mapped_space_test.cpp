@@ -59,7 +59,7 @@ TEST_CASE("a mapped file grows as far as there is space for what is mapped of it
     far.fh = f.fh, far.offset = 5 * kPage, far.size = 1;
     CHECK(f.client.call<Opcode::write>(f.node, far, {.data = to_bytes("x")}).error == Errno::enospc);
     CHECK(f.client.attr(f.node).size == 3 * kPage);
-    // What no mapping reaches takes none.
+    // A hole that no mapping reaches takes no space.
     REQUIRE(f.unmap(0, kPages) == Errno::none);
     CHECK(f.resize(f.node, 100 * kPage) == Errno::none);
     CHECK(f.read(2 * kPage, 2) == std::string("z\0", 2));

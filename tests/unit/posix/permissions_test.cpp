@@ -55,7 +55,7 @@ MountedOptions judging(std::vector<Opcode>* sent = nullptr) {
     return options;
 }
 
-// What user 0 has made: /private (0700), /open (0777), /sticky (01777), with a file in each that its owner alone may write.
+// Makes a tree as user 0: /private (0700), /open (0777), /sticky (01777), with a file in each that its owner alone may write.
 void make_judged_tree(Mount& mount) {
     succeeds(mount.chmod("/", 0755));
     struct Made {
@@ -279,7 +279,7 @@ TEST_CASE("a mount that begins at a directory needs to search the way there and 
         INFO(path);
         CHECK(error_of(there->stat(path)) == Errno::eacces);
     }
-    // Who may search the last directory may not for that reason search those above it.
+    // To be allowed to search the last directory is not to be allowed to search those above it.
     for (const char* path : {"file", ".", "../..", "../../open/file"}) {
         INFO(path);
         CHECK(error_of(below->stat(path)) == Errno::eacces);

@@ -34,7 +34,7 @@ using wire::Opcode;
 
 namespace {
 
-// What a server of this kind has not synced is taken from the host's files by the test, as its end would.
+// Opens a mount of a server of this kind. The test takes from the host's files what was not synced, as the server's end would.
 std::unique_ptr<ReconnectingMount> forgetful_mount(RestartedServer& server) {
     ReconnectOptions options = server.mount_options();
     options.written = WrittenData::ends_with_server;
@@ -60,7 +60,7 @@ TEST_CASE("what a server lost with its end is told by fsync, once", "[reconnect]
     CHECK(server.told.lost.empty());
     CHECK(get(*mount, file) == "old");
     succeeds(mount->fsync(file));
-    // What was synced is not lost.
+    // A write that was synced is not lost.
     put(*mount, file, "new", 0);
     succeeds(mount->fsync(file));
     server.end();
@@ -159,7 +159,7 @@ TEST_CASE("writes that are not synced when a session begins are one loss, and so
     CHECK(file.losses(1) == 0);
     CHECK(file.losses(2) == 1);
     CHECK(file.losses(3) == 1);
-    // Its answer came from a session that has another one in its place by now.
+    // The answer came from a session that has another one in its place by now.
     file.note_written(2);
     CHECK(file.losses(3) == 2);
     CHECK(file.written(2) == 0);
