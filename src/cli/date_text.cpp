@@ -316,9 +316,9 @@ bool DateReader::read_offset() {
         minutes = hours % 100;
         hours /= 100;
     }
-    constexpr int kMostHours = 24;
-    if (hours > kMostHours || minutes > 59) return false;
     const int seconds = hours * 3600 + minutes * 60;
+    constexpr int kMostSeconds = 24 * 3600;
+    if (minutes > 59 || seconds > kMostSeconds) return false;
     return set_zone(sign == '-' ? -seconds : seconds);
 }
 

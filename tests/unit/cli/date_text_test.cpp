@@ -146,6 +146,7 @@ TEST_CASE("what is no date, or could mean several, is none", "[cli]") {
                                    "13pm",
                                    "0am",
                                    "17:04 +2500",
+                                   "17:04 -2401",
                                    "17:04 +02:",
                                    "may",
                                    "may 31,",
