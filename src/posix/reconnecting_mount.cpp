@@ -62,12 +62,13 @@ Expected<ReconnectingFile> ReconnectingMount::open_file(std::string_view path, s
         const Expected<Attributes> seen = tries.mount().stat(*file);
         if (!seen) return seen.failure();
         std::shared_ptr<UnsyncedWrites> unsynced;
-        if (options_.written == WrittenData::ends_with_server) {
-            unsynced = unsynced_->find_or_make(seen->ino);
-            if ((flags & wire::linux_abi::kOTrunc) != 0) unsynced->note_written(tries.session()->number);
-        }
-        return std::make_shared<KeptFile>(path, FileIdentity::of(*seen), OpenedFile{tries.session(), *std::move(file)},
-                                          std::move(unsynced));
+        if (options_.written == WrittenData::ends_with_server) unsynced = unsynced_->find_or_make(seen->ino);
+        auto kept = std::make_shared<KeptFile>(path, FileIdentity::of(*seen),
+                                               OpenedFile{tries.session(), *std::move(file)}, unsynced);
+        // The file is told of a truncation that went with its server meanwhile: it knows all losses before.
+        const bool truncates = (flags & wire::linux_abi::kOTrunc) != 0;
+        if (unsynced != nullptr && truncates) unsynced->note_written(tries.session()->number);
+        return kept;
     });
     if (!opened) return opened.failure();
     if (const Failure why = keep(*opened)) return why;
