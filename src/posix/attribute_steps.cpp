@@ -97,9 +97,12 @@ SetAttributesSteps::SetAttributesSteps(const NameContext& context, std::string_v
 }
 
 Failure SetAttributesSteps::check() {
-    const bool sets_size = (request_.call.args.valid & wire::kSetattrSize) != 0;
+    wire::SetattrIn& what = request_.call.args;
+    const bool sets_size = (what.valid & wire::kSetattrSize) != 0;
     if (sets_size && is_directory(at_.attributes().mode)) return Errno::eisdir;
-    return check_setattr(request_.call.args);
+    const bool sets_mode = (what.valid & wire::kSetattrMode) != 0;
+    if (sets_mode && at_.judged()) what.mode = client::mode_for_chmod(*at_.judged(), owner(), what.mode);
+    return check_setattr(what);
 }
 
 ChangeModeSteps::ChangeModeSteps(const NameContext& context, std::string_view path, std::uint32_t mode)

@@ -209,6 +209,21 @@ TEST_CASE("attributes are changed by a file's owner, by path and through an open
     succeeds(at.other->set_times("/open/file", now(), now()));
 }
 
+TEST_CASE("a mode takes the set-group-id bit along for members of the file's group alone", "[permissions]") {
+    Judged at;
+    put(*at.other, "/open/mine", "x");
+    succeeds(at.over->chown("/open/mine", kUser, 0));
+    wire::SetattrIn mode{};
+    mode.valid = wire::kSetattrMode;
+    mode.mode = kSIfreg | kSIsgid | 0755;
+    const File file = value_of(at.other->open_file("/open/mine", kORdonly));
+    CHECK(value_of(at.other->set_attributes("/open/mine", mode)).mode == (kSIfreg | 0755));
+    CHECK(value_of(at.other->set_attributes(file, mode)).mode == (kSIfreg | 0755));
+    succeeds(at.other->chmod("/open/mine", kSIsgid | 0755));
+    CHECK(value_of(at.over->stat("/open/mine")).mode == (kSIfreg | 0755));
+    CHECK(value_of(at.over->acting_for(somebody({0}))->set_attributes("/open/mine", mode)).mode == mode.mode);
+}
+
 TEST_CASE("access is answered without a request of its own", "[permissions]") {
     Judged at;
     at.sent.clear();
