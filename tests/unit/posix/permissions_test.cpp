@@ -198,6 +198,8 @@ TEST_CASE("attributes are changed by a file's owner, by path and through an open
     CHECK(error_of(at.other->set_xattr("/open/file", "trusted.a", bytes_of("x"))) == Errno::eperm);
     CHECK(error_of(at.other->get_xattr("/open/file", "trusted.a")) == Errno::enodata);
     const File file = value_of(at.other->open_file("/open/file", kORdonly));
+    CHECK(error_of(at.other->truncate(file, 0)) == Errno::einval);
+    CHECK(value_of(at.over->stat("/open/file")).size == 4);
     wire::SetattrIn mode{};
     mode.valid = wire::kSetattrMode;
     mode.mode = kSIfreg | 0777;
