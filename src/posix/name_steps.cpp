@@ -76,6 +76,7 @@ template <class Op> void MakeSteps<Op>::walked() {
     }
     const bool is_slashed = at_.must_be_directory() && !std::is_same_v<Op, client::MakeDirectory>;
     refused_ = is_slashed ? Failure() : at_.check_making();
+    if (!is_slashed && !refused_) refused_ = check();
     if (refused_ && at_.walk_again_without_cache()) return want_walk(at_);
     if (is_slashed || refused_) {
         // "new/" can only be a directory: ENOENT, unless there is something already. That comes first for what may not be made, too.
@@ -121,6 +122,11 @@ MakeNodeSteps::MakeNodeSteps(const NameContext& context, std::string_view path, 
     make_.call.args.rdev = rdev;
     make_.call.args.umask = context.who.umask;
     begin(path);
+}
+
+Failure MakeNodeSteps::check() const noexcept {
+    const auto who = judged_caller(context_.cache, context_.who);
+    return who ? Failure(client::check_node(*who, make_.call.args.mode, make_.call.args.rdev)) : Failure();
 }
 
 MakeSymlinkSteps::MakeSymlinkSteps(const NameContext& context, std::string_view target, std::string_view path)

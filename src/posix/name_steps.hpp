@@ -161,6 +161,8 @@ protected:
 
     void hold(Held& held) const override { held.nodes.push_back(at_.parent().clone()); }
 
+    // Returns why this caller may not make what he wants to make, wherever that is.
+    [[nodiscard]] virtual Failure check() const noexcept { return {}; }
     // Called when the name was made.
     virtual void note_made() {}
     // Returns the file that is to have the name, if there is one before.
@@ -186,6 +188,9 @@ public:
 class MakeNodeSteps final : public MakeSteps<client::MakeNode> {
 public:
     MakeNodeSteps(const NameContext& context, std::string_view path, std::uint32_t mode, std::uint32_t rdev);
+
+private:
+    [[nodiscard]] Failure check() const noexcept override;
 };
 class MakeSymlinkSteps final : public MakeSteps<client::MakeSymlink> {
 public:

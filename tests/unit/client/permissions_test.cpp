@@ -133,6 +133,15 @@ TEST_CASE("both times may be set to now by who may write, all else of times by t
     CHECK(set(kTheOwner, wire::kSetattrAtime | wire::kSetattrMtime, 0) == Errno::none);
 }
 
+TEST_CASE("devices are made by user 0, all other nodes by everybody", "[permissions]") {
+    CHECK(client::check_node(kStranger, kSIfchr | 0666, 5) == Errno::eperm);
+    CHECK(client::check_node(kStranger, kSIfblk | 0666, 0) == Errno::eperm);
+    CHECK(client::check_node(kRoot, kSIfblk | 0666, 5) == Errno::none);
+    CHECK(client::check_node(kStranger, kSIfchr, 0) == Errno::none); // a whiteout
+    CHECK(client::check_node(kStranger, kSIfreg | 0666, 0) == Errno::none);
+    CHECK(client::check_node(kStranger, kSIfifo | 0666, 0) == Errno::none);
+}
+
 TEST_CASE("chmod by somebody outside the file's group takes its set-group-id bit", "[permissions]") {
     const FileOwner file = file_of(0755);
     constexpr std::uint32_t kMode = kSIsgid | 0755;

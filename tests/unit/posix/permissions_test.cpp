@@ -150,6 +150,9 @@ TEST_CASE("names are made, removed and moved as their directories allow", "[perm
     CHECK(error_of(at.other->mkdir("/new")) == Errno::eacces);
     CHECK(error_of(at.other->mkdir("/open")) == Errno::eexist); // as Linux, which looks first
     CHECK(error_of(at.other->symlink("target", "/new")) == Errno::eacces);
+    CHECK(error_of(at.other->mknod("/open/device", kSIfblk | 0666, 1)) == Errno::eperm);
+    CHECK(error_of(at.other->mknod("/open/file", kSIfblk | 0666, 1)) == Errno::eexist);
+    CHECK(error_of(at.over->stat("/open/device")) == Errno::enoent);
     CHECK(error_of(at.other->link("/open/file", "/new")) == Errno::eacces);
     CHECK(error_of(at.other->rmdir("/open")) == Errno::eacces);
     CHECK(error_of(at.other->rename("/open/file", "/file")) == Errno::eacces);

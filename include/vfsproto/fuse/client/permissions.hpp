@@ -2,8 +2,8 @@
 // Judges by a file's mode and owner who may do what, as Linux does for a FUSE mount with default_permissions, which virtio-fs always
 // has (fs/namei.c, fs/attr.c, fs/xattr.c). Nothing here asks a server. Access control lists are not looked at.
 //
-// The functions return Errno::none, or what the system call says. User 0 has CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_CHOWN, CAP_FSETID and
-// CAP_SYS_ADMIN, and nobody else has any of them.
+// The functions return Errno::none, or what the system call says. User 0 has CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_CHOWN, CAP_FSETID, CAP_MKNOD
+// and CAP_SYS_ADMIN, and nobody else has any of them.
 #pragma once
 
 #include "vfsproto/abi/attributes.hpp"
@@ -58,6 +58,13 @@ struct FileOwner {
 [[nodiscard]] abi::Errno check_open(const Subject& who, const FileOwner& file, std::uint32_t flags) noexcept;
 // Is about a new name in this directory. EACCES.
 [[nodiscard]] abi::Errno check_making(const Subject& who, const FileOwner& directory) noexcept;
+// Is about mknod(2), in a directory that allows a new name. EPERM for a device, but for the whiteout of an overlay.
+[[nodiscard]] constexpr abi::Errno check_node(const Subject& who, std::uint32_t mode, std::uint32_t rdev) noexcept {
+    const std::uint32_t type = mode & abi::kSIfmt;
+    const bool is_whiteout = type == abi::kSIfchr && rdev == 0;
+    const bool is_device = (type == abi::kSIfchr || type == abi::kSIfblk) && !is_whiteout;
+    return is_device && !who.is_privileged() ? abi::Errno::eperm : abi::Errno::none;
+}
 // Is about the name of this file in this directory. EACCES; EPERM for a file of somebody else in a sticky directory of somebody else.
 [[nodiscard]] abi::Errno check_removal(const Subject& who, const FileOwner& directory, const FileOwner& file) noexcept;
 // Is about a directory that a rename brings under another one: its ".." changes. EACCES.
