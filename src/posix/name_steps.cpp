@@ -266,9 +266,16 @@ void RenameSteps::want_rename() {
         const bool source_must_be = source_.must_be_directory() || !exchange;
         if (source_must_be && !is_directory(source_.attributes().mode)) return finish(Errno::enotdir);
     }
+    if (has_both_names()) return finish({});
     if (const Failure why = check_permissions()) return finish(why);
     // A rename without flags always takes the older request: servers on some file systems know no other.
     flags_ == 0 ? want_request(rename_) : want_request(rename_with_flags_);
+}
+
+// Linux has nothing to do then, and nobody to judge. Without a judge here the server finds out.
+bool RenameSteps::has_both_names() const noexcept {
+    if (!source_.judged() || no_target_ || (flags_ & kRenameNoreplace) != 0) return false;
+    return source_.node().nodeid() == target_.node().nodeid();
 }
 
 // Judges as Linux fs/namei.c, vfs_rename() does.

@@ -256,6 +256,8 @@ private:
     void reach_parents();
     void reach_source();
     void want_rename();
+    // True if the new name is one of the same file already, and may be.
+    [[nodiscard]] bool has_both_names() const noexcept;
     [[nodiscard]] Failure check_permissions() const noexcept;
     [[nodiscard]] bool replaces() const noexcept;
     [[nodiscard]] bool looks_at_target() const noexcept;

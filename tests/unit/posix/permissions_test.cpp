@@ -175,6 +175,10 @@ TEST_CASE("in a sticky directory nobody removes, replaces or moves what is someb
     CHECK(error_of(at.other->rename("/sticky/mine", "/sticky/file")) == Errno::eperm);
     CHECK(error_of(at.other->rename("/sticky/mine", "/sticky/file", kRenameExchange)) == Errno::eperm);
     CHECK(error_of(at.other->rename("/sticky/mine", "/sticky/file", kRenameNoreplace)) == Errno::eexist);
+    succeeds(at.over->link("/sticky/file", "/sticky/second"));
+    succeeds(at.other->rename("/sticky/file", "/sticky/second")); // two names of one file stay as they are
+    CHECK(error_of(at.other->rename("/sticky/file", "/sticky/second", kRenameNoreplace)) == Errno::eexist);
+    CHECK(value_of(at.over->stat("/sticky/file")).nlink == 2);
     succeeds(at.other->rename("/sticky/mine", "/sticky/moved"));
     succeeds(at.other->unlink("/sticky/moved"));
     succeeds(at.over->unlink("/sticky/file"));
