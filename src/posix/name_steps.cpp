@@ -232,6 +232,8 @@ void RenameSteps::walked() {
 void RenameSteps::walk_failed(const Failure& why) {
     if (stage_ == Stage::source && why.error == Errno::enoent) context_.cache.note_failed(asked_of(source_), why);
     if (stage_ != Stage::target) return finish(why);
+    // Nobody can be judged by a file that could not be looked at.
+    if (target_.judged() && why.error != Errno::enoent) return finish(why);
     no_target_ = why; // the server judges, if it must be there
     want_rename();
 }

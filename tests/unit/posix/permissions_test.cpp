@@ -184,6 +184,23 @@ TEST_CASE("in a sticky directory nobody removes, replaces or moves what is someb
     succeeds(at.over->unlink("/sticky/file"));
 }
 
+TEST_CASE("nothing is replaced by who cannot be judged by it", "[permissions]") {
+    MountedOptions options = judging();
+    bool fails = false;
+    options.memfs.faults = [&fails](const backends::MemfsQuestion& question) {
+        const bool is_target = question.opcode == Opcode::lookup && question.name == "file";
+        return backends::MemfsFault{fails && is_target ? Errno::eio : Errno::none};
+    };
+    OverMemfs over(options);
+    make_judged_tree(*over);
+    const auto other = over->acting_for(somebody());
+    put(*other, "/sticky/mine", "x");
+    fails = true;
+    CHECK(error_of(other->rename("/sticky/mine", "/sticky/file")) == Errno::eio);
+    fails = false;
+    CHECK(get(*over, "/sticky/file") == "text");
+}
+
 TEST_CASE("a directory is moved to another one by who may write to it", "[permissions]") {
     Judged at;
     succeeds(at.other->mkdir("/open/mine"));
