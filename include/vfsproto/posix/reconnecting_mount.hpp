@@ -25,7 +25,8 @@
 //   not its host. Of a server that keeps it in memory of its own, ReconnectOptions::written tells. Then each open file of which
 //   something written was lost says writes_lost at its next fsync() or close(), once, as Linux does after a failed writeback: also if
 //   it was written through another one, and not if that was closed before. What a server's end overtook on its way to be synced
-//   may be called lost although it is not. Names that such a server loses are not noticed, nor what was changed by path.
+//   may be called lost although it is not. Names that such a server loses are not noticed, nor what was changed by path. Files are
+//   told apart by inode number: two of one number, on two file systems of one share, count as one file.
 #pragma once
 
 #include "vfsproto/fuse/wire/opcode.hpp"

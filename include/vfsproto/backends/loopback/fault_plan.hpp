@@ -15,11 +15,11 @@
 namespace vfsproto::backends::loopback {
 
 enum class FaultKind : std::uint8_t {
-    drop,           // the completion never comes
-    delay,          // the completion comes when Loopback::complete() asks for it
-    duplicate,      // the completion comes twice. Not on a packed ring: what nobody waits for is not read there
-    die,            // the device goes away before it takes this request
-    reset,          // the device resets itself before it takes this request, and tells nobody: no more is answered on its queue
+    drop,      // the completion never comes
+    delay,     // the completion comes when Loopback::complete() asks for it
+    duplicate, // the completion comes twice. Not on a packed ring: what nobody waits for is not read there
+    die,       // the device goes away before it takes this request
+    reset, // the device resets itself before it takes this request, and tells nobody: no more is answered on its queue
     reply_length,   // the reply header's len is one too much
     reply_error,    // the reply's error is no error number
     reply_unique,   // the reply's unique is of no request
