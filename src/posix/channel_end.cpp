@@ -50,7 +50,7 @@ void Channel::close_session() noexcept {
     fail(Errc::transport_failed);
 }
 
-// Whoever finds the failure may be no poller of the first lane: that one is woken from a sleep that it may be in.
+// Fails all. A poller of the first lane, if it is not the one that found the failure, is woken from its sleep.
 void Channel::fail(Errc why) noexcept {
     if (failed_ != Errc::ok) return;
     failed_ = why;

@@ -72,8 +72,8 @@ std::optional<std::uint64_t> Channel::progress() {
     return answer;
 }
 
-// Who waits for the request beside the probe polls its lane. With several it may be another one than the probe's, which the detached
-// poller has to look after then.
+// A thread that waits for a request beside the probe polls the lane of that request. With several lanes it may be another one than
+// the probe's, which the detached poller has to look after then.
 void Channel::send_probe() {
     if (!has_side_lanes()) {
         const SharedLane::Lock lock(shared_lane_);

@@ -20,11 +20,11 @@ namespace vfsproto::posix {
 class AbandonedCall;
 class Channel;
 
-// What the silence watch saw of a lane at its last look. Its thread alone uses it.
+// Holds what the silence watch saw of a lane at its last look. Its thread alone uses it.
 struct SeenLane {
     std::uintptr_t finished = 0; // requests that ended
-    std::size_t silent =
-        0; // looks, one after the other, at which an answer was due and none had come since the look before
+    // Looks, one after the other, at which an answer was due and none had come since the look before.
+    std::size_t silent = 0;
 };
 
 // One request queue beside the first.
