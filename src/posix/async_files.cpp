@@ -205,6 +205,16 @@ AsyncMount::Steps<Expected<std::int32_t>> AsyncMount::ioctl_steps(const File& fi
     return ask<ControlSteps>(std::cref(file), command, in, out);
 }
 
+AsyncMount::Steps<Failure> AsyncMount::walk_to_list(MountCall& call, PathSteps& steps) {
+    Failure failure = co_await walk(call, steps);
+    // A mode that was kept may be wrong about who may read it.
+    while (!failure && steps.check_access(kROk) && steps.walk_again_without_cache())
+        failure = co_await walk(call, steps);
+    if (failure) co_return failure;
+    if (!is_directory(steps.attributes().mode)) co_return Errno::enotdir;
+    co_return steps.check_access(kROk);
+}
+
 AsyncMount::Steps<Expected<std::vector<DirectoryEntry>>> AsyncMount::list_steps(std::string path,
                                                                                 client::DirectoryFormat format) {
     PathSteps at = names().path_steps();
@@ -214,12 +224,7 @@ AsyncMount::Steps<Expected<std::vector<DirectoryEntry>>> AsyncMount::list_steps(
     client::ContentRead opened;
     const auto held = [&at] { return at.node().hold(); };
     do {
-        Failure failure = co_await walk(call, at);
-        // A mode that was kept may be wrong about who may read it.
-        while (!failure && at.check_access(kROk) && at.walk_again_without_cache()) failure = co_await walk(call, at);
-        if (failure) co_return failure;
-        if (!is_directory(at.attributes().mode)) co_return Errno::enotdir;
-        if (const Failure refused = at.check_access(kROk)) co_return refused;
+        if (Failure failure = co_await walk_to_list(call, at)) co_return failure;
         opened = mount_.cache_->about_to_read(at.node(), at.attributes());
         unsigned tries = 0;
         do {

@@ -16,7 +16,7 @@ client::Operation* IoQueue::next(const CallLimits& limits) {
         own.grace = {};
         LimitedCall wait(channel_, own);
         channel_.wait_limited(
-            side_, wait, take_staged(), waiter_, [this]() noexcept { return has_done(); },
+            {side_, waiter_}, wait, take_staged(), [this]() noexcept { return has_done(); },
             [this]() noexcept { take_done(); });
         if (mine_ == nullptr) return nullptr;
     }

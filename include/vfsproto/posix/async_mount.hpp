@@ -320,6 +320,8 @@ private:
     template <class S, class... Args> Steps<Expected<typename S::Result>> ask(Args... args);
     Steps<void> run_steps(MountCall& call, NameSteps& steps);
     Steps<Failure> walk(MountCall& call, PathSteps& steps);
+    // Walks to a directory that the caller may read.
+    Steps<Failure> walk_to_list(MountCall& call, PathSteps& steps);
     [[nodiscard]] NameContext names() noexcept;
     Steps<File> create(MountCall& call, OpenSteps& steps, std::uint32_t mode);
     Steps<File> open(MountCall& call, OpenSteps& steps);

@@ -113,11 +113,16 @@ public:
     void want_limits() {
         if (!limits_prepared_.load(std::memory_order_relaxed)) prepare_limits();
     }
-    // Waits as SharedLane::wait() does, for what goes by this lane (nullptr: the first), but for no longer than the limits of `call`
-    // allow, whose grace is 0. want_limits() was called.
-    template <class Ready, class Take> void wait_limited(SideLane* side, LimitedCall& call, const Staged& staged,
-                                                         Waiter& waiter, Ready&& ready, Take&& take) {
-        if (side != nullptr) return wait_limited_beside(*side, call, staged, waiter, ready, take);
+    // Names who waits, and for what goes by which lane (nullptr: the first).
+    struct LaneWait {
+        SideLane* side;
+        Waiter& waiter;
+    };
+    // Waits as SharedLane::wait() does, but for no longer than the limits of `call` allow, whose grace is 0. want_limits() was called.
+    template <class Ready, class Take>
+    void wait_limited(LaneWait wait, LimitedCall& call, const Staged& staged, Ready&& ready, Take&& take) {
+        if (wait.side != nullptr) return wait_limited_beside(wait, call, staged, ready, take);
+        Waiter& waiter = wait.waiter;
         const auto is_ready = [&] {
             shared_lane_.mutex().assert_held();
             return ready() || !begin_wait(call, waiter);
@@ -311,11 +316,11 @@ private:
         side.shared.wait({nobody}, call.waiter_, start, [] {});
         end_beside(call);
     }
-    template <class Ready, class Take> void wait_limited_beside(SideLane& side, LimitedCall& call, const Staged& staged,
-                                                                Waiter& waiter, Ready&& ready, Take&& take)
+    template <class Ready, class Take>
+    void wait_limited_beside(LaneWait wait, LimitedCall& call, const Staged& staged, Ready&& ready, Take&& take)
         VFSPROTO_EXCLUDES(shared_lane_.mutex()) {
-        begin_wait_beside(side, call, waiter);
-        side.shared.wait(staged, waiter, [&] { return ready() || call.is_over_; }, take);
+        begin_wait_beside(*wait.side, call, wait.waiter);
+        wait.side->shared.wait(staged, wait.waiter, [&] { return ready() || call.is_over_; }, take);
         const SharedLane::Lock lock(shared_lane_);
         end_wait(call);
     }
