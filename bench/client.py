@@ -31,6 +31,9 @@ CASES = [
     ("1M read depth 32 same core", 0, 0, "-o read -b 1048576 -q 32 -m block -C 32", "--op randread --bs 1048576 --iodepth 32 --buffers 32", None),
     ("null depth 32 same core", 0, 0, "-o null -q 32 -m block -C 32", "--op null --iodepth 32", 0.9),
     ("null depth 1 same core", 0, 0, "-o null -q 1 -m block", "--op null --iodepth 1", 0.9),
+    # A name in the root, looked up again and again. Neither side gives a lookup back before the end.
+    ("lookup depth 32 same core", 0, 0, "-o lookup -q 32 -m block -C 32", "--op stat --iodepth 32", 0.95),
+    ("lookup depth 1 same core", 0, 0, "-o lookup -q 1 -m block", "--op stat --iodepth 1", None),
 ]
 # name, CPU of both, the shallow run, the deep run, target ratio
 DEEPER = [
