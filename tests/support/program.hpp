@@ -87,6 +87,7 @@ public:
         in_ = -1;
     }
     void signal(int number) const { ::kill(pid_, number); }
+    [[nodiscard]] pid_t pid() const { return pid_; }
 
     Ran wait() {
         close_input();
