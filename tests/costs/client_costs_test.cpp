@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The costs of a READ or a WRITE of the client that gate: descriptors, doorbells, copies, allocations and system calls.
+// The costs of a READ, a WRITE or a LOOKUP of the client that gate: descriptors, doorbells, copies, allocations and system calls.
 // docs/bench/client.md has those that inform.
 #include "allocations.hpp"
 #include "support/catch.hpp"
@@ -7,10 +7,14 @@
 #include "support/devices.hpp"
 #include "support/skip.hpp"
 
+#include "vfsproto/fuse/client/operations/names.hpp"
+#include "vfsproto/posix/detail/node_cache.hpp"
 #include "vfsproto/posix/io_queue.hpp"
+#include "vfsproto/posix/mount_stats.hpp"
 
 #include <algorithm>
 #include <functional>
+#include <string>
 #include <vector>
 
 namespace {
@@ -87,6 +91,25 @@ void read_deep(Bench& bench, posix::IoQueue& queue, std::vector<posix::QueuedRea
     while (client::Operation* done = queue.next()) {
         wrong += done->succeeded() ? 0 : 1;
         if (started < count) start(static_cast<posix::QueuedRead&>(*done));
+    }
+    CHECK(wrong == 0);
+}
+
+// Makes `count` LOOKUPs of the file, as many at a time as there are `lookups`. Each is counted, and none is given back.
+void look_up_deep(Bench& bench, posix::IoQueue& queue, std::vector<client::Lookup>& lookups, std::size_t count) {
+    const std::string name = "file";
+    std::size_t started = 0;
+    std::size_t wrong = 0;
+    const auto start = [&](client::Lookup& lookup) {
+        lookup.call.name = name;
+        queue.start(lookup, wire::kRootNodeId);
+        ++started;
+    };
+    for (client::Lookup& lookup : lookups) start(lookup);
+    while (client::Operation* done = queue.next()) {
+        auto& lookup = static_cast<client::Lookup&>(*done);
+        wrong += lookup.succeeded() && bench.mount().nodes().count(lookup.call.reply) ? 0 : 1;
+        if (started < count) start(lookup);
     }
     CHECK(wrong == 0);
 }
@@ -168,6 +191,27 @@ TEST_CASE("a burst of a queue rings the doorbell once", "[costs]") {
     CHECK(more.used.requests == 64 * kDepth);
     CHECK(more.used.doorbells <= 64);
     CHECK(more.allocations == 0);
+}
+
+TEST_CASE("a burst of LOOKUPs rings the doorbell once, and each is two descriptors and no allocation", "[costs]") {
+    backends::Memfs fs;
+    Bench bench(mount_embedded(fs));
+    constexpr std::size_t kDepth = 32;
+    posix::IoQueue queue(bench.mount().channel());
+    std::vector<client::Lookup> lookups(kDepth);
+    look_up_deep(bench, queue, lookups, kDepth); // the cache has a node ready for a file that is new
+    const auto cost = bench.cost_of([&] { look_up_deep(bench, queue, lookups, kDepth); });
+    CHECK(cost.used.requests == kDepth);
+    CHECK(cost.used.descriptors == 2 * kDepth);
+    CHECK(cost.used.doorbells == 1);
+    CHECK(cost.used.copies == 0);
+    CHECK(cost.allocations == 0);
+    const auto more = bench.cost_of([&] { look_up_deep(bench, queue, lookups, 64 * kDepth); });
+    CHECK(more.used.requests == 64 * kDepth);
+    CHECK(more.used.descriptors == 2 * 64 * kDepth);
+    CHECK(more.used.doorbells <= 64);
+    CHECK(more.allocations == 0);
+    CHECK(bench.mount().mount_stats().forgotten == 0);
 }
 
 TEST_CASE("through the C daemon a lone read costs two system calls, and of thirty-two in flight a tenth each",
