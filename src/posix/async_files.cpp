@@ -51,7 +51,7 @@ template AsyncMount::Steps<Expected<std::uint64_t>>
 AsyncMount::transfer_steps<wire::Opcode::write>(const File& file, client::TransferSpan span);
 
 AsyncMount::Steps<Expected<File>> AsyncMount::open_steps(std::string path, std::uint32_t flags, std::uint32_t mode) {
-    OpenSteps steps(*mount_.cache_, create_form_of(mount_.channel()), maker_group(names()), mount_.look_, mount_.from_);
+    OpenSteps steps(*mount_.cache_, create_form_of(mount_.channel()), maker_group(names()), mount_.look_, names().from);
     MountCall call = mount_.begin_call();
     steps.begin(path, flags);
     for (;;) {

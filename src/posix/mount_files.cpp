@@ -57,7 +57,7 @@ void OpenHandle::release() noexcept {
 }
 
 Expected<File> Mount::open_file(std::string_view path, std::uint32_t flags, std::uint32_t mode) {
-    OpenSteps steps(*cache_, create_form_of(*channel_), maker_group(names()), look_, from_);
+    OpenSteps steps(*cache_, create_form_of(*channel_), maker_group(names()), look_, names().from);
     MountCall call = begin_call();
     steps.begin(path, flags);
     for (;;) {

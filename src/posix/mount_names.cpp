@@ -84,8 +84,15 @@ std::unique_ptr<Mount> Mount::beginning_at(std::string_view directory) {
     return mount;
 }
 
+std::unique_ptr<Mount> Mount::taking_long_paths() {
+    std::unique_ptr<Mount> mount = limited_by(limits_);
+    mount->path_length_ = PathLength::any;
+    return mount;
+}
+
 std::unique_ptr<Mount> Mount::beginning_alike(std::unique_ptr<Mount> mount) const {
     mount->from_ = from_;
+    mount->path_length_ = path_length_;
     return mount;
 }
 

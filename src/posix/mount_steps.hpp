@@ -23,6 +23,6 @@ template <class S, class... Args> Expected<typename S::Result> Mount::ask(const 
     return steps.result();
 }
 inline MountCall Mount::begin_call() const noexcept { return {*channel_, credentials_->caller, limits_}; }
-inline NameContext Mount::names() noexcept { return {*channel_, *cache_, *credentials_, look_, from_}; }
+inline NameContext Mount::names() noexcept { return {*channel_, *cache_, *credentials_, look_, {from_, path_length_}}; }
 
 } // namespace vfsproto::posix

@@ -26,7 +26,7 @@ struct NameContext {
     NodeCache& cache;
     const Credentials& who;
     Look look = Look::as_kept;
-    std::string_view from{}; // as PathSteps has it
+    PathOrigin from{};
 
     // Returns steps that walk on behalf of `who`.
     [[nodiscard]] PathSteps path_steps() const { return PathSteps(cache, look, from, judged_caller(cache, who)); }

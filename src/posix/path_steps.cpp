@@ -31,9 +31,9 @@ void PathSteps::begin(std::string_view path, Goal goal, LastLink last) {
     used_cache_ = false;
     tries_ = 0;
     if (path.empty()) return fail(Errno::enoent);
-    if (path.size() > kPathMax) return fail(Errno::enametoolong);
+    if (path.size() > kPathMax && from_.length == PathLength::limited) return fail(Errno::enametoolong);
     path_.clear();
-    if (!path.starts_with('/') && !from_.empty()) path_.append(from_).append("/");
+    if (!path.starts_with('/') && !from_.directory.empty()) path_.append(from_.directory).append("/");
     path_ += path;
     begin_again();
 }
@@ -83,6 +83,7 @@ void PathSteps::advance() {
             continue;
         }
         if (component.empty()) return reach_parent();
+        if (component.size() > kPathMax) return fail(Errno::enametoolong); // no request has room for it
         name_ = component;
         if (rest_.find_first_not_of('/', at_) != std::string::npos) {
             in_middle_ = true;

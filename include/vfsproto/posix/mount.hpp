@@ -52,6 +52,7 @@ struct MountOptions;
 struct MountStats;
 enum class Look : std::uint8_t; // detail/look.hpp
 struct NameContext;
+enum class PathLength : std::uint8_t; // detail/path_steps.hpp
 class MountCall;
 class OpenSteps;
 
@@ -204,6 +205,9 @@ public:
     // root is longer than PATH_MAX. Where permissions are judged here, the caller has to be let search every directory on the way
     // there, and `directory` itself, at each call.
     [[nodiscard]] std::unique_ptr<Mount> beginning_at(std::string_view directory);
+    // Returns a mount of the same session whose paths may be longer than PATH_MAX. It is for walks, which put paths together of
+    // names that were listed: such a path means what its last name means where paths begin at its directory (beginning_at()).
+    [[nodiscard]] std::unique_ptr<Mount> taking_long_paths();
     [[nodiscard]] const MountLimits& limits() const noexcept { return limits_; }
 
     // Returns what the device was asked for so far; channel_stats.hpp has the type.
@@ -247,7 +251,8 @@ private:
     std::unique_ptr<const Credentials> credentials_;
     MountLimits limits_;
     Look look_;
-    std::string from_; // the directory of paths that begin with no slash; empty: the root
+    std::string from_;         // the directory of paths that begin with no slash; empty: the root
+    PathLength path_length_{}; // of what is said
     // 0 under limits, and with several request queues: then every transfer takes the way of those that are too long for one request.
     PieceLimits read_pieces_{};
     PieceLimits write_pieces_{};

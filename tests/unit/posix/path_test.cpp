@@ -113,7 +113,21 @@ TEMPLATE_TEST_CASE("a path may be longer than PATH_MAX from the root, but not as
     }
     test::put(*at.back(), "deep", "text");
     CHECK(test::get(*at.back(), "deep") == "text");
-    CHECK(stat_error(*over, "/" + half + "/" + half + "/deep") == Errno::enametoolong);
+    const std::string whole = "/" + half + "/" + half + "/deep";
+    CHECK(stat_error(*over, whole) == Errno::enametoolong);
+    // But to a mount that takes long paths it may be said, and to those that are made of that.
+    const auto any = over->looking_anew()->taking_long_paths();
+    CHECK(test::get(*any, whole) == "text");
+    CHECK(test::get(*any->looking_anew(), whole) == "text");
+    CHECK(test::get(*any->beginning_at(half), whole.substr(half.size() + 2)) == "text");
+    succeeds(any->link(whole, whole + "er"));
+    succeeds(any->rename(whole + "er", whole + "est"));
+    CHECK(ino(*any, whole + "est") == ino(*any, whole));
+    CHECK(value_of(any->list("/" + half + "/" + half)).size() == 2);
+    succeeds(any->unlink(whole + "est"));
+    CHECK(stat_error(*any, whole + "est") == Errno::enoent);
+    CHECK(stat_error(*any, std::string(kPathMax + 1, 'n')) == Errno::enametoolong); // a name is not
+    CHECK(error_of(any->symlink(whole, "/link")) == Errno::enametoolong);           // nor is a target
     succeeds(at.back()->unlink("deep"));
     for (at.pop_back(); !at.empty(); at.pop_back()) { // what removes a directory of the host knows no longer paths
         for (std::size_t end = half.size(); end != std::string::npos; end = half.rfind('/', end - 1)) {

@@ -28,7 +28,7 @@ public:
     // `look` and `from` are as PathSteps has them. CREATE is never sent for a file that is there where permissions are judged here: the
     // file is looked up first.
     OpenSteps(NodeCache& cache, CreateForm form, const MakerGroup& maker, Look look = Look::as_kept,
-              std::string_view from = {})
+              const PathOrigin& from = {})
         : cache_(cache),
           path_(cache, look, from, judged_caller(cache, maker.who())),
           form_(path_.judged() ? CreateForm::exclusive : form),

@@ -25,6 +25,15 @@ namespace vfsproto::posix {
 
 inline constexpr int kMaxLinks = 40; // symbolic links followed in one walk, then ELOOP
 
+// Tells how long a path may be as it is said: as PATH_MAX has it, or as long as a walk has become.
+enum class PathLength : std::uint8_t { limited, any };
+
+// Says where paths begin that begin with no slash, "" for the root, and how long paths may be. The text outlives the walks.
+struct PathOrigin {
+    std::string_view directory{};
+    PathLength length = PathLength::limited;
+};
+
 // One walk, one thread at a time. Methods come in three kinds: commands, inputs, getters.
 class PathSteps {
 public:
@@ -40,9 +49,8 @@ public:
 
     enum class ParentAttributes : std::uint8_t { unneeded, wanted };
 
-    // A path that begins with no slash is one of the directory `from`, "" for the root. The text of `from` outlives the walks.
-    // `who` is the caller if his permissions are judged here, on the way to `from` too.
-    explicit PathSteps(NodeCache& cache, Look look = Look::as_kept, std::string_view from = {},
+    // `who` is the caller if his permissions are judged here, on the way to where paths begin too.
+    explicit PathSteps(NodeCache& cache, Look look = Look::as_kept, const PathOrigin& from = {},
                        const std::optional<client::Subject>& who = {})
         : cache_(cache), from_(from), look_(look), who_(who) {}
 
@@ -127,9 +135,9 @@ private:
     void fail(const Failure& why) noexcept;
 
     NodeCache& cache_;
-    std::string_view from_; // where paths without a slash begin
-    std::string path_;      // as given, from the root
-    std::string rest_;      // a link's target is put in front of what is left
+    PathOrigin from_;
+    std::string path_; // as given, from the root
+    std::string rest_; // a link's target is put in front of what is left
     std::size_t at_ = 0;
     // The directories from the root to the parent. Only the root and the last few are used, because each costs the server a
     // descriptor; the others are empty. ".." may lead to one of those, which is walked to again.
