@@ -224,7 +224,8 @@ public:
 
     Program& program;
     const CopyOptions& options;
-    posix::Mount& mount;
+    const std::unique_ptr<posix::Mount> own_mount; // takes paths of any length, for trees
+    posix::Mount& mount;                           // the same
     const Keeping keeping;
     const Comparison comparison;
     const Clobber clobber;

@@ -100,7 +100,7 @@ public:
 
     // `local` is what it becomes, or the directory it goes into.
     void tree(const std::string& remote, const std::string& local, Into into) {
-        const auto attributes = run_.mount.stat(remote, posix::LastLink::keep);
+        const auto attributes = run_.program.mount().stat(remote, posix::LastLink::keep); // as the user said it
         if (!run_.note(remote, attributes)) return;
         Found first{std::make_shared<Filled>(run_, nullptr), {}, remote, *attributes};
         source_ = remote;
@@ -291,9 +291,11 @@ private:
             if (target->there()) there = backends::attr_of(*target->there());
             const std::string copy = join(top_->local, first);
             const auto is_linked = [&] {
+                const auto below = find_below((*top)->get(), first);
                 struct stat info{};
-                return ::lstat(copy.c_str(), &info) == 0 && info.st_ino == target->there()->st_ino &&
-                       info.st_dev == target->there()->st_dev;
+                return below &&
+                       ::fstatat(below->directory.get(), below->name.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0 &&
+                       info.st_ino == target->there()->st_ino && info.st_dev == target->there()->st_dev;
             };
             const CopyRun::NewFile made{"link", copy, local, Replaces::files_and_links, run_.tally.hard_links};
             const FileCopy wanted = run_.decide_link(made, found.attributes, there, is_linked);
@@ -411,7 +413,7 @@ void copy_to(CopyRun& run, const posix::Attributes& attributes, const std::strin
 
 // Copies one file to where the user says, links followed on both sides.
 void get_file(CopyRun& run, const std::string& remote, const std::string& local) {
-    const auto attributes = run.mount.stat(remote);
+    const auto attributes = run.program.mount().stat(remote);
     if (!run.note(remote, attributes)) return;
     if (posix::is_directory(attributes->mode)) {
         return run.refuse(remote, Errno::eisdir, "get -r copies directories");

@@ -150,7 +150,7 @@ void give_file(CopyRun& run, Pair pair) {
 
 // Copies one file to where the user says, links followed on both sides.
 void copy_one(CopyRun& run, const std::string& from, const std::string& to) {
-    const auto there = run.mount.stat(from);
+    const auto there = run.program.mount().stat(from);
     if (!run.note(from, there)) return;
     if (posix::is_directory(there->mode)) {
         return run.refuse(from, Errno::eisdir, "cp -r copies directories");

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "each_entry.hpp"
 
-#include "program.hpp"
-
 namespace vfsproto::cli {
 
 posix::Failure each_entry(posix::Mount& mount, const std::string& path, client::DirectoryFormat format,
@@ -18,11 +16,6 @@ posix::Failure each_entry(posix::Mount& mount, const std::string& path, client::
         posix::append_names(*some, named);
         take(named);
     }
-}
-
-bool each_entry(Program& program, const std::string& path, client::DirectoryFormat format,
-                const std::function<void(std::vector<posix::DirectoryEntry>&)>& take) {
-    return program.succeeded(path, each_entry(program.mount(), path, format, take));
 }
 
 } // namespace vfsproto::cli

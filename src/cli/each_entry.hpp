@@ -10,13 +10,8 @@
 
 namespace vfsproto::cli {
 
-class Program;
-
 // Passes the entries on as they come, a few hundred at a time, without "." and "..". They are in the server's order.
 [[nodiscard]] posix::Failure each_entry(posix::Mount& mount, const std::string& path, client::DirectoryFormat format,
                                         const std::function<void(std::vector<posix::DirectoryEntry>&)>& take);
-// Reports a failure; false if there was one. Throws Leave as Program::check().
-[[nodiscard]] bool each_entry(Program& program, const std::string& path, client::DirectoryFormat format,
-                              const std::function<void(std::vector<posix::DirectoryEntry>&)>& take);
 
 } // namespace vfsproto::cli

@@ -69,7 +69,7 @@ private:
     File where_it_leads(const Listed& entry, const std::string& directory) {
         if (!is_symlink(entry.type) || !colors_.asks_for_targets()) return {};
         const std::string path = directory.empty() ? entry.name : join(directory, entry.name);
-        const auto there = program_.mount().stat(path);
+        const auto there = program_.mount().taking_long_paths()->stat(path);
         if (there) return {there->mode, 1, File::Target::there};
         // A link that leads nowhere is no failure, unless the device failed.
         if (there.failure().is_fatal()) static_cast<void>(program_.succeeded(path, there));
@@ -204,6 +204,10 @@ private:
     void sort_out(const std::string& path, std::vector<Listed>& files, std::vector<Listed>& directories) {
         const bool follow = !options_.directory && !options_.details;
         const auto attributes = program_.mount().stat(path, follow ? posix::LastLink::follow : posix::LastLink::keep);
+        // A walk reaches paths that are longer than what may be said.
+        if (!attributes && attributes.failure().error == wire::Errno::enametoolong) {
+            return program_.report(path, attributes.failure());
+        }
         if (attributes && posix::is_directory(attributes->mode) && !options_.directory) {
             Listed& directory = directories.emplace_back();
             directory.name = path;
@@ -268,7 +272,7 @@ private:
 
     bool is_directory_entry(const std::string& path, Listed& entry) {
         if (entry.type == 0) { // the server does not say
-            const auto attributes = program_.mount().stat(path, posix::LastLink::keep);
+            const auto attributes = program_.mount().taking_long_paths()->stat(path, posix::LastLink::keep);
             if (!attributes) return false;
             entry.type = file_type(attributes->mode);
         }

@@ -22,14 +22,14 @@ void set_attributes(Listed& entry, const posix::Attributes& attributes) {
 
 // Reads where a link points; reports when it cannot.
 void add_target(Program& program, const std::string& path, Listed& entry) {
-    auto target = program.mount().readlink(path);
+    auto target = program.mount().taking_long_paths()->readlink(path);
     if (program.succeeded(path, target)) entry.details->target = std::make_unique<std::string>(std::move(*target));
 }
 
 // False when the entry has gone since it was listed.
 bool complete(Program& program, const std::string& path, Listed& entry) {
     if (entry.details == nullptr) {
-        const auto attributes = program.mount().stat(path, posix::LastLink::keep);
+        const auto attributes = program.mount().taking_long_paths()->stat(path, posix::LastLink::keep);
         if (!program.succeeded(path, attributes)) return attributes.failure().error != wire::Errno::enoent;
         set_attributes(entry, *attributes);
     }
@@ -51,7 +51,8 @@ bool each_listed(Program& program, const std::string& path, Detail detail, Hidde
     using client::DirectoryFormat;
     const auto format = detail == Detail::names ? DirectoryFormat::dirents : DirectoryFormat::direntpluses;
     std::vector<Listed> some;
-    return each_entry(program, path, format, [&](std::vector<posix::DirectoryEntry>& entries) {
+    const auto mount = program.mount().taking_long_paths();
+    const auto take_some = [&](std::vector<posix::DirectoryEntry>& entries) {
         some.clear();
         for (posix::DirectoryEntry& entry : entries) {
             if (hidden == Hidden::skip && entry.name.starts_with('.')) continue;
@@ -63,7 +64,8 @@ bool each_listed(Program& program, const std::string& path, Detail detail, Hidde
             some.push_back(std::move(line));
         }
         take(some);
-    });
+    };
+    return program.succeeded(path, each_entry(*mount, path, format, take_some));
 }
 
 std::optional<std::vector<Listed>> list_directory(Program& program, const std::string& path, Detail detail,
@@ -77,7 +79,7 @@ std::optional<std::vector<Listed>> list_directory(Program& program, const std::s
 }
 
 std::optional<Listed> list_file(Program& program, const std::string& path, Detail detail) {
-    const auto attributes = program.mount().stat(path, posix::LastLink::keep);
+    const auto attributes = program.mount().taking_long_paths()->stat(path, posix::LastLink::keep);
     if (!program.succeeded(path, attributes)) return std::nullopt;
     Listed line;
     line.name = path;

@@ -42,7 +42,7 @@ bool each_listed(Program& program, const std::string& path, Detail detail, Hidde
 [[nodiscard]] std::optional<std::vector<Listed>> list_directory(Program& program, const std::string& path,
                                                                 Detail detail, Hidden hidden);
 
-// One file by its path, not followed. Reports when there is none.
+// One file by its path, not followed. Reports when there is none. This path and those above may be longer than PATH_MAX.
 [[nodiscard]] std::optional<Listed> list_file(Program& program, const std::string& path, Detail detail);
 
 } // namespace vfsproto::cli

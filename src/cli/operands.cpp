@@ -25,7 +25,8 @@ void Operands::check(Program& program) const {
 
 Destination::Destination(Program& program, const Operands& operands, const Expected<bool>& is_directory)
     : program_(program), operands_(operands), into_(!operands.exactly && is_directory && *is_directory) {
-    const bool is_known = operands.exactly || !is_unanswered(is_directory);
+    const bool is_too_long = !is_directory && is_directory.failure().error == Errno::enametoolong;
+    const bool is_known = !is_too_long && (operands.exactly || !is_unanswered(is_directory));
     if (is_known && (into_ || (!operands.directory && operands.paths.size() == 2))) return;
     program.report(operands.target(), is_directory ? Failure(Errno::enotdir) : is_directory.failure());
     program.check();

@@ -13,12 +13,14 @@ namespace {
 
 class Walk {
 public:
-    Walk(Program& program, const Visitor& visitor) : program_(program), visitor_(visitor) {}
+    Walk(Program& program, const Visitor& visitor)
+        : program_(program), visitor_(visitor), deep_(program.mount().taking_long_paths()) {}
 
     void from(const std::string& path, posix::LastLink last) {
         const auto there = program_.mount().stat(path, last);
         if (!program_.succeeded(path, there)) return;
-        visit(path, *there);
+        path_ = path;
+        visit(*there);
         while (!levels_.empty()) {
             if (levels_.back().next == levels_.back().entries.size()) {
                 leave();
@@ -31,38 +33,43 @@ public:
 private:
     // A directory that the walk is in.
     struct Level {
-        std::string path;
+        std::size_t path_length; // of the path of the walk
         posix::Attributes attributes;
         std::vector<posix::DirectoryEntry> entries;
         std::size_t next = 0; // the entry to be visited
     };
 
-    void visit(const std::string& path, const posix::Attributes& attributes) {
+    // Visits what the walk has the path of.
+    void visit(const posix::Attributes& attributes) {
         const auto level = static_cast<unsigned>(levels_.size());
-        if (visitor_.before({path, attributes, level}) == Descend::no || !posix::is_directory(attributes.mode)) return;
-        auto entries = program_.mount().list(path);
-        if (!program_.succeeded(path, entries)) entries = std::vector<posix::DirectoryEntry>();
+        if (visitor_.before({path_, attributes, level}) == Descend::no || !posix::is_directory(attributes.mode)) return;
+        auto entries = deep_->list(path_);
+        if (!program_.succeeded(path_, entries)) entries = std::vector<posix::DirectoryEntry>();
         std::sort(entries->begin(), entries->end(), [](const auto& a, const auto& b) { return a.name < b.name; });
-        levels_.push_back({path, attributes, std::move(*entries)});
+        levels_.push_back({path_.size(), attributes, std::move(*entries)});
     }
 
     void step() {
         Level& level = levels_.back();
         const posix::DirectoryEntry entry = std::move(level.entries[level.next++]);
-        const std::string path = join(level.path, entry.name);
-        if (entry.has_attributes) return visit(path, entry.attributes);
-        const auto there = program_.mount().stat(path, posix::LastLink::keep);
-        if (program_.succeeded(path, there)) visit(path, *there);
+        path_.resize(level.path_length);
+        path_ = join(path_, entry.name);
+        if (entry.has_attributes) return visit(entry.attributes);
+        const auto there = deep_->stat(path_, posix::LastLink::keep);
+        if (program_.succeeded(path_, there)) visit(*there);
     }
 
     void leave() {
         const Level level = std::move(levels_.back());
         levels_.pop_back();
-        if (visitor_.after) visitor_.after({level.path, level.attributes, static_cast<unsigned>(levels_.size())});
+        path_.resize(level.path_length);
+        if (visitor_.after) visitor_.after({path_, level.attributes, static_cast<unsigned>(levels_.size())});
     }
 
     Program& program_;
     const Visitor& visitor_;
+    std::unique_ptr<posix::Mount> deep_; // for what is below the path that the user said
+    std::string path_;                   // of what is visited; those of the levels are its beginnings
     std::vector<Level> levels_;
 };
 

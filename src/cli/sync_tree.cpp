@@ -59,7 +59,7 @@ private:
         if (!top && errno != ENOENT) return run_.fail(local, local_failure(errno));
         get_tree(run_, as_directory(source), local);
         if (!options_.removes || !top || !went_well(target)) return;
-        RemoteSide source_side(program_.mount(), source);
+        RemoteSide source_side(run_.mount, source);
         LocalSide target_side(std::move(top), local);
         Surplus(run_, source_side, target_side).remove();
     }
@@ -67,10 +67,12 @@ private:
     void send(const std::string& source, const std::string& target) {
         backends::FileDescriptor top = open_directory(source);
         if (!top) return run_.fail(source, local_failure(errno));
+        const auto there = program_.mount().stat(target);
+        if (!there && there.failure().error == Errno::enametoolong) return run_.fail(target, there.failure());
         put_tree(run_, as_directory(source), target);
         if (!options_.removes || !went_well(target)) return;
         LocalSide source_side(std::move(top), source);
-        RemoteSide target_side(program_.mount(), target);
+        RemoteSide target_side(run_.mount, target);
         Surplus(run_, source_side, target_side).remove();
     }
 

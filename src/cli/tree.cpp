@@ -37,38 +37,55 @@ public:
             top.name = top_;
             top.type = kSIfdir;
             print_line(top, top_, 0);
-            return walk_json(top_, 1);
+            return walk();
         }
         program_.out().print("{}\n", program_.out().name(top_));
-        walk(top_, "", 1);
+        walk();
         program_.out().print("\n{} director{}, {} file{}\n", directories_, directories_ == 1 ? "y" : "ies", files_,
                              files_ == 1 ? "" : "s");
     }
 
 private:
-    // Goes as deep as a path may be long, because a server's directories may have no end.
-    void walk(const std::string& path, const std::string& prefix, unsigned level) {
-        auto entries = entries_of(path);
-        if (!entries) return;
-        for (std::size_t i = 0; i < entries->size(); ++i) {
-            const Listed& entry = (*entries)[i];
-            const bool last = i + 1 == entries->size();
-            program_.out().print("{}{}{}", prefix, last ? "`-- " : "|-- ", program_.out().name(entry.name));
-            if (entry.has_target()) program_.out().print(" -> {}", program_.out().name(*entry.details->target));
-            program_.out().write("\n");
-            if (count(entry) && goes_below(level))
-                walk(join(path, entry.name), prefix + (last ? "    " : "|   "), level + 1);
+    // A directory that the walk is in. What is in front of its lines, and its path, are the beginnings of those of the walk.
+    struct Level {
+        std::vector<Listed> entries;
+        std::size_t next; // the entry to be shown
+        std::size_t path_length;
+        std::size_t prefix_length;
+    };
+
+    // The walk has a stack of its own, because a server's directories may have no end.
+    void walk() {
+        path_ = top_;
+        enter();
+        while (!levels_.empty()) {
+            Level& level = levels_.back();
+            path_.resize(level.path_length);
+            prefix_.resize(level.prefix_length);
+            if (level.next == level.entries.size()) {
+                levels_.pop_back();
+                continue;
+            }
+            const Listed entry = std::move(level.entries[level.next++]);
+            const bool last = level.next == level.entries.size();
+            path_ = join(path_, entry.name);
+            show(entry, last);
+            if (count(entry) && goes_below(static_cast<unsigned>(levels_.size()))) {
+                prefix_ += last ? "    " : "|   ";
+                enter();
+            }
         }
     }
 
-    void walk_json(const std::string& path, unsigned level) {
-        const auto entries = entries_of(path);
-        if (!entries) return;
-        for (const Listed& entry : *entries) {
-            const std::string inner = join(path, entry.name);
-            print_line(entry, inner, level);
-            if (entry.type == kSIfdir && goes_below(level)) walk_json(inner, level + 1);
-        }
+    void enter() {
+        if (auto entries = entries_of(path_)) levels_.push_back({std::move(*entries), 0, path_.size(), prefix_.size()});
+    }
+
+    void show(const Listed& entry, bool last) {
+        if (program_.wants_json()) return print_line(entry, path_, static_cast<unsigned>(levels_.size()));
+        program_.out().print("{}{}{}", prefix_, last ? "`-- " : "|-- ", program_.out().name(entry.name));
+        if (entry.has_target()) program_.out().print(" -> {}", program_.out().name(*entry.details->target));
+        program_.out().write("\n");
     }
 
     void print_line(const Listed& entry, const std::string& path, unsigned level) {
@@ -98,6 +115,9 @@ private:
     Program& program_;
     const TreeOptions& options_;
     std::string top_;
+    std::string path_;   // of what is shown
+    std::string prefix_; // of its line
+    std::vector<Level> levels_;
     std::uint64_t directories_ = 0;
     std::uint64_t files_ = 0;
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Trees whose paths are longer than PATH_MAX: what can be copied or removed is, and the rest is named.
+// Trees whose paths are longer than PATH_MAX are copied, listed and removed; what a user says is not longer than that.
 #include "integration/cli/share.hpp"
 
 #include <fcntl.h>
@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <climits>
 #include <cstdlib>
+#include <memory>
 #include <vector>
 
 using namespace vfsproto::test;
@@ -66,47 +67,72 @@ private:
     fs::path path_;
 };
 
-void check_named(const Ran& ran) {
-    CHECK(ran.status == 1);
-    INFO(ran.err.substr(0, 500));
-    CHECK(std::count(ran.err.begin(), ran.err.end(), '\n') == 1);
-    CHECK(ran.err.ends_with(": File name too long (ENAMETOOLONG)\n"));
-}
+std::ptrdiff_t lines_of(const std::string& text) { return std::count(text.begin(), text.end(), '\n'); }
 
 } // namespace
 
-TEST_CASE("of a tree deeper than a path may be long, all that has a path is copied and the rest is named", "[cli]") {
-    const Share share(GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust));
-    if (share.missing()) return;
-    // The longest path to a directory that still has a path to the file in it.
-    const int with_path = static_cast<int>((PATH_MAX - 1 - sizeof "t/f") / (kNameLength + 1)) + 1;
+TEST_CASE("a tree deeper than a path may be long is copied both ways, listed and removed", "[cli]") {
+    const Server server = GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust);
+    const Share share(Server::embedded);
+    const Daemon kind = server == Server::virtiofsd ? Daemon::c : Daemon::rust;
+    if (Share(server).missing()) return;
+    const Removed after(share.path() / "t");
+    const Removed back(share.path() / "b");
+    const Removed copied(share.beside("copy"));
+    make_levels(share.path() / "t", kLevels);
+    // Returns how many lines a command writes that has 64 descriptors.
+    const auto lines_with_64 = [&](const std::string& arguments) {
+        std::unique_ptr<Virtiofsd> daemon; // has a limit of its own
+        if (server != Server::embedded)
+            daemon = std::make_unique<Virtiofsd>(kind, std::vector<std::string>{"xattr"}, share.path());
+        const std::string device = daemon ? "vhost-user:" + daemon->socket() : "dir:" + share.path().string();
+        const std::string out = share.beside("out").string();
+        const std::string line =
+            "ulimit -n 64; exec " + program_path() + " --device " + device + " " + arguments + " >" + out + " 2>&1";
+        const int left = std::system(line.c_str());
+        const std::string text = Share::contents(out);
+        INFO(arguments << ": " << text.substr(0, 500));
+        CHECK(left == 0);
+        return lines_of(text);
+    };
+    const std::string copy = share.beside("copy").string();
     int directories = 0;
-    SECTION("get -r") {
-        const Removed after(share.path() / "t");
-        const Removed copied(share.beside("copy"));
-        make_levels(share.path() / "t", kLevels);
-        check_named(share.run({"get", "-r", "t", share.beside("copy").string()}));
-        CHECK(count_files(share.beside("copy"), directories) == with_path);
-    }
-    SECTION("put -r") {
-        const Removed after(share.path() / "t");
-        const Removed from(share.beside("local"));
-        make_levels(share.beside("local"), kLevels);
-        check_named(share.run({"put", "-r", share.beside("local").string(), "t"}));
-        CHECK(count_files(share.path() / "t", directories) == with_path);
-    }
-    SECTION("rm -rf") {
-        const Removed after(share.path() / "t");
-        make_levels(share.path() / "t", kLevels);
-        check_named(share.run({"rm", "-rf", "t"}));
-        count_files(share.path() / "t", directories);
-        CHECK(directories == kLevels + 1); // what could not be removed is where it was
-        CHECK_FALSE(share.exists("t/f"));
-    }
-    SECTION("tree") {
-        const Removed after(share.path() / "t");
-        make_levels(share.path() / "t", kLevels);
-        check_named(share.run({"tree", "t"}));
+    CHECK(lines_with_64("get -r -p t " + copy) == 0);
+    CHECK(count_files(copy, directories) == kLevels);
+    CHECK(lines_with_64("put -r -p " + copy + " b") == 0);
+    CHECK(count_files(share.path() / "b", directories) == kLevels);
+    CHECK(directories == kLevels + 1);
+    CHECK(lines_with_64("find b -name f") == kLevels);
+    CHECK(lines_with_64("find b -type d -empty") == 1);
+    CHECK(lines_with_64("du b") == kLevels + 1);
+    CHECK(lines_with_64("tree b") == 2 * kLevels + 3); // the top, all that is in it, an empty line and the sums
+    CHECK(lines_with_64("--json tree b") == 2 * kLevels + 1);
+    // Each directory has a heading, and all but the last have two names and an empty line behind them.
+    CHECK(lines_with_64("ls -R b") == 4 * kLevels + 1);
+    CHECK(lines_with_64("rm -r b") == 0);
+    CHECK_FALSE(share.exists("b"));
+}
+
+TEST_CASE("a path that the user says is not longer than PATH_MAX", "[cli]") {
+    const Share share(Server::embedded);
+    std::string path = "t";
+    while (path.size() <= PATH_MAX) path += "/" + level_name();
+    const std::string here = share.beside("here").string();
+    const std::string local = share.beside("local").string();
+    fs::create_directory(local);
+    for (const auto& arguments : std::vector<std::vector<std::string>>{{"rm", "-r", path},
+                                                                       {"get", "-r", path, here},
+                                                                       {"get", path, here},
+                                                                       {"put", "-r", local, path},
+                                                                       {"cp", "-r", "t", path},
+                                                                       {"tree", path},
+                                                                       {"ls", path},
+                                                                       {"du", path}}) {
+        const Ran ran = share.run(arguments);
+        INFO(arguments.front() << ": " << ran.err.substr(0, 500));
+        CHECK(ran.status == 1);
+        CHECK(lines_of(ran.err) == 1);
+        CHECK(ran.err.ends_with(": File name too long (ENAMETOOLONG)\n"));
     }
 }
 
