@@ -16,8 +16,8 @@ namespace vfsproto::cli {
 //   a zone:    Z, UTC, GMT, and behind a time +0200, +02:00
 //   a weekday: friday (today or the next), last fri, next friday; it means nothing beside a date
 //   shifts:    now, today, yesterday, tomorrow, 2 days ago, -3 hours, next month, last year; "ago" turns the one before it alone
-// What is not said is of `now`: all but the time, which is then 0:00, unless there are shifts alone. Without a zone all is local
-// time. Returns nothing when `text` is none of these, or a day or a time that there is not.
+// Takes from `now` the parts that the text does not say; a time that it does not say is 0:00, unless there are shifts alone. Without
+// a zone all is local time. Returns nothing when `text` is none of these, or a day or a time that there is not.
 [[nodiscard]] std::optional<Moment> parse_date(std::string_view text, const Moment& now);
 
 } // namespace vfsproto::cli

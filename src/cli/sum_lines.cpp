@@ -85,7 +85,7 @@ std::optional<ListedSum> SumLines::read(std::string_view line) {
     return listed(digits, name, is_escaped);
 }
 
-// "SHA256 (name) = digits". The name ends at the last bracket.
+// Reads a line of the form "SHA256 (name) = digits". The name ends at the last bracket.
 std::optional<ListedSum> SumLines::read_tagged(std::string_view line, bool is_escaped) {
     if (line.starts_with(' ')) line.remove_prefix(1);
     const std::size_t end = line.rfind(')');

@@ -79,7 +79,8 @@ template <class Op> void MakeSteps<Op>::walked() {
     if (!is_slashed && !refused_) refused_ = check();
     if (refused_ && at_.walk_again_without_cache()) return want_walk(at_);
     if (is_slashed || refused_) {
-        // "new/" can only be a directory: ENOENT, unless there is something already. That comes first for what may not be made, too.
+        // A name with a slash behind it can only be a directory: ENOENT, unless there is something already. Before a refusal, too, a look
+        // tells whether there is.
         looks_ = true;
         at_.look_up_last();
         return want_walk(at_);

@@ -3,7 +3,7 @@
 //
 // The kernel tells nobody who does not sleep in the call that a lock was given up. A thread for each wait could be interrupted by
 // a signal alone, and a client would decide how many there are. So one thread tries each lock again after a pause, which doubles.
-// What the client itself gives up is tried at once, by the handler that gave it up.
+// A lock that the client itself gives up is tried at once, by the handler that gave it up.
 #pragma once
 
 #include "vfsproto/backends/passthrough.hpp"

@@ -45,7 +45,7 @@ concept FileSystem = requires(Fs& fs, const ServerSession& session) {
 //   answer_parked   completes, through lane.complete(), the requests of lane.id() that can be answered now. Called by the
 //                   lane's owner before and after it serves. Where threads share the queue (LockableQueue), others call
 //                   it too, with the queue locked and perhaps while a handler of this lane runs. Returns how many.
-//                   What becomes answerable without a request needs an AnswerSink (answer_sink.hpp).
+//                   An answer that no request brings about needs an AnswerSink (answer_sink.hpp).
 //   abandon_parked  forgets the requests of this lane: its queue was reset and its chains are gone. Never called while
 //                   answer_parked() or a handler of this lane runs.
 template <class Fs, class Lane>
