@@ -40,8 +40,7 @@ Clobber clobber_of(const CopyOptions& options) noexcept {
 CopyRun::CopyRun(Program& a_program, const CopyOptions& a_options)
     : program(a_program),
       options(a_options),
-      own_mount(a_program.mount().taking_long_paths()),
-      mount(*own_mount),
+      mount(a_program.deep_mount()),
       keeping{a_options.preserve ? Preserve::all : Preserve::nothing, a_program.umask(), kept_xattrs(a_options)},
       comparison(comparison_of(a_options)),
       clobber(clobber_of(a_options)),

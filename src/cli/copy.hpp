@@ -224,8 +224,7 @@ public:
 
     Program& program;
     const CopyOptions& options;
-    const std::unique_ptr<posix::Mount> own_mount; // takes paths of any length, for trees
-    posix::Mount& mount;                           // the same
+    posix::Mount& mount; // for trees, which may be deeper than a path may be long
     const Keeping keeping;
     const Comparison comparison;
     const Clobber clobber;

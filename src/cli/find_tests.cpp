@@ -138,7 +138,7 @@ std::string FindTests::add(const std::string& name, const std::string& value) {
             if (!posix::is_directory(file.attributes.mode)) {
                 return posix::is_regular(file.attributes.mode) && file.attributes.size == 0;
             }
-            const auto entries = program.mount().taking_long_paths()->list(file.path);
+            const auto entries = program.deep_mount().list(file.path);
             return program.succeeded(file.path, entries) && entries->empty();
         });
     } else if (name == "-newer") {

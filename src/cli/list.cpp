@@ -69,7 +69,7 @@ private:
     File where_it_leads(const Listed& entry, const std::string& directory) {
         if (!is_symlink(entry.type) || !colors_.asks_for_targets()) return {};
         const std::string path = directory.empty() ? entry.name : join(directory, entry.name);
-        const auto there = program_.mount().taking_long_paths()->stat(path);
+        const auto there = program_.deep_mount().stat(path);
         if (there) return {there->mode, 1, File::Target::there};
         // A link that leads nowhere is no failure, unless the device failed.
         if (there.failure().is_fatal()) static_cast<void>(program_.succeeded(path, there));
@@ -272,7 +272,7 @@ private:
 
     bool is_directory_entry(const std::string& path, Listed& entry) {
         if (entry.type == 0) { // the server does not say
-            const auto attributes = program_.mount().taking_long_paths()->stat(path, posix::LastLink::keep);
+            const auto attributes = program_.deep_mount().stat(path, posix::LastLink::keep);
             if (!attributes) return false;
             entry.type = file_type(attributes->mode);
         }

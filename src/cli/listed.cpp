@@ -22,14 +22,14 @@ void set_attributes(Listed& entry, const posix::Attributes& attributes) {
 
 // Reads where a link points; reports when it cannot.
 void add_target(Program& program, const std::string& path, Listed& entry) {
-    auto target = program.mount().taking_long_paths()->readlink(path);
+    auto target = program.deep_mount().readlink(path);
     if (program.succeeded(path, target)) entry.details->target = std::make_unique<std::string>(std::move(*target));
 }
 
 // False when the entry has gone since it was listed.
 bool complete(Program& program, const std::string& path, Listed& entry) {
     if (entry.details == nullptr) {
-        const auto attributes = program.mount().taking_long_paths()->stat(path, posix::LastLink::keep);
+        const auto attributes = program.deep_mount().stat(path, posix::LastLink::keep);
         if (!program.succeeded(path, attributes)) return attributes.failure().error != wire::Errno::enoent;
         set_attributes(entry, *attributes);
     }
@@ -51,7 +51,6 @@ bool each_listed(Program& program, const std::string& path, Detail detail, Hidde
     using client::DirectoryFormat;
     const auto format = detail == Detail::names ? DirectoryFormat::dirents : DirectoryFormat::direntpluses;
     std::vector<Listed> some;
-    const auto mount = program.mount().taking_long_paths();
     const auto take_some = [&](std::vector<posix::DirectoryEntry>& entries) {
         some.clear();
         for (posix::DirectoryEntry& entry : entries) {
@@ -65,7 +64,7 @@ bool each_listed(Program& program, const std::string& path, Detail detail, Hidde
         }
         take(some);
     };
-    return program.succeeded(path, each_entry(*mount, path, format, take_some));
+    return program.succeeded(path, each_entry(program.deep_mount(), path, format, take_some));
 }
 
 std::optional<std::vector<Listed>> list_directory(Program& program, const std::string& path, Detail detail,
@@ -79,7 +78,7 @@ std::optional<std::vector<Listed>> list_directory(Program& program, const std::s
 }
 
 std::optional<Listed> list_file(Program& program, const std::string& path, Detail detail) {
-    const auto attributes = program.mount().taking_long_paths()->stat(path, posix::LastLink::keep);
+    const auto attributes = program.deep_mount().stat(path, posix::LastLink::keep);
     if (!program.succeeded(path, attributes)) return std::nullopt;
     Listed line;
     line.name = path;

@@ -144,8 +144,7 @@ posix::Mount& Program::mount() {
     }
     posix::MountLimits limits{.stop = &interrupt_stop()};
     if (timeout.count() != 0) limits.time = timeout;
-    limited_ = mount_->limited_by(limits);
-    anew_ = limited_->looking_anew();
+    begin_with(mount_->limited_by(limits));
     return looks_anew_ ? *anew_ : *limited_;
 }
 
@@ -154,9 +153,21 @@ posix::Mount& Program::unlimited_mount() {
     return *mount_;
 }
 
-void Program::enter(const std::string& directory) {
-    limited_ = limited_->beginning_at(directory);
+posix::Mount& Program::deep_mount() {
+    static_cast<void>(mount());
+    return looks_anew_ ? *deep_anew_ : *deep_;
+}
+
+// Has all calls of the program go by mounts that are made of this one.
+void Program::begin_with(std::unique_ptr<posix::Mount> limited) {
+    limited_ = std::move(limited);
     anew_ = limited_->looking_anew();
+    deep_ = limited_->taking_long_paths();
+    deep_anew_ = deep_->looking_anew();
+}
+
+void Program::enter(const std::string& directory) {
+    begin_with(limited_->beginning_at(directory));
     directory_before_ = std::exchange(directory_, directory);
 }
 
@@ -308,6 +319,8 @@ ExitCode Program::finish() {
             const std::lock_guard lock(watched_mutex_);
             watched_ = nullptr;
         }
+        deep_anew_.reset();
+        deep_.reset();
         anew_.reset();
         limited_.reset();
         mount_.reset();

@@ -71,6 +71,8 @@ public:
     // The device, opened when it is asked for first; the current directory where none was named. Throws Leave when that
     // fails. Its calls end when the program is to end, and after --timeout.
     [[nodiscard]] posix::Mount& mount();
+    // Returns the same for walks, whose paths may be longer than PATH_MAX (Mount::taking_long_paths).
+    [[nodiscard]] posix::Mount& deep_mount();
     // Has mount() return a device that asks for each name and all attributes anew.
     void look_anew(bool anew) noexcept { looks_anew_ = anew; }
     // Has the mount take what the server tells of changes, keep all names until it does, and pass the changes on, on a thread of its
@@ -172,6 +174,7 @@ public:
 
 private:
     void report(const Message& message);
+    void begin_with(std::unique_ptr<posix::Mount> limited);
     void say(Message message); // with the lock; adds the command
     [[nodiscard]] std::string what_ended_it() const;
     [[noreturn]] void cannot_use_device(const posix::Failure& failure, std::string_view why);
@@ -187,9 +190,11 @@ private:
     backends::Log log_;
     std::function<void(const posix::ServerChange&)> hear_changes_;
     std::unique_ptr<TraceRecorder> trace_;
-    std::unique_ptr<posix::Mount> mount_;   // before trace_ ends
-    std::unique_ptr<posix::Mount> limited_; // on the session of mount_
-    std::unique_ptr<posix::Mount> anew_;    // the same, and it looks anew
+    std::unique_ptr<posix::Mount> mount_;     // before trace_ ends
+    std::unique_ptr<posix::Mount> limited_;   // on the session of mount_
+    std::unique_ptr<posix::Mount> anew_;      // the same, and it looks anew
+    std::unique_ptr<posix::Mount> deep_;      // limited_ with paths of any length
+    std::unique_ptr<posix::Mount> deep_anew_; // the same, and it looks anew
     std::string directory_ = "/";
     std::string directory_before_ = "/";
     bool looks_anew_ = false;

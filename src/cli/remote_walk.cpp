@@ -14,7 +14,7 @@ namespace {
 class Walk {
 public:
     Walk(Program& program, const Visitor& visitor)
-        : program_(program), visitor_(visitor), deep_(program.mount().taking_long_paths()) {}
+        : program_(program), visitor_(visitor), deep_(program.deep_mount()) {}
 
     void from(const std::string& path, posix::LastLink last) {
         const auto there = program_.mount().stat(path, last);
@@ -43,7 +43,7 @@ private:
     void visit(const posix::Attributes& attributes) {
         const auto level = static_cast<unsigned>(levels_.size());
         if (visitor_.before({path_, attributes, level}) == Descend::no || !posix::is_directory(attributes.mode)) return;
-        auto entries = deep_->list(path_);
+        auto entries = deep_.list(path_);
         if (!program_.succeeded(path_, entries)) entries = std::vector<posix::DirectoryEntry>();
         std::sort(entries->begin(), entries->end(), [](const auto& a, const auto& b) { return a.name < b.name; });
         levels_.push_back({path_.size(), attributes, std::move(*entries)});
@@ -55,7 +55,7 @@ private:
         path_.resize(level.path_length);
         path_ = join(path_, entry.name);
         if (entry.has_attributes) return visit(entry.attributes);
-        const auto there = deep_->stat(path_, posix::LastLink::keep);
+        const auto there = deep_.stat(path_, posix::LastLink::keep);
         if (program_.succeeded(path_, there)) visit(*there);
     }
 
@@ -68,8 +68,8 @@ private:
 
     Program& program_;
     const Visitor& visitor_;
-    std::unique_ptr<posix::Mount> deep_; // for what is below the path that the user said
-    std::string path_;                   // of what is visited; those of the levels are its beginnings
+    posix::Mount& deep_; // for what is below the path that the user said
+    std::string path_;   // of what is visited; those of the levels are its beginnings
     std::vector<Level> levels_;
 };
 

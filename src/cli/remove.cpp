@@ -20,7 +20,7 @@ struct RemoveOptions {
 class Removal {
 public:
     Removal(Program& program, const RemoveOptions& options)
-        : program_(program), options_(options), deep_(program.mount().taking_long_paths()) {}
+        : program_(program), options_(options), deep_(program.deep_mount()) {}
 
     void run() {
         for (const std::string& path : options_.paths) remove(path);
@@ -76,10 +76,10 @@ private:
             if (directory.entered) {
                 stack.pop_back();
                 if (directory.keeps) continue;
-                if (!note(directory.path, deep_->rmdir(directory.path))) keep(stack);
+                if (!note(directory.path, deep_.rmdir(directory.path))) keep(stack);
                 continue;
             }
-            const auto entries = deep_->list(directory.path);
+            const auto entries = deep_.list(directory.path);
             if (!entries) {
                 stack.pop_back();
                 if (!note(directory.path, entries.failure())) keep(stack);
@@ -90,7 +90,7 @@ private:
                 const std::string inner = join(directory.path, entry.name);
                 if (is_directory(entry, inner)) {
                     stack.push_back({inner});
-                } else if (!note(inner, deep_->unlink(inner))) {
+                } else if (!note(inner, deep_.unlink(inner))) {
                     keep(stack);
                 }
             }
@@ -99,13 +99,13 @@ private:
 
     bool is_directory(const posix::DirectoryEntry& entry, const std::string& path) {
         if (entry.has_attributes) return posix::is_directory(entry.attributes.mode);
-        const auto there = deep_->stat(path, posix::LastLink::keep);
+        const auto there = deep_.stat(path, posix::LastLink::keep);
         return there && posix::is_directory(there->mode);
     }
 
     Program& program_;
     const RemoveOptions& options_;
-    std::unique_ptr<posix::Mount> deep_; // for what is below a path that the user said
+    posix::Mount& deep_; // for what is below a path that the user said
 };
 
 } // namespace
