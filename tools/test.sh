@@ -45,8 +45,8 @@ ctest_in() {
 }
 
 # part PRESET [ctest arguments…]: the programs, and the tests, of a part of a preset. A test program and its test have the same name.
-# With `beside=NAME part …`, the tests of the preset NAME run beside them. With `goes_on=yes part …`, the tests run beside what
-# follows.
+# With `beside=NAME part …`, the tests of the preset NAME run beside them and beside what follows. With `goes_on=yes part …`, all
+# tests run beside what follows.
 part() {
     local preset=$1 names=()
     shift
@@ -66,7 +66,6 @@ part() {
         return 0
     fi
     ctest_in "$preset" "$@"
-    wait
 }
 
 # each_check NAME…
@@ -109,13 +108,16 @@ else
     # precompiled headers. At night all of it.
     if [[ $scope == nightly ]]; then
         beside=asan-program part asan
+        wait
         beside=tsan-program part tsan
+        wait
         run "check mutants" python3 tools/check_mutants.py --all --tests || true
         if build release; then run "install release" tests/install/run.sh build/release || true; fi
         if run "build package" ./dev package; then run "package" tests/package/run.sh build/package/*.deb || true; fi
         machines=(powerpc s390x i686 aarch64 riscv64)
     else
-        # Both take a minute to compile and to run, and other tests lead through the code that they find faults in.
+        # Both take a minute to compile and to run, and other tests lead through the code that they find faults in. The commands are
+        # one process after the other: they go on while the next build compiles.
         beside=asan-program part asan -E '^(sim_virtqueue|peers)$'
         # unit_posix is one program that takes one CPU for minutes.
         goes_on=yes part tsan -R '^(hostile_client|unit_(posix|serving|loopback|passthrough|vhost_user|vfio_pci))$'
