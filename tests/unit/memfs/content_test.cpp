@@ -23,50 +23,19 @@ void put(Bytes& model, std::size_t from, std::size_t to, std::byte value, bool g
     for (std::size_t i = from; i < to && i < model.size(); ++i) model[i] = value;
 }
 
-} // namespace
+enum class Moves { none, between_heap_and_memfd };
 
-TEST_CASE("a sparse file reads like a plain array under random changes") {
-    std::mt19937 random(11);
+// Does `steps` random things to a file and to an array, which have to stay alike.
+void check_random_changes(unsigned seed, int steps, Moves moves) {
+    constexpr int kStepsBetweenReads = 16;
+    std::mt19937 random(seed);
     Space space{1 << 20, 0};
     Content content(space);
     Bytes model;
-    for (int step = 0; step < 4000; ++step) {
+    for (int step = 0; step < steps; ++step) {
         const std::size_t from = random() % 40000;
         const std::size_t size = 1 + random() % (random() % 2 == 0 ? 100 : 12000);
-        switch (random() % 5) {
-        case 0:
-        case 1: {
-            const auto value = static_cast<std::byte>(1 + random() % 255);
-            const Bytes data(size, value);
-            REQUIRE(content.write(from, data.data(), size) == size);
-            put(model, from, from + size, value, true);
-            break;
-        }
-        case 2:
-            REQUIRE(content.punch(from, from + size));
-            put(model, from, from + size, std::byte{0}, false);
-            break;
-        case 3: REQUIRE(content.reserve(from, from + size)); break;
-        case 4:
-            REQUIRE(content.resize(from));
-            model.resize(from);
-            break;
-        }
-        REQUIRE(content.size() == model.size());
-        REQUIRE(space.used == content.blocks());
-        if (step % 16 == 0) REQUIRE(all_of(content) == model);
-    }
-}
-
-TEST_CASE("a file that moves between the heap and a memfd reads like a plain array under random changes") {
-    std::mt19937 random(12);
-    Space space{1 << 20, 0};
-    Content content(space);
-    Bytes model;
-    for (int step = 0; step < 2000; ++step) {
-        const std::size_t from = random() % 40000;
-        const std::size_t size = 1 + random() % (random() % 2 == 0 ? 100 : 12000);
-        switch (random() % 7) {
+        switch (random() % (moves == Moves::none ? 5 : 7)) {
         case 0:
         case 1: {
             const auto value = static_cast<std::byte>(1 + random() % 255);
@@ -89,8 +58,18 @@ TEST_CASE("a file that moves between the heap and a memfd reads like a plain arr
         }
         REQUIRE(content.size() == model.size());
         REQUIRE(space.used == content.blocks());
-        if (step % 16 == 0) REQUIRE(all_of(content) == model);
+        if (step % kStepsBetweenReads == 0) REQUIRE(all_of(content) == model);
     }
+}
+
+} // namespace
+
+TEST_CASE("a sparse file reads like a plain array under random changes") {
+    check_random_changes(11, 4000, Moves::none);
+}
+
+TEST_CASE("a file that moves between the heap and a memfd reads like a plain array under random changes") {
+    check_random_changes(12, 2000, Moves::between_heap_and_memfd);
 }
 
 TEST_CASE("what moves to a memfd and back has the holes it had") {
