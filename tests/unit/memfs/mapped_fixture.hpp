@@ -3,17 +3,13 @@
 #pragma once
 
 #include "direct_calls.hpp"
+#include "support/bad_mappings.hpp"
 #include "support/window_bytes.hpp"
 
 #include <cstring>
 #include <memory>
 
 namespace vfsproto::test {
-
-inline constexpr std::size_t kPage = 4096;
-inline constexpr std::size_t kPages = 8;
-inline constexpr u64 kRead = wire::kSetupmappingRead;
-inline constexpr u64 kBoth = wire::kSetupmappingRead | wire::kSetupmappingWrite;
 
 struct MappedMemory {
     explicit MappedMemory(backends::MemfsOptions options = {}) : fs(with_window(std::move(options))) {}

@@ -127,21 +127,7 @@ TEST_CASE("memfs refuses mappings that leave the window or make no sense, and ch
     MappedMemoryFile f;
     f.write(0, std::string(kPage, 'a'));
     REQUIRE(f.map(f.node, 0, 1, kRead, 0) == Errno::none);
-    constexpr u64 kHuge = ~u64{0} & ~(kPage - 1);
-    const wire::SetupmappingIn bad = GENERATE_COPY(values<wire::SetupmappingIn>({
-        {0, 0, kPage, kRead, kPages * kPage},     // behind the end
-        {0, 0, 2 * kPage, kRead, 7 * kPage},      // across it
-        {0, 0, kHuge, kRead, kPage},              // the sum wraps
-        {0, 0, kPage, kRead, kHuge},              // before the start, were it to wrap
-        {0, 0, 0, kRead, 0},                      // no bytes
-        {0, 0, 100, kRead, 0},                    // a piece of a page
-        {0, 0, kPage, kRead, 100},                // not aligned
-        {0, 100, kPage, kRead, 0},                // not aligned in the file
-        {0, kHuge, kPage, kRead, 0},              // beyond INT64_MAX
-        {0, 0x7ffffffffffff000, kPage, kRead, 0}, // its end is
-        {0, 0, kPage, 0, 0},                      // neither to read nor to write
-        {0, 0, kPage, kRead | 4, 0},              // flags nobody knows
-    }));
+    const wire::SetupmappingIn bad = GENERATE(from_range(bad_mappings()));
     CHECK(f.client.call<Opcode::setupmapping>(f.node, bad).error == Errno::einval);
     CHECK(f.at(0) == 'a');
     CHECK(f.blocks() == 1);
@@ -151,16 +137,7 @@ TEST_CASE("memfs refuses removals that leave the window before it removes anythi
     MappedMemoryFile f;
     f.write(0, "a");
     REQUIRE(f.map(f.node, 0, 1, kRead, 0) == Errno::none);
-    constexpr u64 kHuge = ~u64{0} & ~(kPage - 1);
-    CHECK(f.remove({}) == Errno::einval);
-    CHECK(f.remove({{0, kPage}, {kPages * kPage, kPage}}) == Errno::einval);
-    CHECK(f.remove({{0, kPage}, {kPage, kHuge}}) == Errno::einval);
-    CHECK(f.remove({{0, kPage}, {0, 0}}) == Errno::einval);
-    CHECK(f.remove({{0, kPage}, {1, kPage}}) == Errno::einval);
-    CHECK(f.at(0) == 'a');
-    CHECK(f.remove({{kPage, kPage}}) == Errno::none); // nothing is mapped there: so be it
-    CHECK(f.remove({{0, kPage}, {0, kPage}}) == Errno::none);
-    CHECK_FALSE(f.is_there(0));
+    check_bad_removals(f);
 }
 
 TEST_CASE("memfs maps regular files alone, that the client knows") {

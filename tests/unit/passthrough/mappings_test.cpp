@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // SETUPMAPPING and REMOVEMAPPING: host files in a shared memory window, and clients that ask for what they may not have.
 #include "passthrough_fixture.hpp"
+#include "support/bad_mappings.hpp"
 #include "support/catch.hpp"
 #include "support/window_bytes.hpp"
 #include "vfsproto/backends/shared_window.hpp"
@@ -17,11 +18,6 @@ using wire::Errno;
 using wire::Opcode;
 
 namespace {
-
-constexpr std::size_t kPage = 4096;
-constexpr std::size_t kPages = 8;
-constexpr wire::u64 kRead = wire::kSetupmappingRead;
-constexpr wire::u64 kBoth = wire::kSetupmappingRead | wire::kSetupmappingWrite;
 
 struct MappingFixture {
     explicit MappingFixture(backends::PassthroughAccess access = backends::PassthroughAccess::read_write)
@@ -111,21 +107,7 @@ TEST_CASE("passthrough: bytes beyond the end of a file are mapped, and there onc
 TEST_CASE("passthrough refuses mappings that leave the window or make no sense, and changes nothing", "[passthrough]") {
     MappingFixture f;
     REQUIRE(f.map(0, kPage, kRead, 0) == Errno::none);
-    constexpr wire::u64 kHuge = ~wire::u64{0} & ~(kPage - 1);
-    const wire::SetupmappingIn bad = GENERATE_COPY(values<wire::SetupmappingIn>({
-        {0, 0, kPage, kRead, kPages * kPage},     // behind the end
-        {0, 0, 2 * kPage, kRead, 7 * kPage},      // across it
-        {0, 0, kHuge, kRead, kPage},              // the sum wraps
-        {0, 0, kPage, kRead, kHuge},              // before the start, were it to wrap
-        {0, 0, 0, kRead, 0},                      // no bytes
-        {0, 0, 100, kRead, 0},                    // a piece of a page
-        {0, 0, kPage, kRead, 100},                // not aligned
-        {0, 100, kPage, kRead, 0},                // not aligned in the file
-        {0, kHuge, kPage, kRead, 0},              // beyond INT64_MAX
-        {0, 0x7ffffffffffff000, kPage, kRead, 0}, // its end is
-        {0, 0, kPage, 0, 0},                      // neither to read nor to write
-        {0, 0, kPage, kRead | 4, 0},              // flags nobody knows
-    }));
+    const wire::SetupmappingIn bad = GENERATE(from_range(bad_mappings()));
     CHECK(f.map(bad) == Errno::einval);
     CHECK(f.at(0) == 'a');
 }
@@ -133,16 +115,7 @@ TEST_CASE("passthrough refuses mappings that leave the window or make no sense, 
 TEST_CASE("passthrough refuses removals that leave the window before it removes anything", "[passthrough]") {
     MappingFixture f;
     REQUIRE(f.map(0, kPage, kRead, 0) == Errno::none);
-    constexpr wire::u64 kHuge = ~wire::u64{0} & ~(kPage - 1);
-    CHECK(f.remove({}) == Errno::einval);
-    CHECK(f.remove({{0, kPage}, {kPages * kPage, kPage}}) == Errno::einval);
-    CHECK(f.remove({{0, kPage}, {kPage, kHuge}}) == Errno::einval);
-    CHECK(f.remove({{0, kPage}, {0, 0}}) == Errno::einval);
-    CHECK(f.remove({{0, kPage}, {1, kPage}}) == Errno::einval);
-    CHECK(f.at(0) == 'a');
-    CHECK(f.remove({{kPage, kPage}}) == Errno::none); // nothing is mapped there: so be it
-    CHECK(f.remove({{0, kPage}, {0, kPage}}) == Errno::none);
-    CHECK_FALSE(f.is_there(0));
+    check_bad_removals(f);
 }
 
 TEST_CASE("passthrough maps regular files alone, that the client knows", "[passthrough]") {
