@@ -3,14 +3,11 @@
 #include "support/catch.hpp"
 #include "support/scratch_directory.hpp"
 #include "support/watchdog.hpp"
+#include "unit/mapped/window.hpp"
 
 #include "vfsproto/backends/loopback.hpp"
 #include "vfsproto/backends/passthrough.hpp"
 #include "vfsproto/backends/shared_window.hpp"
-#include "vfsproto/posix/file.hpp"
-#include "vfsproto/posix/mapped_files.hpp"
-#include "vfsproto/posix/mount.hpp"
-#include "vfsproto/posix/mount_options.hpp"
 
 #include <chrono>
 #include <condition_variable>
@@ -30,8 +27,6 @@ namespace abi = wire::linux_abi;
 
 namespace {
 
-constexpr std::size_t kRange = 4096;
-constexpr std::uint16_t kAlignment = 12;
 constexpr std::size_t kRanges = 4;
 constexpr std::chrono::milliseconds kShort{5};
 constexpr std::chrono::milliseconds kLonger{200}; // enough for what is answered

@@ -3,12 +3,11 @@
 #include "support/catch.hpp"
 #include "support/scratch_directory.hpp"
 #include "unit/mapped/figure.hpp"
+#include "unit/mapped/window.hpp"
 
 #include "vfsproto/backends/loopback.hpp"
 #include "vfsproto/backends/passthrough.hpp"
 #include "vfsproto/backends/shared_window.hpp"
-#include "vfsproto/posix/channel_stats.hpp"
-#include "vfsproto/posix/file.hpp"
 #include "vfsproto/posix/mapped_files.hpp"
 #include "vfsproto/posix/mount.hpp"
 #include "vfsproto/posix/mount_options.hpp"
@@ -28,17 +27,19 @@ using backends::SharedWindow;
 using posix::File;
 using posix::MappedFile;
 using posix::MappedFiles;
-using posix::Mount;
 namespace abi = wire::linux_abi;
 
 namespace {
 
-constexpr std::size_t kRange = 4096;
-constexpr std::uint16_t kAlignment = 12;
-
 enum class Offer { yes, no };
 
-struct WindowFixture {
+// A base of the fixture, so that it ends after the mount.
+struct ServedDirectory {
+    ScratchDirectory directory;
+    std::shared_ptr<SharedWindow> window;
+};
+
+struct WindowFixture : ServedDirectory, MappedMount {
     explicit WindowFixture(std::size_t ranges = 8, std::uint32_t uid = 0, Offer offer = Offer::yes) {
         if (ranges != 0) window = SharedWindow::create(ranges * kRange, kAlignment);
         backends::PassthroughOptions served;
@@ -49,15 +50,8 @@ struct WindowFixture {
         posix::MountOptions options;
         options.credentials.caller.uid = uid;
         if (offer == Offer::yes) MappedFiles::offer(options);
-        auto opened = Mount::open(
-            backends::make_loopback(std::make_unique<backends::Passthrough>(served), std::move(loopback)), options);
-        REQUIRE(opened);
-        mount = *std::move(opened);
-    }
-    void map_files() {
-        auto opened = MappedFiles::open(*mount, kRange);
-        REQUIRE(opened);
-        files = *std::move(opened);
+        open_mount(backends::make_loopback(std::make_unique<backends::Passthrough>(served), std::move(loopback)),
+                   options);
     }
     void make(const std::string& name, const std::string& content) const {
         std::ofstream(directory.path() / name, std::ios::binary) << content;
@@ -71,37 +65,7 @@ struct WindowFixture {
         REQUIRE(opened);
         return *std::move(opened);
     }
-    std::unique_ptr<MappedFile> map(const File& file) const {
-        auto mapped = files->map(file);
-        REQUIRE(mapped);
-        return *std::move(mapped);
-    }
-    // Returns what is read as a text; "?" if it failed.
-    static std::string read(MappedFile& file, std::uint64_t offset, std::size_t length) {
-        std::string text(length, '\0');
-        const auto done = file.read(std::as_writable_bytes(std::span(text)), offset);
-        if (!done) return "?";
-        text.resize(static_cast<std::size_t>(*done));
-        return text;
-    }
-    static std::uint64_t write(MappedFile& file, std::uint64_t offset, const std::string& text) {
-        const auto done = file.write(std::as_bytes(std::span(text)), offset);
-        return done ? *done : 0;
-    }
-    [[nodiscard]] std::uint64_t requests() const { return mount->stats().requests; }
-
-    ScratchDirectory directory;
-    std::shared_ptr<SharedWindow> window;
-    std::unique_ptr<Mount> mount;
-    std::unique_ptr<MappedFiles> files;
 };
-
-// Bytes that differ from place to place.
-std::string pattern(std::size_t length, unsigned seed = 0) {
-    std::string text(length, '\0');
-    for (std::size_t i = 0; i < length; ++i) text[i] = static_cast<char>('a' + (i / 7 + i * seed) % 26);
-    return text;
-}
 
 } // namespace
 

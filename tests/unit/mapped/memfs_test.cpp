@@ -4,12 +4,11 @@
 #include "support/no_more_descriptors.hpp"
 #include "support/window_bytes.hpp"
 #include "unit/mapped/figure.hpp"
+#include "unit/mapped/window.hpp"
 
 #include "vfsproto/backends/loopback.hpp"
 #include "vfsproto/backends/memfs.hpp"
 #include "vfsproto/backends/shared_window.hpp"
-#include "vfsproto/posix/channel_stats.hpp"
-#include "vfsproto/posix/file.hpp"
 #include "vfsproto/posix/mapped_files.hpp"
 #include "vfsproto/posix/mount.hpp"
 #include "vfsproto/posix/mount_options.hpp"
@@ -27,84 +26,43 @@ using backends::SharedWindow;
 using posix::File;
 using posix::MappedFile;
 using posix::MappedFiles;
-using posix::Mount;
 namespace abi = wire::linux_abi;
 
 namespace {
 
-constexpr std::size_t kRange = 4096;
-constexpr std::uint16_t kAlignment = 12;
-
-struct MemoryWindow {
-    explicit MemoryWindow(std::size_t ranges = 8, backends::MemfsOptions served = {})
+// A base of the fixture, so that it ends after the mount.
+struct ServedMemory {
+    ServedMemory(std::size_t ranges, backends::MemfsOptions options)
         : window(SharedWindow::create(ranges * kRange, kAlignment)) {
-        served.window = window;
-        fs = std::make_unique<backends::Memfs>(std::move(served));
-        open_mount();
-        map_files(kRange);
+        options.window = window;
+        fs = std::make_unique<backends::Memfs>(std::move(options));
     }
-    void open_mount() {
+
+    std::shared_ptr<SharedWindow> window;
+    std::unique_ptr<backends::Memfs> fs;
+};
+
+struct MemoryWindow : ServedMemory, MappedMount {
+    explicit MemoryWindow(std::size_t ranges = 8, backends::MemfsOptions options = {})
+        : ServedMemory(ranges, std::move(options)) {
+        open_memory();
+        map_files();
+    }
+    void open_memory() {
         backends::LoopbackOptions loopback;
         loopback.window = window;
         posix::MountOptions options;
         options.credentials.caller.uid = 0; // whose writes are mapped
         MappedFiles::offer(options);
-        auto opened = Mount::open(backends::make_loopback(*fs, std::move(loopback)), options);
-        REQUIRE(opened);
-        mount = *std::move(opened);
-    }
-    void map_files(std::uint64_t range_bytes) {
-        auto opened = MappedFiles::open(*mount, range_bytes);
-        REQUIRE(opened);
-        files = *std::move(opened);
+        open_mount(backends::make_loopback(*fs, std::move(loopback)), options);
     }
     File make(const std::string& name, const std::string& content) const {
         auto opened = mount->open_file(name, abi::kOCreat | abi::kORdwr, 0644);
         REQUIRE(opened);
-        const auto done = mount->write(*opened, std::as_bytes(std::span(content)), 0);
-        REQUIRE(done);
-        REQUIRE(*done == content.size());
+        REQUIRE(write(*opened, 0, content) == content.size());
         return *std::move(opened);
     }
-    std::unique_ptr<MappedFile> map(const File& file) const {
-        auto mapped = files->map(file);
-        REQUIRE(mapped);
-        return *std::move(mapped);
-    }
-    // Return what is read as a text, through the window and by READ; "?" if it failed.
-    static std::string read(MappedFile& file, std::uint64_t offset, std::size_t length) {
-        std::string text(length, '\0');
-        return taken(text, file.read(std::as_writable_bytes(std::span(text)), offset));
-    }
-    std::string read(const File& file, std::uint64_t offset, std::size_t length) const {
-        std::string text(length, '\0');
-        return taken(text, mount->read(file, std::as_writable_bytes(std::span(text)), offset));
-    }
-    static std::string taken(std::string& text, const posix::Expected<std::uint64_t>& count) {
-        return count ? text.substr(0, static_cast<std::size_t>(*count)) : "?";
-    }
-    static std::uint64_t write(MappedFile& file, std::uint64_t offset, const std::string& text) {
-        const auto done = file.write(std::as_bytes(std::span(text)), offset);
-        return done ? *done : 0;
-    }
-    std::uint64_t write(const File& file, std::uint64_t offset, const std::string& text) const {
-        const auto done = mount->write(file, std::as_bytes(std::span(text)), offset);
-        return done ? *done : 0;
-    }
-    [[nodiscard]] std::uint64_t requests() const { return mount->stats().requests; }
-
-    std::shared_ptr<SharedWindow> window;
-    std::unique_ptr<backends::Memfs> fs;
-    std::unique_ptr<Mount> mount;
-    std::unique_ptr<MappedFiles> files;
 };
-
-// Bytes that differ from place to place.
-std::string pattern(std::size_t length, unsigned seed = 0) {
-    std::string text(length, '\0');
-    for (std::size_t i = 0; i < length; ++i) text[i] = static_cast<char>('a' + (i / 7 + i * seed) % 26);
-    return text;
-}
 
 } // namespace
 
@@ -223,8 +181,8 @@ TEST_CASE("mapped: the next session finds what the last one wrote through its wi
     f.files.reset();
     f.mount.reset();
     CHECK_FALSE(is_there(*f.window, 0));
-    f.open_mount();
-    f.map_files(kRange);
+    f.open_memory();
+    f.map_files();
     auto opened = f.mount->open_file("file", abi::kORdonly);
     REQUIRE(opened);
     CHECK(f.read(*opened, 0, 4) == "kept");
