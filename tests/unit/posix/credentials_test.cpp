@@ -2,6 +2,7 @@
 // Requests of one session on behalf of several callers.
 #include "support/skip.hpp"
 #include "unit/posix/mounted.hpp"
+#include "unit/posix/somebody.hpp"
 
 #include "vfsproto/posix/async_mount.hpp"
 #include "vfsproto/posix/io_queue.hpp"
@@ -15,25 +16,20 @@
 namespace asio = boost::asio;
 using namespace vfsproto;
 using namespace vfsproto::wire::linux_abi;
-using posix::Credentials;
 using posix::Failure;
 using posix::File;
 using test::Errno;
 using test::error_of;
+using test::kGroup;
+using test::kSharedGroup;
+using test::kUser;
 using test::OverDirectory;
 using test::OverMemfs;
+using test::somebody;
 using test::succeeds;
 using test::value_of;
 
 namespace {
-
-constexpr std::uint32_t kUser = 4321;
-constexpr std::uint32_t kGroup = 4322;
-constexpr std::uint32_t kSharedGroup = 4300;
-
-Credentials somebody(std::vector<std::uint32_t> groups = {}) {
-    return {.caller = {kUser, kGroup, 1}, .umask = 077, .groups = std::move(groups)};
-}
 
 // Makes a directory that kSharedGroup may write to, and nobody else but its owner, root.
 void make_shared_directory(OverDirectory& over) {
@@ -67,7 +63,7 @@ TEMPLATE_TEST_CASE("two callers of one session make files of their own, each wit
     if constexpr (std::is_same_v<TestType, OverDirectory>) {
         std::filesystem::permissions(over.directory.path(), std::filesystem::perms(0755));
     }
-    auto other = over->acting_for(somebody());
+    auto other = over->acting_for(somebody({}, 077));
     succeeds(other->mkdir("/open/theirs", 0777));
     succeeds(over->mkdir("/open/ours", 0777));
     const auto theirs = value_of(over->stat("/open/theirs"));

@@ -115,7 +115,7 @@ TEMPLATE_TEST_CASE("a path may be longer than PATH_MAX from the root, but not as
     CHECK(test::get(*at.back(), "deep") == "text");
     const std::string whole = "/" + half + "/" + half + "/deep";
     CHECK(stat_error(*over, whole) == Errno::enametoolong);
-    // But to a mount that takes long paths it may be said, and to those that are made of that.
+    // A mount that takes long paths may be told it, and so may those that are made of it.
     const auto any = over->looking_anew()->taking_long_paths();
     CHECK(test::get(*any, whole) == "text");
     CHECK(test::get(*any->looking_anew(), whole) == "text");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // A mount that judges itself what its callers may do, over a server that refuses nobody anything.
 #include "unit/posix/mounted.hpp"
+#include "unit/posix/somebody.hpp"
 
 #include "vfsproto/posix/async_mount.hpp"
 
@@ -15,7 +16,6 @@
 namespace asio = boost::asio;
 using namespace vfsproto;
 using namespace vfsproto::wire::linux_abi;
-using posix::Credentials;
 using posix::Failure;
 using posix::File;
 using posix::LastLink;
@@ -25,23 +25,18 @@ using test::bytes_of;
 using test::Errno;
 using test::error_of;
 using test::get;
+using test::kSharedGroup;
+using test::kUser;
 using test::MountedOptions;
 using test::OverDirectory;
 using test::OverMemfs;
 using test::put;
+using test::somebody;
 using test::succeeds;
 using test::value_of;
 using wire::Opcode;
 
 namespace {
-
-constexpr std::uint32_t kUser = 4321;
-constexpr std::uint32_t kGroup = 4322;
-constexpr std::uint32_t kSharedGroup = 4300;
-
-Credentials somebody(std::vector<std::uint32_t> groups = {}) {
-    return {.caller = {kUser, kGroup, 1}, .umask = 0, .groups = std::move(groups)};
-}
 
 MountedOptions judging(std::vector<Opcode>* sent = nullptr) {
     MountedOptions options;
@@ -76,6 +71,24 @@ struct Judged {
     std::vector<Opcode> sent{};
     OverMemfs over{judging(&sent)};
     std::unique_ptr<Mount> other = over->acting_for(somebody());
+};
+
+// A directory of the host, changed behind the mount's back, of which the mount keeps what it is told. It has /directory/file.
+struct Kept : OverDirectory {
+    Kept() : OverDirectory(keeping()) {
+        set_mode("", 0755);
+        std::filesystem::create_directory(directory.path() / "directory");
+        put(*mount, "/directory/file", "text");
+    }
+    static MountedOptions keeping() {
+        MountedOptions options = judging();
+        options.mount.cache.mode = posix::CacheMode::always;
+        return options;
+    }
+    // Changes the mode of what has this path below the root.
+    void set_mode(const std::filesystem::path& path, unsigned mode) const {
+        std::filesystem::permissions(directory.path() / path, static_cast<std::filesystem::perms>(mode));
+    }
 };
 
 SetTime now() { return {SetTime::Kind::now}; }
@@ -281,29 +294,20 @@ TEST_CASE("a directory is listed by who may read it, also by a coroutine", "[per
 }
 
 TEST_CASE("what is kept of a mode refuses nothing that is allowed by now", "[permissions]") {
-    MountedOptions options = judging();
-    options.mount.cache.mode = posix::CacheMode::always;
-    OverDirectory over(options);
-    const std::filesystem::path root = over.directory.path();
-    const auto set = [](const std::filesystem::path& path, unsigned mode) {
-        std::filesystem::permissions(path, static_cast<std::filesystem::perms>(mode));
-    };
-    set(root, 0755);
-    std::filesystem::create_directory(root / "directory");
-    put(*over, "/directory/file", "text");
-    set(root / "directory", 0700);
-    set(root / "directory/file", 0600);
+    Kept over;
+    over.set_mode("directory", 0700);
+    over.set_mode("directory/file", 0600);
     auto other = over->acting_for(somebody());
     succeeds(over->looking_anew()->stat("/directory/file").failure());
     CHECK(error_of(other->stat("/directory/file")) == Errno::eacces);
-    set(root / "directory", 0755);
+    over.set_mode("directory", 0755);
     CHECK(value_of(other->stat("/directory/file")).size == 4);
     CHECK(error_of(other->open_file("/directory/file", kORdonly)) == Errno::eacces);
-    set(root / "directory/file", 0644);
+    over.set_mode("directory/file", 0644);
     CHECK(get(*other, "/directory/file") == "text");
     CHECK(error_of(other->mkdir("/directory/new")) == Errno::eacces);
     CHECK(error_of(other->unlink("/directory/file")) == Errno::eacces);
-    set(root / "directory", 0777);
+    over.set_mode("directory", 0777);
     succeeds(other->unlink("/directory/file"));
 }
 
@@ -376,33 +380,24 @@ TEST_CASE("a coroutine's paths are judged from the directory where its mount beg
 
 TEST_CASE("what is kept of the directory where a mount begins refuses nothing that is allowed by now",
           "[permissions]") {
-    MountedOptions options = judging();
-    options.mount.cache.mode = posix::CacheMode::always;
-    OverDirectory over(options);
-    const std::filesystem::path root = over.directory.path();
-    const auto set = [](const std::filesystem::path& path, unsigned mode) {
-        std::filesystem::permissions(path, static_cast<std::filesystem::perms>(mode));
-    };
-    set(root, 0755);
-    std::filesystem::create_directory(root / "directory");
-    put(*over, "/directory/file", "text");
-    set(root / "directory/file", 0644);
+    Kept over;
+    over.set_mode("directory/file", 0644);
     const auto there = over->acting_for(somebody())->beginning_at("directory");
     const auto close_and_keep = [&] {
-        set(root / "directory", 0700);
+        over.set_mode("directory", 0700);
         succeeds(over->looking_anew()->stat("/directory").failure());
         CHECK(error_of(there->stat("file")) == Errno::eacces);
     };
     close_and_keep();
-    set(root / "directory", 0755);
+    over.set_mode("directory", 0755);
     CHECK(get(*there, "file") == "text");
     close_and_keep();
-    set(root / "directory", 0755);
+    over.set_mode("directory", 0755);
     CHECK(value_of(there->list(".")).size() == 1);
     close_and_keep();
-    set(root / "directory", 0777);
+    over.set_mode("directory", 0777);
     put(*there, "made", "mine");
     close_and_keep();
-    set(root / "directory", 0777);
+    over.set_mode("directory", 0777);
     succeeds(there->unlink("file"));
 }
