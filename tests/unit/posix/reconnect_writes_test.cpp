@@ -34,119 +34,117 @@ using wire::Opcode;
 
 namespace {
 
-// Opens a mount of a server of this kind. The test takes from the host's files what was not synced, as the server's end would.
-std::unique_ptr<ReconnectingMount> forgetful_mount(RestartedServer& server) {
-    ReconnectOptions options = server.mount_options();
-    options.written = WrittenData::ends_with_server;
-    return mount_of(options);
-}
-ReconnectingFile open(ReconnectingMount& mount, std::uint32_t flags = kORdwr) {
-    return value_of(mount.open_file("/file", flags));
-}
+// Serves "file", which has "old". What was not synced is taken from the host's file by the test, as the server's end would.
+struct Forgetful {
+    // `prepare` is called before the server has started.
+    explicit Forgetful(
+        WrittenData written = WrittenData::ends_with_server,
+        void (*prepare)(RestartedServer&) = [](RestartedServer&) {}) {
+        server.put("file", "old");
+        prepare(server);
+        ReconnectOptions options = server.mount_options();
+        options.written = written;
+        mount = mount_of(options);
+    }
+    [[nodiscard]] ReconnectingFile open(std::uint32_t flags = kORdwr, const char* path = "/file") const {
+        return value_of(mount->open_file(path, flags));
+    }
+
+    RestartedServer server;
+    std::unique_ptr<ReconnectingMount> mount;
+};
 
 } // namespace
 
 TEST_CASE("what a server lost with its end is told by fsync, once", "[reconnect]") {
     const Watchdog watchdog("lost writes");
-    RestartedServer server;
-    server.put("file", "old");
-    auto mount = forgetful_mount(server);
-    const ReconnectingFile file = open(*mount);
-    put(*mount, file, "new", 0);
-    server.put("file", "old");
-    server.end();
-    CHECK(mount->fsync(file).errc == Errc::writes_lost);
-    CHECK(server.told.writes_lost == std::vector<std::string>{"/file"});
-    CHECK(server.told.lost.empty());
-    CHECK(get(*mount, file) == "old");
-    succeeds(mount->fsync(file));
+    Forgetful f;
+    const ReconnectingFile file = f.open();
+    put(*f.mount, file, "new", 0);
+    f.server.put("file", "old");
+    f.server.end();
+    CHECK(f.mount->fsync(file).errc == Errc::writes_lost);
+    CHECK(f.server.told.writes_lost == std::vector<std::string>{"/file"});
+    CHECK(f.server.told.lost.empty());
+    CHECK(get(*f.mount, file) == "old");
+    succeeds(f.mount->fsync(file));
     // A write that was synced is not lost.
-    put(*mount, file, "new", 0);
-    succeeds(mount->fsync(file));
-    server.end();
-    succeeds(mount->fsync(file));
-    CHECK(get(*mount, file) == "new");
-    CHECK(server.told.writes_lost.empty());
-    CHECK(mount->sessions() == 3);
+    put(*f.mount, file, "new", 0);
+    succeeds(f.mount->fsync(file));
+    f.server.end();
+    succeeds(f.mount->fsync(file));
+    CHECK(get(*f.mount, file) == "new");
+    CHECK(f.server.told.writes_lost.empty());
+    CHECK(f.mount->sessions() == 3);
 }
 
 TEST_CASE("each open file of a file is told of lost writes, by fsync or close", "[reconnect]") {
     const Watchdog watchdog("lost by others");
-    RestartedServer server;
-    server.put("file", "old");
-    server.put("other", "old");
-    auto mount = forgetful_mount(server);
-    const ReconnectingFile writer = open(*mount);
-    const ReconnectingFile reader = open(*mount, kORdonly);
-    const ReconnectingFile other = value_of(mount->open_file("/other", kORdwr));
-    put(*mount, writer, "new", 0);
-    server.end();
-    const ReconnectingFile later = open(*mount);
-    CHECK(mount->close(reader).errc == Errc::writes_lost);
-    succeeds(mount->close(reader));
-    CHECK(mount->fsync(writer).errc == Errc::writes_lost);
-    succeeds(mount->fsync(later));
-    succeeds(mount->fsync(other));
-    CHECK(server.told.writes_lost == std::vector<std::string>{"/file", "/file"});
+    Forgetful f;
+    f.server.put("other", "old");
+    const ReconnectingFile writer = f.open();
+    const ReconnectingFile reader = f.open(kORdonly);
+    const ReconnectingFile other = f.open(kORdwr, "/other");
+    put(*f.mount, writer, "new", 0);
+    f.server.end();
+    const ReconnectingFile later = f.open();
+    CHECK(f.mount->close(reader).errc == Errc::writes_lost);
+    succeeds(f.mount->close(reader));
+    CHECK(f.mount->fsync(writer).errc == Errc::writes_lost);
+    succeeds(f.mount->fsync(later));
+    succeeds(f.mount->fsync(other));
+    CHECK(f.server.told.writes_lost == std::vector<std::string>{"/file", "/file"});
 }
 
 TEST_CASE("an fsync makes the writes of every open file durable", "[reconnect]") {
     const Watchdog watchdog("synced by others");
-    RestartedServer server;
-    server.put("file", "old");
-    auto mount = forgetful_mount(server);
-    const ReconnectingFile writer = open(*mount);
-    const ReconnectingFile syncer = open(*mount);
-    put(*mount, writer, "new", 0);
-    succeeds(mount->fsync(syncer));
-    server.end();
-    succeeds(mount->close(writer));
-    CHECK(mount->sessions() == 2); // close() has looked if the server has ended
+    Forgetful f;
+    const ReconnectingFile writer = f.open();
+    const ReconnectingFile syncer = f.open();
+    put(*f.mount, writer, "new", 0);
+    succeeds(f.mount->fsync(syncer));
+    f.server.end();
+    succeeds(f.mount->close(writer));
+    CHECK(f.mount->sessions() == 2); // close() has looked if the server has ended
 }
 
 TEST_CASE("whatever changes a file's content or attributes may be lost", "[reconnect]") {
     const Watchdog watchdog("lost changes");
-    RestartedServer server;
-    server.put("file", "old");
-    auto mount = forgetful_mount(server);
-    ReconnectingFile file = open(*mount);
+    Forgetful f;
+    ReconnectingFile file = f.open();
     SECTION("truncate()") {
-        succeeds(mount->call(file, Opcode::setattr, [](Mount& on, const File& of) { return on.truncate(of, 1); }));
+        succeeds(f.mount->call(file, Opcode::setattr, [](Mount& on, const File& of) { return on.truncate(of, 1); }));
     }
     SECTION("fallocate()") {
-        succeeds(
-            mount->call(file, Opcode::fallocate, [](Mount& on, const File& of) { return on.fallocate(of, 0, 0, 10); }));
+        succeeds(f.mount->call(file, Opcode::fallocate,
+                               [](Mount& on, const File& of) { return on.fallocate(of, 0, 0, 10); }));
     }
-    SECTION("open() with O_TRUNC") { file = open(*mount, kORdwr | kOTrunc); }
-    server.end();
-    CHECK(mount->fsync(file).errc == Errc::writes_lost);
-    succeeds(mount->fsync(file));
+    SECTION("open() with O_TRUNC") { file = f.open(kORdwr | kOTrunc); }
+    f.server.end();
+    CHECK(f.mount->fsync(file).errc == Errc::writes_lost);
+    succeeds(f.mount->fsync(file));
 }
 
 TEST_CASE("a write that is made once more on the next session is not lost", "[reconnect]") {
     const Watchdog watchdog("written again");
-    RestartedServer server;
-    server.put("file", "old");
-    fail_first(server, FaultKind::die, kFirstOfCaller + kToOpen);
-    auto mount = forgetful_mount(server);
-    const ReconnectingFile file = open(*mount);
-    put(*mount, file, "new", 0);
-    CHECK(mount->sessions() == 2);
-    succeeds(mount->fsync(file));
-    CHECK(server.content("file") == "new");
+    Forgetful f(WrittenData::ends_with_server,
+                [](RestartedServer& server) { fail_first(server, FaultKind::die, kFirstOfCaller + kToOpen); });
+    const ReconnectingFile file = f.open();
+    put(*f.mount, file, "new", 0);
+    CHECK(f.mount->sessions() == 2);
+    succeeds(f.mount->fsync(file));
+    CHECK(f.server.content("file") == "new");
 }
 
 TEST_CASE("where what is written outlives the server, nothing is called lost", "[reconnect]") {
     const Watchdog watchdog("kept writes");
-    RestartedServer server;
-    server.put("file", "old");
-    auto mount = mount_of(server);
-    const ReconnectingFile file = open(*mount);
-    put(*mount, file, "new", 0);
-    server.end();
-    succeeds(mount->fsync(file));
-    CHECK(server.told.writes_lost.empty());
-    CHECK(get(*mount, file) == "new");
+    Forgetful f(WrittenData::outlives_server);
+    const ReconnectingFile file = f.open();
+    put(*f.mount, file, "new", 0);
+    f.server.end();
+    succeeds(f.mount->fsync(file));
+    CHECK(f.server.told.writes_lost.empty());
+    CHECK(get(*f.mount, file) == "new");
 }
 
 TEST_CASE("writes that are not synced when a session begins are one loss, and so is one told of late", "[reconnect]") {

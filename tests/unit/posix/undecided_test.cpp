@@ -15,7 +15,7 @@ using wire::Opcode;
 
 namespace {
 
-// A mount that keeps all it is told, whose server's answers may be spoilt.
+// A mount that keeps all it is told, whose server's answers may be spoilt. It has /f, with "content".
 struct Spoilt {
     Spoilt() {
         FaultPlan plan;
@@ -23,6 +23,7 @@ struct Spoilt {
         posix::MountOptions options;
         options.cache.mode = posix::CacheMode::always;
         mount = test::mount_of(backends::make_faulty_loopback(fs, plan), options);
+        test::put(*mount, "/f", "content");
     }
     // Spoils the answer to the next request of this kind.
     void spoil(Opcode opcode) {
@@ -30,6 +31,11 @@ struct Spoilt {
             if (question.opcode == opcode) trigger.arm(FaultKind::reply_error, 0);
             return backends::MemfsFault();
         });
+    }
+    // Checks that this call ended by the answer that was spoilt.
+    void check_spoilt(const posix::Failure& failure) const {
+        CHECK(failure.errc == Errc::protocol_violation);
+        CHECK(trigger.has_struck());
     }
     // Returns what is known, and checks that it is what the server would say.
     posix::Attributes known(const char* path) {
@@ -49,37 +55,31 @@ struct Spoilt {
 
 TEST_CASE("a file is asked for again once LINK may have given it a name more", "[caches]") {
     Spoilt f;
-    test::put(*f.mount, "/f", "content");
     CHECK(f.known("/f").nlink == 1);
     f.spoil(Opcode::link);
-    CHECK(f.mount->link("/f", "/g").errc == Errc::protocol_violation);
-    CHECK(f.trigger.has_struck());
+    f.check_spoilt(f.mount->link("/f", "/g"));
     CHECK(f.known("/f").nlink == 2);
     CHECK(f.known("/g").nlink == 2);
 }
 
 TEST_CASE("a file is asked for again once CREATE may have cut it, by its other name as well", "[caches]") {
     Spoilt f;
-    test::put(*f.mount, "/f", "content");
     succeeds(f.mount->link("/f", "/g"));
     CHECK(f.known("/f").size == 7);
     CHECK(f.known("/g").size == 7);
     f.spoil(Opcode::create);
-    CHECK(f.mount->open_file("/f", kOCreat | kOTrunc | kOWronly).failure().errc == Errc::protocol_violation);
-    CHECK(f.trigger.has_struck());
+    f.check_spoilt(f.mount->open_file("/f", kOCreat | kOTrunc | kOWronly).failure());
     CHECK(f.known("/g").size == 0);
     CHECK(f.known("/f").size == 0);
 }
 
 TEST_CASE("both files are asked for again once RENAME2 may have exchanged them", "[caches]") {
     Spoilt f;
-    test::put(*f.mount, "/f", "content");
     test::put(*f.mount, "/g", "other");
     succeeds(f.mount->link("/g", "/h"));
     for (const char* path : {"/f", "/g", "/h"}) static_cast<void>(f.known(path));
     f.spoil(Opcode::rename2);
-    CHECK(f.mount->rename("/f", "/g", kRenameExchange).errc == Errc::protocol_violation);
-    CHECK(f.trigger.has_struck());
+    f.check_spoilt(f.mount->rename("/f", "/g", kRenameExchange));
     CHECK(f.known("/h").size == 5);
     CHECK(f.known("/f").size == 5);
     CHECK(f.known("/g").size == 7);
