@@ -14,7 +14,7 @@ using test::lay_out;
 using test::Message;
 using test::options_for;
 using test::ScriptedBackEnd;
-using test::words32;
+using test::vring_state;
 using test::words64;
 
 namespace {
@@ -126,6 +126,6 @@ TEST_CASE("of many queues the ones that were set up are enabled, by number, once
     REQUIRE(steps.go_live() == Errc::ok);
     back_end.await(before + 2);
     CHECK(back_end.requests(before) == std::vector<std::uint32_t>{test::kSetVringEnable, test::kSetVringEnable});
-    CHECK(back_end.log()[before].payload == words32(6, 1));
-    CHECK(back_end.log()[before + 1].payload == words32(7, 1));
+    CHECK(back_end.log()[before].payload == vring_state(6, test::kEnabled));
+    CHECK(back_end.log()[before + 1].payload == vring_state(7, test::kEnabled));
 }

@@ -57,6 +57,10 @@ template <class... Words> Bytes words32(Words... words) {
     return out;
 }
 
+// Returns the payload of a message about one ring: its number, and what is set or was asked for.
+[[nodiscard]] inline Bytes vring_state(std::uint32_t ring, std::uint32_t number) { return words32(ring, number); }
+inline constexpr std::uint32_t kEnabled = 1; // in SET_VRING_ENABLE
+
 struct Message {
     std::uint32_t request{};
     std::uint32_t flags{};

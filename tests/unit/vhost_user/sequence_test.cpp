@@ -16,6 +16,7 @@ using test::lay_out;
 using test::Message;
 using test::options_for;
 using test::ScriptedBackEnd;
+using test::vring_state;
 using test::words32;
 using test::words64;
 using enum test::VhostUserRequest;
@@ -28,6 +29,23 @@ const FeatureSet kWanted = FeatureSet::of(Feature::event_idx, Feature::ring_pack
 constexpr std::uint64_t kReplyAck = 1u << 3;
 constexpr std::uint64_t kConfig = 1u << 9;
 constexpr std::uint64_t kMemSlots = 1u << 15;
+
+// Rings of the device, their size here, and the entry at which a split one starts.
+constexpr std::uint32_t kHiprioRing = 0;
+constexpr std::uint32_t kRequestRing = 1;
+constexpr std::uint16_t kRingSize = 4;
+constexpr std::uint32_t kFirstEntry = 0;
+
+// Places of messages in the sequence of the first test, and of a ring's messages (kStartRing) in their part of it.
+constexpr std::size_t kGetFeaturesAt = 0;
+constexpr std::size_t kSetProtocolFeaturesAt = 2;
+constexpr std::size_t kSetOwnerAt = 5;
+constexpr std::size_t kSetFeaturesAt = 6;
+constexpr std::size_t kSetMemTableAt = 7;
+constexpr std::size_t kRequestRingAt = 14;
+constexpr std::size_t kEnableAt = 20; // one for each ring
+constexpr std::size_t kMessages = 22;
+enum RingMessage : std::size_t { kNumAt, kBaseAt, kAddrAt, kErrAt, kCallAt, kKickAt };
 
 using Requests = std::vector<std::uint32_t>;
 const Requests kStartRing = {kSetVringNum, kSetVringBase, kSetVringAddr, kSetVringErr, kSetVringCall, kSetVringKick};
@@ -43,8 +61,8 @@ Region bring_up(VhostUser& device, BringUp& steps) {
     REQUIRE(steps.negotiate(kWanted));
     const auto memory = device.allocate(8192);
     REQUIRE(memory);
-    REQUIRE(steps.enable_queue(QueueIndex{0}, lay_out(*memory)) == Errc::ok);
-    REQUIRE(steps.enable_queue(QueueIndex{1}, lay_out(memory->part(4096, 4096))) == Errc::ok);
+    REQUIRE(steps.enable_queue(QueueIndex{0}, lay_out(*memory, kRingSize)) == Errc::ok);
+    REQUIRE(steps.enable_queue(QueueIndex{1}, lay_out(memory->part(4096, 4096), kRingSize)) == Errc::ok);
     REQUIRE(steps.go_live() == Errc::ok);
     return *memory;
 }
@@ -85,32 +103,34 @@ TEST_CASE("the messages have the bytes of the protocol page", "[vhost_user]") {
     BringUp steps(opened.device->transport());
     const Region memory = bring_up(*opened.device, steps);
     const auto user = reinterpret_cast<std::uint64_t>(memory.host());
-    back_end.await(22);
+    back_end.await(kMessages);
     const std::vector<Message> log = back_end.log();
 
-    CHECK(log[0].payload.empty());
-    CHECK(log[2].payload == words64(0x8009)); // MQ, REPLY_ACK, CONFIGURE_MEM_SLOTS
-    CHECK(log[5].payload.empty());
-    CHECK(log[6].payload == words64(0x160000000)); // VERSION_1, EVENT_IDX, and bit 30 kept; neither 24 nor 26
+    CHECK(log[kGetFeaturesAt].payload.empty());
+    CHECK(log[kSetProtocolFeaturesAt].payload == words64(0x8009)); // MQ, REPLY_ACK, CONFIGURE_MEM_SLOTS
+    CHECK(log[kSetOwnerAt].payload.empty());
+    // VERSION_1, EVENT_IDX, and bit 30 kept; neither 24 nor 26
+    CHECK(log[kSetFeaturesAt].payload == words64(0x160000000));
     Bytes table = words32(1, 0);
     const Bytes region = words64(to_number(memory.device()), test::kSmallArena, user, 0);
     table.insert(table.end(), region.begin(), region.end());
-    CHECK(log[7].payload == table);
-    REQUIRE(log[7].fds.size() == 1);
+    CHECK(log[kSetMemTableAt].payload == table);
+    REQUIRE(log[kSetMemTableAt].fds.size() == 1);
     CHECK(to_number(memory.device()) != 0);
 
-    CHECK(log[14].payload == words32(1, 4)); // SET_VRING_NUM
-    CHECK(log[15].payload == words32(1, 0)); // SET_VRING_BASE
-    Bytes addresses = words32(1, 0);         // SET_VRING_ADDR: descriptors, used, available, log
+    CHECK(log[kRequestRingAt + kNumAt].payload == vring_state(kRequestRing, kRingSize));
+    CHECK(log[kRequestRingAt + kBaseAt].payload == vring_state(kRequestRing, kFirstEntry));
+    constexpr std::uint32_t kNoFlags = 0;
+    Bytes addresses = words32(kRequestRing, kNoFlags); // and descriptors, used, available, log
     const Bytes areas = words64(user + 4096, user + 4096 + 128, user + 4096 + 64, 0);
     addresses.insert(addresses.end(), areas.begin(), areas.end());
-    CHECK(log[16].payload == addresses);
-    for (std::size_t i = 17; i < 20; ++i) { // ERR, CALL, KICK
-        CHECK(log[i].payload == words64(1));
-        CHECK(log[i].fds.size() == 1);
+    CHECK(log[kRequestRingAt + kAddrAt].payload == addresses);
+    for (const std::size_t at : {kErrAt, kCallAt, kKickAt}) {
+        CHECK(log[kRequestRingAt + at].payload == words64(kRequestRing));
+        CHECK(log[kRequestRingAt + at].fds.size() == 1);
     }
-    CHECK(log[20].payload == words32(0, 1)); // SET_VRING_ENABLE
-    CHECK(log[21].payload == words32(1, 1));
+    CHECK(log[kEnableAt + kHiprioRing].payload == vring_state(kHiprioRing, test::kEnabled));
+    CHECK(log[kEnableAt + kRequestRing].payload == vring_state(kRequestRing, test::kEnabled));
 }
 
 TEST_CASE("the memory the back end maps is the memory we hand out, zeroed", "[vhost_user]") {
@@ -121,8 +141,8 @@ TEST_CASE("the memory the back end maps is the memory we hand out, zeroed", "[vh
     const Region memory = bring_up(*opened.device, steps);
     CHECK(memory.host()[5000] == std::byte{0});
     memory.host()[5000] = std::byte{42};
-    back_end.await(8);
-    const Message table = back_end.log()[7];
+    back_end.await(kSetMemTableAt + 1);
+    const Message table = back_end.log()[kSetMemTableAt];
     void* const theirs = ::mmap(nullptr, test::kSmallArena, PROT_READ, MAP_SHARED, table.fds.at(0), 0);
     REQUIRE(theirs != MAP_FAILED);
     const std::size_t offset = to_number(memory.device()) - table.word64(1) + 5000;
@@ -138,19 +158,19 @@ TEST_CASE("doorbell and wait handle are the eventfds the back end holds", "[vhos
     REQUIRE(opened);
     BringUp steps(opened.device->transport());
     bring_up(*opened.device, steps);
-    back_end.await(22);
+    back_end.await(kMessages);
     const std::vector<Message> log = back_end.log();
     Transport& transport = opened.device->transport();
     const Doorbell bell = transport.doorbell(QueueIndex{1});
     bell.ring(bell.context, 0);
     bell.ring(bell.context, 0);
     std::uint64_t count = 0;
-    REQUIRE(::read(log[19].fds.at(0), &count, sizeof count) == sizeof count);
+    REQUIRE(::read(log[kRequestRingAt + kKickAt].fds.at(0), &count, sizeof count) == sizeof count);
     CHECK(count == 2);
     CHECK(opened.device->doorbells(QueueIndex{1}) == 2);
     CHECK(opened.device->doorbells(QueueIndex{0}) == 0);
     count = 1;
-    REQUIRE(::write(log[18].fds.at(0), &count, sizeof count) == sizeof count);
+    REQUIRE(::write(log[kRequestRingAt + kCallAt].fds.at(0), &count, sizeof count) == sizeof count);
     count = 0;
     REQUIRE(::read(transport.wait_handle(QueueIndex{1}).fd, &count, sizeof count) == sizeof count);
     CHECK(count == 1);
@@ -323,8 +343,9 @@ TEST_CASE("a stopped queue starts again where the back end left it, after a rese
     REQUIRE(transport.enable_queue(QueueIndex{1}, ring) == Errc::ok);
     back_end.await(before + 8);
     CHECK(back_end.requests(before) == joined({{kGetVringBase}, kStartRing, {kSetVringEnable}}));
-    CHECK(back_end.log()[before + 2].payload == words32(1, 3));
-    CHECK(back_end.log()[before + 6].fds.size() == 1);
+    const std::size_t ring_at = before + 1; // behind GET_VRING_BASE
+    CHECK(back_end.log()[ring_at + kBaseAt].payload == vring_state(kRequestRing, back_end.next_avail));
+    CHECK(back_end.log()[ring_at + kKickAt].fds.size() == 1);
 
     before += 8;
     REQUIRE(transport.reset() == Errc::ok);
@@ -334,7 +355,7 @@ TEST_CASE("a stopped queue starts again where the back end left it, after a rese
     back_end.await(before + 8);
     // The queue is not live yet, so it is not enabled; and its base is zero again.
     CHECK(back_end.requests(before + 2) == kStartRing);
-    CHECK(back_end.log()[before + 3].payload == words32(1, 0));
+    CHECK(back_end.log()[before + 2 + kBaseAt].payload == vring_state(kRequestRing, kFirstEntry));
 }
 
 TEST_CASE("a packed ring starts with both wrap counters at 1, and again where it was stopped", "[vhost_user]") {
@@ -346,15 +367,15 @@ TEST_CASE("a packed ring starts with both wrap counters at 1, and again where it
     BringUp steps(opened.device->transport());
     const Region memory = bring_up(*opened.device, steps);
     CHECK(steps.features().has(Feature::ring_packed));
-    back_end.await(22);
-    CHECK(back_end.log()[15].payload == words32(1, 0x80008000)); // SET_VRING_BASE
+    back_end.await(kMessages);
+    CHECK(back_end.log()[kRequestRingAt + kBaseAt].payload == vring_state(kRequestRing, 0x80008000));
     const std::size_t before = back_end.requests().size();
     const auto base = opened.device->stop_queue(QueueIndex{1});
     REQUIRE(base);
     CHECK(*base == 0x80030001);
     REQUIRE(opened.device->transport().enable_queue(QueueIndex{1}, lay_out(memory.part(4096, 4096))) == Errc::ok);
     back_end.await(before + 8);
-    CHECK(back_end.log()[before + 2].payload == words32(1, 0x80030001));
+    CHECK(back_end.log()[before + 1 + kBaseAt].payload == vring_state(kRequestRing, back_end.next_avail));
 }
 
 TEST_CASE("a queue outside the memory given, or of no legal size, is refused before the back end hears of it",
