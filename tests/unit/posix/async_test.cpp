@@ -46,6 +46,190 @@ template <class T> T within_bounds(std::future<T> future) {
     return future.get();
 }
 
+// Makes /dir and /dir/file.
+asio::awaitable<void> make_directory_and_file(AsyncMount& files) {
+    const auto token = asio::use_awaitable;
+    Failure said = co_await files.mkdir("/dir", 0755, token);
+    CHECK_FALSE(said.happened());
+    said = co_await files.mkdir("/dir/", 0755, token);
+    CHECK(said.error == Errno::eexist);
+    said = co_await files.mkdir("/", 0755, token);
+    CHECK(said.error == Errno::eexist);
+    {
+        auto [failure, file] = co_await files.open_file("/dir/file", kOCreat | kOExcl | kORdwr, 0600, token);
+        CHECK_FALSE(failure.happened());
+        const auto data = test::bytes_of("some bytes");
+        auto [write_failure, count] = co_await files.write(file, data, 0, token);
+        CHECK_FALSE(write_failure.happened());
+        CHECK(count == data.size());
+        said = co_await files.close(std::move(file), token);
+        CHECK_FALSE(said.happened());
+    }
+}
+
+// Makes /link, which leads to /dir/file, and looks and writes through it.
+asio::awaitable<void> use_link(AsyncMount& files) {
+    const auto token = asio::use_awaitable;
+    Failure said = co_await files.symlink("/dir/../dir/file", "/link", token);
+    CHECK_FALSE(said.happened());
+    said = co_await files.symlink("x", "/link", token);
+    CHECK(said.error == Errno::eexist);
+    said = co_await files.symlink("x", "/new/", token);
+    CHECK(said.error == Errno::enoent);
+    said = co_await files.symlink("x", "/dir/", token);
+    CHECK(said.error == Errno::eexist);
+    said = co_await files.symlink("", "/empty", token);
+    CHECK(said.error == Errno::enoent);
+    {
+        auto [failure, target] = co_await files.readlink("/link", token);
+        CHECK_FALSE(failure.happened());
+        CHECK(target == "/dir/../dir/file");
+        auto [no_link, nothing] = co_await files.readlink("/dir", token);
+        CHECK(no_link.error == Errno::einval);
+        CHECK(nothing.empty());
+    }
+    {
+        auto [failure, attributes] = co_await files.stat("/link", LastLink::follow, token);
+        CHECK_FALSE(failure.happened());
+        CHECK(attributes.size == 10);
+        auto [link_failure, link] = co_await files.stat("/link", LastLink::keep, token);
+        CHECK_FALSE(link_failure.happened());
+        CHECK(is_symlink(link.mode));
+    }
+    {
+        auto [failure, space] = co_await files.statfs("/", token);
+        CHECK_FALSE(failure.happened());
+        CHECK(space.bsize != 0);
+    }
+    said = co_await files.truncate("/link", 4, token);
+    CHECK_FALSE(said.happened());
+    said = co_await files.truncate("/dir", 4, token);
+    CHECK(said.error == Errno::eisdir);
+}
+
+// Moves /dir/file to /dir/moved.
+asio::awaitable<void> move_file(AsyncMount& files) {
+    const auto token = asio::use_awaitable;
+    Failure said = co_await files.rename("/dir/file", "/dir/moved", 0, token);
+    CHECK_FALSE(said.happened());
+    said = co_await files.rename("/dir/moved/", "/x", 0, token);
+    CHECK(said.error == Errno::enotdir);
+    said = co_await files.rename("/dir/.", "/x", 0, token);
+    CHECK(said.error == Errno::ebusy);
+    {
+        auto [failure, names] = co_await files.list("/dir", token);
+        CHECK_FALSE(failure.happened());
+        CHECK(names.size() == 1);
+        CHECK(names.front().name == "moved");
+        auto [no_directory, nothing] = co_await files.list("/dir/moved", token);
+        CHECK(no_directory.error == Errno::enotdir);
+        CHECK(nothing.empty());
+    }
+}
+
+// Opens /link, which leads nowhere by now, and makes its file.
+asio::awaitable<void> create_through_dangling_link(AsyncMount& files) {
+    const auto token = asio::use_awaitable;
+    auto [dangling, none] = co_await files.open_file("/link", kORdonly, 0, token);
+    CHECK(dangling.error == Errno::enoent);
+    CHECK_FALSE(none);
+    auto [failure, created] = co_await files.open_file("/link", kOCreat | kOWronly, 0644, token);
+    CHECK_FALSE(failure.happened());
+    const Failure said = co_await files.close(std::move(created), token);
+    CHECK_FALSE(said.happened());
+}
+
+// Removes all that the others made.
+asio::awaitable<void> remove_everything(AsyncMount& files) {
+    const auto token = asio::use_awaitable;
+    Failure said = co_await files.rmdir("/dir", token);
+    CHECK(said.error == Errno::enotempty);
+    said = co_await files.rmdir("/dir/.", token);
+    CHECK(said.error == Errno::einval);
+    said = co_await files.unlink("/dir", token);
+    CHECK(said.happened());
+    said = co_await files.unlink("/absent", token);
+    CHECK(said.error == Errno::enoent);
+    said = co_await files.unlink("/dir/moved", token);
+    CHECK_FALSE(said.happened());
+    said = co_await files.unlink("/dir/file", token);
+    CHECK_FALSE(said.happened());
+    said = co_await files.unlink("/link", token);
+    CHECK_FALSE(said.happened());
+    said = co_await files.rmdir("/dir", token);
+    CHECK_FALSE(said.happened());
+}
+
+// Gives /file a second name, and makes a FIFO.
+asio::awaitable<void> add_names(AsyncMount& files) {
+    const auto token = asio::use_awaitable;
+    constexpr std::uint32_t kReadable = 4;
+    Failure said = co_await files.access("/file", kReadable, token);
+    CHECK_FALSE(said);
+    said = co_await files.access("/absent", kReadable, token);
+    CHECK(said.error == Errno::enoent);
+    said = co_await files.link("/file", "/second", token);
+    CHECK_FALSE(said);
+    said = co_await files.link("/absent", "/third", token);
+    CHECK(said.error == Errno::enoent);
+    said = co_await files.mknod("/fifo", kSIfifo | 0600, 0, token);
+    CHECK_FALSE(said);
+    said = co_await files.mknod("/fifo/", kSIfreg | 0600, 0, token);
+    CHECK(said.error == Errno::eexist);
+}
+
+// Changes what statx() tells of /file, and its size.
+asio::awaitable<void> change_attributes(AsyncMount& files) {
+    const auto token = asio::use_awaitable;
+    Failure said = co_await files.chmod("/file", 0640, token);
+    CHECK_FALSE(said);
+    said = co_await files.chown("/file", std::nullopt, std::nullopt, LastLink::follow, token);
+    CHECK_FALSE(said);
+    constexpr std::int64_t kThen = 1'000'000;
+    const posix::SetTime then{posix::SetTime::Kind::at, kThen, 0};
+    said = co_await files.set_times("/second", then, then, LastLink::follow, token);
+    CHECK_FALSE(said);
+    {
+        auto [failure, status] = co_await files.statx("/file", LastLink::follow, token);
+        CHECK_FALSE(failure);
+        CHECK((status.mode & kSIallugo) == 0640);
+        CHECK(status.nlink == 2);
+        CHECK(status.mtime.tv_sec == kThen);
+    }
+    {
+        wire::SetattrIn shorter{};
+        shorter.valid = wire::kSetattrSize;
+        shorter.size = 3;
+        auto [failure, attributes] = co_await files.set_attributes("/file", shorter, LastLink::follow, token);
+        CHECK_FALSE(failure);
+        CHECK(attributes.size == 3);
+    }
+    said = co_await files.sync(token);
+    CHECK_FALSE(said);
+}
+
+// Sets an extended attribute of /file, and takes it away.
+asio::awaitable<void> change_xattr(AsyncMount& files) {
+    const auto token = asio::use_awaitable;
+    const auto value = test::bytes_of("a value");
+    Failure said = co_await files.set_xattr("/file", {"user.one", value}, LastLink::follow, token);
+    if (said.error == Errno::eopnotsupp) co_return; // the host's file system may have none
+    CHECK_FALSE(said);
+    auto [failure, read] = co_await files.get_xattr("/second", "user.one", LastLink::follow, token);
+    CHECK_FALSE(failure);
+    CHECK(read == value);
+    auto [list_failure, names] = co_await files.list_xattrs("/file", LastLink::follow, token);
+    CHECK_FALSE(list_failure);
+    CHECK(std::count(names.begin(), names.end(), "user.one") == 1);
+    said = co_await files.set_xattr("/file", {"user.one", value, posix::XattrSpace::create}, LastLink::follow, token);
+    CHECK(said.error == Errno::eexist);
+    said = co_await files.remove_xattr("/file", "user.one", LastLink::follow, token);
+    CHECK_FALSE(said);
+    auto [gone, nothing] = co_await files.get_xattr("/file", "user.one", LastLink::follow, token);
+    CHECK(gone.error == Errno::enodata);
+    CHECK(nothing.empty());
+}
+
 } // namespace
 
 TEST_CASE("a callback is called on its executor, never inside the call that starts it", "[async]") {
@@ -151,99 +335,11 @@ TEMPLATE_TEST_CASE("a coroutine does with a mount what a thread does", "[async]"
     AsyncMount files(*over, io.get_executor());
     bool ended = false;
     const auto steps = [&]() -> asio::awaitable<void> {
-        const auto token = asio::use_awaitable;
-        Failure said;
-        said = co_await files.mkdir("/dir", 0755, token);
-        CHECK_FALSE(said.happened());
-        said = co_await files.mkdir("/dir/", 0755, token);
-        CHECK(said.error == Errno::eexist);
-        said = co_await files.mkdir("/", 0755, token);
-        CHECK(said.error == Errno::eexist);
-        {
-            auto [failure, file] = co_await files.open_file("/dir/file", kOCreat | kOExcl | kORdwr, 0600, token);
-            CHECK_FALSE(failure.happened());
-            const auto data = test::bytes_of("some bytes");
-            auto [write_failure, count] = co_await files.write(file, data, 0, token);
-            CHECK_FALSE(write_failure.happened());
-            CHECK(count == data.size());
-            said = co_await files.close(std::move(file), token);
-            CHECK_FALSE(said.happened());
-        }
-        said = co_await files.symlink("/dir/../dir/file", "/link", token);
-        CHECK_FALSE(said.happened());
-        said = co_await files.symlink("x", "/link", token);
-        CHECK(said.error == Errno::eexist);
-        said = co_await files.symlink("x", "/new/", token);
-        CHECK(said.error == Errno::enoent);
-        said = co_await files.symlink("x", "/dir/", token);
-        CHECK(said.error == Errno::eexist);
-        said = co_await files.symlink("", "/empty", token);
-        CHECK(said.error == Errno::enoent);
-        {
-            auto [failure, target] = co_await files.readlink("/link", token);
-            CHECK_FALSE(failure.happened());
-            CHECK(target == "/dir/../dir/file");
-            auto [no_link, nothing] = co_await files.readlink("/dir", token);
-            CHECK(no_link.error == Errno::einval);
-            CHECK(nothing.empty());
-        }
-        {
-            auto [failure, attributes] = co_await files.stat("/link", LastLink::follow, token);
-            CHECK_FALSE(failure.happened());
-            CHECK(attributes.size == 10);
-            auto [link_failure, link] = co_await files.stat("/link", LastLink::keep, token);
-            CHECK_FALSE(link_failure.happened());
-            CHECK(is_symlink(link.mode));
-        }
-        {
-            auto [failure, space] = co_await files.statfs("/", token);
-            CHECK_FALSE(failure.happened());
-            CHECK(space.bsize != 0);
-        }
-        said = co_await files.truncate("/link", 4, token);
-        CHECK_FALSE(said.happened());
-        said = co_await files.truncate("/dir", 4, token);
-        CHECK(said.error == Errno::eisdir);
-        said = co_await files.rename("/dir/file", "/dir/moved", 0, token);
-        CHECK_FALSE(said.happened());
-        said = co_await files.rename("/dir/moved/", "/x", 0, token);
-        CHECK(said.error == Errno::enotdir);
-        said = co_await files.rename("/dir/.", "/x", 0, token);
-        CHECK(said.error == Errno::ebusy);
-        {
-            auto [failure, names] = co_await files.list("/dir", token);
-            CHECK_FALSE(failure.happened());
-            CHECK(names.size() == 1);
-            CHECK(names.front().name == "moved");
-            auto [no_directory, nothing] = co_await files.list("/dir/moved", token);
-            CHECK(no_directory.error == Errno::enotdir);
-            CHECK(nothing.empty());
-        }
-        {
-            auto [dangling, none] = co_await files.open_file("/link", kORdonly, 0, token);
-            CHECK(dangling.error == Errno::enoent);
-            CHECK_FALSE(none);
-            auto [failure, created] = co_await files.open_file("/link", kOCreat | kOWronly, 0644, token);
-            CHECK_FALSE(failure.happened());
-            said = co_await files.close(std::move(created), token);
-            CHECK_FALSE(said.happened());
-        }
-        said = co_await files.rmdir("/dir", token);
-        CHECK(said.error == Errno::enotempty);
-        said = co_await files.rmdir("/dir/.", token);
-        CHECK(said.error == Errno::einval);
-        said = co_await files.unlink("/dir", token);
-        CHECK(said.happened());
-        said = co_await files.unlink("/absent", token);
-        CHECK(said.error == Errno::enoent);
-        said = co_await files.unlink("/dir/moved", token);
-        CHECK_FALSE(said.happened());
-        said = co_await files.unlink("/dir/file", token);
-        CHECK_FALSE(said.happened());
-        said = co_await files.unlink("/link", token);
-        CHECK_FALSE(said.happened());
-        said = co_await files.rmdir("/dir", token);
-        CHECK_FALSE(said.happened());
+        co_await make_directory_and_file(files);
+        co_await use_link(files);
+        co_await move_file(files);
+        co_await create_through_dangling_link(files);
+        co_await remove_everything(files);
         ended = true;
     };
     asio::co_spawn(io, steps, asio::detached);
@@ -283,64 +379,9 @@ TEMPLATE_TEST_CASE("a coroutine changes attributes, names and extended attribute
     AsyncMount files(*over, io.get_executor());
     bool ended = false;
     const auto steps = [&]() -> asio::awaitable<void> {
-        const auto token = asio::use_awaitable;
-        constexpr std::uint32_t kReadable = 4;
-        Failure said = co_await files.access("/file", kReadable, token);
-        CHECK_FALSE(said);
-        said = co_await files.access("/absent", kReadable, token);
-        CHECK(said.error == Errno::enoent);
-        said = co_await files.link("/file", "/second", token);
-        CHECK_FALSE(said);
-        said = co_await files.link("/absent", "/third", token);
-        CHECK(said.error == Errno::enoent);
-        said = co_await files.mknod("/fifo", kSIfifo | 0600, 0, token);
-        CHECK_FALSE(said);
-        said = co_await files.mknod("/fifo/", kSIfreg | 0600, 0, token);
-        CHECK(said.error == Errno::eexist);
-        said = co_await files.chmod("/file", 0640, token);
-        CHECK_FALSE(said);
-        said = co_await files.chown("/file", std::nullopt, std::nullopt, LastLink::follow, token);
-        CHECK_FALSE(said);
-        constexpr std::int64_t kThen = 1'000'000;
-        const posix::SetTime then{posix::SetTime::Kind::at, kThen, 0};
-        said = co_await files.set_times("/second", then, then, LastLink::follow, token);
-        CHECK_FALSE(said);
-        {
-            auto [failure, status] = co_await files.statx("/file", LastLink::follow, token);
-            CHECK_FALSE(failure);
-            CHECK((status.mode & kSIallugo) == 0640);
-            CHECK(status.nlink == 2);
-            CHECK(status.mtime.tv_sec == kThen);
-        }
-        {
-            wire::SetattrIn shorter{};
-            shorter.valid = wire::kSetattrSize;
-            shorter.size = 3;
-            auto [failure, attributes] = co_await files.set_attributes("/file", shorter, LastLink::follow, token);
-            CHECK_FALSE(failure);
-            CHECK(attributes.size == 3);
-        }
-        said = co_await files.sync(token);
-        CHECK_FALSE(said);
-        const auto value = test::bytes_of("a value");
-        said = co_await files.set_xattr("/file", {"user.one", value}, LastLink::follow, token);
-        if (said.error != Errno::eopnotsupp) { // the host's file system may have none
-            CHECK_FALSE(said);
-            auto [failure, read] = co_await files.get_xattr("/second", "user.one", LastLink::follow, token);
-            CHECK_FALSE(failure);
-            CHECK(read == value);
-            auto [list_failure, names] = co_await files.list_xattrs("/file", LastLink::follow, token);
-            CHECK_FALSE(list_failure);
-            CHECK(std::count(names.begin(), names.end(), "user.one") == 1);
-            said = co_await files.set_xattr("/file", {"user.one", value, posix::XattrSpace::create}, LastLink::follow,
-                                            token);
-            CHECK(said.error == Errno::eexist);
-            said = co_await files.remove_xattr("/file", "user.one", LastLink::follow, token);
-            CHECK_FALSE(said);
-            auto [gone, nothing] = co_await files.get_xattr("/file", "user.one", LastLink::follow, token);
-            CHECK(gone.error == Errno::enodata);
-            CHECK(nothing.empty());
-        }
+        co_await add_names(files);
+        co_await change_attributes(files);
+        co_await change_xattr(files);
         ended = true;
     };
     asio::co_spawn(io, steps, asio::detached);

@@ -44,6 +44,31 @@ std::size_t list_all(posix::Mount& mount, const std::string& directory) {
     return count;
 }
 
+// A mount that believes what it knows, and knows /d with its files f and g.
+template <class Over> struct KnownTree {
+    KnownTree() {
+        succeeds(over->mkdir("/d"));
+        test::put(*over, "/d/f", "content");
+        test::put(*over, "/d/g", "other");
+        directory = known("/d");
+        file = known("/d/f");
+        static_cast<void>(known("/d/g"));
+    }
+    // Returns what is known after one more question, and checks that it is known.
+    posix::Attributes known(const std::string& path) {
+        static_cast<void>(value_of(over->stat(path)));
+        requests.forget();
+        const posix::Attributes attributes = value_of(over->stat(path));
+        CHECK(requests.take_all() == 0);
+        return attributes;
+    }
+
+    RequestCounter requests;
+    Over over{with_cache(CacheMode::always, requests)};
+    posix::Attributes directory{}; // at the start
+    posix::Attributes file{};
+};
+
 } // namespace
 
 TEST_CASE("a stat of a hundred thousand names that are known makes no request", "[caches]") {
@@ -154,89 +179,79 @@ TEST_CASE("a name the server called absent is absent without asking, until it is
 }
 
 TEMPLATE_TEST_CASE("what this mount changes is seen at once", "[caches]", OverMemfs, OverDirectory) {
-    RequestCounter requests;
-    TestType over(with_cache(CacheMode::always, requests));
-    const auto known = [&](const std::string& path) {
-        (void)value_of(over->stat(path));
-        requests.forget();
-        const posix::Attributes attributes = value_of(over->stat(path));
-        CHECK(requests.take_all() == 0);
-        return attributes;
-    };
-    succeeds(over->mkdir("/d"));
-    test::put(*over, "/d/f", "content");
-    test::put(*over, "/d/g", "other");
-    const auto directory = known("/d");
-    const auto file = known("/d/f");
-    (void)known("/d/g");
-
+    KnownTree<TestType> f;
     SECTION("a removal") {
-        succeeds(over->unlink("/d/f"));
-        CHECK(error_of(over->stat("/d/f")) == wire::Errno::enoent);
-        CHECK(known("/d/g").size == 5);
+        succeeds(f.over->unlink("/d/f"));
+        CHECK(error_of(f.over->stat("/d/f")) == wire::Errno::enoent);
+        CHECK(f.known("/d/g").size == 5);
     }
     SECTION("a removal of one name of two") {
-        succeeds(over->link("/d/f", "/d/h"));
-        CHECK(known("/d/f").nlink == 2);
-        CHECK(known("/d/h").nlink == 2);
-        succeeds(over->unlink("/d/h"));
-        CHECK(known("/d/f").nlink == 1);
+        succeeds(f.over->link("/d/f", "/d/h"));
+        CHECK(f.known("/d/f").nlink == 2);
+        CHECK(f.known("/d/h").nlink == 2);
+        succeeds(f.over->unlink("/d/h"));
+        CHECK(f.known("/d/f").nlink == 1);
     }
     SECTION("a new directory") {
-        succeeds(over->mkdir("/d/sub"));
-        CHECK(known("/d").nlink == directory.nlink + 1);
-        succeeds(over->rmdir("/d/sub"));
-        CHECK(known("/d").nlink == directory.nlink);
-        CHECK(error_of(over->stat("/d/sub")) == wire::Errno::enoent);
+        succeeds(f.over->mkdir("/d/sub"));
+        CHECK(f.known("/d").nlink == f.directory.nlink + 1);
+        succeeds(f.over->rmdir("/d/sub"));
+        CHECK(f.known("/d").nlink == f.directory.nlink);
+        CHECK(error_of(f.over->stat("/d/sub")) == wire::Errno::enoent);
     }
     SECTION("a rename") {
-        succeeds(over->rename("/d/f", "/d/h"));
-        CHECK(error_of(over->stat("/d/f")) == wire::Errno::enoent);
-        CHECK(known("/d/h").ino == file.ino);
+        succeeds(f.over->rename("/d/f", "/d/h"));
+        CHECK(error_of(f.over->stat("/d/f")) == wire::Errno::enoent);
+        CHECK(f.known("/d/h").ino == f.file.ino);
     }
     SECTION("a rename over a file") {
-        succeeds(over->rename("/d/f", "/d/g"));
-        CHECK(error_of(over->stat("/d/f")) == wire::Errno::enoent);
-        CHECK(known("/d/g").ino == file.ino);
+        succeeds(f.over->rename("/d/f", "/d/g"));
+        CHECK(error_of(f.over->stat("/d/f")) == wire::Errno::enoent);
+        CHECK(f.known("/d/g").ino == f.file.ino);
     }
     SECTION("a rename of a directory") {
-        succeeds(over->rename("/d", "/e"));
-        CHECK(error_of(over->stat("/d/f")) == wire::Errno::enoent);
-        CHECK(known("/e/f").ino == file.ino);
+        succeeds(f.over->rename("/d", "/e"));
+        CHECK(error_of(f.over->stat("/d/f")) == wire::Errno::enoent);
+        CHECK(f.known("/e/f").ino == f.file.ino);
     }
     SECTION("an exchange") {
-        if (!over->rename("/d/f", "/d/g", kRenameExchange)) CHECK(known("/d/g").ino == file.ino);
+        if (!f.over->rename("/d/f", "/d/g", kRenameExchange)) CHECK(f.known("/d/g").ino == f.file.ino);
     }
+}
+
+TEMPLATE_TEST_CASE("what this mount changes of a file's attributes and contents is seen at once", "[caches]", OverMemfs,
+                   OverDirectory) {
+    KnownTree<TestType> f;
     SECTION("a mode") {
-        succeeds(over->chmod("/d/f", 0640));
-        CHECK((known("/d/f").mode & 0777) == 0640);
+        succeeds(f.over->chmod("/d/f", 0640));
+        CHECK((f.known("/d/f").mode & 0777) == 0640);
     }
     SECTION("a mode, through an open file") {
-        File open = value_of(over->open_file("/d/f", kORdonly));
+        File open = value_of(f.over->open_file("/d/f", kORdonly));
         wire::SetattrIn in{};
         in.valid = wire::kSetattrMode;
         in.mode = kSIfreg | 0640;
-        (void)value_of(over->set_attributes(open, in));
-        succeeds(over->close(std::move(open)));
-        CHECK((known("/d/f").mode & 0777) == 0640);
+        (void)value_of(f.over->set_attributes(open, in));
+        succeeds(f.over->close(std::move(open)));
+        CHECK((f.known("/d/f").mode & 0777) == 0640);
     }
     SECTION("a size") {
-        succeeds(over->truncate("/d/f", 3));
-        CHECK(known("/d/f").size == 3);
+        succeeds(f.over->truncate("/d/f", 3));
+        CHECK(f.known("/d/f").size == 3);
     }
     SECTION("contents, while the file is open and after it was closed") {
-        File open = value_of(over->open_file("/d/f", kOWronly));
+        File open = value_of(f.over->open_file("/d/f", kOWronly));
         for (std::uint64_t size = 10; size != 13; ++size) {
-            succeeds(over->write_all(open, test::noise(size), 0));
-            CHECK(value_of(over->stat("/d/f")).size == size);
+            succeeds(f.over->write_all(open, test::noise(size), 0));
+            CHECK(value_of(f.over->stat("/d/f")).size == size);
         }
-        succeeds(over->write_all(open, test::noise(20), 0));
-        succeeds(over->close(std::move(open)));
-        CHECK(known("/d/f").size == 20);
+        succeeds(f.over->write_all(open, test::noise(20), 0));
+        succeeds(f.over->close(std::move(open)));
+        CHECK(f.known("/d/f").size == 20);
     }
     SECTION("a file that is cut when it is opened") {
-        succeeds(over->close(value_of(over->open_file("/d/f", kOWronly | kOTrunc))));
-        CHECK(known("/d/f").size == 0);
+        succeeds(f.over->close(value_of(f.over->open_file("/d/f", kOWronly | kOTrunc))));
+        CHECK(f.known("/d/f").size == 0);
     }
 }
 
