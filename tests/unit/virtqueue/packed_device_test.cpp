@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "support/catch.hpp"
 #include "support/ring_pair.hpp"
+#include "unit/virtqueue/ring_checks.hpp"
 
 using namespace vfsproto;
 using namespace vfsproto::test;
@@ -18,25 +19,8 @@ TEST_CASE("a packed chain is popped as translated readable and writable segments
     const auto indirect = GENERATE(IndirectTables::refused, IndirectTables::accepted);
     const auto ordering = GENERATE(Ordering::smp, Ordering::platform);
     PackedPair pair({.size = 7, .max_segments = 5, .indirect = indirect, .ordering = ordering});
-    const Segment readable[] = {pair.segment(0, 40), pair.segment(1000, 7)};
-    const Segment writable[] = {pair.segment(2000, 16), pair.segment(3000, 1), pair.segment(4096, 65536)};
     for (int round = 0; round < 20; ++round) { // wrapping within chains
-        REQUIRE(pair.driver.submit(readable, writable, Token{3}) == Errc::ok);
-        CHECK(pair.pop() == -1); // not published yet
-        pair.driver.kick();
-        REQUIRE(pair.pop() == 0);
-        REQUIRE(pair.chain.readable().size() == 2);
-        REQUIRE(pair.chain.writable().size() == 3);
-        CHECK(pair.chain.readable()[0].data == pair.data.host());
-        CHECK(pair.chain.readable()[0].len == 40);
-        CHECK(pair.chain.readable()[1].data == pair.data.host() + 1000);
-        CHECK(pair.chain.readable()[1].len == 7);
-        CHECK(pair.chain.writable()[0].data == pair.data.host() + 2000);
-        CHECK(pair.chain.writable()[2].data == pair.data.host() + 4096);
-        CHECK(pair.chain.writable()[2].len == 65536);
-        CHECK(pair.chain.descriptors == (indirect == IndirectTables::accepted ? 1 : 5));
-        CHECK(pair.device.outstanding() == 1);
-        CHECK(pair.pop() == -1);
+        check_popped_segments(pair, indirect);
         REQUIRE(pair.device.push(pair.chain, 9) == Errc::ok);
         pair.device.publish();
         CHECK(pair.device.outstanding() == 0);
@@ -174,33 +158,14 @@ TEST_CASE("the packed device side writes to used descriptors and its event area 
         bytes.insert(bytes.end(), pair.data.host(), pair.data.host() + 4096);
         return bytes;
     };
-    for (std::uint16_t i = 0; i < 4; ++i) pair.submit_and_kick(i);
-    const auto before = snapshot();
-    pair.device.disarm();
-    for (std::uint16_t i = 0; i < 4; ++i) REQUIRE(pair.serve(i));
-    static_cast<void>(pair.device.wants_notification());
-    static_cast<void>(pair.device.arm());
-    CHECK(snapshot() == before);
+    check_unwritten(pair, snapshot);
 }
 
 TEST_CASE("a packed push refuses a chain that is not out", "[virtqueue]") {
     const auto order = GENERATE(UseOrder::any, UseOrder::in_order);
     PackedPair pair({.size = 8, .order = order});
-    pair.submit_and_kick(0);
-    CHECK(pair.device.push(pair.chain, 0) == Errc::bad_argument); // not popped yet
-    REQUIRE(pair.pop() == 0);
-    Chain other = pair.chain;
-    other.head = 1;
-    CHECK(pair.device.push(other, 0) == Errc::bad_argument);
-    other.head = 8;
-    CHECK(pair.device.push(other, 0) == Errc::bad_argument);
-    other.head = 0xffff;
-    CHECK(pair.device.push(other, 0) == Errc::bad_argument);
-    CHECK(pair.device.push(pair.chain, 0) == Errc::ok);
-    CHECK(pair.device.push(pair.chain, 0) == Errc::bad_argument); // once
-    pair.device.publish();
+    check_refused_pushes(pair);
     CHECK(pair.device.next_used() == 0x8002);
-    CHECK(pair.device.error() == Errc::ok);
 }
 
 // virtio 1.2 §2.8.10, §2.8.14
@@ -209,15 +174,7 @@ TEST_CASE("the packed device asks for kicks only while it is armed", "[virtqueue
     PackedPair pair({.size = 16, .event_index = mode});
     const std::uint16_t flags = mode == EventIndex::on ? packed::kDescriptor : packed::kEnable;
     CHECK(pair.ring.device_event()->value() >> 16 == flags);
-    pair.submit_and_kick(0);
-    CHECK(pair.doorbells == 1); // a fresh device asks
-    REQUIRE(pair.serve());
-    pair.device.disarm();
-    pair.submit_and_kick(1);
-    CHECK(pair.doorbells == 1);
-    CHECK(pair.device.arm()); // one is there: look again
-    REQUIRE(pair.serve());
-    CHECK_FALSE(pair.device.arm());
+    check_kicks_until_armed(pair);
     if (mode == EventIndex::on) CHECK((pair.ring.device_event()->value() & 0xffff) == 0x8004);
     pair.submit_and_kick(2);
     CHECK(pair.doorbells == 2);
@@ -233,19 +190,12 @@ TEST_CASE("a packed device continues at the places it was stopped at", "[virtque
     }
     CHECK(pair.device.next_avail() == 0x0003);
     CHECK(pair.device.next_used() == 0x0003);
-    pair.submit_and_kick(1); // while the device is stopped
-    const int before = pair.doorbells;
     PackedDeviceOptions options = pair.device_options();
-    options.start_avail = pair.device.next_avail();
-    options.start_used = pair.device.next_used();
-    REQUIRE(pair.device.init(pair.ring, pair.table, pair.heads, options) == Errc::ok);
-    REQUIRE(pair.serve(9));
-    REQUIRE(pair.poll() == 1);
-    CHECK(pair.done[0].token == Token{1});
-    CHECK(pair.done[0].written == 9);
-    CHECK_FALSE(pair.device.arm());
-    pair.submit_and_kick(2);
-    CHECK(pair.doorbells == before + 1);
+    check_goes_on(pair, [&] {
+        options.start_avail = pair.device.next_avail();
+        options.start_used = pair.device.next_used();
+        REQUIRE(pair.device.init(pair.ring, pair.table, pair.heads, options) == Errc::ok);
+    });
     CHECK(pair.pop() >= 0);
     CHECK(pair.device.outstanding() == 1);
     options.start_avail = 0x8005;

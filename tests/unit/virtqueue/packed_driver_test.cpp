@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "support/catch.hpp"
 #include "support/ring_pair.hpp"
+#include "unit/virtqueue/ring_checks.hpp"
 
 using namespace vfsproto;
 using namespace vfsproto::test;
@@ -9,9 +10,6 @@ namespace {
 
 using Bytes = std::vector<std::uint8_t>;
 
-Bytes bytes_at(const void* at, std::size_t n) {
-    return {static_cast<const std::uint8_t*>(at), static_cast<const std::uint8_t*>(at) + n};
-}
 std::uint16_t flags_of(const PackedPair& pair, std::size_t at) {
     return static_cast<std::uint16_t>(pair.ring.descriptors()[at].word.value() >> 48);
 }
@@ -183,20 +181,7 @@ TEST_CASE("a packed submit refuses empty, oversized and over-long chains and wri
     PackedPair pair({.size = 8, .max_segments = 4, .indirect = indirect});
     REQUIRE(pair.submit(0) == Errc::ok); // what is refused comes behind a chain that is not
     const auto before = bytes_at(pair.ring_memory().host(), pair.ring_memory().size());
-    const Segment fine{DeviceAddr{0x1000}, 16};
-    const Segment none{DeviceAddr{0x1000}, 0};
-    const Segment huge{DeviceAddr{0x1000}, 0xffffffff};
-    const std::vector<Segment> five(5, fine);
-    const Segment with_empty[] = {fine, none};
-    const Segment too_long[] = {huge, fine};
-    CHECK(pair.driver.submit({}, {}, Token{}) == Errc::bad_argument);
-    CHECK(pair.driver.submit(five, {}, Token{}) == Errc::bad_argument);
-    CHECK(pair.driver.submit({five.data(), 2}, {five.data(), 3}, Token{}) == Errc::bad_argument);
-    CHECK(pair.driver.submit({&none, 1}, {}, Token{}) == Errc::bad_argument);
-    CHECK(pair.driver.submit(with_empty, {}, Token{}) == Errc::bad_argument);
-    CHECK(pair.driver.submit({&fine, 1}, with_empty, Token{}) == Errc::bad_argument);
-    CHECK(pair.driver.submit({&fine, 1}, too_long, Token{}) == Errc::bad_argument);
-    CHECK(pair.driver.submit(too_long, {}, Token{}) == Errc::bad_argument);
+    check_refused_submits(pair);
     CHECK(bytes_at(pair.ring_memory().host(), pair.ring_memory().size()) == before);
     CHECK(pair.driver.in_flight() == 1);
     pair.driver.kick();

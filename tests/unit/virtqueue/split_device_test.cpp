@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "support/catch.hpp"
 #include "support/ring_pair.hpp"
+#include "unit/virtqueue/ring_checks.hpp"
 
 using namespace vfsproto;
 using namespace vfsproto::test;
@@ -9,24 +10,7 @@ using namespace vfsproto::test;
 TEST_CASE("a chain is popped as translated readable and writable segments", "[virtqueue]") {
     const auto indirect = GENERATE(IndirectTables::refused, IndirectTables::accepted);
     RingPair pair({.size = 8, .max_segments = 5, .indirect = indirect});
-    const Segment readable[] = {pair.segment(0, 40), pair.segment(1000, 7)};
-    const Segment writable[] = {pair.segment(2000, 16), pair.segment(3000, 1), pair.segment(4096, 65536)};
-    REQUIRE(pair.driver.submit(readable, writable, Token{3}) == Errc::ok);
-    CHECK(pair.pop() == -1); // not published yet
-    pair.driver.kick();
-    REQUIRE(pair.pop() == 0);
-    REQUIRE(pair.chain.readable().size() == 2);
-    REQUIRE(pair.chain.writable().size() == 3);
-    CHECK(pair.chain.readable()[0].data == pair.data.host());
-    CHECK(pair.chain.readable()[0].len == 40);
-    CHECK(pair.chain.readable()[1].data == pair.data.host() + 1000);
-    CHECK(pair.chain.readable()[1].len == 7);
-    CHECK(pair.chain.writable()[0].data == pair.data.host() + 2000);
-    CHECK(pair.chain.writable()[2].data == pair.data.host() + 4096);
-    CHECK(pair.chain.writable()[2].len == 65536);
-    CHECK(pair.chain.descriptors == (indirect == IndirectTables::accepted ? 1 : 5));
-    CHECK(pair.device.outstanding() == 1);
-    CHECK(pair.pop() == -1);
+    check_popped_segments(pair, indirect);
     CHECK(pair.device.error() == Errc::ok);
 }
 
@@ -116,33 +100,14 @@ TEST_CASE("the device side writes to the used ring only", "[virtqueue]") {
         bytes.insert(bytes.end(), pair.data.host(), pair.data.host() + 4096);
         return bytes;
     };
-    for (std::uint16_t i = 0; i < 4; ++i) pair.submit_and_kick(i);
-    const auto before = snapshot();
-    pair.device.disarm();
-    for (std::uint16_t i = 0; i < 4; ++i) REQUIRE(pair.serve(i));
-    static_cast<void>(pair.device.wants_notification());
-    static_cast<void>(pair.device.arm());
-    CHECK(snapshot() == before);
+    check_unwritten(pair, snapshot);
     CHECK(pair.ring.used()[SplitRing::kIndex].value() == 4);
 }
 
 TEST_CASE("push refuses a chain that is not out", "[virtqueue]") {
     RingPair pair({.size = 8});
-    pair.submit_and_kick(0);
-    CHECK(pair.device.push(pair.chain, 0) == Errc::bad_argument); // not popped yet
-    REQUIRE(pair.pop() == 0);
-    Chain other = pair.chain;
-    other.head = 1;
-    CHECK(pair.device.push(other, 0) == Errc::bad_argument);
-    other.head = 8;
-    CHECK(pair.device.push(other, 0) == Errc::bad_argument);
-    other.head = 0xffff;
-    CHECK(pair.device.push(other, 0) == Errc::bad_argument);
-    CHECK(pair.device.push(pair.chain, 0) == Errc::ok);
-    CHECK(pair.device.push(pair.chain, 0) == Errc::bad_argument); // once
-    pair.device.publish();
+    check_refused_pushes(pair);
     CHECK(pair.ring.used()[SplitRing::kIndex].value() == 1);
-    CHECK(pair.device.error() == Errc::ok);
 }
 
 TEST_CASE("an interrupt is wanted for what was published since the last question", "[virtqueue]") {
@@ -174,15 +139,7 @@ TEST_CASE("an interrupt is wanted when the used index came round unasked", "[vir
 TEST_CASE("the device asks for kicks only while it is armed", "[virtqueue]") {
     const auto mode = GENERATE(EventIndex::off, EventIndex::on);
     RingPair pair({.size = 16, .event_index = mode});
-    pair.submit_and_kick(0);
-    CHECK(pair.doorbells == 1); // a fresh device asks
-    REQUIRE(pair.serve());
-    pair.device.disarm();
-    pair.submit_and_kick(1);
-    CHECK(pair.doorbells == 1);
-    CHECK(pair.device.arm()); // one is there: look again
-    REQUIRE(pair.serve());
-    CHECK_FALSE(pair.device.arm());
+    check_kicks_until_armed(pair);
     pair.submit_and_kick(2);
     CHECK(pair.doorbells == 2);
 }
@@ -197,16 +154,7 @@ TEST_CASE("a device continues at the index it was stopped at", "[virtqueue]") {
     }
     CHECK(pair.device.next_avail() == 5);
     CHECK(pair.device.outstanding() == 0);
-    pair.submit_and_kick(1); // while the device is stopped
-    const int before = pair.doorbells;
-    pair.start_device(pair.device.next_avail());
-    REQUIRE(pair.serve(9));
-    REQUIRE(pair.poll() == 1);
-    CHECK(pair.done[0].token == Token{1});
-    CHECK(pair.done[0].written == 9);
-    CHECK_FALSE(pair.device.arm());
-    pair.submit_and_kick(2);
-    CHECK(pair.doorbells == before + 1);
+    check_goes_on(pair, [&] { pair.start_device(pair.device.next_avail()); });
     CHECK(pair.device.next_avail() == 6);
     CHECK(pair.pop() >= 0);
     CHECK(pair.device.outstanding() == 1);

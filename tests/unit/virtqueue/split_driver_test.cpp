@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "support/catch.hpp"
 #include "support/ring_pair.hpp"
+#include "unit/virtqueue/ring_checks.hpp"
 
 using namespace vfsproto;
 using namespace vfsproto::test;
@@ -9,9 +10,6 @@ namespace {
 
 using Bytes = std::vector<std::uint8_t>;
 
-Bytes bytes_at(const void* at, std::size_t n) {
-    return {static_cast<const std::uint8_t*>(at), static_cast<const std::uint8_t*>(at) + n};
-}
 std::uint16_t avail_index(const RingPair& pair) { return pair.ring.avail()[SplitRing::kIndex].value(); }
 std::uint16_t avail_flags(const RingPair& pair) { return pair.ring.avail()[SplitRing::kFlags].value(); }
 
@@ -147,19 +145,7 @@ TEST_CASE("init refuses what cannot work", "[virtqueue]") {
 TEST_CASE("submit refuses empty, oversized and over-long chains and takes nothing", "[virtqueue]") {
     const auto indirect = GENERATE(IndirectTables::refused, IndirectTables::accepted);
     RingPair pair({.size = 8, .max_segments = 4, .indirect = indirect});
-    const Segment fine{DeviceAddr{0x1000}, 16};
-    const Segment none{DeviceAddr{0x1000}, 0};
-    const Segment huge{DeviceAddr{0x1000}, 0xffffffff};
-    const std::vector<Segment> five(5, fine);
-    const Segment with_empty[] = {fine, none};
-    const Segment too_long[] = {huge, fine};
-    CHECK(pair.driver.submit({}, {}, Token{}) == Errc::bad_argument);
-    CHECK(pair.driver.submit(five, {}, Token{}) == Errc::bad_argument);
-    CHECK(pair.driver.submit({five.data(), 2}, {five.data(), 3}, Token{}) == Errc::bad_argument);
-    CHECK(pair.driver.submit(with_empty, {}, Token{}) == Errc::bad_argument);
-    CHECK(pair.driver.submit({&fine, 1}, with_empty, Token{}) == Errc::bad_argument);
-    CHECK(pair.driver.submit({&fine, 1}, too_long, Token{}) == Errc::bad_argument);
-    CHECK(pair.driver.submit(too_long, {}, Token{}) == Errc::bad_argument);
+    check_refused_submits(pair);
     CHECK(pair.driver.in_flight() == 0);
     CHECK(pair.driver.error() == Errc::ok);
     pair.driver.kick();
