@@ -30,10 +30,10 @@ template <class Number> std::from_chars_result read_number(std::string_view word
 // Returns what is wrong with a number, or nothing, as the parser's checks do.
 template <class Number> std::string check_number(const std::string& word) {
     Number value{};
-    const std::errc failed = read_number(plain(word), value).ec;
+    const std::errc failed = read_number(as_typed(word), value).ec;
     if (failed == std::errc()) return {};
-    if (failed == std::errc::result_out_of_range) return fmt::format("'{}' is too large", plain(word));
-    return fmt::format("'{}' is no {}number", plain(word), std::is_integral_v<Number> ? "whole " : "");
+    if (failed == std::errc::result_out_of_range) return fmt::format("'{}' is too large", as_typed(word));
+    return fmt::format("'{}' is no {}number", as_typed(word), std::is_integral_v<Number> ? "whole " : "");
 }
 
 bool has_name(std::string_view names, std::string_view name) {
@@ -86,9 +86,9 @@ Argument& Argument::required() {
 Argument& Argument::between(double least, double most) {
     option_->check([least, most](const std::string& word) {
         double value = 0;
-        const bool read = read_number(plain(word), value).ec == std::errc();
+        const bool read = read_number(as_typed(word), value).ec == std::errc();
         if (read && value >= least && value <= most) return std::string();
-        return fmt::format("'{}' is not from {} to {}", plain(word), least, most);
+        return fmt::format("'{}' is not from {} to {}", as_typed(word), least, most);
     });
     return *this;
 }
@@ -133,7 +133,7 @@ CLI::Option& Arguments::add_words(const char* name, std::function<void(std::stri
     const auto take_all = [positional, take = std::move(take)](const std::vector<std::string>& words) {
         for (const std::string& word : words) {
             if (positional && looks_like_option(word)) throw UnknownOption{word};
-            take(std::string(plain(word)));
+            take(std::string(as_typed(word)));
         }
     };
     CLI::Option* const option = command_->add_option_function<std::vector<std::string>>(name, take_all, help);
@@ -188,9 +188,9 @@ Argument Arguments::add_size(const char* name, std::uint64_t& value, std::uint64
     const auto take = [&value](const std::string& word) { value = parse_size(word).value_or(value); };
     CLI::Option& option = add_words(name, take, help);
     option.check([most](const std::string& word) {
-        const std::uint64_t size = parse_size(plain(word)).value_or(0);
+        const std::uint64_t size = parse_size(as_typed(word)).value_or(0);
         if (size >= 1 && size <= most) return std::string();
-        return fmt::format("'{}' is no size from 1 to {}, such as 512, 4K or 1M", plain(word), most);
+        return fmt::format("'{}' is no size from 1 to {}, such as 512, 4K or 1M", as_typed(word), most);
     });
     take_one(option).type_name("SIZE");
     return Argument(option);
@@ -205,7 +205,7 @@ Argument Arguments::add_text(const char* name, std::optional<std::string>& value
 Argument Arguments::add_word(const char* name, std::function<bool(const std::string&)> take, const char* help) {
     CLI::Option& option = add_words(name, [](const std::string&) {}, help);
     option.check([take = std::move(take)](const std::string& word) {
-        const std::string as_written(plain(word));
+        const std::string as_written(as_typed(word));
         return take(as_written) ? std::string() : fmt::format("'{}' is not one of its values", as_written);
     });
     take_one(option).type_name("WORD");

@@ -55,7 +55,7 @@ std::string unknown_option(const Named& named, std::string_view word) {
 // Says which command is not known, or that none is named.
 std::string no_command(const Named& named, const std::vector<std::string>& left) {
     if (left.empty()) return with_help(named, "which command?");
-    const std::string word(plain(left.front()));
+    const std::string word(as_typed(left.front()));
     if (left.front().starts_with('-')) return unknown_option(named, word);
     std::vector<std::string> known;
     for (const CLI::App* command : named.back()->get_subcommands({})) known.push_back(command->get_name());
@@ -66,7 +66,7 @@ std::string left_over(const Named& named, const std::vector<std::string>& left) 
     for (const std::string& word : left) {
         if (word.starts_with('-')) return unknown_option(named, word);
     }
-    return with_help(named, fmt::format("unexpected argument '{}'", left.empty() ? "" : plain(left.front())));
+    return with_help(named, fmt::format("unexpected argument '{}'", left.empty() ? "" : as_typed(left.front())));
 }
 
 std::string missing(const Named& named) {

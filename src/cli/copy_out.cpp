@@ -159,7 +159,7 @@ private:
             if (run_.program.stopping()) return;
             Found found{into, std::move(entry.name), {}, entry.attributes};
             found.remote = join(remote, found.name);
-            if (!is_plain_name(found.name)) {
+            if (!is_single_component(found.name)) {
                 run_.fail(found.remote, Errc::protocol_violation);
                 continue;
             }

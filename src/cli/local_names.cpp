@@ -24,7 +24,7 @@ posix::Failure list_names(int directory, std::vector<std::string>& names) {
     }
     errno = 0;
     while (const dirent* entry = ::readdir(stream)) {
-        if (is_plain_name(entry->d_name)) names.emplace_back(entry->d_name);
+        if (is_single_component(entry->d_name)) names.emplace_back(entry->d_name);
     }
     const int error = errno;
     ::closedir(stream);

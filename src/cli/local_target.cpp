@@ -47,7 +47,7 @@ LocalTarget::~LocalTarget() {
 }
 
 Expected<LocalTarget> LocalTarget::at(int directory, const std::string& name, const TargetOptions& options) {
-    if (!is_plain_name(name)) return Errno::einval;
+    if (!is_single_component(name)) return Errno::einval;
     LocalTarget target;
     target.directory_ = directory;
     target.name_ = name;

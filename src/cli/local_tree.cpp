@@ -40,7 +40,7 @@ Failure replace(int parent, const std::string& name, const MakeLocal& make) {
 // Calls `make` with the name; where something is in the way that may be replaced, what is made takes its place in one step.
 Failure make_anew(const NewName& at, const MakeLocal& make) {
     const auto& [parent, name, replaces] = at;
-    if (!is_plain_name(name)) return Errno::einval;
+    if (!is_single_component(name)) return Errno::einval;
     const int error = make(name.c_str());
     if (error != EEXIST) return error == 0 ? Failure() : local_failure(error);
     struct stat there{};
@@ -66,7 +66,7 @@ Expected<FileDescriptor> open_below(int root, std::string_view directory) {
         const std::size_t slash = directory.find('/');
         const std::string name(directory.substr(0, slash));
         directory.remove_prefix(slash == std::string_view::npos ? directory.size() : slash + 1);
-        if (!is_plain_name(name)) return Errno::einval;
+        if (!is_single_component(name)) return Errno::einval;
         at = FileDescriptor(::openat(at.get(), name.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
         if (!at) return local_failure(errno);
     }
@@ -82,7 +82,7 @@ Expected<Below> find_below(int root, std::string_view path) {
 }
 
 Expected<MadeDirectory> make_directory(int parent, const std::string& name) {
-    if (!is_plain_name(name)) return Errno::einval;
+    if (!is_single_component(name)) return Errno::einval;
     MadeDirectory made;
     made.age = ::mkdirat(parent, name.c_str(), 0700) == 0 ? Age::fresh : Age::old;
     if (made.age == Age::old && errno != EEXIST) return local_failure(errno);
@@ -92,7 +92,7 @@ Expected<MadeDirectory> make_directory(int parent, const std::string& name) {
 }
 
 Expected<MadeDirectory> find_directory(int parent, const std::string& name) {
-    if (!is_plain_name(name)) return Errno::einval;
+    if (!is_single_component(name)) return Errno::einval;
     MadeDirectory found;
     if (parent < 0) return found;
     found.fd = FileDescriptor(::openat(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));

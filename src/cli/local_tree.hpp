@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Making files below a local directory by plain names only: no link is ever followed, and no name leads out. What a
+// Making files below a local directory by names of a single component only: no link is ever followed, and no name leads out. What a
 // server says its files are called, and what lies about in the directory already, cannot make us write elsewhere.
 #pragma once
 
@@ -53,7 +53,7 @@ enum class Replaces : std::uint8_t { nothing, files_and_links, special_files_too
 
 using backends::FileDescriptor;
 
-// All functions below refuse names that are not plain with EINVAL. What stands in the way is replaced as `replaces` says, and not
+// All functions below refuse names that are no single component with EINVAL. What stands in the way is replaced as `replaces` says, and not
 // written through; anything else is EEXIST or EISDIR.
 
 // Says if a directory was made by the copy or was there before.
@@ -64,9 +64,9 @@ struct MadeDirectory {
 };
 // Returns the times of access and modification, as utimensat(2) takes them.
 [[nodiscard]] std::array<timespec, 2> times_of(const posix::Attributes& file) noexcept;
-// Opens a directory by a path of plain names below `root` for looking up names alone (O_PATH); "" is `root` itself.
+// Opens a directory by a path of ordinary names below `root` for looking up names alone (O_PATH); "" is `root` itself.
 [[nodiscard]] posix::Expected<FileDescriptor> open_below(int root, std::string_view directory);
-// A path of plain names, taken apart: the open directory of its last name, and that name.
+// A path of ordinary names, taken apart: the open directory of its last name, and that name.
 struct Below {
     FileDescriptor directory;
     std::string name;

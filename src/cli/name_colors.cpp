@@ -129,10 +129,10 @@ const std::string* NameColors::color_of(std::string_view name, std::string_view 
 std::string NameColors::around(const std::string* color, std::string_view shown) {
     if (color == nullptr) return std::string(shown);
     const auto reset = by_kind_.find("rs");
-    const std::string plain = fmt::format("\x1b[{}m", reset == by_kind_.end() ? "0" : reset->second);
-    const char* const before = has_begun_ ? "" : plain.c_str();
+    const std::string ordinary = fmt::format("\x1b[{}m", reset == by_kind_.end() ? "0" : reset->second);
+    const char* const before = has_begun_ ? "" : ordinary.c_str();
     has_begun_ = true;
-    return fmt::format("{}\x1b[{}m{}{}", before, *color, shown, plain);
+    return fmt::format("{}\x1b[{}m{}{}", before, *color, shown, ordinary);
 }
 
 std::string NameColors::paint(std::string_view name, std::string_view shown, const File& file) {

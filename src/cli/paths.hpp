@@ -35,7 +35,7 @@ namespace vfsproto::cli {
 }
 
 // True if something may be made by this name without leaving the directory it is to be in.
-[[nodiscard]] inline bool is_plain_name(std::string_view name) noexcept {
+[[nodiscard]] inline bool is_single_component(std::string_view name) noexcept {
     return !name.empty() && name != "." && name != ".." && name.find('/') == std::string_view::npos &&
            name.find('\0') == std::string_view::npos;
 }

@@ -11,7 +11,7 @@ namespace vfsproto::cli {
 [[nodiscard]] inline std::string protect(std::string_view word) { return std::string(1, '\0').append(word); }
 
 // Returns the word as the user wrote it, protected or not.
-[[nodiscard]] inline std::string_view plain(std::string_view word) noexcept {
+[[nodiscard]] inline std::string_view as_typed(std::string_view word) noexcept {
     return word.substr(!word.empty() && word.front() == '\0' ? 1 : 0);
 }
 

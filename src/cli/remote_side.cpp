@@ -21,7 +21,7 @@ Expected<std::vector<TreeSide::Entry>> RemoteSide::list(const std::string& path)
     if (!listed) return listed.failure();
     std::vector<Entry> entries;
     for (const posix::DirectoryEntry& entry : *listed) {
-        if (!is_plain_name(entry.name)) return Errc::protocol_violation;
+        if (!is_single_component(entry.name)) return Errc::protocol_violation;
         std::uint32_t mode = entry.attributes.mode;
         if (!entry.has_attributes) {
             const auto there = mount_.stat(join(directory, entry.name), LastLink::keep);

@@ -89,11 +89,11 @@ private:
     // Gives the copy its attributes; false when that failed, which is said.
     bool finish(const RemoteTarget& target) {
         if (!posix::is_regular(file_.attributes.mode)) { // what comes out of a pipe has no attributes to be kept
-            posix::Attributes plain = file_.attributes;
-            plain.mode = abi::kSIfreg | 0666;
+            posix::Attributes ordinary = file_.attributes;
+            ordinary.mode = abi::kSIfreg | 0666;
             const Keeping fresh{Preserve::nothing, run_.keeping.umask, KeptXattrs::none};
             return run_.settle(file_.remote,
-                               finish_remote_file(run_.mount, target.file(), plain, fresh, target.replaced()));
+                               finish_remote_file(run_.mount, target.file(), ordinary, fresh, target.replaced()));
         }
         const Xattrs xattrs = run_.xattrs_of(file_.fd, file_.local);
         return run_.keep(

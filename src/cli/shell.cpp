@@ -83,7 +83,7 @@ private:
         const Typed typed = split(word);
         const auto take = [&](const std::vector<posix::DirectoryEntry>& entries) {
             for (const posix::DirectoryEntry& entry : entries) {
-                if (!is_plain_name(entry.name) || !matches(typed, entry.name)) continue;
+                if (!is_single_component(entry.name) || !matches(typed, entry.name)) continue;
                 if (wanted == Wanted::directories && !may_be_directory(entry)) continue;
                 found.add(word_of(typed, entry.name, entry.type == wire::linux_abi::kDtDir));
             }

@@ -28,7 +28,7 @@ std::vector<std::string> halves_in(posix::Mount& mount, const std::string& direc
     std::vector<std::string> names;
     const auto take = [&](const std::vector<posix::DirectoryEntry>& some) {
         for (const posix::DirectoryEntry& entry : some) {
-            if (is_half_name(entry.name) && is_plain_name(entry.name)) names.push_back(entry.name);
+            if (is_half_name(entry.name) && is_single_component(entry.name)) names.push_back(entry.name);
         }
     };
     static_cast<void>(each_entry(mount, directory, client::DirectoryFormat::dirents, take)); // what is not listed stays

@@ -161,9 +161,9 @@ std::string padded(std::string text, const Directive& directive, char filler) {
 std::string format_status(std::string_view format, const std::string& path, const Status& status) {
     std::string out;
     while (!format.empty()) {
-        const std::size_t plain = std::min(format.find('%'), format.size());
-        out += format.substr(0, plain);
-        format.remove_prefix(plain);
+        const std::size_t literal = std::min(format.find('%'), format.size());
+        out += format.substr(0, literal);
+        format.remove_prefix(literal);
         if (format.empty()) break;
         format.remove_prefix(1);
         const Directive directive = take_directive(format);

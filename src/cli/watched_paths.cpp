@@ -26,7 +26,7 @@ template <class Take> void for_each_name(std::string_view path, Take&& take) {
     }
 }
 
-std::string plain(std::string_view path) {
+std::string ordinary_path(std::string_view path) {
     std::vector<std::string_view> names;
     for_each_name(path, [&](std::string_view name) {
         if (name == ".") return;
@@ -45,7 +45,7 @@ bool is_below(std::string_view path, std::string_view directory) noexcept {
 
 } // namespace
 
-WatchedPaths::WatchedPaths(Program& program, std::string_view top) : program_(program), top_(plain(top)) {
+WatchedPaths::WatchedPaths(Program& program, std::string_view top) : program_(program), top_(ordinary_path(top)) {
     const auto there = program_.mount().stat(top_, LastLink::keep);
     if (!program_.succeeded(top_, there)) throw Leave{ExitCode::failed};
     if (!look_up(top_)) {
@@ -100,7 +100,7 @@ void WatchedPaths::add_entries(const std::string& directory, Trouble trouble, st
         return;
     }
     for (const posix::DirectoryEntry& entry : *entries) {
-        if (!is_plain_name(entry.name)) continue;
+        if (!is_single_component(entry.name)) continue;
         std::string path = join(directory, entry.name);
         if (entry.has_attributes && !posix::is_directory(entry.attributes.mode)) {
             learn(path);
