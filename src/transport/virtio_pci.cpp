@@ -169,15 +169,15 @@ Result<std::uint16_t> VirtioPci::take_queue_vector(QueueIndex index) noexcept {
     }
     // Tries a vector of its own, then the one of the first queue, then the one of everything. A device that has no more
     // vectors says so when the vector is read back (virtio 1.2 §4.1.5.1.2).
-    const std::uint32_t wishes[] = {kFirstQueueVector + static_cast<std::uint32_t>(index), kFirstQueueVector,
-                                    kConfigVector};
+    const std::uint32_t candidates[] = {kFirstQueueVector + static_cast<std::uint32_t>(index), kFirstQueueVector,
+                                        kConfigVector};
     std::uint32_t refused = kNoVector;
-    for (const std::uint32_t wish : wishes) {
-        if (wish >= interrupts_.vectors() || wish == refused) continue;
-        const auto vector = static_cast<std::uint16_t>(wish);
+    for (const std::uint32_t candidate : candidates) {
+        if (candidate >= interrupts_.vectors() || candidate == refused) continue;
+        const auto vector = static_cast<std::uint16_t>(candidate);
         windows_.common->write16(kQueueMsixVector, vector);
         if (windows_.common->read16(kQueueMsixVector) == vector) return vector;
-        refused = wish;
+        refused = candidate;
     }
     return blame(Errc::transport_failed);
 }

@@ -53,7 +53,7 @@ inline constexpr PassthroughException kPassthroughExceptions[] = {
     {wire::Opcode::removemapping, "without PassthroughOptions::window"},
 };
 
-// A file system that serves a host directory and never reaches beyond it: an inode is an O_PATH descriptor, got from its directory's descriptor by one plain name
+// A file system that serves a host directory and never reaches beyond it: an inode is an O_PATH descriptor, got from its directory's descriptor by a single component
 // (no '/', never followed if it is a symlink), so that neither "..", nor an absolute link, nor a link swapped in at the
 // wrong moment leads out. Files are opened through their own descriptor, and only regular files and directories are:
 // OPEN of a FIFO, socket or device is EBADF, of a symlink ELOOP.

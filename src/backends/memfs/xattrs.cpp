@@ -11,8 +11,8 @@ Errno check_xattr(const MemfsNode& node, wire::Name name) {
     const bool user = whole.starts_with("user.");
     if (!user && !whole.starts_with("trusted.") && !whole.starts_with("security.")) return Errno::eopnotsupp;
     if (whole.substr(whole.find('.')).size() == 1) return Errno::einval;
-    const bool plain = abi::is_regular(node.mode) || abi::is_directory(node.mode);
-    return user && !plain ? Errno::eperm : Errno::none;
+    const bool has_user_attributes = abi::is_regular(node.mode) || abi::is_directory(node.mode);
+    return user && !has_user_attributes ? Errno::eperm : Errno::none;
 }
 
 std::vector<std::byte> gather(const server::ByteView& view) {

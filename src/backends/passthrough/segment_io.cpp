@@ -61,7 +61,7 @@ Transferred transfer(int fd, const server::ByteView& view, std::uint64_t offset,
     return {done, 0};
 }
 
-bool is_plain(const server::ByteView& view) noexcept { return view.segments.size() == 1; }
+bool is_one_segment(const server::ByteView& view) noexcept { return view.segments.size() == 1; }
 
 ssize_t append(int fd, const struct iovec* vectors, int count, off_t) noexcept {
     constexpr off_t kIgnored = 0;
@@ -74,7 +74,7 @@ Transferred written(const Transferred& done) noexcept { return {done.bytes, done
 } // namespace
 
 Transferred read_segments(int fd, const server::ByteView& into, std::uint64_t offset) noexcept {
-    if (!is_plain(into)) return transfer(fd, into, offset, ::preadv, 0);
+    if (!is_one_segment(into)) return transfer(fd, into, offset, ::preadv, 0);
     const ssize_t bytes = ::pread(fd, into.segments[0].data, into.size, static_cast<off_t>(offset));
     if (bytes < 0 && errno != EINTR) return {0, errno};
     const std::uint64_t done = bytes < 0 ? 0 : static_cast<std::uint64_t>(bytes);
@@ -84,7 +84,7 @@ Transferred read_segments(int fd, const server::ByteView& into, std::uint64_t of
 
 Transferred write_segments(int fd, const server::ByteView& from, std::uint64_t offset) noexcept {
     std::uint64_t done = 0;
-    if (is_plain(from)) {
+    if (is_one_segment(from)) {
         const ssize_t bytes = ::pwrite(fd, from.segments[0].data, from.size, static_cast<off_t>(offset));
         if (bytes < 0 && errno != EINTR) return {0, errno};
         done = bytes < 0 ? 0 : static_cast<std::uint64_t>(bytes);

@@ -30,7 +30,7 @@ static_assert(ENOSYS == 38 && ENOTEMPTY == 39 && ESTALE == 116);
 [[nodiscard]] inline wire::Errno to_errno(int host) noexcept { return static_cast<wire::Errno>(host); }
 [[nodiscard]] inline wire::Errno last_error() noexcept { return to_errno(errno); }
 
-// One plain component: not empty, no '/'.
+// True for a single component: not empty, no '/'.
 [[nodiscard]] inline bool is_component(wire::Name name) noexcept { return !name.empty() && !name.contains('/'); }
 // True for a component that can be made, removed or renamed: not "." or "..".
 [[nodiscard]] inline bool is_entry_name(wire::Name name) noexcept {

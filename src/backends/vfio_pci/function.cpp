@@ -140,33 +140,33 @@ std::uint32_t Function::interrupts(InterruptKind kind) const noexcept {
 int Function::wire(InterruptKind kind, std::uint32_t first, std::span<const int> events) const noexcept {
     constexpr std::size_t kMost = 2048; // a function's MSI-X table has no more
     if (events.empty() || events.size() > kMost) return -EINVAL;
-    alignas(vfio_irq_set) std::byte wish[sizeof(vfio_irq_set) + kMost * sizeof(int)];
+    alignas(vfio_irq_set) std::byte request[sizeof(vfio_irq_set) + kMost * sizeof(int)];
     vfio_irq_set head{};
     head.argsz = static_cast<std::uint32_t>(sizeof head + events.size_bytes());
     head.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER;
     head.index = static_cast<std::uint32_t>(kind);
     head.start = first;
     head.count = static_cast<std::uint32_t>(events.size());
-    std::memcpy(wish, &head, sizeof head);
-    std::memcpy(wish + sizeof head, events.data(), events.size_bytes());
-    return device_.ask(VFIO_DEVICE_SET_IRQS, wish);
+    std::memcpy(request, &head, sizeof head);
+    std::memcpy(request + sizeof head, events.data(), events.size_bytes());
+    return device_.ask(VFIO_DEVICE_SET_IRQS, request);
 }
 
 void Function::unwire(InterruptKind kind) const noexcept {
-    vfio_irq_set wish{};
-    wish.argsz = sizeof wish;
-    wish.flags = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER;
-    wish.index = static_cast<std::uint32_t>(kind);
-    static_cast<void>(device_.ask(VFIO_DEVICE_SET_IRQS, &wish)); // ends with the descriptor at the latest
+    vfio_irq_set request{};
+    request.argsz = sizeof request;
+    request.flags = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER;
+    request.index = static_cast<std::uint32_t>(kind);
+    static_cast<void>(device_.ask(VFIO_DEVICE_SET_IRQS, &request)); // ends with the descriptor at the latest
 }
 
 bool Function::unmask_line() const noexcept {
-    vfio_irq_set wish{};
-    wish.argsz = sizeof wish;
-    wish.flags = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_UNMASK;
-    wish.index = VFIO_PCI_INTX_IRQ_INDEX;
-    wish.count = 1;
-    return device_.ask(VFIO_DEVICE_SET_IRQS, &wish) >= 0;
+    vfio_irq_set request{};
+    request.argsz = sizeof request;
+    request.flags = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_UNMASK;
+    request.index = VFIO_PCI_INTX_IRQ_INDEX;
+    request.count = 1;
+    return device_.ask(VFIO_DEVICE_SET_IRQS, &request) >= 0;
 }
 
 int Function::reset() const noexcept {

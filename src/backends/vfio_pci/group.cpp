@@ -30,21 +30,21 @@ public:
     [[nodiscard]] int ask_limits();
 
     int map(std::byte* memory, std::size_t bytes, std::uint64_t iova) noexcept override {
-        vfio_iommu_type1_dma_map wish{};
-        wish.argsz = sizeof wish;
-        wish.flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE;
-        wish.vaddr = reinterpret_cast<std::uintptr_t>(memory);
-        wish.iova = iova;
-        wish.size = bytes;
-        return container_.ask(VFIO_IOMMU_MAP_DMA, &wish);
+        vfio_iommu_type1_dma_map request{};
+        request.argsz = sizeof request;
+        request.flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE;
+        request.vaddr = reinterpret_cast<std::uintptr_t>(memory);
+        request.iova = iova;
+        request.size = bytes;
+        return container_.ask(VFIO_IOMMU_MAP_DMA, &request);
     }
     void unmap(std::size_t bytes, std::uint64_t iova) noexcept override {
-        vfio_iommu_type1_dma_unmap wish{};
-        wish.argsz = sizeof wish;
-        wish.iova = iova;
-        wish.size = bytes;
+        vfio_iommu_type1_dma_unmap request{};
+        request.argsz = sizeof request;
+        request.iova = iova;
+        request.size = bytes;
         // A mapping that stays after a failure ends with the container at the latest.
-        static_cast<void>(container_.ask(VFIO_IOMMU_UNMAP_DMA, &wish));
+        static_cast<void>(container_.ask(VFIO_IOMMU_UNMAP_DMA, &request));
     }
     const std::vector<AddressRange>& usable() const noexcept override { return usable_; }
     std::uint64_t granule() const noexcept override { return granule_; }

@@ -17,16 +17,16 @@ namespace {
 
 // The kernel writes blanks, tabs, newlines and backslashes as a backslash and three octal digits.
 std::string unescaped(std::string_view text) {
-    std::string plain;
+    std::string unescaped;
     for (std::size_t i = 0; i < text.size(); ++i) {
         if (text[i] != '\\' || i + 3 >= text.size()) {
-            plain += text[i];
+            unescaped += text[i];
             continue;
         }
-        plain += static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 + (text[i + 3] - '0'));
+        unescaped += static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 + (text[i + 3] - '0'));
         i += 3;
     }
-    return plain;
+    return unescaped;
 }
 
 // Returns a file as text, as far as it can be read. A std::ifstream would let a child that another thread starts meanwhile
