@@ -80,7 +80,7 @@ public:
     explicit SharedQueue(Inner& inner) noexcept : inner_(inner) {}
 
     // Tells which lock the caller of ServerLane::serve() holds.
-    void share(std::mutex& lock) noexcept { lock_ = &lock; }
+    void use_lock(std::mutex& lock) noexcept { lock_ = &lock; }
     void lock() noexcept { lock_->lock(); }
     void unlock() noexcept { lock_->unlock(); }
 
@@ -116,7 +116,7 @@ public:
         wrapped_.forget();
     }
     std::size_t serve(int call, std::mutex& lock) noexcept override {
-        queue_.share(lock);
+        queue_.use_lock(lock);
         std::size_t interrupts = 0;
         do {
             while (lane_.serve(kBudget) != 0) interrupts += notify(call);

@@ -165,7 +165,7 @@ private:
     // The last look found one chain. While it polls, the device then fetches the next available entry together with the
     // index, so that the entry need not come after it. With more chains under way, the line would be taken from a driver
     // that writes there.
-    bool comes_alone_ = false;
+    bool last_look_found_one_ = false;
     bool publish_is_slow_ = false; // a fence for hardware, or IN_ORDER
     Errc error_ = Errc::wrong_state;
     SplitRing ring_;

@@ -99,10 +99,10 @@ inline bool SplitDevice::look_for_more() noexcept {
     const std::uint16_t index = load_acquire(ring_.avail()[SplitRing::kIndex]); // [split.device.pop.index]
     const std::uint32_t pending = static_cast<std::uint16_t>(index - next_avail_);
     if (pending == 0) {
-        if (comes_alone_) prefetch(&avail_entries_[next_avail_ & mask_]); // [split.device.pop.prefetch]
+        if (last_look_found_one_) prefetch(&avail_entries_[next_avail_ & mask_]); // [split.device.pop.prefetch]
         return false;
     }
-    comes_alone_ = pending == 1; // [split.device.pop.alone]
+    last_look_found_one_ = pending == 1; // [split.device.pop.alone]
     // Each chain that is out holds a descriptor at least.
     if (pending > mask_ + 1 - held()) [[unlikely]]
         return latch(Errc::avail_index_jump), false;

@@ -81,8 +81,8 @@ public:
         }
         if (taken > 0) {
             done += answer_parked();
-            comes_alone_ = taken == 1;
-        } else if (comes_alone_) {
+            last_round_took_one_ = taken == 1;
+        } else if (last_round_took_one_) {
             prefetch(segments_[0].data);
         }
         return done + taken;
@@ -234,7 +234,7 @@ private:
     ServerLaneCounters counters_{};
     // The last round took one request. The next one most likely lies in the same buffer; serve() fetches that while the
     // client still publishes it.
-    bool comes_alone_ = false;
+    bool last_round_took_one_ = false;
 };
 
 } // namespace vfsproto::server
