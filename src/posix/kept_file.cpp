@@ -31,7 +31,7 @@ Errc MountSession::failure() const { return mount->channel().find_failure(); }
 
 bool MountSession::is_over() const { return mount->channel().is_over(); }
 
-std::string KeptFile::plain(std::string_view path) {
+std::string KeptFile::from_root(std::string_view path) {
     std::string out;
     while (!path.empty()) {
         const std::size_t end = std::min(path.find('/'), path.size());
@@ -48,7 +48,7 @@ KeptFile::KeptFile(std::string_view path, const FileIdentity& identity, OpenedFi
       flags_(opened.file.flags()),
       granted_(opened.file.open_flags()),
       unsynced_(std::move(unsynced)),
-      places_{Place{plain(path)}},
+      places_{Place{from_root(path)}},
       opened_(std::make_shared<const OpenedFile>(std::move(opened))) {
     if (unsynced_ != nullptr) told_losses_ = unsynced_->losses(opened_->session->number);
 }

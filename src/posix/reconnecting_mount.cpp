@@ -114,8 +114,8 @@ Failure ReconnectingMount::fsync(const ReconnectingFile& file, std::uint32_t fla
 // of a file may end here: without the lock, as its end waits for the server.
 Failure ReconnectingMount::rename(std::string_view from, std::string_view to, std::uint32_t flags) {
     using Kind = KeptFile::Move::Kind;
-    const std::string old_path = KeptFile::plain(from);
-    const std::string new_path = KeptFile::plain(to);
+    const std::string old_path = KeptFile::from_root(from);
+    const std::string new_path = KeptFile::from_root(to);
     const bool exchanges = (flags & wire::linux_abi::kRenameExchange) != 0;
     const KeptFile::Move move{old_path, new_path, exchanges ? Kind::exchange : Kind::one_way};
     const auto for_each_file = [this](const auto& use) {

@@ -19,16 +19,16 @@ namespace vfsproto::posix {
 class KeptFile {
 public:
     // Returns the path from the root, without empty names and ".".
-    [[nodiscard]] static std::string plain(std::string_view path);
+    [[nodiscard]] static std::string from_root(std::string_view path);
 
     // `path` led to the file when it was opened. `unsynced` is nullptr where the server keeps what is written.
     KeptFile(std::string_view path, const FileIdentity& identity, OpenedFile opened,
              std::shared_ptr<UnsyncedWrites> unsynced);
 
-    // Returns where the file was last known to be, as a plain path.
+    // Returns where the file was last known to be, as from_root() writes it.
     [[nodiscard]] std::string path() const;
 
-    // A rename by this client, of a file or of a directory above files. Both paths are plain. It stays in place until end_move(),
+    // A rename by this client, of a file or of a directory above files. Both paths are as from_root() writes them. It stays in place until end_move(),
     // because its address identifies it.
     struct Move {
         enum class Kind : std::uint8_t { one_way, exchange };
