@@ -7,6 +7,7 @@
 #include "run_transfer.hpp"
 #include "transfer_span.hpp"
 
+#include "vfsproto/base/bounds.hpp"
 #include "vfsproto/fuse/client/operations/data.hpp"
 #include "vfsproto/posix/detail/channel.hpp"
 
@@ -18,7 +19,7 @@ template <wire::Opcode Op> [[gnu::noinline]] Expected<std::uint64_t>
 Mount::transfer_in_pieces(const File& file, const client::TransferSpan& span) {
     const PieceLimits& pieces = channel_->piece_limits<Op>();
     const std::uint32_t most = span.payload == client::Payload::registered ? pieces.registered : pieces.bounced;
-    if (!limits_.has_any() && span.len - 1 < most) { // 0 wraps to the largest number
+    if (!limits_.has_any() && is_from_1_to<std::size_t>(span.len, most)) {
         RunningTransfer running;
         channel_->lane_of_this_thread().run<Op>(running, span, credentials_->caller);
         if (!running.succeeded()) return Failure(running.errc, running.error);
@@ -49,7 +50,8 @@ Mount::transfer(const File& file, std::span<const std::byte> bytes, std::uint64_
         if (channel.shared_lane().client().kills_privileges(caller)) span.transfer_flags = wire::kWriteKillSuidgid;
     }
     const PieceLimits& pieces = Op == wire::Opcode::read ? read_pieces_ : write_pieces_;
-    if (bytes.size() - 1 >= (registered != nullptr ? pieces.registered : pieces.bounced)) [[unlikely]] {
+    const std::size_t most = registered != nullptr ? pieces.registered : pieces.bounced;
+    if (!is_from_1_to(bytes.size(), most)) [[unlikely]] {
         const client::TransferSpan given = span.part(0, span.len); // so that the other need not lie in memory
         return transfer_in_pieces<Op>(file, given);
     }
