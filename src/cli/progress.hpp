@@ -4,12 +4,24 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <mutex>
+#include <string>
 
 namespace vfsproto::cli {
 
 class Program;
+
+struct Progressed {
+    std::uint64_t bytes = 0;
+    std::uint64_t expected = 0; // bytes of all files that were begun; 0: not known, as of a pipe
+    std::uint64_t files = 0;    // done
+    double seconds = 0;         // since the beginning
+};
+// Returns the line for a terminal of so many columns, and leaves the last one free: the time left if the speed stays, a bar where
+// there is room for one, and less where there is less. Nothing where not even the bytes fit.
+[[nodiscard]] std::string progress_line(const Progressed& progress, std::size_t columns);
 
 class Progress {
 public:
