@@ -6,6 +6,7 @@
 // IWYU pragma: begin_exports
 #include "vfsproto/fuse/client/connection.hpp"
 #include "vfsproto/fuse/client/dax_window.hpp"
+#include "vfsproto/fuse/client/id_map.hpp"
 #include "vfsproto/fuse/client/lane.hpp"
 #include "vfsproto/fuse/client/late_reply.hpp"
 #include "vfsproto/fuse/client/node_table.hpp"

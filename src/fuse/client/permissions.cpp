@@ -15,13 +15,15 @@ constexpr std::uint32_t kMakesNames = kWOk | kXOk; // what a directory has to al
 constexpr std::uint32_t kSetattrAtimeBits = wire::kSetattrAtime | wire::kSetattrAtimeNow;
 constexpr std::uint32_t kSetattrMtimeBits = wire::kSetattrMtime | wire::kSetattrMtimeNow;
 
-// Returns the three bits of the one class that this caller belongs to.
-std::uint32_t granted(const Subject& who, const FileOwner& file) noexcept {
+// True if the one class that this caller belongs to may do all of `wanted`; without privileges. A mode without bits for the group
+// hides the list, as in Linux.
+bool grants(const Subject& who, const FileOwner& file, std::uint32_t wanted) noexcept {
     constexpr unsigned kOwnerShift = 6;
     constexpr unsigned kGroupShift = 3;
-    if (who.caller.uid == file.uid) return file.mode >> kOwnerShift & kSIrwxo;
-    if (who.is_in_group(file.gid)) return file.mode >> kGroupShift & kSIrwxo;
-    return file.mode & kSIrwxo;
+    if (who.caller.uid == file.uid) return (~(file.mode >> kOwnerShift) & wanted) == 0;
+    if (!file.list.is_empty() && (file.mode & kSIrwxg) != 0) return file.list.grants(who, file, wanted);
+    const std::uint32_t bits = who.is_in_group(file.gid) ? file.mode >> kGroupShift : file.mode;
+    return (~bits & wanted) == 0;
 }
 
 bool starts_with(const wire::Name& name, const wire::Name& prefix) noexcept {
@@ -47,8 +49,9 @@ Errno check_times(const Subject& who, const FileOwner& file, std::uint32_t valid
 
 Errno check_access(const Subject& who, const FileOwner& file, std::uint32_t mask) noexcept {
     const std::uint32_t wanted = mask & kSIrwxo;
-    if ((granted(who, file) & wanted) == wanted) return Errno::none;
-    if (!who.is_privileged()) return Errno::eacces;
+    if ((wanted & kWOk) != 0 && !has_image(who, file)) return Errno::eacces;
+    if (grants(who, file, wanted)) return Errno::none;
+    if (!is_privileged_over(who, file)) return Errno::eacces;
     const bool may_execute = is_directory(file.mode) || (file.mode & kAnyExecutes) != 0;
     return (wanted & kXOk) == 0 || may_execute ? Errno::none : Errno::eacces;
 }
@@ -66,6 +69,7 @@ Errno check_making(const Subject& who, const FileOwner& directory) noexcept {
 }
 
 Errno check_removal(const Subject& who, const FileOwner& directory, const FileOwner& file) noexcept {
+    if (!has_image(who, file)) return Errno::eoverflow;
     if (const Errno error = check_access(who, directory, kMakesNames); error != Errno::none) return error;
     if ((directory.mode & kSIsvtx) == 0 || owns(who, file) || owns(who, directory)) return Errno::none;
     return Errno::eperm;
@@ -80,10 +84,15 @@ Errno check_setattr(const Subject& who, const FileOwner& file, const wire::Setat
     if ((valid & wire::kSetattrSize) != 0 && through == SetThrough::path) {
         if (const Errno error = check_access(who, file, kWOk); error != Errno::none) return error;
     }
+    const bool keeps_uid = (valid & wire::kSetattrUid) == 0;
+    const bool keeps_gid = (valid & wire::kSetattrGid) == 0;
+    if (keeps_uid && who.ids.at_client(IdKind::user, file.uid) == kNoId) return Errno::eoverflow;
+    if (keeps_gid && who.ids.at_client(IdKind::group, file.gid) == kNoId) return Errno::eoverflow;
+    const bool may_give = is_privileged_over(who, file);
     const bool is_own_uid = who.caller.uid == file.uid && what.uid == file.uid;
-    if ((valid & wire::kSetattrUid) != 0 && !who.is_privileged() && !is_own_uid) return Errno::eperm;
+    if (!keeps_uid && !may_give && !is_own_uid) return Errno::eperm;
     const bool is_own_gid = owner && (what.gid == file.gid || who.is_in_group(what.gid));
-    if ((valid & wire::kSetattrGid) != 0 && !who.is_privileged() && !is_own_gid) return Errno::eperm;
+    if (!keeps_gid && !may_give && !is_own_gid) return Errno::eperm;
     if ((valid & wire::kSetattrMode) != 0 && !owner) return Errno::eperm;
     constexpr std::uint32_t kTimes = wire::kSetattrAtime | wire::kSetattrMtime | wire::kSetattrCtime;
     return (valid & kTimes) != 0 ? check_times(who, file, valid) : Errno::none;
@@ -93,6 +102,7 @@ Errno check_setattr(const Subject& who, const FileOwner& file, const wire::Setat
 // set an access control list, and a capability.
 Errno check_xattr(const Subject& who, const FileOwner& file, const wire::Name& name, XattrUse use) noexcept {
     const bool writes = use == XattrUse::write;
+    if (writes && !has_image(who, file)) return Errno::eperm;
     if (starts_with(name, "system.")) {
         const bool is_list = starts_with(name, "system.posix_acl_");
         return writes && is_list && !owns(who, file) ? Errno::eperm : Errno::none;

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Judges by a file's mode and owner who may do what, as Linux does for a FUSE mount with default_permissions, which virtio-fs always
-// has (fs/namei.c, fs/attr.c, fs/xattr.c). Nothing here asks a server. Access control lists are not looked at.
+// has (fs/namei.c, fs/attr.c, fs/xattr.c). Nothing here asks a server: a host that knows a file's access list says what is in it.
 //
-// The functions return Errno::none, or what the system call says. User 0 has CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_CHOWN, CAP_FSETID, CAP_MKNOD
-// and CAP_SYS_ADMIN, and nobody else has any of them.
+// The functions return Errno::none, or what the system call says. All ids are the server's (id_map.hpp). User 0 of the client has
+// CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_CHOWN, CAP_FSETID, CAP_MKNOD and CAP_SYS_ADMIN, and nobody else has any of them. Over a file with
+// an id that has no image at the client, the first four count for nothing, and nobody changes it.
 #pragma once
 
 #include "vfsproto/abi/attributes.hpp"
 #include "vfsproto/abi/caller.hpp"
 #include "vfsproto/abi/errno.hpp"
 #include "vfsproto/abi/numbers.hpp"
+#include "vfsproto/fuse/client/access_list.hpp"
+#include "vfsproto/fuse/client/id_map.hpp"
 #include "vfsproto/fuse/wire/name.hpp"
 
 #include <cstdint>
@@ -25,8 +28,9 @@ namespace vfsproto::client {
 struct Subject {
     abi::Caller caller{};
     std::span<const std::uint32_t> groups{};
+    IdMap ids{}; // the session's
 
-    [[nodiscard]] constexpr bool is_privileged() const noexcept { return caller.uid == 0; }
+    [[nodiscard]] constexpr bool is_privileged() const noexcept { return ids.at_client(IdKind::user, caller.uid) == 0; }
     [[nodiscard]] constexpr bool is_in_group(std::uint32_t gid) const noexcept {
         if (caller.gid == gid) return true;
         for (const std::uint32_t group : groups) {
@@ -41,15 +45,30 @@ struct FileOwner {
     std::uint32_t mode = 0;
     std::uint32_t uid = 0;
     std::uint32_t gid = 0;
+    AccessList list{}; // where the client evaluates lists: empty for a file without one
 
-    [[nodiscard]] static constexpr FileOwner of(const abi::Attributes& attributes) noexcept {
-        return {attributes.mode, attributes.uid, attributes.gid};
+    [[nodiscard]] static constexpr FileOwner of(const abi::Attributes& attributes,
+                                                const AccessList& list = {}) noexcept {
+        return {attributes.mode, attributes.uid, attributes.gid, list};
     }
 };
 
+// True if both ids of the file have images at the client.
+[[nodiscard]] constexpr bool has_image(const Subject& who, const FileOwner& file) noexcept {
+    return who.ids.at_client(IdKind::user, file.uid) != kNoId && who.ids.at_client(IdKind::group, file.gid) != kNoId;
+}
+[[nodiscard]] constexpr bool is_privileged_over(const Subject& who, const FileOwner& file) noexcept {
+    return who.is_privileged() && has_image(who, file);
+}
 // True if this is the file's owner, or somebody who counts as such.
 [[nodiscard]] constexpr bool owns(const Subject& who, const FileOwner& file) noexcept {
-    return who.is_privileged() || who.caller.uid == file.uid;
+    return who.caller.uid == file.uid || is_privileged_over(who, file);
+}
+// True if the file's access list, if it has one, says what this caller may do: then the host has to ask for it before it judges
+// (Linux fs/namei.c, acl_permission_check()). A mode without bits for the group hides a list.
+[[nodiscard]] constexpr bool depends_on_list(const Subject& who, const FileOwner& file) noexcept {
+    const bool may_have_one = (file.mode & abi::kSIrwxg) != 0 && !abi::is_symlink(file.mode);
+    return may_have_one && !owns(who, file);
 }
 
 // `mask`: R_OK, W_OK and X_OK as access(2) has them. EACCES.
@@ -65,20 +84,21 @@ struct FileOwner {
     const bool is_device = (type == abi::kSIfchr || type == abi::kSIfblk) && !is_whiteout;
     return is_device && !who.is_privileged() ? abi::Errno::eperm : abi::Errno::none;
 }
-// Is about the name of this file in this directory. EACCES; EPERM for a file of somebody else in a sticky directory of somebody else.
+// Is about the name of this file in this directory. EACCES; EPERM for a file of somebody else in a sticky directory of somebody else;
+// EOVERFLOW for a file with an id that has no image.
 [[nodiscard]] abi::Errno check_removal(const Subject& who, const FileOwner& directory, const FileOwner& file) noexcept;
 // Is about a directory that a rename brings under another one: its ".." changes. EACCES.
 [[nodiscard]] abi::Errno check_new_parent(const Subject& who, const FileOwner& moved) noexcept;
 
 // Says whether what is set is set through an open file. Then open(2) has judged the size.
 enum class SetThrough : std::uint8_t { path, open_file };
-// EPERM; EACCES for a size and for times that are set to now.
+// EPERM; EACCES for a size and for times that are set to now; EOVERFLOW where an id without an image would stay.
 [[nodiscard]] abi::Errno check_setattr(const Subject& who, const FileOwner& file, const wire::SetattrIn& what,
                                        SetThrough through) noexcept;
 // Returns the mode for chmod(2): without the set-group-id bit where the caller is not in the file's group.
 [[nodiscard]] constexpr std::uint32_t mode_for_chmod(const Subject& who, const FileOwner& file,
                                                      std::uint32_t mode) noexcept {
-    const bool keeps = who.is_privileged() || who.is_in_group(file.gid);
+    const bool keeps = is_privileged_over(who, file) || who.is_in_group(file.gid);
     return keeps ? mode : mode & ~abi::kSIsgid;
 }
 
