@@ -15,6 +15,7 @@ const char* to_string(Errc errc) noexcept {
     case Errc::no_memory: return "the storage given is used up";
     case Errc::timed_out: return "the deadline passed";
     case Errc::abandoned: return "abandoned by its caller";
+    case Errc::suspended: return "suspended, and not resumed yet";
     case Errc::device_gone: return "the device is gone";
     case Errc::needs_reset: return "the device asks to be reset";
     case Errc::reset_timeout: return "the device did not finish its reset in time";

@@ -17,6 +17,7 @@ bool Failure::is_fatal() const noexcept {
     case Errc::no_memory:
     case Errc::timed_out:
     case Errc::abandoned:
+    case Errc::suspended:
     case Errc::protocol_violation:
     case Errc::reply_lost:
     case Errc::file_lost:
@@ -37,6 +38,7 @@ wire::Errno Failure::as_errno() const noexcept {
     case Errc::protocol_violation: return wire::Errno::eio;
     case Errc::timed_out: return wire::Errno::etimedout;
     case Errc::abandoned: return wire::Errno::eintr;
+    case Errc::suspended: return wire::Errno::eagain;
     case Errc::file_lost: return wire::Errno::estale;
     case Errc::reply_lost:
     case Errc::writes_lost:

@@ -20,6 +20,7 @@ enum class Errc : std::uint8_t {
     no_memory,      // the storage the caller gave is used up
     timed_out,      // its deadline passed: the caller waits no more
     abandoned,      // its caller waits no more, for a reason of its own
+    suspended,      // nothing is asked of the device until it is resumed
 
     // The device or the transport.
     device_gone,      // reset, unplugged, or its socket closed: every request fails with ENOTCONN

@@ -18,7 +18,23 @@ Errc Connection::open(const InitOptions& wanted) noexcept {
     sticky_.reset();
     if (lock_waits_ == LockWaits::by_client) sticky_.mark(wire::Opcode::setlkw);
     failed_ = Errc::ok;
+    suspends_ = false;
     return Errc::ok;
+}
+
+Errc Connection::suspend() noexcept {
+    if (const Errc errc = session_.close(); errc != Errc::ok) return errc;
+    for (std::size_t i = 0; i < lane_count_; ++i) lanes_[i].suspend(lanes_[i].lane);
+    suspends_ = true;
+    return Errc::ok;
+}
+
+Errc Connection::resume(const InitOptions& wanted) noexcept {
+    if (!is_suspended()) return Errc::wrong_state;
+    for (std::size_t i = 0; i < lane_count_; ++i) {
+        if (lanes_[i].is_suspended(lanes_[i].lane)) return Errc::wrong_state;
+    }
+    return open(wanted);
 }
 
 bool Connection::uses_control() const noexcept {

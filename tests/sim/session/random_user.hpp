@@ -35,6 +35,13 @@ public:
         }
         wait();
     }
+    // Starts so many operations, and waits for none.
+    void begin(int operations) {
+        for (int i = 0; i < operations && !mount_.gone(); ++i) {
+            start_one();
+            if (mount_.random.one_in(2)) static_cast<void>(mount_.turn());
+        }
+    }
     void wait() { mount_.settle(); }
     void close_all() {
         while (!open_files_.empty()) close_file();

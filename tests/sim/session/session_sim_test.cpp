@@ -343,6 +343,38 @@ TEST_CASE("a device that broke at any request is reset and mounted again, and th
     CHECK(broken > requests); // most of three times as many
 }
 
+// Several operations are under way each time, some of them between two of their requests.
+TEST_CASE("a mount is suspended at any step of a run and resumed, and the counts are exact", "[session]") {
+    constexpr int kSteps = 60;
+    std::size_t cut_short = 0;
+    for (int step = 0; step < kSteps; ++step) {
+        INFO("suspended after " << step);
+        SimOptions options;
+        options.seed = 11 + static_cast<std::uint64_t>(step % 4);
+        SimulatedMount mount(options, MemfsOptions{});
+        REQUIRE(mount.mount());
+        RandomUser user(mount);
+        user.begin(step);
+        mount.suspend();
+        CHECK(user.running() == 0);
+        CHECK(mount.lane.idle());
+        CHECK(mount.lane.counters().started == mount.lane.counters().finished);
+        CHECK(mount.fs.misuse().over_forgets == 0);
+        CHECK(mount.fs.misuse().stale_nodes == 0);
+        cut_short += user.violations();
+        user.abandon();
+        mount.evict(0);
+        mount.free_links();
+        CHECK(mount.links_out == 0);
+        mount.reset();
+        REQUIRE(mount.resume());
+        CHECK(mount.session().generation() == 2);
+        user.act(40, 5);
+        end_well(mount, user);
+    }
+    CHECK(cut_short != 0);
+}
+
 TEST_CASE("INIT that goes wrong in any way fails the session and nothing else", "[session]") {
     for (const FaultKind kind :
          {FaultKind::drop, FaultKind::die, FaultKind::reply_length, FaultKind::reply_error, FaultKind::reply_unique,

@@ -123,9 +123,23 @@ public:
         free_links();
     }
     [[nodiscard]] bool gone() const { return connection.failure() != Errc::ok; }
-    // Resets a device that is gone, so that it can be mounted again. No node is known any more.
+    // Suspends the connection, whatever is under way, and stops the device. Nothing that the server gave is known to it any more.
+    void suspend() {
+        REQUIRE(connection.suspend() == Errc::ok);
+        settle();
+        run_session();
+        REQUIRE(connection.is_suspended());
+        CHECK(session_is_over());
+    }
+    // Sends INIT anew, after reset(). False when the server or the device refused.
+    bool resume() {
+        REQUIRE(connection.resume({}) == Errc::ok);
+        run_session();
+        return session().state() == client::SessionState::ready;
+    }
+    // Resets a device that is gone or that nobody asks anything, so that it can be mounted again. No node is known any more.
     void reset() {
-        REQUIRE(gone());
+        REQUIRE((gone() || connection.is_suspended()));
         REQUIRE(by_number_.empty());
         request_server_.abandon();
         hiprio_server_.abandon();
@@ -183,6 +197,8 @@ public:
         }
     }
     [[nodiscard]] const std::map<std::uint64_t, client::Node*>& known() const { return by_number_; }
+    // True if the server has nothing of the session left.
+    [[nodiscard]] bool session_is_over() const { return fs.lookups() == 0 && fs.open_handles() == 0; }
 
     // Checks at rest that we count what the server counts, node by node and in all.
     void check_counts() {
@@ -225,6 +241,8 @@ private:
         return now.sent != before.sent || now.hiprio_used != before.hiprio_used;
     }
     bool drain() {
+        // DESTROY and its answer go by the lane's queue, once that is idle.
+        if (session().state() != client::SessionState::ready && lane.idle()) return false;
         const bool moved = lane.drain() != 0;
         if (const Errc why = connection.drained(); why != Errc::ok) fail(why);
         return moved;

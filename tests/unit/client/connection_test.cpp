@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <functional>
 #include <set>
 #include <vector>
 
@@ -65,6 +66,29 @@ struct Connected {
     client::Lane lane;
     Connection connection;
 };
+
+std::uint32_t number_of(wire::Opcode op) { return static_cast<std::uint32_t>(op); }
+
+// Suspends a connection whose queues `take_turn` looks after.
+Errc suspend_by_turns(Connection& connection, const std::function<void()>& take_turn) {
+    if (const Errc why = connection.suspend(); why != Errc::ok) return why;
+    while (!connection.is_suspended() && connection.failure() == Errc::ok) take_turn();
+    return connection.failure();
+}
+
+// Takes a turn of a connection whose server answers everything, in the order in which it was asked. INIT is answered.
+std::function<void()> answering_turn(Connected& c) {
+    return [&c, hiprio = std::size_t{0}, requests = std::size_t{1}]() mutable {
+        c.pump();
+        for (; hiprio < c.hiprio.sent_count(); ++hiprio) c.hiprio.complete(hiprio, 0);
+        for (; requests < c.requests.sent_count(); ++requests) {
+            const bool is_statfs = c.requests.sent(requests).header().opcode == number_of(wire::Opcode::statfs);
+            c.requests.reply_bytes(requests, nullptr, 0, is_statfs ? -EIO : 0);
+        }
+        if (!c.lane.idle()) c.lane.drain();
+        c.lane.kick();
+    };
+}
 
 } // namespace
 
@@ -315,4 +339,130 @@ TEST_CASE("only a server that is known to wait for locks is sent SETLKW, in each
     Connected c({.max_inflight = 4, .max_segments = 2}, waits);
     c.make_ready();
     CHECK(c.connection.sticky().is_missing(wire::Opcode::setlkw) == (waits == client::LockWaits::by_client));
+}
+
+TEST_CASE("a connection that suspends ends what was asked before, refuses what comes, and begins anew",
+          "[connection]") {
+    Connected c;
+    c.make_ready();
+    CountedCall<wire::Opcode::statfs> asked[6]; // two of them wait for a slot
+    for (auto& call : asked) c.start(call);
+    ForgetLink link;
+    c.forget(link);
+    CountedCall<wire::Opcode::statfs> late;
+    ForgetLink late_link;
+    const auto answer = answering_turn(c);
+    CHECK(suspend_by_turns(c.connection, [&] {
+              if (late.ended == 0) {
+                  c.start(late);
+                  c.forget(late_link, 3);
+              }
+              answer();
+          }) == Errc::ok);
+    for (const auto& call : asked) CHECK((call.ended == 1 && call.error == wire::Errno::eio));
+    CHECK((late.ended == 1 && late.errc == Errc::suspended));
+    CHECK(c.connection.session().counters().forgotten == 1); // DESTROY gives back what comes later
+    CHECK(c.requests.last().header().opcode == number_of(wire::Opcode::destroy));
+    CHECK(c.requests.sent_count() == 1 + std::size(asked) + 1);
+    std::set<ForgetLink*> returned;
+    while (ForgetLink* forgotten = c.connection.take_forgotten()) returned.insert(forgotten);
+    CHECK(returned == std::set<ForgetLink*>{&link, &late_link});
+    CHECK(c.lane.idle());
+    CHECK_FALSE(c.connection.next_wait().hiprio);
+    CHECK_FALSE(c.connection.next_wait().control);
+
+    const std::uint64_t last_unique = c.requests.last().header().unique;
+    c.connection.sticky().mark(wire::Opcode::statx);
+    ScriptedQueue hiprio(c.memory);
+    ScriptedQueue requests(c.memory);
+    const Region block = c.memory.add(client::Session::kMemoryBytes);
+    REQUIRE(c.connection.init(block, {}, make_queue_ref(hiprio), make_queue_ref(requests)) == Errc::ok);
+    CHECK(c.connection.resume({}) == Errc::wrong_state); // the lane has the queue of before
+    const Region area = c.memory.add(client::Lane::memory_bytes(4, LaneFixture::kBounce));
+    client::LaneOptions options;
+    options.bounce = LaneFixture::kBounce;
+    REQUIRE(c.lane.init(make_queue_ref(requests), c.entries, area, options) == Errc::ok);
+    REQUIRE(c.connection.resume({}) == Errc::ok);
+    CHECK_FALSE(c.connection.is_suspended());
+    c.pump();
+    CHECK(requests.sent(0).header().opcode == number_of(wire::Opcode::init));
+    CHECK(requests.sent(0).header().unique > last_unique); // an answer of the life before means nothing
+    const wire::InitOut out = good_init_out();
+    requests.reply_bytes(0, &out, sizeof out);
+    c.pump();
+    CHECK(c.connection.session().state() == SessionState::ready);
+    CHECK(c.connection.session().generation() == 2);
+    CHECK_FALSE(c.connection.sticky().is_missing(wire::Opcode::statx));
+    c.start(late);
+    CHECK(requests.last().header().opcode == number_of(wire::Opcode::statfs));
+}
+
+TEST_CASE("a connection suspends only while it is ready, and resumes only when it is suspended", "[connection]") {
+    Connected c;
+    CHECK(c.connection.suspend() == Errc::wrong_state);
+    CHECK(c.connection.resume({}) == Errc::wrong_state);
+    CHECK_FALSE(c.lane.is_suspended());
+    c.make_ready();
+    CHECK(c.connection.resume({}) == Errc::wrong_state);
+    const bool closes = GENERATE(false, true);
+    REQUIRE((closes ? c.connection.close() : c.connection.suspend()) == Errc::ok);
+    CHECK(c.connection.suspend() == Errc::wrong_state);
+    CHECK(c.connection.resume({}) == Errc::wrong_state); // DESTROY is not answered
+    const auto answer = answering_turn(c);
+    answer();
+    c.pump();
+    CHECK(c.connection.session().state() == SessionState::closed);
+    CHECK(c.connection.is_suspended() == !closes);
+    CHECK(c.lane.is_suspended() == !closes);
+}
+
+TEST_CASE("a device that fails while its connection suspends ends it as at any other time", "[connection]") {
+    const bool asks = GENERATE(false, true); // a request is under way, or DESTROY is
+    Connected c;
+    c.make_ready();
+    CountedCall<wire::Opcode::statfs> call;
+    if (asks) c.start(call);
+    REQUIRE(c.connection.suspend() == Errc::ok);
+    c.pump();
+    c.connection.fail(Errc::device_gone);
+    CHECK(call.ended == (asks ? 1 : 0));
+    CHECK_FALSE(c.connection.is_suspended());
+    CHECK(c.connection.session().state() == SessionState::failed);
+    CHECK(c.connection.resume({}) == Errc::wrong_state);
+    CountedCall<wire::Opcode::statfs> late;
+    c.start(late);
+    CHECK(late.errc == Errc::device_gone); // the reason that explains
+    client::LaneOptions options;
+    options.bounce = LaneFixture::kBounce;
+    const Region area = c.memory.add(client::Lane::memory_bytes(4, LaneFixture::kBounce));
+    REQUIRE(c.lane.init(make_queue_ref(c.requests), c.entries, area, options) == Errc::ok);
+    REQUIRE(c.connection.open({}) == Errc::ok);
+    CHECK_FALSE(c.lane.is_suspended());
+}
+
+// A READ of registered memory takes the fast path, one of no bytes and any other request the slow one.
+TEST_CASE("a lane that suspends refuses transfers of every kind", "[connection]") {
+    Connected c;
+    c.make_ready();
+    const std::size_t before = c.requests.sent_count();
+    REQUIRE(c.connection.suspend() == Errc::ok);
+    const Region memory = c.memory.add(4096);
+    for (const std::uint64_t len : {std::uint64_t{0}, std::uint64_t{4096}}) {
+        for (const bool registered : {false, true}) {
+            struct CountedTransfer : client::Transfer {
+                int ended = 0;
+            } transfer;
+            transfer.on_done = [](client::Transfer& done) noexcept { ++static_cast<CountedTransfer&>(done).ended; };
+            client::TransferSpan span;
+            span.nodeid = 2;
+            span.host = memory.host();
+            span.len = len;
+            if (registered) span.lies_in(memory);
+            c.lane.start<wire::Opcode::read>(transfer, span, {});
+            CHECK(transfer.ended == 1);
+            CHECK(transfer.errc == Errc::suspended);
+        }
+    }
+    c.lane.kick();
+    CHECK(c.requests.sent_count() == before);
 }

@@ -55,15 +55,18 @@ public:
     Connection& operator=(const Connection&) = delete;
 
     // Takes the session's memory and its two queues; both outlive the connection. Again before an open() that follows a
-    // failure, for another device; the lanes stay. Errors: what Session::init() says.
+    // failure, or a resume(), for other queues; the lanes stay. Errors: what Session::init() says.
     [[nodiscard]] Errc init(const Region& memory, const SessionOptions& options, QueueRef hiprio,
                             QueueRef control) noexcept;
     // The lane outlives the connection. Errors: queue_full (kMaxLanes are here).
     template <class Lane> [[nodiscard]] Errc add_lane(Lane& lane) noexcept {
         if (lane_count_ == kMaxLanes) return Errc::queue_full;
-        lanes_[lane_count_++] = {&lane, [](const void* it) noexcept { return static_cast<const Lane*>(it)->error(); },
+        lanes_[lane_count_++] = {&lane,
+                                 [](const void* it) noexcept { return static_cast<const Lane*>(it)->error(); },
                                  [](const void* it) noexcept { return static_cast<const Lane*>(it)->idle(); },
-                                 [](void* it, Errc why) noexcept { static_cast<Lane*>(it)->fail_all(why); }};
+                                 [](void* it, Errc why) noexcept { static_cast<Lane*>(it)->fail_all(why); },
+                                 [](void* it) noexcept { static_cast<Lane*>(it)->suspend(); },
+                                 [](const void* it) noexcept { return static_cast<const Lane*>(it)->is_suspended(); }};
         return Errc::ok;
     }
     // Every message of the session is shown to the hook from now on, with lane 0.
@@ -84,6 +87,26 @@ public:
     [[nodiscard]] Errc open(const InitOptions& wanted) noexcept;
     // Stops taking forgets; DESTROY follows in pump() once every lane is idle and every FORGET was used. Errors: wrong_state.
     [[nodiscard]] Errc close() noexcept { return session_.close(); }
+    // Does as close(), and has every lane refuse what comes from now on with `suspended`. The host pumps and drains until
+    // is_suspended(), and stops the device then; a lane that is idle is not drained, as its queue may be the control queue.
+    // Nothing is kept of what the server gave: a device knows nothing after its reset. One that fails meanwhile ends the session
+    // as at any other time: fail() is due. Errors: wrong_state.
+    //
+    // Example (tests/unit/client/connection_test.cpp):
+    //
+    //     if (const Errc why = connection.suspend(); why != Errc::ok) return why;
+    //     while (!connection.is_suspended() && connection.failure() == Errc::ok) take_turn();
+    //     return connection.failure();
+    [[nodiscard]] Errc suspend() noexcept;
+    // True from the answer to DESTROY until resume(): no queue has a message or a request, and the server knows of no session.
+    // Then the queues and all memory may go. What stays is here: the lanes' names, counters, the generation and the uniques,
+    // none of which comes twice.
+    [[nodiscard]] bool is_suspended() const noexcept {
+        return suspends_ && session_.state() == SessionState::closed && failed_ == Errc::ok;
+    }
+    // Opens the session anew, as open() does, after every lane was given its queue by init(), and the connection its own if they are
+    // others now. Errors: wrong_state, also if a lane was not.
+    [[nodiscard]] Errc resume(const InitOptions& wanted) noexcept;
     void forget(ForgetLink& link) noexcept { session_.forget(link); }
     [[nodiscard]] ForgetLink* take_forgotten() noexcept { return session_.take_forgotten(); }
     // Wants a request interrupted, as Session::interrupt(); pump() sends the message.
@@ -110,6 +133,8 @@ private:
         Errc (*error)(const void*) noexcept;
         bool (*idle)(const void*) noexcept;
         void (*fail_all)(void*, Errc) noexcept;
+        void (*suspend)(void*) noexcept;
+        bool (*is_suspended)(const void*) noexcept;
     };
     static constexpr std::size_t kBatch = 8; // completions taken at once
 
@@ -130,6 +155,7 @@ private:
     SessionTrace trace_;
     ConnectionCounters counters_{};
     Errc failed_ = Errc::ok;
+    bool suspends_ = false; // since suspend()
 };
 
 } // namespace vfsproto::client

@@ -157,7 +157,8 @@ public:
         return slots * stride_of(bounce);
     }
 
-    // The memory and the entries stay the caller's and outlive the lane. Again after fail_all(), for another device.
+    // The memory and the entries stay the caller's and outlive the lane. Again after fail_all(), for another device, and once a
+    // lane that suspends is idle.
     // Errors: bad_argument (memory too small, fewer than two segments a chain), not_negotiated (a queue whose lengths are
     // less exact than the options say), wrong_state (requests are under way).
     [[nodiscard]] Errc init(Q queue, std::span<Entry> entries, const Region& memory,
@@ -219,6 +220,13 @@ public:
     // Refuses every later request with `why`, unless an error is latched already. What is in flight stays so: the device
     // may still write to its buffers.
     void refuse(Errc why) noexcept { latch(why); }
+    // Refuses every later request with `suspended`, until init(): a nodeid or a handle means nothing to the session after this
+    // one. What is in flight goes on, and so does what waits in line.
+    void suspend() noexcept {
+        suspended_ = true;
+        settle_fast_limit();
+    }
+    [[nodiscard]] bool is_suspended() const noexcept { return suspended_; }
     // True if a request is in flight that the server has no reason to hold: its row cannot block.
     [[nodiscard]] bool awaits_prompt_reply() noexcept;
     // After the device was reset or is gone: every request in flight or waiting ends with `why`, and so does each later
@@ -326,6 +334,7 @@ private:
     std::uint16_t blocking_ = 0; // requests in flight that wait for another one
     std::uint16_t max_blocking_ = 0;
     bool fast_possible_ = false;
+    bool suspended_ = false;
     std::uint64_t fast_limit_ = 0; // the most data in flight while the fast path is possible and nobody waits, else 0
     PreparedId prepared_{};        // the first of the prepared chains' ids, two a slot
     std::uint32_t unkicked_ = 0;

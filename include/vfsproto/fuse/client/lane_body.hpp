@@ -70,6 +70,7 @@ template <RequestQueue Q> Errc RequestLane<Q>::init(Q queue, std::span<Entry> en
     fast_possible_ = can_pass_registered() && options.trace.started == nullptr && options.trace.finished == nullptr;
     lengths_ = limits.written;
     error_ = Errc::ok;
+    suspended_ = false;
     slow_ = blocking_ = 0;
     const auto reserved = static_cast<std::uint16_t>(count < 2 ? 0 : count < 16 ? 1 : count / 8);
     max_blocking_ = options.max_blocking != 0 ? options.max_blocking : static_cast<std::uint16_t>(count - reserved);

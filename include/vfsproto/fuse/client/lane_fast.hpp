@@ -19,7 +19,7 @@ namespace vfsproto::client {
 
 template <RequestQueue Q> void RequestLane<Q>::settle_fast_limit() noexcept {
     const std::uint32_t limit = options_.max_data_in_flight < kMaxPayload ? options_.max_data_in_flight : kMaxPayload;
-    fast_limit_ = fast_possible_ && waiting_.empty() && error_ == Errc::ok ? limit : 0;
+    fast_limit_ = fast_possible_ && waiting_.empty() && error_ == Errc::ok && !suspended_ ? limit : 0;
 }
 
 // Takes the fast path for requests that consist of fixed structs: their sizes are the row's, and there is nothing to check.

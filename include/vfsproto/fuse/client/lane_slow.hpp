@@ -15,6 +15,7 @@ namespace vfsproto::client {
 
 template <RequestQueue Q> void RequestLane<Q>::enqueue_slow(Request& request) noexcept {
     Errc errc = detail::check_form(*request.op, request);
+    if (errc == Errc::ok && suspended_) errc = error_ != Errc::ok ? error_ : Errc::suspended;
     if (errc == Errc::ok) errc = line_of(request).empty() ? start(request) : Errc::no_slot;
     if (errc != Errc::ok) wait_or_refuse(request, errc);
 }
