@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // AsyncMount: open files and directories.
 #include "async_steps.hpp"
+#include "directory_reader.hpp"
 #include "file_steps.hpp"
 #include "long_transfer.hpp"
 #include "open_handles.hpp"
@@ -137,7 +138,7 @@ AsyncMount::Steps<File> AsyncMount::open(MountCall& call, OpenSteps& steps) {
 
 AsyncMount::Steps<Failure> AsyncMount::close_steps(File file) {
     if (!file) co_return Failure(Errno::ebadf);
-    OpenHandle& handle = *file.handle_;
+    OpenHandle& handle = *file.handle();
     MountCall call = mount_.begin_call();
     Failure failure;
     if (owes_flush(handle)) {
@@ -149,7 +150,9 @@ AsyncMount::Steps<Failure> AsyncMount::close_steps(File file) {
     const bool is_unanswered = failure.errc == Errc::abandoned || failure.errc == Errc::timed_out;
     if (!is_unanswered) handle.gave_up(OpenHandle::Locks::records);
     if (call.has_limits()) {
-        end_later(std::move(file.handle_));
+        std::shared_ptr<OpenHandle> owned = file.handle();
+        file = File(); // so that the other thread has the last of it
+        end_later(std::move(owned));
     } else {
         co_await release<client::Release>(handle);
     }
@@ -234,8 +237,8 @@ AsyncMount::Steps<Expected<std::vector<DirectoryEntry>>> AsyncMount::list_steps(
     if (!open.succeeded()) co_return failure_of(open);
     auto owned = handle_of(mount_.channel(), std::move(at.node()), open, kORdonly, OpenHandle::Kind::directory);
     OpenHandle& handle = *owned;
-    Directory directory(std::move(owned), *mount_.cache_, mount_.credentials().caller, format,
-                        listing_of(*mount_.cache_, handle, opened, mount_.look_));
+    DirectoryReader directory(std::move(owned), *mount_.cache_, mount_.credentials().caller, format,
+                              listing_of(*mount_.cache_, handle, opened, mount_.look_));
     std::vector<DirectoryEntry> all;
     Failure failure;
     for (;;) {
@@ -247,16 +250,15 @@ AsyncMount::Steps<Expected<std::vector<DirectoryEntry>>> AsyncMount::list_steps(
         }
         MountCall step = mount_.begin_call();
         client::ReadDirectory read;
-        const client::ReadDirectory::Place from{handle.nodeid, handle.fh, directory.cookie_};
         const auto named = [&directory] { return directory.held(); };
-        co_await run(step, named, read, from, directory.room(), directory.format_);
+        co_await run(step, named, read, directory.place(), directory.room(), directory.format());
         auto some = directory.take(read);
         failure = some.failure();
         if (!some || some->empty()) break;
         append_names(*some, all);
     }
     if (call.has_limits()) {
-        end_later(std::move(directory.handle_));
+        end_later(directory.take_handle());
     } else {
         co_await release<client::ReleaseDirectory>(handle);
     }

@@ -7,6 +7,7 @@
 
 #include "vfsproto/fuse/client/operations/attributes.hpp"
 #include "vfsproto/fuse/client/operations/xattrs.hpp"
+#include "vfsproto/posix/detail/open_handle.hpp"
 #include "vfsproto/posix/mount.hpp"
 
 #include <cstddef>

@@ -30,7 +30,7 @@ protected:
     ~FileSteps() = default;
 
     void hold(Held& held) const override {
-        if (named_ != nullptr) held.handles.push_back(named_->share());
+        if (named_ != nullptr) held.handles.push_back(named_->handle());
     }
 
     Op request_;
@@ -91,7 +91,7 @@ public:
 private:
     void answered(const Failure& why) override;
     void start(client::Client& client, const client::Caller& caller) override;
-    void hold(Held& held) const override { held.handles.push_back(file_.share()); }
+    void hold(Held& held) const override { held.handles.push_back(file_.handle()); }
     [[nodiscard]] wire::Errno judge() noexcept;
 
     const File& file_;
@@ -146,7 +146,7 @@ public:
 private:
     void hold(Held& held) const override {
         FileSteps::hold(held);
-        held.handles.push_back(to_.share());
+        held.handles.push_back(to_.handle());
     }
 
     const File& to_;

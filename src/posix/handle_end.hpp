@@ -5,7 +5,7 @@
 #include "vfsproto/fuse/client/operations/data.hpp"
 #include "vfsproto/fuse/client/operations/directories.hpp"
 #include "vfsproto/posix/detail/channel.hpp"
-#include "vfsproto/posix/file.hpp"
+#include "vfsproto/posix/detail/open_handle.hpp"
 
 #include <cstdint>
 

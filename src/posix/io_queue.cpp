@@ -30,7 +30,7 @@ template <wire::Opcode Op> Errc IoQueue::give_up(QueuedTransfer<Op>& transfer, c
     const bool is_registered = span.payload == client::Payload::registered;
     const Region* const payload = is_registered ? channel_.find_registered(span.host, span.len) : nullptr;
     Held held = file.node().hold();
-    held.handles.push_back(file.share());
+    held.handles.push_back(file.handle());
     return channel_.give_up(side_, transfer, payload, std::move(held), why);
 }
 template Errc IoQueue::give_up(QueuedRead& transfer, const File& file, Errc why);

@@ -2,6 +2,7 @@
 #include "vfsproto/posix/detail/kept_file.hpp"
 
 #include "vfsproto/posix/detail/channel.hpp"
+#include "vfsproto/posix/detail/open_handle.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -13,7 +14,7 @@ namespace {
 // True if somebody asked for a lock through it, also if it was given up since: only its end makes sure of that.
 bool may_have_locks(const File& file) noexcept {
     using Locks = OpenHandle::Locks;
-    const OpenHandle& handle = *file.share();
+    const OpenHandle& handle = *file.handle();
     return handle.may_keep(Locks::records) || handle.may_keep(Locks::whole) || handle.may_keep(Locks::of_others);
 }
 

@@ -3,7 +3,7 @@
 
 #include "vfsproto/fuse/wire/struct_bytes.hpp"
 #include "vfsproto/posix/detail/node_cache.hpp"
-#include "vfsproto/posix/file.hpp"
+#include "vfsproto/posix/detail/open_handle.hpp"
 
 #include <utility>
 

@@ -2,6 +2,7 @@
 #include "lock_steps.hpp"
 
 #include "vfsproto/posix/detail/channel.hpp"
+#include "vfsproto/posix/detail/open_handle.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -63,11 +64,11 @@ wire::LkIn tested_lock(const File& file, const WantedLock& wanted) noexcept {
 
 void note_lock(const File& file, const WantedLock& wanted) noexcept {
     if (wanted.type == LockType::unlock) return;
-    file.share()->keeps(wanted.owner == 0 ? OpenHandle::Locks::records : OpenHandle::Locks::of_others);
+    file.handle()->keeps(wanted.owner == 0 ? OpenHandle::Locks::records : OpenHandle::Locks::of_others);
 }
 
 void note_whole_lock(const File& file, LockType type) noexcept {
-    if (type != LockType::unlock) file.share()->keeps(OpenHandle::Locks::whole);
+    if (type != LockType::unlock) file.handle()->keeps(OpenHandle::Locks::whole);
 }
 
 Expected<std::optional<HeldLock>> TestLockSteps::result() {

@@ -52,7 +52,7 @@ private:
 // Returns what a request that names an open file keeps.
 [[nodiscard]] inline Held held_of(NodeCache& cache, const File& file) {
     Held held = cache.hold();
-    held.handles.push_back(file.share());
+    held.handles.push_back(file.handle());
     return held;
 }
 

@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Mount: directories.
-#include "vfsproto/fuse/client/operations/directories.hpp"
 #include "vfsproto/posix/detail/channel.hpp"
-#include "vfsproto/posix/detail/listing.hpp"
 #include "vfsproto/posix/mount.hpp"
 
+#include "directory_reader.hpp"
 #include "mount_steps.hpp"
 #include "open_handles.hpp"
 
 #include "vfsproto/posix/detail/path_walk.hpp"
 
 #include "vfsproto/fuse/client/operations/names.hpp"
-#include "vfsproto/fuse/wire/dirents.hpp"
-#include "vfsproto/fuse/wire/validate.hpp"
 
 #include <utility>
 
@@ -21,13 +18,6 @@ namespace vfsproto::posix {
 using wire::Errno;
 using wire::linux_abi::kORdonly;
 using wire::linux_abi::kROk;
-
-namespace {
-
-// One READDIR asks for so many bytes: servers refuse more than 1 MiB, and answer "end" when not one record fits.
-constexpr std::size_t kReadSize = 64 * 1024;
-
-} // namespace
 
 Expected<Directory> Mount::open_directory(std::string_view path, client::DirectoryFormat format) {
     MountCall call = begin_call();
@@ -57,7 +47,8 @@ Expected<Directory> Mount::open_directory(std::string_view path, client::Directo
     auto handle = handle_of(*channel_, std::move(at.node()), open, kORdonly, OpenHandle::Kind::directory);
     handle->limits = limits_;
     auto listing = listing_of(*cache_, *handle, opened, look_);
-    return Directory(std::move(handle), *cache_, credentials_->caller, format, std::move(listing));
+    return Directory(std::make_unique<DirectoryReader>(std::move(handle), *cache_, credentials_->caller, format,
+                                                       std::move(listing)));
 }
 
 Expected<std::vector<DirectoryEntry>> Mount::list(std::string_view path, client::DirectoryFormat format) {
@@ -76,7 +67,7 @@ Failure Mount::sync_directory(const Directory& directory) {
     if (directory.nodeid() == 0) return wire::Errno::ebadf;
     client::SyncDirectory sync;
     sync.call.args = {directory.fh(), 0, 0};
-    begin_call().run([&] { return directory.held(); }, sync, directory.nodeid());
+    begin_call().run([&] { return directory.reader_->held(); }, sync, directory.nodeid());
     return failure_of(sync);
 }
 
@@ -86,109 +77,28 @@ void append_names(std::vector<DirectoryEntry>& some, std::vector<DirectoryEntry>
     }
 }
 
-Directory::Directory(std::unique_ptr<OpenHandle> handle, NodeCache& cache, const abi::Caller& caller,
-                     client::DirectoryFormat format, std::unique_ptr<Listing> listing)
-    : handle_(std::move(handle)), cache_(&cache), caller_(caller), format_(format), listing_(std::move(listing)) {}
-
+Directory::Directory(std::unique_ptr<DirectoryReader> reader) noexcept : reader_(std::move(reader)) {}
 Directory::Directory(Directory&& other) noexcept = default;
 Directory& Directory::operator=(Directory&& other) noexcept = default;
 Directory::~Directory() = default;
 
+std::uint64_t Directory::nodeid() const noexcept { return reader_ ? reader_->handle().nodeid : 0; }
+
+std::uint64_t Directory::fh() const noexcept { return reader_ ? reader_->handle().fh : 0; }
+
+void Directory::rewind() noexcept {
+    if (reader_) reader_->rewind();
+}
+
 Expected<std::vector<DirectoryEntry>> Directory::read() {
-    if (handle_ == nullptr) return wire::Errno::ebadf;
-    if (std::vector<DirectoryEntry> known; take_known(known)) return known;
+    if (reader_ == nullptr) return wire::Errno::ebadf;
+    DirectoryReader& reader = *reader_;
+    if (std::vector<DirectoryEntry> known; reader.take_known(known)) return known;
     client::ReadDirectory read;
-    const client::ReadDirectory::Place from{handle_->nodeid, handle_->fh, cookie_};
-    MountCall(handle_->channel, caller_, handle_->limits).run([this] { return held(); }, read, from, room(), format_);
-    return take(read);
-}
-
-Held Directory::held() const {
-    Held held = cache_->hold();
-    held.handles.push_back(handle_);
-    return held;
-}
-
-std::span<std::byte> Directory::room() {
-    buffer_.resize(kReadSize);
-    // A server may have read all of the directory when it was asked for its beginning.
-    const AskedAt now = cache_->about_to_ask();
-    asked_ = {now.time, cookie_ == 0 ? now.before : asked_.before};
-    return buffer_;
-}
-
-bool Directory::take_known(std::vector<DirectoryEntry>& to) {
-    if (listing_ == nullptr) return false;
-    using client::DirectoryFormat;
-    const bool has_plus = handle_->channel.params().flags.has(wire::InitFlag::do_readdirplus);
-    const DirectoryFormat wanted = has_plus ? format_ : DirectoryFormat::dirents;
-    if (std::exchange(is_at_start_, false) ? !listing_->begin(handle_->node, wanted) : !listing_->is_known()) {
-        return false;
-    }
-    // The records were written here.
-    if (take_names(listing_->next(), to)) return false;
-    if (wanted == DirectoryFormat::direntpluses) cache_->add_attributes(handle_->node, to);
-    return true;
-}
-
-Expected<std::vector<DirectoryEntry>> Directory::take(const client::ReadDirectory& read) {
-    std::vector<DirectoryEntry> entries;
-    Failure failure = failure_of(read);
-    if (!failure) {
-        format_ = read.format();
-        failure = take_records(std::span<const std::byte>(buffer_).first(read.bytes()), entries);
-    }
-    if (listing_ != nullptr && failure) listing_->give_up();
-    if (listing_ != nullptr && !failure && entries.empty()) listing_->end(handle_->node);
-    if (failure) return failure;
-    return entries;
-}
-
-Failure Directory::take_records(std::span<const std::byte> records, std::vector<DirectoryEntry>& out) {
-    const Failure failure =
-        format_ == client::DirectoryFormat::direntpluses ? take_entries(records, out) : take_names(records, out);
-    // Bytes, but not one whole record: asking again would bring the same.
-    if (!failure && out.empty() && !records.empty()) return Errc::protocol_violation;
-    return failure;
-}
-
-DirectoryEntry Directory::entry_of(const wire::DirEntry& from) {
-    DirectoryEntry entry;
-    entry.name.assign(from.name.data(), from.name.size());
-    entry.ino = from.ino;
-    entry.type = from.type;
-    cookie_ = from.next;
-    if (listing_ != nullptr) listing_->add(from);
-    return entry;
-}
-
-Failure Directory::take_names(std::span<const std::byte> records, std::vector<DirectoryEntry>& out) {
-    wire::DirentReader reader(records);
-    while (reader.next()) out.push_back(entry_of(reader.entry()));
-    return reader.error();
-}
-
-Failure Directory::take_entries(std::span<const std::byte> records, std::vector<DirectoryEntry>& out) {
-    wire::DirentplusReader reader(records);
-    std::vector<NodeCache::Listed> counted;
-    std::vector<std::size_t> places; // of the counted ones in `out`
-    while (reader.next()) {
-        const wire::DirEntryPlus& from = reader.entry();
-        DirectoryEntry entry = entry_of(from.dirent);
-        // A nodeid of 0 is a name only, for example because the server ran out of descriptors. "." and ".." are not
-        // counted.
-        if (from.entry.nodeid != 0 && !from.dirent.name.is_dot_or_dot_dot()) {
-            counted.push_back({from.entry, {}});
-            places.push_back(out.size());
-            entry.has_attributes = wire::check_attr(from.entry.attr) == Errc::ok;
-            if (entry.has_attributes) entry.attributes = from.entry.attr;
-        }
-        out.push_back(std::move(entry));
-    }
-    for (std::size_t i = 0; i < counted.size(); ++i) counted[i].name = out[places[i]].name;
-    // The entries are counted even when a later record is broken: the server counted them.
-    cache_->count_idle(counted, handle_->node, asked_);
-    return reader.error();
+    const OpenHandle& handle = reader.handle();
+    MountCall(handle.channel, reader.caller(), handle.limits)
+        .run([&] { return reader.held(); }, read, reader.place(), reader.room(), reader.format());
+    return reader.take(read);
 }
 
 } // namespace vfsproto::posix

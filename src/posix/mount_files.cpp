@@ -25,8 +25,9 @@ std::uint64_t new_lock_owner() noexcept {
 
 } // namespace
 
-OpenHandle::OpenHandle(Channel& on, NodeRef of, Kind what) noexcept
-    : nodeid(of ? of.nodeid() : 0), kind(what), lock_owner(new_lock_owner()), channel(on), node(std::move(of)) {
+OpenHandle::OpenHandle(Channel& on, NodeRef of, Kind what) noexcept : kind(what), channel(on), node(std::move(of)) {
+    nodeid = node ? node.nodeid() : 0;
+    lock_owner = new_lock_owner();
     channel.lend();
 }
 
@@ -55,6 +56,12 @@ void OpenHandle::release() noexcept {
         end.send(channel);
     }
 }
+
+File::File(std::unique_ptr<OpenHandle> handle) noexcept : handle_(std::move(handle)) {}
+
+std::shared_ptr<OpenHandle> File::handle() const noexcept { return std::static_pointer_cast<OpenHandle>(handle_); }
+
+const NodeRef& File::node() const noexcept { return static_cast<const OpenHandle&>(*handle_).node; }
 
 Expected<File> Mount::open_file(std::string_view path, std::uint32_t flags, std::uint32_t mode) {
     OpenSteps steps(*cache_, create_form_of(*channel_), maker_group(names()), look_, names().from);
@@ -126,7 +133,7 @@ Expected<File> Mount::open_temporary(std::string_view directory, std::uint32_t f
 
 Failure Mount::close(File file) {
     if (!file) return Errno::ebadf;
-    OpenHandle& handle = *file.handle_;
+    OpenHandle& handle = *file.handle();
     if (!owes_flush(handle)) return {};
     const Failure failure = flush(file);
     // The FLUSH is still owed where no answer came: it may not have been sent.
@@ -160,11 +167,16 @@ Expected<std::int32_t> Mount::ioctl(const File& file, std::uint32_t command, std
     return ask<ControlSteps>(file, command, in, out);
 }
 
+Buffer::Buffer(Channel& channel, const Region& region) noexcept
+    : channel_(&channel), bytes_(region.bytes()), device_(to_number(region.device())) {}
+
+Region Buffer::region() const noexcept { return {bytes_.data(), DeviceAddr{device_}, bytes_.size()}; }
+
 Buffer::~Buffer() {
-    if (channel_ != nullptr) channel_->release(region_);
+    if (channel_ != nullptr) channel_->release(region());
 }
 
-bool Buffer::is_free() const noexcept { return channel_ == nullptr || channel_->is_free(region_); }
+bool Buffer::is_free() const noexcept { return channel_ == nullptr || channel_->is_free(region()); }
 
 Expected<Buffer> Mount::allocate(std::size_t bytes) {
     const auto region = channel_->allocate(bytes);

@@ -2,6 +2,7 @@
 #include "name_steps.hpp"
 
 #include "vfsproto/posix/detail/path_walk.hpp"
+#include "vfsproto/posix/mount.hpp"
 
 #include <type_traits>
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "vfsproto/posix/detail/open_steps.hpp"
 
+#include "vfsproto/posix/mount.hpp"
+
 namespace vfsproto::posix {
 
 using wire::Errno;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "vfsproto/posix/detail/path_steps.hpp"
 
+#include "vfsproto/posix/mount.hpp"
+
 #include <algorithm>
 #include <utility>
 

@@ -7,7 +7,7 @@
 // (fuse/wire/linux_abi.hpp), whatever the host is.
 #pragma once
 
-#include "vfsproto/posix/detail/last_link.hpp"
+#include "vfsproto/fuse/client/operations/directory_format.hpp"
 #include "vfsproto/posix/detail/piece_limits.hpp"
 #include "vfsproto/posix/file.hpp"
 #include "vfsproto/posix/lock.hpp"
@@ -44,6 +44,9 @@ struct SetTime {
     std::uint32_t nanoseconds = 0;
 };
 
+// Tells whether a path whose last name is a symbolic link means the link itself (keep) or what it leads to (follow).
+enum class LastLink : std::uint8_t { follow, keep };
+
 enum class XattrSpace : std::uint8_t { create_or_replace, create, replace };
 
 struct ChannelStats;
@@ -54,6 +57,7 @@ enum class Look : std::uint8_t; // detail/look.hpp
 struct NameContext;
 enum class PathLength : std::uint8_t; // detail/path_steps.hpp
 class MountCall;
+class NodeCache;
 class OpenSteps;
 
 // A session with a device, and its files by path. Any number of threads may call it at once.

@@ -251,7 +251,7 @@ TEST_CASE("a file that ends with a late answer has no limits any more, whoever h
     const auto limited = server.mount->limited_by({.time = kShort});
     File file = made_in_time([&] { return limited->open_file("/dir/file", kORdonly); });
     posix::Held held = server.mount->nodes().hold();
-    held.handles.push_back(file.share());
+    held.handles.push_back(file.handle());
     {
         const test::BusyLateWork busy(*server.mount, std::move(held));
         server.hold(Opcode::release);

@@ -11,7 +11,6 @@
 #pragma once
 
 #include "vfsproto/fuse/client/permissions.hpp"
-#include "vfsproto/posix/detail/last_link.hpp"
 #include "vfsproto/posix/detail/look.hpp"
 #include "vfsproto/posix/detail/node_cache.hpp"
 
@@ -22,6 +21,8 @@
 #include <vector>
 
 namespace vfsproto::posix {
+
+enum class LastLink : std::uint8_t; // mount.hpp
 
 inline constexpr int kMaxLinks = 40; // symbolic links followed in one walk, then ELOOP
 
@@ -151,7 +152,7 @@ private:
     Want want_ = Want::failed;
     Goal goal_ = Goal::parent;
     ParentAttributes parent_attributes_ = ParentAttributes::unneeded;
-    LastLink last_ = LastLink::follow;
+    LastLink last_{};
     Ending ending_ = Ending::root;
     Ending next_dot_ = Ending::dot; // what "." as the next component stands for
     bool must_be_directory_ = false;
