@@ -38,7 +38,7 @@ public:
     Result<Region> allocate(std::size_t bytes) noexcept override;
     void release(const Region& region) noexcept override { memory_->release(region); }
     void on_gone(std::function<void()> handler) override;
-    client::Quirks quirks() const noexcept override { return {}; } // no server can be told from here
+    client::Quirks quirks() const noexcept override { return options_.quirks; }
     std::uint64_t system_calls() const noexcept override;
     std::vector<std::pair<std::string, std::string>> describe() const override;
 

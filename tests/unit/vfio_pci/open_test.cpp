@@ -234,3 +234,14 @@ TEST_CASE("a device without ACCESS_PLATFORM gets huge pages where they really ar
     alignas(4096) static std::byte own[4096];
     CHECK(device->map(own).error() == Errc::not_negotiated);
 }
+
+TEST_CASE("what is known of the server behind a device is what the options say, and nothing without them", "[vfio]") {
+    ScriptedKernel kernel;
+    CHECK(open_scripted(kernel)->quirks().interrupts == client::InterruptUse::never);
+    auto options = scripted_options();
+    options.quirks.interrupts = client::InterruptUse::allowed;
+    options.quirks.lock_waits = client::LockWaits::by_server;
+    const backends::vfio_pci::Backend device(kernel, scripted_device(), options);
+    CHECK(device.quirks().interrupts == client::InterruptUse::allowed);
+    CHECK(device.quirks().lock_waits == client::LockWaits::by_server);
+}
