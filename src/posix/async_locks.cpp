@@ -37,7 +37,7 @@ asio::awaitable<void> await_alarm(std::shared_ptr<Alarm> alarm) {
     co_await alarm->timer.async_wait(asio::redirect_error(asio::use_awaitable, ended_early));
 }
 
-// Has a stop end the pause while this lives.
+// Ends the pause early when the call is stopped, for as long as this lives.
 class AlarmAtStop final : public StopSource::Stoppable {
 public:
     AlarmAtStop(StopSource* source, std::shared_ptr<Alarm> alarm) : source_(source), alarm_(std::move(alarm)) {
@@ -50,7 +50,7 @@ public:
     AlarmAtStop& operator=(const AlarmAtStop&) = delete;
 
     [[nodiscard]] bool is_stopped() const noexcept { return source_ != nullptr && source_->is_stopped(); }
-    // The time also ends a wait that has not begun yet.
+    // A time in the past also ends a wait that has not begun yet.
     void look_again() noexcept override {
         try {
             asio::post(alarm_->strand,

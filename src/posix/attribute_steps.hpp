@@ -46,7 +46,7 @@ protected:
         want_walk(at_);
     }
     ~AttributeSteps() = default;
-    // These say what a caller who is judged here may not do with the file; they allow everything where the server judges.
+    // Return why the caller may not do this with the file; no failure where the server judges.
     [[nodiscard]] Failure check_access(std::uint32_t mask) const noexcept { return at_.check_access(mask); }
     [[nodiscard]] Failure check_setattr(const wire::SetattrIn& what) const noexcept {
         using client::SetThrough;

@@ -42,7 +42,7 @@ void Channel::after_drain() noexcept {
     after_pump();
 }
 
-// The session has room for more INTERRUPTs once it has taken some back.
+// Interrupts more abandoned requests once the session has room for their INTERRUPTs, which this sends at once.
 void Channel::pump() noexcept {
     if (const Errc why = connection_.pump(); why != Errc::ok) fail(why);
     const AbandonedCall* const before = uninterrupted_;

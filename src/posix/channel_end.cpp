@@ -25,7 +25,8 @@ Channel::~Channel() {
     }
     if (queues != nullptr) note_end(queues->stop());
     queues.reset();
-    // A device that stopped touches nothing: what it could reach may go. Else the memory is left to the attachment.
+    // A device that has stopped touches no memory, so the memory is released. Else it is left to the attachment,
+    // because the device may still write to it.
     if (end_ == DeviceEnd::stopped) {
         for (const Region& memory : {lane_memory_, session_memory_, notification_memory_}) {
             if (memory.size() != 0) attachment_->release(memory);
@@ -50,7 +51,7 @@ void Channel::close_session() noexcept {
     fail(Errc::transport_failed);
 }
 
-// Fails all. A poller of the first lane, if it is not the one that found the failure, is woken from its sleep.
+// Fails every request, and wakes the poller of the first lane, unless it is the thread that found the failure.
 void Channel::fail(Errc why) noexcept {
     if (failed_ != Errc::ok) return;
     failed_ = why;
@@ -62,8 +63,8 @@ void Channel::fail(Errc why) noexcept {
     wake_all();
 }
 
-// Stopping may take seconds: meanwhile new calls are refused, and no lock of the lane is held. The thread that found the
-// failure is the poller, or nobody is: what is in flight stays so until fail_all().
+// Stopping may take seconds. Meanwhile new calls are refused, and no lock of the lane is held. No other thread polls,
+// so what is in flight stays so until fail_all().
 void Channel::stop_device() noexcept {
     lane_.refuse(failed_);
     refuse_beside(failed_);

@@ -16,7 +16,7 @@ bool Channel::forget_now(const std::vector<client::Node*>& nodes) {
     return !connection_.session().has_waiting_forgets();
 }
 
-// The server is behind with the FORGETs. If this was the last call for long, nobody would come by to send the rest.
+// Waits for a server that is behind with FORGETs: if no other call follows for a while, no other thread sends the rest.
 void Channel::await_forgets() {
     const std::unique_lock waits_for_all(forgets_mutex_, std::try_to_lock); // one reader of the eventfd
     if (!waits_for_all) return;
@@ -26,7 +26,7 @@ void Channel::await_forgets() {
                hiprio_used_when_stuck_ == connection_.counters().hiprio_used;
     });
     if (sent) return;
-    // The FORGETs stay in line. Nobody waits for this server again before it has used one.
+    // The FORGETs stay queued. No thread waits for this server again before it has used one of them.
     const SharedLane::Lock lock(shared_lane_);
     hiprio_used_when_stuck_ = connection_.counters().hiprio_used;
 }

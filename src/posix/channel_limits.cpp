@@ -113,8 +113,8 @@ bool Channel::abandon(LimitedCall& call, Errc why) noexcept {
     return true;
 }
 
-// Expects the late replies of what was let go of just now. True if there will be any: then INTERRUPTs are due, by pump(). The caller
-// is in its call until the lane's lock is free, so that the payload still is its own.
+// Prepares for the late replies of the requests that were let go of just now. True if there will be any: then pump()
+// has to send their INTERRUPTs. The lane's lock keeps the caller in its call, so the payload is still its own.
 bool Channel::take_over(AbandonedCall& abandoned, const Region* payload) noexcept {
     abandoned.count_in_flight();
     late_work_.expect();
@@ -172,8 +172,8 @@ void Channel::end_wait(LimitedCall& call) noexcept {
     if (std::exchange(call.waits_, nullptr) != nullptr) call_watch_.remove(call);
 }
 
-// Wants every abandoned request interrupted that the session takes; it takes a few at a time, and none for servers that must
-// not be sent an INTERRUPT.
+// Asks the session to interrupt each abandoned request. It takes a few at a time, and none for a server that must not
+// be sent an INTERRUPT.
 void Channel::interrupt_abandoned() noexcept {
     while (uninterrupted_ != nullptr) {
         AbandonedCall& call = *uninterrupted_;
@@ -196,7 +196,8 @@ bool Channel::interrupt_all_of(AbandonedCall& call) noexcept {
     return true;
 }
 
-// Has a thread poll for the late replies: nobody else may wait for anything.
+// Starts a thread that polls for the late replies, because no other thread may be waiting. False if there is none to be
+// had.
 bool Channel::poll_for_late(DetachedPoller& poller) noexcept {
     try {
         poller.adopt();
@@ -206,7 +207,8 @@ bool Channel::poll_for_late(DetachedPoller& poller) noexcept {
     }
 }
 
-// The call is over. What needs no waiting is done at once: the thread of the late work may wait for the server.
+// Ends a call that is over. Does at once what never waits, because the thread of the late work may be waiting for the
+// server.
 void Channel::end_abandoned(std::unique_ptr<AbandonedCall> call) noexcept {
     call->note_over();
     late_work_.give(std::move(call));

@@ -48,7 +48,7 @@ void Channel::end_notifications() noexcept {
     if (notifications_) notifications_->stop();
 }
 
-// A device that broke the rules on one queue is not to be believed on another either.
+// A device that broke the rules on one queue is trusted on no other.
 void Channel::notifications_broke(Errc why) noexcept {
     if (why == Errc::device_gone) return; // it is told otherwise
     const SharedLane::Lock lock(shared_lane_);

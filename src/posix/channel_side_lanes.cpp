@@ -48,7 +48,8 @@ bool Channel::begin_beside(SideLane& side, LimitedCall& call, client::Operation&
     return true;
 }
 
-// A limit that was reached since begin_beside() found nothing to let go of.
+// Makes the operation known to the watch. A limit that was reached after begin_beside() had nothing to let go of, so
+// the watch looks again.
 void Channel::note_started_beside(LimitedCall& call, client::Operation& operation) noexcept {
     call.operation_ = &operation;
     if (call.is_over_) call_watch_.look_again();

@@ -91,7 +91,7 @@ Failure Channel::make_lane() {
     return {};
 }
 
-// A device that ends meanwhile finds each lane that was added whole.
+// device_gone() may run meanwhile, on another thread: a lane is complete before it is added.
 Failure Channel::make_side_lane(std::size_t queue) {
     auto made = std::make_unique<SideLane>(*this, &Channel::after_drain_beside, options_.waiting);
     SideLane& side = *made;
@@ -122,7 +122,7 @@ Failure Channel::open_session() {
     return {};
 }
 
-// A transfer may go by any lane: what one of them cannot carry is too long for all.
+// A transfer may take any lane, so the limits are those of the lane that carries least.
 void Channel::settle_limits() noexcept {
     using client::Payload;
     const auto limits_of = [](const client::Client& client, wire::Opcode op) noexcept {

@@ -10,7 +10,7 @@ namespace vfsproto::posix {
 
 namespace {
 
-// One READDIR asks for so many bytes: servers refuse more than 1 MiB, and answer "end" when not one record fits.
+// A READDIR asks for this many bytes. Servers refuse more than 1 MiB, and answer "end" when not one record fits.
 constexpr std::size_t kReadSize = 64 * 1024;
 
 } // namespace
@@ -41,7 +41,7 @@ bool DirectoryReader::take_known(std::vector<DirectoryEntry>& to) {
     if (std::exchange(is_at_start_, false) ? !listing_->begin(handle_->node, wanted) : !listing_->is_known()) {
         return false;
     }
-    // The records were written here.
+    // The Listing wrote these records, so they are sound.
     if (take_names(listing_->next(), to)) return false;
     if (wanted == DirectoryFormat::direntpluses) cache_.add_attributes(handle_->node, to);
     return true;
@@ -63,7 +63,7 @@ Expected<std::vector<DirectoryEntry>> DirectoryReader::take(const client::ReadDi
 Failure DirectoryReader::take_records(std::span<const std::byte> records, std::vector<DirectoryEntry>& out) {
     const Failure failure =
         format_ == client::DirectoryFormat::direntpluses ? take_entries(records, out) : take_names(records, out);
-    // Bytes, but not one whole record: asking again would bring the same.
+    // There are bytes, but not one whole record. Asking again would bring the same.
     if (!failure && out.empty() && !records.empty()) return Errc::protocol_violation;
     return failure;
 }

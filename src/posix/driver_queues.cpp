@@ -13,7 +13,8 @@ namespace {
 // Direct chains a ring should hold at least; a smaller one gets more in flight through indirect tables.
 constexpr std::uint16_t kEnoughDirectChains = 32;
 
-// A notification is written into one buffer, and a lane posts no more of them than that.
+// Returns the options of the notification queue: a notification is one buffer, and its lane posts at most kMaxBuffers
+// of them.
 RingOptions for_notifications(RingOptions options) noexcept {
     constexpr std::uint16_t kMost = client::NotificationLane::kMaxBuffers;
     options.max_segments = 1;

@@ -16,7 +16,7 @@ SetFileAttributesSteps::SetFileAttributesSteps(const NameContext& context, const
     look_.call.args = {wire::kGetattrFh, 0, file.fh()};
     looks_ = judged_ && (what.valid & ~wire::kSetattrSize) != 0; // open(2) has judged who may set the size
     looks_ ? want_request(look_) : want_request(request_);
-    // A server need not know what the file was opened for.
+    // Open files are refused here as well: a server need not remember how a file was opened.
     const bool sets_size = (what.valid & wire::kSetattrSize) != 0;
     const bool only_reads = (file.flags() & wire::linux_abi::kOAccmode) == wire::linux_abi::kORdonly;
     if (judged_ && sets_size && only_reads) finish(Errno::einval);

@@ -12,7 +12,7 @@
 namespace vfsproto::posix {
 namespace {
 
-// The copy that this thread is in.
+// Describes the guarded copy that this thread is in.
 struct Guard {
     sigjmp_buf out;
     sigset_t mask; // of the thread, when it faulted
@@ -67,7 +67,7 @@ void guard_copies() {
         return Copied::faulted;
     }
     current_guard = &guard;
-    // The compiler must not move the copy out from between the two.
+    // Keeps the compiler from moving the copy out of the guarded part.
     __asm__ volatile("" ::: "memory");
     std::memcpy(to, from, mapped.size());
     __asm__ volatile("" ::: "memory");

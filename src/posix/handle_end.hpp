@@ -22,7 +22,7 @@ public:
     void send(Channel& channel, const MountLimits& limits, const NodeRef& node);
 
 private:
-    // Calls `use` with each request that is owed and with what says so, until it says that it wants no more.
+    // Calls `use` with each request that is owed and with the flag that says so, until it returns Next::end.
     template <class Use> void each(Use&& use);
     [[nodiscard]] AfterLate later() const;
 

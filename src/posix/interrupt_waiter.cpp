@@ -33,8 +33,8 @@ bool InterruptWaiter::watch(int fd) noexcept {
     return ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
-// The alarm ends the sleep when one of the requests is late. It is set at most once in kAlarmPeriod: setting a timer for
-// each sleep would cost more than the sleep.
+// The alarm ends the sleep when one of the requests is late. It is set at most once in kAlarmPeriod, because setting a
+// timer for each sleep would cost more than the sleep.
 bool InterruptWaiter::wait_bounded(std::uint16_t completions) noexcept {
     const std::uint64_t expected = ns_per_completion_ * completions * kPatienceFactor;
     const std::uint64_t bound = expected < kLongestBound ? expected : kLongestBound;

@@ -11,8 +11,8 @@ namespace vfsproto::posix {
 
 namespace {
 
-// A listing that is known comes in parts of so many bytes: a few hundred entries. The cache's lock, which every call needs, is held
-// for one part at a time.
+// A known listing is read in parts of this many bytes, which are a few hundred entries. The cache's lock, which every
+// call needs, is held for one part at a time.
 constexpr std::size_t kPart = 16 * 1024;
 
 } // namespace
@@ -30,7 +30,7 @@ bool Listing::begin(const NodeRef& directory, client::DirectoryFormat wanted) {
     return is_known();
 }
 
-// True if the attributes of all files are known now. Some may not be any more when their part is read.
+// True if the attributes of all files are known now. Some may be forgotten before their part is read.
 bool Listing::has_attributes(const NodeRef& directory) {
     bool has_all = true;
     for (auto part = next(); has_all && !part.empty(); part = next()) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Lock requests are filled in here, and what Mount and AsyncMount do about one that is taken. GETLK is made as steps.
+// Fills in lock requests, and says what Mount and AsyncMount do about a lock that is taken. GETLK is made as steps.
 #pragma once
 
 #include "file_steps.hpp"

@@ -11,8 +11,8 @@
 
 namespace vfsproto::posix {
 
-// Nobody knows when a device that was let go of with a request will be done with its memory: that is the lane's own, by a copy, or
-// a Buffer's, which the request then keeps.
+// A transfer may be let go of while the device still uses its memory. So the memory is the lane's own, by a copy, or a
+// Buffer's, which the request then keeps.
 template <wire::Opcode Op> class LongTransferCall {
 public:
     client::LongTransfer<Op> operation;

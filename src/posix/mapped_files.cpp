@@ -222,7 +222,7 @@ MappedFile::MappedFile(MappedFiles& files, const File& file, std::uint64_t size)
     : files_(files), file_(file), size_(size) {
     const std::uint32_t mode = file.flags() & abi::kOAccmode;
     maps_reads_ = mode != abi::kOWronly;
-    // O_SYNC has the bit of O_DSYNC.
+    // O_SYNC includes the bit of O_DSYNC.
     const bool is_ordinary = (file.flags() & (abi::kOAppend | abi::kODsync)) == 0;
     const bool keeps_ids = files.state_->mount.credentials().caller.uid == 0;
     maps_writes_ = mode != abi::kORdonly && is_ordinary && keeps_ids;

@@ -45,8 +45,8 @@ OpenHandle::~OpenHandle() {
     may_write() ? node.end_writing() : node.note_read();
 }
 
-// Nobody waits for the thread of the late work. The stop of the limits may be gone there: it outlives the file, and not what a late
-// answer keeps of that.
+// Limits do not count on the thread of the late work. No caller waits for that thread, and the StopSource of the limits
+// may be gone: it outlives the file, but not what a late answer keeps of the file.
 void OpenHandle::release() noexcept {
     HandleEnd end(*this);
     if (!limits.has_any() || channel.late_work().is_done_here()) return end.send(channel);

@@ -29,7 +29,8 @@ Failure Mount::try_lock(const File& file, const wire::LkIn& wanted, WhenLocked w
     return failure_of(set);
 }
 
-// Lets a call that waits for somebody else's lock take as long as its own limits allow; one that does not is like any other.
+// Returns the limits of a lock call. The mount's deadline does not end a call that waits for another's lock; its own
+// deadline does.
 CallLimits Mount::limits_of_lock(WhenLocked when, const CallLimits& wanted) const noexcept {
     CallLimits limits = wanted;
     const CallLimits own = limits_.begin_call();

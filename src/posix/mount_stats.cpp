@@ -17,7 +17,7 @@ void subtract(Counts& now, const Counts& before, Count Counts::* const (&counts)
     for (Count Counts::* const count : counts) now.*count -= before.*count;
 }
 
-// Subtracts all that such a struct has.
+// Subtracts every count of a struct, and does not compile if one is left out.
 template <class Counts, std::size_t Size>
 void subtract_all(Counts& now, const Counts& before, Count Counts::* const (&counts)[Size]) noexcept {
     static_assert(sizeof(Counts) == Size * sizeof(Count), "a count is missing");

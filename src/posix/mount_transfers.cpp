@@ -13,8 +13,8 @@
 
 namespace vfsproto::posix {
 
-// Takes what fits into one request as well if the mount has limits, or request queues to choose from. So with neither, nobody asks
-// for them.
+// Slow path of transfer(). It also takes what fits into one request where the mount has limits or several request
+// queues, so that transfer() need not look at these.
 template <wire::Opcode Op> [[gnu::noinline]] Expected<std::uint64_t>
 Mount::transfer_in_pieces(const File& file, const client::TransferSpan& span) {
     const PieceLimits& pieces = channel_->piece_limits<Op>();
@@ -37,7 +37,7 @@ Mount::transfer_in_pieces(const File& file, const client::TransferSpan& span) {
     return transfer.result();
 }
 
-// One request where one may carry it all, and as many as it takes otherwise.
+// Sends one request where one may carry it all, and as many as it takes otherwise.
 template <wire::Opcode Op> [[gnu::always_inline]] inline Expected<std::uint64_t>
 Mount::transfer(const File& file, std::span<const std::byte> bytes, std::uint64_t offset) {
     Channel& channel = *channel_;
@@ -73,7 +73,7 @@ client::TransferSpan Mount::span_of(const File& file, std::span<const std::byte>
 [[gnu::hot]] Expected<std::uint64_t> Mount::write(const File& file, std::span<const std::byte> from,
                                                   std::uint64_t offset) {
     const Expected<std::uint64_t> taken = transfer<wire::Opcode::write>(file, from, offset);
-    // Nothing at all is neither progress nor an error, so it becomes one.
+    // A WRITE of 0 bytes is neither progress nor an error. It is reported as one.
     if (taken && *taken == 0 && !from.empty()) [[unlikely]]
         return wire::Errno::eio;
     return taken;

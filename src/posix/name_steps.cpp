@@ -234,7 +234,7 @@ void RenameSteps::walked() {
 void RenameSteps::walk_failed(const Failure& why) {
     if (stage_ == Stage::source && why.error == Errno::enoent) context_.cache.note_failed(asked_of(source_), why);
     if (stage_ != Stage::target) return finish(why);
-    // Nobody can be judged by a file that could not be looked at.
+    // Permissions cannot be judged by a file whose attributes are unknown.
     if (target_.judged() && why.error != Errno::enoent) return finish(why);
     no_target_ = why; // the server judges, if it must be there
     want_rename();
@@ -243,7 +243,7 @@ void RenameSteps::walk_failed(const Failure& why) {
 void RenameSteps::reach_parents() {
     if (source_.ending() != Ending::name) return finish(Errno::ebusy);
     if (target_.ending() != Ending::name) {
-        // RENAME_NOREPLACE says first that there is something.
+        // RENAME_NOREPLACE comes first: the new name exists.
         return finish((flags_ & kRenameNoreplace) != 0 ? Errno::eexist : Errno::ebusy);
     }
     stage_ = Stage::source;
@@ -276,7 +276,7 @@ void RenameSteps::want_rename() {
     flags_ == 0 ? want_request(rename_) : want_request(rename_with_flags_);
 }
 
-// Linux has nothing to do then, and nobody to judge. Without a judge here the server finds out.
+// Linux then does nothing and checks no permissions. Where the server judges, it finds this out itself.
 bool RenameSteps::has_both_names() const noexcept {
     if (!source_.judged() || no_target_ || (flags_ & kRenameNoreplace) != 0) return false;
     return source_.node().nodeid() == target_.node().nodeid();

@@ -14,14 +14,15 @@ namespace vfsproto::posix {
 namespace {
 
 constexpr std::size_t kFirstBuckets = 4096; // doubled as nodes come
-// Nodes are evicted so many at once, and share one BATCH_FORGET.
+// This many nodes are evicted at once, and share one BATCH_FORGET.
 constexpr std::size_t kEvictionBatch = 128;
-// Unlinked nodes are sent when there are so many, or when none has followed for so long.
+// Unlinked nodes are sent when there are kUnlinkedBatch of them, or when none has followed for kGatherTime.
 constexpr std::size_t kUnlinkedBatch = 64;
 constexpr std::chrono::milliseconds kGatherTime{10};
-// One request is made so often again at a server without descriptors: other threads may be faster at taking what was given back.
+// A request that a server without descriptors refused is made again this often, because other threads may take what was
+// given back first.
 constexpr unsigned kMostTries = 32;
-// The late call looks so often whether a server that is behind has made room: for 10 s.
+// The late call looks this often whether a server that is behind has made room, for 10 s in all.
 constexpr unsigned kLateLooks = 1000;
 
 } // namespace

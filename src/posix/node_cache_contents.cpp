@@ -11,7 +11,8 @@
 
 namespace vfsproto::posix {
 
-// Servers that do not say so may have links that change without a trace; `always` takes that upon itself.
+// The targets of links may be kept where the server says so (CACHE_SYMLINKS). Elsewhere they may change without a
+// trace, which CacheMode::always accepts.
 bool NodeCache::keeps_targets() const noexcept {
     if (replies_ == nullptr) return false;
     return replies_->keeps_always() || channel_.params().flags.has(wire::InitFlag::cache_symlinks);
@@ -54,8 +55,9 @@ void NodeCache::note_target(const NodeRef& link, std::string_view target, const 
     replies_->keep_content(*cached_or_null(link), std::move(fresh), read);
 }
 
-// A server that leaves KEEP_CACHE out wants the directory to be read anew after each OPENDIR (reference: Linux fs/fuse/dir.c,
-// fuse_dir_open()). What readings bring that began before is not kept, because they may show it as it was before.
+// A server that leaves KEEP_CACHE out wants the directory to be read anew after each OPENDIR (reference: Linux
+// fs/fuse/dir.c, fuse_dir_open()). A reading that began before is not kept, because it may show the directory as it was
+// then.
 bool NodeCache::keeps_listing(const NodeRef& directory, std::uint32_t open_flags,
                               client::ContentRead& opened) noexcept {
     if (replies_ == nullptr) return false;

@@ -15,7 +15,7 @@ namespace {
 constexpr std::size_t kMostMemory = std::size_t{4} << 20;
 constexpr std::size_t kFewestBuffers = 2;
 constexpr std::size_t kMostBuffers = 32;
-// A queue without an event is looked at so often.
+// A queue without an event is looked at once in this time.
 constexpr int kPollInterval = 10; // ms
 
 } // namespace

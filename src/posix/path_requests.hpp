@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The requests a walk wants and how it takes their answers, whoever waits for them.
+// Makes the requests that a walk wants, and hands it their answers.
 #pragma once
 
 #include "vfsproto/fuse/client/operations/attributes.hpp"
@@ -25,7 +25,7 @@ struct ReadTarget {
 
 inline void take(PathSteps& steps, const client::Lookup& lookup) {
     if (lookup.succeeded()) return steps.handle_entry(lookup.call.reply);
-    // The server said so by an entry: there is no such name, for as long as it says.
+    // An entry with the nodeid 0 says that the name does not exist, and for how long that may be kept.
     if (lookup.call.succeeded() && lookup.errc() == Errc::ok) return steps.handle_absent(lookup.call.reply);
     steps.handle_failure(failure_of(lookup));
 }

@@ -13,7 +13,7 @@ using namespace wire::linux_abi;
 
 namespace {
 
-// The directories of a walk, besides the root, that it uses at a time: links often lead one or two up.
+// A walk holds this many directories besides the root: links often lead one or two levels up.
 constexpr std::size_t kUsedDirectories = 4;
 
 } // namespace
@@ -136,7 +136,7 @@ void PathSteps::want_lookup() {
     if (!may_search_parent()) refuse(Errno::eacces);
 }
 
-// False for the root at first: nobody looks it up.
+// False for the root at first, because the root is never looked up.
 bool PathSteps::knows_parent() const noexcept { return !who_ || stack_.back().owner; }
 
 bool PathSteps::may_search_parent() const noexcept {
@@ -154,7 +154,7 @@ void PathSteps::refuse(Errno why) {
     if (!may_begin_again_ || !walk_again_without_cache()) fail(why);
 }
 
-// They are always the parent's.
+// Takes attributes that were asked for, which are always the parent's.
 void PathSteps::take_attributes() {
     stack_.back().owner = client::FileOwner::of(attributes_);
     if (!std::exchange(is_judging_, false)) return reach_file();

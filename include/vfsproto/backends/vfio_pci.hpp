@@ -18,7 +18,8 @@ struct VfioPciOptions {
     Unguarded unguarded = Unguarded::refused;
     std::size_t run_size = std::size_t{16} << 20;   // bytes of memory mapped at a time; pinned
     std::chrono::milliseconds reset_patience{5000}; // a device that needs longer for a reset has failed
-    // What is known of the server behind the device. Nothing on the bus tells which one it is, so by default the client takes no risk.
+    // The server behind the device has these quirks. Nothing on the bus tells which server it is, so that by default the client takes
+    // no risk.
     client::Quirks quirks{};
 };
 

@@ -31,7 +31,7 @@ using wire::linux_abi::is_directory;
 using wire::linux_abi::is_regular;
 using wire::linux_abi::is_symlink;
 
-// What requests say of a handle that the server opened.
+// Holds what requests say of a handle that the server opened.
 struct HandleNumbers {
     std::uint64_t nodeid = 0;
     std::uint64_t fh = 0;
@@ -66,7 +66,7 @@ private:
     friend class AsyncMount;
     explicit File(std::unique_ptr<OpenHandle> handle) noexcept;
 
-    // An OpenHandle. It is shared with a request that its caller no longer waits for, because that names the handle.
+    // Points to an OpenHandle. A request that its caller no longer waits for shares it, because it names the handle.
     std::shared_ptr<HandleNumbers> handle_;
 };
 
