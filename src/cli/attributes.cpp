@@ -23,7 +23,7 @@ struct ModeOptions {
     bool recursive = false;
 };
 
-// Links that are found below a directory have no mode that counts.
+// Links found below a directory are skipped, because their mode has no effect.
 void change_mode(Program& program, const Visited& file, const ModeChange& change) {
     if (file.level != 0 && posix::is_symlink(file.attributes.mode)) return;
     wire::SetattrIn in{};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// bench: its options, and what it prints.
+// The command bench: its options, and what it prints.
 #include "bench.hpp"
 #include "commands.hpp"
 #include "json.hpp"
@@ -39,7 +39,7 @@ Rates rates_of(const BenchResult& result) {
             static_cast<double>(result.used.requests != 0 ? result.used.requests : 1)};
 }
 
-// Reads through a window send nothing: what counts is what they found there.
+// Reads through a window send no request, so the counters of the window are shown.
 Json window_part(const BenchResult& result) {
     Json window;
     window.set("hits", result.mapped.hits);

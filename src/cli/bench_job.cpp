@@ -22,7 +22,7 @@ namespace {
 
 constexpr std::size_t kMostReadMemory = 8u << 20; // bytes
 
-// An operation no server knows: what is left is the way there and back.
+// No server knows this operation, so what is measured is the way there and back.
 constexpr wire::OpInfo kNullOp{.opcode = wire::Opcode{4095}, .name = "NULL"};
 
 std::uint64_t now_ns() noexcept {
@@ -53,7 +53,7 @@ std::string BenchJob::next_name() { return fmt::format("j{}-{}", number_, names_
 std::size_t BenchJob::buffers() const noexcept {
     if (options_.buffers != 0) return options_.buffers;
     if (!is_read()) return options_.iodepth;
-    // Memory that stays in the cache between two uses is as much as pays.
+    // Reads use no more memory than the CPU's cache keeps between two uses of it.
     return std::clamp<std::size_t>(kMostReadMemory / options_.block_size, 1, options_.iodepth);
 }
 

@@ -47,7 +47,7 @@ void BytesOutput::print(std::span<const std::byte> bytes, Piece piece) {
     object.set("size", bytes.size());
     object.set("end", piece == Piece::last);
     offset_ += bytes.size();
-    // The data are the last member. They are put in here, because base64 has nothing to escape: 3 times faster.
+    // The data are the last member, and put in here: base64 has nothing to escape, and this is 3 times faster.
     std::string line = object.dump();
     line.back() = ',';
     line.append(R"("data":")").append(to_base64(bytes)).append("\"}\n");

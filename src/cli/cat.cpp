@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// cat.
+// The command cat writes files to standard output.
 #include "bytes_output.hpp"
 #include "commands.hpp"
 #include "interrupt.hpp"
@@ -39,8 +39,8 @@ private:
         std::uint64_t at = 0;
         out_.start(path, at);
         for (;;) {
-            // One byte more than there should be: then a short answer says that this was all. Files of /proc tell a size
-            // of 0 and end with the first answer, so that it must have room for all of it.
+            // Asks for one byte more than there should be, so that a short answer says that this was all. Files of
+            // /proc tell a size of 0 and end with the first answer, which must have room for all of it.
             const std::uint64_t rest = size >= at ? size - at + 1 : kBufferSize;
             const std::uint64_t wanted = std::max<std::uint64_t>(rest, kLeastPiece);
             const auto piece = buffer().first(std::min<std::uint64_t>(kBufferSize, wanted));

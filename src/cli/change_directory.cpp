@@ -32,7 +32,7 @@ void change_directory(Program& program, const DirectoryOptions& options) {
         return;
     }
     const std::string directory = is_back ? program.directory_before() : entered(program.directory(), options.path);
-    // A directory may have a longer path than can be said at once.
+    // beginning_at() takes a directory whose path is longer than PATH_MAX.
     const auto there = mount.beginning_at(directory)->stat("./");
     if (!program.succeeded(is_back ? directory : options.path, there)) return;
     program.enter(directory);

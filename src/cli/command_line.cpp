@@ -249,7 +249,8 @@ CommandLine::CommandLine(const char* about, const char* footer, const char* vers
     : app_(std::make_unique<CLI::App>(about, "vfsproto")), program_footer_(footer) {
     app_->formatter(std::make_shared<HelpFormatter>());
     app_->set_help_flag("-h,--help", kHelp);
-    // The commands that are added later take over the formatter, -h, and this footer. The program's own comes when they have.
+    // Commands that are added later inherit the formatter, -h and this footer. The program's own footer is set after
+    // them.
     app_->footer("'vfsproto --help' tells of --device, --json and the other options that every command has.");
     app_->fallthrough();
     app_->require_subcommand(1);

@@ -26,7 +26,7 @@ bool is_same_time(const Attributes& source, const Attributes& target) noexcept {
             if (target.ctimensec % unit == 0 && target.mtimensec == source.mtimensec / unit * unit) return true;
         }
     }
-    // FAT keeps every second second.
+    // FAT keeps times in steps of two seconds.
     return target.mtimensec == 0 && target.ctimensec == 0 && target.ctime % 2 == 0 && seconds % 2 != 0 &&
            seconds - 1 == static_cast<std::int64_t>(target.mtime);
 }

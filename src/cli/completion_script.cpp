@@ -179,7 +179,7 @@ std::string zsh_script(const CLI::App& program) {
            zsh_level(program, {}, "    ") + "}\n_vfsproto \"$@\"\n";
 }
 
-// Finds the command as that for bash does.
+// Finds the command as the function for bash does.
 constexpr const char* kFishBody = R"(function __vfsproto_at
     set -l found
     set -l is_value 0

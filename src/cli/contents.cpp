@@ -56,7 +56,8 @@ Failure LocalContents::write(std::span<const std::byte> from, std::uint64_t offs
         if (count >= 0) {
             from = from.subspan(static_cast<std::size_t>(count));
             offset += static_cast<std::uint64_t>(count);
-            // Somebody who reads slowly would be given all of it, a piece after each cut.
+            // A signal cuts a write to a slow reader short. Without this the rest would still be written, piece by
+            // piece.
             if (!from.empty() && interrupted()) return Errno::eintr;
         } else if (errno == ESPIPE && !in_order_) {
             in_order_ = true;
@@ -80,7 +81,8 @@ Failure LocalContents::truncate(std::uint64_t size) {
 
 namespace {
 
-// One READ of a file whose size may be a lie: enough for every file of /proc and /sys that ends with one answer.
+// A READ of a file whose size may be wrong asks for this much: enough for every file of /proc and /sys that ends with
+// one answer.
 constexpr std::uint64_t kLeastPiece = std::uint64_t{128} << 10; // bytes
 constexpr std::uint64_t kNoEnd = ~std::uint64_t{0};
 
@@ -93,7 +95,7 @@ public:
     // `expected`, the size the source told, needs no second read to be the end.
     CopyResult range(std::uint64_t at, std::uint64_t end, std::uint64_t expected) {
         for (at_ = at; at_ < end;) {
-            // One byte more than the file should have: then a short answer says that this was all.
+            // Asks for one byte more than the file should have, so that a short answer says that this was all.
             const std::uint64_t rest = expected >= at_ ? expected - at_ + 1 : kNoEnd;
             const std::uint64_t wanted = std::min(end - at_, std::max(rest, kLeastPiece));
             const auto piece = buffer_.first(std::min<std::uint64_t>(buffer_.size(), wanted));
@@ -121,7 +123,8 @@ public:
                 const bool cannot = at == begin && cannot_seek(data.failure().error);
                 return cannot ? to_the_end(begin, size) : CopyResult{Side::from, data.failure()};
             }
-            // The first hole and the one at the end are looked at; a server that is right there is believed elsewhere.
+            // Only the first hole and the one at the end are checked by reading. A server that is right about these is
+            // believed about the others.
             if (*data > at && (!checked_ || *data == size)) {
                 const auto hole = is_hole(at, *data);
                 if (!hole) return {Side::from, hole.failure()};

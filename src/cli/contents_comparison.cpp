@@ -23,7 +23,7 @@ Expected<std::uint64_t> read_full(Contents& file, std::span<std::byte> into, std
     return filled;
 }
 
-// Both are of one size.
+// Returns how many bytes are equal at the beginning. Both have one size.
 std::uint64_t equal_bytes(std::span<const std::byte> a, std::span<const std::byte> b) noexcept {
     if (std::memcmp(a.data(), b.data(), a.size()) == 0) return a.size();
     return static_cast<std::uint64_t>(std::mismatch(a.begin(), a.end(), b.begin()).first - a.begin());

@@ -74,7 +74,7 @@ class CopyIn {
 public:
     explicit CopyIn(CopyRun& run) : run_(run) {}
 
-    // `remote` is what it becomes.
+    // Copies a file with all that is below it. `remote` is the path of the copy.
     void tree(const std::string& local, const std::string& remote) {
         auto top = std::make_shared<Sent>(run_, nullptr);
         // A path without a name of its own (".", "/") is opened itself, and its entries go straight into the copy. So is one
@@ -200,7 +200,7 @@ private:
     bool is_target(const struct stat& here, int fd) {
         if (!target_attributes_ || here.st_ino != target_attributes_->ino) return false;
         if (run_.options.dry_run) {
-            // Nothing may be made to find out.
+            // A dry run may make nothing to find this out.
             return lead_to_one_file([fd] { return attributes_of(fd); }, [&] { return run_.mount.stat(target_); });
         }
         return shows_here(run_.mount, target_, *target_attributes_, fd);
@@ -219,7 +219,8 @@ private:
         copy(std::move(found), links.to_copy);
     }
 
-    // `linked` is told how it went, if there is one. Only a copy of this file can have other names.
+    // Copies one file, and tells `linked`, if there is one, how that went: other names of the file become links to the
+    // copy.
     void copy(Found found, HardLinks::Known* linked) {
         CopyRun& run = run_;
         run_.give([&run, linked, found = std::move(found)](std::span<std::byte> buffer) {
@@ -232,7 +233,7 @@ private:
 
     static FileCopy copy_file(CopyRun& run, const Found& found, std::span<std::byte> buffer) {
         const std::string local = found.local();
-        // Should it have become a pipe meanwhile, nobody is to wait for it.
+        // O_NONBLOCK keeps open(2) from waiting if the file has become a FIFO meanwhile.
         constexpr int kFlags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
         const auto parent = found.parent->directory->open();
         if (!run.note(found.parent->local, parent)) return FileCopy::failed;

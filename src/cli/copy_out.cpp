@@ -98,7 +98,7 @@ class CopyOut {
 public:
     explicit CopyOut(CopyRun& run) : run_(run) {}
 
-    // `local` is what it becomes, or the directory it goes into.
+    // Copies a file with all that is below it. `local` is the path of the copy, or the directory it goes into.
     void tree(const std::string& remote, const std::string& local, Into into) {
         const auto attributes = run_.program.mount().stat(remote, posix::LastLink::keep); // as the user said it
         if (!run_.note(remote, attributes)) return;
@@ -227,7 +227,7 @@ private:
     // True if a directory of the share is the local one that `fd` is open on.
     bool is_target(const posix::Attributes& there, const std::string& remote, int fd) {
         if (!run_.options.dry_run) return shows_there(run_.mount, remote, there, fd);
-        // Nothing may be made to find out.
+        // A dry run may make nothing to find this out.
         return lead_to_one_file([fd] { return attributes_of(fd); }, [&] { return run_.mount.stat(remote); });
     }
     void say_same(const std::string& remote, const std::string& local) {
@@ -244,7 +244,8 @@ private:
         copy(std::move(found), links.to_copy);
     }
 
-    // `linked` is told how it went, if there is one. Only a copy of this file can have other names.
+    // Copies one file, and tells `linked`, if there is one, how that went: other names of the file become links to the
+    // copy.
     void copy(Found found, HardLinks::Known* linked) {
         CopyRun& run = run_;
         run_.give([&run, linked, found = std::move(found)](std::span<std::byte> buffer) {

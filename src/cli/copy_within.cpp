@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// cp: from one place of the device to another. The server copies the bytes of a file itself where it can.
+// The command cp copies from one place of the device to another. The server copies the bytes of a file itself where it
+// can.
 #include "copy.hpp"
 #include "interrupt.hpp"
 #include "mode.hpp"
@@ -53,7 +54,7 @@ Copied copy_by_server(CopyRun& run, const posix::File& from, const posix::File& 
         if (!count && at == 0 && !count.failure().is_fatal() && !is_unanswered(count))
             return Copied::nothing; // reading and writing may still do
         if (!run.note(pair.to, count)) return Copied::failed;
-        // A server that stops before the end is not believed: reading tells where that is.
+        // A server that stops before the told end may be wrong, so the file is read to find its end.
         if (*count == 0) return at < size.bytes ? Copied::nothing : Copied::all;
         at += *count;
         run.progress.moved(*count);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// du.
+// The command du sums up the space that files take.
 #include "commands.hpp"
 #include "hard_links.hpp"
 #include "json.hpp"

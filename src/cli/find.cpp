@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// find.
+// The command find shows the files of trees that pass its tests.
 #include "commands.hpp"
 #include "find_tests.hpp"
 #include "json.hpp"
@@ -36,7 +36,7 @@ private:
 
     void show(const Visited& file) {
         if (!program_.wants_json()) {
-            // Names that end in NUL bytes are for a program.
+            // Names that end in NUL bytes are read by a program, so they are written as they are.
             if (tests_.ends_names_with_nul()) return program_.out().write(file.path + '\0');
             return program_.out().print("{}\n", program_.out().name(file.path));
         }

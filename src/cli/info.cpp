@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// info: what the device is and what was agreed with it.
+// The command info tells what the device is and what was agreed with it.
 #include "commands.hpp"
 #include "json.hpp"
 #include "parts.hpp"

@@ -73,7 +73,7 @@ struct LineEditor::Library {
         ::el_wset(el, EL_ADDFN, L"complete-word", L"complete the word before the cursor", &Library::complete_word);
         ::el_set(el, EL_BIND, "^I", "complete-word", nullptr);
         ::el_set(el, EL_BIND, "^R", "em-inc-search-prev", nullptr);
-        // A key, not a signal, while a line is typed.
+        // Ctrl-C is a key, not a signal, while a line is typed.
         ::el_set(el, EL_SETTY, "-d", "-isig", nullptr);
         ::el_set(el, EL_BIND, "^C", "em-kill-line", nullptr);
     }

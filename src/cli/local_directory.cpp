@@ -52,7 +52,7 @@ LocalDirectory::~LocalDirectory() {
         const std::lock_guard lock(pool().mutex);
         pool().open.remove(this);
     }
-    // One after another: a tree may be deeper than a stack of nested destructors.
+    // Ends the parents one after another, because nested destructors of a deep tree could use up the stack.
     while (parent_ != nullptr && parent_.use_count() == 1) {
         parent_ = std::shared_ptr<LocalDirectory>(std::move(parent_->parent_));
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The commands lock and flock.
+// The commands lock and flock take locks.
 #include "child_process.hpp"
 #include "commands.hpp"
 #include "interrupt.hpp"

@@ -39,7 +39,7 @@ bool is_known_terminal() {
                        [&](const char* pattern) { return ::fnmatch(pattern, name.c_str(), 0) == 0; });
 }
 
-// True for "01;34": what could do more than color a name is none.
+// True for text such as "01;34". Other text could do more to a terminal than color a name.
 bool is_color(std::string_view text) noexcept {
     return !text.empty() &&
            std::all_of(text.begin(), text.end(), [](char c) { return (c >= '0' && c <= '9') || c == ';'; });

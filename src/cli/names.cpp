@@ -27,7 +27,7 @@ constexpr std::uint32_t kDefaultMode = 0777; // what the umask leaves of it
 posix::Expected<Directory> make_with_parents(posix::Mount& mount, const std::string& path, std::uint32_t mode) {
     if (path.empty()) return Failure(Errno::enoent);
     const std::string clean(without_slashes(path));
-    // The common case, that only the last is missing, asks nothing in vain.
+    // Tries the whole path first: in the common case only its last name is missing.
     Failure failure = mount.mkdir(clean, mode);
     if (failure.error == Errno::eexist) {
         const auto there = mount.stat(clean);

@@ -24,7 +24,7 @@ void write_all(const char* data, std::size_t size) {
         }
         data += count;
         size -= static_cast<std::size_t>(count);
-        // Somebody who reads slowly would be given all of it, a piece after each cut.
+        // A signal cuts a write to a slow reader short. Without this the rest would still be written, piece by piece.
         if (size != 0 && interrupted()) throw OutputFailed{EINTR};
     }
 }

@@ -15,7 +15,7 @@ std::string with_spaces(std::string key) {
     return key;
 }
 
-// A long list goes on below itself.
+// Breaks a long text into lines, each as far from the left as the first.
 void print_value(Output& out, std::string_view text, std::size_t indent) {
     constexpr std::size_t kWidth = 100;
     const std::size_t room = kWidth - indent;

@@ -21,7 +21,7 @@
 namespace vfsproto::cli {
 namespace {
 
-// Tells a person how to help themselves.
+// Returns what a person can do about this failure.
 std::string_view advice(const posix::Failure& failure) noexcept {
     switch (failure.errc) {
     case Errc::device_gone:
@@ -270,7 +270,7 @@ void Program::report(const Subject& subject, const posix::Failure& failure) {
         if (!interrupted()) report({Message::Kind::error, {}, subject, failure, failure.text()});
         return;
     }
-    // Everything else fails of it too; once is enough.
+    // Every later call fails for the same reason, so it is reported once.
     if (device_failed_.exchange(true)) return;
     if (options_.silence > 0 && failure.errc == Errc::transport_failed) return report("", silence_text());
     const std::string reason = what_ended_it();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// run: the commands of a script, on one connection.
+// The command run takes the commands of a script on one connection.
 #include "commands.hpp"
 #include "interpreter.hpp"
 #include "line_source.hpp"

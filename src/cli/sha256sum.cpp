@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// sha256sum.
+// The command sha256sum prints sums and checks them.
 #include "commands.hpp"
 #include "file_sums.hpp"
 #include "json.hpp"

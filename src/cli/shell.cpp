@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// shell: commands that a person types, on one connection.
+// The command shell takes commands that a person types, on one connection.
 #include "commands.hpp"
 #include "each_entry.hpp"
 #include "escape.hpp"
@@ -100,7 +100,7 @@ class Shell {
 public:
     explicit Shell(Program& program) : program_(program), interpreter_(program) {}
 
-    // Talks to a person. What a command failed of is no status of the shell.
+    // Takes the commands of a person. One that fails does not change how the shell leaves.
     void talk() {
         LineEditor editor{Completer(program_)};
         for (;;) {

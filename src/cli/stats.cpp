@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// stats: what this session has asked the device, and what it knew without asking.
+// The command stats tells what this session has asked the device, and what it knew without asking.
 #include "commands.hpp"
 #include "json.hpp"
 #include "parts.hpp"

@@ -28,7 +28,7 @@ Exclusions::Type excluded_as(Type type) noexcept {
 
 } // namespace
 
-// All is found before anything is removed: what is found last may say that nothing is to be.
+// Everything is found before anything is removed, because what is found last may forbid it.
 void Surplus::remove() {
     const auto top = source_.attributes("");
     if (!run_.note(source_.shown(""), top)) return;
@@ -48,7 +48,7 @@ void Surplus::find(std::size_t index) {
         return run_.refuse(target_.shown(directory), "is the source, and lies in the target: nothing is removed");
     }
     const auto entries = target_.list(directory);
-    // A dry run has not made it.
+    // In a dry run the directory may not exist, because it was not made.
     const bool is_unmade = run_.options.dry_run && !entries && entries.failure().error == Errno::enoent;
     if (is_unmade) return;
     if (!run_.note(target_.shown(directory), entries)) return keep(index);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// touch.
+// The command touch sets times, and makes the files that are missing.
 #include "commands.hpp"
 #include "date_text.hpp"
 #include "json.hpp"
