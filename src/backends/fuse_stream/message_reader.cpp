@@ -26,7 +26,7 @@ MessageReader::Received MessageReader::receive(int socket) noexcept {
             wanted -= size;
         }
     } else {
-        // Only the beginning of a header is left.
+        // At most the beginning of a header is left, which moves to the front.
         if (begin_ != 0) std::memmove(buffer_.get(), buffer_.get() + begin_, end_ - begin_);
         end_ -= begin_;
         begin_ = 0;

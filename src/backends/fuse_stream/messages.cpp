@@ -26,7 +26,7 @@ void Stream::send() noexcept {
 
 void Stream::was_sent(Chain& chain) noexcept {
     ++counters_.sent;
-    // Nobody answers a FORGET, nor an INTERRUPT of what was answered.
+    // The server answers no FORGET, and no INTERRUPT of a request that it has answered.
     const bool interrupts = (chain.unique & client::kInterruptBit) != 0;
     const bool is_over = interrupts && table_.find(chain.unique & ~client::kInterruptBit) == nullptr;
     if (chain.room == 0 || is_over) complete(chain, 0);
@@ -46,7 +46,7 @@ bool Stream::receive() noexcept {
         return false;
     case Received::failed: break;
     }
-    // A peer that closed without reading everything looks like this.
+    // A peer that closed before it had read everything causes ECONNRESET.
     if (why == ECONNRESET) {
         closed_by_peer_ = true;
         latch(Errc::device_gone, "the server closed the connection");
@@ -77,7 +77,7 @@ Errc Stream::begin(const wire::OutHeader& header) noexcept {
     if (header.len < sizeof header) return Errc::message_length;
     if (header.unique == 0) return begin_notification(header.len);
     Chain* const chain = table_.find(header.unique);
-    // A request that is not sent to its end is known to nobody.
+    // Only a request that was sent to its end has a reply: the server cannot know another one.
     if (chain != nullptr && chain->room != 0 && chain->stage == Chain::Stage::sent) {
         if (header.len > chain->room) return Errc::message_length;
         receiving_ = chain;

@@ -54,7 +54,7 @@ public:
     [[nodiscard]] FuseStreamCounters counters() const noexcept;
     [[nodiscard]] std::uint64_t system_calls() const noexcept { return calls_.load(std::memory_order_relaxed); }
 
-    // These are a StreamQueue's.
+    // A StreamQueue calls these.
     [[nodiscard]] QueueLimits limits() const noexcept;
     [[nodiscard]] Errc submit(std::uint8_t queue, std::span<const Segment> readable, std::span<const Segment> writable,
                               Token token) noexcept;
@@ -81,7 +81,7 @@ private:
     void latch(Errc why, std::string reason) noexcept;
     void signal(QueueState& queue) noexcept;
 
-    // The thread's.
+    // Runs on the stream's own thread.
     void run() noexcept;
     [[nodiscard]] bool exchange() noexcept;
     [[nodiscard]] bool wait() noexcept;

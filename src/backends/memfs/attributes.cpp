@@ -29,7 +29,7 @@ void set_times(MemfsCore& core, MemfsNode& node, const wire::SetattrIn& in) {
     given(wire::kSetattrCtime, 0, in.ctime, in.ctimensec, node.ctime);
 }
 
-// The size comes first: only that can fail.
+// Sets the size first, because nothing else can fail.
 Errno set_attributes(MemfsCore& core, MemfsNode& node, const wire::SetattrIn& in) {
     if ((in.valid & wire::kSetattrSize) != 0) {
         if (const Errno error = core.truncate(node, in.size); error != Errno::none) return error;

@@ -86,7 +86,8 @@ bool Content::resize(std::uint64_t size) {
     return true;
 }
 
-// A client must find no stale bytes behind the old end, and none without a block.
+// Clears what lies behind the old end, and takes the blocks of mapped places: a client must find no stale bytes there,
+// and none without a block.
 bool Content::prepare_growth(std::uint64_t size, Indices& taken) {
     return take_reached({size_, size}, size, &taken) && file_.clear_behind(size_);
 }

@@ -78,7 +78,7 @@ void MemfsCore::add_name(MemfsNode& parent, wire::Name name, MemfsNode& node) {
     touch(parent);
 }
 
-// The name is gone already.
+// Takes one link away. The name has been removed before.
 void MemfsCore::drop_link(MemfsNode& node) {
     node.ctime = now();
     if (abi::is_directory(node.mode)) {

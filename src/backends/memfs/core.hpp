@@ -165,7 +165,7 @@ private:
 // The most segments of a reply that is held: a chain of any ring has fewer.
 inline constexpr std::size_t kMemfsHeldSegments = 1024;
 
-// Does it now, answers when released.
+// Does the operation now, and answers when the request is released.
 template <class Row, class Body>
 void hold(MemfsCore& core, const server::Request<Row>& request, server::Reply<Row>& reply, Body&& body) {
     std::vector<std::byte> bytes(sizeof(wire::OutHeader) + reply.writer().capacity());

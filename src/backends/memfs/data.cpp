@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Open files and their bytes.
+// Handles the operations on open files and their bytes.
 #include "core.hpp"
 
 #include <algorithm>
@@ -241,7 +241,7 @@ void Memfs::handle(In<Op::copy_file_range_64> request, Out<Op::copy_file_range_6
     });
 }
 
-// There are no disk blocks: a block's number is its place in the file plus 1, and 0 says hole.
+// Answers with numbers of blocks that do not exist: the place in the file plus 1, or 0 for a hole.
 void Memfs::handle(In<Op::bmap> request, Out<Op::bmap> reply) noexcept {
     serve(*core_, request, reply, [&](auto& to) {
         const MemfsNode* node = core_->find_node(request.header.nodeid);

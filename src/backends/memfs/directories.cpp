@@ -29,7 +29,7 @@ template <class Add> std::size_t list(MemfsCore& core, MemfsNode& directory, u64
     return taken;
 }
 
-// Nothing listed although there is something looks like the end; say that the room is too small instead.
+// True if not even one entry fits. An empty reply would look like the end, so the room is called too small instead.
 bool too_small(MemfsCore& core, MemfsNode& directory, u64 offset, std::size_t taken) {
     if (taken > 0) return false;
     bool more = false;

@@ -23,7 +23,7 @@ public:
     using Names = std::map<std::string, Entry, std::less<>>;
 
     [[nodiscard]] bool empty() const noexcept { return names_.empty(); }
-    // The node of a name; 0 when there is none.
+    // Returns the node of a name; 0 when there is none.
     [[nodiscard]] std::uint64_t find(std::string_view name) const {
         const auto found = names_.find(name);
         return found == names_.end() ? 0 : found->second.ino;
@@ -41,7 +41,7 @@ public:
         by_cookie_.erase(found->second.cookie);
         names_.erase(found);
     }
-    // The first name whose cookie is above this one; nullptr at the end.
+    // Returns the first name whose cookie is above this one; nullptr at the end.
     [[nodiscard]] const Names::value_type* after(std::uint64_t cookie) const {
         const auto found = by_cookie_.upper_bound(cookie);
         return found == by_cookie_.end() ? nullptr : &*found->second;

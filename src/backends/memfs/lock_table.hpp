@@ -21,7 +21,7 @@ struct FileRangeLock {
 
 class LockTable {
 public:
-    // The first lock of another owner that stands in the way.
+    // Returns the first lock of another owner that stands in the way.
     [[nodiscard]] std::optional<FileRangeLock> conflict(const FileRangeLock& wanted) const {
         if (wanted.type == wire::linux_abi::kLockUnlock) return std::nullopt;
         for (const FileRangeLock& lock : locks_) {

@@ -61,14 +61,14 @@ void MemfsCore::drop_mapping(const MemfsMapping& mapping) {
     drop_if_unused(node);
 }
 
-// The new mapping comes first: a file that is mapped in the place of itself stays in use.
+// The new mapping is noted first, so that a file that replaces a mapping of its own stays in use throughout.
 void MemfsCore::note_mapping(u64 window_offset, const MemfsMapping& mapping) {
     known(mapping.ino).content.add_mapping(mapping.reach());
     note_unmapped({window_offset, mapping.length});
     mappings[window_offset] = mapping;
 }
 
-// A mapping that lies in this place in part keeps the rest.
+// A mapping that lies only partly in this place keeps the rest.
 void MemfsCore::note_unmapped(const WindowPiece& place) {
     const u64 end = place.offset + place.length;
     auto at = mappings.upper_bound(place.offset);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Names: finding, making, moving and removing them.
+// Handles the operations that find, make, move and remove names.
 #include "core.hpp"
 
 namespace vfsproto::backends {
@@ -55,7 +55,7 @@ struct Move {
     u32 flags = 0;
 };
 
-// The directory an entry lies in has changed.
+// Gives a directory that was moved its new parent.
 void adopt(MemfsNode& node, MemfsNode& from, MemfsNode& to) {
     if (!abi::is_directory(node.mode) || &from == &to) return;
     --from.nlink, ++to.nlink;
@@ -132,7 +132,7 @@ bool may_be_made(u32 mode) noexcept {
            type == abi::kSIfsock;
 }
 
-// CREATE of a name that is there: opens it.
+// Opens a file that a CREATE has found.
 Errno open_existing(MemfsCore& core, MemfsNode& node, const wire::CreateIn& in) {
     if ((in.flags & abi::kOExcl) != 0) return Errno::eexist;
     if (abi::is_directory(node.mode)) return Errno::eisdir;

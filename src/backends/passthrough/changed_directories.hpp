@@ -20,12 +20,13 @@ class ChangedDirectories {
 public:
     explicit ChangedDirectories(InodeTable& inodes) noexcept : inodes_(inodes) {}
 
-    // Notes one. Without memory, or if there are too many, it is not noted, and goes on to count as not known.
+    // Notes a directory. One that is not noted, for want of memory or because there are too many, goes on to count as
+    // not known.
     void note(std::uint64_t nodeid) noexcept;
-    // Looks at them all. Is called before events are read.
+    // Looks at every noted directory. Is called before events are read.
     void look() noexcept;
-    // Takes them as known. Is called when no events were left after that look. Those that requests of the client have changed since,
-    // and those of which `is_in_question(nodeid)` is true, are left for later.
+    // Counts the noted directories as known. Is called when no events were left after that look. Those that requests of
+    // the client have changed since, and those of which `is_in_question(nodeid)` is true, are left for later.
     template <class Question> void settle(const Question& is_in_question) noexcept {
         std::erase_if(noted_, [&](const Noted& one) { return !is_in_question(one.nodeid) && has_settled(one); });
     }

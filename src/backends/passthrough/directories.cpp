@@ -33,7 +33,7 @@ struct HostEntry {
 };
 constexpr std::size_t kHostEntryName = 19; // offset of the name
 
-// Makes the stream stand at the entry with this cookie. 0 or an errno.
+// Moves the stream to the entry with this cookie. Returns 0 or an errno.
 int seek(int fd, DirectoryStream& stream, std::uint64_t offset) noexcept {
     // The beginning is always read anew, as rewinddir(3) does.
     const bool there = offset == stream.next && (offset != 0 || stream.end == 0);

@@ -49,7 +49,7 @@ int lock_whole(int fd, wire::u32 type) noexcept {
 
 } // namespace
 
-// A description that can carry either type of lock, if the host gives one.
+// Opens a file description that can carry either type of lock, if the host gives one.
 FileDescriptor Passthrough::State::open_for_locks(const Inode& inode) const noexcept {
     FileDescriptor fd;
     if (!read_only()) fd = reopen(inode.fd.get(), O_RDWR | O_NONBLOCK);
@@ -160,7 +160,8 @@ void Passthrough::handle(const In<Opcode::setlkw>& request, Out<Opcode::setlkw>&
     state_->parked_locks.wait(wanted, reply);
 }
 
-// Nothing else waits. An INTERRUPT may overtake its request, which is not parked yet then: the client sends it again.
+// Only requests for locks wait here. An INTERRUPT may overtake its request, which is not parked yet then; the client
+// sends it again.
 void Passthrough::handle(const In<Opcode::interrupt>& request, Out<Opcode::interrupt>& reply) noexcept {
     state_->parked_locks.interrupt(request.in.unique) ? reply.none() : reply.error(wire::Errno::eagain);
 }

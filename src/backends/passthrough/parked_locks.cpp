@@ -99,7 +99,7 @@ void ParkedLocks::try_after(const WantedLock& wanted, int error) noexcept {
     if (may_free(wanted, error)) try_again(wanted.nodeid);
 }
 
-// A request that is being parked now and is not counted yet has its next try soon.
+// A request that is being parked now is not counted yet. It needs nothing, because it tries again soon.
 void ParkedLocks::try_again(std::uint64_t nodeid) noexcept {
     if (waiting() == 0) return;
     const std::lock_guard guard(mutex_);
@@ -117,7 +117,7 @@ bool ParkedLocks::interrupt(std::uint64_t unique) noexcept {
     return std::any_of(ready_.begin(), ready_.end(), is_it);
 }
 
-// One that is not counted yet finds the handle gone at its next try.
+// A request that is not counted yet finds the handle gone at its next try.
 void ParkedLocks::end_handle(std::uint64_t fh) noexcept {
     if (waiting() == 0) return;
     const std::lock_guard guard(mutex_);

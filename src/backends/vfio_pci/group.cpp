@@ -15,8 +15,8 @@ namespace {
 
 constexpr std::uint64_t kPage = 4096;
 constexpr std::size_t kUsualMappings = 65535; // the kernel's default, for kernels that do not say what is left
-// For kernels that do not say which addresses are reserved: above what any machine keeps for interrupts, and within what
-// every IOMMU has.
+// Kernels that do not tell which addresses are reserved get these: above what any machine keeps for interrupts, and
+// within what every IOMMU has.
 constexpr std::uint64_t kFourGigabytes = std::uint64_t{1} << 32;
 constexpr std::uint64_t kAlwaysWideEnough = (std::uint64_t{1} << 39) - 1;
 constexpr std::size_t kLargestAnswer = 64 * 1024;
@@ -64,7 +64,7 @@ private:
     std::size_t most_mappings_ = kUsualMappings;
 };
 
-// A structure at that place of an answer; zeroes when it is not all there.
+// Returns the structure at that place of an answer; zeros when the answer ends before it does.
 template <class T> T part_of(const std::vector<std::byte>& answer, std::size_t offset) noexcept {
     T part{};
     if (offset <= answer.size() && sizeof part <= answer.size() - offset) {

@@ -24,7 +24,7 @@ class PageMap {
 public:
     explicit PageMap(Calls& calls) : calls_(calls), file_(calls, calls.open_to_read("/proc/self/pagemap")) {}
 
-    // The physical address of what lies there now; 0 when the kernel does not say.
+    // Returns the physical address of the page there; 0 when the kernel does not tell.
     [[nodiscard]] std::uint64_t physical(const std::byte* at) const noexcept {
         constexpr std::uint64_t kPresent = std::uint64_t{1} << 63;
         constexpr std::uint64_t kFrame = (std::uint64_t{1} << 55) - 1;
@@ -159,7 +159,7 @@ bool PhysicalRuns::lies_as_said(const Region& run) const noexcept {
     return true;
 }
 
-// Pins it, and looks again: before that the kernel was free to move the pages.
+// Pins the run, and checks its addresses again: the kernel could move the pages before.
 Refusal PhysicalRuns::admit(const Region& run) {
     if (mappings_ >= space_.most_mappings()) return {Errc::no_memory, "the IOMMU takes no more mappings"};
     if (!is_usable(run)) return {Errc::no_memory, "huge pages lie at addresses that the IOMMU keeps for itself"};
@@ -172,7 +172,7 @@ Refusal PhysicalRuns::admit(const Region& run) {
     return {Errc::transport_failed, "huge pages moved while they were given to the device: try again"};
 }
 
-// All of them or none.
+// Admits all of these runs or none.
 Refusal PhysicalRuns::admit_all(const std::vector<Region>& runs) {
     for (std::size_t i = 0; i < runs.size(); ++i) {
         Refusal why = admit(runs[i]);
@@ -188,7 +188,7 @@ Refusal PhysicalRuns::find_runs(std::size_t bytes, std::vector<Region>& out) {
     const std::size_t usual = std::max(needed, run_size_ / kHuge);
     Refusal first;
     std::size_t longest = 0;
-    // More pages at a time are likelier to have neighbours among them; fewer are likelier to be there.
+    // Among more pages there are more likely neighbours; fewer pages are more likely to be had.
     for (const std::size_t count : {usual, usual * 2, usual * 4, needed}) {
         Refusal why;
         std::vector<Region> runs = grab(count, why);

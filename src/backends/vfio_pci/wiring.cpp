@@ -21,7 +21,7 @@ int Wiring::connect_vectors(const Function& function, std::uint16_t wanted) {
         }
         const int result = function.wire(InterruptKind::msix, 0, numbers);
         if (result == 0) return static_cast<int>(count);
-        // The kernel says how many it has, or just no.
+        // The kernel returns how many vectors it has, or only an error.
         const std::uint32_t offered = result > 0 ? static_cast<std::uint32_t>(result) : count / 2;
         count = std::min(offered, count - 1);
     }
