@@ -5,8 +5,7 @@
 // Example (tests/unit/posix/async_test.cpp):
 //
 //     const auto token = asio::use_awaitable;
-//     Failure said;
-//     said = co_await files.mkdir("/dir", 0755, token);
+//     Failure said = co_await files.mkdir("/dir", 0755, token);
 //
 // Handlers run on their associated executor, by default the one given here, and never inside the call that started them.
 // A call once started runs to its end, or to the limits of the mount (Mount::limited_by()); their time counts from its start, and
