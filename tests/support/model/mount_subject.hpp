@@ -12,13 +12,12 @@ class MountSubject final : public Subject {
 public:
     explicit MountSubject(vfsproto::posix::Mount& mount) : mount_(mount) {}
 
-    [[nodiscard]] std::string apply(const Operation& operation) override;
     [[nodiscard]] std::string whole_tree() override;
 
 private:
-    [[nodiscard]] std::string on_names(const Operation& operation);
-    [[nodiscard]] std::string on_attributes(const Operation& operation);
-    [[nodiscard]] std::string on_open_file(const Operation& operation);
+    [[nodiscard]] std::string on_names(const Operation& operation) override;
+    [[nodiscard]] std::string on_attributes(const Operation& operation) override;
+    [[nodiscard]] std::string on_open_file(const Operation& operation) override;
     [[nodiscard]] std::string list(const std::string& path);
     void add_tree(const std::string& path, std::string& out);
 

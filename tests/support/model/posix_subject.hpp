@@ -13,14 +13,13 @@ public:
     explicit PosixSubject(std::string root) : root_(std::move(root)) {}
     ~PosixSubject() override;
 
-    [[nodiscard]] std::string apply(const Operation& operation) override;
     [[nodiscard]] std::string whole_tree() override;
 
 private:
     [[nodiscard]] std::string at(const std::string& path) const { return root_ + path; }
-    [[nodiscard]] std::string on_names(const Operation& operation);
-    [[nodiscard]] std::string on_attributes(const Operation& operation);
-    [[nodiscard]] std::string on_open_file(const Operation& operation);
+    [[nodiscard]] std::string on_names(const Operation& operation) override;
+    [[nodiscard]] std::string on_attributes(const Operation& operation) override;
+    [[nodiscard]] std::string on_open_file(const Operation& operation) override;
     [[nodiscard]] std::string list(const std::string& path) const;
     void add_tree(const std::string& path, std::string& out) const;
 

@@ -11,10 +11,16 @@ namespace model {
 class Subject {
 public:
     virtual ~Subject() = default;
-    // "ok …" with all that can be seen of the result, or the name of the error.
-    [[nodiscard]] virtual std::string apply(const Operation& operation) = 0;
+    // Returns "ok …" with all that can be seen of the result, or the name of the error.
+    [[nodiscard]] std::string apply(const Operation& operation);
     // Every file with its type, mode, link count, size, contents and target, one a line, in order.
     [[nodiscard]] virtual std::string whole_tree() = 0;
+
+private:
+    // Do the operations of one sort.
+    [[nodiscard]] virtual std::string on_names(const Operation& operation) = 0;
+    [[nodiscard]] virtual std::string on_attributes(const Operation& operation) = 0;
+    [[nodiscard]] virtual std::string on_open_file(const Operation& operation) = 0;
 };
 
 // A short text for many bytes.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "vfsproto/transport/registers.hpp"
+#include "vfsproto/transport/transport.hpp"
 
 #include <cstdint>
 #include <cstdio>
@@ -125,5 +126,15 @@ struct ModelQueue {
     std::uint32_t reset_left = 0;  // of those
     std::uint64_t addresses[3] = {};
 };
+
+// The queues that tests set up, and where these lie: in three areas that have nothing in common.
+inline constexpr QueueIndex kQueue0{0};
+inline constexpr QueueIndex kQueue1{1};
+[[nodiscard]] inline QueueAddresses addresses(std::uint16_t size = 64) {
+    return {size,
+            {DeviceAddr{0x1'2345'6000}, 1024},
+            {DeviceAddr{0x2'0000'0000}, 134},
+            {DeviceAddr{0xffff'ffff'0000'1000}, 518}};
+}
 
 } // namespace vfsproto::test

@@ -6,19 +6,12 @@
 #include "vfsproto/transport/fs_config.hpp"
 
 using namespace vfsproto;
+using test::addresses;
+using test::kQueue0;
+using test::kQueue1;
 using test::MmioModel;
 
 namespace {
-
-constexpr QueueIndex kQueue0{0};
-constexpr QueueIndex kQueue1{1};
-
-QueueAddresses addresses(std::uint16_t size = 64) {
-    return {size,
-            {DeviceAddr{0x1'2345'6000}, 1024},
-            {DeviceAddr{0x2'0000'0000}, 134},
-            {DeviceAddr{0xffff'ffff'0000'1000}, 518}};
-}
 
 Errc bring_up(BringUp& device, VirtioMmio& transport) {
     const FeatureSet wanted = FeatureSet::of(Feature::event_idx) | transport.supported_features();

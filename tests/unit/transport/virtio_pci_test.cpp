@@ -6,19 +6,12 @@
 #include "vfsproto/transport/fs_config.hpp"
 
 using namespace vfsproto;
+using test::addresses;
+using test::kQueue0;
+using test::kQueue1;
 using test::PciModel;
 
 namespace {
-
-constexpr QueueIndex kQueue0{0};
-constexpr QueueIndex kQueue1{1};
-
-QueueAddresses addresses(std::uint16_t size = 64) {
-    return {size,
-            {DeviceAddr{0x1'2345'6000}, 1024},
-            {DeviceAddr{0x2'0000'0000}, 134},
-            {DeviceAddr{0xffff'ffff'0000'1000}, 518}};
-}
 
 // Everything a driver of virtio-fs does to have two queues.
 Errc bring_up(BringUp& device, VirtioPci& transport, FeatureSet wanted = FeatureSet::of(Feature::event_idx)) {
