@@ -23,6 +23,11 @@ struct ModeOptions {
     bool recursive = false;
 };
 
+// Returns the mount for a file that a walk meets: what is below the path that the user said may have a longer one.
+posix::Mount& mount_for(Program& program, const Visited& file) {
+    return file.level == 0 ? program.mount() : program.deep_mount();
+}
+
 // Links found below a directory are skipped, because their mode has no effect.
 void change_mode(Program& program, const Visited& file, const ModeChange& change) {
     if (file.level != 0 && posix::is_symlink(file.attributes.mode)) return;
@@ -30,7 +35,7 @@ void change_mode(Program& program, const Visited& file, const ModeChange& change
     in.valid = wire::kSetattrMode;
     in.mode = abi::file_type(file.attributes.mode) | change.apply(file.attributes.mode);
     const auto last = file.level == 0 ? posix::LastLink::follow : posix::LastLink::keep;
-    if (program.succeeded(file.path, program.mount().set_attributes(file.path, in, last)))
+    if (program.succeeded(file.path, mount_for(program, file).set_attributes(file.path, in, last)))
         print_done(program, file.path);
 }
 
@@ -58,12 +63,12 @@ void run_chown(Program& program, const OwnerOptions& options) {
     if (!owner) program.refuse(options.owner, "no such owner: say USER, USER:GROUP or :GROUP, by name or number");
     // Links are never followed with -R, as chown(1) has it.
     const auto last = options.no_follow || options.recursive ? posix::LastLink::keep : posix::LastLink::follow;
-    const auto change = [&](const std::string& path) {
-        const Failure failure = program.mount().chown(path, owner->uid, owner->gid, last);
+    const auto change = [&](posix::Mount& mount, const std::string& path) {
+        const Failure failure = mount.chown(path, owner->uid, owner->gid, last);
         if (program.succeeded(path, failure)) print_done(program, path);
     };
     const Visitor visitor{[&](const Visited& file) {
-                              change(file.path);
+                              change(mount_for(program, file), file.path);
                               return Descend::yes;
                           },
                           {}};
@@ -71,7 +76,7 @@ void run_chown(Program& program, const OwnerOptions& options) {
         if (options.recursive) {
             walk_remote(program, path, last, visitor);
         } else {
-            change(path);
+            change(program.mount(), path);
         }
     }
 }

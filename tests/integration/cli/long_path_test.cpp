@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Trees whose paths are longer than PATH_MAX are copied, listed and removed; what a user says is not longer than that.
+#include "integration/cli/removed.hpp"
 #include "integration/cli/share.hpp"
 
 #include <fcntl.h>
@@ -55,18 +56,6 @@ int count_files(const fs::path& top, int& deepest) {
     return files;
 }
 
-// The path of a scratch directory is removed by rm(1), which knows long paths.
-class Removed {
-public:
-    explicit Removed(fs::path path) : path_(std::move(path)) {}
-    ~Removed() { static_cast<void>(std::system(("rm -rf " + path_.string()).c_str())); }
-    Removed(const Removed&) = delete;
-    Removed& operator=(const Removed&) = delete;
-
-private:
-    fs::path path_;
-};
-
 std::ptrdiff_t lines_of(const std::string& text) { return std::count(text.begin(), text.end(), '\n'); }
 
 } // namespace
@@ -105,6 +94,8 @@ TEST_CASE("a tree deeper than a path may be long is copied both ways, listed and
     CHECK(lines_with_64("find b -name f") == kLevels);
     CHECK(lines_with_64("find b -type d -empty") == 1);
     CHECK(lines_with_64("du b") == kLevels + 1);
+    CHECK(lines_with_64("--json chmod -R u+x b") == 2 * kLevels + 1);
+    CHECK(lines_with_64("--json chown -R " + std::to_string(::geteuid()) + " b") == 2 * kLevels + 1);
     CHECK(lines_with_64("tree b") == 2 * kLevels + 3); // the top, all that is in it, an empty line and the sums
     CHECK(lines_with_64("--json tree b") == 2 * kLevels + 1);
     // Each directory has a heading, and all but the last have two names and an empty line behind them.
