@@ -223,3 +223,31 @@ TEST_CASE("docs/coreutils.md has every command, and every option of those that i
     CHECK(page.sections.size() > 20);
     CHECK(options > kSeveralEach);
 }
+
+TEST_CASE("docs/cli.md says of every command what its cousin is, and leads to the rows that compare them", "[cli]") {
+    const CoreutilsPage page = read_coreutils_page(page_text());
+    const std::string text = Share::contents(fs::path(VFSPROTO_SOURCE_DIR) / "docs/cli.md");
+    const std::string heading = "\n## Commands and their cousins\n";
+    const std::size_t begin = text.find(heading);
+    REQUIRE(begin != std::string::npos);
+    std::istringstream lines(text.substr(begin, text.find("\n## ", begin + heading.size()) - begin));
+    const std::regex row(R"(\| `([a-z0-9-]+)` \| ([^|]+) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|)");
+    std::set<std::string> told;
+    for (std::string line; std::getline(lines, line);) {
+        if (!line.starts_with("| `")) continue;
+        INFO(line);
+        std::smatch cells;
+        REQUIRE(std::regex_match(line, cells, row));
+        const std::string command = cells[1];
+        CHECK(told.insert(command).second);
+        const bool is_compared = page.sections.contains(command);
+        CHECK(cells[5] == (is_compared ? "[" + command + "](coreutils.md#" + command + ")" : "–"));
+        CHECK((!is_compared || cells[2] == command + "(1)"));
+    }
+    std::set<std::string> commands;
+    for (const std::string& line : lines_below(run_program({"--help"}).out, "Commands:")) {
+        commands.insert(line.substr(0, line.find(' ')));
+    }
+    CHECK(commands.size() > 30);
+    CHECK(told == commands);
+}
