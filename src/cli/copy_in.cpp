@@ -10,6 +10,7 @@
 #include "remote_tree.hpp"
 #include "same_place.hpp"
 #include "send_file.hpp"
+#include "tree_path.hpp"
 
 #include "vfsproto/backends/passthrough.hpp"
 
@@ -41,20 +42,25 @@ struct Sent {
     void end() {
         if (!std::exchange(has_attributes, false) || run.program.stopping()) return;
         const auto fd = directory->open();
-        if (!run.note(local, fd)) return;
-        const Xattrs xattrs = run.xattrs_of((*fd)->get(), local);
+        if (!fd) return run.fail(local(), fd.failure());
+        const Xattrs xattrs = run.xattrs_of((*fd)->get(), local());
+        const std::string path = remote();
         run.keep(
-            remote, [&](XattrStep step) { return write_xattrs(run.mount, remote, xattrs, step); },
-            [&] { return finish_remote_directory(run.mount, remote, age, attributes, run.keeping); });
+            path, [&](XattrStep step) { return write_xattrs(run.mount, path, xattrs, step); },
+            [&] { return finish_remote_directory(run.mount, path, age, attributes, run.keeping); });
     }
     Sent(const Sent&) = delete;
     Sent& operator=(const Sent&) = delete;
 
+    [[nodiscard]] std::string local() const { return tree_path(*this, &Sent::own_local); } // for messages
+    [[nodiscard]] std::string remote() const { return tree_path(*this, &Sent::own_remote); }
+
     CopyRun& run;
     std::shared_ptr<Sent> parent;
     std::shared_ptr<LocalDirectory> directory;
-    std::string local; // for messages
-    std::string remote;
+    std::string name;                      // on both sides, unless it has paths of its own
+    std::optional<std::string> own_local;  // of the top
+    std::optional<std::string> own_remote; // of the directory that the copy begins with
     Age age = Age::old;
     bool has_attributes = false;
     posix::Attributes attributes{};
@@ -62,12 +68,13 @@ struct Sent {
 
 struct Found {
     std::shared_ptr<Sent> parent;
-    std::string name; // here
-    std::string remote;
+    std::string name;                      // here, and there unless it has a path of its own
+    std::optional<std::string> own_remote; // of the file that the copy begins with
     posix::Attributes attributes{};
     std::uint64_t device = 0; // st_dev
 
-    [[nodiscard]] std::string local() const { return join(parent->local, name); }
+    [[nodiscard]] std::string local() const { return join(parent->local(), name); }
+    [[nodiscard]] std::string remote() const { return own_remote ? *own_remote : join(parent->remote(), name); }
 };
 
 class CopyIn {
@@ -80,15 +87,16 @@ public:
         // A path without a name of its own (".", "/") is opened itself, and its entries go straight into the copy. So is one
         // that ends in a slash, which leads through a symbolic link.
         const bool opened_itself = base_name(local).empty() || local.ends_with('/');
-        top->local = opened_itself ? local : directory_name(local);
-        FileDescriptor fd(::open(top->local.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-        if (!fd) return run_.fail(top->local, local_failure(errno));
+        const std::string top_path = opened_itself ? local : directory_name(local);
+        top->own_local = top_path;
+        FileDescriptor fd(::open(top_path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        if (!fd) return run_.fail(top_path, local_failure(errno));
         top->directory = std::make_shared<LocalDirectory>(std::move(fd));
         if (opened_itself) {
             source_ = local;
-            send_itself(top, remote);
+            send_itself(top, local, remote);
         } else {
-            source_ = join(top->local, base_name(local));
+            source_ = join(top_path, base_name(local));
             take(top, std::string(base_name(local)), remote);
         }
         top.reset();
@@ -102,17 +110,17 @@ public:
     }
 
 private:
-    void send_itself(const std::shared_ptr<Sent>& top, const std::string& remote) {
+    void send_itself(const std::shared_ptr<Sent>& top, const std::string& local, const std::string& remote) {
         struct stat info{};
         const auto fd = top->directory->open();
-        if (!run_.note(top->local, fd)) return;
-        if (::fstat((*fd)->get(), &info) != 0) return run_.fail(top->local, local_failure(errno));
+        if (!run_.note(local, fd)) return;
+        if (::fstat((*fd)->get(), &info) != 0) return run_.fail(local, local_failure(errno));
         const auto made = make_directory(remote);
         if (!run_.note(remote, made)) return;
         if (!note_target(remote)) return;
-        if (is_target(info, (*fd)->get())) return say_same(top->local, remote);
-        run_.copied(run_.tally.directories, {"directory", top->local, remote});
-        top->remote = remote;
+        if (is_target(info, (*fd)->get())) return say_same(local, remote);
+        run_.copied(run_.tally.directories, {"directory", local, remote});
+        top->own_remote = remote;
         top->age = *made ? Age::fresh : Age::old;
         top->attributes = backends::attr_of(info);
         top->has_attributes = !run_.options.dry_run;
@@ -131,22 +139,24 @@ private:
     std::vector<std::string> names_of(const Sent& directory) {
         std::vector<std::string> names;
         const auto fd = directory.directory->open();
-        if (run_.note(directory.local, fd)) run_.note(directory.local, list_names((*fd)->get(), names));
+        const std::string local = directory.local();
+        if (run_.note(local, fd)) run_.note(local, list_names((*fd)->get(), names));
         return names;
     }
 
     void list(const std::shared_ptr<Sent>& directory) {
         for (const std::string& name : names_of(*directory)) {
             if (run_.program.stopping()) return;
-            take(directory, name, join(directory->remote, name));
+            take(directory, name, std::nullopt);
         }
     }
 
-    void take(const std::shared_ptr<Sent>& parent, const std::string& name, std::string remote) {
-        Found found{parent, name, std::move(remote)};
+    // `own_remote` is for the first file alone.
+    void take(const std::shared_ptr<Sent>& parent, const std::string& name, std::optional<std::string> own_remote) {
+        Found found{parent, name, std::move(own_remote)};
         struct stat info{};
         const auto fd = parent->directory->open();
-        if (!run_.note(parent->local, fd)) return;
+        if (!fd) return run_.fail(parent->local(), fd.failure());
         if (::fstatat((*fd)->get(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
             return run_.fail(found.local(), local_failure(errno));
         }
@@ -163,28 +173,30 @@ private:
 
     void enter(const Found& found) {
         auto sent = std::make_shared<Sent>(run_, found.parent);
-        sent->local = found.local();
+        sent->name = found.name;
+        sent->own_remote = found.own_remote;
+        const std::string local = found.local();
+        const std::string remote = found.remote();
         constexpr int kFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
         const auto parent = found.parent->directory->open();
-        if (!run_.note(found.parent->local, parent)) return;
+        if (!parent) return run_.fail(found.parent->local(), parent.failure());
         FileDescriptor fd(::openat((*parent)->get(), found.name.c_str(), kFlags));
         struct stat info{};
-        if (!fd || ::fstat(fd.get(), &info) != 0) return run_.fail(sent->local, local_failure(errno));
+        if (!fd || ::fstat(fd.get(), &info) != 0) return run_.fail(local, local_failure(errno));
         if (!target_.empty() && is_target(info, fd.get())) {
-            return run_.refuse(sent->local, "cannot copy a directory into itself, " + target_);
+            return run_.refuse(local, "cannot copy a directory into itself, " + target_);
         }
-        const auto made = make_directory(found.remote);
-        if (!run_.note(found.remote, made)) return;
+        const auto made = make_directory(remote);
+        if (!run_.note(remote, made)) return;
         if (target_.empty()) {
-            if (!note_target(found.remote)) return;
-            if (is_target(info, fd.get())) return say_same(sent->local, found.remote);
+            if (!note_target(remote)) return;
+            if (is_target(info, fd.get())) return say_same(local, remote);
         }
         sent->directory = std::make_shared<LocalDirectory>(found.parent->directory, found.name, std::move(fd));
-        sent->remote = found.remote;
         sent->age = *made ? Age::fresh : Age::old;
         sent->attributes = found.attributes;
         sent->has_attributes = !run_.options.dry_run;
-        run_.copied(run_.tally.directories, {"directory", sent->local, sent->remote});
+        run_.copied(run_.tally.directories, {"directory", local, remote});
         list(sent);
     }
 
@@ -213,7 +225,7 @@ private:
         const bool has_names = found.attributes.nlink > 1;
         if (!has_names) return copy(std::move(found), nullptr);
         const FileIdentity identity = identity_of(found.attributes, found.device);
-        const auto links = run_.links.find(identity, found.attributes.nlink, {found.local(), found.remote},
+        const auto links = run_.links.find(identity, found.attributes.nlink, {found.local(), found.remote()},
                                            [](const std::string&) { return true; });
         if (links.first && link(found, links.first->copy)) return;
         copy(std::move(found), links.to_copy);
@@ -233,10 +245,14 @@ private:
 
     static FileCopy copy_file(CopyRun& run, const Found& found, std::span<std::byte> buffer) {
         const std::string local = found.local();
+        const std::string remote = found.remote();
         // O_NONBLOCK keeps open(2) from waiting if the file has become a FIFO meanwhile.
         constexpr int kFlags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
         const auto parent = found.parent->directory->open();
-        if (!run.note(found.parent->local, parent)) return FileCopy::failed;
+        if (!parent) {
+            run.fail(found.parent->local(), parent.failure());
+            return FileCopy::failed;
+        }
         const FileDescriptor fd(::openat((*parent)->get(), found.name.c_str(), kFlags));
         struct stat info{};
         if (!fd || ::fstat(fd.get(), &info) != 0) {
@@ -247,14 +263,14 @@ private:
             run.refuse(local, "is no regular file any more");
             return FileCopy::failed;
         }
-        return send_file(run, {fd.get(), local, found.remote, found.attributes, Existing::replace}, buffer);
+        return send_file(run, {fd.get(), local, remote, found.attributes, Existing::replace}, buffer);
     }
 
     // Looks at what has the name of a link or a special file, where that counts. True: it is to be made.
     template <class IsSame> bool is_to_be_made(const Found& found, const CopyRun::NewFile& made, IsSame&& is_same) {
         if (!run_.looks_at_target()) return true;
-        const auto target = RemoteTarget::at(run_.mount, found.remote, run_.target_options(Existing::replace));
-        if (!run_.note(found.remote, target)) return false;
+        const auto target = RemoteTarget::at(run_.mount, made.to, run_.target_options(Existing::replace));
+        if (!run_.note(made.to, target)) return false;
         const FileCopy wanted =
             run_.decide_made(made, found.attributes, target->there(), [&] { return is_same(*target->there()); });
         if (wanted == FileCopy::same) refresh(found, *target->there());
@@ -263,84 +279,87 @@ private:
 
     // True if the second name became a link, or is to be none. False: it is to be copied.
     bool link(const Found& found, const std::string& existing) {
+        const std::string remote = found.remote();
         if (run_.looks_at_target()) {
-            const auto target = RemoteTarget::at(run_.mount, found.remote, run_.target_options(Existing::replace));
-            if (!run_.note(found.remote, target)) return true;
-            const auto is_linked = [&] { return is_one_remote_file(run_.mount, existing, found.remote); };
-            const CopyRun::NewFile made{"link", existing, found.remote, Replaces::files_and_links,
-                                        run_.tally.hard_links};
+            const auto target = RemoteTarget::at(run_.mount, remote, run_.target_options(Existing::replace));
+            if (!run_.note(remote, target)) return true;
+            const auto is_linked = [&] { return is_one_remote_file(run_.mount, existing, remote); };
+            const CopyRun::NewFile made{"link", existing, remote, Replaces::files_and_links, run_.tally.hard_links};
             const FileCopy wanted = run_.decide_link(made, found.attributes, target->there(), is_linked);
             if (wanted != FileCopy::copied) return true;
         }
-        const NewPath at{found.remote, run_.replaces(Replaces::files_and_links)};
+        const NewPath at{remote, run_.replaces(Replaces::files_and_links)};
         const Failure failure = make_remote_link(run_.mount, at, existing);
         if (failure.happened()) {
             const bool in_the_way = failure.error == Errno::eisdir || failure.error == Errno::eexist;
             if (in_the_way || is_unanswered(failure) || failure.is_fatal())
-                return static_cast<void>(run_.made(found.remote, failure)), true;
-            run_.without_hard_links(found.remote, failure);
+                return static_cast<void>(run_.made(remote, failure)), true;
+            run_.without_hard_links(remote, failure);
             return false;
         }
-        run_.copied(run_.tally.hard_links, {"hard link", found.local(), found.remote});
+        run_.copied(run_.tally.hard_links, {"hard link", found.local(), remote});
         return true;
     }
 
     void symlink(const Found& found) {
         std::string target(abi::kPathMax + 1, '\0');
         const auto parent = found.parent->directory->open();
-        if (!run_.note(found.parent->local, parent)) return;
+        if (!parent) return run_.fail(found.parent->local(), parent.failure());
         const ssize_t length = ::readlinkat((*parent)->get(), found.name.c_str(), target.data(), target.size());
         if (length < 0) return run_.fail(found.local(), local_failure(errno));
         target.resize(static_cast<std::size_t>(length));
+        const std::string remote = found.remote();
         const auto is_same = [&](const posix::Attributes&) -> std::optional<bool> {
-            const auto there = run_.mount.readlink(found.remote);
-            return run_.note(found.remote, there) ? std::optional(*there == target) : std::nullopt;
+            const auto there = run_.mount.readlink(remote);
+            return run_.note(remote, there) ? std::optional(*there == target) : std::nullopt;
         };
         const std::string local = found.local();
-        const CopyRun::NewFile made{"copy", local, found.remote, Replaces::files_and_links, run_.tally.symlinks};
+        const CopyRun::NewFile made{"copy", local, remote, Replaces::files_and_links, run_.tally.symlinks};
         if (!is_to_be_made(found, made, is_same)) return;
-        const NewPath at{found.remote, run_.replaces(made.replaces)};
-        if (!run_.made(found.remote, make_remote_symlink(run_.mount, at, target))) return;
-        run_.copied(made.count, {"symlink", local, found.remote});
+        const NewPath at{remote, run_.replaces(made.replaces)};
+        if (!run_.made(remote, make_remote_symlink(run_.mount, at, target))) return;
+        run_.copied(made.count, {"symlink", local, remote});
         set_attributes_of(found);
     }
 
     void special(const Found& found) {
-        if (!run_.wants_node(found.local(), found.attributes.mode)) return;
+        const std::string local = found.local();
+        if (!run_.wants_node(local, found.attributes.mode)) return;
         // A FIFO has no device.
         const auto is_same = [&](const posix::Attributes& there) -> std::optional<bool> {
             return there.rdev == found.attributes.rdev;
         };
-        const std::string local = found.local();
-        const CopyRun::NewFile made{"copy", local, found.remote, Replaces::special_files_too, run_.tally.special_files};
+        const std::string remote = found.remote();
+        const CopyRun::NewFile made{"copy", local, remote, Replaces::special_files_too, run_.tally.special_files};
         if (!is_to_be_made(found, made, is_same)) return;
         const std::uint32_t mode = node_mode(found.attributes.mode, run_.keeping);
-        const NewPath at{found.remote, run_.replaces(made.replaces)};
-        if (!run_.made(found.remote, make_remote_node(run_.mount, at, mode, found.attributes.rdev))) return;
-        run_.copied(made.count, {type_name(mode), local, found.remote});
+        const NewPath at{remote, run_.replaces(made.replaces)};
+        if (!run_.made(remote, make_remote_node(run_.mount, at, mode, found.attributes.rdev))) return;
+        run_.copied(made.count, {type_name(mode), local, remote});
         set_attributes_of(found);
     }
 
     Xattrs unopened_xattrs_of(const Found& found) {
         const auto parent = found.parent->directory->open();
-        if (!run_.note(found.parent->local, parent)) return {};
+        if (!run_.note(found.parent->local(), parent)) return {};
         return run_.unopened_xattrs_of((*parent)->get(), found.name, found.attributes.mode, found.local());
     }
 
     void set_attributes_of(const Found& found) { static_cast<void>(set_attributes(found, unopened_xattrs_of(found))); }
 
     bool set_attributes(const Found& found, const Xattrs& xattrs) {
+        const std::string remote = found.remote();
         return run_.keep(
-            found.remote, [&](XattrStep step) { return write_xattrs(run_.mount, found.remote, xattrs, step); },
-            [&] { return finish_remote_at(run_.mount, found.remote, found.attributes, run_.keeping); });
+            remote, [&](XattrStep step) { return write_xattrs(run_.mount, remote, xattrs, step); },
+            [&] { return finish_remote_at(run_.mount, remote, found.attributes, run_.keeping); });
     }
 
     // The link or the node is there already. Its attributes are set where they are to be kept and differ.
     void refresh(const Found& found, const posix::Attributes& there) {
         const Xattrs xattrs = unopened_xattrs_of(found);
+        const std::string remote = found.remote();
         run_.refresh(
-            {found.remote, there, found.attributes, xattrs},
-            [&] { return run_.unopened_xattrs_of(found.remote, there.mode); },
+            {remote, there, found.attributes, xattrs}, [&] { return run_.unopened_xattrs_of(remote, there.mode); },
             [&] { return set_attributes(found, xattrs); });
     }
 

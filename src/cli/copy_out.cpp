@@ -9,6 +9,7 @@
 #include "mode.hpp"
 #include "paths.hpp"
 #include "same_place.hpp"
+#include "tree_path.hpp"
 
 #include "vfsproto/backends/passthrough.hpp"
 
@@ -41,36 +42,38 @@ struct Filled {
     void end() {
         if (!std::exchange(has_attributes, false)) return;
         const auto fd = directory->open();
-        if (!run.note(local, fd)) return;
-        const Xattrs xattrs = run.xattrs_of(remote, posix::LastLink::keep);
+        const std::string path = local();
+        if (!run.note(path, fd)) return;
+        const Xattrs xattrs = run.xattrs_of(remote(), posix::LastLink::keep);
         run.keep(
-            local, [&](XattrStep step) { return write_xattrs((*fd)->get(), xattrs, step); },
+            path, [&](XattrStep step) { return write_xattrs((*fd)->get(), xattrs, step); },
             [&] { return finish_directory((*fd)->get(), age, attributes, run.keeping); });
     }
     Filled(const Filled&) = delete;
     Filled& operator=(const Filled&) = delete;
 
+    [[nodiscard]] std::string remote() const { return tree_path(*this, &Filled::own_remote); }
+    [[nodiscard]] std::string local() const { return tree_path(*this, &Filled::own_local); } // for messages
+
     CopyRun& run;
     std::shared_ptr<Filled> parent;
     std::shared_ptr<LocalDirectory> directory;
     Age age = Age::old;
-    std::string remote;
-    std::string local;    // for messages
-    std::string relative; // below the top
+    std::string name;                      // on both sides, unless it has paths of its own
+    std::optional<std::string> own_remote; // of the directory that the copy begins with
+    std::optional<std::string> own_local;  // of the top
     bool has_attributes = false;
     posix::Attributes attributes{};
 };
 
 struct Found {
     std::shared_ptr<Filled> parent;
-    std::string name; // there
-    std::string remote;
+    std::string name;                      // here, and there unless it has a path of its own
+    std::optional<std::string> own_remote; // of the file that the copy begins with
     posix::Attributes attributes{};
 
-    [[nodiscard]] std::string local() const { return join(parent->local, name); }
-    [[nodiscard]] std::string relative() const {
-        return parent->relative.empty() ? name : parent->relative + '/' + name;
-    }
+    [[nodiscard]] std::string remote() const { return own_remote ? *own_remote : join(parent->remote(), name); }
+    [[nodiscard]] std::string local() const { return join(parent->local(), name); }
 };
 
 // The open directory that a copy is to be in; -1 where a dry run has not made it.
@@ -79,7 +82,7 @@ public:
     Place(CopyRun& run, const Filled& filled) : known_(filled.directory == nullptr) {
         if (known_) return;
         const auto fd = filled.directory->open();
-        known_ = run.note(filled.local, fd);
+        known_ = fd || run.note(filled.local(), fd);
         if (known_) fd_ = *fd;
     }
     // False when it cannot be opened, which was said.
@@ -110,12 +113,12 @@ public:
         if (first.name.empty()) {
             // "/" has no name: what is in it goes straight into the directory.
             const auto fd = top_->directory->open();
-            if (!run_.note(top_->local, fd)) return;
-            if (is_target(*attributes, remote, (*fd)->get())) return say_same(remote, top_->local);
+            if (!run_.note(top_path_, fd)) return;
+            if (is_target(*attributes, remote, (*fd)->get())) return say_same(remote, top_path_);
             target_ = *fd;
             target_directory_ = top_;
+            top_->own_remote = remote;
             list(top_, remote);
-            top_->remote = remote;
             top_->attributes = *attributes;
             top_->has_attributes = !run_.options.dry_run;
         } else {
@@ -135,13 +138,14 @@ public:
 private:
     // Opens the directory the first file is to be in, and says what it is to be called there.
     bool find_place(Found& first, const std::string& local, Into into) {
-        const std::string_view name = base_name(into == Into::yes ? first.remote : local);
+        const std::string_view name = base_name(into == Into::yes ? source_ : local);
         Filled& place = *first.parent;
-        place.local = into == Into::yes || name.empty() ? local : directory_name(local);
+        top_path_ = into == Into::yes || name.empty() ? local : directory_name(local);
+        place.own_local = top_path_;
         first.name = name;
-        FileDescriptor fd(::open(place.local.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        FileDescriptor fd(::open(top_path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
         if (!fd) {
-            run_.fail(place.local, local_failure(errno));
+            run_.fail(top_path_, local_failure(errno));
             return false;
         }
         place.directory = std::make_shared<LocalDirectory>(std::move(fd));
@@ -158,17 +162,17 @@ private:
         for (posix::DirectoryEntry& entry : entries) {
             if (run_.program.stopping()) return;
             Found found{into, std::move(entry.name), {}, entry.attributes};
-            found.remote = join(remote, found.name);
+            const std::string path = join(remote, found.name);
             if (!is_single_component(found.name)) {
-                run_.fail(found.remote, Errc::protocol_violation);
+                run_.fail(path, Errc::protocol_violation);
                 continue;
             }
             if (!entry.has_attributes) {
-                const auto attributes = run_.mount.stat(found.remote, posix::LastLink::keep);
-                if (!run_.note(found.remote, attributes)) continue;
+                const auto attributes = run_.mount.stat(path, posix::LastLink::keep);
+                if (!run_.note(path, attributes)) continue;
                 found.attributes = *attributes;
             }
-            if (run_.leaves_out(source_, found.remote, found.attributes.mode)) continue;
+            if (run_.leaves_out(source_, path, found.attributes.mode)) continue;
             take(std::move(found));
         }
     }
@@ -183,18 +187,18 @@ private:
     }
 
     void enter(const Found& found) {
-        if (target_ != nullptr && is_target(found.attributes, found.remote, target_->get())) {
-            return run_.refuse(found.remote, "cannot copy a directory into itself, " + target_directory_->local);
+        const std::string remote = found.remote();
+        if (target_ != nullptr && is_target(found.attributes, remote, target_->get())) {
+            return run_.refuse(remote, "cannot copy a directory into itself, " + target_directory_->local());
         }
         const Place place(run_, *found.parent);
         if (!place.is_known()) return;
+        const std::string local = found.local();
         auto made = make_directory_at(place, found);
-        if (!run_.note(found.local(), made)) return;
+        if (!run_.note(local, made)) return;
         const bool is_first = target_directory_ == nullptr;
         const bool exists = static_cast<bool>(made->fd); // not what a dry run leaves unmade
-        if (is_first && exists && is_target(found.attributes, found.remote, made->fd.get())) {
-            return say_same(found.remote, found.local());
-        }
+        if (is_first && exists && is_target(found.attributes, remote, made->fd.get())) return say_same(remote, local);
         auto filled = std::make_shared<Filled>(run_, found.parent);
         filled->age = made->age;
         if (exists) {
@@ -203,17 +207,16 @@ private:
         }
         if (is_first && exists) {
             const auto fd = filled->directory->open();
-            if (!run_.note(found.local(), fd)) return;
+            if (!run_.note(local, fd)) return;
             target_ = *fd;
         }
-        filled->remote = found.remote;
-        filled->local = found.local();
-        filled->relative = found.relative();
+        filled->name = found.name;
+        filled->own_remote = found.own_remote;
         filled->attributes = found.attributes;
         filled->has_attributes = !run_.options.dry_run;
-        run_.copied(run_.tally.directories, {"directory", filled->remote, filled->local});
+        run_.copied(run_.tally.directories, {"directory", remote, local});
         if (is_first) target_directory_ = filled;
-        list(filled, found.remote);
+        list(filled, remote);
     }
 
     // Makes a directory, or says in a dry run that it would.
@@ -237,11 +240,20 @@ private:
         const bool has_names = found.attributes.nlink > 1;
         if (!has_names) return copy(std::move(found), nullptr);
         const FileIdentity identity = identity_of(found.attributes, 0);
-        const auto links = run_.links.find(
-            identity, found.attributes.nlink, {found.remote, found.relative()},
-            [&](const std::string& first) { return is_one_remote_file(run_.mount, found.remote, first); });
+        const std::string remote = found.remote();
+        const auto links =
+            run_.links.find(identity, found.attributes.nlink, {remote, below_top(found)},
+                            [&](const std::string& first) { return is_one_remote_file(run_.mount, remote, first); });
         if (links.first && link(found, links.first->copy)) return;
         copy(std::move(found), links.to_copy);
+    }
+
+    // Returns the path below the top.
+    [[nodiscard]] std::string below_top(const Found& found) const {
+        const std::string local = found.local();
+        std::string_view below = std::string_view(local).substr(top_path_.size());
+        while (below.starts_with('/')) below.remove_prefix(1);
+        return std::string(below);
     }
 
     // Copies one file, and tells `linked`, if there is one, how that went: other names of the file become links to the
@@ -262,7 +274,8 @@ private:
         if (!place.is_known()) return FileCopy::failed;
         auto target = LocalTarget::at(place.fd(), found.name, run.target_options(Existing::replace));
         if (!run.note(local, target)) return FileCopy::failed;
-        return fetch_file(run, {found.remote, local, found.attributes, posix::LastLink::keep}, *target, buffer);
+        const std::string remote = found.remote();
+        return fetch_file(run, {remote, local, found.attributes, posix::LastLink::keep}, *target, buffer);
     }
 
     // Looks at what has the name of a link or a special file, where that counts. True: it is to be made.
@@ -283,14 +296,14 @@ private:
     bool link(const Found& found, const std::string& first) {
         const Place place(run_, *found.parent);
         const auto top = top_->directory->open();
-        if (!place.is_known() || !run_.note(top_->local, top)) return true;
+        if (!place.is_known() || !run_.note(top_path_, top)) return true;
         const std::string local = found.local();
         if (run_.looks_at_target()) {
             const auto target = LocalTarget::at(place.fd(), found.name, run_.target_options(Existing::replace));
             if (!run_.note(local, target)) return true;
             std::optional<posix::Attributes> there;
             if (target->there()) there = backends::attr_of(*target->there());
-            const std::string copy = join(top_->local, first);
+            const std::string copy = join(top_path_, first);
             const auto is_linked = [&] {
                 const auto below = find_below((*top)->get(), first);
                 struct stat info{};
@@ -310,13 +323,15 @@ private:
             run_.without_hard_links(local, failure);
             return false;
         }
-        run_.copied(run_.tally.hard_links, {"hard link", found.remote, local});
+        const std::string remote = found.remote();
+        run_.copied(run_.tally.hard_links, {"hard link", remote, local});
         return true;
     }
 
     void symlink(const Found& found) {
-        const auto target = run_.mount.readlink(found.remote);
-        if (!run_.note(found.remote, target)) return;
+        const std::string remote = found.remote();
+        const auto target = run_.mount.readlink(remote);
+        if (!run_.note(remote, target)) return;
         const Place place(run_, *found.parent);
         const std::string local = found.local();
         const auto is_same = [&](const posix::Attributes&) -> std::optional<bool> {
@@ -324,33 +339,34 @@ private:
             const ssize_t length = ::readlinkat(place.fd(), found.name.c_str(), there.data(), there.size());
             return length >= 0 && std::string_view(there).substr(0, static_cast<std::size_t>(length)) == *target;
         };
-        const CopyRun::NewFile made{"copy", found.remote, local, Replaces::files_and_links, run_.tally.symlinks};
+        const CopyRun::NewFile made{"copy", remote, local, Replaces::files_and_links, run_.tally.symlinks};
         if (!is_to_be_made(found, place, made, is_same)) return;
         const NewName at{place.fd(), found.name, run_.replaces(made.replaces)};
         if (!run_.made(local, make_symlink(at, *target))) return;
-        run_.copied(made.count, {"symlink", found.remote, local});
+        run_.copied(made.count, {"symlink", remote, local});
         set_attributes_of(found, place);
     }
 
     void special(const Found& found) {
-        if (!run_.wants_node(found.remote, found.attributes.mode)) return;
+        const std::string remote = found.remote();
+        if (!run_.wants_node(remote, found.attributes.mode)) return;
         const Place place(run_, *found.parent);
         const std::string local = found.local();
         // A FIFO has no device.
         const auto is_same = [&](const posix::Attributes& there) -> std::optional<bool> {
             return there.rdev == found.attributes.rdev;
         };
-        const CopyRun::NewFile made{"copy", found.remote, local, Replaces::special_files_too, run_.tally.special_files};
+        const CopyRun::NewFile made{"copy", remote, local, Replaces::special_files_too, run_.tally.special_files};
         if (!is_to_be_made(found, place, made, is_same)) return;
         const std::uint32_t mode = node_mode(found.attributes.mode, run_.keeping);
         const NewName at{place.fd(), found.name, run_.replaces(made.replaces)};
         if (!run_.made(local, make_node(at, mode, found.attributes.rdev))) return;
-        run_.copied(made.count, {type_name(mode), found.remote, local});
+        run_.copied(made.count, {type_name(mode), remote, local});
         set_attributes_of(found, place);
     }
 
     void set_attributes_of(const Found& found, const Place& place) {
-        static_cast<void>(set_attributes(found, place, run_.unopened_xattrs_of(found.remote, found.attributes.mode)));
+        static_cast<void>(set_attributes(found, place, run_.unopened_xattrs_of(found.remote(), found.attributes.mode)));
     }
 
     bool set_attributes(const Found& found, const Place& place, const Xattrs& xattrs) {
@@ -362,7 +378,7 @@ private:
     // The link or the node is there already. Its attributes are set where they are to be kept and differ.
     void refresh(const Found& found, const Place& place, const posix::Attributes& there) {
         const std::string local = found.local();
-        const Xattrs xattrs = run_.unopened_xattrs_of(found.remote, found.attributes.mode);
+        const Xattrs xattrs = run_.unopened_xattrs_of(found.remote(), found.attributes.mode);
         run_.refresh(
             {local, there, found.attributes, xattrs},
             [&] { return run_.unopened_xattrs_of(place.fd(), found.name, there.mode, local); },
@@ -370,7 +386,8 @@ private:
     }
 
     CopyRun& run_;
-    std::string source_; // the path that the paths of all files begin with
+    std::string source_;   // the path that the paths of all files begin with
+    std::string top_path_; // here
     std::shared_ptr<Filled> top_;
     std::vector<Found> waiting_;        // directories to be entered
     LocalDirectory::Descriptor target_; // the directory that the tree becomes, once it is there

@@ -176,8 +176,12 @@ public:
     }
 
 private:
+    // A directory of the copy. Its paths are put together when they are asked for: if each kept its own, the memory of a deep tree
+    // would grow with the square of its depth.
     struct Made {
-        Pair pair;
+        std::string name;   // "" of the one that the copy begins with
+        std::size_t parent; // an index; smaller than its own
+        posix::Attributes attributes;
         Age age;
     };
 
@@ -185,7 +189,7 @@ private:
         if (run_.program.stopping() || run_.leaves_out(from_, file.path, file.attributes.mode)) return Descend::no;
         Pair pair{file.path, copy_of(file), file.attributes, Existing::replace};
         switch (abi::file_type(file.attributes.mode)) {
-        case abi::kSIfdir: return enter(std::move(pair), file.level);
+        case abi::kSIfdir: return enter(pair, file.level);
         case abi::kSIfreg: give_file(run_, std::move(pair)); break;
         case abi::kSIflnk: symlink(pair); break;
         default: special(pair); break;
@@ -200,7 +204,7 @@ private:
         return join(to_, below);
     }
 
-    Descend enter(Pair pair, unsigned level) {
+    Descend enter(const Pair& pair, unsigned level) {
         if (is_target(pair.from)) {
             run_.refuse(pair.from,
                         level == 0 ? "is the same directory as " + to_ : "cannot copy a directory into itself, " + to_);
@@ -212,7 +216,10 @@ private:
         run_.copied(run_.tally.directories, {"directory", pair.from, pair.to});
         if (dry && *made) run_.would("make directory", {}, pair.to);
         if (dry) return Descend::yes;
-        directories_.push_back({std::move(pair), *made ? Age::fresh : Age::old});
+        inside_.resize(level);
+        const std::string name(level == 0 ? std::string_view() : base_name(pair.to));
+        directories_.push_back({name, level == 0 ? 0 : inside_.back(), pair.attributes, *made ? Age::fresh : Age::old});
+        inside_.push_back(directories_.size() - 1);
         return Descend::yes;
     }
 
@@ -278,17 +285,26 @@ private:
 
     void finish(const Made& made) {
         if (run_.program.stopping()) return;
-        const Pair& pair = made.pair;
-        const Xattrs xattrs = run_.xattrs_of(pair.from, LastLink::keep);
+        const Xattrs xattrs = run_.xattrs_of(path_of(made, from_), LastLink::keep);
+        const std::string to = path_of(made, to_);
         run_.keep(
-            pair.to, [&](XattrStep step) { return write_xattrs(run_.mount, pair.to, xattrs, step); },
-            [&] { return finish_remote_directory(run_.mount, pair.to, made.age, pair.attributes, run_.keeping); });
+            to, [&](XattrStep step) { return write_xattrs(run_.mount, to, xattrs, step); },
+            [&] { return finish_remote_directory(run_.mount, to, made.age, made.attributes, run_.keeping); });
+    }
+
+    // Returns the path of a directory below the one that the copy begins with on one side.
+    [[nodiscard]] std::string path_of(const Made& made, std::string path) const {
+        std::vector<std::string_view> names;
+        for (const Made* at = &made; !at->name.empty(); at = &directories_[at->parent]) names.push_back(at->name);
+        std::for_each(names.rbegin(), names.rend(), [&path](std::string_view name) { append_name(path, name); });
+        return path;
     }
 
     CopyRun& run_;
     const std::string from_;
     const std::string to_;
     std::vector<Made> directories_;
+    std::vector<std::size_t> inside_; // the directories that the walk is in
 };
 
 } // namespace

@@ -105,16 +105,18 @@ public:
     LongListing(Program& program, const ListOptions& options, ShownNames& names)
         : program_(program), options_(options), names_(names) {}
 
-    void print(const std::vector<Listed>& entries, const std::string& directory) {
+    // Takes a listing, or a vector of lines.
+    template <class Entries> void print(const Entries& entries, const std::string& directory) {
         std::size_t links = 0, user = 0, group = 0, size = 0;
-        for (const Listed& entry : entries) {
-            const Columns columns = columns_of(entry);
+        for (std::size_t i = 0; i < entries.size(); ++i) {
+            const Columns columns = columns_of(entries[i]);
             links = std::max(links, columns.links.size());
             user = std::max(user, columns.user.size());
             group = std::max(group, columns.group.size());
             size = std::max(size, columns.size.size());
         }
-        for (const Listed& entry : entries) {
+        for (std::size_t i = 0; i < entries.size(); ++i) {
+            const Listed& entry = entries[i];
             const Columns columns = columns_of(entry);
             program_.out().print("{} {:>{}} {:<{}} {:<{}} {:>{}} {} {}\n", mode_of(entry), columns.links, links,
                                  columns.user, user, columns.group, group, columns.size, size, time_of(entry),
@@ -153,13 +155,14 @@ private:
 };
 
 // True if `a` stands before `b`: the newest and the largest file first, files that are equal by name.
-bool precedes(const Listed& a, const Listed& b, Order order) {
-    const auto time = [](const Listed& entry) {
-        if (entry.details == nullptr) return std::pair(std::int64_t{0}, std::uint32_t{0});
-        const posix::Attributes& attributes = entry.details->attributes;
-        return std::pair(static_cast<std::int64_t>(attributes.mtime), attributes.mtimensec);
+bool precedes(const PackedEntries::Entry& a, const PackedEntries::Entry& b, Order order) {
+    const auto time = [](const PackedEntries::Entry& entry) {
+        if (entry.attributes == nullptr) return std::pair(std::int64_t{0}, std::uint32_t{0});
+        return std::pair(static_cast<std::int64_t>(entry.attributes->mtime), entry.attributes->mtimensec);
     };
-    const auto size = [](const Listed& entry) { return entry.details == nullptr ? 0 : entry.details->attributes.size; };
+    const auto size = [](const PackedEntries::Entry& entry) {
+        return entry.attributes == nullptr ? 0 : entry.attributes->size;
+    };
     if (order == Order::time && time(a) != time(b)) return time(a) > time(b);
     if (order == Order::size && size(a) != size(b)) return size(a) > size(b);
     return a.name < b.name;
@@ -178,30 +181,44 @@ public:
                       : Detail::names) {}
 
     void run() {
-        std::vector<Listed> files;
-        std::vector<Listed> named;
+        HeldListing files;
+        HeldListing named;
         const std::vector<std::string> paths = program_.or_here(options_.paths);
         for (const std::string& path : paths) sort_out(path, files, named);
         sort(files);
         sort(named);
         if (!files.empty()) show(files, "");
-        std::vector<std::string> directories;
-        directories.reserve(named.size());
-        for (Listed& directory : named) directories.push_back(std::move(directory.name));
         headings_ = options_.recursive || paths.size() > 1;
         first_ = files.empty();
-        // The last one listed stands first in line.
-        std::reverse(directories.begin(), directories.end());
-        while (!directories.empty()) {
-            const std::string path = std::move(directories.back());
-            directories.pop_back();
-            list(path, directories);
-        }
+        for (std::size_t i = 0; i < named.size(); ++i) walk(named[i].name);
     }
 
 private:
+    // A directory that the walk is in.
+    struct Level {
+        std::size_t path_length;   // of the path of the walk
+        PackedEntries directories; // in it, in the order in which they are listed
+        std::size_t next = 0;      // the one to be listed
+    };
+
+    // Lists a directory, and with -R each directory below it.
+    void walk(const std::string& path) {
+        path_ = path;
+        list();
+        while (!levels_.empty()) {
+            Level& level = levels_.back();
+            path_.resize(level.path_length);
+            if (level.next == level.directories.size()) {
+                levels_.pop_back();
+                continue;
+            }
+            append_name(path_, level.directories[level.next++].name);
+            list();
+        }
+    }
+
     // Sorts one path of the user in: a directory is listed, a link to one is followed, unless -l or -d is given.
-    void sort_out(const std::string& path, std::vector<Listed>& files, std::vector<Listed>& directories) {
+    void sort_out(const std::string& path, HeldListing& files, HeldListing& directories) {
         const bool follow = !options_.directory && !options_.details;
         const auto attributes = program_.mount().stat(path, follow ? posix::LastLink::follow : posix::LastLink::keep);
         // A walk reaches paths that are longer than what may be said.
@@ -209,30 +226,32 @@ private:
             return program_.report(path, attributes.failure());
         }
         if (attributes && posix::is_directory(attributes->mode) && !options_.directory) {
-            Listed& directory = directories.emplace_back();
+            Listed directory;
             directory.name = path;
             directory.details = std::make_unique<Listed::Details>();
             directory.details->attributes = *attributes;
-            return;
+            return directories.add(directory);
         }
         // A link that leads nowhere is still there.
-        if (auto file = list_file(program_, path, detail_)) files.push_back(std::move(*file));
+        if (const auto file = list_file(program_, path, detail_)) files.add(*file);
     }
 
-    void sort(std::vector<Listed>& entries) const {
+    void sort(HeldListing& entries) const {
         if (order_ == Order::none) return;
-        std::sort(entries.begin(), entries.end(), [this](const Listed& a, const Listed& b) {
+        entries.sort([this](const PackedEntries::Entry& a, const PackedEntries::Entry& b) {
             return options_.reverse ? precedes(b, a, order_) : precedes(a, b, order_);
         });
     }
 
-    void list(const std::string& path, std::vector<std::string>& directories) {
+    // Lists the directory that the walk has the path of, and enters it with -R.
+    void list() {
+        const std::string& path = path_;
         const Hidden hidden = options_.dotted == ListOptions::Dotted::hidden ? Hidden::skip : Hidden::show;
-        const std::size_t before = directories.size();
+        PackedEntries directories;
         if (is_streamed()) {
             start(path);
             if (has_dots()) show(dots_of(path), path);
-            each_listed(program_, path, detail_, hidden, [&](std::vector<Listed>& some) {
+            each_listed(program_, path, detail_, hidden, [&](const std::vector<Listed>& some) {
                 note_directories(path, some, directories);
                 show(some, path);
             });
@@ -243,7 +262,7 @@ private:
             if (has_dots()) add_dots(path, *entries);
             show(*entries, path);
         }
-        std::reverse(directories.begin() + static_cast<std::ptrdiff_t>(before), directories.end());
+        if (!directories.empty()) levels_.push_back({path.size(), std::move(directories)});
     }
 
     // True if entries are shown as they come: no column has to be as wide as the widest of all.
@@ -261,22 +280,20 @@ private:
         first_ = false;
     }
 
-    void note_directories(const std::string& path, std::vector<Listed>& entries,
-                          std::vector<std::string>& directories) {
+    template <class Entries>
+    void note_directories(const std::string& path, const Entries& entries, PackedEntries& directories) {
         if (!options_.recursive) return;
-        for (Listed& entry : entries) {
-            std::string inner = join(path, entry.name);
-            if (is_directory_entry(inner, entry)) directories.push_back(std::move(inner));
+        for (std::size_t i = 0; i < entries.size(); ++i) {
+            const Listed& entry = entries[i];
+            if (is_directory_entry(path, entry)) directories.add({entry.name, kSIfdir});
         }
     }
 
-    bool is_directory_entry(const std::string& path, Listed& entry) {
-        if (entry.type == 0) { // the server does not say
-            const auto attributes = program_.deep_mount().stat(path, posix::LastLink::keep);
-            if (!attributes) return false;
-            entry.type = file_type(attributes->mode);
-        }
-        return entry.type == kSIfdir;
+    bool is_directory_entry(const std::string& path, const Listed& entry) {
+        if (entry.type != 0) return entry.type == kSIfdir;
+        // The server does not say.
+        const auto attributes = program_.deep_mount().stat(join(path, entry.name), posix::LastLink::keep);
+        return attributes && posix::is_directory(attributes->mode);
     }
 
     std::vector<Listed> dots_of(const std::string& path) {
@@ -290,29 +307,31 @@ private:
         return dots;
     }
 
-    void add_dots(const std::string& path, std::vector<Listed>& entries) {
-        std::vector<Listed> dots = dots_of(path);
-        entries.insert(entries.begin(), std::make_move_iterator(dots.begin()), std::make_move_iterator(dots.end()));
+    void add_dots(const std::string& path, HeldListing& entries) {
+        const std::vector<Listed> dots = dots_of(path);
+        std::for_each(dots.rbegin(), dots.rend(), [&entries](const Listed& dot) { entries.add_first(dot); });
         sort(entries);
     }
 
     // `directory` is where the entries are; empty: their names are paths.
-    void show(const std::vector<Listed>& entries, const std::string& directory) {
+    template <class Entries> void show(const Entries& entries, const std::string& directory) {
         if (program_.wants_json()) {
             show_json(entries, directory);
         } else if (options_.details) {
             LongListing(program_, options_, names_).print(entries, directory);
         } else {
-            for (const Listed& entry : entries) program_.out().print("{}\n", names_.name(entry, directory));
+            for (std::size_t i = 0; i < entries.size(); ++i) {
+                program_.out().print("{}\n", names_.name(entries[i], directory));
+            }
         }
     }
 
-    void show_json(const std::vector<Listed>& entries, const std::string& directory) {
+    template <class Entries> void show_json(const Entries& entries, const std::string& directory) {
         constexpr std::size_t kWriteAt = std::size_t{64} << 10; // bytes
         std::string lines;
-        for (const Listed& entry : entries) {
-            lines.append(json_of(entry, directory).dump()).append("\n");
-            if (lines.size() < kWriteAt && &entry != &entries.back()) continue;
+        for (std::size_t i = 0; i < entries.size(); ++i) {
+            lines.append(json_of(entries[i], directory).dump()).append("\n");
+            if (lines.size() < kWriteAt && i + 1 != entries.size()) continue;
             program_.put_lines(lines);
             program_.check();
             lines.clear();
@@ -335,6 +354,8 @@ private:
     Detail detail_;
     bool headings_ = false;
     bool first_ = true;
+    std::string path_; // of what is listed; those of the levels are its beginnings
+    std::vector<Level> levels_;
 };
 
 // Takes the words of ls(1).

@@ -5,8 +5,7 @@
 #include "paths.hpp"
 #include "program.hpp"
 
-#include <algorithm>
-#include <iterator>
+#include <utility>
 
 namespace vfsproto::cli {
 
@@ -67,11 +66,29 @@ bool each_listed(Program& program, const std::string& path, Detail detail, Hidde
     return program.succeeded(path, each_entry(program.deep_mount(), path, format, take_some));
 }
 
-std::optional<std::vector<Listed>> list_directory(Program& program, const std::string& path, Detail detail,
-                                                  Hidden hidden) {
-    std::vector<Listed> listed;
-    const bool whole = each_listed(program, path, detail, hidden, [&listed](std::vector<Listed>& some) {
-        std::move(some.begin(), some.end(), std::back_inserter(listed));
+Listed HeldListing::operator[](std::size_t index) const {
+    const PackedEntries::Entry entry = entries_[index];
+    Listed line;
+    line.name = entry.name;
+    line.type = entry.type;
+    if (entry.attributes == nullptr) return line;
+    line.details = std::make_unique<Listed::Details>();
+    line.details->attributes = *entry.attributes;
+    if (entry.target) line.details->target = std::make_unique<std::string>(*entry.target);
+    return line;
+}
+
+PackedEntries::Entry HeldListing::packed(const Listed& line) noexcept {
+    PackedEntries::Entry entry{line.name, line.type};
+    if (line.details != nullptr) entry.attributes = &line.details->attributes;
+    if (line.has_target()) entry.target = *line.details->target;
+    return entry;
+}
+
+std::optional<HeldListing> list_directory(Program& program, const std::string& path, Detail detail, Hidden hidden) {
+    HeldListing listed;
+    const bool whole = each_listed(program, path, detail, hidden, [&listed](const std::vector<Listed>& some) {
+        for (const Listed& line : some) listed.add(line);
     });
     if (!whole && listed.empty()) return std::nullopt;
     return listed;

@@ -2,6 +2,8 @@
 // One line of a listing.
 #pragma once
 
+#include "packed_entries.hpp"
+
 #include "vfsproto/posix/mount.hpp"
 
 #include <functional>
@@ -14,7 +16,6 @@ namespace vfsproto::cli {
 
 class Program;
 
-// It is small, because a sorted listing holds one for each entry: 48 bytes for the name alone.
 struct Listed {
     struct Details {
         posix::Attributes attributes{};
@@ -25,6 +26,26 @@ struct Listed {
     std::unique_ptr<Details> details; // none where they are not known
 
     [[nodiscard]] bool has_target() const noexcept { return details != nullptr && details->target != nullptr; }
+};
+
+// Lines that are held until all are there.
+class HeldListing {
+public:
+    void add(const Listed& line) { entries_.add(packed(line)); }
+    // Adds it before all others.
+    void add_first(const Listed& line) { entries_.add_first(packed(line)); }
+
+    [[nodiscard]] std::size_t size() const noexcept { return entries_.size(); }
+    [[nodiscard]] bool empty() const noexcept { return entries_.empty(); }
+    [[nodiscard]] Listed operator[](std::size_t index) const;
+    // Takes whether one PackedEntries::Entry stands before another.
+    template <class Precedes> void sort(const Precedes& precedes) { entries_.sort(precedes); }
+    void sort_by_name() { entries_.sort_by_name(); }
+
+private:
+    [[nodiscard]] static PackedEntries::Entry packed(const Listed& line) noexcept;
+
+    PackedEntries entries_;
 };
 
 enum class Detail : std::uint8_t {
@@ -39,8 +60,8 @@ enum class Hidden : std::uint8_t { skip, show };
 bool each_listed(Program& program, const std::string& path, Detail detail, Hidden hidden,
                  const std::function<void(std::vector<Listed>&)>& take);
 // Returns all of them, in the server's order. Nothing when the directory could not be read at all.
-[[nodiscard]] std::optional<std::vector<Listed>> list_directory(Program& program, const std::string& path,
-                                                                Detail detail, Hidden hidden);
+[[nodiscard]] std::optional<HeldListing> list_directory(Program& program, const std::string& path, Detail detail,
+                                                        Hidden hidden);
 
 // One file by its path, not followed. Reports when there is none. This path and those above may be longer than PATH_MAX.
 [[nodiscard]] std::optional<Listed> list_file(Program& program, const std::string& path, Detail detail);

@@ -7,10 +7,16 @@
 
 namespace vfsproto::cli {
 
+// Makes the path of a directory that of what has a name in it.
+inline void append_name(std::string& directory, std::string_view name) {
+    if (!directory.empty() && directory.back() != '/') directory += '/';
+    directory.append(name);
+}
+
 [[nodiscard]] inline std::string join(std::string_view directory, std::string_view name) {
     std::string path(directory);
-    if (!path.empty() && path.back() != '/') path += '/';
-    return path.append(name);
+    append_name(path, name);
+    return path;
 }
 
 [[nodiscard]] inline std::string_view without_slashes(std::string_view path) noexcept {

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "remote_walk.hpp"
 
+#include "each_entry.hpp"
+#include "packed_entries.hpp"
 #include "paths.hpp"
 #include "program.hpp"
 
-#include <algorithm>
-#include <optional>
+#include <utility>
 #include <vector>
 
 namespace vfsproto::cli {
@@ -35,7 +36,7 @@ private:
     struct Level {
         std::size_t path_length; // of the path of the walk
         posix::Attributes attributes;
-        std::vector<posix::DirectoryEntry> entries;
+        PackedEntries entries;
         std::size_t next = 0; // the entry to be visited
     };
 
@@ -43,18 +44,24 @@ private:
     void visit(const posix::Attributes& attributes) {
         const auto level = static_cast<unsigned>(levels_.size());
         if (visitor_.before({path_, attributes, level}) == Descend::no || !posix::is_directory(attributes.mode)) return;
-        auto entries = deep_.list(path_);
-        if (!program_.succeeded(path_, entries)) entries = std::vector<posix::DirectoryEntry>();
-        std::sort(entries->begin(), entries->end(), [](const auto& a, const auto& b) { return a.name < b.name; });
-        levels_.push_back({path_.size(), attributes, std::move(*entries)});
+        PackedEntries entries;
+        const auto keep = [&entries](const std::vector<posix::DirectoryEntry>& some) {
+            for (const posix::DirectoryEntry& entry : some) {
+                entries.add({entry.name, 0, entry.has_attributes ? &entry.attributes : nullptr});
+            }
+        };
+        const auto listed = each_entry(deep_, path_, client::DirectoryFormat::direntpluses, keep);
+        if (!program_.succeeded(path_, listed)) entries = PackedEntries();
+        entries.sort_by_name();
+        levels_.push_back({path_.size(), attributes, std::move(entries)});
     }
 
     void step() {
         Level& level = levels_.back();
-        const posix::DirectoryEntry entry = std::move(level.entries[level.next++]);
+        const PackedEntries::Entry entry = level.entries[level.next++];
         path_.resize(level.path_length);
-        path_ = join(path_, entry.name);
-        if (entry.has_attributes) return visit(entry.attributes);
+        append_name(path_, entry.name);
+        if (entry.attributes != nullptr) return visit(*entry.attributes);
         const auto there = deep_.stat(path_, posix::LastLink::keep);
         if (program_.succeeded(path_, there)) visit(*there);
     }

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // rm.
 #include "commands.hpp"
+#include "each_entry.hpp"
 #include "json.hpp"
+#include "packed_entries.hpp"
 #include "paths.hpp"
+
+#include "vfsproto/abi/numbers.hpp"
 
 namespace vfsproto::cli {
 
@@ -58,54 +62,81 @@ private:
         return true;
     }
 
-    // A directory on the stack was entered if it is met again. One that keeps something, which was reported, stays.
-    struct Pending {
-        std::string path;
-        bool entered = false;
+    // A directory that the removal is in. One that keeps something, which was reported, stays.
+    struct Level {
+        std::size_t path_length; // of the path of the removal
+        PackedEntries directories{};
+        std::size_t left = 0; // directories to be removed; the last one is the first
         bool keeps = false;
     };
-    using Stack = std::vector<Pending>;
-    // Notes that something stays. All on the stack that were entered are above it.
-    static void keep(Stack& stack) {
-        for (Pending& each : stack) each.keeps |= each.entered;
-    }
+
     void remove_all(const std::string& path) {
-        Stack stack{{path}};
-        while (!stack.empty()) {
-            const Pending directory = stack.back();
-            if (directory.entered) {
-                stack.pop_back();
-                if (directory.keeps) continue;
-                if (!note(directory.path, deep_.rmdir(directory.path))) keep(stack);
+        path_ = path;
+        enter();
+        while (!levels_.empty()) {
+            Level& level = levels_.back();
+            path_.resize(level.path_length);
+            if (level.left == 0) {
+                leave();
                 continue;
             }
-            const auto entries = deep_.list(directory.path);
-            if (!entries) {
-                stack.pop_back();
-                if (!note(directory.path, entries.failure())) keep(stack);
-                continue;
-            }
-            stack.back().entered = true;
-            for (const posix::DirectoryEntry& entry : *entries) {
-                const std::string inner = join(directory.path, entry.name);
-                if (is_directory(entry, inner)) {
-                    stack.push_back({inner});
-                } else if (!note(inner, deep_.unlink(inner))) {
-                    keep(stack);
-                }
-            }
+            append_name(path_, level.directories[--level.left].name);
+            enter();
         }
     }
 
-    bool is_directory(const posix::DirectoryEntry& entry, const std::string& path) {
-        if (entry.has_attributes) return posix::is_directory(entry.attributes.mode);
-        const auto there = deep_.stat(path, posix::LastLink::keep);
+    // Removes from the directory that the removal has the path of all but directories, which wait.
+    void enter() {
+        PackedEntries entries;
+        const auto keep_some = [&entries](const std::vector<posix::DirectoryEntry>& some) {
+            for (const posix::DirectoryEntry& entry : some) {
+                entries.add({entry.name, entry.has_attributes ? abi::file_type(entry.attributes.mode) : 0});
+            }
+        };
+        // Nothing is removed while the server counts on.
+        const Failure failure = each_entry(deep_, path_, client::DirectoryFormat::direntpluses, keep_some);
+        if (failure.happened()) {
+            if (!note(path_, failure)) keep();
+            return;
+        }
+        levels_.push_back({path_.size()});
+        for (std::size_t i = 0; i < entries.size(); ++i) {
+            const PackedEntries::Entry entry = entries[i];
+            append_name(path_, entry.name);
+            if (is_directory(entry.type)) {
+                levels_.back().directories.add(entry);
+            } else if (!note(path_, deep_.unlink(path_))) {
+                keep();
+            }
+            path_.resize(levels_.back().path_length);
+        }
+        levels_.back().left = levels_.back().directories.size();
+    }
+
+    // Removes the directory that the removal has the path of, if it is empty.
+    void leave() {
+        const bool keeps = levels_.back().keeps;
+        levels_.pop_back();
+        if (keeps || !note(path_, deep_.rmdir(path_))) keep();
+    }
+
+    // Notes that something stays in the directory that the removal is in.
+    void keep() {
+        if (!levels_.empty()) levels_.back().keeps = true;
+    }
+
+    // Takes the type of what the removal has the path of; 0: not known.
+    bool is_directory(std::uint32_t type) {
+        if (type != 0) return type == abi::kSIfdir;
+        const auto there = deep_.stat(path_, posix::LastLink::keep);
         return there && posix::is_directory(there->mode);
     }
 
     Program& program_;
     const RemoveOptions& options_;
     posix::Mount& deep_; // for what is below a path that the user said
+    std::string path_;   // of what is removed; those of the levels are its beginnings
+    std::vector<Level> levels_;
 };
 
 } // namespace

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "surplus.hpp"
 
+#include "paths.hpp"
 #include "same_place.hpp"
 
 #include <fmt/format.h>
@@ -17,10 +18,6 @@ using wire::Errno;
 using Type = TreeSide::Type;
 
 namespace {
-
-std::string below(const std::string& directory, const std::string& name) {
-    return directory.empty() ? name : directory + '/' + name;
-}
 
 Exclusions::Type excluded_as(Type type) noexcept {
     return type == Type::directory ? Exclusions::Type::directory : Exclusions::Type::other;
@@ -41,8 +38,16 @@ void Surplus::remove() {
     for (std::size_t index = directories_.size(); index-- > 0;) remove_from(directories_[index]);
 }
 
+std::string Surplus::path_of(const Directory& directory) const {
+    std::vector<std::string_view> names;
+    for (const Directory* at = &directory; !at->name.empty(); at = &directories_[at->parent]) names.push_back(at->name);
+    std::string path;
+    std::for_each(names.rbegin(), names.rend(), [&path](std::string_view name) { append_name(path, name); });
+    return path;
+}
+
 void Surplus::find(std::size_t index) {
-    const std::string directory = directories_[index].path;
+    const std::string directory = path_of(directories_[index]);
     if (!directory.empty() && is_source(directory)) {
         has_source_ = true;
         return run_.refuse(target_.shown(directory), "is the source, and lies in the target: nothing is removed");
@@ -55,22 +60,22 @@ void Surplus::find(std::size_t index) {
     const std::size_t first_below = directories_.size();
     for (const TreeSide::Entry& entry : *entries) {
         if (run_.program.stopping()) return;
-        take(index, entry);
+        take(index, directory, entry);
     }
     forget_if_unsure(index, first_below, *entries);
 }
 
-void Surplus::take(std::size_t index, const TreeSide::Entry& entry) {
-    const std::string path = below(directories_[index].path, entry.name);
+void Surplus::take(std::size_t index, const std::string& directory, const TreeSide::Entry& entry) {
+    const std::string path = join(directory, entry.name);
     if (run_.exclusions.leave_out(path, excluded_as(entry.type))) return keep(index);
     const Failure looked = source_.look(path);
     const bool is_surplus = looked.error == Errno::enoent;
     if (looked.happened() && !is_surplus) run_.fail(source_.shown(path), looked);
     if (!is_surplus) keep(index);
     if (entry.type == Type::directory && (is_surplus || !looked.happened())) {
-        directories_.push_back({.path = path, .parent = index, .is_surplus = is_surplus});
+        directories_.push_back({.name = entry.name, .parent = index, .is_surplus = is_surplus});
     } else if (is_surplus) {
-        directories_[index].files.push_back(path);
+        directories_[index].files.push_back(entry.name);
     }
 }
 
@@ -83,7 +88,7 @@ void Surplus::forget_if_unsure(std::size_t index, std::size_t first_below,
     const auto begin = directories_.begin() + static_cast<std::ptrdiff_t>(first_below);
     const auto is_surplus = [](const Directory& each) { return each.is_surplus; };
     if (directory.files.empty() && std::none_of(begin, directories_.end(), is_surplus)) return;
-    if (!may_be_in_source(directory.path, entries)) return;
+    if (!may_be_in_source(path_of(directory), entries)) return;
     directory.files.clear();
     directories_.erase(std::remove_if(begin, directories_.end(), is_surplus), directories_.end());
     keep(index);
@@ -99,7 +104,7 @@ bool Surplus::may_be_in_source(const std::string& directory, const std::vector<T
     std::set<std::string_view> listed;
     for (const TreeSide::Entry& entry : entries) listed.insert(entry.name);
     for (const auto& [name, type] : *names) {
-        const std::string path = below(directory, name);
+        const std::string path = join(directory, name);
         if (listed.contains(name) || run_.exclusions.leave_out(path, excluded_as(type))) continue;
         // It may be there by another name, which looks surplus: upper and lower case may be one, or two forms of a letter.
         const Failure looked = target_.look(path);
@@ -123,26 +128,29 @@ bool Surplus::is_source(const std::string& directory) {
 
 // Removes what is surplus in a directory, and the directory; those in it are gone already.
 void Surplus::remove_from(Directory& directory) {
-    for (const std::string& path : directory.files) {
+    for (const std::string& name : directory.files) {
         if (run_.program.stopping()) break;
-        if (!remove(directory, path, Type::other)) directory.keeps = true;
+        if (!remove(directory, name, Type::other)) directory.keeps = true;
     }
     if (directory.before) {
-        run_.note(target_.shown(directory.path), target_.set_times(directory.path, *directory.before));
+        const std::string path = path_of(directory);
+        run_.note(target_.shown(path), target_.set_times(path, *directory.before));
     }
     if (!directory.is_surplus || run_.program.stopping()) return;
     Directory& parent = directories_[directory.parent];
-    const bool stays = directory.keeps || !remove(parent, directory.path, Type::directory);
+    const bool stays = directory.keeps || !remove(parent, directory.name, Type::directory);
     parent.keeps |= stays;
 }
 
 // True if it is gone, also by somebody else.
-bool Surplus::remove(Directory& inside, const std::string& path, Type type) {
+bool Surplus::remove(Directory& inside, const std::string& name, Type type) {
+    const std::string directory = path_of(inside);
+    const std::string path = join(directory, name);
     const std::string shown = target_.shown(path);
     if (!run_.options.dry_run) {
         if (!inside.is_surplus && !inside.before) {
-            const auto before = target_.attributes(inside.path);
-            if (run_.note(target_.shown(inside.path), before)) inside.before = *before;
+            const auto before = target_.attributes(directory);
+            if (run_.note(target_.shown(directory), before)) inside.before = *before;
         }
         const Failure failure = target_.remove(path, type);
         if (failure.error == Errno::enoent) return true;

@@ -27,21 +27,23 @@ public:
 private:
     // A directory of the target. Each has a larger index than the one it is in.
     struct Directory {
-        std::string path;
+        std::string name;       // in the one it is in; "" of the top
         std::size_t parent = 0; // an index; that of the top is its own
         bool is_surplus = false;
         bool keeps = false;                        // something in it
-        std::vector<std::string> files{};          // surplus, and no directories
+        std::vector<std::string> files{};          // names: surplus, and no directories
         std::optional<posix::Attributes> before{}; // once something in it was removed, and it is not surplus
     };
 
+    // Returns the path of a directory. None is kept: the memory of a deep tree would grow with the square of its depth.
+    [[nodiscard]] std::string path_of(const Directory& directory) const;
     void find(std::size_t index);
-    void take(std::size_t index, const TreeSide::Entry& entry);
+    void take(std::size_t index, const std::string& directory, const TreeSide::Entry& entry);
     void forget_if_unsure(std::size_t index, std::size_t first_below, const std::vector<TreeSide::Entry>& entries);
     [[nodiscard]] bool may_be_in_source(const std::string& directory, const std::vector<TreeSide::Entry>& entries);
     [[nodiscard]] bool is_source(const std::string& directory);
     void remove_from(Directory& directory);
-    [[nodiscard]] bool remove(Directory& inside, const std::string& path, TreeSide::Type type);
+    [[nodiscard]] bool remove(Directory& inside, const std::string& name, TreeSide::Type type);
     void keep(std::size_t index);
 
     CopyRun& run_;

@@ -6,8 +6,6 @@
 #include "mode.hpp"
 #include "paths.hpp"
 
-#include <algorithm>
-
 namespace vfsproto::cli {
 
 using namespace wire::linux_abi;
@@ -48,7 +46,7 @@ public:
 private:
     // A directory that the walk is in. What is in front of its lines, and its path, are the beginnings of those of the walk.
     struct Level {
-        std::vector<Listed> entries;
+        HeldListing entries;
         std::size_t next; // the entry to be shown
         std::size_t path_length;
         std::size_t prefix_length;
@@ -66,9 +64,9 @@ private:
                 levels_.pop_back();
                 continue;
             }
-            const Listed entry = std::move(level.entries[level.next++]);
+            const Listed entry = level.entries[level.next++];
             const bool last = level.next == level.entries.size();
-            path_ = join(path_, entry.name);
+            append_name(path_, entry.name);
             show(entry, last);
             if (count(entry) && goes_below(static_cast<unsigned>(levels_.size()))) {
                 prefix_ += last ? "    " : "|   ";
@@ -98,10 +96,9 @@ private:
         print_json(program_, object);
     }
 
-    std::optional<std::vector<Listed>> entries_of(const std::string& path) {
+    std::optional<HeldListing> entries_of(const std::string& path) {
         auto entries = list_directory(program_, path, Detail::attributes, options_.all ? Hidden::show : Hidden::skip);
-        const auto precedes = [](const Listed& a, const Listed& b) { return a.name < b.name; };
-        if (entries) std::sort(entries->begin(), entries->end(), precedes);
+        if (entries) entries->sort_by_name();
         return entries;
     }
     [[nodiscard]] bool goes_below(unsigned level) const { return options_.depth == 0 || level < options_.depth; }

@@ -3,10 +3,10 @@
 #include "integration/cli/json_lines.hpp"
 #include "integration/cli/json_schema.hpp"
 #include "integration/cli/share.hpp"
+#include "support/peak_memory.hpp"
 #include "support/scale.hpp"
 
 #include <fcntl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -143,27 +143,6 @@ std::set<std::string> all_commands() {
     return names;
 }
 
-// The most memory a run of the program had, in KiB. Its output goes nowhere.
-long peak_of(const Words& arguments) {
-    Words words{program_path()};
-    words.insert(words.end(), arguments.begin(), arguments.end());
-    std::vector<char*> argv;
-    for (std::string& word : words) argv.push_back(word.data());
-    argv.push_back(nullptr);
-    const pid_t child = ::fork();
-    REQUIRE(child >= 0);
-    if (child == 0) {
-        ::dup2(::open("/dev/null", O_WRONLY), STDOUT_FILENO);
-        ::execv(argv[0], argv.data());
-        ::_exit(127);
-    }
-    int status = -1;
-    rusage used{};
-    REQUIRE(::wait4(child, &status, 0, &used) == child);
-    CHECK(status == 0);
-    return used.ru_maxrss;
-}
-
 } // namespace
 
 TEST_CASE("the page has the keys that each command prints with --json, and no others", "[cli]") {
@@ -285,7 +264,7 @@ TEST_CASE("output with --json takes no more memory for more of it", "[cli]") {
     const auto peak = [&](const Words& words) {
         Words all{"--device", "dir:" + share.path().string(), "--json"};
         all.insert(all.end(), words.begin(), words.end());
-        return peak_of(all);
+        return peak_memory_of(all);
     };
     CHECK(peak({"cat", "large"}) < peak({"cat", "small"}) + kMost);
     fs::create_directory(share.path() / "many");
