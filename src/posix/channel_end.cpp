@@ -34,7 +34,17 @@ Channel::~Channel() {
         for (const auto& side : side_lanes_.all()) attachment_->release(side->memory);
     }
     free_forgotten();
+    const ServerEnd end = server_end();
     attachment_.reset();
+    if (on_end_) on_end_(end);
+}
+
+// After DESTROY was answered nothing is under way. What is under way else ends with the device, or with a server that has ended.
+ServerEnd Channel::server_end() noexcept {
+    const bool is_closed = connection_.session().state() == SessionState::closed;
+    const MutexLock lock(attachment_mutex_);
+    const bool is_stopped = end_ == DeviceEnd::stopped && (is_closed || was_stopped_);
+    return is_stopped || attachment_->server_has_ended() ? ServerEnd::over : ServerEnd::may_still_act;
 }
 
 void Channel::close_session() noexcept {

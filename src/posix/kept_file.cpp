@@ -28,9 +28,12 @@ std::string with_place(const std::string& path, const std::string& from, const s
 
 } // namespace
 
-Errc MountSession::failure() const { return mount->channel().find_failure(); }
+Errc MountSession::failure() const {
+    if (mount == nullptr) return stopped == Errc::ok ? Errc::suspended : stopped;
+    return mount->channel().find_failure();
+}
 
-bool MountSession::is_over() const { return mount->channel().is_over(); }
+bool MountSession::is_over() const { return mount == nullptr ? stopped == Errc::ok : mount->channel().is_over(); }
 
 std::string KeptFile::from_root(std::string_view path) {
     std::string out;
@@ -137,10 +140,41 @@ void KeptFile::lose(const Failure& why) {
     lost_ = why;
 }
 
+// Its handle ends here, which waits for the server and needs no lock.
+void KeptFile::give_up() {
+    std::shared_ptr<const OpenedFile> ended;
+    const MutexLock lock(mutex_);
+    if (opened_ == nullptr) return;
+    has_lost_locks_ = may_have_locks(opened_->file);
+    ended.swap(opened_);
+}
+
+Failure KeptFile::take_owed() {
+    const MutexLock lock(mutex_);
+    return std::exchange(owed_, {});
+}
+
+void KeptFile::owe(const Failure& why) {
+    const MutexLock lock(mutex_);
+    owed_ = why;
+}
+
+bool KeptFile::owes_sync() const {
+    if (written_.load(std::memory_order_acquire) != synced_.load(std::memory_order_acquire)) return true;
+    const std::shared_ptr<const OpenedFile> now = opened();
+    return unsynced_ != nullptr && now != nullptr && unsynced_->owes_sync(now->session->number);
+}
+
+void KeptFile::note_synced(std::uint64_t written) noexcept {
+    std::uint64_t synced = synced_.load(std::memory_order_relaxed);
+    while (synced < written && !synced_.compare_exchange_weak(synced, written, std::memory_order_acq_rel)) {}
+}
+
 KeptFile::Restored KeptFile::restore(const std::shared_ptr<const MountSession>& session) {
     const std::shared_ptr<const OpenedFile> before = opened();
-    if (before == nullptr || before->session == session) return Restored::unchanged;
-    if (may_have_locks(before->file)) {
+    if (before == nullptr && lost().happened()) return Restored::unchanged;
+    if (before != nullptr && before->session == session) return Restored::unchanged;
+    if (before != nullptr ? may_have_locks(before->file) : has_lost_locks()) {
         lose(Errc::locks_lost);
         return Restored::lost;
     }
@@ -167,17 +201,41 @@ Expected<KeptFile::Found> KeptFile::open_again(Mount& mount) const {
     return why;
 }
 
-// The name is looked at before, so that nothing else is opened, and the file after: its name may lead elsewhere by then.
-Expected<File> KeptFile::open_at(Mount& mount, const std::string& path) const {
+bool KeptFile::has_lost_locks() const {
+    const MutexLock lock(mutex_);
+    return has_lost_locks_;
+}
+
+Failure KeptFile::find_at(Mount& mount, const std::string& path) const {
     const bool follows = (flags_ & wire::linux_abi::kONofollow) == 0;
     const Expected<Attributes> named = mount.stat(path, follows ? LastLink::follow : LastLink::keep);
     if (!named) return named.failure();
-    if (FileIdentity::of(*named) != identity_) return wire::Errno::estale;
+    return FileIdentity::of(*named) == identity_ ? Failure() : Failure(abi::Errno::estale);
+}
+
+// What is kept of names may be old.
+Failure KeptFile::check_restorable(Mount& mount, const File& file) const {
+    if (may_have_locks(file)) return Errc::locks_lost;
+    const std::unique_ptr<Mount> anew = mount.looking_anew();
+    Failure why;
+    bool is_first = true;
+    for (const Place& place : places()) {
+        const Failure here = find_at(*anew, place.path);
+        if (!here.happened()) return {};
+        if (is_first) why = here;
+        is_first = false;
+    }
+    return why.errc != Errc::ok ? why : Failure(Errc::file_lost, why.error);
+}
+
+// The name is looked at before, so that nothing else is opened, and the file after: its name may lead elsewhere by then.
+Expected<File> KeptFile::open_at(Mount& mount, const std::string& path) const {
+    if (const Failure why = find_at(mount, path)) return why;
     Expected<File> file = mount.open_file(path, flags_);
     if (!file) return file.failure();
     const Expected<Attributes> opened = mount.stat(*file);
     if (!opened) return opened.failure();
-    if (FileIdentity::of(*opened) != identity_) return wire::Errno::estale;
+    if (FileIdentity::of(*opened) != identity_) return abi::Errno::estale;
     return file;
 }
 

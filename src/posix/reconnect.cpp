@@ -4,7 +4,9 @@
 
 #include "vfsproto/backends/attachment.hpp"
 #include "vfsproto/fuse/client/repeat.hpp"
+#include "vfsproto/posix/detail/channel.hpp"
 #include "vfsproto/posix/detail/kept_file.hpp"
+#include "vfsproto/posix/detail/suspend_gate.hpp"
 
 #include <chrono>
 #include <utility>
@@ -13,20 +15,34 @@ namespace vfsproto::posix {
 
 using Clock = std::chrono::steady_clock;
 
+// Nothing of a session is left in its hands when it has left the gate.
+SessionTries::~SessionTries() {
+    opened_.reset();
+    session_.reset();
+    owner_.gate_->leave(passage_);
+}
+
 Failure SessionTries::begin() {
-    Errc ended = Errc::ok;
+    if (passage_.kind == GatePassage::Kind::none) {
+        const ReconnectOptions& options = owner_.options_;
+        if (const Failure why = owner_.gate_->enter(passage_, options.while_suspended, options.limits)) return why;
+    }
+    Errc ended = Errc::device_gone;
     // Servers may come and go while nothing is asked; the last look is at the session that the last of them gave.
     const unsigned looks = owner_.options_.repeats + 2;
     for (unsigned look = 0; look < looks; ++look) {
         if (file_ != nullptr) {
             opened_ = file_->opened();
-            if (opened_ == nullptr) return file_->lost();
-            session_ = opened_->session;
+            if (opened_ == nullptr) {
+                if (const Failure lost = file_->lost()) return lost;
+            }
+            session_ = opened_ != nullptr ? opened_->session : nullptr;
         } else {
             session_ = owner_.current();
         }
-        if (look == 0 && finds_out_itself()) return {};
-        ended = session_->failure();
+        const bool is_usable = session_ != nullptr && session_->mount != nullptr;
+        if (look == 0 && is_usable && finds_out_itself()) return {};
+        ended = session_ != nullptr ? session_->failure() : Errc::suspended; // a file that was given up
         if (ended == Errc::ok) return {};
         opened_.reset();
         session_.reset();
@@ -55,28 +71,33 @@ SessionTries::Verdict SessionTries::judge(const Failure& why) {
     return Verdict::again;
 }
 
-std::uint64_t SessionTries::written() const {
+SessionTries::Written SessionTries::written() const {
     UnsyncedWrites* const unsynced = file_->unsynced();
-    return unsynced == nullptr ? 0 : unsynced->written(session_->number);
+    return {unsynced == nullptr ? 0 : unsynced->written(session_->number), file_->written()};
 }
 
-// A write that the end of the session cut short is none: it is made once more, or its caller is told.
-void SessionTries::note(wire::Opcode op, std::uint64_t before, const Failure& why) const {
+// A write that the end of the session cut short is none: it is made once more, or its caller is told. It may have been done all the
+// same, so that the next FSYNC is for it as well.
+void SessionTries::note(wire::Opcode op, const Written& before, const Failure& why) const {
+    const wire::Storage storage = wire::op_info(op).traits.storage;
+    const bool is_synced = storage == wire::Storage::settled && !why.happened();
+    if (storage == wire::Storage::owed) file_->note_written();
+    if (is_synced) file_->note_synced(before.by_this);
     UnsyncedWrites* const unsynced = file_->unsynced();
     if (unsynced == nullptr) return;
-    const wire::Storage storage = wire::op_info(op).traits.storage;
     const bool is_cut_short = why.errc != Errc::ok && session_->failure() != Errc::ok;
     if (storage == wire::Storage::owed && !is_cut_short) unsynced->note_written(session_->number);
-    if (storage == wire::Storage::settled && !why.happened()) unsynced->note_synced(session_->number, before);
+    if (is_synced) unsynced->note_synced(session_->number, before.by_all);
 }
 
-bool SessionTries::tells_lost_writes(wire::Opcode op) const {
+Failure SessionTries::take_owed(wire::Opcode op) const {
     const wire::Storage storage = wire::op_info(op).traits.storage;
-    const bool tells = storage == wire::Storage::reported || storage == wire::Storage::settled;
-    return tells && file_->tell_losses(session_->number);
+    if (storage != wire::Storage::reported && storage != wire::Storage::settled) return {};
+    const Failure owed = file_->take_owed();
+    return file_->tell_losses(session_->number) ? Failure(Errc::writes_lost) : owed;
 }
 
-Expected<ReconnectingMount::SessionPtr> ReconnectingMount::open_session(const ReconnectOptions& options,
+Expected<ReconnectingMount::SessionPtr> ReconnectingMount::open_session(const ReconnectOptions& options, Gate gate,
                                                                         std::uint32_t number) {
     std::unique_ptr<backends::Attachment> device = options.open_device();
     if (device == nullptr) return Errc::device_gone;
@@ -84,6 +105,8 @@ Expected<ReconnectingMount::SessionPtr> ReconnectingMount::open_session(const Re
     if (!mount) return mount.failure();
     const Expected<Attributes> root = (*mount)->stat("/");
     if (!root) return root.failure();
+    gate->begin_session();
+    (*mount)->channel().on_end([gate, number](ServerEnd end) { gate->end_session(number, end); });
     return std::make_shared<const MountSession>(MountSession{*std::move(mount), number, FileIdentity::of(*root)});
 }
 
@@ -138,7 +161,7 @@ Failure ReconnectingMount::wait_for_turn(unsigned attempt, const CallLimits& lim
 // The session is there for other calls before all files are. A call on one that is not yet waits for reconnecting_.
 Failure ReconnectingMount::open_next(Reconnection& told) {
     const SessionPtr before = current();
-    Expected<SessionPtr> opened = open_session(options_, before->number + 1);
+    Expected<SessionPtr> opened = open_session(options_, gate_, before->number + 1);
     if (!opened) return opened.failure();
     const SessionPtr next = *std::move(opened);
     if (next->root != before->root) return {Errc::file_lost, wire::Errno::estale};

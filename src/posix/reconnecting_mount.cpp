@@ -5,6 +5,7 @@
 #include "vfsproto/fuse/client/repeat.hpp"
 #include "vfsproto/posix/detail/channel.hpp"
 #include "vfsproto/posix/detail/kept_file.hpp"
+#include "vfsproto/posix/detail/suspend_gate.hpp"
 
 namespace vfsproto::posix {
 
@@ -33,16 +34,21 @@ KeptFile::Moved moved_by(const Failure& rename) {
 
 Failure ReconnectingFile::lost() const { return kept_->lost(); }
 
-ReconnectingMount::ReconnectingMount(ReconnectOptions options, SessionPtr first)
-    : options_(std::move(options)), unsynced_(std::make_unique<UnsyncedFiles>()), session_(std::move(first)) {}
+ReconnectingMount::ReconnectingMount(ReconnectOptions options, Gate gate, SessionPtr first)
+    : options_(std::move(options)),
+      gate_(std::move(gate)),
+      unsynced_(std::make_unique<UnsyncedFiles>()),
+      session_(std::move(first)) {}
 
 ReconnectingMount::~ReconnectingMount() = default;
 
 Expected<std::unique_ptr<ReconnectingMount>> ReconnectingMount::open(ReconnectOptions options) {
     if (!options.open_device) return Errc::bad_argument;
-    Expected<SessionPtr> first = open_session(options, 1);
+    auto gate = std::make_shared<SuspendGate>();
+    Expected<SessionPtr> first = open_session(options, gate, 1);
     if (!first) return first.failure();
-    return std::unique_ptr<ReconnectingMount>(new ReconnectingMount(std::move(options), *std::move(first)));
+    return std::unique_ptr<ReconnectingMount>(
+        new ReconnectingMount(std::move(options), std::move(gate), *std::move(first)));
 }
 
 client::MayRepeat ReconnectingMount::may_repeat(Opcode op, const KeptFile* file) noexcept {
@@ -68,6 +74,7 @@ Expected<ReconnectingFile> ReconnectingMount::open_file(std::string_view path, s
         // The file is told of a truncation that went with its server meanwhile: it knows all losses before.
         const bool truncates = (flags & wire::linux_abi::kOTrunc) != 0;
         if (unsynced != nullptr && truncates) unsynced->note_written(tries.session()->number);
+        if (truncates) kept->note_written();
         return kept;
     });
     if (!opened) return opened.failure();

@@ -41,6 +41,12 @@ void UnsyncedWrites::note_synced(std::uint32_t session, Count written) {
     if (session == session_) synced_ = std::max(synced_, written);
 }
 
+bool UnsyncedWrites::owes_sync(std::uint32_t session) {
+    const MutexLock lock(mutex_);
+    move_to(session);
+    return session == session_ && written_ != synced_;
+}
+
 std::uint32_t UnsyncedWrites::losses(std::uint32_t session) {
     const MutexLock lock(mutex_);
     move_to(session);

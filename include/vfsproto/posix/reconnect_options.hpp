@@ -26,18 +26,41 @@ enum class WrittenData : std::uint8_t {
     ends_with_server, // the server keeps it in memory of its own until an FSYNC
 };
 
-// Tells what a reconnect came to.
+// Tells what becomes of a call that comes while the mount is suspended, or is about to be.
+enum class WhileSuspended : std::uint8_t {
+    wait, // it goes on after resume(), unless one of ReconnectOptions::limits is reached before
+    fail, // it fails with `suspended` (EAGAIN)
+};
+
+// Tells what a reconnect came to. resume() is one.
 struct Reconnection {
     struct LostFile {
         std::string path; // where it was last known to be, from the root
         Failure why;      // what every call on the file says from now on
     };
     std::uint32_t session = 0; // the number of the new one; the first one's is 1
-    Errc ended = Errc::ok;     // why the last one ended
+    Errc ended = Errc::ok;     // why the last one ended: `suspended` if suspend() has ended it
     std::size_t reopened = 0;  // files
     std::vector<LostFile> lost{};
     std::vector<std::string>
         writes_lost{}; // files that were opened again, whose next fsync() or close() says writes_lost
+};
+
+// Says if a mount is suspended although that loses open files: those with locks, and those that are not found by their path.
+enum class Losses : std::uint8_t { refused, accepted };
+
+struct SuspendOptions {
+    // Ends the wait for calls that are under way, such as one for a lock, and for the end of the session. What the server is asked here,
+    // an FSYNC above all, takes as long as it takes. `grace` has no use here.
+    MountLimits limits{};
+    Losses losses = Losses::refused;
+};
+
+// Tells what suspend() came to.
+struct Suspension {
+    Failure why{}; // ok: the mount is suspended
+    // Files that could not be synced, or that would be lost. The mount goes on if there is any.
+    std::vector<Reconnection::LostFile> in_the_way{};
 };
 
 struct ReconnectOptions {
@@ -59,6 +82,7 @@ struct ReconnectOptions {
     unsigned repeats = 3;
     // Says if writes may be lost with a server. Then whoever has such a file open is told once, by fsync() or close().
     WrittenData written = WrittenData::outlives_server;
+    WhileSuspended while_suspended = WhileSuspended::wait;
     // Hears of each reconnect, on the thread of the call that made it, without a lock: other calls may go on before, and two
     // threads may tell of two reconnects at once. Throws nothing.
     std::function<void(const Reconnection&)> on_reconnect{};

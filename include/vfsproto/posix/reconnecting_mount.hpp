@@ -49,6 +49,7 @@
 
 namespace vfsproto::posix {
 
+class SuspendGate;
 class UnsyncedFiles;
 
 // An open file of a ReconnectingMount. Any number of threads may use it at once.
@@ -108,14 +109,27 @@ public:
         if (!file) return Result(Failure(wire::Errno::ebadf));
         SessionTries tries(*this, *file.kept_, may_repeat(op, file.kept_.get()));
         Result result = try_until_over(tries, [&] {
-            const std::uint64_t before = tries.written();
+            const SessionTries::Written before = tries.written();
             Result made = make(tries.mount(), tries.file());
             tries.note(op, before, reason_of(made));
             return made;
         });
-        const bool lost = !reason_of(result).happened() && tries.tells_lost_writes(op);
-        return lost ? Result(Failure(Errc::writes_lost)) : std::move(result);
+        if (reason_of(result).happened()) return result;
+        const Failure owed = tries.take_owed(op);
+        return owed.happened() ? Result(owed) : std::move(result);
     }
+
+    // Ends the session in an orderly way, and the device with it. Calls that come from now on wait, or fail with `suspended`
+    // (ReconnectOptions::while_suspended); those under way are waited for. What was written through open files is synced, then their
+    // handles end, FORGETs are sent, DESTROY, and the device is stopped and closed: of it nothing is kept, no memory and no ring.
+    // What is kept are the paths and flags of open files. If anything stands in the way, the mount goes on as before, or as after the
+    // end of a server. Errors: wrong_state (not running, or within a call of this mount); a limit of the options; what an FSYNC said,
+    // which the next fsync() or close() of that file says as well; file_lost or locks_lost, if an open file would be lost and
+    // losses are not accepted; reset_timeout, if the device would not stop: then the mount is over.
+    [[nodiscard]] Suspension suspend(const SuspendOptions& options = {}) VFSPROTO_EXCLUDES(reconnecting_);
+    // Opens the device and a session anew, and the open files, as after the end of a server: on_reconnect() hears what was lost. Calls
+    // that wait go on then. Errors: wrong_state (not suspended); what the last attempt said: then it is suspended as before.
+    [[nodiscard]] Failure resume() VFSPROTO_EXCLUDES(reconnecting_);
 
     // Returns how many sessions there have been.
     [[nodiscard]] std::uint32_t sessions() const { return current()->number; }
@@ -123,8 +137,9 @@ public:
 private:
     friend class SessionTries;
     using SessionPtr = std::shared_ptr<const MountSession>;
+    using Gate = std::shared_ptr<SuspendGate>; // a session may outlive the mount, with a file on it
 
-    ReconnectingMount(ReconnectOptions options, SessionPtr first);
+    ReconnectingMount(ReconnectOptions options, Gate gate, SessionPtr first);
 
     [[nodiscard]] static client::MayRepeat may_repeat(wire::Opcode op, const KeptFile* file) noexcept;
     [[nodiscard]] static const Failure& reason_of(const Failure& result) noexcept { return result; }
@@ -147,7 +162,8 @@ private:
         }
     }
 
-    [[nodiscard]] static Expected<SessionPtr> open_session(const ReconnectOptions& options, std::uint32_t number);
+    [[nodiscard]] static Expected<SessionPtr> open_session(const ReconnectOptions& options, Gate gate,
+                                                           std::uint32_t number);
     [[nodiscard]] SessionPtr current() const VFSPROTO_EXCLUDES(session_mutex_);
     // Returns ok once the session there is has not ended.
     [[nodiscard]] Failure reconnect() VFSPROTO_EXCLUDES(reconnecting_);
@@ -160,7 +176,20 @@ private:
     void restore(KeptFile& file, const SessionPtr& session, Reconnection& told) VFSPROTO_REQUIRES(reconnecting_);
     [[nodiscard]] Failure keep(const std::shared_ptr<KeptFile>& file) VFSPROTO_EXCLUDES(reconnecting_);
 
+    // These lead to no session, behind the closed gate (suspend.cpp).
+    [[nodiscard]] Suspension suspend_behind(const CallLimits& limits, Losses losses);
+    [[nodiscard]] std::vector<std::shared_ptr<KeptFile>> open_files() VFSPROTO_EXCLUDES(reconnecting_);
+    [[nodiscard]] std::vector<Reconnection::LostFile> obstacles(const std::vector<std::shared_ptr<KeptFile>>& open,
+                                                                Losses losses);
+    [[nodiscard]] Failure sync(KeptFile& file);
+    [[nodiscard]] Failure check_restorable(KeptFile& file);
+    [[nodiscard]] Failure end_all(std::vector<std::shared_ptr<KeptFile>> open, const CallLimits& limits);
+    void end_session(const SessionPtr& last, Errc stopped) VFSPROTO_EXCLUDES(session_mutex_);
+
     const ReconnectOptions options_;
+    const Gate gate_;
+    enum class Phase : std::uint8_t { running, suspending, suspended, resuming };
+    std::atomic<Phase> phase_{Phase::running};
     const std::unique_ptr<UnsyncedFiles> unsynced_; // in use where the server does not keep what is written
     // Held while a session is opened and files are. Whoever has it and sees a session that has not ended, sees every file on it.
     Mutex reconnecting_;

@@ -40,6 +40,12 @@ namespace vfsproto::posix {
 class NotificationWatch;
 struct MountStats;
 
+// Tells what the server of a channel that has ended may still do.
+enum class ServerEnd : std::uint8_t {
+    over,          // nothing: it has ended, its device was stopped, or it has answered all that it was asked
+    may_still_act, // what it was asked and has not answered
+};
+
 class Channel {
 public:
     // Brings the device up and opens the FUSE session. Failures: what the transport says; version_unsupported;
@@ -48,6 +54,8 @@ public:
                                                                  const ChannelOptions& options);
     // Ends the session (DESTROY) and stops the device. No operation may be under way.
     ~Channel();
+    // `told` hears of that, when nothing of the device is left. Before any other thread has the channel.
+    void on_end(std::function<void(ServerEnd)> told) { on_end_ = std::move(told); }
     Channel(const Channel&) = delete;
     Channel& operator=(const Channel&) = delete;
 
@@ -358,6 +366,7 @@ private:
 
     // The device's end (channel_end.cpp).
     void close_session() noexcept VFSPROTO_EXCLUDES(shared_lane_.mutex());
+    [[nodiscard]] ServerEnd server_end() noexcept VFSPROTO_EXCLUDES(attachment_mutex_);
     void fail(Errc why) noexcept VFSPROTO_REQUIRES(shared_lane_.mutex());
     void stop_device() noexcept VFSPROTO_REQUIRES(shared_lane_.mutex());
     void note_end(Errc stopped) noexcept VFSPROTO_EXCLUDES(attachment_mutex_); // what stopping the device said
@@ -404,6 +413,7 @@ private:
     LateWork late_work_{shared_lane_};
     CallWatch call_watch_{*this, shared_lane_};
     std::atomic<std::size_t> lent_{0};
+    std::function<void(ServerEnd)> on_end_{};
     std::unique_ptr<NotificationWatch> notifications_; // none: the device has no such queue, or nobody wants it
     std::optional<SilenceWatch> silence_;              // last: it looks at all of the above
 };

@@ -6,6 +6,7 @@
 #include "vfsproto/posix/detail/mount_session.hpp"
 #include "vfsproto/posix/detail/unsynced_writes.hpp"
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -49,7 +50,7 @@ public:
     [[nodiscard]] std::uint32_t flags() const noexcept { return flags_; }
     // Returns the FOPEN_… with which the server opened it first. A stream is taken for one on every later session.
     [[nodiscard]] std::uint32_t granted() const noexcept { return granted_; }
-    // Returns nullptr if it is lost; then lost() says why.
+    // Returns nullptr if it is lost; then lost() says why. Else it was given up, and restore() is due.
     [[nodiscard]] std::shared_ptr<const OpenedFile> opened() const;
     [[nodiscard]] Failure lost() const;
     // Returns nullptr where the server keeps what is written.
@@ -58,13 +59,30 @@ public:
     [[nodiscard]] bool has_untold_losses(std::uint32_t session) const;
     [[nodiscard]] bool tell_losses(std::uint32_t session);
 
+    // Count what was written through it, on all sessions, and not synced since. note_synced() takes what written() said before
+    // the FSYNC was sent.
+    void note_written() noexcept { written_.fetch_add(1, std::memory_order_acq_rel); }
+    [[nodiscard]] std::uint64_t written() const noexcept { return written_.load(std::memory_order_acquire); }
+    void note_synced(std::uint64_t written) noexcept;
+    // True if something was written that was not synced: through it, or anyhow where the server does not keep it.
+    [[nodiscard]] bool owes_sync() const;
+    // Keeps what an FSYNC that nobody asked for came to, for whoever asks next: take_owed() tells it once.
+    void owe(const Failure& why);
+    [[nodiscard]] Failure take_owed();
+
+    // Returns ok if restore() would find it, as far as is known; else what lost() would say then, or why that cannot be found out.
+    // `file` is what it is open on, by `mount`.
+    [[nodiscard]] Failure check_restorable(Mount& mount, const File& file) const;
+    // Ends its handle. It is open again after restore().
+    void give_up();
+
     enum class Restored : std::uint8_t {
         unchanged,   // it is open there already, or was lost before
         reopened,    // it is open there now
         lost,        // it is open nowhere any more
         interrupted, // this session has ended as well; it is as it was
     };
-    // Opens it on this session if it is not open there. The one it is open on has ended.
+    // Opens it on this session if it is not open there. The one it is open on has ended, or it was given up.
     [[nodiscard]] Restored restore(const std::shared_ptr<const MountSession>& session);
 
 private:
@@ -82,7 +100,9 @@ private:
 
     [[nodiscard]] std::vector<Place> places() const;
     [[nodiscard]] Expected<Found> open_again(Mount& mount) const;
+    [[nodiscard]] Failure find_at(Mount& mount, const std::string& path) const; // ok: the path leads to it
     [[nodiscard]] Expected<File> open_at(Mount& mount, const std::string& path) const;
+    [[nodiscard]] bool has_lost_locks() const;
     void reopen(const std::shared_ptr<const MountSession>& session, Found found);
     void lose(const Failure& why);
 
@@ -90,10 +110,14 @@ private:
     const std::uint32_t flags_;
     const std::uint32_t granted_;
     const std::shared_ptr<UnsyncedWrites> unsynced_;
+    std::atomic<std::uint64_t> written_{0};
+    std::atomic<std::uint64_t> synced_{0}; // of them
     mutable Mutex mutex_;
     std::vector<Place> places_ VFSPROTO_GUARDED_BY(mutex_); // at least one is of no move
     std::shared_ptr<const OpenedFile> opened_ VFSPROTO_GUARDED_BY(mutex_);
     Failure lost_ VFSPROTO_GUARDED_BY(mutex_){};
+    Failure owed_ VFSPROTO_GUARDED_BY(mutex_){};
+    bool has_lost_locks_ VFSPROTO_GUARDED_BY(mutex_) = false;   // when it was given up
     std::uint32_t told_losses_ VFSPROTO_GUARDED_BY(mutex_) = 0; // those before it was opened count as told
 };
 

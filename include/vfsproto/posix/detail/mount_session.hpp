@@ -21,13 +21,14 @@ struct FileIdentity {
     friend bool operator==(const FileIdentity&, const FileIdentity&) = default;
 };
 
-// It lasts as long as a call or a file on it.
+// It lasts as long as a call or a file on it. One without a mount stands in place of the last one, while there is none.
 struct MountSession {
     std::unique_ptr<Mount> mount;
     std::uint32_t number = 1;
     FileIdentity root{};
+    Errc stopped = Errc::ok; // without a mount: what stopping the device of the last one came to
 
-    // Returns ok, or why it has ended.
+    // Returns ok, or why it has ended: `suspended` without a mount.
     [[nodiscard]] Errc failure() const;
     // True if it has ended, and its server as well: nothing that was asked on it is done any more.
     [[nodiscard]] bool is_over() const;

@@ -18,6 +18,13 @@ namespace vfsproto::posix {
 
 class KeptFile;
 class ReconnectingMount;
+class SuspendGate;
+
+// Says how a call passed a SuspendGate, for its end. Of the calls of one thread that lie within each other, the first counts.
+struct GatePassage {
+    enum class Kind : std::uint8_t { none, counted, within } kind = Kind::none;
+    const SuspendGate* before = nullptr; // that this thread had passed last
+};
 
 // It lives on the stack of its thread.
 class SessionTries {
@@ -26,8 +33,12 @@ public:
     // The call is about this open file.
     SessionTries(ReconnectingMount& owner, KeptFile& file, client::MayRepeat may) noexcept
         : owner_(owner), file_(&file), may_(may) {}
+    ~SessionTries();
+    SessionTries(const SessionTries&) = delete;
+    SessionTries& operator=(const SessionTries&) = delete;
 
-    // Finds what the next try is made on, and connects anew for it if need be. Returns why there is nothing to make it on.
+    // Finds what the next try is made on, and connects anew for it if need be. The first waits while the mount is suspended, or
+    // fails, as ReconnectOptions has it. Returns why there is nothing to make the try on.
     [[nodiscard]] Failure begin();
     // These are valid from then on, until the next begin().
     [[nodiscard]] Mount& mount() const noexcept { return *session_->mount; }
@@ -42,10 +53,15 @@ public:
     [[nodiscard]] Verdict judge(const Failure& why);
 
     // These are for a call about an open file: what was written of it before a try, and what a try that asked for this came to.
-    [[nodiscard]] std::uint64_t written() const;
-    void note(wire::Opcode op, std::uint64_t before, const Failure& why) const;
-    // True if a call that succeeded has to say writes_lost all the same. The file has said so then.
-    [[nodiscard]] bool tells_lost_writes(wire::Opcode op) const;
+    struct Written {
+        std::uint64_t by_all = 0;  // who have the file open, on this session; 0 where the server keeps it
+        std::uint64_t by_this = 0; // open file, on all sessions
+    };
+    [[nodiscard]] Written written() const;
+    void note(wire::Opcode op, const Written& before, const Failure& why) const;
+    // Returns what a call that succeeded has to say all the same: writes_lost, or what an FSYNC came to that nobody had asked for.
+    // The file has said so then.
+    [[nodiscard]] Failure take_owed(wire::Opcode op) const;
 
 private:
     [[nodiscard]] bool finds_out_itself() const noexcept;
@@ -54,6 +70,7 @@ private:
     KeptFile* file_ = nullptr; // nullptr: of no open file
     client::MayRepeat may_;
     unsigned repeats_ = 0; // of the call so far
+    GatePassage passage_{};
     std::shared_ptr<const MountSession> session_{};
     std::shared_ptr<const OpenedFile> opened_{};
 };

@@ -22,6 +22,8 @@ public:
     // Where another session has taken the place of this one meanwhile, what was synced on it counts as lost all the same.
     [[nodiscard]] Count written(std::uint32_t session);
     void note_synced(std::uint32_t session, Count written);
+    // True if something was written on this session that was not synced.
+    [[nodiscard]] bool owes_sync(std::uint32_t session);
     // Returns how often a server has ended with writes that were not synced, up to the beginning of this session.
     [[nodiscard]] std::uint32_t losses(std::uint32_t session);
 
