@@ -42,7 +42,8 @@ Errc BringUp::settle_features(FeatureSet wanted, FeatureSet required) noexcept {
     step_ = Step::accept_features;
     required.add(Feature::version_1);
     required = required | transport_.required_features();
-    const FeatureSet beyond(kTransportFeatures.bits() & ~transport_.supported_features().bits());
+    const FeatureSet missing(kTransportFeatures.bits() & ~transport_.supported_features().bits());
+    const FeatureSet beyond = missing | kUnservedFeatures;
     if ((required & beyond) != FeatureSet{}) return Errc::features_refused;
     wanted = FeatureSet(wanted.bits() & ~beyond.bits());
     const FeatureSet accepted = offered_ & (wanted | required);

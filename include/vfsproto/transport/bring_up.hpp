@@ -46,7 +46,8 @@ public:
     // The transport is not owned and must outlive this. One owner at a time; every call may sleep as the transport's do.
     explicit BringUp(Transport& transport) noexcept : transport_(transport) {}
 
-    // Takes what is both offered and wanted, VERSION_1 always, of kTransportFeatures only what the transport supports.
+    // Takes what is both offered and wanted, VERSION_1 always, of kTransportFeatures only what the transport supports,
+    // of kUnservedFeatures none.
     // Returns what was accepted. Errors: no_version_1; features_refused when a bit that is required, here or by the
     // transport, is not offered or not supported, or FEATURES_OK does not stick; needs_reset; reset_timeout; what the
     // transport says.

@@ -46,6 +46,9 @@ inline constexpr FeatureSet kTransportFeatures =
     FeatureSet::of(Feature::access_platform, Feature::order_platform, Feature::notification_data,
                    Feature::notif_config_data, Feature::ring_reset);
 
+// The features that no driver takes here, whoever wants them: nothing serves them. A device is suspended by ending its session.
+inline constexpr FeatureSet kUnservedFeatures = FeatureSet::of(Feature::suspend);
+
 // Memory of the device's that the driver may map (virtio 1.2 §2.10).
 struct SharedMemory {
     static constexpr std::uint8_t kNoBar = 0xff;

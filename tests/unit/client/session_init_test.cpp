@@ -4,6 +4,8 @@
 #include "support/captured.hpp"
 #include "support/message.hpp"
 
+#include "vfsproto/base/endian.hpp"
+
 #include <cerrno>
 #include <fstream>
 #include <string>
@@ -338,6 +340,30 @@ TEST_CASE("where lengths are upper bounds the header's own length counts in INIT
     SessionScript empty(options);
     empty.use(empty.open(), 80);
     CHECK(empty.session.failure() == Errc::protocol_violation);
+}
+
+// A server that answers in the other byte order than it was asked in serves another machine, or lies.
+TEST_CASE("a server of the other byte order is refused, and no session begins", "[session]") {
+    constexpr std::uint32_t kWhole = sizeof(wire::OutHeader) + sizeof(InitOut);
+    SessionOptions options;
+    options.lengths = GENERATE(as<WrittenLength>{}, WrittenLength::exact, WrittenLength::upper_bound);
+    SessionScript script(options);
+    const auto message = script.open();
+    InitOut out = good_init_out();
+    for (std::uint32_t* word : {&out.major, &out.minor, &out.flags, &out.max_write}) *word = byte_swapped(*word);
+    wire::OutHeader header{kWhole, 0, 0};
+    SECTION("all of the answer") {
+        header.len = byte_swapped(header.len);
+        header.unique = byte_swapped(message.header().unique);
+    }
+    SECTION("its header names the request") { header.len = byte_swapped(header.len); }
+    SECTION("its content alone") {}
+    script.reply(message, header, &out, sizeof(out), kWhole);
+    CHECK(script.session.state() == client::SessionState::failed);
+    CHECK(script.session.params().flags == wire::InitFlags{});
+    const bool is_framed = header.len == kWhole;
+    CHECK(script.session.failure() == (is_framed ? Errc::version_unsupported : Errc::protocol_violation));
+    CHECK_FALSE(script.peek()); // not even DESTROY
 }
 
 TEST_CASE("a session needs its memory", "[session]") {

@@ -99,6 +99,28 @@ TEST_CASE("bring-up does not accept less than what is required", "[transport]") 
     CHECK(transport.accepted == FeatureSet{});
 }
 
+// Its bit of the device status is reserved while the feature was not accepted.
+TEST_CASE("bring-up never takes SUSPEND, and a device that sets its status bit all the same changes nothing",
+          "[transport]") {
+    ScriptedTransport transport;
+    transport.offered.add(Feature::suspend);
+    transport.extra_status = status::kSuspend;
+    const FeatureSet suspend = FeatureSet::of(Feature::suspend);
+    {
+        BringUp device(transport);
+        const auto features = device.negotiate(kWanted | suspend);
+        REQUIRE(features);
+        CHECK_FALSE(features->has(Feature::suspend));
+        CHECK_FALSE(transport.accepted.has(Feature::suspend));
+        REQUIRE(device.go_live() == Errc::ok);
+        CHECK(check_health(transport) == Errc::ok);
+    }
+    transport.accepted = FeatureSet{};
+    BringUp device(transport);
+    CHECK(device.negotiate(kWanted, suspend).error() == Errc::features_refused);
+    CHECK(transport.accepted == FeatureSet{});
+}
+
 TEST_CASE("bring-up sees a device that asks for a reset", "[transport]") {
     ScriptedTransport transport;
     transport.extra_status = status::kNeedsReset;
