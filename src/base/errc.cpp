@@ -16,6 +16,7 @@ const char* to_string(Errc errc) noexcept {
     case Errc::timed_out: return "the deadline passed";
     case Errc::abandoned: return "abandoned by its caller";
     case Errc::suspended: return "suspended, and not resumed yet";
+    case Errc::unmapped_id: return "the caller has no user or group id at the server";
     case Errc::device_gone: return "the device is gone";
     case Errc::needs_reset: return "the device asks to be reset";
     case Errc::reset_timeout: return "the device did not finish its reset in time";

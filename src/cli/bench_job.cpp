@@ -74,7 +74,7 @@ void BenchJob::prepare() {
                                            blocks / options_.jobs * number_);
     }
     if (options_.op == BenchOp::stat || options_.op == BenchOp::create) {
-        posix::PathWalk walk(mount_.channel(), mount_.nodes(), mount_.credentials().caller);
+        posix::PathWalk walk(mount_.channel(), mount_.nodes(), mount_.server_credentials().caller);
         const std::string& path = options_.op == BenchOp::stat ? target_.directory : target_.path;
         failure_ = walk.to_file(path, posix::LastLink::follow);
         if (failure_.happened()) return;
@@ -180,7 +180,7 @@ bool BenchJob::list_blocking() {
 
 bool BenchJob::null_blocking() {
     NullOperation null;
-    mount_.channel().run(null, mount_.credentials().caller, wire::kRootNodeId);
+    mount_.channel().run(null, mount_.server_credentials().caller, wire::kRootNodeId);
     if (!null.succeeded()) return fail(failure_of(null));
     ++operations_;
     return true;

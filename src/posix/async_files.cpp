@@ -84,7 +84,7 @@ AsyncMount::Steps<File> AsyncMount::create(MountCall& call, OpenSteps& steps, st
     client::CreateFile create;
     const PathSteps& at = steps.path();
     create.extensions.group = steps.group_to_create();
-    const client::CreateFile::NewFile file{at.name(), steps.flags_to_create(), mode, mount_.credentials().umask};
+    const client::CreateFile::NewFile file{at.name(), steps.flags_to_create(), mode, mount_.server_credentials().umask};
     const NodeCache::Asked asked{at.parent(), at.name(), mount_.cache_->about_to_ask()};
     bool is_left = false;
     const auto held = [&at] { return at.parent().hold(); };
@@ -237,7 +237,7 @@ AsyncMount::Steps<Expected<std::vector<DirectoryEntry>>> AsyncMount::list_steps(
     if (!open.succeeded()) co_return failure_of(open);
     auto owned = handle_of(mount_.channel(), std::move(at.node()), open, kORdonly, OpenHandle::Kind::directory);
     OpenHandle& handle = *owned;
-    DirectoryReader directory(std::move(owned), *mount_.cache_, mount_.credentials().caller, format,
+    DirectoryReader directory(std::move(owned), *mount_.cache_, mount_.server_credentials().caller, format,
                               listing_of(*mount_.cache_, handle, opened, mount_.look_));
     std::vector<DirectoryEntry> all;
     Failure failure;

@@ -80,12 +80,12 @@ AsyncMount::Steps<Failure> AsyncMount::set_lock(const File& file, wire::LkIn wan
                                                 CallLimits limits) {
     const auto held = [this, &file] { return held_of(*mount_.cache_, file); };
     const auto give_up = [this, &file, &wanted](const LimitedCall&, const client::SetLock&) {
-        return unlock_later(mount_.credentials().caller, file.nodeid(), wanted);
+        return unlock_later(mount_.server_credentials().caller, file.nodeid(), wanted);
     };
     LockPauses pauses;
     for (;;) {
         client::SetLock set;
-        MountCall call(mount_.channel(), mount_.credentials().caller, limits);
+        MountCall call(mount_.channel(), mount_.server_credentials().caller, limits);
         co_await run_and_leave(call, held, give_up, set, file.nodeid(), wanted, wait_of(when));
         const Failure failure = failure_of(set);
         if (!is_taken(failure) || when == WhenLocked::fail) co_return failure;
@@ -98,7 +98,7 @@ AsyncMount::Steps<Failure> AsyncMount::lock_steps(const File& file, WantedLock w
                                                   CallLimits limits) {
     if (const Errno error = check_lock(file, wanted); error != Errno::none) co_return error;
     note_lock(file, wanted);
-    const wire::LkIn in = record_lock(file, wanted, mount_.credentials().caller.pid);
+    const wire::LkIn in = record_lock(file, wanted, mount_.server_credentials().caller.pid);
     co_return co_await set_lock(file, in, when, mount_.limits_of_lock(when, limits));
 }
 
@@ -106,7 +106,7 @@ AsyncMount::Steps<Failure> AsyncMount::flock_steps(const File& file, LockType ty
                                                    CallLimits limits) {
     if (!file) co_return Errno::ebadf;
     note_whole_lock(file, type);
-    const wire::LkIn in = whole_lock(file, type, mount_.credentials().caller.pid);
+    const wire::LkIn in = whole_lock(file, type, mount_.server_credentials().caller.pid);
     co_return co_await set_lock(file, in, when, mount_.limits_of_lock(when, limits));
 }
 

@@ -57,7 +57,7 @@ template <class Call, class... Args> AsyncMount::Steps<void> AsyncMount::detach(
 }
 
 template <class Op, class... Args> AsyncMount::Steps<void> AsyncMount::run_to_end(Op& op, Args... args) {
-    return detach<BorrowedCall<Op, client::Caller, Args...>>(std::ref(op), mount_.credentials().caller, args...);
+    return detach<BorrowedCall<Op, client::Caller, Args...>>(std::ref(op), mount_.server_credentials().caller, args...);
 }
 template <class Hold, class Op, class... Args>
 AsyncMount::Steps<void> AsyncMount::run(MountCall& call, Hold held, Op& op, Args... args) {
@@ -65,7 +65,7 @@ AsyncMount::Steps<void> AsyncMount::run(MountCall& call, Hold held, Op& op, Args
 }
 template <class Hold, class After, class Op, class... Args>
 AsyncMount::Steps<void> AsyncMount::run_and_leave(MountCall& call, Hold held, After after, Op& op, Args... args) {
-    if (call.has_limits()) return run_limited(call, held, after, &op, mount_.credentials().caller, args...);
+    if (call.has_limits() || !call.may_ask()) return run_limited(call, held, after, &op, mount_.server_credentials().caller, args...);
     return run_to_end(op, args...);
 }
 template <class Hold, class After, class Op, class... Args>

@@ -16,6 +16,13 @@ std::uint32_t room(const Channel& channel, std::size_t wanted) {
     return wanted < most ? static_cast<std::uint32_t>(wanted) : most;
 }
 
+// True if the value has ids in it that are to be translated.
+bool names_list(const NameContext& context, const wire::Name& name) noexcept {
+    const std::string_view text(name.data(), name.size());
+    const bool is_list = text == "system.posix_acl_access" || text == "system.posix_acl_default";
+    return is_list && context.cache.ids().to_server != nullptr;
+}
+
 } // namespace
 
 wire::SetattrIn times_in(const SetTime& atime, const SetTime& mtime) noexcept {
@@ -45,6 +52,15 @@ wire::SetattrIn owner_in(std::optional<std::uint32_t> uid, std::optional<std::ui
     if (uid) in.valid |= wire::kSetattrUid, in.uid = *uid;
     if (gid) in.valid |= wire::kSetattrGid, in.gid = *gid;
     return in;
+}
+
+wire::Errno take_owner(wire::SetattrIn& what, const client::IdMap& ids) noexcept {
+    using client::IdKind;
+    if ((what.valid & wire::kSetattrUid) != 0) what.uid = ids.at_server(IdKind::user, what.uid);
+    if ((what.valid & wire::kSetattrGid) != 0) what.gid = ids.at_server(IdKind::group, what.gid);
+    const bool is_lost = ((what.valid & wire::kSetattrUid) != 0 && what.uid == client::kNoId) ||
+                         ((what.valid & wire::kSetattrGid) != 0 && what.gid == client::kNoId);
+    return is_lost && ids.to_server != nullptr ? Errno::eoverflow : Errno::none;
 }
 
 StatSteps::StatSteps(const NameContext& context, std::string_view path, LastLink last)
@@ -93,10 +109,11 @@ Expected<std::string> ReadLinkSteps::result() { return known_ != nullptr ? *know
 SetAttributesSteps::SetAttributesSteps(const NameContext& context, std::string_view path, const wire::SetattrIn& what,
                                        LastLink last)
     : AttributeSteps(context, path, last) {
-    request_.call.args = what;
+    unmapped_ = take_owner(request_.call.args = what, context.cache.ids());
 }
 
 Failure SetAttributesSteps::check() {
+    if (unmapped_ != Errno::none) return unmapped_;
     wire::SetattrIn& what = request_.call.args;
     const bool sets_size = (what.valid & wire::kSetattrSize) != 0;
     if (sets_size && is_directory(at_.attributes().mode)) return Errno::eisdir;
@@ -128,6 +145,10 @@ GetXattrSteps::GetXattrSteps(const NameContext& context, std::string_view path, 
 
 Expected<std::vector<std::byte>> GetXattrSteps::result() {
     value_.resize(request_.call.bytes);
+    if (names_list(context_, request_.call.name)) {
+        const Errno error = client::translate_list(value_, context_.cache.ids(), client::IdsOf::client);
+        if (error != Errno::none) return error;
+    }
     return std::move(value_);
 }
 
@@ -156,10 +177,16 @@ SetXattrSteps::SetXattrSteps(const NameContext& context, std::string_view path, 
         finish(Errno::e2big);
         return;
     }
+    std::span<const std::byte> bytes = value.bytes;
+    if (names_list(context, value.name)) {
+        list_.assign(bytes.begin(), bytes.end());
+        bytes = list_;
+        unmapped_ = client::translate_list(list_, context.cache.ids(), client::IdsOf::server);
+    }
     std::uint32_t flags = 0;
     if (value.space == XattrSpace::create) flags = kXattrCreate;
     if (value.space == XattrSpace::replace) flags = kXattrReplace;
-    client::prepare_setxattr(request_, context.channel.params(), value.name, value.bytes, flags);
+    client::prepare_setxattr(request_, context.channel.params(), value.name, bytes, flags);
 }
 
 // An access ACL set by somebody outside the file's group takes its set-group-id bit (Linux fs/fuse/acl.c, fuse_set_acl()).
@@ -167,9 +194,10 @@ Failure SetXattrSteps::check() {
     const client::SessionParams& params = context_.channel.params();
     const auto& name = request_.call.name;
     if (const Failure why = check_xattr(name, client::XattrUse::write)) return why;
+    if (unmapped_ != Errno::none) return unmapped_;
     if (std::string_view(name.data(), name.size()) != "system.posix_acl_access") return {};
-    const client::Caller& caller = context_.who.caller;
-    const bool may_keep = caller.uid == 0 || caller.gid == at_.attributes().gid;
+    const client::Subject who{context_.who.caller, context_.who.groups, context_.cache.ids()};
+    const bool may_keep = client::is_privileged_over(who, owner()) || who.is_in_group(at_.attributes().gid);
     const bool agreed = params.flags.has(wire::InitFlag::posix_acl) && params.flags.has(wire::InitFlag::setxattr_ext);
     request_.call.args.setxattr_flags = agreed && !may_keep ? wire::kSetxattrAclKillSgid : 0;
     return {};

@@ -25,6 +25,8 @@ namespace vfsproto::posix {
 [[nodiscard]] wire::SetattrIn times_in(const SetTime& atime, const SetTime& mtime) noexcept;
 [[nodiscard]] wire::SetattrIn size_in(std::uint64_t size) noexcept;
 [[nodiscard]] wire::SetattrIn owner_in(std::optional<std::uint32_t> uid, std::optional<std::uint32_t> gid) noexcept;
+// Puts the server's ids in place of those of the client that are to be set. EOVERFLOW for one without an image.
+[[nodiscard]] wire::Errno take_owner(wire::SetattrIn& what, const client::IdMap& ids) noexcept;
 
 // Keeps what SETATTR answered. Of one that failed the outcome may not be known.
 struct SetAnswer {
@@ -94,7 +96,7 @@ class StatSteps final : public NameSteps {
 public:
     using Result = Attributes;
     StatSteps(const NameContext& context, std::string_view path, LastLink last);
-    [[nodiscard]] Expected<Attributes> result() { return at_.attributes(); }
+    [[nodiscard]] Expected<Attributes> result() { return context_.cache.ids().shown(at_.attributes()); }
 
 private:
     void walked() override { finish({}); }
@@ -108,7 +110,7 @@ class StatxSteps final : public AttributeSteps<client::ExtendedStatus, wire::Sta
 public:
     using Result = wire::Statx;
     StatxSteps(const NameContext& context, std::string_view path, LastLink last);
-    [[nodiscard]] Expected<wire::Statx> result() { return request_.result().stat; }
+    [[nodiscard]] Expected<wire::Statx> result() { return context_.cache.ids().shown(request_.result().stat); }
 };
 
 class AccessSteps final : public AttributeSteps<client::CheckAccess> {
@@ -149,11 +151,13 @@ class SetAttributesSteps final : public AttributeSteps<client::SetAttributes> {
 public:
     using Result = Attributes;
     SetAttributesSteps(const NameContext& context, std::string_view path, const wire::SetattrIn& what, LastLink last);
-    [[nodiscard]] Expected<Attributes> result() { return request_.call.reply.attr; }
+    [[nodiscard]] Expected<Attributes> result() { return context_.cache.ids().shown(request_.call.reply.attr); }
 
 private:
     [[nodiscard]] Failure check() override;
     void note(const Failure& why) override { note_set(context_.cache, at_.node(), request_, {why, asked_}); }
+
+    wire::Errno unmapped_; // why the owner cannot be set
 };
 
 // chmod(2): the mode that is sent has the type of the file that is there.
@@ -201,6 +205,9 @@ public:
 private:
     [[nodiscard]] Failure check() override;
     void note(const Failure&) override { context_.cache.invalidate(at_.node()); } // ctime, and the mode with an ACL
+
+    std::vector<std::byte> list_{}; // an access list with the server's ids
+    wire::Errno unmapped_ = wire::Errno::none; // why it cannot be set
 };
 
 class RemoveXattrSteps final : public AttributeSteps<client::RemoveXattr> {

@@ -78,7 +78,9 @@ Errc Channel::init_lane(std::size_t queue, const LaneStorage& storage) noexcept 
     return storage.lane.init(ring, storage.slots, storage.memory, options);
 }
 
-client::Client Channel::client_of(Lane& lane) noexcept { return {&lane, &connection_.params(), &connection_.sticky()}; }
+client::Client Channel::client_of(Lane& lane) noexcept {
+    return {&lane, &connection_.params(), &connection_.sticky(), options_.ids};
+}
 
 Failure Channel::make_lane() {
     const LaneStorage storage{lane_, lane_slots_, lane_memory_};

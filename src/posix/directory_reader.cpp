@@ -97,7 +97,7 @@ Failure DirectoryReader::take_entries(std::span<const std::byte> records, std::v
             counted.push_back({from.entry, {}});
             places.push_back(out.size());
             entry.has_attributes = wire::check_attr(from.entry.attr) == Errc::ok;
-            if (entry.has_attributes) entry.attributes = from.entry.attr;
+            if (entry.has_attributes) entry.attributes = cache_.ids().shown(from.entry.attr);
         }
         out.push_back(std::move(entry));
     }

@@ -18,6 +18,7 @@ bool Failure::is_fatal() const noexcept {
     case Errc::timed_out:
     case Errc::abandoned:
     case Errc::suspended:
+    case Errc::unmapped_id:
     case Errc::protocol_violation:
     case Errc::reply_lost:
     case Errc::file_lost:
@@ -39,6 +40,7 @@ wire::Errno Failure::as_errno() const noexcept {
     case Errc::timed_out: return wire::Errno::etimedout;
     case Errc::abandoned: return wire::Errno::eintr;
     case Errc::suspended: return wire::Errno::eagain;
+    case Errc::unmapped_id: return wire::Errno::eoverflow;
     case Errc::file_lost: return wire::Errno::estale;
     case Errc::reply_lost:
     case Errc::writes_lost:

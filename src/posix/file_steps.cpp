@@ -10,7 +10,7 @@ using wire::Errno;
 SetFileAttributesSteps::SetFileAttributesSteps(const NameContext& context, const File& file,
                                                const wire::SetattrIn& what)
     : NameSteps(context), file_(file), judged_(judged_caller(context.cache, context.who)) {
-    request_.call.args = what;
+    const Errno unmapped = take_owner(request_.call.args = what, context.cache.ids());
     request_.call.args.valid |= wire::kSetattrFh;
     request_.call.args.fh = file.fh();
     look_.call.args = {wire::kGetattrFh, 0, file.fh()};
@@ -20,6 +20,7 @@ SetFileAttributesSteps::SetFileAttributesSteps(const NameContext& context, const
     const bool sets_size = (what.valid & wire::kSetattrSize) != 0;
     const bool only_reads = (file.flags() & wire::linux_abi::kOAccmode) == wire::linux_abi::kORdonly;
     if (judged_ && sets_size && only_reads) finish(Errno::einval);
+    if (unmapped != Errno::none) finish(unmapped);
     if (file.nodeid() == 0) finish(Errno::ebadf); // no server gives it: the file is not open
 }
 

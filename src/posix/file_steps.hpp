@@ -78,7 +78,7 @@ public:
     FileStatSteps(const NameContext& context, const File& file) : FileSteps(context, file) {
         request_.call.args = {wire::kGetattrFh, 0, file.fh()};
     }
-    [[nodiscard]] Expected<Attributes> result() { return request_.call.reply.attr; }
+    [[nodiscard]] Expected<Attributes> result() { return context_.cache.ids().shown(request_.call.reply.attr); }
 };
 
 // GETATTR comes first where permissions are judged here: the owner may have changed since the file was opened.
@@ -86,7 +86,7 @@ class SetFileAttributesSteps final : public NameSteps {
 public:
     using Result = Attributes;
     SetFileAttributesSteps(const NameContext& context, const File& file, const wire::SetattrIn& what);
-    [[nodiscard]] Expected<Attributes> result() { return request_.call.reply.attr; }
+    [[nodiscard]] Expected<Attributes> result() { return context_.cache.ids().shown(request_.call.reply.attr); }
 
 private:
     void answered(const Failure& why) override;

@@ -54,7 +54,7 @@ struct MappedFiles::State {
     void count(const File& file);
     void uncount(std::uint64_t nodeid);
     [[nodiscard]] MountCall begin_call() const noexcept {
-        return {channel, mount.credentials().caller, mount.limits()};
+        return {channel, mount.server_credentials().caller, mount.limits()};
     }
 
     Mount& mount;

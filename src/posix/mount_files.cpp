@@ -85,7 +85,7 @@ File Mount::create(MountCall& call, OpenSteps& steps, std::uint32_t mode) {
     client::CreateFile create;
     const PathSteps& at = steps.path();
     create.extensions.group = steps.group_to_create();
-    const client::CreateFile::NewFile file{at.name(), steps.flags_to_create(), mode, credentials_->umask};
+    const client::CreateFile::NewFile file{at.name(), steps.flags_to_create(), mode, asking_->umask};
     const NodeCache::Asked asked{at.parent(), at.name(), cache_->about_to_ask()};
     bool is_left = false;
     const auto after = [&](const LimitedCall&, const client::CreateFile& let_go) {

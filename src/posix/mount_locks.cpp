@@ -19,7 +19,7 @@ Failure Mount::set_lock(const File& file, const wire::LkIn& wanted, WhenLocked w
 }
 
 Failure Mount::try_lock(const File& file, const wire::LkIn& wanted, WhenLocked when, const CallLimits& limits) {
-    const client::Caller& caller = credentials_->caller;
+    const client::Caller& caller = asking_->caller;
     client::SetLock set;
     const auto held = [&] { return held_of(*cache_, file); };
     const auto give_up = [&](const LimitedCall&, const client::SetLock&) {
@@ -43,7 +43,7 @@ CallLimits Mount::limits_of_lock(WhenLocked when, const CallLimits& wanted) cons
 Failure Mount::lock(const File& file, const WantedLock& wanted, WhenLocked when, const CallLimits& limits) {
     if (const Errno error = check_lock(file, wanted); error != Errno::none) return error;
     note_lock(file, wanted);
-    return set_lock(file, record_lock(file, wanted, credentials_->caller.pid), when, limits_of_lock(when, limits));
+    return set_lock(file, record_lock(file, wanted, asking_->caller.pid), when, limits_of_lock(when, limits));
 }
 
 Expected<std::optional<HeldLock>> Mount::test_lock(const File& file, const WantedLock& wanted) {
@@ -54,7 +54,7 @@ Expected<std::optional<HeldLock>> Mount::test_lock(const File& file, const Wante
 Failure Mount::flock(const File& file, LockType type, WhenLocked when, const CallLimits& limits) {
     if (!file) return Errno::ebadf;
     note_whole_lock(file, type);
-    return set_lock(file, whole_lock(file, type, credentials_->caller.pid), when, limits_of_lock(when, limits));
+    return set_lock(file, whole_lock(file, type, asking_->caller.pid), when, limits_of_lock(when, limits));
 }
 
 } // namespace vfsproto::posix

@@ -22,7 +22,7 @@ template <class S, class... Args> Expected<typename S::Result> Mount::ask(const 
     if (Failure failure = run(call, steps)) return failure;
     return steps.result();
 }
-inline MountCall Mount::begin_call() const noexcept { return {*channel_, credentials_->caller, limits_}; }
-inline NameContext Mount::names() noexcept { return {*channel_, *cache_, *credentials_, look_, {from_, path_length_}}; }
+inline MountCall Mount::begin_call() const noexcept { return {*channel_, asking_->caller, limits_}; }
+inline NameContext Mount::names() noexcept { return {*channel_, *cache_, *asking_, look_, {from_, path_length_}}; }
 
 } // namespace vfsproto::posix

@@ -17,11 +17,12 @@ namespace vfsproto::posix {
 // queues, so that transfer() need not look at these.
 template <wire::Opcode Op> [[gnu::noinline]] Expected<std::uint64_t>
 Mount::transfer_in_pieces(const File& file, const client::TransferSpan& span) {
+    if (!client::has_image(asking_->caller)) return Errc::unmapped_id;
     const PieceLimits& pieces = channel_->piece_limits<Op>();
     const std::uint32_t most = span.payload == client::Payload::registered ? pieces.registered : pieces.bounced;
     if (!limits_.has_any() && is_from_1_to<std::size_t>(span.len, most)) {
         RunningTransfer running;
-        channel_->lane_of_this_thread().run<Op>(running, span, credentials_->caller);
+        channel_->lane_of_this_thread().run<Op>(running, span, asking_->caller);
         if (!running.succeeded()) return Failure(running.errc, running.error);
         return std::uint64_t{running.bytes};
     }
@@ -41,7 +42,7 @@ Mount::transfer_in_pieces(const File& file, const client::TransferSpan& span) {
 template <wire::Opcode Op> [[gnu::always_inline]] inline Expected<std::uint64_t>
 Mount::transfer(const File& file, std::span<const std::byte> bytes, std::uint64_t offset) {
     Channel& channel = *channel_;
-    const client::Caller& caller = credentials_->caller;
+    const client::Caller& caller = asking_->caller;
     if (!file) [[unlikely]]
         return wire::Errno::ebadf;
     const Region* registered = channel.find_registered(bytes.data(), bytes.size());

@@ -131,7 +131,7 @@ void NodeCache::add_attributes(const NodeRef& directory, std::vector<DirectoryEn
         if (entry.name == "." || entry.name == "..") continue;
         const wire::Attr* const attributes = attributes_of_locked(node, entry.name, now);
         entry.has_attributes = attributes != nullptr;
-        if (attributes != nullptr) entry.attributes = *attributes;
+        if (attributes != nullptr) entry.attributes = ids().shown(*attributes);
     }
 }
 

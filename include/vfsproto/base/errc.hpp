@@ -21,6 +21,7 @@ enum class Errc : std::uint8_t {
     timed_out,      // its deadline passed: the caller waits no more
     abandoned,      // its caller waits no more, for a reason of its own
     suspended,      // nothing is asked of the device until it is resumed
+    unmapped_id,    // an id of the caller has no image at the server
 
     // The device or the transport.
     device_gone,      // reset, unplugged, or its socket closed: every request fails with ENOTCONN

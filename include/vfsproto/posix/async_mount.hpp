@@ -257,13 +257,14 @@ private:
     auto transfer(const File& file, std::span<std::byte> bytes, std::uint64_t offset, Token&& token) {
         return boost::asio::async_initiate<Token, void(Failure, std::uint64_t)>(
             [this, &file](auto&& handler, const client::TransferSpan& span) {
-                if (mount_.limits().has_any()) {
+                const client::Caller& caller = mount_.server_credentials().caller;
+                if (mount_.limits().has_any() || !client::has_image(caller)) {
                     return this->spawn(transfer_steps<Op>(file, span), std::forward<decltype(handler)>(handler),
                                        Tell{});
                 }
                 using Call = DetachedCall<TransferCall<Op>, std::decay_t<decltype(handler)>>;
                 Call::start(mount_.channel(), CallCount(counts_), executor_, std::forward<decltype(handler)>(handler),
-                            mount_.credentials().caller, span);
+                            caller, span);
             },
             token, mount_.span_of(file, bytes, offset));
     }

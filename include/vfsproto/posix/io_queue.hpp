@@ -78,25 +78,27 @@ private:
 //     }
 class IoQueue {
 public:
-    // `caller`: on whose behalf the requests are made. They go by the request queue of the thread that makes this object.
+    // `caller`: on whose behalf the requests are made, with the client's ids. They go by the request queue of the thread that makes this object.
     explicit IoQueue(Channel& channel, const client::Caller& caller = {}) noexcept
         : channel_(channel),
           side_(channel.side_lane_of_this_thread()),
           lane_(channel.lane_of(side_)),
-          caller_(caller),
-          kills_privileges_(channel.shared_lane().client().kills_privileges(caller)) {}
+          caller_(channel.ids().at_server(caller)),
+          kills_privileges_(channel.shared_lane().client().kills_privileges(caller_)) {}
     ~IoQueue() { VFSPROTO_RULE(in_flight() == 0, "an IoQueue ended before next() had returned all its operations"); }
     IoQueue(const IoQueue&) = delete;
     IoQueue& operator=(const IoQueue&) = delete;
 
     // Any client::Operation, with the arguments of its start() after client and caller. What it says of a surplus lookup is
-    // the caller's to give back (Channel::give_back).
+    // the caller's to give back (Channel::give_back). One of a caller who is nobody at the server is done at once: unmapped_id.
     template <class Op, class... Args> void start(Op& op, Args&&... args) {
         op.user = this;
         op.on_finish = [](client::Operation& finished) noexcept {
             static_cast<IoQueue*>(finished.user)->take(finished);
         };
         ++in_flight_;
+        if (!client::has_image(caller_)) [[unlikely]]
+            return refuse(op);
         if constexpr (takes_a_node_alone<Args...>) {
             stage(op, args...);
         } else {
@@ -104,7 +106,7 @@ public:
         }
     }
     // Starts a READ of at most what one request may carry (Channel::piece_limit). The data is not copied when the span
-    // lies in a Buffer of the mount. Errors: too_large, or wrong_state for a file that is not open; then nothing was started.
+    // lies in a Buffer of the mount. Errors: too_large, wrong_state for a file that is not open, unmapped_id; then nothing was started.
     [[gnu::always_inline, nodiscard]] Errc read(QueuedRead& slot, const File& file, std::span<std::byte> into,
                                                 std::uint64_t offset) {
         return transfer(slot, staged_reads_, file, into, offset);
@@ -171,6 +173,7 @@ private:
         client::TransferSpan& span = slot.span_;
         const bool known = span.host == bytes.data() && span.len == bytes.size() && slot.known_at_ == version;
         if (!known) [[unlikely]] {
+            if (!client::has_image(caller_)) return Errc::unmapped_id;
             const Region* registered = channel_.find_registered(bytes.data(), bytes.size());
             if (bytes.size() > channel_.piece_limit<Op>(registered)) return Errc::too_large;
             span.host = bytes.data();
@@ -201,6 +204,12 @@ private:
             &op, nodeid,
             [](client::Operation& operation, client::Client& client, const client::Caller& caller,
                std::uint64_t node) noexcept { static_cast<Op&>(operation).start(client, caller, node); }};
+    }
+    // It is among those that next() returns.
+    void refuse(client::Operation& op) noexcept {
+        op.refuse(Errc::unmapped_id);
+        op.link = mine_;
+        mine_ = &op;
     }
     [[nodiscard]] std::span<const StagedStart> take_starts() noexcept {
         return {staged_starts_, std::exchange(staged_count_, 0)};

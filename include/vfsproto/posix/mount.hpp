@@ -191,6 +191,8 @@ public:
     // with both. The session ends when the last of them is gone.
     [[nodiscard]] std::unique_ptr<Mount> acting_for(const Credentials& credentials);
     [[nodiscard]] const Credentials& credentials() const noexcept { return *credentials_; }
+    // Returns the same as its requests carry them: with the server's ids (ChannelOptions::ids).
+    [[nodiscard]] const Credentials& server_credentials() const noexcept { return *asking_; }
     // Returns a mount of the same session, and for the same caller, whose every call ends at these limits: with `abandoned`
     // (EINTR) after a stop, with `timed_out` (ETIMEDOUT) when it has taken too long. No request is made from then on. One that is
     // under way is sent an INTERRUPT where that is known to be safe; it is let go of, and what its late answer brings is given
@@ -253,11 +255,12 @@ private:
     std::shared_ptr<Channel> channel_;
     std::shared_ptr<NodeCache> cache_; // ends before the channel
     std::unique_ptr<const Credentials> credentials_;
+    std::unique_ptr<const Credentials> asking_; // the same with the server's ids
     MountLimits limits_;
     Look look_;
     std::string from_;         // the directory of paths that begin with no slash; empty: the root
     PathLength path_length_{}; // of what is said
-    // 0 under limits, and with several request queues: then every transfer takes the way of those that are too long for one request.
+    // 0 under limits, with several request queues, and for a caller who may ask nothing: then every transfer takes the way of those that are too long for one request.
     PieceLimits read_pieces_{};
     PieceLimits write_pieces_{};
 };

@@ -25,9 +25,9 @@ using Bytes = std::vector<std::byte>;
 
 constexpr std::uint32_t kListOwner = 1000;
 constexpr std::uint32_t kListGroup = 50;
-constexpr std::uint32_t kNamed = 2000;      // a user with an entry
-constexpr std::uint32_t kNobody = 3000;     // one without
-constexpr std::uint32_t kFirstGroup = 60;   // groups with an entry
+constexpr std::uint32_t kNamed = 2000;    // a user with an entry
+constexpr std::uint32_t kNobody = 3000;   // one without
+constexpr std::uint32_t kFirstGroup = 60; // groups with an entry
 constexpr std::uint32_t kSecondGroup = 70;
 constexpr std::array<std::uint32_t, 2> kBothGroups{kFirstGroup, kSecondGroup};
 constexpr std::array<std::uint32_t, 1> kOwningGroup{kListGroup};

@@ -10,11 +10,11 @@
 
 namespace vfsproto::posix {
 
-// Returns nothing where the server judges. The credentials outlive what is returned.
+// Returns nothing where the server judges. The credentials have the server's ids, and outlive what is returned.
 [[nodiscard]] inline std::optional<client::Subject> judged_caller(const NodeCache& cache,
                                                                   const Credentials& who) noexcept {
     if (cache.permissions() == Permissions::judged_by_server) return {};
-    return client::Subject{who.caller, who.groups};
+    return client::Subject{who.caller, who.groups, cache.ids()};
 }
 
 // True if a caller was refused something that what was kept of a file may be wrong about.

@@ -14,9 +14,14 @@ namespace vfsproto::posix {
 // It lives on the stack of its thread.
 class MountCall {
 public:
-    MountCall(Channel& channel, const client::Caller& caller) noexcept : channel_(channel), caller_(caller) {}
+    // `caller` has the server's ids. Nothing is asked on behalf of one who is nobody there (unmapped_id).
+    MountCall(Channel& channel, const client::Caller& caller) noexcept : channel_(channel), caller_(caller) {
+        if (!client::has_image(caller)) reached_ = Errc::unmapped_id;
+    }
     MountCall(Channel& channel, const client::Caller& caller, const CallLimits& limits) noexcept
-        : channel_(channel), caller_(caller), limits_(limits) {}
+        : MountCall(channel, caller) {
+        limits_ = limits;
+    }
     MountCall(Channel& channel, const client::Caller& caller, const MountLimits& limits) noexcept
         : MountCall(channel, caller) {
         if (limits.has_any()) limits_ = limits.begin_call();
@@ -26,6 +31,8 @@ public:
 
     [[nodiscard]] Channel& channel() const noexcept { return channel_; }
     [[nodiscard]] bool has_limits() const noexcept { return limits_.has_any(); }
+    // False once a limit was reached, and for a caller who is nobody at the server: operations end and send nothing.
+    [[nodiscard]] bool may_ask() const noexcept { return !reached_; }
     // Says which limit was reached; a Failure that did not happen while the call may go on.
     [[nodiscard]] Failure reached() const noexcept { return reached_ ? reached_ : limits_.reached(); }
 
@@ -41,8 +48,8 @@ public:
     // of.
     template <class Hold, class After, class Op, class... Args>
     void run_and_leave(const Hold& held, const After& after, Op& op, Args&&... args) {
-        if (!has_limits()) return channel_.run(op, caller_, std::forward<Args>(args)...);
         if (!may_run(op)) return;
+        if (!has_limits()) return channel_.run(op, caller_, std::forward<Args>(args)...);
         LimitedCall call = begin_limited();
         channel_.run_limited<Op>(call, operation_of(op), op, caller_, std::forward<Args>(args)...);
         end_limited(call, held, after, op);

@@ -48,6 +48,8 @@ public:
 
     // Returns who judges what a caller of any mount of the session may do.
     [[nodiscard]] Permissions permissions() const noexcept { return permissions_; }
+    // Returns how ids relate to the server's, which are the ones in everything that is kept here.
+    [[nodiscard]] const client::IdMap& ids() const noexcept { return channel_.ids(); }
     [[nodiscard]] NodeRef root() noexcept { return NodeRef(*this, root_); }
     // A reply carried this entry: counts the lookup. Without a taker the node is idle at once.
     NodeRef count(const wire::EntryOut& entry);
@@ -99,7 +101,7 @@ public:
     [[nodiscard]] std::size_t most_bytes_of_listing() const noexcept;
     // True if the attributes of all files that these records name are known, and each file is of the type that its record says.
     [[nodiscard]] bool knows_attributes(const NodeRef& directory, std::span<const std::byte> records) const noexcept;
-    // Adds the attributes that are known.
+    // Adds the attributes that are known, with the owners that are shown.
     void add_attributes(const NodeRef& directory, std::vector<DirectoryEntry>& entries) const noexcept;
     void note_attributes(const NodeRef& node, const wire::AttrOut& answer, const AskedAt& asked); // GETATTR
     void note_changed(const NodeRef& node, const wire::AttrOut& answer, const AskedAt& asked);    // SETATTR
