@@ -2,6 +2,9 @@
 // The calls of a Mount for Asio: each takes a completion token (a callback, use_future, use_awaitable, …) and ends in a
 // call of its handler with a Failure and, where there is one, a value (empty when the failure happened).
 //
+// Include this header before any of Asio's own: it tells Boost 1.74 that the compiler has co_await (BOOST_ASIO_HAS_CO_AWAIT), and
+// includes what Asio's coroutines use without saying so. CMake and pkg-config give that definition to the whole program.
+//
 // Example (tests/unit/posix/async_test.cpp):
 //
 //     const auto token = asio::use_awaitable;
@@ -75,7 +78,7 @@ public:
         return counts_.outstanding.load(std::memory_order_acquire);
     }
 
-    // Open files; as in Mount. Signature: void(Failure, std::uint64_t bytes).
+    // Open files; as in Mount, where a count may be short. Signature: void(Failure, std::uint64_t bytes).
     template <class Token> auto read(const File& file, std::span<std::byte> into, std::uint64_t offset, Token&& token) {
         return transfer<wire::Opcode::read>(file, into, offset, std::forward<Token>(token));
     }
