@@ -32,6 +32,12 @@ AsyncMount::Steps<Failure> AsyncMount::walk(MountCall& call, PathSteps& steps) {
             take(steps, get);
             break;
         }
+        case PathSteps::Want::access_list: {
+            ReadAccessList read(call.channel().max_bounced());
+            co_await run(call, held, read.operation, steps.nodeid());
+            take(steps, read);
+            break;
+        }
         case PathSteps::Want::arrived: co_return Failure();
         case PathSteps::Want::failed: co_return steps.failure();
         }

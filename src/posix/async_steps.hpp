@@ -65,7 +65,8 @@ AsyncMount::Steps<void> AsyncMount::run(MountCall& call, Hold held, Op& op, Args
 }
 template <class Hold, class After, class Op, class... Args>
 AsyncMount::Steps<void> AsyncMount::run_and_leave(MountCall& call, Hold held, After after, Op& op, Args... args) {
-    if (call.has_limits() || !call.may_ask()) return run_limited(call, held, after, &op, mount_.server_credentials().caller, args...);
+    if (call.has_limits() || !call.may_ask())
+        return run_limited(call, held, after, &op, mount_.server_credentials().caller, args...);
     return run_to_end(op, args...);
 }
 template <class Hold, class After, class Op, class... Args>

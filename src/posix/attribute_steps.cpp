@@ -65,6 +65,7 @@ wire::Errno take_owner(wire::SetattrIn& what, const client::IdMap& ids) noexcept
 
 StatSteps::StatSteps(const NameContext& context, std::string_view path, LastLink last)
     : NameSteps(context), at_(context.path_steps()) {
+    at_.judge_way_alone();
     at_.to_file(path, last);
     want_walk(at_);
 }

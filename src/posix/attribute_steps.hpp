@@ -58,7 +58,7 @@ protected:
     [[nodiscard]] Failure check_xattr(const wire::Name& name, client::XattrUse use) const noexcept {
         return at_.judged() ? Failure(client::check_xattr(*at_.judged(), owner(), name, use)) : Failure();
     }
-    [[nodiscard]] client::FileOwner owner() const noexcept { return client::FileOwner::of(at_.attributes()); }
+    [[nodiscard]] client::FileOwner owner() const noexcept { return at_.owner(); }
 
     Op request_;
     PathSteps at_;
@@ -206,7 +206,7 @@ private:
     [[nodiscard]] Failure check() override;
     void note(const Failure&) override { context_.cache.invalidate(at_.node()); } // ctime, and the mode with an ACL
 
-    std::vector<std::byte> list_{}; // an access list with the server's ids
+    std::vector<std::byte> list_{};            // an access list with the server's ids
     wire::Errno unmapped_ = wire::Errno::none; // why it cannot be set
 };
 

@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <tuple>
@@ -81,7 +82,8 @@ public:
     [[nodiscard]] Expected<Attributes> result() { return context_.cache.ids().shown(request_.call.reply.attr); }
 };
 
-// GETATTR comes first where permissions are judged here: the owner may have changed since the file was opened.
+// GETATTR comes first where permissions are judged here: the owner may have changed since the file was opened. Times that are set to now
+// depend on the access control list too, which is asked for then.
 class SetFileAttributesSteps final : public NameSteps {
 public:
     using Result = Attributes;
@@ -92,13 +94,17 @@ private:
     void answered(const Failure& why) override;
     void start(client::Client& client, const client::Caller& caller) override;
     void hold(Held& held) const override { held.handles.push_back(file_.handle()); }
-    [[nodiscard]] wire::Errno judge() noexcept;
+    [[nodiscard]] bool depends_on_list() const noexcept;
+    [[nodiscard]] Failure take_list(const Failure& why) noexcept;
+    void judge();
 
     const File& file_;
     std::optional<client::Subject> judged_;
     client::GetAttributes look_;
     client::SetAttributes request_;
-    bool looks_ = false;
+    enum class Stage : std::uint8_t { look, list, set } stage_ = Stage::set;
+    std::unique_ptr<ReadAccessList> read_{};
+    client::AccessList list_{};
 };
 
 class AllocateSteps final : public FileSteps<client::Allocate> {

@@ -63,7 +63,6 @@ Expected<std::unique_ptr<Mount>> Mount::open(std::unique_ptr<backends::Attachmen
 Expected<std::unique_ptr<Mount>> Mount::open(std::unique_ptr<backends::Attachment> attachment,
                                              const MountOptions& options) {
     ChannelOptions wanted = options.channel;
-    if (options.permissions == Permissions::judged_here) wanted.init.flags.remove(wire::InitFlag::posix_acl);
     wanted.init.pid = options.credentials.caller.pid;
     if (options.cache.mode != CacheMode::none || options.on_change) wanted.notifications = Notifications::taken;
     auto opened = Channel::open(std::move(attachment), wanted);

@@ -143,6 +143,7 @@ MakeSymlinkSteps::MakeSymlinkSteps(const NameContext& context, std::string_view 
 
 MakeLinkSteps::MakeLinkSteps(const NameContext& context, std::string_view existing, std::string_view path)
     : MakeSteps(context), existing_(context.path_steps()), new_path_(path) {
+    existing_.judge_way_alone();
     existing_.to_file(existing, LastLink::keep);
     want_walk(existing_);
 }
@@ -161,6 +162,7 @@ void MakeLinkSteps::note_made() {
 
 template <class Op> RemoveSteps<Op>::RemoveSteps(const NameContext& context, std::string_view path)
     : NameSteps(context), at_(context.path_steps()) {
+    at_.judge_way_alone();
     at_.to_parent(path);
     want_walk(at_);
 }
@@ -289,7 +291,7 @@ Failure RenameSteps::check_permissions() const noexcept {
     const auto check_moved = [&](const PathSteps& moved) -> Failure {
         const bool stays = source_.parent().nodeid() == target_.parent().nodeid();
         if (stays || !is_directory(moved.attributes().mode)) return {};
-        return client::check_new_parent(who, client::FileOwner::of(moved.attributes()));
+        return client::check_new_parent(who, moved.owner());
     };
     const bool exchanges = (flags_ & kRenameExchange) != 0;
     if ((flags_ & kRenameNoreplace) != 0 && !no_target_) return Errno::eexist;

@@ -153,6 +153,7 @@ protected:
     void begin(std::string_view path) {
         using Parent = PathSteps::ParentAttributes;
         const bool by_group = kTellsGroup && maker_group(context_).depends_on_directory();
+        at_.judge_way_alone();
         at_.to_parent(path, by_group ? Parent::wanted : Parent::unneeded);
         want_walk(at_);
     }

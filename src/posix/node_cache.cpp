@@ -157,6 +157,7 @@ void NodeCache::leave_table_locked(client::Node& node) {
         auto& cached = static_cast<client::CachedNode&>(node);
         replies_->attributes.note_forgotten(cached.attributes);
         replies_->drop_content(cached);
+        lists_.drop(cached);
     }
     evicted_.push_back(&node);
 }

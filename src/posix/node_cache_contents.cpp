@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// NodeCache: targets of symbolic links, and listings of directories.
+// NodeCache: targets of symbolic links, access control lists, and listings of directories.
 #include "vfsproto/posix/detail/node_cache.hpp"
 
 #include "clock.hpp"
@@ -8,6 +8,7 @@
 #include "vfsproto/posix/file.hpp"
 
 #include <span>
+#include <utility>
 
 namespace vfsproto::posix {
 
@@ -53,6 +54,23 @@ void NodeCache::note_target(const NodeRef& link, std::string_view target, const 
     auto fresh = std::make_unique<KeptContent>(client::ContentKind::target, std::string(target));
     const MutexLock lock(mutex_);
     replies_->keep_content(*cached_or_null(link), std::move(fresh), read);
+}
+
+bool NodeCache::evaluates_lists() const noexcept {
+    return permissions_ == Permissions::judged_here && channel_.params().flags.has(wire::InitFlag::posix_acl);
+}
+
+AccessListBytes NodeCache::find_access_list(const NodeRef& node) {
+    if (replies_ == nullptr) return nullptr;
+    const client::CacheTime now = now_ns();
+    const MutexLock lock(mutex_);
+    return lists_.find(*cached_or_null(node), replies_->attributes, now);
+}
+
+void NodeCache::note_access_list(const NodeRef& node, AccessListBytes bytes, const client::ContentRead& read) {
+    if (replies_ == nullptr) return;
+    const MutexLock lock(mutex_);
+    lists_.put(*cached_or_null(node), std::move(bytes), read);
 }
 
 // A server that leaves KEEP_CACHE out wants the directory to be read anew after each OPENDIR (reference: Linux

@@ -97,8 +97,7 @@ void OpenSteps::want_open() {
     // A directory is opened by OPENDIR, a call of its own; servers differ in what they make of OPEN.
     if (directory) return fail(Errno::eisdir);
     if (path_.judged()) {
-        const client::FileOwner file = client::FileOwner::of(path_.attributes());
-        const Errno error = client::check_open(*path_.judged(), file, flags_);
+        const Errno error = client::check_open(*path_.judged(), path_.owner(), flags_);
         if (error != Errno::none) return refuse(error);
     }
     tries_ = 0;

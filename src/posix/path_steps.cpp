@@ -4,6 +4,8 @@
 #include "vfsproto/posix/mount.hpp"
 
 #include <algorithm>
+#include <memory>
+#include <span>
 #include <utility>
 
 namespace vfsproto::posix {
@@ -43,7 +45,8 @@ void PathSteps::begin(std::string_view path, Goal goal, LastLink last) {
 void PathSteps::begin_again() {
     links_ = 0;
     must_be_directory_ = false;
-    is_judging_ = false;
+    is_judging_ = is_last_found_ = false;
+    file_list_ = {};
     node_.reset();
     stack_.clear();
     stack_.push_back({cache_.root()});
@@ -118,6 +121,7 @@ void PathSteps::reach_parent() {
 void PathSteps::look_up_last() {
     may_begin_again_ = false; // the caller may have acted on the parent
     may_use_cache_ = false;   // and will act on this name
+    is_last_found_ = true;
     want_last();
 }
 
@@ -137,7 +141,15 @@ void PathSteps::want_lookup() {
 }
 
 // False for the root at first, because the root is never looked up.
-bool PathSteps::knows_parent() const noexcept { return !who_ || stack_.back().owner; }
+bool PathSteps::knows_parent() const noexcept {
+    const Passed& at = stack_.back();
+    return !who_ || (at.owner && !lacks_list(*at.owner, at.list));
+}
+
+bool PathSteps::lacks_list(const client::FileOwner& file, const List& list) const noexcept {
+    if (!who_ || list.bytes != nullptr) return false;
+    return cache_.evaluates_lists() && client::depends_on_list(*who_, file);
+}
 
 bool PathSteps::may_search_parent() const noexcept {
     return !who_ || client::check_access(*who_, *stack_.back().owner, kXOk) == Errno::none;
@@ -146,7 +158,34 @@ bool PathSteps::may_search_parent() const noexcept {
 void PathSteps::judge_parent() {
     is_judging_ = true;
     node_ = parent().clone();
+    if (stack_.back().owner) return want_list(ListOf::parent);
     want_ = Want::attributes;
+}
+
+// What was waited for was a dot, or a name.
+void PathSteps::go_on_judging() {
+    if (!knows_parent()) return judge_parent();
+    is_judging_ = false;
+    name_.empty() ? advance() : want_lookup();
+}
+
+// node_ is the file.
+void PathSteps::want_list(ListOf which) {
+    wanted_list_ = which;
+    want_ = Want::access_list;
+}
+
+void PathSteps::take_list(AccessListBytes bytes) {
+    List list{{}, std::move(bytes)};
+    const std::span<const char> value(*list.bytes);
+    if (const Errno error = list.parsed.take(std::as_bytes(value)); error != Errno::none) return fail(error);
+    if (wanted_list_ == ListOf::file) {
+        file_list_ = std::move(list);
+        return take_found();
+    }
+    stack_.back().owner->list = list.parsed;
+    stack_.back().list = std::move(list);
+    is_judging_ ? go_on_judging() : take_found();
 }
 
 // A mode that was kept may be wrong: it is asked for once more. A caller that has acted on the parent does so itself.
@@ -156,9 +195,9 @@ void PathSteps::refuse(Errno why) {
 
 // Takes attributes that were asked for, which are always the parent's.
 void PathSteps::take_attributes() {
-    stack_.back().owner = client::FileOwner::of(attributes_);
-    if (!std::exchange(is_judging_, false)) return reach_file();
-    name_.empty() ? advance() : want_lookup(); // it was a dot, or a name
+    stack_.back().owner = client::FileOwner::of(attributes_, stack_.back().list.parsed);
+    file_list_ = {};
+    is_judging_ ? go_on_judging() : reach_file();
 }
 
 Failure PathSteps::check_making() const noexcept {
@@ -167,11 +206,11 @@ Failure PathSteps::check_making() const noexcept {
 
 Failure PathSteps::check_removal() const noexcept {
     if (!who_) return {};
-    return client::check_removal(*who_, *stack_.back().owner, client::FileOwner::of(attributes_));
+    return client::check_removal(*who_, *stack_.back().owner, owner());
 }
 
 Failure PathSteps::check_access(std::uint32_t mask) const noexcept {
-    return who_ ? Failure(client::check_access(*who_, client::FileOwner::of(attributes_), mask)) : Failure();
+    return who_ ? Failure(client::check_access(*who_, owner(), mask)) : Failure();
 }
 
 bool PathSteps::answer_from_cache() {
@@ -204,7 +243,14 @@ bool PathSteps::answer_from_cache() {
             return true;
         }
     }
-    if (want_ == Want::readlink) reading_ = cache_.about_to_read(node_);
+    if (may_use_cache_ && want_ == Want::access_list) {
+        if (AccessListBytes known = cache_.find_access_list(node_)) {
+            used_cache_ = true;
+            take_list(std::move(known));
+            return true;
+        }
+    }
+    if (want_ == Want::readlink || want_ == Want::access_list) reading_ = cache_.about_to_read(node_);
     if (asks) asked_ = cache_.about_to_ask();
     return false;
 }
@@ -224,6 +270,7 @@ void PathSteps::handle_entry(const wire::EntryOut& entry) {
 
 void PathSteps::take_entry() {
     tries_ = 0;
+    file_list_ = {};
     in_middle_ ? enter_middle() : reach_file();
 }
 
@@ -241,22 +288,40 @@ void PathSteps::handle_attributes(const wire::AttrOut& answer) {
 void PathSteps::enter_middle() {
     if (found_link()) return read_link();
     if (!is_directory(attributes_.mode)) return fail(Errno::enotdir);
-    stack_.push_back({std::move(node_), client::FileOwner::of(attributes_)});
+    stack_.push_back({std::move(node_), client::FileOwner::of(attributes_), {}});
     way_.append("/").append(name_);
     if (stack_.size() > 1 + kUsedDirectories) stack_[stack_.size() - 1 - kUsedDirectories].node.reset();
     advance();
 }
 
+void PathSteps::handle_access_list(std::string value) {
+    AccessListBytes bytes = std::make_shared<const std::string>(std::move(value));
+    const std::span<const char> read_value(*bytes);
+    client::AccessList sound;
+    if (sound.take(std::as_bytes(read_value)) == Errno::none) cache_.note_access_list(node_, bytes, reading_);
+    take_list(std::move(bytes));
+}
+
 void PathSteps::reach_file() {
-    if (goal_ == Goal::parent) return arrive();
+    if (goal_ == Goal::parent) return take_found();
     if (found_link() && (last_ == LastLink::follow || must_be_directory_)) return read_link();
     if (must_be_directory_ && !is_directory(attributes_.mode)) return fail(Errno::enotdir);
+    take_found();
+}
+
+// Arrives once all is known that the caller is judged by.
+void PathSteps::take_found() {
+    const bool found_parent = goal_ == Goal::parent && !is_last_found_;
+    if (found_parent && !knows_parent()) return want_list(ListOf::parent);
+    const bool judges = judges_file_ && !found_parent;
+    if (judges && lacks_list(client::FileOwner::of(attributes_), file_list_)) return want_list(ListOf::file);
     arrive();
 }
 
 void PathSteps::follow_found_link() {
     in_middle_ = false;
     may_begin_again_ = false;
+    is_last_found_ = false;
     read_link();
 }
 
@@ -287,6 +352,10 @@ void PathSteps::follow(std::string_view target) {
 void PathSteps::handle_failure(const Failure& why) {
     // The cache is wrong about the name. That it does not exist is not kept: the server did not say for how long.
     if (want_ == Want::lookup && why.error == Errno::enoent) cache_.note_absent({parent(), name_, asked_}, {});
+    if (want_ == Want::access_list) {
+        if (why.error == Errno::enodata || why.error == Errno::eopnotsupp) return handle_access_list({});
+        if (why.error == Errno::erange) return fail(Errno::e2big); // as Linux says of a list of more than a page
+    }
     if (why.error == Errno::estale && may_begin_again_) {
         may_begin_again_ = false;
         may_use_cache_ = false;

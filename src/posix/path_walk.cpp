@@ -30,6 +30,12 @@ void get_attributes(MountCall& call, PathSteps& steps) {
     take(steps, get);
 }
 
+void get_access_list(MountCall& call, PathSteps& steps) {
+    ReadAccessList read(call.channel().max_bounced());
+    call.run(held_by(steps), read.operation, steps.nodeid());
+    take(steps, read);
+}
+
 } // namespace
 
 Failure walk(MountCall& call, PathSteps& steps) {
@@ -39,6 +45,7 @@ Failure walk(MountCall& call, PathSteps& steps) {
         case PathSteps::Want::lookup: look_up(call, steps); break;
         case PathSteps::Want::readlink: read_link(call, steps); break;
         case PathSteps::Want::attributes: get_attributes(call, steps); break;
+        case PathSteps::Want::access_list: get_access_list(call, steps); break;
         case PathSteps::Want::arrived: return {};
         case PathSteps::Want::failed: return steps.failure();
         }

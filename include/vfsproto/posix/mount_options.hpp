@@ -105,7 +105,8 @@ enum class Permissions : std::uint8_t {
     judged_by_server,
     // This mount does before it sends a request, by modes and owners, as Linux does for every virtio-fs mount. User 0 may do what root
     // may. What a server refuses stays refused. Walks ask for the attributes of the root, unless they are kept. Where what was kept
-    // refuses something, the server is asked once more. Access control lists are not looked at: POSIX_ACL is not offered.
+    // refuses something, the server is asked once more. Access control lists count where the server agreed on POSIX_ACL: GETXATTR asks
+    // for that of each file on the way whose owner the caller is not, unless it is kept with the attributes.
     judged_here,
 };
 

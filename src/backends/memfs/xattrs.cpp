@@ -5,10 +5,13 @@ namespace vfsproto::backends {
 namespace {
 
 // xattr(7): the classes there are, and on what kind of file a user may set his own.
-Errno check_xattr(const MemfsNode& node, wire::Name name) {
+// Access control lists are values like others, if the client is told that it evaluates them.
+Errno check_xattr(const MemfsCore& core, const MemfsNode& node, wire::Name name) {
     if (name.empty() || name.size() > abi::kXattrNameMax) return Errno::erange;
     const std::string_view whole = text(name);
     const bool user = whole.starts_with("user.");
+    const bool is_list = whole == "system.posix_acl_access" || whole == "system.posix_acl_default";
+    if (is_list && core.options.server.flags.has(wire::InitFlag::posix_acl)) return Errno::none;
     if (!user && !whole.starts_with("trusted.") && !whole.starts_with("security.")) return Errno::eopnotsupp;
     if (whole.substr(whole.find('.')).size() == 1) return Errno::einval;
     const bool has_user_attributes = abi::is_regular(node.mode) || abi::is_directory(node.mode);
@@ -35,7 +38,7 @@ void Memfs::handle(In<Op::setxattr> request, Out<Op::setxattr> reply) noexcept {
     serve(*core_, request, reply, [&](auto& to) {
         MemfsNode* node = core_->find_node(request.header.nodeid);
         if (node == nullptr) return to.error(Errno::estale);
-        if (const Errno error = check_xattr(*node, request.name); error != Errno::none) return to.error(error);
+        if (const Errno error = check_xattr(*core_, *node, request.name); error != Errno::none) return to.error(error);
         constexpr u32 known = abi::kXattrCreate | abi::kXattrReplace;
         if ((request.in.flags & ~known) != 0) return to.error(Errno::einval);
         if (request.data.size > abi::kXattrSizeMax) return to.error(Errno::e2big);
@@ -53,7 +56,7 @@ void Memfs::handle(In<Op::getxattr> request, Out<Op::getxattr> reply) noexcept {
     serve(*core_, request, reply, [&](auto& to) {
         MemfsNode* node = core_->find_node(request.header.nodeid);
         if (node == nullptr) return to.error(Errno::estale);
-        const Errno error = check_xattr(*node, request.name);
+        const Errno error = check_xattr(*core_, *node, request.name);
         if (error != Errno::none) return to.error(error == Errno::eperm ? Errno::enodata : error);
         const auto found = node->xattrs.find(text(request.name));
         if (found == node->xattrs.end()) return to.error(Errno::enodata);
@@ -75,7 +78,7 @@ void Memfs::handle(In<Op::removexattr> request, Out<Op::removexattr> reply) noex
     serve(*core_, request, reply, [&](auto& to) {
         MemfsNode* node = core_->find_node(request.header.nodeid);
         if (node == nullptr) return to.error(Errno::estale);
-        if (const Errno error = check_xattr(*node, request.name); error != Errno::none) return to.error(error);
+        if (const Errno error = check_xattr(*core_, *node, request.name); error != Errno::none) return to.error(error);
         const auto found = node->xattrs.find(text(request.name));
         if (found == node->xattrs.end()) return to.error(Errno::enodata);
         node->xattrs.erase(found);

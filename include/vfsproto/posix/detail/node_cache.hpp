@@ -13,6 +13,7 @@
 #include "vfsproto/posix/detail/cached_replies.hpp"
 #include "vfsproto/posix/detail/channel.hpp"
 #include "vfsproto/posix/detail/futex.hpp"
+#include "vfsproto/posix/detail/kept_access_lists.hpp"
 #include "vfsproto/posix/detail/node_ref.hpp"
 
 #include <chrono>
@@ -85,6 +86,11 @@ public:
     // said of the file.
     [[nodiscard]] client::ContentRead about_to_read(const NodeRef& node) const noexcept;
     [[nodiscard]] client::ContentRead about_to_read(const NodeRef& node, const wire::Attr& known) const noexcept;
+    // True if whoever judges callers has to know the access control lists of files: POSIX_ACL was agreed on.
+    [[nodiscard]] bool evaluates_lists() const noexcept;
+    // Returns the list of a file, nullptr if it is to be asked for. `read` was noted before it was.
+    [[nodiscard]] AccessListBytes find_access_list(const NodeRef& node);
+    void note_access_list(const NodeRef& node, AccessListBytes bytes, const client::ContentRead& read);
     // Returns the target of a link, nullptr if it is to be asked for.
     [[nodiscard]] std::shared_ptr<const std::string> find_target(const NodeRef& link);
     void note_target(const NodeRef& link, std::string_view target, const client::ContentRead& read); // READLINK
@@ -175,7 +181,8 @@ private:
     std::vector<client::Node*> buckets_;
     client::NodeTable table_ VFSPROTO_GUARDED_BY(mutex_);
     client::CachedNode root_;
-    std::unique_ptr<CachedReplies> replies_; // nullptr: nothing is kept. Its contents are under mutex_
+    std::unique_ptr<CachedReplies> replies_;            // nullptr: nothing is kept. Its contents are under mutex_
+    KeptAccessLists lists_ VFSPROTO_GUARDED_BY(mutex_); // empty where nothing is kept
     client::Node* spare_ VFSPROTO_GUARDED_BY(mutex_) = nullptr;      // for the next new node
     std::vector<client::Node*> evicted_ VFSPROTO_GUARDED_BY(mutex_); // out of the table, not sent yet
     std::chrono::steady_clock::time_point last_unlinked_ VFSPROTO_GUARDED_BY(mutex_){};

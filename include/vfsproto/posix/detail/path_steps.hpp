@@ -3,11 +3,12 @@
 // resolved as POSIX says, limits included: one LOOKUP a component; symbolic links are read and followed; ".." is resolved
 // here and never leaves the root, so no server is asked for it.
 //
-// Where the mount judges permissions, each directory on the way has to let the caller search it.
+// Where the mount judges permissions, each directory on the way has to let the caller search it. Where the server agreed that the client
+// evaluates access control lists (POSIX_ACL), the list of a file that its caller depends on is asked for before it is judged by.
 //
 //   steps.to_file("/a/b", LastLink::follow);
 //   while (want() is lookup, readlink or attributes)
-//     unless answer_from_cache(): make that request of nodeid(), then handle_…() its answer
+//     unless answer_from_cache(): make that request of nodeid(), then handle_…() its answer; access_list is one more of these
 #pragma once
 
 #include "vfsproto/fuse/client/permissions.hpp"
@@ -39,9 +40,10 @@ struct PathOrigin {
 class PathSteps {
 public:
     enum class Want : std::uint8_t {
-        lookup,     // LOOKUP of name() in nodeid()
-        readlink,   // READLINK of nodeid()
-        attributes, // GETATTR of nodeid()
+        lookup,      // LOOKUP of name() in nodeid()
+        readlink,    // READLINK of nodeid()
+        attributes,  // GETATTR of nodeid()
+        access_list, // GETXATTR of kAccessListName of nodeid(), with room for client::AccessList::kMostBytes
         arrived,
         failed, // see failure()
     };
@@ -55,6 +57,8 @@ public:
                        const std::optional<client::Subject>& who = {})
         : cache_(cache), from_(from), look_(look), who_(who) {}
 
+    // Has the walk judge whether the caller may go there, and nothing of the file it leads to but what its mode says. Call before it begins.
+    void judge_way_alone() noexcept { judges_file_ = false; }
     // Walks to the directory that holds the last component; then parent() and name() are valid, and with
     // ParentAttributes::wanted attributes() are the directory's.
     void to_parent(std::string_view path, ParentAttributes attributes = ParentAttributes::unneeded);
@@ -76,6 +80,7 @@ public:
     void handle_absent(const wire::EntryOut& negative); // an entry of the nodeid 0
     void handle_target(std::string_view target);
     void handle_attributes(const wire::AttrOut& answer);
+    void handle_access_list(std::string value);
     void handle_failure(const Failure& why);
 
     // True if the walk to the file was answered from a cache, in part or all; then it may be walked again without. Call when
@@ -102,6 +107,10 @@ public:
     // about the parent, and about the file that was looked up in it.
     [[nodiscard]] Failure check_making() const noexcept;
     [[nodiscard]] Failure check_removal() const noexcept;
+    // Returns what the file, that attributes() are of, is judged by.
+    [[nodiscard]] client::FileOwner owner() const noexcept {
+        return client::FileOwner::of(attributes_, file_list_.parsed);
+    }
     // `mask`: R_OK and so on, of the file.
     [[nodiscard]] Failure check_access(std::uint32_t mask) const noexcept;
     [[nodiscard]] const std::optional<client::Subject>& judged() const noexcept { return who_; }
@@ -109,9 +118,15 @@ public:
 
 private:
     enum class Goal : std::uint8_t { parent, file };
+    // The list of a file, once it is known.
+    struct List {
+        client::AccessList parsed{};
+        AccessListBytes bytes{}; // nullptr: it was not asked for
+    };
     struct Passed {
         NodeRef node;
         std::optional<client::FileOwner> owner{}; // as far as it is known
+        List list{};
     };
 
     void begin(std::string_view path, Goal goal, LastLink last);
@@ -123,7 +138,13 @@ private:
     [[nodiscard]] bool knows_parent() const noexcept;
     [[nodiscard]] bool may_search_parent() const noexcept;
     void judge_parent();
+    void go_on_judging();
     void take_attributes();
+    [[nodiscard]] bool lacks_list(const client::FileOwner& file, const List& list) const noexcept;
+    enum class ListOf : std::uint8_t { parent, file };
+    void want_list(ListOf which);
+    void take_list(AccessListBytes bytes);
+    void take_found();
     void refuse(wire::Errno why);
     void take_entry();
     void enter_middle();
@@ -158,13 +179,17 @@ private:
     bool must_be_directory_ = false;
     bool in_middle_ = false; // of the path: what is looked up or read is not its last component
     bool may_begin_again_ = false;
-    bool is_judging_ = false; // the attributes that are wanted say who may search the parent
+    bool is_judging_ = false; // what is wanted says who may search the parent
+    bool judges_file_ = true;
+    bool is_last_found_ = false; // attributes_ are those of the last name, although the goal is its parent
+    ListOf wanted_list_ = ListOf::parent;
+    List file_list_{}; // of what attributes_ are of
     Look look_;
     std::optional<client::Subject> who_;
     bool may_use_cache_ = false;
     bool used_cache_ = false;
     AskedAt asked_{};               // when what is wanted was asked for
-    client::ContentRead reading_{}; // the same of a link's target
+    client::ContentRead reading_{}; // the same of a link's target, and of a list
     unsigned tries_ = 0;            // of this LOOKUP, at a server without descriptors
 };
 
