@@ -103,6 +103,9 @@ void add_directory_commands(Commands& commands);
 void add_run(Commands& commands);
 void add_shell(Commands& commands);
 
+// Adds mount, which needs a connection of its own.
+void add_mount(Commands& commands);
+
 void add_self_description(Commands& commands, CommandLine& line); // manual, completion
 
 } // namespace vfsproto::cli

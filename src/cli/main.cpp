@@ -161,6 +161,7 @@ ExitCode parse_and_run(int argc, char** argv, Watch& watch) {
     add_global_options(line.arguments(), options);
     Commands commands(line.commands(), chosen);
     add_single_commands(commands);
+    add_mount(commands);
     add_run(commands);
     add_shell(commands);
     add_self_description(commands, line);

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "background.hpp"
+
+#include "interrupt.hpp"
+
+#include "vfsproto/backends/file_descriptor.hpp"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <fstream>
+#include <string>
+#include <vector>
+
+namespace vfsproto::cli {
+
+namespace {
+
+constexpr const char* kReadyVariable = "VFSPROTO_READY"; // there is a pipe to be told at kReadyPipe
+constexpr int kReadyPipe = 3;
+
+std::vector<std::string> own_words() {
+    std::ifstream line("/proc/self/cmdline", std::ios::binary);
+    std::vector<std::string> words;
+    for (std::string word; std::getline(line, word, '\0');) words.push_back(word);
+    return words;
+}
+
+// Returns 0 or an errno.
+int start(std::vector<std::string> words, int ready, pid_t& child) {
+    std::vector<char*> arguments;
+    for (std::string& word : words) arguments.push_back(word.data());
+    arguments.push_back(nullptr);
+    std::string variable = std::string(kReadyVariable) + "=1";
+    std::vector<char*> environment;
+    for (char** each = environ; *each != nullptr; ++each) environment.push_back(*each);
+    environment.push_back(variable.data());
+    environment.push_back(nullptr);
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    ::posix_spawn_file_actions_init(&actions);
+    ::posix_spawnattr_init(&attributes);
+    ::posix_spawn_file_actions_adddup2(&actions, ready, kReadyPipe);
+    ::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    sigset_t none;
+    ::sigemptyset(&none);
+    sigset_t defaults;
+    ::sigemptyset(&defaults);
+    if (!sigpipe_was_ignored) ::sigaddset(&defaults, SIGPIPE);
+    if (!sigxfsz_was_ignored) ::sigaddset(&defaults, SIGXFSZ);
+    ::posix_spawnattr_setsigmask(&attributes, &none);
+    ::posix_spawnattr_setsigdefault(&attributes, &defaults);
+    ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
+    const int error = ::posix_spawn(&child, "/proc/self/exe", &actions, &attributes, arguments.data(), environment.data());
+    ::posix_spawn_file_actions_destroy(&actions);
+    ::posix_spawnattr_destroy(&attributes);
+    return error;
+}
+
+// True if the child said that it is ready; false if it ended, or the program is to end.
+bool hears_ready(int pipe) noexcept {
+    const LocalCall call;
+    char byte = 0;
+    while (!interrupted()) {
+        const ssize_t got = ::read(pipe, &byte, 1);
+        if (got >= 0) return got == 1;
+        if (errno != EINTR) return false;
+    }
+    return false;
+}
+
+} // namespace
+
+ExitCode run_in_background(Program& program) {
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) != 0) {
+        program.report("", local_failure(errno));
+        return ExitCode::failed;
+    }
+    const backends::FileDescriptor from(ends[0]);
+    backends::FileDescriptor to(ends[1]);
+    pid_t child = 0;
+    if (const int error = start(own_words(), to.get(), child); error != 0) {
+        program.report("", local_failure(error));
+        return ExitCode::failed;
+    }
+    to.close();
+    if (hears_ready(from.get())) return ExitCode::done;
+    if (interrupted()) ::kill(child, SIGTERM);
+    int status = 0;
+    while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {}
+    program.check();
+    return WIFEXITED(status) ? static_cast<ExitCode>(WEXITSTATUS(status)) : ExitCode::failed;
+}
+
+bool is_in_background() noexcept { return std::getenv(kReadyVariable) != nullptr; }
+
+void say_ready() noexcept {
+    if (!is_in_background()) return;
+    ::unsetenv(kReadyVariable);
+    [[maybe_unused]] const int moved = ::chdir("/");
+    const int nothing = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+    for (const int fd : {STDOUT_FILENO, STDERR_FILENO}) ::dup2(nothing, fd);
+    ::close(nothing);
+    [[maybe_unused]] const ssize_t said = ::write(kReadyPipe, "", 1);
+    ::close(kReadyPipe);
+}
+
+} // namespace vfsproto::cli
