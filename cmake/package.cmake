@@ -10,5 +10,6 @@ set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION utils)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)
+set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "fuse3") # fusermount3, for mounts of users
 set(CPACK_DEBIAN_PACKAGE_SUGGESTS "virtiofsd, libboost-dev, libfmt-dev, libspdlog-dev") # the last three for the headers
 include(CPack)

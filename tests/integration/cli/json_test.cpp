@@ -184,7 +184,7 @@ TEST_CASE("the page has a section for every command, and so has the test above",
     const JsonSchema schema;
     CHECK(schema.commands() == all_commands());
     std::set<std::string> shown{"device list", "device bind", "device unbind",
-                                "watch"}; // device_test.cpp, watch_test.cpp
+                                "watch",      "mount"}; // device_test.cpp, watch_test.cpp, mount_test.cpp
     for (const Example& example : examples()) shown.insert(example.command);
     CHECK(shown == all_commands());
 }

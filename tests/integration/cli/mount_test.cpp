@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// A mount of the kernel: what its programs do arrives at the server, and no end of either side leaves it behind.
+#include "integration/cli/share.hpp"
+#include "support/watchdog.hpp"
+
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <pthread.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/statvfs.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <optional>
+#include <set>
+#include <thread>
+
+using namespace vfsproto::test;
+namespace fs = std::filesystem;
+
+namespace {
+
+bool mounts_are_missing() {
+    if (::geteuid() != 0) {
+        skip("a test that mounts wants to be root");
+        return true;
+    }
+    if (::access("/dev/fuse", R_OK | W_OK) != 0) {
+        skip("no /dev/fuse here");
+        return true;
+    }
+    return false;
+}
+
+dev_t device_number(const fs::path& path) {
+    struct stat info{};
+    return ::stat(path.c_str(), &info) == 0 ? info.st_dev : 0;
+}
+
+// The program, with the share mounted beside it. What is mounted is taken away with the object.
+class MountedShare {
+public:
+    explicit MountedShare(Server server, const std::vector<std::string>& options = {}) : share_(server) {
+        fs::create_directory(point());
+        std::string uri = "dir:" + share_.path().string();
+        if (server != Server::embedded) {
+            daemon_.emplace(std::vector<std::string>{"xattr", "flock", "posix_lock"}, share_.path());
+            uri = "vhost-user:" + daemon_->socket();
+        }
+        std::vector<std::string> words{"--device", uri, "mount"};
+        words.insert(words.end(), options.begin(), options.end());
+        words.push_back(point().string());
+        program_.emplace(words);
+        while (!is_mounted()) std::this_thread::yield();
+    }
+    ~MountedShare() { ::umount2(point().c_str(), MNT_DETACH); }
+
+    [[nodiscard]] const Share& share() const { return share_; }
+    [[nodiscard]] fs::path point() const { return share_.beside("point"); }
+    [[nodiscard]] std::string path(const std::string& name) const { return (point() / name).string(); }
+    [[nodiscard]] Virtiofsd& daemon() { return *daemon_; }
+    [[nodiscard]] RunningProgram& program() { return *program_; }
+    [[nodiscard]] bool is_mounted() const { return device_number(point()) != device_number(share_.path()); }
+    // Takes the mount away, after which the program has to leave with 0 and without a word.
+    void unmount() {
+        REQUIRE(::umount2(point().c_str(), 0) == 0);
+        check_end(0);
+    }
+    void check_end(int status) {
+        const Ran ran = program_->wait();
+        CHECK(ran.status == status);
+        CHECK(ran.err == "");
+        CHECK_FALSE(is_mounted());
+    }
+
+private:
+    Share share_;
+    std::optional<Virtiofsd> daemon_;
+    std::optional<RunningProgram> program_;
+};
+
+bool is_missing(Server server) {
+    return mounts_are_missing() || (server != Server::embedded && Virtiofsd::missing());
+}
+
+class OpenedHere {
+public:
+    OpenedHere(const std::string& path, int flags) : fd_(::open(path.c_str(), flags | O_CLOEXEC, 0640)) {
+        INFO(path);
+        REQUIRE(fd_ >= 0);
+    }
+    ~OpenedHere() { ::close(fd_); }
+    OpenedHere(const OpenedHere&) = delete;
+    OpenedHere& operator=(const OpenedHere&) = delete;
+    [[nodiscard]] int get() const { return fd_; }
+
+private:
+    int fd_;
+};
+
+// A number of bytes that is no multiple of anything.
+std::string patterned(std::size_t size) {
+    std::string text(size, '\0');
+    for (std::size_t i = 0; i < size; ++i) text[i] = static_cast<char>(i * 7 + i / 4093);
+    return text;
+}
+
+std::size_t open_descriptors(pid_t process) {
+    std::size_t count = 0;
+    for ([[maybe_unused]] const auto& each : fs::directory_iterator("/proc/" + std::to_string(process) + "/fd")) ++count;
+    return count;
+}
+
+void catch_signal(int number) {
+    struct sigaction action{};
+    action.sa_handler = [](int) {}; // without SA_RESTART
+    ::sigaction(number, &action, nullptr);
+}
+
+} // namespace
+
+TEST_CASE("what programs write through a mount of the kernel is at the server, and what they read", "[cli]") {
+    const Server server = GENERATE(as<Server>{}, Server::embedded, Server::virtiofsd);
+    if (is_missing(server)) return;
+    const Watchdog watchdog("programs on a mount");
+    MountedShare mounted(server);
+    const Share& share = mounted.share();
+    constexpr std::size_t kSize = (5 << 20) + 4711; // several of the largest requests, and a piece
+    const std::string bytes = patterned(kSize);
+    {
+        const OpenedHere file(mounted.path("file"), O_RDWR | O_CREAT | O_EXCL);
+        REQUIRE(::write(file.get(), bytes.data(), kSize) == static_cast<ssize_t>(kSize));
+        REQUIRE(::fsync(file.get()) == 0);
+    }
+    CHECK(share.read("file") == bytes);
+    share.write("other", bytes);
+    CHECK(Share::contents(mounted.path("other")) == bytes);
+    {
+        const OpenedHere direct(mounted.path("other"), O_RDONLY | O_DIRECT);
+        std::string room(kSize + 4096, '\0');
+        CHECK(::pread(direct.get(), room.data(), room.size(), 4096) == static_cast<ssize_t>(kSize - 4096));
+        CHECK(room.compare(0, kSize - 4096, bytes, 4096) == 0);
+    }
+
+    fs::create_directory(mounted.path("dir"));
+    REQUIRE(::mkfifo(mounted.path("dir/fifo").c_str(), 0600) == 0);
+    CHECK(S_ISFIFO(status(share, "dir/fifo").st_mode));
+    REQUIRE(::chmod(mounted.path("dir/fifo").c_str(), 0644) == 0);
+    CHECK((status(share, "dir/fifo").st_mode & 07777) == 0644);
+    fs::create_symlink("../file", mounted.path("dir/link"));
+    CHECK(fs::read_symlink(mounted.path("dir/link")) == "../file");
+    fs::create_hard_link(mounted.path("file"), mounted.path("dir/hard"));
+    CHECK(status(share, "file").st_nlink == 2);
+    CHECK(::renameat2(AT_FDCWD, mounted.path("dir/hard").c_str(), AT_FDCWD, mounted.path("other").c_str(),
+                      RENAME_NOREPLACE) == -1);
+    CHECK(errno == EEXIST);
+    CHECK(::renameat2(AT_FDCWD, mounted.path("dir/fifo").c_str(), AT_FDCWD, mounted.path("other").c_str(),
+                      RENAME_EXCHANGE) == 0);
+    CHECK(S_ISFIFO(status(share, "other").st_mode));
+    fs::rename(mounted.path("dir/fifo"), mounted.path("second"));
+
+    REQUIRE(::setxattr(mounted.path("second").c_str(), "user.color", "red", 3, 0) == 0);
+    char color[8];
+    CHECK(::getxattr((share.path() / "second").c_str(), "user.color", color, sizeof color) == 3);
+    CHECK(::listxattr(mounted.path("second").c_str(), nullptr, 0) == sizeof "user.color");
+    CHECK(::removexattr(mounted.path("second").c_str(), "user.color") == 0);
+    struct statvfs there{};
+    struct statvfs here{};
+    REQUIRE((::statvfs(mounted.path("").c_str(), &there) == 0 && ::statvfs(share.path().c_str(), &here) == 0));
+    CHECK(there.f_blocks == here.f_blocks);
+    CHECK(fs::remove_all(mounted.path("dir")) == 3);
+    CHECK_FALSE(share.exists("dir"));
+    mounted.unmount();
+}
+
+TEST_CASE("a mount of the kernel has the calls of Linux that change a file in place", "[cli]") {
+    const Server server = GENERATE(as<Server>{}, Server::embedded, Server::virtiofsd);
+    if (is_missing(server)) return;
+    const Watchdog watchdog("fallocate, lseek and the like on a mount");
+    MountedShare mounted(server);
+    constexpr off_t kBlock = 1 << 20;
+    {
+        const OpenedHere file(mounted.path("file"), O_RDWR | O_CREAT);
+        REQUIRE(::fallocate(file.get(), 0, 0, kBlock) == 0);
+        REQUIRE(::ftruncate(file.get(), 3 * kBlock) == 0);
+        CHECK(::pwrite(file.get(), "end", 3, 3 * kBlock) == 3);
+        CHECK(::lseek(file.get(), kBlock, SEEK_DATA) == ::lseek(::dup(file.get()), 3 * kBlock, SEEK_SET));
+        const OpenedHere copy(mounted.path("copy"), O_RDWR | O_CREAT);
+        loff_t from = 3 * kBlock;
+        CHECK(::copy_file_range(file.get(), &from, copy.get(), nullptr, 3, 0) == 3);
+        CHECK(mounted.share().read("copy") == "end");
+        int attributes = 0;
+        CHECK(::ioctl(file.get(), FS_IOC_GETFLAGS, &attributes) == -1);
+        CHECK(errno == ENOTTY);
+    }
+    const int nameless = ::open(mounted.path("").c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (server == Server::embedded) {
+        REQUIRE(nameless >= 0);
+        CHECK(::write(nameless, "text", 4) == 4);
+        const std::string self = "/proc/self/fd/" + std::to_string(nameless);
+        CHECK(::linkat(AT_FDCWD, self.c_str(), AT_FDCWD, mounted.path("named").c_str(), AT_SYMLINK_FOLLOW) == 0);
+        CHECK(mounted.share().read("named") == "text");
+    } else if (nameless < 0) {
+        CHECK(errno == EOPNOTSUPP); // the daemon knows none
+    }
+    ::close(nameless);
+    ::umount2(mounted.point().c_str(), MNT_DETACH); // a copy of the descriptor is still open
+}
+
+TEST_CASE("a directory of many names is listed whole through a mount of the kernel", "[cli]") {
+    const Server server = GENERATE(as<Server>{}, Server::embedded, Server::virtiofsd);
+    if (is_missing(server)) return;
+    const Watchdog watchdog("a listing through a mount");
+    MountedShare mounted(server);
+    std::set<std::string> made;
+    for (int i = 0; i < 700; ++i) {
+        const std::string name = "name of a file " + std::to_string(i);
+        mounted.share().write(name, "");
+        made.insert(name);
+    }
+    std::set<std::string> listed;
+    for (const auto& entry : fs::directory_iterator(mounted.point())) listed.insert(entry.path().filename());
+    CHECK(listed == made);
+    mounted.unmount();
+}
+
+TEST_CASE("locks through a mount of the kernel are the server's, and a signal ends the wait for one", "[cli]") {
+    const Server server = GENERATE(as<Server>{}, Server::embedded, Server::virtiofsd);
+    if (is_missing(server)) return;
+    const Watchdog watchdog("locks on a mount");
+    MountedShare mounted(server);
+    mounted.share().write("file", "text");
+    {
+        const OpenedHere first(mounted.path("file"), O_RDWR);
+        const OpenedHere second(mounted.path("file"), O_RDWR);
+        const OpenedHere at_server((mounted.share().path() / "file").string(), O_RDWR);
+        REQUIRE(::flock(first.get(), LOCK_EX) == 0);
+        CHECK(::flock(second.get(), LOCK_EX | LOCK_NB) == -1);
+        CHECK(::flock(at_server.get(), LOCK_EX | LOCK_NB) == -1);
+        CHECK(errno == EWOULDBLOCK);
+
+        constexpr int kSignal = SIGUSR1;
+        catch_signal(kSignal);
+        std::atomic<bool> ended{false};
+        int error = 0;
+        std::thread waiter([&] {
+            error = ::flock(second.get(), LOCK_EX) == 0 ? 0 : errno;
+            ended = true;
+        });
+        while (!ended) {
+            ::pthread_kill(waiter.native_handle(), kSignal);
+            std::this_thread::yield();
+        }
+        waiter.join();
+        CHECK(error == EINTR);
+
+        std::thread taker([&] { error = ::flock(second.get(), LOCK_EX) == 0 ? 0 : errno; });
+        CHECK(::flock(first.get(), LOCK_UN) == 0);
+        taker.join();
+        CHECK(error == 0);
+    }
+    mounted.unmount();
+}
+
+TEST_CASE("the lookups of a mount of the kernel are given back to the server", "[cli]") {
+    if (is_missing(Server::virtiofsd)) return;
+    const Watchdog watchdog("FORGETs of a mount");
+    MountedShare mounted(Server::virtiofsd);
+    fs::create_directory(mounted.path("first"));
+    fs::remove(mounted.path("first"));
+    const std::size_t before = open_descriptors(mounted.daemon().pid());
+    for (int i = 0; i < 200; ++i) mounted.share().write("file" + std::to_string(i), "");
+    for (const auto& entry : fs::directory_iterator(mounted.point())) CHECK(entry.is_regular_file());
+    CHECK(open_descriptors(mounted.daemon().pid()) >= before + 200);
+    for (int i = 0; i < 200; ++i) fs::remove(mounted.path("file" + std::to_string(i)));
+    while (open_descriptors(mounted.daemon().pid()) > before) std::this_thread::yield(); // the watchdog ends this
+    mounted.unmount();
+}
+
+TEST_CASE("a signal takes a mount of the kernel away, also from under an open file", "[cli]") {
+    if (is_missing(Server::embedded)) return;
+    const int number = GENERATE(as<int>{}, SIGINT, SIGTERM, SIGHUP);
+    const Watchdog watchdog("a mount after a signal");
+    MountedShare mounted(Server::embedded);
+    mounted.share().write("file", "text");
+    const OpenedHere file(mounted.path("file"), O_RDONLY);
+    mounted.program().signal(number);
+    mounted.check_end(-number);
+    char byte = 0;
+    CHECK(::pread(file.get(), &byte, 1, 0) == -1);
+    CHECK((errno == ENOTCONN || errno == ECONNABORTED || errno == EIO));
+}
+
+TEST_CASE("a mount of the kernel whose daemon dies fails at once, and is taken away", "[cli]") {
+    if (is_missing(Server::virtiofsd)) return;
+    const Watchdog watchdog("a mount whose daemon died");
+    MountedShare mounted(Server::virtiofsd);
+    mounted.share().write("file", "text");
+    const OpenedHere file(mounted.path("file"), O_RDONLY);
+    mounted.daemon().kill();
+    char byte = 0;
+    CHECK(::pread(file.get(), &byte, 1, 0) == -1);
+    CHECK((errno == ENOTCONN || errno == ECONNABORTED || errno == EIO));
+    const Ran ran = mounted.program().wait();
+    CHECK(ran.status == 3);
+    CHECK(ran.err.find('\n') + 1 == ran.err.size());
+    CHECK_FALSE(mounted.is_mounted());
+}
+
+TEST_CASE("fusermount3 -u ends a mount of the kernel, and -o ro takes no change", "[cli]") {
+    if (is_missing(Server::embedded)) return;
+    const Watchdog watchdog("a mount that fusermount3 takes away");
+    MountedShare mounted(Server::embedded, {"-o", "ro,noatime"});
+    CHECK(::mkdir(mounted.path("dir").c_str(), 0700) == -1);
+    CHECK(errno == EROFS);
+    if (std::system(("fusermount3 -u " + mounted.point().string()).c_str()) != 0) return skip("no fusermount3 here");
+    mounted.check_end(0);
+}
+
+TEST_CASE("mount in the background ends when the files are there", "[cli]") {
+    if (is_missing(Server::embedded)) return;
+    const Watchdog watchdog("a mount in the background");
+    const Share share(Server::embedded);
+    share.write("file", "text");
+    const fs::path point = share.beside("point");
+    fs::create_directory(point);
+    CHECK(share.output({"mount", "--background", point.string()}) == "");
+    CHECK(Share::contents(point / "file") == "text");
+    CHECK(::umount2(point.c_str(), MNT_DETACH) == 0);
+    CHECK(share.complaint({"mount", "--background", (point / "none").string()}).find("No such file") != std::string::npos);
+}
+
+TEST_CASE("mount says in one line why it does not", "[cli]") {
+    const Share share(Server::embedded);
+    share.write("file", "");
+    fs::create_directory(share.path() / "dir");
+    const fs::path file = share.beside("a file");
+    std::ofstream(file) << "";
+    CHECK(contains(share.complaint({"mount", file.string()}), "no directory"));
+    CHECK(contains(share.complaint({"mount", (share.path() / "dir").string()}), "outside of"));
+    const fs::path point = share.beside("point");
+    fs::create_directory(point);
+    CHECK(contains(share.complaint({"mount", "-o", "ro,speed=9", point.string()}, 2), "speed=9"));
+}
