@@ -159,10 +159,13 @@ TEST_CASE("virtio-mmio reads the configuration space by the widths of its fields
     REQUIRE(config);
     CHECK(std::string(config->tag) == "myfs");
     CHECK(config->num_request_queues == 1);
-    REQUIRE(model.bus.log.size() == 2 * (1 + 36 + 1) + 1);
+    // The generation is read, then the tag byte by byte, then the number of queues, all of it twice; then the generation.
+    constexpr std::size_t kTagAt = 1;
+    constexpr std::size_t kQueuesAt = kTagAt + FsConfig::kTagSize;
+    REQUIRE(model.bus.log.size() == 2 * (kQueuesAt + 1) + 1);
     CHECK(model.bus.log[0] == "mmio r32 fc=8");
-    CHECK(model.bus.log[1] == "mmio r8 100=6d");
-    CHECK(model.bus.log[37] == "mmio r32 124=1");
+    CHECK(model.bus.log[kTagAt] == "mmio r8 100=6d");
+    CHECK(model.bus.log[kQueuesAt] == "mmio r32 124=1");
     model.generation_moves = 1000000;
     std::byte out[4];
     const std::size_t before = model.bus.accesses;

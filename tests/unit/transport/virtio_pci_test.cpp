@@ -232,12 +232,15 @@ TEST_CASE("virtio-pci reads the configuration space by the widths of its fields,
     REQUIRE(config);
     CHECK(std::string(config->tag) == "myfs");
     CHECK(config->num_request_queues == 1);
-    REQUIRE(model.bus.log.size() == 2 * (1 + 36 + 1) + 1);
+    // The generation is read, then the tag byte by byte, then the number of queues, all of it twice; then the generation.
+    constexpr std::size_t kTagAt = 1;
+    constexpr std::size_t kQueuesAt = kTagAt + FsConfig::kTagSize;
+    REQUIRE(model.bus.log.size() == 2 * (kQueuesAt + 1) + 1);
     CHECK(model.bus.log[0] == "common r8 15=8");
-    CHECK(model.bus.log[1] == "device r8 00=6d");
-    CHECK(model.bus.log[36] == "device r8 23=0");
-    CHECK(model.bus.log[37] == "device r32 24=1");
-    CHECK(model.bus.log[38] == "common r8 15=9");
+    CHECK(model.bus.log[kTagAt] == "device r8 00=6d");
+    CHECK(model.bus.log[kQueuesAt - 1] == "device r8 23=0");
+    CHECK(model.bus.log[kQueuesAt] == "device r32 24=1");
+    CHECK(model.bus.log[kQueuesAt + 1] == "common r8 15=9");
     CHECK(model.bus.log.back() == "common r8 15=9");
 }
 

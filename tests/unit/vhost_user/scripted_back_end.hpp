@@ -61,6 +61,12 @@ template <class... Words> Bytes words32(Words... words) {
 [[nodiscard]] inline Bytes vring_state(std::uint32_t ring, std::uint32_t number) { return words32(ring, number); }
 inline constexpr std::uint32_t kEnabled = 1; // in SET_VRING_ENABLE
 
+// Bits of SET_FEATURES.
+inline constexpr std::uint64_t kVersion1Feature = std::uint64_t{1} << 32;
+inline constexpr std::uint64_t kProtocolFeatures = std::uint64_t{1} << 30;
+inline constexpr std::uint64_t kEventIdx = std::uint64_t{1} << 29;
+inline constexpr std::uint64_t kIndirect = std::uint64_t{1} << 28;
+
 struct Message {
     std::uint32_t request{};
     std::uint32_t flags{};
