@@ -88,6 +88,7 @@ private:
         options.mount.permissions = permissions;
         options.mount.cache.mode = cache;
         options.mount.channel.ids = map.hook();
+        options.memfs.server.flags.add(wire::InitFlag::posix_acl); // so that it keeps lists
         options.memfs.faults = [this](const backends::MemfsQuestion& question) {
             asked[question.opcode] = {question.header.uid, question.header.gid, question.header.pid};
             return backends::MemfsFault();
