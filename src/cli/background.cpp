@@ -56,7 +56,8 @@ int start(std::vector<std::string> words, int ready, pid_t& child) {
     ::posix_spawnattr_setsigmask(&attributes, &none);
     ::posix_spawnattr_setsigdefault(&attributes, &defaults);
     ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
-    const int error = ::posix_spawn(&child, "/proc/self/exe", &actions, &attributes, arguments.data(), environment.data());
+    const int error =
+        ::posix_spawn(&child, "/proc/self/exe", &actions, &attributes, arguments.data(), environment.data());
     ::posix_spawn_file_actions_destroy(&actions);
     ::posix_spawnattr_destroy(&attributes);
     return error;

@@ -99,9 +99,10 @@ void serve(Program& program, MountPoint& point, ChangeRelay& relay) {
     session.end();
     if (!session.was_taken_away() && !program.stopping()) program.report(point.path(), Errc::no_memory);
     const auto& counters = session.counters();
-    program.note(fmt::format("{} requests of the kernel, {} interrupts, {} replies not taken, {} changes passed on, {} not",
-                             counters.requests.load(), counters.interrupts.load(), counters.not_taken.load(),
-                             counters.notifications.load(), counters.unknown.load()));
+    program.note(
+        fmt::format("{} requests of the kernel, {} interrupts, {} replies not taken, {} changes passed on, {} not",
+                    counters.requests.load(), counters.interrupts.load(), counters.not_taken.load(),
+                    counters.notifications.load(), counters.unknown.load()));
 }
 
 void run_mount(Program& program, const MountOptions& options) {
@@ -126,9 +127,10 @@ void run_mount(Program& program, const MountOptions& options) {
 }
 
 void describe(Arguments& sub, MountOptions& options) {
-    sub.add_option("-o", options.words,
-                   "options of mount(8): ro, allow_other, no_default_permissions, noexec, noatime, suid, dev, fsname=NAME, "
-                   "max_read=BYTES and others")
+    sub.add_option(
+           "-o", options.words,
+           "options of mount(8): ro, allow_other, no_default_permissions, noexec, noatime, suid, dev, fsname=NAME, "
+           "max_read=BYTES and others")
         .shown_as("OPTION,...");
     sub.add_flag("--background", options.background, "go on in the background once it is mounted");
     sub.add_option("directory", options.directory, "a directory of this host, over which it is mounted").required();
@@ -137,8 +139,9 @@ void describe(Arguments& sub, MountOptions& options) {
 } // namespace
 
 void add_mount(Commands& commands) {
-    commands.add<MountOptions>({"mount", "Mount the files of the device, for all programs of this host", Effect::changes},
-                               describe, run_mount);
+    commands.add<MountOptions>(
+        {"mount", "Mount the files of the device, for all programs of this host", Effect::changes}, describe,
+        run_mount);
 }
 
 } // namespace vfsproto::cli

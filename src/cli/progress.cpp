@@ -77,8 +77,9 @@ std::string progress_line(const Progressed& progress, std::size_t columns) {
     const std::string comma_left = left.empty() ? "" : ", " + left + " left";
     const std::string files = fmt::format(", {} file{}", known.files, known.files == 1 ? "" : "s");
     const std::size_t room = columns - 1; // a terminal may begin a new line behind the last column
-    for (const std::string& line : {bytes + of + comma_speed + comma_left + files, bytes + of + comma_speed + comma_left,
-                                    bytes + of + comma_left, bytes + comma_left, bytes}) {
+    for (const std::string& line :
+         {bytes + of + comma_speed + comma_left + files, bytes + of + comma_speed + comma_left, bytes + of + comma_left,
+          bytes + comma_left, bytes}) {
         if (line.size() <= room) return bar_of(known, room - line.size()) + line;
     }
     return {};

@@ -55,7 +55,10 @@ template <class Row, class Call> Errc check_answer(const Call& call) noexcept {
     [[maybe_unused]] const std::span<const std::byte> data(call.data_out.host, call.bytes);
     if constexpr (Row::out_tail == wire::OutTail::dirents) return check_records<wire::DirentReader>(data);
     if constexpr (Row::out_tail == wire::OutTail::direntpluses) return check_records<wire::DirentplusReader>(data);
-    if constexpr (requires { call.args.nodeid_out; call.reply.size; }) {
+    if constexpr (requires {
+                      call.args.nodeid_out;
+                      call.reply.size;
+                  }) {
         if (call.reply.size > call.args.len) return Errc::protocol_violation;
     }
     if constexpr (requires { call.reply.bytes_copied; }) {
@@ -81,9 +84,9 @@ private:
     }
 };
 
-// What the server agreed on holds for the kernel as well, so that one is to the other what it would be without us. The rest is the
-// kernel's own affair: what it has read of a file is dropped where size or time of it changed, and whether it wants attributes with
-// names it decides itself.
+// Returns what the kernel is offered: the flags that the server agreed on, so that each treats the other as it would without us. Flags of
+// the kernel's own cache are added: it drops what it has read of a file whose size or time has changed, and decides itself whether it
+// wants attributes with names.
 wire::InitFlags flags_for_kernel(const client::SessionParams& params) noexcept {
     using F = wire::InitFlag;
     wire::InitFlags flags = params.flags;
@@ -277,9 +280,7 @@ void CallRunner::answer(client::Single<Row::opcode>& operation, const server::Re
 }
 
 // Gives back what nobody took.
-void CallRunner::undo(const client::Granted& granted) {
-    client::undo_grants(granted, GiveBack{shared_.channel});
-}
+void CallRunner::undo(const client::Granted& granted) { client::undo_grants(granted, GiveBack{shared_.channel}); }
 
 void CallRunner::serve(const server::RequestOf<Opcode::init>& request) {
     const client::SessionParams& params = shared_.channel.params();
@@ -287,8 +288,8 @@ void CallRunner::serve(const server::RequestOf<Opcode::init>& request) {
     const std::uint32_t write = shared_.channel.piece_limits<Opcode::write>().registered;
     server::ServerOptions options;
     options.flags = flags_for_kernel(params);
-    options.max_pages = static_cast<std::uint16_t>(
-        std::min<std::uint32_t>(read / kPage, std::numeric_limits<std::uint16_t>::max()));
+    options.max_pages =
+        static_cast<std::uint16_t>(std::min<std::uint32_t>(read / kPage, std::numeric_limits<std::uint16_t>::max()));
     options.max_write = std::min(write, options.max_pages * kPage);
     options.max_readahead = params.max_readahead;
     options.time_gran = params.time_gran;
@@ -327,10 +328,8 @@ void CallRunner::serve(const server::RequestOf<Opcode::interrupt>& request) {
     static_cast<void>(shared_.device.reply(request.header.unique, abi::Errno::eagain));
 }
 
-// What an ioctl moves, only the file system knows that it is meant for.
-void CallRunner::serve(const server::RequestOf<Opcode::ioctl>& request) {
-    refuse(request.header, abi::Errno::enotty);
-}
+// Only the file system that an ioctl is meant for knows what memory it moves, so none is passed on.
+void CallRunner::serve(const server::RequestOf<Opcode::ioctl>& request) { refuse(request.header, abi::Errno::enotty); }
 
 void CallRunner::serve(const server::RequestOf<Opcode::setlkw>& request) {
     try {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What becomes of one request of the kernel: it is taken apart as the op table says, made a request of the client, and the
-// answer, once checked, goes back.
+// A CallRunner serves one request of the kernel at a time: takes it apart as the op table says, makes it a request of the client, and
+// sends the checked answer back.
 #pragma once
 
 #include "held_nodes.hpp"
@@ -32,7 +32,7 @@ struct MountCounters {
     std::atomic<std::uint64_t> unknown{0};       // changes that the kernel cannot be told of
 };
 
-// What the workers of a mount share.
+// Holds what the workers of a mount share.
 struct MountShared {
     posix::Channel& channel;
     KernelDevice device;
@@ -40,10 +40,11 @@ struct MountShared {
     RunningCalls running{};
     std::shared_ptr<HeldNodes> held = std::make_shared<HeldNodes>(); // calls that were let go of end later
     MountCounters counters{};
-    std::function<void(std::function<void()>)> run_apart{}; // runs something that may wait for long on a thread of its own
+    std::function<void(std::function<void()>)>
+        run_apart{}; // runs something that may wait for long on a thread of its own
 };
 
-// One worker's. Its memory holds one request.
+// Belongs to one worker. Its memory holds one request.
 class CallRunner {
 public:
     explicit CallRunner(MountShared& shared) noexcept : shared_(shared) {}
@@ -90,7 +91,7 @@ private:
     bool was_let_go_ = false; // the request before: the server may still move bytes of its payload
     alignas(8) std::byte head_[kHead];
     server::RequestScratch scratch_;
-    Segment segments_[2]; // the first is the lane's
+    Segment segments_[2];        // the first is the lane's
     std::vector<std::byte> own_; // data that the device reaches by a copy
     posix::StopSource stop_;
 };

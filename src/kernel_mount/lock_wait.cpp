@@ -32,11 +32,11 @@ void wait_for_lock(MountShared& shared, const wire::InHeader& header, const wire
     const NamedNodes nodes{header.nodeid, 0};
     const auto after = [&](const posix::LimitedCall&, client::SetLock&) {
         shared.held->hold(nodes);
-        return posix::AfterLate([held = shared.held, nodes, caller, wanted](posix::Channel& channel,
-                                                                           posix::LateOutcome outcome) {
-            if (outcome == posix::LateOutcome::done) unlock(channel, caller, nodes[0], wanted);
-            held->release(channel, nodes);
-        });
+        return posix::AfterLate(
+            [held = shared.held, nodes, caller, wanted](posix::Channel& channel, posix::LateOutcome outcome) {
+                if (outcome == posix::LateOutcome::done) unlock(channel, caller, nodes[0], wanted);
+                held->release(channel, nodes);
+            });
     };
     for (milliseconds pause = kFirstPause;; pause = std::min(pause * 2, kLongestPause)) {
         client::SetLock lock;

@@ -142,8 +142,8 @@ std::string MountPoint::attach_by_kernel(const OptionList& options, int& error) 
     device_ = FileDescriptor(::open(kDevice, O_RDWR | O_CLOEXEC));
     if (!device_) {
         error = errno;
-        const char* const advice = error == ENOENT || error == ENODEV ? "is the module there ('modprobe fuse')?"
-                                                                       : "who may open it?";
+        const char* const advice =
+            error == ENOENT || error == ENODEV ? "is the module there ('modprobe fuse')?" : "who may open it?";
         if (error == EPERM) error = EACCES; // the helper would open the same device
         return fmt::format("cannot open {}: {}: {}", kDevice, text_of(error), advice);
     }

@@ -19,12 +19,10 @@ struct FlagWord {
 using Does = FlagWord::Does;
 
 constexpr FlagWord kFlagWords[] = {
-    {"ro", MS_RDONLY, Does::sets},        {"rw", MS_RDONLY, Does::clears},
-    {"nosuid", MS_NOSUID, Does::sets},    {"suid", MS_NOSUID, Does::clears},
-    {"nodev", MS_NODEV, Does::sets},      {"dev", MS_NODEV, Does::clears},
-    {"noexec", MS_NOEXEC, Does::sets},    {"exec", MS_NOEXEC, Does::clears},
-    {"noatime", MS_NOATIME, Does::sets},  {"atime", MS_NOATIME, Does::clears},
-    {"sync", MS_SYNCHRONOUS, Does::sets}, {"async", MS_SYNCHRONOUS, Does::clears},
+    {"ro", MS_RDONLY, Does::sets},       {"rw", MS_RDONLY, Does::clears},      {"nosuid", MS_NOSUID, Does::sets},
+    {"suid", MS_NOSUID, Does::clears},   {"nodev", MS_NODEV, Does::sets},      {"dev", MS_NODEV, Does::clears},
+    {"noexec", MS_NOEXEC, Does::sets},   {"exec", MS_NOEXEC, Does::clears},    {"noatime", MS_NOATIME, Does::sets},
+    {"atime", MS_NOATIME, Does::clears}, {"sync", MS_SYNCHRONOUS, Does::sets}, {"async", MS_SYNCHRONOUS, Does::clears},
     {"dirsync", MS_DIRSYNC, Does::sets},
 };
 
@@ -100,7 +98,7 @@ std::string OptionList::for_helper() const {
         if (known.bit == MS_RDONLY) continue;
         const bool is_set = (flags & known.bit) != 0;
         const bool differs = is_set != ((kDefaultFlags & known.bit) != 0);
-        // What the helper has by itself is said too where it matters most: what a server says is not believed.
+        // Defaults that forbid something (nosuid, nodev) are said as well, because a server is not trusted.
         const bool is_said = differs || (kDefaultFlags & known.bit) != 0;
         if (is_said && is_set == (known.does == Does::sets)) words += fmt::format(",{}", known.word);
     }

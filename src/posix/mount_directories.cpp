@@ -47,8 +47,8 @@ Expected<Directory> Mount::open_directory(std::string_view path, client::Directo
     auto handle = handle_of(*channel_, std::move(at.node()), open, kORdonly, OpenHandle::Kind::directory);
     handle->limits = limits_;
     auto listing = listing_of(*cache_, *handle, opened, look_);
-    return Directory(std::make_unique<DirectoryReader>(std::move(handle), *cache_, asking_->caller, format,
-                                                       std::move(listing)));
+    return Directory(
+        std::make_unique<DirectoryReader>(std::move(handle), *cache_, asking_->caller, format, std::move(listing)));
 }
 
 Expected<std::vector<DirectoryEntry>> Mount::list(std::string_view path, client::DirectoryFormat format) {

@@ -162,7 +162,7 @@ void PathSteps::judge_parent() {
     want_ = Want::attributes;
 }
 
-// What was waited for was a dot, or a name.
+// Goes on once the parent can be judged: past a dot, or with the lookup of name_.
 void PathSteps::go_on_judging() {
     if (!knows_parent()) return judge_parent();
     is_judging_ = false;

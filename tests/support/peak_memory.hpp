@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// How much memory a run of the program takes.
+// Measures how much memory a run of the program takes.
 #pragma once
 
 #include "support/catch.hpp"

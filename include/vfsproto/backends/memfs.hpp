@@ -49,8 +49,8 @@ inline constexpr wire::InitFlags kMemfsFlags =
 struct MemfsOptions {
     MemfsOptions() { server.flags = kMemfsFlags; }
 
-    // With POSIX_ACL it keeps access control lists for clients that evaluate them, as they are set: modes do not follow them, and new
-    // files inherit none.
+    // A server with POSIX_ACL keeps access control lists for clients that evaluate them, as they are set: modes do not follow them, and
+    // new files inherit none.
     server::ServerOptions server{};
     std::function<MemfsTime()> clock{}; // absent: starts at 1000000000 s and steps by 1 us each time it is read
     MemfsFaults faults{};               // absent: none

@@ -83,9 +83,7 @@ private:
     std::optional<RunningProgram> program_;
 };
 
-bool is_missing(Server server) {
-    return mounts_are_missing() || (server != Server::embedded && Virtiofsd::missing());
-}
+bool is_missing(Server server) { return mounts_are_missing() || (server != Server::embedded && Virtiofsd::missing()); }
 
 class OpenedHere {
 public:
@@ -111,7 +109,8 @@ std::string patterned(std::size_t size) {
 
 std::size_t open_descriptors(pid_t process) {
     std::size_t count = 0;
-    for ([[maybe_unused]] const auto& each : fs::directory_iterator("/proc/" + std::to_string(process) + "/fd")) ++count;
+    for ([[maybe_unused]] const auto& each : fs::directory_iterator("/proc/" + std::to_string(process) + "/fd"))
+        ++count;
     return count;
 }
 
@@ -331,7 +330,8 @@ TEST_CASE("mount in the background ends when the files are there", "[cli]") {
     CHECK(share.output({"mount", "--background", point.string()}) == "");
     CHECK(Share::contents(point / "file") == "text");
     CHECK(::umount2(point.c_str(), MNT_DETACH) == 0);
-    CHECK(share.complaint({"mount", "--background", (point / "none").string()}).find("No such file") != std::string::npos);
+    CHECK(share.complaint({"mount", "--background", (point / "none").string()}).find("No such file") !=
+          std::string::npos);
 }
 
 TEST_CASE("mount says in one line why it does not", "[cli]") {

@@ -38,7 +38,8 @@ TEST_CASE("an option of a mount that means nothing is named", "[cli]") {
     CHECK(list.add("ro,colour=red,noexec").starts_with("colour=red:"));
     CHECK(list.add("fsname=").starts_with("fsname=:"));
     CHECK(list.add("subtype=a\\b").starts_with("subtype=a\\b:"));
-    for (const char* wrong : {"max_read", "max_read=", "max_read=4095", "max_read=9k", "max_read=-1", "max_read=99999999999"}) {
+    for (const char* wrong :
+         {"max_read", "max_read=", "max_read=4095", "max_read=9k", "max_read=-1", "max_read=99999999999"}) {
         CHECK(list.add(wrong).starts_with(std::string(wrong) + ":"));
     }
 }

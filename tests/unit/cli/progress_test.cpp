@@ -31,7 +31,8 @@ TEST_CASE("a progress line says as much as the terminal is wide", "[cli]") {
     CHECK(progress_line(kQuarter, 20) == "100.0 MiB");
     CHECK(progress_line(kQuarter, 21) == "100.0 MiB, 0:30 left");
     CHECK(progress_line(kQuarter, 40) == "100.0 MiB of 400.0 MiB, 0:30 left");
-    CHECK(progress_line(kQuarter, 80) == "[#####.................] 100.0 MiB of 400.0 MiB, 10.0 MiB/s, 0:30 left, 3 files");
+    CHECK(progress_line(kQuarter, 80) ==
+          "[#####.................] 100.0 MiB of 400.0 MiB, 10.0 MiB/s, 0:30 left, 3 files");
     CHECK(progress_line(kQuarter, 200) == "[" + std::string(12, '#') + std::string(38, '.') +
                                               "] 100.0 MiB of 400.0 MiB, 10.0 MiB/s, 0:30 left, 3 files");
 }

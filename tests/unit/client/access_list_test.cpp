@@ -54,7 +54,7 @@ std::uint32_t rights(const Subject& who, const FileOwner& file) {
     return all;
 }
 
-// As `getfacl` shows it: user::rwx user:2000:rwx group::r-- group:60:-w- group:70:--x mask::rw- other::---
+// getfacl(1) shows this list as: user::rwx user:2000:rwx group::r-- group:60:-w- group:70:--x mask::rw- other::---
 const Bytes& full_list() {
     static const Bytes list = acl_bytes({{AclTag::owner, 7},
                                          {AclTag::user, 7, kNamed},

@@ -282,7 +282,7 @@ TEST_CASE("the ids in access control lists are translated as owners are", "[ids]
     CHECK(value_of(at.over->get_xattr("/file", name)) == list(kUser));
     CHECK(error_of(at.over->set_xattr("/file", name, list(kCount))) == Errno::einval);
     CHECK(error_of(at.over->set_xattr("/file", name, bytes_of("no list"))) == Errno::einval);
-    // What the server keeps has its ids: a mount without a map of the same session's server would see them.
+    // The server keeps the list with its own ids, as a mount without a map sees them.
     client::GetXattr ask;
     std::vector<std::byte> kept(200);
     posix::PathWalk walk(at.over->channel(), at.over->nodes(), at.over->server_credentials().caller);

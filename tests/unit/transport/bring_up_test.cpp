@@ -99,7 +99,8 @@ TEST_CASE("bring-up does not accept less than what is required", "[transport]") 
     CHECK(transport.accepted == FeatureSet{});
 }
 
-// Its bit of the device status is reserved while the feature was not accepted.
+// The bit of the device status is reserved while the feature was not accepted.
+// virtio 1.2 §6.1
 TEST_CASE("bring-up never takes SUSPEND, and a device that sets its status bit all the same changes nothing",
           "[transport]") {
     ScriptedTransport transport;

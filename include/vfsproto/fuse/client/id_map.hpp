@@ -19,7 +19,7 @@ inline constexpr std::uint32_t kOverflowId = 65'534; // is shown for an id witho
 
 enum class IdKind : std::uint8_t { user, group };
 
-// The hook. Both functions return kNoId for an id without an image. No two ids have the same image, and each function undoes what the
+// A host gives this hook. Both functions return kNoId for an id without an image. No two ids have the same image, and each function undoes what the
 // other does. They are called by any thread, at any time of a session, and always answer alike. Without functions every id is its own
 // image.
 struct IdMap {
