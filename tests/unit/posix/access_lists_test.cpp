@@ -358,7 +358,7 @@ TEST_CASE("lists grant what the kernel says that they grant", "[permissions]") {
             }
             CAPTURE(who.uid, who.gid, i, modes[i]);
             CHECK(all == wanted[i]);
-            // Who asks for a list only where it counts comes to the same.
+            // A client that asks for a list only where it counts judges alike.
             if (!client::depends_on_list(subject, file)) {
                 file.list = {};
                 CHECK((client::check_access(subject, file, kROk) == Errno::none) == ((wanted[i] & kROk) != 0));
