@@ -147,6 +147,8 @@ Failure ReconnectingMount::reconnect(Reconnection& told) {
     return why;
 }
 
+Failure ReconnectingMount::revive() { return SessionTries(*this, client::MayRepeat::no).begin(); }
+
 // A server that ends each session at once is not asked more often than one that is not there. A call that need not wait makes one
 // attempt, however little time it has.
 Failure ReconnectingMount::wait_for_turn(unsigned attempt, const CallLimits& limits) const {

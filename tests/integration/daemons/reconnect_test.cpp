@@ -35,6 +35,11 @@ public:
         start();
         started_.notify_all();
     }
+    // Waits until the daemon has ended by itself. Returns its exit status.
+    [[nodiscard]] int wait() {
+        const std::lock_guard lock(mutex_);
+        return daemon_->wait();
+    }
     // Waits for a daemon that nobody has connected to: each takes one connection.
     [[nodiscard]] std::unique_ptr<backends::Attachment> connect() {
         backends::VhostUserOptions options;
@@ -92,4 +97,36 @@ TEST_CASE("eight threads write through open files while the daemon is killed twe
     writers.check();
     CHECK((*mount)->sessions() == kKills + 1);
     CHECK(lost == 0);
+}
+
+TEST_CASE("a mount is suspended, its daemon ends by itself, and another one goes on with its open files",
+          "[integration]") {
+    const Daemon kind = GENERATE(Daemon::c, Daemon::rust);
+    if (Virtiofsd::missing(kind)) return;
+    const Watchdog watchdog("suspended under a daemon", std::chrono::seconds(120));
+    constexpr unsigned kSuspensions = 3;
+    constexpr std::uint64_t kCallsBetween = 100;
+    RespawnedDaemon daemon(kind);
+    posix::ReconnectOptions options;
+    options.open_device = [&] { return daemon.connect(); };
+    posix::Reconnection last;
+    options.on_reconnect = [&](const posix::Reconnection& told) { last = told; };
+    auto mount = posix::ReconnectingMount::open(options);
+    if (!mount) FAIL("cannot mount: " << mount.failure().text());
+    CrashWriters writers(**mount);
+    for (unsigned i = 0; i < kSuspensions; ++i) {
+        const std::uint64_t before = writers.calls();
+        test::until([&] { return writers.calls() >= before + kCallsBetween; });
+        const posix::Suspension suspended = (*mount)->suspend();
+        if (suspended.why.happened()) FAIL("cannot suspend: " << suspended.why.text());
+        CHECK(daemon.wait() == 0);
+        daemon.respawn();
+        const posix::Failure resumed = (*mount)->resume();
+        if (resumed.happened()) FAIL("cannot resume: " << resumed.text());
+        CHECK(last.ended == Errc::suspended);
+        CHECK(last.reopened == CrashWriters::kThreads);
+        CHECK(last.lost.empty());
+    }
+    writers.check();
+    CHECK((*mount)->sessions() == 1 + kSuspensions);
 }

@@ -223,6 +223,29 @@ TEST_CASE("an open file that was renamed is found at its new place", "[reconnect
     CHECK(server.told.reopened == 2);
 }
 
+TEST_CASE("a mount that is revived restores its open files before anybody calls", "[reconnect]") {
+    const Watchdog watchdog("revived");
+    RestartedServer server;
+    server.put("file", "text");
+    server.put("removed", "text");
+    auto mount = mount_of(server);
+    const ReconnectingFile file = value_of(mount->open_file("/file", kORdonly));
+    const ReconnectingFile removed = value_of(mount->open_file("/removed", kORdonly));
+    succeeds(mount->revive());
+    CHECK(mount->sessions() == 1);
+    std::filesystem::remove(server.on_host("removed"));
+    server.is_away = true;
+    server.end();
+    CHECK(mount->revive().errc == Errc::device_gone);
+    server.is_away = false;
+    succeeds(mount->revive());
+    CHECK(mount->sessions() == 2);
+    CHECK(server.told.reopened == 1);
+    REQUIRE(find_lost(server.told, "/removed") != nullptr);
+    CHECK(removed.lost().errc == Errc::file_lost);
+    CHECK(get(*mount, file) == "text");
+}
+
 TEST_CASE("a mount does not go on with another share", "[reconnect]") {
     const Watchdog watchdog("another share");
     RestartedServer server;

@@ -99,13 +99,12 @@ TEST_CASE("bring-up does not accept less than what is required", "[transport]") 
     CHECK(transport.accepted == FeatureSet{});
 }
 
-// The bit of the device status is reserved while the feature was not accepted.
 // virtio 1.2 §6.1
 TEST_CASE("bring-up never takes SUSPEND, and a device that sets its status bit all the same changes nothing",
           "[transport]") {
     ScriptedTransport transport;
     transport.offered.add(Feature::suspend);
-    transport.extra_status = status::kSuspend;
+    transport.extra_status = status::kSuspend; // reserved while the feature was not accepted
     const FeatureSet suspend = FeatureSet::of(Feature::suspend);
     {
         BringUp device(transport);
