@@ -20,7 +20,7 @@ APART = (("packed rings", ("packed_",), 9 * 1024),
          ("notifications", ("notification", "foreign_changes"), 5 * 1024 + 512),
          ("windows", ("dax_window", "mappings"), 6 * 1024),
          ("locks", ("locks",), 2 * 1024),
-         ("permissions", ("permissions",), 3 * 1024))
+         ("permissions", ("permissions", "id_map"), 5 * 1024))
 PRESETS = {"freestanding": "g++", "freestanding-clang": "clang++-14"}
 
 

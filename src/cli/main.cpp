@@ -52,6 +52,32 @@ bool parse_cache_mode(const std::string& word, posix::CacheMode& mode) {
     return true;
 }
 
+bool parse_permissions(const std::string& word, posix::Permissions& permissions) {
+    using posix::Permissions;
+    if (word != "server" && word != "here") return false;
+    permissions = word == "here" ? Permissions::judged_here : Permissions::judged_by_server;
+    return true;
+}
+
+void add_caller_options(Arguments app, GlobalOptions& options) {
+    const char* const group = "Users";
+    app.add_word(
+           "--permissions",
+           [&options](const std::string& word) { return parse_permissions(word, options.permissions); },
+           "who judges what this user may do: server (which may judge nobody) or here (by mode, owner and access list)")
+        .shown_as("WHO")
+        .without_it("server")
+        .in_group(group);
+    app.add_option(
+           "--map-users", options.user_ranges,
+           "users from HERE on are those from SERVER on at the server; other users are nobody there; up to 16 times")
+        .shown_as("HERE:SERVER:COUNT")
+        .in_group(group);
+    app.add_option("--map-groups", options.group_ranges, "the same for groups")
+        .shown_as("HERE:SERVER:COUNT")
+        .in_group(group);
+}
+
 void add_global_options(Arguments app, GlobalOptions& options) {
     app.add_option("--device", options.device, "where the files are (see below)")
         .from_variable("VFSPROTO_DEVICE")
@@ -63,6 +89,7 @@ void add_global_options(Arguments app, GlobalOptions& options) {
         .shown_as("LEVEL")
         .without_it("warn");
     add_trace_options(app, options.trace);
+    add_caller_options(app, options);
     const char* const group = "Tuning";
     app.add_word(
            "--cache", [&options](const std::string& word) { return parse_cache_mode(word, options.cache); },

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "program.hpp"
 
+#include "id_ranges.hpp"
 #include "interrupt.hpp"
 #include "remote_temporaries.hpp"
 #include "trace_recorder.hpp"
@@ -46,6 +47,15 @@ std::uint32_t current_umask() noexcept {
     return mask;
 }
 
+// Returns the supplementary groups of this process.
+std::vector<std::uint32_t> own_groups() {
+    const int count = ::getgroups(0, nullptr);
+    std::vector<gid_t> groups(count > 0 ? static_cast<std::size_t>(count) : 0);
+    const int got = groups.empty() ? 0 : ::getgroups(count, groups.data());
+    groups.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
+    return {groups.begin(), groups.end()};
+}
+
 } // namespace
 
 posix::Failure local_failure(int error) noexcept { return static_cast<wire::Errno>(error); }
@@ -81,8 +91,25 @@ bool Program::hear_changes(std::function<void(const posix::ServerChange&)> hear)
     return true;
 }
 
+void Program::describe_caller(posix::MountOptions& options) {
+    ids_ = {};
+    std::string wrong = add_id_ranges("--map-users", options_.user_ranges, ids_.users);
+    if (wrong.empty()) wrong = add_id_ranges("--map-groups", options_.group_ranges, ids_.groups);
+    if (!wrong.empty()) {
+        report("", wrong);
+        throw Leave{ExitCode::usage};
+    }
+    options.channel.ids = ids_.hook();
+    options.permissions = options_.permissions;
+    options.credentials.umask = umask_;
+    options.credentials.caller = {::geteuid(), ::getegid(), static_cast<std::uint32_t>(::getpid())};
+    if (options_.permissions == posix::Permissions::judged_here) options.credentials.groups = own_groups();
+}
+
 posix::Mount& Program::mount() {
     if (limited_ != nullptr) return looks_anew_ ? *anew_ : *limited_;
+    posix::MountOptions options;
+    describe_caller(options);
     log_.write(backends::LogLevel::info, fmt::format("opening {}", options_.device));
     const std::chrono::milliseconds silence(static_cast<std::int64_t>(options_.silence * 1000));
     const std::chrono::milliseconds timeout(static_cast<std::int64_t>(options_.timeout * 1000));
@@ -106,8 +133,6 @@ posix::Mount& Program::mount() {
         throw Leave{ExitCode::usage};
     }
     if (opened.attachment == nullptr) cannot_use_device({}, opened.message);
-    posix::MountOptions options;
-    options.credentials.umask = umask_;
     options.cache.mode = hear_changes_ ? posix::CacheMode::always : options_.cache;
     options.on_change = hear_changes_;
     options.channel.waiting = options_.waiting;
@@ -120,7 +145,6 @@ posix::Mount& Program::mount() {
     options.channel.rings.queue_size = options_.queue_size;
     options.channel.rings.request_queues = options_.queues;
     if (opened.attachment->window(0).size() != 0) posix::MappedFiles::offer(options);
-    options.credentials.caller = {::geteuid(), ::getegid(), static_cast<std::uint32_t>(::getpid())};
     if (trace_ != nullptr) options.channel.trace = trace_->hook();
     auto mounted = posix::Mount::open(std::move(opened.attachment), options);
     if (!mounted) {

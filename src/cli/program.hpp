@@ -38,6 +38,9 @@ struct GlobalOptions {
     double silence = 0; // seconds; 0: as the device wants it
     double timeout = 0; // seconds a call may take; 0: for ever
     posix::CacheMode cache = posix::CacheMode::none;
+    posix::Permissions permissions = posix::Permissions::judged_by_server;
+    std::vector<std::string> user_ranges{}; // as they were said: HERE:SERVER:COUNT
+    std::vector<std::string> group_ranges{};
 };
 
 enum class ExitCode : int {
@@ -175,6 +178,8 @@ public:
 private:
     void report(const Message& message);
     void begin_with(std::unique_ptr<posix::Mount> limited);
+    // Says for whom the device is used, and who judges what he may do. Throws Leave if that makes no sense.
+    void describe_caller(posix::MountOptions& options);
     void say(Message message); // with the lock; adds the command
     [[nodiscard]] std::string what_ended_it() const;
     [[noreturn]] void cannot_use_device(const posix::Failure& failure, std::string_view why);
@@ -190,6 +195,7 @@ private:
     backends::Log log_;
     std::function<void(const posix::ServerChange&)> hear_changes_;
     std::unique_ptr<TraceRecorder> trace_;
+    client::IdRangeMap ids_{};                // outlives mount_
     std::unique_ptr<posix::Mount> mount_;     // before trace_ ends
     std::unique_ptr<posix::Mount> limited_;   // on the session of mount_
     std::unique_ptr<posix::Mount> anew_;      // the same, and it looks anew

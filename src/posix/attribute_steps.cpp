@@ -54,12 +54,12 @@ wire::SetattrIn owner_in(std::optional<std::uint32_t> uid, std::optional<std::ui
     return in;
 }
 
-wire::Errno take_owner(wire::SetattrIn& what, const client::IdMap& ids) noexcept {
-    using client::IdKind;
+wire::Errno take_owner(wire::SetattrIn& what, const abi::IdMap& ids) noexcept {
+    using abi::IdKind;
     if ((what.valid & wire::kSetattrUid) != 0) what.uid = ids.at_server(IdKind::user, what.uid);
     if ((what.valid & wire::kSetattrGid) != 0) what.gid = ids.at_server(IdKind::group, what.gid);
-    const bool is_lost = ((what.valid & wire::kSetattrUid) != 0 && what.uid == client::kNoId) ||
-                         ((what.valid & wire::kSetattrGid) != 0 && what.gid == client::kNoId);
+    const bool is_lost = ((what.valid & wire::kSetattrUid) != 0 && what.uid == abi::kNoId) ||
+                         ((what.valid & wire::kSetattrGid) != 0 && what.gid == abi::kNoId);
     return is_lost && ids.to_server != nullptr ? Errno::eoverflow : Errno::none;
 }
 

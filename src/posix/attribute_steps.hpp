@@ -26,7 +26,7 @@ namespace vfsproto::posix {
 [[nodiscard]] wire::SetattrIn size_in(std::uint64_t size) noexcept;
 [[nodiscard]] wire::SetattrIn owner_in(std::optional<std::uint32_t> uid, std::optional<std::uint32_t> gid) noexcept;
 // Puts the server's ids in place of those of the client that are to be set. EOVERFLOW for one without an image.
-[[nodiscard]] wire::Errno take_owner(wire::SetattrIn& what, const client::IdMap& ids) noexcept;
+[[nodiscard]] wire::Errno take_owner(wire::SetattrIn& what, const abi::IdMap& ids) noexcept;
 
 // Keeps what SETATTR answered. Of one that failed the outcome may not be known.
 struct SetAnswer {

@@ -17,11 +17,11 @@ namespace vfsproto::posix {
 namespace {
 
 // Returns the credentials with the server's ids. A supplementary group without an image is none there.
-Credentials at_server(const client::IdMap& ids, const Credentials& said) {
+Credentials at_server(const abi::IdMap& ids, const Credentials& said) {
     Credentials there{ids.at_server(said.caller), said.umask, {}};
     for (const std::uint32_t group : said.groups) {
-        const std::uint32_t image = ids.at_server(client::IdKind::group, group);
-        if (image != client::kNoId) there.groups.push_back(image);
+        const std::uint32_t image = ids.at_server(abi::IdKind::group, group);
+        if (image != abi::kNoId) there.groups.push_back(image);
     }
     return there;
 }
@@ -36,7 +36,7 @@ Mount::Mount(std::shared_ptr<Channel> channel, std::shared_ptr<NodeCache> cache,
       asking_(std::make_unique<Credentials>(at_server(channel_->ids(), credentials))),
       limits_(limits),
       look_(look) {
-    if (limits_.has_any() || channel_->has_side_lanes() || !client::has_image(asking_->caller)) return;
+    if (limits_.has_any() || channel_->has_side_lanes() || !abi::has_image(asking_->caller)) return;
     read_pieces_ = channel_->piece_limits<wire::Opcode::read>();
     write_pieces_ = channel_->piece_limits<wire::Opcode::write>();
 }

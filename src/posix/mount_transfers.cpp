@@ -17,7 +17,7 @@ namespace vfsproto::posix {
 // queues, so that transfer() need not look at these.
 template <wire::Opcode Op> [[gnu::noinline]] Expected<std::uint64_t>
 Mount::transfer_in_pieces(const File& file, const client::TransferSpan& span) {
-    if (!client::has_image(asking_->caller)) return Errc::unmapped_id;
+    if (!abi::has_image(asking_->caller)) return Errc::unmapped_id;
     const PieceLimits& pieces = channel_->piece_limits<Op>();
     const std::uint32_t most = span.payload == client::Payload::registered ? pieces.registered : pieces.bounced;
     if (!limits_.has_any() && is_from_1_to<std::size_t>(span.len, most)) {

@@ -261,7 +261,7 @@ private:
         return boost::asio::async_initiate<Token, void(Failure, std::uint64_t)>(
             [this, &file](auto&& handler, const client::TransferSpan& span) {
                 const client::Caller& caller = mount_.server_credentials().caller;
-                if (mount_.limits().has_any() || !client::has_image(caller)) {
+                if (mount_.limits().has_any() || !abi::has_image(caller)) {
                     return this->spawn(transfer_steps<Op>(file, span), std::forward<decltype(handler)>(handler),
                                        Tell{});
                 }

@@ -97,7 +97,7 @@ public:
             static_cast<IoQueue*>(finished.user)->take(finished);
         };
         ++in_flight_;
-        if (!client::has_image(caller_)) [[unlikely]]
+        if (!abi::has_image(caller_)) [[unlikely]]
             return refuse(op);
         if constexpr (takes_a_node_alone<Args...>) {
             stage(op, args...);
@@ -173,7 +173,7 @@ private:
         client::TransferSpan& span = slot.span_;
         const bool known = span.host == bytes.data() && span.len == bytes.size() && slot.known_at_ == version;
         if (!known) [[unlikely]] {
-            if (!client::has_image(caller_)) return Errc::unmapped_id;
+            if (!abi::has_image(caller_)) return Errc::unmapped_id;
             const Region* registered = channel_.find_registered(bytes.data(), bytes.size());
             if (bytes.size() > channel_.piece_limit<Op>(registered)) return Errc::too_large;
             span.host = bytes.data();

@@ -2,7 +2,6 @@
 // The choices a Mount is opened with. Every default is right for most.
 #pragma once
 
-#include "vfsproto/fuse/client/id_map.hpp"
 #include "vfsproto/fuse/client/init_options.hpp"
 #include "vfsproto/fuse/client/name_case.hpp"
 #include "vfsproto/fuse/client/trace_hook.hpp"
@@ -59,7 +58,7 @@ struct ChannelOptions {
     // Callers, and the owners of files, are the client's above this, and the server's below. A caller with an id that has no image makes
     // no request: unmapped_id (EOVERFLOW). To set such an owner is EOVERFLOW too; one that the server has is shown as 65534. Requests
     // that nobody asked for, such as RELEASE, are of the server's user 0. IdRangeMap is a map by ranges; it outlives the session.
-    client::IdMap ids{};
+    abi::IdMap ids{};
     Notifications notifications = Notifications::ignored; // a Mount takes them if it has a use for them
     std::chrono::milliseconds patience{10'000};           // for the answers to INIT and DESTROY
     // A device that owes answers and gives none for so long is given up, and every call fails (transport_failed). While it

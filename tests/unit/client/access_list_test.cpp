@@ -2,7 +2,7 @@
 // The tests ask what access control lists grant, and that nothing a server sends as one is taken for another.
 #include "support/access_list_bytes.hpp"
 #include "support/catch.hpp"
-#include "vfsproto/fuse/client/access_list.hpp"
+#include "vfsproto/fuse/client/id_map.hpp"
 #include "vfsproto/fuse/client/permissions.hpp"
 #include "vfsproto/fuse/wire/structs.hpp"
 
@@ -220,7 +220,7 @@ TEST_CASE("the ids in a list are translated both ways", "[ids][permissions]") {
     client::IdRangeMap map;
     REQUIRE(map.users.add({0, 100'000, 65'536}) == Errc::ok);
     REQUIRE(map.groups.add({0, 200'000, 65'536}) == Errc::ok);
-    const client::IdMap ids = map.hook();
+    const abi::IdMap ids = map.hook();
     Bytes value = full_list();
     REQUIRE(client::translate_list(value, ids, IdsOf::server) == Errno::none);
     CHECK(value == acl_bytes({{AclTag::owner, 7},
@@ -237,7 +237,7 @@ TEST_CASE("the ids in a list are translated both ways", "[ids][permissions]") {
     CHECK(client::translate_list(foreign, ids, IdsOf::server) == Errno::einval);
     REQUIRE(client::translate_list(foreign, ids, IdsOf::client) == Errno::none);
     CHECK(foreign == acl_bytes({{AclTag::owner, 7},
-                                {AclTag::user, 7, client::kNoId},
+                                {AclTag::user, 7, abi::kNoId},
                                 {AclTag::group, 4},
                                 {AclTag::mask, 6},
                                 {AclTag::other, 0}}));

@@ -4,12 +4,12 @@
 #include "vfsproto/fuse/client/id_map.hpp"
 
 using namespace vfsproto;
-using client::IdKind;
-using client::IdMap;
+using abi::IdKind;
+using abi::IdMap;
+using abi::kNoId;
+using abi::kOverflowId;
 using client::IdRangeMap;
 using client::IdRanges;
-using client::kNoId;
-using client::kOverflowId;
 
 namespace {
 
@@ -98,8 +98,8 @@ TEST_CASE("users and groups have maps of their own, and one without ranges leave
     CHECK(mapped.uid == kFirstOfServer + 3);
     CHECK(mapped.gid == 7);
     CHECK(mapped.pid == 42);
-    CHECK(client::has_image(mapped));
-    CHECK_FALSE(client::has_image(hook.at_server(abi::Caller{10, 7, 42})));
+    CHECK(abi::has_image(mapped));
+    CHECK_FALSE(abi::has_image(hook.at_server(abi::Caller{10, 7, 42})));
 }
 
 TEST_CASE("a hook of the host's own is asked with its context", "[ids]") {

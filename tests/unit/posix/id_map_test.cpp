@@ -3,6 +3,7 @@
 #include "support/access_list_bytes.hpp"
 #include "unit/posix/mounted.hpp"
 
+#include "vfsproto/fuse/client/id_map.hpp"
 #include "vfsproto/fuse/client/operations/attributes.hpp"
 #include "vfsproto/fuse/client/operations/names.hpp"
 #include "vfsproto/fuse/client/operations/xattrs.hpp"
@@ -154,7 +155,7 @@ TEST_CASE("owners are shown with the client's ids, by whatever tells them, from 
     CHECK(owner_of(value_of(at.over->set_attributes("/file", what))) == changed);
     succeeds(at.user->close(std::move(file)));
     at.own(*at.over, "/file", 0, kGroupsAt);
-    CHECK(owner_of(value_of(at.over->stat("/file"))) == MappedOwner{client::kOverflowId, 0});
+    CHECK(owner_of(value_of(at.over->stat("/file"))) == MappedOwner{abi::kOverflowId, 0});
 }
 
 TEST_CASE("an owner without an image cannot be set, and nothing is sent for it", "[ids]") {
@@ -167,7 +168,7 @@ TEST_CASE("an owner without an image cannot be set, and nothing is sent for it",
     CHECK(error_of(at.over->chown("/absent", kCount, {})) == Errno::enoent);
     wire::SetattrIn what{};
     what.valid = wire::kSetattrGid;
-    what.gid = client::kNoId;
+    what.gid = abi::kNoId;
     CHECK(error_of(at.over->set_attributes(file, what)) == Errno::eoverflow);
     CHECK(at.asked.count(Opcode::setattr) == 0);
     succeeds(at.over->chown("/file", kCount - 1, {}));
@@ -250,6 +251,9 @@ TEST_CASE("user 0 of the client keeps set-id bits when it writes, and no other u
 TEST_CASE("who judges knows callers and owners by the server's ids", "[ids][permissions]") {
     const CacheMode cache = GENERATE(as<CacheMode>{}, CacheMode::none, CacheMode::always);
     MappedMount at(cache, Permissions::judged_here);
+    CHECK(error_of(at.over->chmod("/", 0777)) == Errno::eoverflow); // it is of the server's user 0, who is nobody here
+    CHECK(error_of(at.over->mkdir("/new")) == Errno::eacces);
+    at.own(*at.over, "/", kUsersAt, kGroupsAt);
     succeeds(at.over->chmod("/", 0777));
     put(*at.over, "/file", "text");
     succeeds(at.over->chmod("/file", 0640));
@@ -261,12 +265,11 @@ TEST_CASE("who judges knows callers and owners by the server's ids", "[ids][perm
     succeeds(at.user->chmod("/file", 0600));
     succeeds(at.user->chown("/file", {}, kOtherGroup));
     CHECK(error_of(at.user->chown("/file", kUser + 1, {})) == Errno::eperm);
-    // The server's user 0 is nobody here: nobody has privileges over its files, and the ids of its callers are not those of 65534.
     at.own(*at.over, "/file", 0, 0);
     CHECK(error_of(at.over->open_file("/file", kORdonly)) == Errno::eacces);
     CHECK(error_of(at.over->chmod("/file", 0777)) == Errno::eoverflow);
     CHECK(error_of(at.over->unlink("/file")) == Errno::eoverflow);
-    CHECK(value_of(at.over->stat("/file")).uid == client::kOverflowId);
+    CHECK(value_of(at.over->stat("/file")).uid == abi::kOverflowId);
 }
 
 TEST_CASE("the ids in access control lists are translated as owners are", "[ids]") {

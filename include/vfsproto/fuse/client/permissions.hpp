@@ -2,7 +2,7 @@
 // Judges by a file's mode and owner who may do what, as Linux does for a FUSE mount with default_permissions, which virtio-fs always
 // has (fs/namei.c, fs/attr.c, fs/xattr.c). Nothing here asks a server: a host that knows a file's access list says what is in it.
 //
-// The functions return Errno::none, or what the system call says. All ids are the server's (id_map.hpp). User 0 of the client has
+// The functions return Errno::none, or what the system call says. All ids are the server's (abi::IdMap). User 0 of the client has
 // CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_CHOWN, CAP_FSETID, CAP_MKNOD and CAP_SYS_ADMIN, and nobody else has any of them. Over a file with
 // an id that has no image at the client, the first four count for nothing, and nobody changes it.
 #pragma once
@@ -11,10 +11,9 @@
 #include "vfsproto/abi/caller.hpp"
 #include "vfsproto/abi/errno.hpp"
 #include "vfsproto/abi/numbers.hpp"
-#include "vfsproto/fuse/client/access_list.hpp"
-#include "vfsproto/fuse/client/id_map.hpp"
 #include "vfsproto/fuse/wire/name.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 
@@ -24,13 +23,41 @@ struct SetattrIn;
 
 namespace vfsproto::client {
 
+struct FileOwner;
+struct Subject;
+
+// Reads the access control list of a file as the value of its extended attribute "system.posix_acl_access" has it (Linux
+// include/uapi/linux/posix_acl_xattr.h), and says what it grants (Linux fs/posix_acl.c, posix_acl_permission()). What a directory has
+// for new files in it, "system.posix_acl_default", is the work of the server, which also takes the umask then (DONT_MASK).
+//
+// Refers to a value that was checked, and does not own it.
+class AccessList {
+public:
+    static constexpr std::size_t kMostBytes = 4096; // of a value: 511 entries, as Linux takes them
+
+    constexpr AccessList() noexcept = default;
+    // Checks a value whoever it is from: version, length, order and number of the entries, their bits and ids. One without entries is an
+    // empty list, as is no value. EIO, and an empty list, for one that is none. The bytes stay where they are as long as the list is used.
+    [[nodiscard]] abi::Errno take(std::span<const std::byte> value) noexcept;
+
+    // True if the file has no list: its mode says all.
+    [[nodiscard]] constexpr bool is_empty() const noexcept { return entries_.empty(); }
+    // True if it lets this caller do all of `wanted` (R_OK, W_OK, X_OK), without privileges. The list is not empty.
+    [[nodiscard]] bool grants(const Subject& who, const FileOwner& file, std::uint32_t wanted) const noexcept;
+
+private:
+    std::span<const std::byte> entries_{};
+};
+
 // Holds who wants something. The groups are the supplementary ones.
 struct Subject {
     abi::Caller caller{};
     std::span<const std::uint32_t> groups{};
-    IdMap ids{}; // the session's
+    abi::IdMap ids{}; // the session's
 
-    [[nodiscard]] constexpr bool is_privileged() const noexcept { return ids.at_client(IdKind::user, caller.uid) == 0; }
+    [[nodiscard]] constexpr bool is_privileged() const noexcept {
+        return ids.at_client(abi::IdKind::user, caller.uid) == 0;
+    }
     [[nodiscard]] constexpr bool is_in_group(std::uint32_t gid) const noexcept {
         if (caller.gid == gid) return true;
         for (const std::uint32_t group : groups) {
@@ -55,7 +82,8 @@ struct FileOwner {
 
 // True if both ids of the file have images at the client.
 [[nodiscard]] constexpr bool has_image(const Subject& who, const FileOwner& file) noexcept {
-    return who.ids.at_client(IdKind::user, file.uid) != kNoId && who.ids.at_client(IdKind::group, file.gid) != kNoId;
+    return who.ids.at_client(abi::IdKind::user, file.uid) != abi::kNoId &&
+           who.ids.at_client(abi::IdKind::group, file.gid) != abi::kNoId;
 }
 [[nodiscard]] constexpr bool is_privileged_over(const Subject& who, const FileOwner& file) noexcept {
     return who.is_privileged() && has_image(who, file);
@@ -106,5 +134,11 @@ enum class XattrUse : std::uint8_t { read, write };
 // EACCES and EPERM; ENODATA where Linux hides that there may be one.
 [[nodiscard]] abi::Errno check_xattr(const Subject& who, const FileOwner& file, const wire::Name& name,
                                      XattrUse use) noexcept;
+
+// Replaces the ids in the value of an access list or a default list, on its way to whoever asked for it or to the server.
+enum class IdsOf : std::uint8_t { client, server };
+// An id without an image becomes kNoId for the client, as Linux has it, and is EINVAL for the server, as is a value that is no list; one
+// from the server that is no list is EIO. Then the value is unspecified.
+[[nodiscard]] abi::Errno translate_list(std::span<std::byte> value, const abi::IdMap& ids, IdsOf to) noexcept;
 
 } // namespace vfsproto::client

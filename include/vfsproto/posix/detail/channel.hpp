@@ -225,7 +225,7 @@ public:
     // Returns the same and all that is counted here; what nodes and caches hold and knew is left at 0.
     [[nodiscard]] MountStats mount_stats();
     // Returns how the ids of callers and files relate to those of the server.
-    [[nodiscard]] const client::IdMap& ids() const noexcept { return options_.ids; }
+    [[nodiscard]] const abi::IdMap& ids() const noexcept { return options_.ids; }
     // Returns the caller of requests that nobody asked for, such as RELEASE: user 0, as Linux has it.
     [[nodiscard]] client::Caller own_caller() const noexcept { return {0, 0, options_.init.pid}; }
     // Returns ok, or why nothing works any more.

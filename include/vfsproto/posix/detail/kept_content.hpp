@@ -3,8 +3,11 @@
 
 #include "vfsproto/fuse/client/content_cache.hpp"
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <utility>
 
 namespace vfsproto::posix {
@@ -18,6 +21,42 @@ struct KeptContent final : client::Content {
     }
 
     std::shared_ptr<const std::string> text;
+};
+
+// Has the value of "system.posix_acl_access", empty where a file has none. Whoever judges by it shares it.
+using AccessListBytes = std::shared_ptr<const std::string>;
+
+// It has one owner at a time, that of the attributes.
+class KeptAccessLists {
+public:
+    static constexpr std::size_t kMost = 1024; // of at most 4096 bytes each
+
+    // Returns nullptr if the server has to be asked.
+    [[nodiscard]] AccessListBytes find(const client::CachedNode& node, const client::AttributeCache& attributes,
+                                       client::CacheTime now) {
+        const auto found = kept_.find(node.incarnation);
+        if (found == kept_.end()) return nullptr;
+        const client::ContentRead& read = found->second.read;
+        const bool is_gone = attributes.was_dropped_since(node.attributes, read.before) ||
+                             read.version != client::version_of(node.attributes.value);
+        if (!is_gone) return node.attributes.is_valid_but_atime(now) ? found->second.bytes : nullptr;
+        kept_.erase(found);
+        return nullptr;
+    }
+    // Takes what was asked for after `read` was noted.
+    void put(const client::CachedNode& node, AccessListBytes bytes, const client::ContentRead& read) {
+        if (node.incarnation != read.incarnation) return;
+        if (kept_.size() >= kMost) kept_.clear();
+        kept_[node.incarnation] = {std::move(bytes), read};
+    }
+    void drop(const client::CachedNode& node) noexcept { kept_.erase(node.incarnation); }
+
+private:
+    struct Kept {
+        AccessListBytes bytes{};
+        client::ContentRead read{};
+    };
+    std::unordered_map<std::uint64_t, Kept> kept_{}; // by incarnation
 };
 
 } // namespace vfsproto::posix

@@ -16,7 +16,7 @@ class MountCall {
 public:
     // `caller` has the server's ids. Nothing is asked on behalf of one who is nobody there (unmapped_id).
     MountCall(Channel& channel, const client::Caller& caller) noexcept : channel_(channel), caller_(caller) {
-        if (!client::has_image(caller)) reached_ = Errc::unmapped_id;
+        if (!abi::has_image(caller)) reached_ = Errc::unmapped_id;
     }
     MountCall(Channel& channel, const client::Caller& caller, const CallLimits& limits) noexcept
         : MountCall(channel, caller) {

@@ -13,7 +13,7 @@
 #include "vfsproto/posix/detail/cached_replies.hpp"
 #include "vfsproto/posix/detail/channel.hpp"
 #include "vfsproto/posix/detail/futex.hpp"
-#include "vfsproto/posix/detail/kept_access_lists.hpp"
+#include "vfsproto/posix/detail/kept_content.hpp"
 #include "vfsproto/posix/detail/node_ref.hpp"
 
 #include <chrono>
@@ -50,7 +50,7 @@ public:
     // Returns who judges what a caller of any mount of the session may do.
     [[nodiscard]] Permissions permissions() const noexcept { return permissions_; }
     // Returns how ids relate to the server's, which are the ones in everything that is kept here.
-    [[nodiscard]] const client::IdMap& ids() const noexcept { return channel_.ids(); }
+    [[nodiscard]] const abi::IdMap& ids() const noexcept { return channel_.ids(); }
     [[nodiscard]] NodeRef root() noexcept { return NodeRef(*this, root_); }
     // A reply carried this entry: counts the lookup. Without a taker the node is idle at once.
     NodeRef count(const wire::EntryOut& entry);

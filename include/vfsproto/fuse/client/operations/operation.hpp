@@ -5,7 +5,6 @@
 
 #include "vfsproto/fuse/client/erased_lane.hpp"
 #include "vfsproto/fuse/client/file_span.hpp"
-#include "vfsproto/fuse/client/id_map.hpp"
 #include "vfsproto/fuse/client/operations/maker_extensions.hpp"
 #include "vfsproto/fuse/client/session_params.hpp"
 #include "vfsproto/fuse/client/sticky.hpp"
@@ -22,13 +21,13 @@ struct Client {
     ErasedLane* lane = nullptr;
     const SessionParams* params = nullptr;
     StickyEnosys* sticky = nullptr;
-    IdMap ids{}; // callers are given with the server's ids; this tells which of them is user 0 of the client
+    abi::IdMap ids{}; // callers are given with the server's ids; this tells which of them is user 0 of the client
 
     [[nodiscard]] bool has(wire::InitFlag flag) const noexcept { return params->flags.has(flag); }
     // True if the server is to take set-id bits away when this caller changes contents (HANDLE_KILLPRIV_V2, 7.33). Only user 0
     // keeps them, as if it had CAP_FSETID and nobody else had.
     [[nodiscard]] bool kills_privileges(const Caller& caller) const noexcept {
-        return has(wire::InitFlag::handle_killpriv_v2) && ids.at_client(IdKind::user, caller.uid) != 0;
+        return has(wire::InitFlag::handle_killpriv_v2) && ids.at_client(abi::IdKind::user, caller.uid) != 0;
     }
 };
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "vfsproto/fuse/client/access_list.hpp"
-
-#include "vfsproto/fuse/client/id_map.hpp"
+// Access control lists.
 #include "vfsproto/fuse/client/permissions.hpp"
 
 namespace vfsproto::client {
 
 using abi::Errno;
+using abi::IdKind;
+using abi::kNoId;
 
 namespace {
 
@@ -112,7 +112,7 @@ bool AccessList::grants(const Subject& who, const FileOwner& file, std::uint32_t
     return false;
 }
 
-Errno translate_list(std::span<std::byte> value, const IdMap& ids, IdsOf to) noexcept {
+Errno translate_list(std::span<std::byte> value, const abi::IdMap& ids, IdsOf to) noexcept {
     const Errno broken = to == IdsOf::server ? Errno::einval : Errno::eio;
     AccessList list;
     if (list.take(value) != Errno::none) return broken;
