@@ -7,6 +7,7 @@
 #include "trace_options.hpp"
 
 #include "vfsproto/backends/logging.hpp"
+#include "vfsproto/fuse/client/id_map.hpp"
 #include "vfsproto/posix/mount.hpp"
 #include "vfsproto/posix/mount_options.hpp"
 #include "vfsproto/posix/server_change.hpp"

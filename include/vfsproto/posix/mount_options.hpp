@@ -57,7 +57,7 @@ struct ChannelOptions {
     client::TraceHook trace{};         // where several request queues are used, it is called by several threads at once
     // Callers, and the owners of files, are the client's above this, and the server's below. A caller with an id that has no image makes
     // no request: unmapped_id (EOVERFLOW). To set such an owner is EOVERFLOW too; one that the server has is shown as 65534. Requests
-    // that nobody asked for, such as RELEASE, are of the server's user 0. IdRangeMap is a map by ranges; it outlives the session.
+    // that nobody asked for, such as RELEASE, are of the server's user 0. client::IdRangeMap is a map by ranges; it outlives the session.
     abi::IdMap ids{};
     Notifications notifications = Notifications::ignored; // a Mount takes them if it has a use for them
     std::chrono::milliseconds patience{10'000};           // for the answers to INIT and DESTROY

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The tests ask which ids are images of which, by ranges and by a hook of one's own.
 #include "support/catch.hpp"
+#include "vfsproto/abi/attributes.hpp"
 #include "vfsproto/fuse/client/id_map.hpp"
 
 using namespace vfsproto;
