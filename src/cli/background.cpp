@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -99,7 +100,10 @@ ExitCode run_in_background(Program& program) {
     return WIFEXITED(status) ? static_cast<ExitCode>(WEXITSTATUS(status)) : ExitCode::failed;
 }
 
-bool is_in_background() noexcept { return std::getenv(kReadyVariable) != nullptr; }
+bool is_in_background() noexcept {
+    struct stat info{};
+    return std::getenv(kReadyVariable) != nullptr && ::fstat(kReadyPipe, &info) == 0 && S_ISFIFO(info.st_mode);
+}
 
 void say_ready() noexcept {
     if (!is_in_background()) return;

@@ -84,9 +84,9 @@ private:
     }
 };
 
-// Returns what the kernel is offered: the flags that the server agreed on, so that each treats the other as it would without us. Flags of
-// the kernel's own cache are added: it drops what it has read of a file whose size or time has changed, and decides itself whether it
-// wants attributes with names.
+// The kernel is offered what the server agreed on, so that one is to the other what it would be without us. The rest is the
+// kernel's own affair: what it has read of a file is dropped where size or time of it changed, and whether it wants attributes with
+// names it decides itself.
 wire::InitFlags flags_for_kernel(const client::SessionParams& params) noexcept {
     using F = wire::InitFlag;
     wire::InitFlags flags = params.flags;
@@ -328,7 +328,7 @@ void CallRunner::serve(const server::RequestOf<Opcode::interrupt>& request) {
     static_cast<void>(shared_.device.reply(request.header.unique, abi::Errno::eagain));
 }
 
-// Only the file system that an ioctl is meant for knows what memory it moves, so none is passed on.
+// Only a file system that an ioctl is meant for knows how many bytes it moves.
 void CallRunner::serve(const server::RequestOf<Opcode::ioctl>& request) { refuse(request.header, abi::Errno::enotty); }
 
 void CallRunner::serve(const server::RequestOf<Opcode::setlkw>& request) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// A CallRunner serves one request of the kernel at a time: takes it apart as the op table says, makes it a request of the client, and
-// sends the checked answer back.
+// A request of the kernel is taken apart as the op table says, and made a request of the client; the answer, once checked, goes
+// back.
 #pragma once
 
 #include "held_nodes.hpp"
@@ -32,7 +32,7 @@ struct MountCounters {
     std::atomic<std::uint64_t> unknown{0};       // changes that the kernel cannot be told of
 };
 
-// Holds what the workers of a mount share.
+// The workers of a mount share this.
 struct MountShared {
     posix::Channel& channel;
     KernelDevice device;
@@ -44,7 +44,7 @@ struct MountShared {
         run_apart{}; // runs something that may wait for long on a thread of its own
 };
 
-// Belongs to one worker. Its memory holds one request.
+// A worker has one, whose memory holds one request.
 class CallRunner {
 public:
     explicit CallRunner(MountShared& shared) noexcept : shared_(shared) {}

@@ -98,7 +98,7 @@ std::string OptionList::for_helper() const {
         if (known.bit == MS_RDONLY) continue;
         const bool is_set = (flags & known.bit) != 0;
         const bool differs = is_set != ((kDefaultFlags & known.bit) != 0);
-        // Defaults that forbid something (nosuid, nodev) are said as well, because a server is not trusted.
+        // The helper is told what it has by itself, too, where it matters most: what a server says is not believed.
         const bool is_said = differs || (kDefaultFlags & known.bit) != 0;
         if (is_said && is_set == (known.does == Does::sets)) words += fmt::format(",{}", known.word);
     }
