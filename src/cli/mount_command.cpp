@@ -35,16 +35,29 @@ struct MountOptions {
 // Passes what the server tells of changes on to the kernel, for as long as that is there to hear it.
 class ChangeRelay {
 public:
-    void pass_to(KernelSession* session) {
-        const std::lock_guard lock(mutex_);
-        session_ = session;
-    }
+    // Passes them on as long as it lives. Its end waits for one that is under way.
+    class Passing {
+    public:
+        Passing(ChangeRelay& relay, KernelSession& session) : relay_(relay) { relay_.pass_to(&session); }
+        ~Passing() { relay_.pass_to(nullptr); }
+        Passing(const Passing&) = delete;
+        Passing& operator=(const Passing&) = delete;
+
+    private:
+        ChangeRelay& relay_;
+    };
+
     void take(const posix::ServerChange& change) {
         const std::lock_guard lock(mutex_);
         if (session_ != nullptr) session_->take_change(change);
     }
 
 private:
+    void pass_to(KernelSession* session) {
+        const std::lock_guard lock(mutex_);
+        session_ = session;
+    }
+
     std::mutex mutex_;
     KernelSession* session_ = nullptr;
 };
@@ -52,7 +65,7 @@ private:
 OptionList option_list(Program& program, const MountOptions& options) {
     OptionList list;
     for (const std::string& words : options.words) {
-        if (const std::string why = list.add(words); !why.empty()) program.refuse("-o " + words, why);
+        if (const std::string why = list.add(words); !why.empty()) program.refuse("-o", why);
     }
     if (list.fsname.empty()) list.fsname = program.options().device;
     return list;
@@ -88,14 +101,16 @@ void wait_for_end(Program& program, KernelSession& session) {
 
 void serve(Program& program, MountPoint& point, ChangeRelay& relay) {
     KernelSession session(program.mount().channel(), point.take_device());
-    relay.pass_to(&session);
     program.note(fmt::format("mounted on {}", point.path()));
     say_ready();
-    wait_for_end(program, session);
-    const CleaningUp more_time(program.mount());
-    if (session.is_over()) point.note_ended();
-    point.detach();
-    relay.pass_to(nullptr);
+    {
+        const ChangeRelay::Passing passing(relay, session);
+        wait_for_end(program, session);
+        // A program that is ended by a signal is ended all the same if the server does not answer, but not before this.
+        const CleaningUp more_time(program.mount());
+        if (session.is_over()) point.note_ended();
+        point.detach();
+    }
     session.end();
     if (!session.was_taken_away() && !program.stopping()) program.report(point.path(), Errc::no_memory);
     const auto& counters = session.counters();

@@ -331,10 +331,17 @@ void CallRunner::serve(const server::RequestOf<Opcode::interrupt>& request) {
 // Only a file system that an ioctl is meant for knows how many bytes it moves.
 void CallRunner::serve(const server::RequestOf<Opcode::ioctl>& request) { refuse(request.header, abi::Errno::enotty); }
 
+// Nobody would tell the kernel when a file has become ready: files are ready at any time for it from now on.
+void CallRunner::serve(const server::RequestOf<Opcode::poll>& request) { refuse(request.header, abi::Errno::enosys); }
+
 void CallRunner::serve(const server::RequestOf<Opcode::setlkw>& request) {
     try {
         shared_.run_apart([&shared = shared_, header = request.header, wanted = request.in] {
-            wait_for_lock(shared, header, wanted);
+            try {
+                wait_for_lock(shared, header, wanted);
+            } catch (const std::exception&) { // no memory
+                static_cast<void>(shared.device.reply(header.unique, abi::Errno::enolck));
+            }
         });
     } catch (const std::system_error&) { // no thread
         refuse(request.header, abi::Errno::enolck);

@@ -67,6 +67,7 @@ public:
     void serve(const server::RequestOf<wire::Opcode::batch_forget>& request);
     void serve(const server::RequestOf<wire::Opcode::interrupt>& request);
     void serve(const server::RequestOf<wire::Opcode::ioctl>& request);
+    void serve(const server::RequestOf<wire::Opcode::poll>& request);
     void serve(const server::RequestOf<wire::Opcode::setlkw>& request);
     void serve(const server::RequestOf<wire::Opcode::notify_reply>& request);
     void serve(const server::RequestOf<wire::Opcode::setupmapping>& request);
