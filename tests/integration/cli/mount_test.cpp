@@ -294,6 +294,36 @@ TEST_CASE("a signal takes a mount of the kernel away, also from under an open fi
     CHECK((errno == ENOTCONN || errno == ECONNABORTED || errno == EIO));
 }
 
+TEST_CASE("a signal takes a mount of the kernel away whose daemon stands still", "[cli]") {
+    if (is_missing(Server::virtiofsd)) return;
+    const Watchdog watchdog("a mount whose daemon stands still");
+    MountedShare mounted(Server::virtiofsd);
+    fs::create_directory(mounted.share().path() / "dir");
+    mounted.daemon().stop();
+    int found = 0;
+    std::thread caller([&] { found = ::access(mounted.path("dir/file").c_str(), F_OK); });
+    mounted.program().signal(SIGTERM);
+    mounted.check_end(-SIGTERM);
+    caller.join();
+    CHECK(found == -1);
+    mounted.daemon().go_on();
+}
+
+TEST_CASE("what others change in a directory that is served is seen through a mount of the kernel", "[cli]") {
+    if (is_missing(Server::embedded)) return;
+    const Watchdog watchdog("changes behind a mount");
+    MountedShare mounted(Server::embedded);
+    CHECK(::access(mounted.path("file").c_str(), F_OK) == -1);
+    mounted.share().write("file", "first");
+    while (::access(mounted.path("file").c_str(), F_OK) != 0) std::this_thread::yield(); // the watchdog ends these
+    CHECK(Share::contents(mounted.path("file")) == "first");
+    mounted.share().write("file", "other");
+    while (Share::contents(mounted.path("file")) != "other") std::this_thread::yield();
+    fs::remove(mounted.share().path() / "file");
+    while (::access(mounted.path("file").c_str(), F_OK) == 0) std::this_thread::yield();
+    mounted.unmount();
+}
+
 TEST_CASE("a mount of the kernel whose daemon dies fails at once, and is taken away", "[cli]") {
     if (is_missing(Server::virtiofsd)) return;
     const Watchdog watchdog("a mount whose daemon died");
