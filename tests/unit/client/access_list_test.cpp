@@ -110,11 +110,9 @@ TEST_CASE("a list without names has no mask, and one of a mode without bits for 
 }
 
 TEST_CASE("user 0 executes by no list what no class may execute", "[permissions]") {
-    const FileOwner file = listed_file(0660, acl_bytes({{AclTag::owner, 6},
-                                                        {AclTag::user, 7, kNamed},
-                                                        {AclTag::group, 4},
-                                                        {AclTag::mask, 6},
-                                                        {AclTag::other, 0}}));
+    const Bytes list = acl_bytes(
+        {{AclTag::owner, 6}, {AclTag::user, 7, kNamed}, {AclTag::group, 4}, {AclTag::mask, 6}, {AclTag::other, 0}});
+    const FileOwner file = listed_file(0660, list);
     CHECK(rights(subject_of(0), file) == 6);
     CHECK(rights(subject_of(kNamed), file) == 6);
 }
