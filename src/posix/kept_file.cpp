@@ -140,7 +140,7 @@ void KeptFile::lose(const Failure& why) {
     lost_ = why;
 }
 
-// The handle ends here without the lock, because its end waits for the server.
+// The handle ends here, which waits for the server and needs no lock.
 void KeptFile::give_up() {
     std::shared_ptr<const OpenedFile> ended;
     const MutexLock lock(mutex_);
@@ -213,7 +213,7 @@ Failure KeptFile::find_at(Mount& mount, const std::string& path) const {
     return FileIdentity::of(*named) == identity_ ? Failure() : Failure(abi::Errno::estale);
 }
 
-// Looks at names anew, because what is kept of them may be old.
+// The server is asked anew: a name that is kept may be old.
 Failure KeptFile::check_restorable(Mount& mount, const File& file) const {
     if (may_have_locks(file)) return Errc::locks_lost;
     const std::unique_ptr<Mount> anew = mount.looking_anew();

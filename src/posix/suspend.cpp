@@ -103,7 +103,7 @@ Suspension ReconnectingMount::suspend(const SuspendOptions& options) {
     return told;
 }
 
-// The gate is open before anybody is told, so that the hook may use the mount.
+// The gate is open when on_reconnect() hears of it, which may use the mount.
 Failure ReconnectingMount::resume() {
     Phase before = Phase::suspended;
     if (!phase_.compare_exchange_strong(before, Phase::resuming)) return Errc::wrong_state;
