@@ -21,27 +21,28 @@ using test::AclTag;
 
 namespace {
 
-using Bytes = std::vector<std::byte>;
+using ListValue = std::vector<std::byte>;
 
 constexpr std::uint32_t kListOwner = 1000;
 constexpr std::uint32_t kListGroup = 50;
-constexpr std::uint32_t kNamed = 2000;    // a user with an entry
-constexpr std::uint32_t kNobody = 3000;   // one without
-constexpr std::uint32_t kFirstGroup = 60; // groups with an entry
-constexpr std::uint32_t kSecondGroup = 70;
-constexpr std::array<std::uint32_t, 2> kBothGroups{kFirstGroup, kSecondGroup};
+constexpr std::uint32_t kNamedUser = 2000;    // a user with an entry
+constexpr std::uint32_t kNamedNowhere = 3000; // one without
+constexpr std::uint32_t kFirstListed = 60;    // groups with an entry
+constexpr std::uint32_t kSecondListed = 70;
+constexpr std::array<std::uint32_t, 2> kBothListed{kFirstListed, kSecondListed};
 constexpr std::array<std::uint32_t, 1> kOwningGroup{kListGroup};
 
-AccessList taken(const Bytes& value) {
+AccessList taken(const ListValue& value) {
     AccessList list;
     REQUIRE(list.take(value) == Errno::none);
     return list;
 }
 
 // A file whose mode shows the list as Linux does: the mask in place of the group.
-FileOwner listed_file(std::uint32_t mode, const Bytes& value) {
+FileOwner listed_file(std::uint32_t mode, const ListValue& value) {
     return {kSIfreg | mode, kListOwner, kListGroup, taken(value)};
 }
+FileOwner listed_file(std::uint32_t mode, ListValue&& value) = delete; // which the list would outlive
 
 Subject subject_of(std::uint32_t uid, std::span<const std::uint32_t> groups = {}) { return {{uid, uid, 1}, groups}; }
 
@@ -71,42 +72,42 @@ const Bytes& full_list() {
 TEST_CASE("the entry of the owner counts, then those of users, of groups, and last of others", "[permissions]") {
     const FileOwner file = listed_file(0760, full_list());
     CHECK(rights(subject_of(kListOwner), file) == 7);
-    CHECK(rights(subject_of(kNamed), file) == 6); // the mask takes x
-    CHECK(rights(subject_of(kNamed, kBothGroups), file) == 6);
-    CHECK(rights(subject_of(kNobody), file) == 0);
-    CHECK(rights(subject_of(kNobody, kOwningGroup), file) == 4);
-    CHECK(rights({{kNobody, kListGroup, 1}, {}}, file) == 4);
-    CHECK(rights(subject_of(kNobody, kBothGroups), file) == 2); // x of the second group is masked
+    CHECK(rights(subject_of(kNamedUser), file) == 6); // the mask takes x
+    CHECK(rights(subject_of(kNamedUser, kBothListed), file) == 6);
+    CHECK(rights(subject_of(kNamedNowhere), file) == 0);
+    CHECK(rights(subject_of(kNamedNowhere, kOwningGroup), file) == 4);
+    CHECK(rights({{kNamedNowhere, kListGroup, 1}, {}}, file) == 4);
+    CHECK(rights(subject_of(kNamedNowhere, kBothListed), file) == 2); // x of the second group is masked
     CHECK(rights(subject_of(0), file) == 7);
 }
 
 TEST_CASE("one group has to grant all of what is wanted", "[permissions]") {
-    const Bytes list = acl_bytes({{AclTag::owner, 7},
-                                  {AclTag::group, 0},
-                                  {AclTag::named_group, 2, kFirstGroup},
-                                  {AclTag::named_group, 4, kSecondGroup},
-                                  {AclTag::mask, 7},
-                                  {AclTag::other, 7}});
+    const ListValue list = acl_bytes({{AclTag::owner, 7},
+                                      {AclTag::group, 0},
+                                      {AclTag::named_group, 2, kFirstListed},
+                                      {AclTag::named_group, 4, kSecondListed},
+                                      {AclTag::mask, 7},
+                                      {AclTag::other, 7}});
     const FileOwner file = listed_file(0777, list);
-    CHECK(rights(subject_of(kNobody, kBothGroups), file) == 6);
-    CHECK(client::check_access(subject_of(kNobody, kBothGroups), file, kROk | kWOk) == Errno::eacces);
-    CHECK(rights(subject_of(kNobody, kOwningGroup), file) == 0); // a member is none of the others
-    CHECK(rights(subject_of(kNobody), file) == 7);
+    CHECK(rights(subject_of(kNamedNowhere, kBothListed), file) == 6);
+    CHECK(client::check_access(subject_of(kNamedNowhere, kBothListed), file, kROk | kWOk) == Errno::eacces);
+    CHECK(rights(subject_of(kNamedNowhere, kOwningGroup), file) == 0); // a member is none of the others
+    CHECK(rights(subject_of(kNamedNowhere), file) == 7);
 }
 
 TEST_CASE("a list without names has no mask, and one of a mode without bits for the group is not looked at",
           "[permissions]") {
-    const Bytes plain = acl_bytes({{AclTag::owner, 6}, {AclTag::group, 4}, {AclTag::other, 1}});
-    CHECK(rights(subject_of(kNobody, kOwningGroup), listed_file(0641, plain)) == 4);
-    CHECK(rights(subject_of(kNobody), listed_file(0641, plain)) == 1);
-    CHECK(rights(subject_of(kNamed), listed_file(0707, full_list())) == 7);
+    const ListValue plain = acl_bytes({{AclTag::owner, 6}, {AclTag::group, 4}, {AclTag::other, 1}});
+    CHECK(rights(subject_of(kNamedNowhere, kOwningGroup), listed_file(0641, plain)) == 4);
+    CHECK(rights(subject_of(kNamedNowhere), listed_file(0641, plain)) == 1);
+    CHECK(rights(subject_of(kNamedUser), listed_file(0707, full_list())) == 7);
     const FileOwner hidden{kSIfreg | 0707, kListOwner, kListGroup};
-    CHECK_FALSE(client::depends_on_list(subject_of(kNobody), hidden));
+    CHECK_FALSE(client::depends_on_list(subject_of(kNamedNowhere), hidden));
     const FileOwner file{kSIfreg | 0040, kListOwner, kListGroup};
-    CHECK(client::depends_on_list(subject_of(kNobody), file));
+    CHECK(client::depends_on_list(subject_of(kNamedNowhere), file));
     CHECK_FALSE(client::depends_on_list(subject_of(kListOwner), file));
     CHECK_FALSE(client::depends_on_list(subject_of(0), file));
-    CHECK_FALSE(client::depends_on_list(subject_of(kNobody), {kSIflnk | 0777, kListOwner, kListGroup}));
+    CHECK_FALSE(client::depends_on_list(subject_of(kNamedNowhere), {kSIflnk | 0777, kListOwner, kListGroup}));
 }
 
 TEST_CASE("user 0 executes by no list what no class may execute", "[permissions]") {
@@ -114,23 +115,23 @@ TEST_CASE("user 0 executes by no list what no class may execute", "[permissions]
         {{AclTag::owner, 6}, {AclTag::user, 7, kNamed}, {AclTag::group, 4}, {AclTag::mask, 6}, {AclTag::other, 0}});
     const FileOwner file = listed_file(0660, list);
     CHECK(rights(subject_of(0), file) == 6);
-    CHECK(rights(subject_of(kNamed), file) == 6);
+    CHECK(rights(subject_of(kNamedUser), file) == 6);
 }
 
 TEST_CASE("no value, and one without entries, is an empty list", "[permissions]") {
     AccessList list;
     CHECK(list.take({}) == Errno::none);
     CHECK(list.is_empty());
-    const Bytes header = acl_bytes({});
+    const ListValue header = acl_bytes({});
     CHECK(list.take(header) == Errno::none);
     CHECK(list.is_empty());
 }
 
 TEST_CASE("a value that is no access control list is refused, and leaves an empty list", "[permissions]") {
     const AclEntry owner{AclTag::owner, 7};
-    const AclEntry user{AclTag::user, 7, kNamed};
+    const AclEntry user{AclTag::user, 7, kNamedUser};
     const AclEntry group{AclTag::group, 7};
-    const AclEntry named{AclTag::named_group, 7, kFirstGroup};
+    const AclEntry named{AclTag::named_group, 7, kFirstListed};
     const AclEntry mask{AclTag::mask, 7};
     const AclEntry other{AclTag::other, 7};
     const std::vector<std::vector<AclEntry>> broken{
@@ -150,7 +151,7 @@ TEST_CASE("a value that is no access control list is refused, and leaves an empt
         {owner, group, mask, mask, other},
         {owner, group, mask},
         {owner, {AclTag::user, 7}, group, mask, other}, // kNoId
-        {owner, {AclTag::user, 8, kNamed}, group, mask, other},
+        {owner, {AclTag::user, 8, kNamedUser}, group, mask, other},
         {{AclTag::owner, 0xffff}, group, other},
         {{static_cast<AclTag>(0), 7}, group, other},
         {{static_cast<AclTag>(3), 7}, group, other}, // two tags at once
@@ -160,13 +161,13 @@ TEST_CASE("a value that is no access control list is refused, and leaves an empt
     };
     for (std::size_t i = 0; i < broken.size(); ++i) {
         CAPTURE(i);
-        const Bytes value = acl_bytes(broken[i]);
+        const ListValue value = acl_bytes(broken[i]);
         AccessList list;
         CHECK(list.take(value) == Errno::eio);
         CHECK(list.is_empty());
     }
     AccessList list;
-    const Bytes good = acl_bytes({owner, group, other});
+    const ListValue good = acl_bytes({owner, group, other});
     for (std::size_t size = 1; size < good.size(); ++size) {
         CAPTURE(size);
         const bool is_header = size == 4;
@@ -186,7 +187,7 @@ TEST_CASE("a list has as many entries as a page of Linux holds", "[permissions]"
     for (const AclEntry& entry : {AclEntry{AclTag::group, 0}, AclEntry{AclTag::mask, 4}, AclEntry{AclTag::other, 0}}) {
         entries.push_back(entry);
     }
-    const Bytes most = acl_bytes(entries);
+    const ListValue most = acl_bytes(entries);
     CHECK(rights(subject_of(last), listed_file(0040, most)) == 4);
     entries.insert(entries.begin() + 1, {AclTag::user, 4, 4999});
     AccessList list;
@@ -200,7 +201,7 @@ TEST_CASE("no bytes make a list do anything but grant or refuse", "[permissions]
     const auto next = [&state] { return state = state * 1664525u + 1013904223u, state >> 16; };
     int lists = 0;
     for (int round = 0; round < 4000; ++round) {
-        Bytes value = full_list();
+        ListValue value = full_list();
         for (std::uint32_t damage = 1 + next() % 2; damage > 0; --damage) {
             value[next() % value.size()] = static_cast<std::byte>(next() % 8 == 0 ? next() : next() & 7u);
         }
@@ -209,7 +210,7 @@ TEST_CASE("no bytes make a list do anything but grant or refuse", "[permissions]
         if (list.take(value) != Errno::none || list.is_empty()) continue;
         ++lists;
         const FileOwner file{kSIfreg | 0060, kListOwner, kListGroup, list};
-        static_cast<void>(rights(subject_of(kNobody, kBothGroups), file));
+        static_cast<void>(rights(subject_of(kNamedNowhere, kBothListed), file));
     }
     CHECK(lists > 100); // some damage leaves lists
 }
@@ -219,18 +220,18 @@ TEST_CASE("the ids in a list are translated both ways", "[ids][permissions]") {
     REQUIRE(map.users.add({0, 100'000, 65'536}) == Errc::ok);
     REQUIRE(map.groups.add({0, 200'000, 65'536}) == Errc::ok);
     const abi::IdMap ids = map.hook();
-    Bytes value = full_list();
+    ListValue value = full_list();
     REQUIRE(client::translate_list(value, ids, IdsOf::server) == Errno::none);
     CHECK(value == acl_bytes({{AclTag::owner, 7},
-                              {AclTag::user, 7, 100'000 + kNamed},
+                              {AclTag::user, 7, 100'000 + kNamedUser},
                               {AclTag::group, 4},
-                              {AclTag::named_group, 2, 200'000 + kFirstGroup},
-                              {AclTag::named_group, 1, 200'000 + kSecondGroup},
+                              {AclTag::named_group, 2, 200'000 + kFirstListed},
+                              {AclTag::named_group, 1, 200'000 + kSecondListed},
                               {AclTag::mask, 6},
                               {AclTag::other, 0}}));
     REQUIRE(client::translate_list(value, ids, IdsOf::client) == Errno::none);
     CHECK(value == full_list());
-    Bytes foreign = acl_bytes(
+    ListValue foreign = acl_bytes(
         {{AclTag::owner, 7}, {AclTag::user, 7, 70'000}, {AclTag::group, 4}, {AclTag::mask, 6}, {AclTag::other, 0}});
     CHECK(client::translate_list(foreign, ids, IdsOf::server) == Errno::einval);
     REQUIRE(client::translate_list(foreign, ids, IdsOf::client) == Errno::none);
@@ -239,7 +240,7 @@ TEST_CASE("the ids in a list are translated both ways", "[ids][permissions]") {
                                 {AclTag::group, 4},
                                 {AclTag::mask, 6},
                                 {AclTag::other, 0}}));
-    Bytes broken(7);
+    ListValue broken(7);
     CHECK(client::translate_list(broken, ids, IdsOf::server) == Errno::einval);
     CHECK(client::translate_list(broken, ids, IdsOf::client) == Errno::eio);
     CHECK(client::translate_list({}, ids, IdsOf::server) == Errno::none);

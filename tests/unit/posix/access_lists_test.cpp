@@ -249,7 +249,7 @@ TEST_CASE("a value that is no list lets nobody in who depends on it", "[permissi
 namespace {
 
 // Files with lists, on the host's own file system, and the people who want something of them.
-constexpr std::size_t kFiles = 48;
+constexpr std::size_t kListedFiles = 48;
 constexpr std::uint32_t kFileOwner = 6000;
 constexpr std::uint32_t kFileGroup = 6001;
 struct Person {
@@ -286,7 +286,7 @@ std::vector<std::byte> any_list(std::uint32_t& state) {
 // Returns what the kernel lets this person do with each of the files 0, 1 … of a directory: three bits each. The way there need not let
 // him pass.
 std::vector<std::uint8_t> kernels_verdicts(const Person& who, const std::filesystem::path& directory) {
-    std::vector<std::uint8_t> verdicts(kFiles, 0xff);
+    std::vector<std::uint8_t> verdicts(kListedFiles, 0xff);
     std::array<int, 2> pipe{};
     REQUIRE(::pipe(pipe.data()) == 0);
     const pid_t child = ::fork();
@@ -327,7 +327,7 @@ TEST_CASE("lists grant what the kernel says that they grant", "[permissions]") {
     std::uint32_t state = kSeed;
     std::vector<std::vector<std::byte>> lists;
     std::vector<std::uint32_t> modes;
-    for (std::size_t i = 0; i < kFiles; ++i) {
+    for (std::size_t i = 0; i < kListedFiles; ++i) {
         const std::string path = (scratch.path() / std::to_string(i)).string();
         const int fd = ::open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
         REQUIRE(fd >= 0);
@@ -349,7 +349,7 @@ TEST_CASE("lists grant what the kernel says that they grant", "[permissions]") {
     for (const Person& who : people()) {
         const std::vector<std::uint8_t> wanted = kernels_verdicts(who, scratch.path());
         const client::Subject subject{{who.uid, who.gid, 1}, who.groups};
-        for (std::size_t i = 0; i < kFiles; ++i) {
+        for (std::size_t i = 0; i < kListedFiles; ++i) {
             client::FileOwner file{modes[i], kFileOwner, kFileGroup};
             REQUIRE(file.list.take(lists[i]) == Errno::none);
             std::uint32_t all = 0;

@@ -43,23 +43,24 @@ namespace {
 
 constexpr std::uint32_t kUsersAt = 100'000;  // user 0 of the client at the server
 constexpr std::uint32_t kGroupsAt = 200'000; // and group 0
-constexpr std::uint32_t kCount = 5000;
-constexpr std::uint32_t kUser = 1000;
-constexpr std::uint32_t kGroup = 1001;
-constexpr std::uint32_t kOtherGroup = 1002;
+constexpr std::uint32_t kMappedIds = 5000;
+constexpr std::uint32_t kMappedUser = 1000;
+constexpr std::uint32_t kMappedGroup = 1001;
+constexpr std::uint32_t kOtherMapped = 1002;
 
 client::IdRangeMap two_ranges() {
     client::IdRangeMap map;
-    REQUIRE(map.users.add({0, kUsersAt, kCount}) == Errc::ok);
-    REQUIRE(map.groups.add({0, kGroupsAt, kCount}) == Errc::ok);
+    REQUIRE(map.users.add({0, kUsersAt, kMappedIds}) == Errc::ok);
+    REQUIRE(map.groups.add({0, kGroupsAt, kMappedIds}) == Errc::ok);
     return map;
 }
 
 struct MappedMount {
     explicit MappedMount(CacheMode cache = CacheMode::none, Permissions permissions = Permissions::judged_by_server)
         : over(options(cache, permissions)) {
-        user = over->acting_for({.caller = {kUser, kGroup, 7}, .umask = 0, .groups = {kOtherGroup, kCount + 1}});
-        nobody = over->acting_for({.caller = {kCount, kGroup, 7}, .umask = 0, .groups = {}});
+        user = over->acting_for(
+            {.caller = {kMappedUser, kMappedGroup, 7}, .umask = 0, .groups = {kOtherMapped, kMappedIds + 1}});
+        nobody = over->acting_for({.caller = {kMappedIds, kMappedGroup, 7}, .umask = 0, .groups = {}});
     }
 
     // Returns who asked for an operation last, as the server was told.
@@ -118,14 +119,14 @@ TEST_CASE("every request carries the ids that its caller has at the server", "[i
     for (const Opcode op : {Opcode::mkdir, Opcode::create, Opcode::write, Opcode::read, Opcode::lookup, Opcode::getattr,
                             Opcode::opendir, Opcode::readdirplus, Opcode::flush}) {
         CAPTURE(wire::op_info(op).name);
-        CHECK(at.asker(op).uid == kUsersAt + kUser);
-        CHECK(at.asker(op).gid == kGroupsAt + kGroup);
+        CHECK(at.asker(op).uid == kUsersAt + kMappedUser);
+        CHECK(at.asker(op).gid == kGroupsAt + kMappedGroup);
         CHECK(at.asker(op).pid == 7);
     }
-    CHECK(at.user->credentials().caller.uid == kUser);
-    CHECK(at.user->server_credentials().caller.uid == kUsersAt + kUser);
+    CHECK(at.user->credentials().caller.uid == kMappedUser);
+    CHECK(at.user->server_credentials().caller.uid == kUsersAt + kMappedUser);
     // A group without an image is none at the server.
-    CHECK(at.user->server_credentials().groups == std::vector<std::uint32_t>{kGroupsAt + kOtherGroup});
+    CHECK(at.user->server_credentials().groups == std::vector<std::uint32_t>{kGroupsAt + kOtherMapped});
 }
 
 TEST_CASE("owners are shown with the client's ids, by whatever tells them, from caches too", "[ids]") {
@@ -133,7 +134,7 @@ TEST_CASE("owners are shown with the client's ids, by whatever tells them, from 
     MappedMount at(cache);
     succeeds(at.over->chmod("/", 0777));
     put(*at.user, "/file", "text");
-    const MappedOwner wanted{kUser, kGroup};
+    const MappedOwner wanted{kMappedUser, kMappedGroup};
     for (int round = 0; round < 2; ++round) { // the second time from what is kept, if anything is
         CAPTURE(round);
         CHECK(owner_of(value_of(at.over->stat("/file"))) == wanted);
@@ -147,9 +148,9 @@ TEST_CASE("owners are shown with the client's ids, by whatever tells them, from 
     CHECK(owner_of(value_of(at.user->stat(file))) == wanted);
     wire::SetattrIn what{};
     what.valid = wire::kSetattrUid | wire::kSetattrGid;
-    what.uid = kUser + 1;
-    what.gid = kGroup + 1;
-    const MappedOwner changed{kUser + 1, kGroup + 1};
+    what.uid = kMappedUser + 1;
+    what.gid = kMappedGroup + 1;
+    const MappedOwner changed{kMappedUser + 1, kMappedGroup + 1};
     CHECK(owner_of(value_of(at.over->set_attributes(file, what))) == changed);
     CHECK(owner_of(value_of(at.over->stat("/file"))) == changed);
     CHECK(owner_of(value_of(at.over->set_attributes("/file", what))) == changed);
@@ -163,16 +164,16 @@ TEST_CASE("an owner without an image cannot be set, and nothing is sent for it",
     put(*at.over, "/file", "text");
     File file = value_of(at.over->open_file("/file", kORdwr));
     at.asked.clear();
-    CHECK(error_of(at.over->chown("/file", kCount, {})) == Errno::eoverflow);
-    CHECK(error_of(at.over->chown("/file", 0, kCount)) == Errno::eoverflow);
-    CHECK(error_of(at.over->chown("/absent", kCount, {})) == Errno::enoent);
+    CHECK(error_of(at.over->chown("/file", kMappedIds, {})) == Errno::eoverflow);
+    CHECK(error_of(at.over->chown("/file", 0, kMappedIds)) == Errno::eoverflow);
+    CHECK(error_of(at.over->chown("/absent", kMappedIds, {})) == Errno::enoent);
     wire::SetattrIn what{};
     what.valid = wire::kSetattrGid;
     what.gid = abi::kNoId;
     CHECK(error_of(at.over->set_attributes(file, what)) == Errno::eoverflow);
     CHECK(at.asked.count(Opcode::setattr) == 0);
-    succeeds(at.over->chown("/file", kCount - 1, {}));
-    CHECK(value_of(at.over->stat(file)).uid == kCount - 1);
+    succeeds(at.over->chown("/file", kMappedIds - 1, {}));
+    CHECK(value_of(at.over->stat(file)).uid == kMappedIds - 1);
     succeeds(at.over->close(std::move(file)));
 }
 
@@ -229,14 +230,14 @@ TEST_CASE("a queue of operations makes its requests with the server's ids", "[id
     REQUIRE(queue.read(read, file, bytes, 0) == Errc::ok);
     REQUIRE(queue.next() == &read);
     CHECK(read.succeeded());
-    CHECK(at.asker(Opcode::read).uid == kUsersAt + kUser);
+    CHECK(at.asker(Opcode::read).uid == kUsersAt + kMappedUser);
     succeeds(at.over->close(std::move(file)));
 }
 
 TEST_CASE("user 0 of the client keeps set-id bits when it writes, and no other user does", "[ids]") {
     MappedMount at;
     put(*at.over, "/file", "text");
-    succeeds(at.over->chown("/file", kUser, kGroup));
+    succeeds(at.over->chown("/file", kMappedUser, kMappedGroup));
     const auto write_with_set_id = [&](Mount& mount) {
         succeeds(at.over->chmod("/file", kSIsuid | 0777));
         File file = value_of(mount.open_file("/file", kOWronly));
@@ -258,13 +259,13 @@ TEST_CASE("who judges knows callers and owners by the server's ids", "[ids][perm
     put(*at.over, "/file", "text");
     succeeds(at.over->chmod("/file", 0640));
     CHECK(error_of(at.user->open_file("/file", kORdonly)) == Errno::eacces);
-    succeeds(at.over->chown("/file", 0, kOtherGroup)); // a supplementary group of the user's
+    succeeds(at.over->chown("/file", 0, kOtherMapped)); // a supplementary group of the user's
     CHECK(get(*at.user, "/file") == "text");
     CHECK(error_of(at.user->chmod("/file", 0777)) == Errno::eperm);
-    succeeds(at.over->chown("/file", kUser, kGroup));
+    succeeds(at.over->chown("/file", kMappedUser, kMappedGroup));
     succeeds(at.user->chmod("/file", 0600));
-    succeeds(at.user->chown("/file", {}, kOtherGroup));
-    CHECK(error_of(at.user->chown("/file", kUser + 1, {})) == Errno::eperm);
+    succeeds(at.user->chown("/file", {}, kOtherMapped));
+    CHECK(error_of(at.user->chown("/file", kMappedUser + 1, {})) == Errno::eperm);
     at.own(*at.over, "/file", 0, 0);
     CHECK(error_of(at.over->open_file("/file", kORdonly)) == Errno::eacces);
     CHECK(error_of(at.over->chmod("/file", 0777)) == Errno::eoverflow);
@@ -281,9 +282,9 @@ TEST_CASE("the ids in access control lists are translated as owners are", "[ids]
     };
     const char* const name = GENERATE("system.posix_acl_access", "system.posix_acl_default");
     CAPTURE(name);
-    succeeds(at.over->set_xattr("/file", name, list(kUser)));
-    CHECK(value_of(at.over->get_xattr("/file", name)) == list(kUser));
-    CHECK(error_of(at.over->set_xattr("/file", name, list(kCount))) == Errno::einval);
+    succeeds(at.over->set_xattr("/file", name, list(kMappedUser)));
+    CHECK(value_of(at.over->get_xattr("/file", name)) == list(kMappedUser));
+    CHECK(error_of(at.over->set_xattr("/file", name, list(kMappedIds))) == Errno::einval);
     CHECK(error_of(at.over->set_xattr("/file", name, bytes_of("no list"))) == Errno::einval);
     // The server keeps the list with its own ids, as a mount without a map sees them.
     client::GetXattr ask;
@@ -296,7 +297,7 @@ TEST_CASE("the ids in access control lists are translated as owners are", "[ids]
     at.over->channel().run(ask, at.over->server_credentials().caller, walk.node().nodeid());
     REQUIRE(ask.succeeded());
     kept.resize(ask.call.bytes);
-    CHECK(kept == list(kUsersAt + kUser));
+    CHECK(kept == list(kUsersAt + kMappedUser));
     // Values of other names are not touched.
     succeeds(at.over->set_xattr("/file", "user.a", bytes_of("no list")));
     CHECK(value_of(at.over->get_xattr("/file", "user.a")) == bytes_of("no list"));
