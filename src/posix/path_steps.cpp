@@ -113,8 +113,10 @@ void PathSteps::enter_again(std::string_view rest) {
 void PathSteps::reach_parent() {
     in_middle_ = false;
     if (goal_ == Goal::file) return want_last();
-    if (parent_attributes_ == ParentAttributes::unneeded && knows_parent()) return arrive();
+    const bool needs_no_more = parent_attributes_ == ParentAttributes::unneeded;
+    if (needs_no_more && knows_parent()) return arrive();
     node_ = parent().clone();
+    if (needs_no_more && stack_.back().owner) return want_list(ListOf::parent);
     want_ = Want::attributes;
 }
 
@@ -196,7 +198,7 @@ void PathSteps::refuse(Errno why) {
 // Takes attributes that were asked for, which are always the parent's.
 void PathSteps::take_attributes() {
     stack_.back().owner = client::FileOwner::of(attributes_, stack_.back().list.parsed);
-    file_list_ = {};
+    file_list_ = stack_.back().list;
     is_judging_ ? go_on_judging() : reach_file();
 }
 

@@ -20,7 +20,7 @@ constexpr uid_t kOwnerThere = 1000;
 constexpr gid_t kGroupThere = 2000;
 
 // Users 0 to 9 here are 1000 to 1009 at the server, groups 0 to 9 are 2000 to 2009.
-std::vector<std::string> mapped(const std::vector<std::string>& command) {
+std::vector<std::string> mapped_words(const std::vector<std::string>& command) {
     std::vector<std::string> words{"--map-users", "0:1000:10", "--map-groups", "0:2000:10"};
     words.insert(words.end(), command.begin(), command.end());
     return words;
@@ -42,16 +42,16 @@ struct TwoOwners : Share {
 TEST_CASE("files show the users and groups that they are mapped to, and are made for those at the server", "[cli]") {
     if (::geteuid() != 0) return test::skip("only root acts for others");
     const TwoOwners share;
-    CHECK(share.output(mapped({"stat", "-c", "%u:%g", "mapped"})) == "3:4\n");
-    CHECK(share.output(mapped({"stat", "-c", "%u:%g", "foreign"})) == "65534:65534\n");
+    CHECK(share.output(mapped_words({"stat", "-c", "%u:%g", "mapped"})) == "3:4\n");
+    CHECK(share.output(mapped_words({"stat", "-c", "%u:%g", "foreign"})) == "65534:65534\n");
     CHECK(share.output({"stat", "-c", "%u:%g", "mapped"}) == "1003:2004\n");
-    CHECK(share.output(mapped({"mkdir", "made"})) == "");
+    CHECK(share.output(mapped_words({"mkdir", "made"})) == "");
     CHECK(status(share, "made").st_uid == kOwnerThere);
     CHECK(status(share, "made").st_gid == kGroupThere);
-    CHECK(share.output(mapped({"chown", "9:8", "made"})) == "");
+    CHECK(share.output(mapped_words({"chown", "9:8", "made"})) == "");
     CHECK(status(share, "made").st_uid == kOwnerThere + 9);
     CHECK(status(share, "made").st_gid == kGroupThere + 8);
-    CHECK(contains(share.complaint(mapped({"chown", "10", "made"})), "EOVERFLOW"));
+    CHECK(contains(share.complaint(mapped_words({"chown", "10", "made"})), "EOVERFLOW"));
     CHECK(status(share, "made").st_uid == kOwnerThere + 9);
     // Nothing is asked on behalf of somebody whom the server does not know.
     const std::string nobody = share.complaint({"--map-users", "1:1000:10", "mkdir", "other"});
@@ -63,18 +63,19 @@ TEST_CASE("with --permissions here the program refuses what a server without use
     if (::geteuid() != 0) return test::skip("only root acts for others");
     const TwoOwners share;
     // The server of dir: reads whatever its own process may read.
-    CHECK(share.output(mapped({"cat", "foreign"})) == "root's\n");
+    CHECK(share.output(mapped_words({"cat", "foreign"})) == "root's\n");
     const std::vector<std::string> here{"--permissions", "here"};
     const auto judged = [&](std::vector<std::string> words) {
         words.insert(words.begin(), here.begin(), here.end());
         return words;
     };
-    CHECK(share.complaint(judged(mapped({"cat", "foreign"}))) == "vfsproto: cat: foreign: Permission denied (EACCES)");
-    CHECK(share.output(judged(mapped({"cat", "mapped"}))) == "mine\n");
+    CHECK(share.complaint(judged(mapped_words({"cat", "foreign"}))) ==
+          "vfsproto: cat: foreign: Permission denied (EACCES)");
+    CHECK(share.output(judged(mapped_words({"cat", "mapped"}))) == "mine\n");
     CHECK(share.output(judged({"cat", "foreign"})) == "root's\n"); // it is root's, who is root
-    CHECK(share.run(judged(mapped({"rm", "-f", "foreign"}))).status == 1);
+    CHECK(share.run(judged(mapped_words({"rm", "-f", "foreign"}))).status == 1);
     CHECK(share.exists("foreign"));
-    CHECK(share.output(judged(mapped({"chmod", "600", "mapped"}))) == "");
+    CHECK(share.output(judged(mapped_words({"chmod", "600", "mapped"}))) == "");
     CHECK((status(share, "mapped").st_mode & 07777) == 0600);
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The tests ask what access control lists grant, and that nothing a server sends as one is taken for another.
+// The tests ask what access control lists grant, and that nothing a server sends as one is taken_list for another.
 #include "support/access_list_bytes.hpp"
 #include "support/catch.hpp"
 #include "vfsproto/fuse/client/id_map.hpp"
@@ -32,7 +32,7 @@ constexpr std::uint32_t kSecondListed = 70;
 constexpr std::array<std::uint32_t, 2> kBothListed{kFirstListed, kSecondListed};
 constexpr std::array<std::uint32_t, 1> kOwningGroup{kListGroup};
 
-AccessList taken(const ListValue& value) {
+AccessList taken_list(const ListValue& value) {
     AccessList list;
     REQUIRE(list.take(value) == Errno::none);
     return list;
@@ -40,7 +40,7 @@ AccessList taken(const ListValue& value) {
 
 // A file whose mode shows the list as Linux does: the mask in place of the group.
 FileOwner listed_file(std::uint32_t mode, const ListValue& value) {
-    return {kSIfreg | mode, kListOwner, kListGroup, taken(value)};
+    return {kSIfreg | mode, kListOwner, kListGroup, taken_list(value)};
 }
 FileOwner listed_file(std::uint32_t mode, ListValue&& value) = delete; // which the list would outlive
 

@@ -7,8 +7,8 @@
 // evaluates access control lists (POSIX_ACL), the list of a file that its caller depends on is asked for before it is judged by.
 //
 //   steps.to_file("/a/b", LastLink::follow);
-//   while (want() is lookup, readlink or attributes)
-//     unless answer_from_cache(): make that request of nodeid(), then handle_…() its answer; access_list is one more of these
+//   while (want() is lookup, readlink, attributes or access_list)
+//     unless answer_from_cache(): make that request of nodeid(), then handle_…() its answer
 #pragma once
 
 #include "vfsproto/fuse/client/permissions.hpp"
