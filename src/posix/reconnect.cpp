@@ -147,7 +147,12 @@ Failure ReconnectingMount::reconnect(Reconnection& told) {
     return why;
 }
 
-Failure ReconnectingMount::revive() { return SessionTries(*this, client::MayRepeat::no).begin(); }
+// STATFS is answered by the server alone, whatever is kept. Any answer of it is as good.
+Failure ReconnectingMount::revive() {
+    const auto asked = call(wire::Opcode::statfs, [](Mount& on) { return on.statfs("/"); });
+    if (asked || asked.failure().errc == Errc::ok) return {};
+    return asked.failure();
+}
 
 // A server that ends each session at once is not asked more often than one that is not there. A call that need not wait makes one
 // attempt, however little time it has.

@@ -119,8 +119,8 @@ public:
         return owed.happened() ? Result(owed) : std::move(result);
     }
 
-    // Connects anew if the server has ended, as the next call would: so on_reconnect() hears what was lost while nobody calls. Errors:
-    // those of a call that is not repeated.
+    // Asks the server for a sign of life, and connects anew if it has ended: so on_reconnect() hears what was lost while nobody
+    // calls. Errors: those of a call that may be repeated.
     [[nodiscard]] Failure revive() VFSPROTO_EXCLUDES(reconnecting_);
     // Ends the session in an orderly way, and the device with it. Calls that come from now on wait, or fail with `suspended`
     // (ReconnectOptions::while_suspended); those under way are waited for. What was written through open files is synced, then their
