@@ -278,7 +278,7 @@ struct NullRequests {
 };
 void on_null_done(client::Request& request) noexcept {
     auto& all = *static_cast<NullRequests*>(request.owner);
-    if (request.errc != Errc::ok || request.error != wire::Errno::enosys) std::abort();
+    if (request.errc != Errc::ok || request.error != abi::Errno::enosys) std::abort();
     ++all.finished;
     if (!all.is_over) all.lane->enqueue(request);
 }

@@ -27,7 +27,7 @@ int main(int argc, char** argv) {
     if (!entries) return fail(entries.failure().text());
     for (const posix::DirectoryEntry& entry : *entries) std::printf("%s\n", entry.name.c_str());
 
-    const auto file = (*mount)->open_file(path, wire::linux_abi::kORdonly);
+    const auto file = (*mount)->open_file(path, abi::kORdonly);
     if (!file) return fail(file.failure().text()); // "No such file or directory (ENOENT)"
     std::array<std::byte, 4096> bytes;
     const auto count = (*mount)->read(*file, bytes, 0);

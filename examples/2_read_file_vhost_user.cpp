@@ -21,7 +21,7 @@ int main(int argc, char** argv) {
     auto mount = posix::Mount::open(std::move(device.attachment));
     if (!mount) return std::fprintf(stderr, "%s\n", mount.failure().text().c_str()), 1;
 
-    auto file = (*mount)->open_file(path, wire::linux_abi::kORdonly);
+    auto file = (*mount)->open_file(path, abi::kORdonly);
     if (!file) return std::fprintf(stderr, "%s: %s\n", path.c_str(), file.failure().text().c_str()), 1;
     std::vector<std::byte> piece(64 * 1024);
     for (std::uint64_t at = 0;;) {

@@ -11,7 +11,7 @@
 
 int main() {
     using namespace vfsproto;
-    using namespace vfsproto::wire::linux_abi;
+    using namespace vfsproto::abi;
     posix::OpenedDevice device = posix::open_device("dir:.");
     auto opened = posix::Mount::open(std::move(device.attachment));
     if (!opened) return std::fprintf(stderr, "%s\n", opened.failure().text().c_str()), 1;

@@ -11,7 +11,7 @@
 
 int main() {
     using namespace vfsproto;
-    using namespace vfsproto::wire::linux_abi;
+    using namespace vfsproto::abi;
     constexpr std::size_t kBlock = 4096;
     constexpr std::size_t kDepth = 32;
     constexpr std::size_t kBlocks = 1024;

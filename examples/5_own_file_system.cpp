@@ -24,7 +24,7 @@ public:
 
     void handle(const server::RequestOf<Opcode::lookup>& request, server::ReplyTo<Opcode::lookup>& reply) noexcept {
         if (request.header.nodeid != wire::kRootNodeId || !(request.name == wire::Name("hello"))) {
-            return reply.error(wire::Errno::enoent);
+            return reply.error(abi::Errno::enoent);
         }
         wire::EntryOut entry{};
         entry.nodeid = kFile;
@@ -47,7 +47,7 @@ private:
         wire::Attr attr{};
         attr.ino = nodeid;
         attr.nlink = 1;
-        attr.mode = nodeid == kFile ? wire::linux_abi::kSIfreg | 0444 : wire::linux_abi::kSIfdir | 0555;
+        attr.mode = nodeid == kFile ? abi::kSIfreg | 0444 : abi::kSIfdir | 0555;
         attr.size = nodeid == kFile ? kText.size() : 0;
         return attr;
     }
@@ -60,7 +60,7 @@ int main() {
     auto mount = posix::Mount::open(backends::make_loopback(files));
     if (!mount) return std::fprintf(stderr, "%s\n", mount.failure().text().c_str()), 1;
     // There is no handler for OPEN: the client is told once (ENOSYS) and goes on without.
-    auto file = (*mount)->open_file("/hello", wire::linux_abi::kORdonly);
+    auto file = (*mount)->open_file("/hello", abi::kORdonly);
     if (!file) return std::fprintf(stderr, "%s\n", file.failure().text().c_str()), 1;
     char text[64] = {};
     const auto count = (*mount)->read(*file, std::as_writable_bytes(std::span(text)), 0);

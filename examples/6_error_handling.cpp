@@ -20,7 +20,7 @@ int main() {
     const auto missing = mount.stat("/missing");
     if (missing) return 1;
     std::printf("stat: %s\n", missing.failure().text().c_str());
-    if (missing.failure().error != wire::Errno::enoent || missing.failure().is_fatal()) return 1;
+    if (missing.failure().error != abi::Errno::enoent || missing.failure().is_fatal()) return 1;
     if (mount.mkdir("/there", 0755).happened()) return 1;
 
     // The device has gone: every call, waiting or to come, fails at once with ENOTCONN.
@@ -28,5 +28,5 @@ int main() {
     const auto gone = mount.stat("/there");
     if (gone) return 1;
     std::printf("stat: %s\n", gone.failure().text().c_str());
-    return gone.failure().is_fatal() && gone.failure().as_errno() == wire::Errno::enotconn ? 0 : 1;
+    return gone.failure().is_fatal() && gone.failure().as_errno() == abi::Errno::enotconn ? 0 : 1;
 }

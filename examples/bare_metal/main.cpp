@@ -11,7 +11,6 @@
 #include "vfsproto/transport/virtio_mmio.hpp"
 
 using namespace vfsproto;
-namespace abi = wire::linux_abi;
 using host::print;
 
 namespace {

@@ -26,10 +26,10 @@ namespace vfsproto::backends {
 template <class Unmap> [[nodiscard]] int remove_mappings(const MappingSink& window,
                                                          const server::RequestOf<wire::Opcode::removemapping>& request,
                                                          Unmap&& unmap) noexcept {
-    if (request.in.count == 0) return static_cast<int>(wire::Errno::einval);
+    if (request.in.count == 0) return static_cast<int>(abi::Errno::einval);
     wire::RemovemappingOne one{};
     for (auto reader = server::records(request); reader.next(one);) {
-        if (!window.fits({one.moffset, one.len})) return static_cast<int>(wire::Errno::einval);
+        if (!window.fits({one.moffset, one.len})) return static_cast<int>(abi::Errno::einval);
     }
     int error = 0;
     for (auto reader = server::records(request); reader.next(one);) {

@@ -19,7 +19,7 @@
 
 namespace vfsproto::cli {
 
-using namespace wire::linux_abi;
+using namespace abi;
 
 namespace {
 
@@ -48,7 +48,7 @@ public:
         if (auto failure = mount_.mkdir(path_, 0755)) return failure;
         if (options_.op != BenchOp::readdir) return {};
         for (unsigned i = 0; i < kListedFiles; ++i) {
-            if (interrupted()) return wire::Errno::eintr;
+            if (interrupted()) return abi::Errno::eintr;
             auto file = mount_.open_file(fmt::format("{}/f{}", path_, i), kOCreat | kOWronly, 0644);
             if (!file) return file.failure();
         }
@@ -67,7 +67,7 @@ private:
         if (!file) return file.failure();
         if (options_.op == BenchOp::null || options_.op == BenchOp::stat) return {};
         for (std::uint64_t at = 0; at < options_.size; at += kChunk) {
-            if (interrupted()) return wire::Errno::eintr;
+            if (interrupted()) return abi::Errno::eintr;
             const std::uint64_t len = std::min<std::uint64_t>(kChunk, options_.size - at);
             const auto count = mount_.write(*file, buffer->bytes().first(len), at);
             if (!count) return count.failure();
@@ -109,7 +109,7 @@ public:
         mapped_ = *std::move(mapped);
         std::vector<std::byte> bytes(std::size_t{1} << 20);
         for (std::uint64_t at = 0; at < size; at += bytes.size()) {
-            if (interrupted()) return wire::Errno::eintr;
+            if (interrupted()) return abi::Errno::eintr;
             if (const auto count = mapped_->read(bytes, at); !count) return count.failure();
         }
         return {};

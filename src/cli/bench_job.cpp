@@ -15,7 +15,7 @@
 
 namespace vfsproto::cli {
 
-using namespace wire::linux_abi;
+using namespace abi;
 using posix::failure_of;
 
 namespace {
@@ -40,8 +40,8 @@ inline void BenchJob::NullOperation::start(client::Client& client, const client:
     begin(client, caller);
     send(request, nodeid, [](client::Request& done) noexcept {
         auto& self = *static_cast<NullOperation*>(done.owner);
-        const bool as_expected = done.errc == Errc::ok && done.error == wire::Errno::enosys;
-        self.finish(done.errc, as_expected ? wire::Errno::none : done.error);
+        const bool as_expected = done.errc == Errc::ok && done.error == abi::Errno::enosys;
+        self.finish(done.errc, as_expected ? abi::Errno::none : done.error);
     });
 }
 

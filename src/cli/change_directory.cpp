@@ -28,7 +28,7 @@ void change_directory(Program& program, const DirectoryOptions& options) {
     const bool is_back = options.path == "-";
     posix::Mount& mount = program.mount();
     if (options.path.empty()) {
-        static_cast<void>(program.succeeded(options.path, posix::Failure(wire::Errno::enoent)));
+        static_cast<void>(program.succeeded(options.path, posix::Failure(abi::Errno::enoent)));
         return;
     }
     const std::string directory = is_back ? program.directory_before() : entered(program.directory(), options.path);

@@ -13,11 +13,10 @@
 
 namespace vfsproto::cli {
 
+using abi::Errno;
 using posix::Expected;
 using posix::Failure;
-using wire::Errno;
 using Side = CopyResult::Side;
-namespace abi = wire::linux_abi;
 
 Failure RemoteContents::write(std::span<const std::byte> from, std::uint64_t offset) {
     while (!from.empty()) {

@@ -49,7 +49,7 @@ ComparedContents compare_contents(Contents& first, Contents& second, std::span<s
         result.first_ended = *a == both && *a < half;
         result.second_ended = *b == both && *b < half;
         if (*a < half || *b < half) return result;
-        if (!compared(both)) return {{Side::from, wire::Errno::eintr}};
+        if (!compared(both)) return {{Side::from, abi::Errno::eintr}};
     }
 }
 

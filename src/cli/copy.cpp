@@ -107,7 +107,7 @@ std::optional<bool> CopyRun::are_equal(Side from, Side to, std::span<std::byte> 
 }
 
 FileCopy CopyRun::committed(const std::string& from, const std::string& to, const posix::Failure& failure) {
-    if (failure.error == wire::Errno::eexist && clobber == Clobber::never) {
+    if (failure.error == abi::Errno::eexist && clobber == Clobber::never) {
         ++tally.unchanged;
         return FileCopy::kept;
     }
@@ -126,7 +126,7 @@ FileCopy CopyRun::announce_copy(const std::string& from, const std::string& to, 
 
 FileCopy CopyRun::announce(const NewFile& made, const std::optional<posix::Attributes>& there) {
     if (there && !may_replace(made.replaces, there->mode)) {
-        fail(made.to, posix::is_directory(there->mode) ? wire::Errno::eisdir : wire::Errno::eexist);
+        fail(made.to, posix::is_directory(there->mode) ? abi::Errno::eisdir : abi::Errno::eexist);
         return FileCopy::failed;
     }
     would(made.what, made.from, made.to);
@@ -216,8 +216,8 @@ void CopyRun::without_hard_links(const std::string& path, const posix::Failure& 
 }
 
 bool CopyRun::wants_node(const std::string& path, std::uint32_t mode) {
-    const std::uint32_t type = wire::linux_abi::file_type(mode);
-    if (options.devices || (type != wire::linux_abi::kSIfchr && type != wire::linux_abi::kSIfblk)) return true;
+    const std::uint32_t type = abi::file_type(mode);
+    if (options.devices || (type != abi::kSIfchr && type != abi::kSIfblk)) return true;
     ++tally.failed;
     program.report(path, "a device node: --devices copies those");
     return false;

@@ -151,7 +151,7 @@ public:
     }
     // True if it was made; not if its name was taken meanwhile, which is a failure only where it may be replaced.
     bool made(const std::string& path, const posix::Failure& failure) {
-        const bool taken = failure.error == wire::Errno::eexist && clobber == Clobber::never;
+        const bool taken = failure.error == abi::Errno::eexist && clobber == Clobber::never;
         if (!taken) return note(path, failure);
         ++tally.unchanged;
         return false;
@@ -234,7 +234,7 @@ public:
     StaleHalves stale_halves;
     Progress progress;
     std::mutex warned_mutex;
-    std::set<wire::Errno> warned;
+    std::set<abi::Errno> warned;
     bool warned_of_links = false;
     Workers workers; // ends before what its jobs use
 

@@ -26,9 +26,8 @@
 
 namespace vfsproto::cli {
 
+using abi::Errno;
 using posix::Failure;
-using wire::Errno;
-namespace abi = wire::linux_abi;
 
 namespace {
 

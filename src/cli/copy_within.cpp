@@ -16,10 +16,9 @@
 
 namespace vfsproto::cli {
 
+using abi::Errno;
 using posix::Failure;
 using posix::LastLink;
-using wire::Errno;
-namespace abi = wire::linux_abi;
 
 namespace {
 

@@ -10,8 +10,6 @@
 
 namespace vfsproto::cli {
 
-namespace abi = wire::linux_abi;
-
 namespace {
 
 class Fetching {

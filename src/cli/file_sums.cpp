@@ -13,7 +13,7 @@ namespace vfsproto::cli {
 FileSums::Sum FileSums::of(const std::string& path, Absent absent) {
     if (path == "-") return of_input();
     const posix::Failure closed = reader_.try_open(path);
-    if (absent == Absent::is_passed_over && closed.error == wire::Errno::enoent) return {Sum::Kind::absent, {}};
+    if (absent == Absent::is_passed_over && closed.error == abi::Errno::enoent) return {Sum::Kind::absent, {}};
     if (!program_.succeeded(path, closed)) return {};
     Sha256 sum;
     for (std::uint64_t at = 0;;) {

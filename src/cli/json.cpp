@@ -9,7 +9,7 @@
 
 namespace vfsproto::cli {
 
-using namespace wire::linux_abi;
+using namespace abi;
 using Value = nlohmann::ordered_json;
 
 Json::Json() : value_(std::make_unique<Value>()) {}

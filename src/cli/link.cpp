@@ -9,8 +9,8 @@
 
 namespace vfsproto::cli {
 
+using abi::Errno;
 using posix::Failure;
-using wire::Errno;
 
 namespace {
 

@@ -13,7 +13,7 @@
 
 namespace vfsproto::cli {
 
-using namespace wire::linux_abi;
+using namespace abi;
 
 namespace {
 
@@ -222,7 +222,7 @@ private:
         const bool follow = !options_.directory && !options_.details;
         const auto attributes = program_.mount().stat(path, follow ? posix::LastLink::follow : posix::LastLink::keep);
         // A walk reaches paths that are longer than what may be said.
-        if (!attributes && attributes.failure().error == wire::Errno::enametoolong) {
+        if (!attributes && attributes.failure().error == abi::Errno::enametoolong) {
             return program_.report(path, attributes.failure());
         }
         if (attributes && posix::is_directory(attributes->mode) && !options_.directory) {

@@ -9,7 +9,7 @@
 
 namespace vfsproto::cli {
 
-using namespace wire::linux_abi;
+using namespace abi;
 
 namespace {
 
@@ -29,7 +29,7 @@ void add_target(Program& program, const std::string& path, Listed& entry) {
 bool complete(Program& program, const std::string& path, Listed& entry) {
     if (entry.details == nullptr) {
         const auto attributes = program.deep_mount().stat(path, posix::LastLink::keep);
-        if (!program.succeeded(path, attributes)) return attributes.failure().error != wire::Errno::enoent;
+        if (!program.succeeded(path, attributes)) return attributes.failure().error != abi::Errno::enoent;
         set_attributes(entry, *attributes);
     }
     if (is_symlink(entry.type)) add_target(program, path, entry);

@@ -13,9 +13,9 @@
 
 namespace vfsproto::cli {
 
+using abi::Errno;
 using backends::FileDescriptor;
 using posix::Expected;
-using wire::Errno;
 
 // The directories that are open, the one used last first. Tops are not among them.
 struct LocalDirectory::Pool {

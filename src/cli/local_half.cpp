@@ -13,9 +13,9 @@
 
 namespace vfsproto::cli {
 
+using abi::Errno;
 using backends::FileDescriptor;
 using posix::Expected;
-using wire::Errno;
 
 namespace {
 

@@ -16,10 +16,10 @@
 
 namespace vfsproto::cli {
 
+using abi::Errno;
 using backends::FileDescriptor;
 using posix::Expected;
 using posix::Failure;
-using wire::Errno;
 
 std::string temporary_name() {
     std::uint64_t number = 0;

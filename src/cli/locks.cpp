@@ -9,11 +9,10 @@
 
 namespace vfsproto::cli {
 
+using abi::Errno;
 using posix::Failure;
 using posix::LockType;
 using posix::WhenLocked;
-using wire::Errno;
-namespace abi = wire::linux_abi;
 
 namespace {
 

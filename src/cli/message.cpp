@@ -4,7 +4,8 @@
 #include "escape.hpp"
 #include "json.hpp"
 
-#include "vfsproto/fuse/wire/linux_abi.hpp"
+#include "vfsproto/abi/errno.hpp"
+#include "vfsproto/abi/numbers.hpp"
 
 namespace vfsproto::cli {
 namespace {
@@ -26,7 +27,7 @@ std::string json_of(const Message& message) {
     if (!subject.name().empty()) add_text(body, subject.is_path() ? "path" : "subject", subject.name());
     if (!subject.target().empty()) add_text(body, "target", subject.target());
     const posix::Failure& failure = message.failure;
-    if (failure.happened()) body.set("errno", wire::errno_name(failure.as_errno()));
+    if (failure.happened()) body.set("errno", abi::errno_name(failure.as_errno()));
     body.set("message", message.text);
     Json line;
     line.set(message.kind == Message::Kind::error ? "error" : "warning", body);

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "mode.hpp"
 
-#include "vfsproto/fuse/wire/linux_abi.hpp"
+#include "vfsproto/abi/errno.hpp"
+#include "vfsproto/abi/numbers.hpp"
 
 namespace vfsproto::cli {
 
-using namespace wire::linux_abi;
+using namespace abi;
 
 namespace {
 

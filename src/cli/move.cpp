@@ -15,7 +15,6 @@
 namespace vfsproto::cli {
 
 using posix::Failure;
-namespace abi = wire::linux_abi;
 
 namespace {
 

@@ -6,9 +6,9 @@
 
 namespace vfsproto::cli {
 
+using abi::Errno;
 using posix::Expected;
 using posix::Failure;
-using wire::Errno;
 
 void Operands::describe(Arguments& command) {
     command.add_text("-t,--target-directory", directory, "the directory that all of them go into")

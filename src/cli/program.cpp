@@ -58,7 +58,7 @@ std::vector<std::uint32_t> own_groups() {
 
 } // namespace
 
-posix::Failure local_failure(int error) noexcept { return static_cast<wire::Errno>(error); }
+posix::Failure local_failure(int error) noexcept { return static_cast<abi::Errno>(error); }
 
 Program::Program(GlobalOptions options)
     : options_(std::move(options)),
@@ -149,7 +149,7 @@ posix::Mount& Program::mount() {
     auto mounted = posix::Mount::open(std::move(opened.attachment), options);
     if (!mounted) {
         const posix::Failure& why = mounted.failure();
-        const bool both = why.errc != Errc::ok && why.error != wire::Errno::none;
+        const bool both = why.errc != Errc::ok && why.error != abi::Errno::none;
         const std::string answer = both ? fmt::format(", {}", posix::Failure(why.error).text()) : "";
         cannot_use_device(why, fmt::format("{}{}: {}", why.text(), answer, advice(why)));
     }

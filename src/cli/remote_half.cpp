@@ -10,11 +10,10 @@
 
 namespace vfsproto::cli {
 
+using abi::Errno;
 using posix::Expected;
 using posix::Failure;
 using posix::LastLink;
-using wire::Errno;
-namespace abi = wire::linux_abi;
 
 namespace {
 

@@ -10,11 +10,11 @@ posix::Failure RemoteReader::try_open(const std::string& path) {
     failed_ = false;
     file_ = {}; // the one before is released first
     posix::Mount& mount = program_.mount();
-    auto file = mount.open_file(path, wire::linux_abi::kORdonly);
+    auto file = mount.open_file(path, abi::kORdonly);
     if (!file) return file.failure();
     const auto attributes = mount.stat(*file);
     if (!attributes) return attributes.failure();
-    if (posix::is_directory(attributes->mode)) return wire::Errno::eisdir;
+    if (posix::is_directory(attributes->mode)) return abi::Errno::eisdir;
     file_ = std::move(*file);
     size_ = attributes->size;
     return {};

@@ -5,10 +5,10 @@
 
 namespace vfsproto::cli {
 
+using abi::Errno;
 using posix::Expected;
 using posix::Failure;
 using posix::LastLink;
-using wire::Errno;
 
 Failure RemoteSide::look(const std::string& path) {
     const auto there = mount_.stat(shown(path), LastLink::keep);

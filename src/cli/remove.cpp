@@ -10,8 +10,8 @@
 
 namespace vfsproto::cli {
 
+using abi::Errno;
 using posix::Failure;
-using wire::Errno;
 
 namespace {
 

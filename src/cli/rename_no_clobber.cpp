@@ -3,9 +3,8 @@
 
 namespace vfsproto::cli {
 
+using abi::Errno;
 using posix::Failure;
-using wire::Errno;
-namespace abi = wire::linux_abi;
 
 bool cannot_keep_from_replacing(const Failure& failure) noexcept {
     return failure.error == Errno::einval || failure.error == Errno::enosys || failure.error == Errno::eopnotsupp;

@@ -14,8 +14,6 @@
 
 namespace vfsproto::cli {
 
-namespace abi = wire::linux_abi;
-
 namespace {
 
 bool has_inode(int fd, std::uint64_t ino) noexcept {

@@ -9,8 +9,6 @@
 
 namespace vfsproto::cli {
 
-namespace abi = wire::linux_abi;
-
 namespace {
 
 class Sending {

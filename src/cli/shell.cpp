@@ -75,7 +75,7 @@ private:
     enum class Wanted : std::uint8_t { all, directories };
     // True if a directory may have that name: links lead to some.
     static bool may_be_directory(const posix::DirectoryEntry& entry) {
-        using namespace wire::linux_abi;
+        using namespace abi;
         return entry.type == kDtDir || entry.type == kDtLnk || entry.type == 0;
     }
     // A failure says nothing here: the command that is being typed will.
@@ -85,7 +85,7 @@ private:
             for (const posix::DirectoryEntry& entry : entries) {
                 if (!is_single_component(entry.name) || !matches(typed, entry.name)) continue;
                 if (wanted == Wanted::directories && !may_be_directory(entry)) continue;
-                found.add(word_of(typed, entry.name, entry.type == wire::linux_abi::kDtDir));
+                found.add(word_of(typed, entry.name, entry.type == abi::kDtDir));
             }
         };
         static_cast<void>(each_entry(program_.mount(), typed.directory.empty() ? "." : typed.directory,

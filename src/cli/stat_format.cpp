@@ -12,7 +12,7 @@
 
 namespace vfsproto::cli {
 
-using namespace wire::linux_abi;
+using namespace abi;
 
 namespace {
 

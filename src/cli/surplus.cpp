@@ -13,8 +13,8 @@
 
 namespace vfsproto::cli {
 
+using abi::Errno;
 using posix::Failure;
-using wire::Errno;
 using Type = TreeSide::Type;
 
 namespace {

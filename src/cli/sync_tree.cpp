@@ -16,7 +16,7 @@
 
 namespace vfsproto::cli {
 
-using wire::Errno;
+using abi::Errno;
 
 namespace {
 

@@ -23,12 +23,12 @@ struct TargetOptions {
 
 // True if a directory takes no new files: it may still hold one that can be written.
 [[nodiscard]] inline bool directory_refuses(const posix::Failure& failure) noexcept {
-    using wire::Errno;
+    using abi::Errno;
     return failure.error == Errno::eacces || failure.error == Errno::eperm || failure.error == Errno::erofs;
 }
 // True if a file cannot be opened for writing, though another one may take its place.
 [[nodiscard]] inline bool cannot_be_written(const posix::Failure& failure) noexcept {
-    return directory_refuses(failure) || failure.error == wire::Errno::etxtbsy;
+    return directory_refuses(failure) || failure.error == abi::Errno::etxtbsy;
 }
 
 } // namespace vfsproto::cli

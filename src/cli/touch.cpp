@@ -6,11 +6,10 @@
 
 namespace vfsproto::cli {
 
+using abi::Errno;
 using posix::Failure;
 using posix::LastLink;
 using posix::SetTime;
-using wire::Errno;
-namespace abi = wire::linux_abi;
 
 namespace {
 

@@ -3,8 +3,9 @@
 
 #include "traced_request.hpp"
 
+#include "vfsproto/abi/errno.hpp"
+#include "vfsproto/abi/numbers.hpp"
 #include "vfsproto/fuse/wire/dirents.hpp"
-#include "vfsproto/fuse/wire/linux_abi.hpp"
 
 #include <strings.h>
 
@@ -24,10 +25,10 @@ bool are_equal(std::string_view word, std::string_view name) {
 }
 
 bool read_error(std::string_view text, std::int32_t& error) {
-    if (read_number(text, error)) return error > 0 && error <= wire::kMaxErrno;
-    for (error = 1; error <= wire::kMaxErrno; ++error) {
-        const auto number = static_cast<wire::Errno>(error);
-        if (wire::has_name(number) && are_equal(text, wire::errno_name(number))) return true;
+    if (read_number(text, error)) return error > 0 && error <= abi::kMaxErrno;
+    for (error = 1; error <= abi::kMaxErrno; ++error) {
+        const auto number = static_cast<abi::Errno>(error);
+        if (abi::has_name(number) && are_equal(text, abi::errno_name(number))) return true;
     }
     return false;
 }

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "traced_request.hpp"
 
-#include "vfsproto/fuse/wire/linux_abi.hpp"
+#include "vfsproto/abi/errno.hpp"
+#include "vfsproto/abi/numbers.hpp"
 
 #include <fmt/format.h>
 
 namespace vfsproto::cli {
 
 std::string errno_word(std::int32_t error) {
-    const auto number = static_cast<wire::Errno>(error);
-    return wire::has_name(number) ? wire::errno_name(number) : fmt::format("{}", error);
+    const auto number = static_cast<abi::Errno>(error);
+    return abi::has_name(number) ? abi::errno_name(number) : fmt::format("{}", error);
 }
 
 const char* word_of(client::TraceEnd end) noexcept {

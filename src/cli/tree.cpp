@@ -8,7 +8,7 @@
 
 namespace vfsproto::cli {
 
-using namespace wire::linux_abi;
+using namespace abi;
 
 namespace {
 
@@ -27,7 +27,7 @@ public:
         const auto root = program_.mount().stat(top_);
         if (!program_.succeeded(top_, root)) return;
         if (!posix::is_directory(root->mode)) {
-            program_.report(top_, posix::Failure(wire::Errno::enotdir));
+            program_.report(top_, posix::Failure(abi::Errno::enotdir));
             return;
         }
         if (program_.wants_json()) {

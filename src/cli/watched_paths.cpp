@@ -83,7 +83,7 @@ void WatchedPaths::add(const std::string& path, Trouble trouble) {
         ahead.pop_back();
         const auto there = program_.mount().stat(at, LastLink::keep);
         if (!there) {
-            const bool is_gone = there.failure().error == wire::Errno::enoent;
+            const bool is_gone = there.failure().error == abi::Errno::enoent;
             if (trouble == Trouble::is_told && !is_gone) program_.report(at, there.failure());
             continue;
         }
@@ -95,7 +95,7 @@ void WatchedPaths::add(const std::string& path, Trouble trouble) {
 void WatchedPaths::add_entries(const std::string& directory, Trouble trouble, std::vector<std::string>& ahead) {
     auto entries = program_.mount().list(directory);
     if (!entries) {
-        const bool is_gone = entries.failure().error == wire::Errno::enoent;
+        const bool is_gone = entries.failure().error == abi::Errno::enoent;
         if (trouble == Trouble::is_told && !is_gone) program_.report(directory, entries.failure());
         return;
     }

@@ -63,7 +63,7 @@ std::vector<std::byte> read_standard_input(Program& program) {
             program.report(Subject::other("standard input"), local_failure(errno));
             throw Leave{ExitCode::failed};
         }
-        if (count == 0 || all.size() > wire::linux_abi::kXattrSizeMax) return all;
+        if (count == 0 || all.size() > abi::kXattrSizeMax) return all;
         all.insert(all.end(), piece.begin(), piece.begin() + count);
     }
 }

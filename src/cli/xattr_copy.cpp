@@ -13,10 +13,9 @@
 
 namespace vfsproto::cli {
 
+using abi::Errno;
 using posix::Expected;
 using posix::Failure;
-using wire::Errno;
-namespace abi = wire::linux_abi;
 
 namespace {
 

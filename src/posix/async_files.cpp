@@ -14,9 +14,9 @@
 
 namespace vfsproto::posix {
 
-using wire::Errno;
-using wire::linux_abi::kORdonly;
-using wire::linux_abi::kROk;
+using abi::Errno;
+using abi::kORdonly;
+using abi::kROk;
 
 template <class Op> AsyncMount::Steps<void> AsyncMount::release(OpenHandle& handle) {
     if (!std::exchange(handle.owes_release, false)) co_return;
@@ -123,7 +123,7 @@ AsyncMount::Steps<File> AsyncMount::open(MountCall& call, OpenSteps& steps) {
         return release_unwanted_later(let_go, node.nodeid());
     };
     co_await run_and_leave(call, held, after, open, node.nodeid(), steps.flags_to_open());
-    if ((steps.flags_to_open() & wire::linux_abi::kOTrunc) != 0) mount_.cache_->invalidate(node);
+    if ((steps.flags_to_open() & abi::kOTrunc) != 0) mount_.cache_->invalidate(node);
     auto handle = handle_of(mount_.channel(), node.clone(), open, steps.flags_to_keep(), OpenHandle::Kind::file);
     if (open.succeeded()) co_return mount_.keep(std::move(handle));
     if (is_left) handle->owes_release = false;

@@ -19,7 +19,7 @@
 namespace vfsproto::posix {
 
 namespace asio = boost::asio;
-using wire::Errno;
+using abi::Errno;
 
 namespace {
 

@@ -5,8 +5,8 @@
 
 namespace vfsproto::posix {
 
-using wire::Errno;
-using namespace wire::linux_abi;
+using abi::Errno;
+using namespace abi;
 
 namespace {
 
@@ -54,7 +54,7 @@ wire::SetattrIn owner_in(std::optional<std::uint32_t> uid, std::optional<std::ui
     return in;
 }
 
-wire::Errno take_owner(wire::SetattrIn& what, const abi::IdMap& ids) noexcept {
+abi::Errno take_owner(wire::SetattrIn& what, const abi::IdMap& ids) noexcept {
     using abi::IdKind;
     if ((what.valid & wire::kSetattrUid) != 0) what.uid = ids.at_server(IdKind::user, what.uid);
     if ((what.valid & wire::kSetattrGid) != 0) what.gid = ids.at_server(IdKind::group, what.gid);

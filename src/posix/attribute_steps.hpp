@@ -26,7 +26,7 @@ namespace vfsproto::posix {
 [[nodiscard]] wire::SetattrIn size_in(std::uint64_t size) noexcept;
 [[nodiscard]] wire::SetattrIn owner_in(std::optional<std::uint32_t> uid, std::optional<std::uint32_t> gid) noexcept;
 // Puts the server's ids in place of those of the client that are to be set. EOVERFLOW for one without an image.
-[[nodiscard]] wire::Errno take_owner(wire::SetattrIn& what, const abi::IdMap& ids) noexcept;
+[[nodiscard]] abi::Errno take_owner(wire::SetattrIn& what, const abi::IdMap& ids) noexcept;
 
 // Keeps what SETATTR answered. Of one that failed the outcome may not be known.
 struct SetAnswer {
@@ -79,7 +79,7 @@ private:
         want_request(request_);
     }
     void answered(const Failure& why) final {
-        if (why.error == wire::Errno::estale && at_.walk_again_without_cache()) return want_walk(at_);
+        if (why.error == abi::Errno::estale && at_.walk_again_without_cache()) return want_walk(at_);
         note(why);
         finish(why);
     }
@@ -141,7 +141,7 @@ private:
     void note(const Failure& why) override;
     [[nodiscard]] std::string_view answer() const noexcept;
 
-    std::byte target_[wire::linux_abi::kPathMax + 1];
+    std::byte target_[abi::kPathMax + 1];
     std::shared_ptr<const std::string> known_{};
     client::ContentRead reading_{};
 };
@@ -157,7 +157,7 @@ private:
     [[nodiscard]] Failure check() override;
     void note(const Failure& why) override { note_set(context_.cache, at_.node(), request_, {why, asked_}); }
 
-    wire::Errno unmapped_; // why the owner cannot be set
+    abi::Errno unmapped_; // why the owner cannot be set
 };
 
 // chmod(2): the mode that is sent has the type of the file that is there.
@@ -206,8 +206,8 @@ private:
     [[nodiscard]] Failure check() override;
     void note(const Failure&) override { context_.cache.invalidate(at_.node()); } // ctime, and the mode with an ACL
 
-    std::vector<std::byte> list_{};            // an access list with the server's ids
-    wire::Errno unmapped_ = wire::Errno::none; // why it cannot be set
+    std::vector<std::byte> list_{};          // an access list with the server's ids
+    abi::Errno unmapped_ = abi::Errno::none; // why it cannot be set
 };
 
 class RemoveXattrSteps final : public AttributeSteps<client::RemoveXattr> {

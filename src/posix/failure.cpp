@@ -28,33 +28,33 @@ bool Failure::is_fatal() const noexcept {
     }
 }
 
-wire::Errno Failure::as_errno() const noexcept {
+abi::Errno Failure::as_errno() const noexcept {
     switch (errc) {
     case Errc::ok: return error;
-    case Errc::bad_argument: return wire::Errno::einval;
-    case Errc::too_large: return wire::Errno::e2big;
-    case Errc::not_negotiated: return wire::Errno::eopnotsupp;
-    case Errc::no_memory: return wire::Errno::enomem;
-    case Errc::wrong_state: return wire::Errno::ebadf;
-    case Errc::protocol_violation: return wire::Errno::eio;
-    case Errc::timed_out: return wire::Errno::etimedout;
-    case Errc::abandoned: return wire::Errno::eintr;
-    case Errc::suspended: return wire::Errno::eagain;
-    case Errc::unmapped_id: return wire::Errno::eoverflow;
-    case Errc::file_lost: return wire::Errno::estale;
+    case Errc::bad_argument: return abi::Errno::einval;
+    case Errc::too_large: return abi::Errno::e2big;
+    case Errc::not_negotiated: return abi::Errno::eopnotsupp;
+    case Errc::no_memory: return abi::Errno::enomem;
+    case Errc::wrong_state: return abi::Errno::ebadf;
+    case Errc::protocol_violation: return abi::Errno::eio;
+    case Errc::timed_out: return abi::Errno::etimedout;
+    case Errc::abandoned: return abi::Errno::eintr;
+    case Errc::suspended: return abi::Errno::eagain;
+    case Errc::unmapped_id: return abi::Errno::eoverflow;
+    case Errc::file_lost: return abi::Errno::estale;
     case Errc::reply_lost:
     case Errc::writes_lost:
-    case Errc::locks_lost: return wire::Errno::eio; // as Linux NFS has it where locks were lost
-    default: return wire::Errno::enotconn;
+    case Errc::locks_lost: return abi::Errno::eio; // as Linux NFS has it where locks were lost
+    default: return abi::Errno::enotconn;
     }
 }
 
 std::string Failure::text() const {
-    const wire::Errno number = as_errno();
-    const char* name = wire::errno_name(number);
+    const abi::Errno number = as_errno();
+    const char* name = abi::errno_name(number);
     if (errc != Errc::ok) return fmt::format("{} ({})", to_string(errc), name);
-    if (!wire::has_name(number)) return fmt::format("error {}", static_cast<int>(number));
-    return fmt::format("{} ({})", wire::errno_text(number), name);
+    if (!abi::has_name(number)) return fmt::format("error {}", static_cast<int>(number));
+    return fmt::format("{} ({})", abi::errno_text(number), name);
 }
 
 } // namespace vfsproto::posix

@@ -5,7 +5,7 @@
 
 namespace vfsproto::posix {
 
-using wire::Errno;
+using abi::Errno;
 
 SetFileAttributesSteps::SetFileAttributesSteps(const NameContext& context, const File& file,
                                                const wire::SetattrIn& what)
@@ -19,7 +19,7 @@ SetFileAttributesSteps::SetFileAttributesSteps(const NameContext& context, const
     looks ? want_request(look_) : want_request(request_);
     // Open files are refused here as well: a server need not remember how a file was opened.
     const bool sets_size = (what.valid & wire::kSetattrSize) != 0;
-    const bool only_reads = (file.flags() & wire::linux_abi::kOAccmode) == wire::linux_abi::kORdonly;
+    const bool only_reads = (file.flags() & abi::kOAccmode) == abi::kORdonly;
     if (judged_ && sets_size && only_reads) finish(Errno::einval);
     if (unmapped != Errno::none) finish(unmapped);
     if (file.nodeid() == 0) finish(Errno::ebadf); // no server gives it: the file is not open

@@ -26,7 +26,7 @@ protected:
     FileSteps(const NameContext& context, std::uint64_t nodeid, const More&... more)
         : NameSteps(context), nodeid_(nodeid), more_(more...) {
         want_request(request_);
-        if (nodeid == 0) finish(wire::Errno::ebadf); // no server gives it: the file is not open
+        if (nodeid == 0) finish(abi::Errno::ebadf); // no server gives it: the file is not open
     }
     ~FileSteps() = default;
 
@@ -145,7 +145,7 @@ public:
                                           .len = length,
                                           .flags = 0}),
           to_(to.file) {
-        if (to.file.nodeid() == 0) finish(wire::Errno::ebadf);
+        if (to.file.nodeid() == 0) finish(abi::Errno::ebadf);
     }
     [[nodiscard]] Expected<std::uint64_t> result() { return request_.copied(); }
 
@@ -166,7 +166,7 @@ public:
         request_.call.args = {file.fh(), 0, 0, events};
     }
     [[nodiscard]] Expected<std::uint32_t> result() {
-        using namespace wire::linux_abi;
+        using namespace abi;
         return request_.call.reply.revents & (events_ | kPollErr | kPollHup | kPollNval);
     }
 
@@ -181,7 +181,7 @@ public:
                  std::span<std::byte> out)
         : FileSteps(context, file), file_(file) {
         if (in.size() > client::kPageSize || out.size() > client::kPageSize) {
-            finish(wire::Errno::einval);
+            finish(abi::Errno::einval);
             return;
         }
         wire::IoctlIn& args = request_.call.args;

@@ -207,7 +207,7 @@ bool KeptFile::has_lost_locks() const {
 }
 
 Failure KeptFile::find_at(Mount& mount, const std::string& path) const {
-    const bool follows = (flags_ & wire::linux_abi::kONofollow) == 0;
+    const bool follows = (flags_ & abi::kONofollow) == 0;
     const Expected<Attributes> named = mount.stat(path, follows ? LastLink::follow : LastLink::keep);
     if (!named) return named.failure();
     return FileIdentity::of(*named) == identity_ ? Failure() : Failure(abi::Errno::estale);

@@ -15,11 +15,11 @@ namespace vfsproto::posix {
 
 // Fills in what the server is asked for. Errors: EBADF (a shared lock needs a file open for reading, an exclusive one one for
 // writing), EOVERFLOW (the range ends beyond what a file can have).
-[[nodiscard]] wire::Errno check_lock(const File& file, const WantedLock& wanted) noexcept;
+[[nodiscard]] abi::Errno check_lock(const File& file, const WantedLock& wanted) noexcept;
 [[nodiscard]] wire::LkIn record_lock(const File& file, const WantedLock& wanted, std::uint32_t pid) noexcept;
 [[nodiscard]] wire::LkIn whole_lock(const File& file, LockType type, std::uint32_t pid) noexcept;
 // Do the same for test_lock(), for which the file may be open in any way.
-[[nodiscard]] wire::Errno check_test(const File& file, const WantedLock& wanted) noexcept;
+[[nodiscard]] abi::Errno check_test(const File& file, const WantedLock& wanted) noexcept;
 [[nodiscard]] wire::LkIn tested_lock(const File& file, const WantedLock& wanted) noexcept;
 
 // Note that the file has such a lock, so that its end gives the lock up.
@@ -31,7 +31,7 @@ void note_whole_lock(const File& file, LockType type) noexcept;
 }
 // True if somebody else has the lock.
 [[nodiscard]] inline bool is_taken(const Failure& failure) noexcept {
-    return failure.errc == Errc::ok && failure.error == wire::Errno::eagain;
+    return failure.errc == Errc::ok && failure.error == abi::Errno::eagain;
 }
 
 // A server that cannot wait is asked again after a pause, which doubles up to the longest one.

@@ -26,7 +26,7 @@ public:
         // The bytes of an earlier request, which may still come or be taken from there, would be mixed with those of this one.
         if (!call.channel().is_free(registered)) {
             const Errc failed = call.channel().failure();
-            return failed != Errc::ok ? Failure(failed) : Failure(wire::Errno::ebusy);
+            return failed != Errc::ok ? Failure(failed) : Failure(abi::Errno::ebusy);
         }
         call.moves(registered);
         return {};

@@ -21,11 +21,10 @@
 
 namespace vfsproto::posix {
 
+using abi::Errno;
 using client::DaxAnswer;
 using client::DaxWanted;
 using client::MapAccess;
-using wire::Errno;
-namespace abi = wire::linux_abi;
 
 namespace {
 

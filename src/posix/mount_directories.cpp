@@ -15,9 +15,9 @@
 
 namespace vfsproto::posix {
 
-using wire::Errno;
-using wire::linux_abi::kORdonly;
-using wire::linux_abi::kROk;
+using abi::Errno;
+using abi::kORdonly;
+using abi::kROk;
 
 Expected<Directory> Mount::open_directory(std::string_view path, client::DirectoryFormat format) {
     MountCall call = begin_call();
@@ -64,7 +64,7 @@ Expected<std::vector<DirectoryEntry>> Mount::list(std::string_view path, client:
 }
 
 Failure Mount::sync_directory(const Directory& directory) {
-    if (directory.nodeid() == 0) return wire::Errno::ebadf;
+    if (directory.nodeid() == 0) return abi::Errno::ebadf;
     client::SyncDirectory sync;
     sync.call.args = {directory.fh(), 0, 0};
     begin_call().run([&] { return directory.reader_->held(); }, sync, directory.nodeid());
@@ -91,7 +91,7 @@ void Directory::rewind() noexcept {
 }
 
 Expected<std::vector<DirectoryEntry>> Directory::read() {
-    if (reader_ == nullptr) return wire::Errno::ebadf;
+    if (reader_ == nullptr) return abi::Errno::ebadf;
     DirectoryReader& reader = *reader_;
     if (std::vector<DirectoryEntry> known; reader.take_known(known)) return known;
     client::ReadDirectory read;

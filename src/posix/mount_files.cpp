@@ -13,8 +13,8 @@
 
 namespace vfsproto::posix {
 
-using wire::Errno;
-using namespace wire::linux_abi;
+using abi::Errno;
+using namespace abi;
 
 namespace {
 

@@ -6,7 +6,7 @@
 
 namespace vfsproto::posix {
 
-using wire::Errno;
+using abi::Errno;
 
 Failure Mount::set_lock(const File& file, const wire::LkIn& wanted, WhenLocked when, const CallLimits& limits) {
     LockPauses pauses;

@@ -44,7 +44,7 @@ Mount::transfer(const File& file, std::span<const std::byte> bytes, std::uint64_
     Channel& channel = *channel_;
     const client::Caller& caller = asking_->caller;
     if (!file) [[unlikely]]
-        return wire::Errno::ebadf;
+        return abi::Errno::ebadf;
     const Region* registered = channel.find_registered(bytes.data(), bytes.size());
     client::TransferSpan span = posix::span_of(file, bytes, offset, registered);
     if constexpr (Op == wire::Opcode::write) {
@@ -76,7 +76,7 @@ client::TransferSpan Mount::span_of(const File& file, std::span<const std::byte>
     const Expected<std::uint64_t> taken = transfer<wire::Opcode::write>(file, from, offset);
     // A WRITE of 0 bytes is neither progress nor an error. It is reported as one.
     if (taken && *taken == 0 && !from.empty()) [[unlikely]]
-        return wire::Errno::eio;
+        return abi::Errno::eio;
     return taken;
 }
 

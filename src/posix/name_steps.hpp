@@ -268,7 +268,7 @@ private:
     std::string_view to_;
     std::uint32_t flags_;
     Stage stage_ = Stage::source_parent;
-    Failure no_target_ = wire::Errno::enoent; // none once the new name was found
+    Failure no_target_ = abi::Errno::enoent; // none once the new name was found
     client::Rename rename_;
     client::RenameWithFlags rename_with_flags_;
 };

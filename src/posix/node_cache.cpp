@@ -85,7 +85,7 @@ NodeCache::~NodeCache() {
 client::Node& NodeCache::count_locked(const wire::EntryOut& entry) {
     if (spare_ == nullptr) spare_ = Channel::new_node();
     if (table_.is_crowded()) grow_locked();
-    const std::uint32_t type = entry.attr.mode & wire::linux_abi::kSIfmt;
+    const std::uint32_t type = entry.attr.mode & abi::kSIfmt;
     client::Node& node = table_.count_lookup(entry.nodeid, entry.generation, type, *spare_);
     if (&node == spare_) spare_ = nullptr;
     if (replies_ != nullptr) replies_->attributes.note_counted(static_cast<client::CachedNode&>(node));

@@ -135,8 +135,8 @@ bool NodeCache::knows_attributes(const NodeRef& directory, std::span<const std::
         const wire::Attr* const known = attributes_of_locked(node, {entry.name.data(), entry.name.size()}, now);
         if (known == nullptr) return false;
         // The name leads to another file by now, of which the listing does not know.
-        const bool is_typed = entry.type != wire::linux_abi::kDtUnknown;
-        if (is_typed && entry.type != wire::linux_abi::dirent_type(known->mode)) return false;
+        const bool is_typed = entry.type != abi::kDtUnknown;
+        if (is_typed && entry.type != abi::dirent_type(known->mode)) return false;
     }
     return true;
 }

@@ -57,7 +57,7 @@ OpenedDevice serve_directory(const std::string& path, const DeviceOptions& optio
             return std::make_unique<backends::Passthrough>(served);
         });
     } catch (const std::system_error& error) {
-        const Failure why(static_cast<wire::Errno>(error.code().value()));
+        const Failure why(static_cast<abi::Errno>(error.code().value()));
         return {nullptr, Trouble::device, fmt::format("cannot serve the directory {}: {}", path, why.text())};
     }
 }

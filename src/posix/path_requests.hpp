@@ -25,7 +25,7 @@ struct ReadTarget {
     }
 
     client::ReadLink operation;
-    std::byte bytes[wire::linux_abi::kPathMax + 1];
+    std::byte bytes[abi::kPathMax + 1];
 };
 
 // GETXATTR with room for the longest access control list.

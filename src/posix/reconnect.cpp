@@ -171,7 +171,7 @@ Failure ReconnectingMount::open_next(Reconnection& told) {
     Expected<SessionPtr> opened = open_session(options_, gate_, before->number + 1);
     if (!opened) return opened.failure();
     const SessionPtr next = *std::move(opened);
-    if (next->root != before->root) return {Errc::file_lost, wire::Errno::estale};
+    if (next->root != before->root) return {Errc::file_lost, abi::Errno::estale};
     {
         const MutexLock lock(session_mutex_);
         session_ = next;

@@ -72,7 +72,7 @@ Expected<ReconnectingFile> ReconnectingMount::open_file(std::string_view path, s
         auto kept = std::make_shared<KeptFile>(path, FileIdentity::of(*seen),
                                                OpenedFile{tries.session(), *std::move(file)}, unsynced);
         // The file is told of a truncation that went with its server meanwhile: it knows all losses before.
-        const bool truncates = (flags & wire::linux_abi::kOTrunc) != 0;
+        const bool truncates = (flags & abi::kOTrunc) != 0;
         if (unsynced != nullptr && truncates) unsynced->note_written(tries.session()->number);
         if (truncates) kept->note_written();
         return kept;
@@ -123,7 +123,7 @@ Failure ReconnectingMount::rename(std::string_view from, std::string_view to, st
     using Kind = KeptFile::Move::Kind;
     const std::string old_path = KeptFile::from_root(from);
     const std::string new_path = KeptFile::from_root(to);
-    const bool exchanges = (flags & wire::linux_abi::kRenameExchange) != 0;
+    const bool exchanges = (flags & abi::kRenameExchange) != 0;
     const KeptFile::Move move{old_path, new_path, exchanges ? Kind::exchange : Kind::one_way};
     const auto for_each_file = [this](const auto& use) {
         std::vector<std::shared_ptr<KeptFile>> open;

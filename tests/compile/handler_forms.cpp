@@ -14,7 +14,7 @@ public:
     void on_destroy() noexcept {}
 
     void handle(const server::RequestOf<Opcode::statfs>&, server::ReplyTo<Opcode::statfs>& reply) noexcept {
-        reply.error(wire::Errno::eio);
+        reply.error(abi::Errno::eio);
     }
 #if FORM == 0
     // FORM 0: compiles
@@ -24,7 +24,7 @@ public:
 #elif FORM == 2
     // FORM 2: compiles (one handler for every row)
     template <class Row> void handle(const server::Request<Row>&, server::Reply<Row>& reply) noexcept {
-        reply.error(wire::Errno::eio);
+        reply.error(abi::Errno::eio);
     }
 #elif FORM == 3
     // FORM 3: GETATTR | another second parameter

@@ -20,7 +20,7 @@
 namespace {
 
 using namespace vfsproto;
-using namespace vfsproto::wire::linux_abi;
+using namespace vfsproto::abi;
 
 constexpr std::uint64_t kFileSize = 4 << 20;
 

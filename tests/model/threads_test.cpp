@@ -33,12 +33,12 @@ namespace {
 
 using namespace vfsproto;
 using namespace std::chrono_literals;
+using abi::Errno;
 using model::Asked;
 using model::By;
 using model::History;
 using model::Time;
 using posix::Mount;
-using wire::Errno;
 
 constexpr int kThreads = 8;
 constexpr std::size_t kDirectories = 3;
@@ -156,7 +156,7 @@ private:
     }
     void read(Cell& cell) {
         Asked asked{.from = now()};
-        auto file = mount_->open_file(cell.path, wire::linux_abi::kORdonly);
+        auto file = mount_->open_file(cell.path, abi::kORdonly);
         asked.until = now();
         const Time age = ages_.name.count();
         if (!file) return expect_absent(cell, file.failure(), asked, age);

@@ -37,14 +37,14 @@ inline constexpr wire::u64 kHugeSpan = ~wire::u64{0} & ~(kPage - 1); // the larg
 
 // Checks that nothing is removed by a request with one bad entry. The first page of the window is a mapping of an 'a'.
 template <class Fixture> void check_bad_removals(Fixture& f) {
-    CHECK(f.remove({}) == wire::Errno::einval);
-    CHECK(f.remove({{0, kPage}, {kPages * kPage, kPage}}) == wire::Errno::einval);
-    CHECK(f.remove({{0, kPage}, {kPage, kHugeSpan}}) == wire::Errno::einval);
-    CHECK(f.remove({{0, kPage}, {0, 0}}) == wire::Errno::einval);
-    CHECK(f.remove({{0, kPage}, {1, kPage}}) == wire::Errno::einval);
+    CHECK(f.remove({}) == abi::Errno::einval);
+    CHECK(f.remove({{0, kPage}, {kPages * kPage, kPage}}) == abi::Errno::einval);
+    CHECK(f.remove({{0, kPage}, {kPage, kHugeSpan}}) == abi::Errno::einval);
+    CHECK(f.remove({{0, kPage}, {0, 0}}) == abi::Errno::einval);
+    CHECK(f.remove({{0, kPage}, {1, kPage}}) == abi::Errno::einval);
     CHECK(f.at(0) == 'a');
-    CHECK(f.remove({{kPage, kPage}}) == wire::Errno::none); // nothing is mapped there: so be it
-    CHECK(f.remove({{0, kPage}, {0, kPage}}) == wire::Errno::none);
+    CHECK(f.remove({{kPage, kPage}}) == abi::Errno::none); // nothing is mapped there: so be it
+    CHECK(f.remove({{0, kPage}, {0, kPage}}) == abi::Errno::none);
     CHECK_FALSE(f.is_there(0));
 }
 

@@ -30,7 +30,7 @@ public:
             Writer& writer = writers_.emplace_back();
             writer.number = i;
             writer.path = "/file-" + std::to_string(i);
-            using namespace wire::linux_abi;
+            using namespace abi;
             auto file = mount_.open_file(writer.path, kOCreat | kORdwr, 0600);
             if (!file) FAIL("cannot open: " << file.failure().text());
             writer.file = *std::move(file);

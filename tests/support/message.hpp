@@ -4,7 +4,8 @@
 
 #include "support/fake_device_queue.hpp"
 #include "vfsproto/abi/caller.hpp"
-#include "vfsproto/fuse/wire/linux_abi.hpp"
+#include "vfsproto/abi/errno.hpp"
+#include "vfsproto/abi/numbers.hpp"
 #include "vfsproto/fuse/wire/op_table.hpp"
 
 #include <cstdint>
@@ -83,10 +84,10 @@ private:
 struct Answered {
     std::uint32_t written = 0; // what the device reported
     std::uint64_t unique = 0;
-    wire::Errno error = wire::Errno::none;
+    abi::Errno error = abi::Errno::none;
     Bytes body;
 
-    [[nodiscard]] bool ok() const { return written != 0 && error == wire::Errno::none; }
+    [[nodiscard]] bool ok() const { return written != 0 && error == abi::Errno::none; }
     template <class S> [[nodiscard]] S as() const {
         if (body.size() < sizeof(S)) throw std::runtime_error("reply shorter than its struct");
         S value;
@@ -110,7 +111,7 @@ inline Answered take_apart(const FakeDeviceQueue::Entry& entry) {
     if (header.error > 0 || header.error <= -512) throw std::runtime_error("an error number out of range");
     if (header.error != 0 && header.len != sizeof(header)) throw std::runtime_error("an error reply with a body");
     answer.unique = header.unique;
-    answer.error = static_cast<wire::Errno>(-header.error);
+    answer.error = static_cast<abi::Errno>(-header.error);
     answer.body.assign(bytes.begin() + sizeof(header), bytes.end());
     return answer;
 }

@@ -3,8 +3,9 @@
 // writes replies and completes chains in any order, with whatever length it likes.
 #pragma once
 
+#include "vfsproto/abi/errno.hpp"
+#include "vfsproto/abi/numbers.hpp"
 #include "vfsproto/base/region.hpp"
-#include "vfsproto/fuse/wire/linux_abi.hpp"
 #include "vfsproto/fuse/wire/structs.hpp"
 #include "vfsproto/virtqueue/queue_ref.hpp"
 
@@ -206,7 +207,7 @@ public:
         static_assert(std::is_trivially_copyable_v<S>);
         reply_bytes(number, &out, sizeof(out));
     }
-    void reply_error(std::size_t number, wire::Errno error) {
+    void reply_error(std::size_t number, abi::Errno error) {
         reply_bytes(number, nullptr, 0, -static_cast<std::int32_t>(error));
     }
     // Forgets the oldest chains that are over.

@@ -24,8 +24,8 @@ struct MemfsTime {
 struct MemfsFault {
     enum class Answer : std::uint8_t { at_once, held };
 
-    wire::Errno error = wire::Errno::none; // answered instead of doing anything
-    Answer answer = Answer::at_once;       // held: done at once, but answered only after release_held()
+    abi::Errno error = abi::Errno::none; // answered instead of doing anything
+    Answer answer = Answer::at_once;     // held: done at once, but answered only after release_held()
     // READ, WRITE and COPY_FILE_RANGE do no more bytes than this.
     std::uint64_t at_most = std::numeric_limits<std::uint64_t>::max();
 };
@@ -190,13 +190,13 @@ private:
     struct Answer {
         std::vector<HostSegment> room{}; // what `request` refers to
         server::ParkedRequest request{};
-        wire::Errno error{};
+        abi::Errno error{};
         std::vector<std::byte> body{};
     };
     [[nodiscard]] bool take_answer(std::uint16_t lane, Answer& to) noexcept;
 
     template <class Lane> static Errc complete(Lane& lane, const Answer& answer) noexcept {
-        if (answer.error != wire::Errno::none) return lane.complete_error(answer.request, answer.error);
+        if (answer.error != abi::Errno::none) return lane.complete_error(answer.request, answer.error);
         Errc errc = Errc::bad_argument;
         wire::for_each_row(wire::OpTable{}, [&]<class Row>(Row) {
             if (Row::opcode != answer.request.opcode) return;

@@ -99,7 +99,7 @@ public:
         ParkedAnswer answer;
         while (take_answer(lane.id(), answer)) {
             // The queue latches what goes wrong; its next pop() says so.
-            if (answer.error != wire::Errno::none) {
+            if (answer.error != abi::Errno::none) {
                 static_cast<void>(lane.complete_error(answer.request, answer.error));
             } else {
                 static_cast<void>(
@@ -193,7 +193,7 @@ private:
     struct ParkedAnswer {
         std::array<HostSegment, sizeof(wire::OutHeader)> room{}; // what `request` refers to: at worst a byte a segment
         server::ParkedRequest request{};
-        wire::Errno error{};
+        abi::Errno error{};
     };
     // True if a request of any lane can be answered.
     [[nodiscard]] bool has_answers() const noexcept;

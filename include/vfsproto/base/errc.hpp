@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The errors of the engine itself: it refuses a call, or the peer broke a rule. The errors of a file server ("no such file")
-// are linux_abi::Errno, data in a reply.
+// are abi::Errno, data in a reply.
 #pragma once
 
 #include <cstdint>

@@ -3,8 +3,9 @@
 // cause: init_refused, file_lost. Expected is a value, or a Failure.
 #pragma once
 
+#include "vfsproto/abi/errno.hpp"
+#include "vfsproto/abi/numbers.hpp"
 #include "vfsproto/base/errc.hpp"
-#include "vfsproto/fuse/wire/linux_abi.hpp"
 #include "vfsproto/posix/detail/rule.hpp"
 
 #include <optional>
@@ -17,19 +18,19 @@ namespace vfsproto::posix {
 // True in a condition if something failed:  if (Failure failure = mount.mkdir("/a")) return failure;
 struct Failure {
     Errc errc = Errc::ok;
-    wire::Errno error = wire::Errno::none;
+    abi::Errno error = abi::Errno::none;
 
     Failure() = default;
-    Failure(Errc why) : errc(why) {}         // NOLINT: implicit by design
-    Failure(wire::Errno why) : error(why) {} // NOLINT
-    Failure(Errc e, wire::Errno n) : errc(e), error(n) {}
+    Failure(Errc why) : errc(why) {}        // NOLINT: implicit by design
+    Failure(abi::Errno why) : error(why) {} // NOLINT
+    Failure(Errc e, abi::Errno n) : errc(e), error(n) {}
 
     [[nodiscard]] explicit operator bool() const noexcept { return happened(); }
-    [[nodiscard]] bool happened() const noexcept { return errc != Errc::ok || error != wire::Errno::none; }
+    [[nodiscard]] bool happened() const noexcept { return errc != Errc::ok || error != abi::Errno::none; }
     // True if the device or the protocol failed, rather than one operation.
     [[nodiscard]] bool is_fatal() const noexcept;
     // Returns the number a system call would set: the server's, or one for the engine's reason (ENOTCONN, EIO …).
-    [[nodiscard]] wire::Errno as_errno() const noexcept;
+    [[nodiscard]] abi::Errno as_errno() const noexcept;
     // Returns text such as "No such file or directory (ENOENT)".
     [[nodiscard]] std::string text() const;
 };
@@ -46,7 +47,7 @@ public:
     Expected(T value) : value_(std::move(value)) {} // NOLINT: implicit by design
     Expected(Failure why) : failure_(why) {}        // NOLINT
     Expected(Errc why) : failure_(why) {}           // NOLINT
-    Expected(wire::Errno why) : failure_(why) {}    // NOLINT
+    Expected(abi::Errno why) : failure_(why) {}     // NOLINT
 
     // True if there is a value: then, and only then, it may be looked at. A checked build says so and aborts otherwise.
     [[nodiscard]] explicit operator bool() const noexcept { return value_.has_value(); }

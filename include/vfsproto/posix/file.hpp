@@ -3,7 +3,8 @@
 #pragma once
 
 #include "vfsproto/abi/attributes.hpp"
-#include "vfsproto/fuse/wire/linux_abi.hpp"
+#include "vfsproto/abi/errno.hpp"
+#include "vfsproto/abi/numbers.hpp"
 #include "vfsproto/posix/failure.hpp"
 
 #include <cstddef>
@@ -27,9 +28,9 @@ class DirectoryReader;
 class NodeRef;
 class OpenHandle;
 
-using wire::linux_abi::is_directory;
-using wire::linux_abi::is_regular;
-using wire::linux_abi::is_symlink;
+using abi::is_directory;
+using abi::is_regular;
+using abi::is_symlink;
 
 // Holds what requests say of a handle that the server opened.
 struct HandleNumbers {

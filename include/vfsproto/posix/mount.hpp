@@ -4,7 +4,7 @@
 // be told when it is opened is in mount_options.hpp; the structs of statx() and set_attributes() are in fuse/wire/structs.hpp.
 //
 // Paths are the share's: "/a/b" and "a/b" are the same file. Numbers, flags and modes are Linux ones
-// (fuse/wire/linux_abi.hpp), whatever the host is.
+// (abi/numbers.hpp), whatever the host is.
 #pragma once
 
 #include "vfsproto/fuse/client/operations/directory_format.hpp"
@@ -71,7 +71,7 @@ class OpenSteps;
 //     if (!entries) return fail(entries.failure().text());
 //     for (const posix::DirectoryEntry& entry : *entries) std::printf("%s\n", entry.name.c_str());
 //
-//     const auto file = (*mount)->open_file(path, wire::linux_abi::kORdonly);
+//     const auto file = (*mount)->open_file(path, abi::kORdonly);
 //     if (!file) return fail(file.failure().text()); // "No such file or directory (ENOENT)"
 class Mount {
 public:

@@ -106,7 +106,7 @@ public:
     }
     template <class Make> [[nodiscard]] auto call(const ReconnectingFile& file, wire::Opcode op, const Make& make) {
         using Result = std::invoke_result_t<const Make&, Mount&, const File&>;
-        if (!file) return Result(Failure(wire::Errno::ebadf));
+        if (!file) return Result(Failure(abi::Errno::ebadf));
         SessionTries tries(*this, *file.kept_, may_repeat(op, file.kept_.get()));
         Result result = try_until_over(tries, [&] {
             const SessionTries::Written before = tries.written();

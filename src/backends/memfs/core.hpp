@@ -21,11 +21,10 @@
 
 namespace vfsproto::backends {
 
-using wire::Errno;
+using abi::Errno;
 using wire::Opcode;
 using wire::u32;
 using wire::u64;
-namespace abi = wire::linux_abi;
 
 [[nodiscard]] inline std::string_view text(wire::Name name) noexcept { return {name.data(), name.size()}; }
 

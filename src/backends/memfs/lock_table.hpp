@@ -2,7 +2,8 @@
 // The advisory locks of one file, of one kind: POSIX record locks, or flock (whose locks span the whole file).
 #pragma once
 
-#include "vfsproto/fuse/wire/linux_abi.hpp"
+#include "vfsproto/abi/errno.hpp"
+#include "vfsproto/abi/numbers.hpp"
 
 #include <algorithm>
 #include <cstdint>
@@ -14,7 +15,7 @@ namespace vfsproto::backends {
 struct FileRangeLock {
     std::uint64_t start = 0;
     std::uint64_t end = 0; // the last byte
-    std::uint32_t type = wire::linux_abi::kLockUnlock;
+    std::uint32_t type = abi::kLockUnlock;
     std::uint32_t pid = 0;
     std::uint64_t owner = 0;
 };
@@ -23,10 +24,9 @@ class LockTable {
 public:
     // Returns the first lock of another owner that stands in the way.
     [[nodiscard]] std::optional<FileRangeLock> conflict(const FileRangeLock& wanted) const {
-        if (wanted.type == wire::linux_abi::kLockUnlock) return std::nullopt;
+        if (wanted.type == abi::kLockUnlock) return std::nullopt;
         for (const FileRangeLock& lock : locks_) {
-            const bool exclusive =
-                lock.type == wire::linux_abi::kLockWrite || wanted.type == wire::linux_abi::kLockWrite;
+            const bool exclusive = lock.type == abi::kLockWrite || wanted.type == abi::kLockWrite;
             if (exclusive && lock.owner != wanted.owner && overlap(lock, wanted)) return lock;
         }
         return std::nullopt;
@@ -43,7 +43,7 @@ public:
             if (lock.start < wanted.start) kept.push_back(lock), kept.back().end = wanted.start - 1;
             if (lock.end > wanted.end) kept.push_back(lock), kept.back().start = wanted.end + 1;
         }
-        if (wanted.type != wire::linux_abi::kLockUnlock) kept.push_back(wanted);
+        if (wanted.type != abi::kLockUnlock) kept.push_back(wanted);
         locks_ = std::move(kept);
     }
 

@@ -12,7 +12,7 @@ namespace vfsproto::backends {
 
 void Passthrough::handle(const In<Opcode::getattr>& request, Out<Opcode::getattr>& reply) noexcept {
     const InodeTable::Ref inode = state_->inodes.acquire(request.header.nodeid);
-    if (!inode) return reply.error(wire::Errno::estale);
+    if (!inode) return reply.error(abi::Errno::estale);
     struct stat status; // NOLINT: filled by the host
     if (::fstat(inode->fd.get(), &status) != 0) return reply.error(last_error());
     return reply.ok(state_->attributes_of(status));
@@ -62,9 +62,9 @@ void Passthrough::handle(const In<Opcode::setattr>& request, Out<Opcode::setattr
     constexpr wire::u32 kTimes =
         wire::kSetattrAtime | wire::kSetattrMtime | wire::kSetattrAtimeNow | wire::kSetattrMtimeNow;
     const wire::SetattrIn& in = request.in;
-    if (state_->read_only()) return reply.error(wire::Errno::erofs);
+    if (state_->read_only()) return reply.error(abi::Errno::erofs);
     const InodeTable::Ref inode = state_->inodes.acquire(request.header.nodeid);
-    if (!inode) return reply.error(wire::Errno::estale);
+    if (!inode) return reply.error(abi::Errno::estale);
     const int fd = inode->fd.get();
     int error = 0;
     {
@@ -89,11 +89,11 @@ void Passthrough::handle(const In<Opcode::setattr>& request, Out<Opcode::setattr
 }
 
 void Passthrough::handle(const In<Opcode::statx>& request, Out<Opcode::statx>& reply) noexcept {
-    static_assert(wire::linux_abi::kAtStatxSyncType == AT_STATX_SYNC_TYPE);
+    static_assert(abi::kAtStatxSyncType == AT_STATX_SYNC_TYPE);
     const InodeTable::Ref inode = state_->inodes.acquire(request.header.nodeid);
-    if (!inode) return reply.error(wire::Errno::estale);
+    if (!inode) return reply.error(abi::Errno::estale);
     struct statx status{};
-    const int flags = AT_EMPTY_PATH | static_cast<int>(request.in.sx_flags & wire::linux_abi::kAtStatxSyncType);
+    const int flags = AT_EMPTY_PATH | static_cast<int>(request.in.sx_flags & abi::kAtStatxSyncType);
     const unsigned mask = request.in.sx_mask & (STATX_BASIC_STATS | STATX_BTIME);
     if (::statx(inode->fd.get(), "", flags, mask, &status) != 0) return reply.error(last_error());
     wire::StatxOut out{};
@@ -104,11 +104,10 @@ void Passthrough::handle(const In<Opcode::statx>& request, Out<Opcode::statx>& r
 }
 
 void Passthrough::handle(const In<Opcode::access>& request, Out<Opcode::access>& reply) noexcept {
-    namespace abi = wire::linux_abi;
-    if ((request.in.mask & ~(abi::kROk | abi::kWOk | abi::kXOk)) != 0) return reply.error(wire::Errno::einval);
+    if ((request.in.mask & ~(abi::kROk | abi::kWOk | abi::kXOk)) != 0) return reply.error(abi::Errno::einval);
     const InodeTable::Ref inode = state_->inodes.acquire(request.header.nodeid);
-    if (!inode) return reply.error(wire::Errno::estale);
-    if (state_->read_only() && (request.in.mask & abi::kWOk) != 0) return reply.error(wire::Errno::erofs);
+    if (!inode) return reply.error(abi::Errno::estale);
+    if (state_->read_only() && (request.in.mask & abi::kWOk) != 0) return reply.error(abi::Errno::erofs);
     const ActingAs caller(state_->process, request.header, {});
     if (caller.error() != 0) return reply.error(to_errno(caller.error()));
     // The check is made with the effective (file system) ids, which are the caller's now.
@@ -120,7 +119,7 @@ void Passthrough::handle(const In<Opcode::access>& request, Out<Opcode::access>&
 
 void Passthrough::handle(const In<Opcode::statfs>& request, Out<Opcode::statfs>& reply) noexcept {
     const InodeTable::Ref inode = state_->inodes.acquire(request.header.nodeid);
-    if (!inode) return reply.error(wire::Errno::estale);
+    if (!inode) return reply.error(abi::Errno::estale);
     struct statfs status{};
     if (::fstatfs(inode->fd.get(), &status) != 0) return reply.error(last_error());
     wire::Kstatfs out{};

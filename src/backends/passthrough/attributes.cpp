@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "attributes.hpp"
 
-#include "vfsproto/fuse/wire/linux_abi.hpp"
+#include "vfsproto/abi/errno.hpp"
+#include "vfsproto/abi/numbers.hpp"
 
 #include <sys/sysmacros.h>
 
@@ -22,7 +23,7 @@ wire::Attr attr_of(const struct stat& from) noexcept {
     to.nlink = static_cast<wire::u32>(from.st_nlink);
     to.uid = from.st_uid;
     to.gid = from.st_gid;
-    to.rdev = wire::linux_abi::encode_device(major(from.st_rdev), minor(from.st_rdev));
+    to.rdev = abi::encode_device(major(from.st_rdev), minor(from.st_rdev));
     to.blksize = static_cast<wire::u32>(from.st_blksize);
     return to;
 }
@@ -42,7 +43,7 @@ wire::Attr attr_of(const struct statx& from) noexcept {
     to.nlink = from.stx_nlink;
     to.uid = from.stx_uid;
     to.gid = from.stx_gid;
-    to.rdev = wire::linux_abi::encode_device(from.stx_rdev_major, from.stx_rdev_minor);
+    to.rdev = abi::encode_device(from.stx_rdev_major, from.stx_rdev_minor);
     to.blksize = from.stx_blksize;
     return to;
 }

@@ -58,21 +58,21 @@ int undo_host_umask(const Making& making, const MadeFile& made, const wire::InHe
 }
 
 // Refuses what no entry can be called, and a read-only server.
-template <class Request> wire::Errno check_new(const Request& request, bool read_only) noexcept {
-    if (!is_component(request.name)) return wire::Errno::einval;
-    if (request.name.is_dot_or_dot_dot()) return wire::Errno::eexist;
-    return read_only ? wire::Errno::erofs : wire::Errno::none;
+template <class Request> abi::Errno check_new(const Request& request, bool read_only) noexcept {
+    if (!is_component(request.name)) return abi::Errno::einval;
+    if (request.name.is_dot_or_dot_dot()) return abi::Errno::eexist;
+    return read_only ? abi::Errno::erofs : abi::Errno::none;
 }
 
 } // namespace
 
 void Passthrough::handle(const In<Opcode::symlink>& request, Out<Opcode::symlink>& reply) noexcept {
-    const wire::Errno refused = check_new(request, state_->read_only());
-    if (refused != wire::Errno::none) return reply.error(refused);
+    const abi::Errno refused = check_new(request, state_->read_only());
+    if (refused != abi::Errno::none) return reply.error(refused);
     State::Found found(state_->inodes.session());
     const InodeTable::Ref parent = state_->inodes.acquire(request.header.nodeid);
-    if (!parent) return reply.error(wire::Errno::estale);
-    if (!state_->can_make(1)) return reply.error(wire::Errno::emfile);
+    if (!parent) return reply.error(abi::Errno::estale);
+    if (!state_->can_make(1)) return reply.error(abi::Errno::emfile);
     {
         const ActingAs caller(state_->process, request.header, request.extensions);
         if (caller.error() != 0) return reply.error(to_errno(caller.error()));
@@ -88,13 +88,12 @@ void Passthrough::handle(const In<Opcode::symlink>& request, Out<Opcode::symlink
 }
 
 void Passthrough::handle(const In<Opcode::mknod>& request, Out<Opcode::mknod>& reply) noexcept {
-    namespace abi = wire::linux_abi;
-    const wire::Errno refused = check_new(request, state_->read_only());
-    if (refused != wire::Errno::none) return reply.error(refused);
+    const abi::Errno refused = check_new(request, state_->read_only());
+    if (refused != abi::Errno::none) return reply.error(refused);
     State::Found found(state_->inodes.session());
     const InodeTable::Ref parent = state_->inodes.acquire(request.header.nodeid);
-    if (!parent) return reply.error(wire::Errno::estale);
-    if (!state_->can_make(1)) return reply.error(wire::Errno::emfile);
+    if (!parent) return reply.error(abi::Errno::estale);
+    if (!state_->can_make(1)) return reply.error(abi::Errno::emfile);
     const mode_t mode = wanted_mode(request.session, parent->fd.get(), request.in.mode, request.in.umask);
     {
         const ActingAs caller(state_->process, request.header, request.extensions);
@@ -120,12 +119,12 @@ void Passthrough::handle(const In<Opcode::mknod>& request, Out<Opcode::mknod>& r
 }
 
 void Passthrough::handle(const In<Opcode::mkdir>& request, Out<Opcode::mkdir>& reply) noexcept {
-    const wire::Errno refused = check_new(request, state_->read_only());
-    if (refused != wire::Errno::none) return reply.error(refused);
+    const abi::Errno refused = check_new(request, state_->read_only());
+    if (refused != abi::Errno::none) return reply.error(refused);
     State::Found found(state_->inodes.session());
     const InodeTable::Ref parent = state_->inodes.acquire(request.header.nodeid);
-    if (!parent) return reply.error(wire::Errno::estale);
-    if (!state_->can_make(1)) return reply.error(wire::Errno::emfile);
+    if (!parent) return reply.error(abi::Errno::estale);
+    if (!state_->can_make(1)) return reply.error(abi::Errno::emfile);
     const mode_t mode = wanted_mode(request.session, parent->fd.get(), request.in.mode, request.in.umask) & 07777;
     {
         const ActingAs caller(state_->process, request.header, request.extensions);
@@ -152,7 +151,7 @@ namespace {
 struct Opened {
     FileDescriptor fd{};
     bool made = false;
-    wire::Errno error = wire::Errno::none;
+    abi::Errno error = abi::Errno::none;
 };
 
 // Opens the file that CREATE finds under the name: a regular file, by its own descriptor.
@@ -161,13 +160,13 @@ Opened open_existing(int directory, const char* name, const OpenFlags& flags) no
     if (!found) return {{}, false, last_error()};
     struct stat status{};
     if (::fstat(found.get(), &status) != 0) return {{}, false, last_error()};
-    if (S_ISDIR(status.st_mode)) return {{}, false, wire::Errno::eisdir};
-    if (S_ISLNK(status.st_mode)) return {{}, false, wire::Errno::eloop};
-    if (!S_ISREG(status.st_mode)) return {{}, false, wire::Errno::ebadf};
+    if (S_ISDIR(status.st_mode)) return {{}, false, abi::Errno::eisdir};
+    if (S_ISLNK(status.st_mode)) return {{}, false, abi::Errno::eloop};
+    if (!S_ISREG(status.st_mode)) return {{}, false, abi::Errno::ebadf};
     const DescriptorPath path(found.get());
     FileDescriptor fd(uninterrupted([&] { return ::open(path.text(), flags.host); }));
     if (!fd) return {{}, false, last_error()};
-    return {std::move(fd), false, wire::Errno::none};
+    return {std::move(fd), false, abi::Errno::none};
 }
 
 template <class Request>
@@ -178,38 +177,38 @@ Opened make_file(const Making& making, const Request& request, const OpenFlags& 
     const int made_flags = flags.host | O_CREAT | O_EXCL | O_NOFOLLOW;
     FileDescriptor fd(made.ended(::openat(making.directory, request.name.data(), made_flags, mode)));
     if (!fd) return {{}, false, last_error()};
-    return {std::move(fd), true, wire::Errno::none};
+    return {std::move(fd), true, abi::Errno::none};
 }
 
 template <class Request>
 Opened make_or_open(const Making& making, const Request& request, const OpenFlags& flags, mode_t mode) noexcept {
     constexpr int kRounds = 16; // somebody else makes and removes the name all the time
-    const bool exclusive = (request.in.flags & wire::linux_abi::kOExcl) != 0;
+    const bool exclusive = (request.in.flags & abi::kOExcl) != 0;
     for (int round = 0; round < kRounds; ++round) {
         Opened opened = make_file(making, request, flags, mode);
-        if (opened.error != wire::Errno::eexist || exclusive) return opened;
+        if (opened.error != abi::Errno::eexist || exclusive) return opened;
         const OwnFileChange truncated(making.watch, making.directory, request.name.data());
         opened = open_existing(making.directory, request.name.data(), flags);
-        if (opened.error != wire::Errno::enoent) return opened;
+        if (opened.error != abi::Errno::enoent) return opened;
     }
-    return {{}, false, wire::Errno::enoent};
+    return {{}, false, abi::Errno::enoent};
 }
 
 } // namespace
 
 void Passthrough::handle(const In<Opcode::create>& request, Out<Opcode::create>& reply) noexcept {
-    const wire::Errno refused = check_new(request, state_->read_only());
-    if (refused != wire::Errno::none) return reply.error(refused);
+    const abi::Errno refused = check_new(request, state_->read_only());
+    if (refused != abi::Errno::none) return reply.error(refused);
     State::Found found(state_->inodes.session());
     const InodeTable::Ref parent = state_->inodes.acquire(request.header.nodeid);
-    if (!parent) return reply.error(wire::Errno::estale);
+    if (!parent) return reply.error(abi::Errno::estale);
     const int directory = parent->fd.get();
-    if (!state_->can_make(2)) return reply.error(wire::Errno::emfile);
+    if (!state_->can_make(2)) return reply.error(abi::Errno::emfile);
     const OpenFlags flags = open_flags_of(request.in.flags);
     const mode_t mode = wanted_mode(request.session, directory, request.in.mode, request.in.umask) & 07777;
     const Making making{state_->process, state_->watch, directory};
     Opened opened = make_or_open(making, request, flags, mode);
-    if (opened.error != wire::Errno::none) return reply.error(opened.error);
+    if (opened.error != abi::Errno::none) return reply.error(opened.error);
     if ((request.in.open_flags & wire::kOpenKillSuidgid) != 0 && !opened.made) {
         const OwnFileChange stripped(state_->watch, directory, request.name.data());
         static_cast<void>(State::strip_privileges(opened.fd.get()));
@@ -230,15 +229,15 @@ void Passthrough::handle(const In<Opcode::create>& request, Out<Opcode::create>&
 }
 
 void Passthrough::handle(const In<Opcode::tmpfile>& request, Out<Opcode::tmpfile>& reply) noexcept {
-    if (state_->read_only()) return reply.error(wire::Errno::erofs);
+    if (state_->read_only()) return reply.error(abi::Errno::erofs);
     State::Found found(state_->inodes.session());
     const InodeTable::Ref parent = state_->inodes.acquire(request.header.nodeid);
-    if (!parent) return reply.error(wire::Errno::estale);
-    if (parent->type != S_IFDIR) return reply.error(wire::Errno::enotdir);
+    if (!parent) return reply.error(abi::Errno::estale);
+    if (parent->type != S_IFDIR) return reply.error(abi::Errno::enotdir);
     const int directory = parent->fd.get();
-    if (!state_->can_make(2)) return reply.error(wire::Errno::emfile);
+    if (!state_->can_make(2)) return reply.error(abi::Errno::emfile);
     const OpenFlags flags = open_flags_of(request.in.flags);
-    const int exclusive = (request.in.flags & wire::linux_abi::kOExcl) != 0 ? O_EXCL : 0; // never to be linked
+    const int exclusive = (request.in.flags & abi::kOExcl) != 0 ? O_EXCL : 0; // never to be linked
     const mode_t mode = wanted_mode(request.session, directory, request.in.mode, request.in.umask) & 07777;
     FileDescriptor fd;
     {

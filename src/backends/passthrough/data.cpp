@@ -28,14 +28,14 @@ FileRef file_of(Slab<OpenFile>& files, std::uint64_t fh) noexcept {
 void Passthrough::handle(const In<Opcode::open>& request, Out<Opcode::open>& reply) noexcept {
     const SessionNumber session = state_->inodes.session();
     const InodeTable::Ref inode = state_->inodes.acquire(request.header.nodeid);
-    if (!inode) return reply.error(wire::Errno::estale);
-    if (inode->type == S_IFDIR) return reply.error(wire::Errno::eisdir);
-    if (inode->type == S_IFLNK) return reply.error(wire::Errno::eloop);
-    if (inode->type != S_IFREG) return reply.error(wire::Errno::ebadf); // opening it could block, or reach a device
+    if (!inode) return reply.error(abi::Errno::estale);
+    if (inode->type == S_IFDIR) return reply.error(abi::Errno::eisdir);
+    if (inode->type == S_IFLNK) return reply.error(abi::Errno::eloop);
+    if (inode->type != S_IFREG) return reply.error(abi::Errno::ebadf); // opening it could block, or reach a device
     const OpenFlags flags = open_flags_of(request.in.flags);
-    if (flags.writes && state_->read_only()) return reply.error(wire::Errno::erofs);
-    if (!state_->has_room(1)) return reply.error(wire::Errno::emfile);
-    const bool truncated = (request.in.flags & wire::linux_abi::kOTrunc) != 0;
+    if (flags.writes && state_->read_only()) return reply.error(abi::Errno::erofs);
+    if (!state_->has_room(1)) return reply.error(abi::Errno::emfile);
+    const bool truncated = (request.in.flags & abi::kOTrunc) != 0;
     const OwnFileChange truncation(state_->watch, truncated ? request.header.nodeid : 0);
     OpenFile file{state_->reopen(inode->fd.get(), flags.host), nullptr, flags.writes, request.header.nodeid};
     if (!file.fd) return reply.error(last_error());
@@ -51,7 +51,7 @@ void Passthrough::handle(const In<Opcode::open>& request, Out<Opcode::open>& rep
 
 void Passthrough::handle(const In<Opcode::read>& request, Out<Opcode::read>& reply) noexcept {
     const FileRef file = file_of(state_->files, request.in.fh);
-    if (!file) return reply.error(wire::Errno::ebadf);
+    if (!file) return reply.error(abi::Errno::ebadf);
     const server::ByteView area = reply.data_area(request.in.size);
     const Transferred done = read_segments(file->fd.get(), area, request.in.offset);
     if (done.error != 0) return reply.error(to_errno(done.error));
@@ -60,7 +60,7 @@ void Passthrough::handle(const In<Opcode::read>& request, Out<Opcode::read>& rep
 
 void Passthrough::handle(const In<Opcode::write>& request, Out<Opcode::write>& reply) noexcept {
     const FileRef file = file_of(state_->files, request.in.fh);
-    if (!file) return reply.error(wire::Errno::ebadf);
+    if (!file) return reply.error(abi::Errno::ebadf);
     const OwnFileChange written(state_->watch, file->nodeid);
     const int fd = file->fd.get();
     const Transferred done =
@@ -77,7 +77,7 @@ void Passthrough::handle(const In<Opcode::write>& request, Out<Opcode::write>& r
 // descriptors cannot have one, and asks nothing: the data is safe, and the client's close(2) must not fail for that.
 void Passthrough::handle(const In<Opcode::flush>& request, Out<Opcode::flush>& reply) noexcept {
     const FileRef file = state_->files.acquire(request.in.fh);
-    if (!file) return reply.error(wire::Errno::ebadf);
+    if (!file) return reply.error(abi::Errno::ebadf);
     state_->drop_records(request.header.nodeid, request.in.lock_owner);
     if (!file->writable) return reply.ok();
     const int duplicate = ::fcntl(file->fd.get(), F_DUPFD_CLOEXEC, 0);
@@ -89,10 +89,10 @@ void Passthrough::handle(const In<Opcode::release>& request, Out<Opcode::release
     std::uint64_t nodeid = 0;
     {
         const FileRef file = file_of(state_->files, request.in.fh);
-        if (!file) return reply.error(wire::Errno::ebadf);
+        if (!file) return reply.error(abi::Errno::ebadf);
         nodeid = file->nodeid;
     }
-    if (!state_->files.retire(request.in.fh)) return reply.error(wire::Errno::ebadf);
+    if (!state_->files.retire(request.in.fh)) return reply.error(abi::Errno::ebadf);
     state_->parked_locks.end_handle(request.in.fh);
     state_->parked_locks.try_again(nodeid); // its lock of the whole file ended with it
     return reply.ok();
@@ -100,7 +100,7 @@ void Passthrough::handle(const In<Opcode::release>& request, Out<Opcode::release
 
 void Passthrough::handle(const In<Opcode::fsync>& request, Out<Opcode::fsync>& reply) noexcept {
     const FileRef file = state_->files.acquire(request.in.fh);
-    if (!file) return reply.error(wire::Errno::ebadf);
+    if (!file) return reply.error(abi::Errno::ebadf);
     if (sync_file(file->fd.get(), request.in.fsync_flags) != 0) return reply.error(last_error());
     return reply.ok();
 }
@@ -108,7 +108,7 @@ void Passthrough::handle(const In<Opcode::fsync>& request, Out<Opcode::fsync>& r
 // May answer EINTR, as fallocate(2) may: a file system that begins anew each time would never end if it were repeated.
 void Passthrough::handle(const In<Opcode::fallocate>& request, Out<Opcode::fallocate>& reply) noexcept {
     const FileRef file = file_of(state_->files, request.in.fh);
-    if (!file) return reply.error(wire::Errno::ebadf);
+    if (!file) return reply.error(abi::Errno::ebadf);
     const OwnFileChange allocated(state_->watch, file->nodeid);
     if (::fallocate(file->fd.get(), static_cast<int>(request.in.mode), static_cast<off_t>(request.in.offset),
                     static_cast<off_t>(request.in.length)) != 0) {
@@ -118,11 +118,11 @@ void Passthrough::handle(const In<Opcode::fallocate>& request, Out<Opcode::fallo
 }
 
 void Passthrough::handle(const In<Opcode::lseek>& request, Out<Opcode::lseek>& reply) noexcept {
-    static_assert(wire::linux_abi::kSeekData == SEEK_DATA && wire::linux_abi::kSeekHole == SEEK_HOLE);
+    static_assert(abi::kSeekData == SEEK_DATA && abi::kSeekHole == SEEK_HOLE);
     const FileRef file = file_of(state_->files, request.in.fh);
-    if (!file) return reply.error(wire::Errno::ebadf);
+    if (!file) return reply.error(abi::Errno::ebadf);
     // A handle has no position of its own: READ and WRITE bring theirs.
-    if (request.in.whence == SEEK_CUR) return reply.error(wire::Errno::einval);
+    if (request.in.whence == SEEK_CUR) return reply.error(abi::Errno::einval);
     const off_t found =
         ::lseek(file->fd.get(), static_cast<off_t>(request.in.offset), static_cast<int>(request.in.whence));
     if (found < 0) return reply.error(last_error());

@@ -99,15 +99,15 @@ template <class Put> int walk(const FileRef& file, EntryBuffers& buffers, std::u
 void Passthrough::handle(const In<Opcode::opendir>& request, Out<Opcode::opendir>& reply) noexcept {
     const SessionNumber session = state_->inodes.session();
     const InodeTable::Ref inode = state_->inodes.acquire(request.header.nodeid);
-    if (!inode) return reply.error(wire::Errno::estale);
-    if (inode->type != S_IFDIR) return reply.error(wire::Errno::enotdir);
-    if (!state_->has_room(1)) return reply.error(wire::Errno::emfile);
+    if (!inode) return reply.error(abi::Errno::estale);
+    if (inode->type != S_IFDIR) return reply.error(abi::Errno::enotdir);
+    if (!state_->has_room(1)) return reply.error(abi::Errno::emfile);
     OpenFile file;
     // Opens by the descriptor's path: to open "." in it would take permission to search the directory.
     file.fd = state_->reopen(inode->fd.get(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (!file.fd) return reply.error(last_error());
     file.directory.reset(new (std::nothrow) DirectoryStream);
-    if (!file.directory) return reply.error(wire::Errno::enomem);
+    if (!file.directory) return reply.error(abi::Errno::enomem);
     if (request.header.nodeid == InodeTable::kRoot) file.directory->parent_ino = state_->root_ino;
     std::uint64_t fh = 0;
     if (const int error = state_->add_handle(std::move(file), session, fh); error != 0) {
@@ -118,7 +118,7 @@ void Passthrough::handle(const In<Opcode::opendir>& request, Out<Opcode::opendir
 
 void Passthrough::handle(const In<Opcode::readdir>& request, Out<Opcode::readdir>& reply) noexcept {
     const FileRef file = directory_of(state_->files, request.in.fh);
-    if (!file) return reply.error(wire::Errno::ebadf);
+    if (!file) return reply.error(abi::Errno::ebadf);
     const std::lock_guard lock(file->directory->mutex);
     server::DirentWriter records(reply, request.in.size);
     const int error = walk(file, state_->entry_buffers, request.in.offset,
@@ -130,7 +130,7 @@ void Passthrough::handle(const In<Opcode::readdir>& request, Out<Opcode::readdir
 void Passthrough::handle(const In<Opcode::readdirplus>& request, Out<Opcode::readdirplus>& reply) noexcept {
     const SessionNumber session = state_->inodes.session();
     const FileRef file = directory_of(state_->files, request.in.fh);
-    if (!file) return reply.error(wire::Errno::ebadf);
+    if (!file) return reply.error(abi::Errno::ebadf);
     const std::lock_guard lock(file->directory->mutex);
     server::DirentWriter records(reply, request.in.size);
     auto put = [&](wire::DirEntry& entry) {
@@ -141,7 +141,7 @@ void Passthrough::handle(const In<Opcode::readdirplus>& request, Out<Opcode::rea
         if (!entry.name.is_dot_or_dot_dot() && state_->find(file->fd.get(), entry.name.data(), one) == 0) {
             found = state_->entry_of(one);
             entry.ino = found.attr.ino;
-            entry.type = wire::linux_abi::dirent_type(found.attr.mode);
+            entry.type = abi::dirent_type(found.attr.mode);
         } else {
             found.attr.ino = entry.ino;
             found.attr.mode = entry.type << 12;
@@ -154,13 +154,13 @@ void Passthrough::handle(const In<Opcode::readdirplus>& request, Out<Opcode::rea
 }
 
 void Passthrough::handle(const In<Opcode::releasedir>& request, Out<Opcode::releasedir>& reply) noexcept {
-    if (!directory_of(state_->files, request.in.fh)) return reply.error(wire::Errno::ebadf);
-    return state_->files.retire(request.in.fh) ? reply.ok() : reply.error(wire::Errno::ebadf);
+    if (!directory_of(state_->files, request.in.fh)) return reply.error(abi::Errno::ebadf);
+    return state_->files.retire(request.in.fh) ? reply.ok() : reply.error(abi::Errno::ebadf);
 }
 
 void Passthrough::handle(const In<Opcode::fsyncdir>& request, Out<Opcode::fsyncdir>& reply) noexcept {
     const FileRef file = directory_of(state_->files, request.in.fh);
-    if (!file) return reply.error(wire::Errno::ebadf);
+    if (!file) return reply.error(abi::Errno::ebadf);
     if (sync_file(file->fd.get(), request.in.fsync_flags) != 0) return reply.error(last_error());
     return reply.ok();
 }

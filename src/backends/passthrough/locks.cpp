@@ -11,8 +11,6 @@
 
 namespace vfsproto::backends {
 
-namespace abi = wire::linux_abi;
-
 namespace {
 
 static_assert(abi::kLockRead == F_RDLCK && abi::kLockWrite == F_WRLCK && abi::kLockUnlock == F_UNLCK);
@@ -95,19 +93,19 @@ int Passthrough::State::test_record(Inode& inode, std::uint64_t owner, wire::Fil
     return 0;
 }
 
-wire::Errno Passthrough::State::read_lock(const wire::InHeader& header, const wire::LkIn& in, WantedLock& to) noexcept {
+abi::Errno Passthrough::State::read_lock(const wire::InHeader& header, const wire::LkIn& in, WantedLock& to) noexcept {
     const InodeTable::Ref inode = inodes.acquire(header.nodeid);
-    if (!inode) return wire::Errno::estale;
+    if (!inode) return abi::Errno::estale;
     const auto file = files.acquire(in.fh);
-    if (inode->type != S_IFREG || !file) return wire::Errno::ebadf;
-    if (!is_lock(in.lk)) return wire::Errno::einval;
+    if (inode->type != S_IFREG || !file) return abi::Errno::ebadf;
+    if (!is_lock(in.lk)) return abi::Errno::einval;
     const bool whole = (in.lk_flags & wire::kLkFlock) != 0;
     to.kind = whole ? WantedLock::Kind::whole : WantedLock::Kind::records;
     to.nodeid = whole ? file->nodeid : header.nodeid;
     to.fh = in.fh;
     to.owner = in.owner;
     to.lock = in.lk;
-    return wire::Errno::none;
+    return abi::Errno::none;
 }
 
 int Passthrough::State::take_lock(const WantedLock& wanted) noexcept {
@@ -132,10 +130,10 @@ void Passthrough::State::drop_records(std::uint64_t nodeid, std::uint64_t owner)
 
 void Passthrough::handle(const In<Opcode::getlk>& request, Out<Opcode::getlk>& reply) noexcept {
     const InodeTable::Ref inode = state_->inodes.acquire(request.header.nodeid);
-    if (!inode) return reply.error(wire::Errno::estale);
-    if (inode->type != S_IFREG || !state_->files.acquire(request.in.fh)) return reply.error(wire::Errno::ebadf);
+    if (!inode) return reply.error(abi::Errno::estale);
+    if (inode->type != S_IFREG || !state_->files.acquire(request.in.fh)) return reply.error(abi::Errno::ebadf);
     wire::FileLock lock = request.in.lk;
-    if (!is_lock(lock) || lock.type == abi::kLockUnlock) return reply.error(wire::Errno::einval);
+    if (!is_lock(lock) || lock.type == abi::kLockUnlock) return reply.error(abi::Errno::einval);
     if (const int error = state_->test_record(*inode, request.in.owner, lock); error != 0)
         return reply.error(to_errno(error));
     return reply.ok({lock});
@@ -143,8 +141,7 @@ void Passthrough::handle(const In<Opcode::getlk>& request, Out<Opcode::getlk>& r
 
 void Passthrough::handle(const In<Opcode::setlk>& request, Out<Opcode::setlk>& reply) noexcept {
     WantedLock wanted;
-    if (const wire::Errno refused = state_->read_lock(request.header, request.in, wanted);
-        refused != wire::Errno::none) {
+    if (const abi::Errno refused = state_->read_lock(request.header, request.in, wanted); refused != abi::Errno::none) {
         return reply.error(refused);
     }
     const int error = state_->take_lock(wanted);
@@ -155,15 +152,15 @@ void Passthrough::handle(const In<Opcode::setlk>& request, Out<Opcode::setlk>& r
 
 void Passthrough::handle(const In<Opcode::setlkw>& request, Out<Opcode::setlkw>& reply) noexcept {
     WantedLock wanted;
-    const wire::Errno refused = state_->read_lock(request.header, request.in, wanted);
-    if (refused != wire::Errno::none) return reply.error(refused);
+    const abi::Errno refused = state_->read_lock(request.header, request.in, wanted);
+    if (refused != abi::Errno::none) return reply.error(refused);
     state_->parked_locks.wait(wanted, reply);
 }
 
 // Only requests for locks wait here. An INTERRUPT may overtake its request, which is not parked yet then; the client
 // sends it again.
 void Passthrough::handle(const In<Opcode::interrupt>& request, Out<Opcode::interrupt>& reply) noexcept {
-    state_->parked_locks.interrupt(request.in.unique) ? reply.none() : reply.error(wire::Errno::eagain);
+    state_->parked_locks.interrupt(request.in.unique) ? reply.none() : reply.error(abi::Errno::eagain);
 }
 
 void Passthrough::tell_answers_to(server::AnswerSink* sink) noexcept { state_->parked_locks.tell_answers_to(sink); }

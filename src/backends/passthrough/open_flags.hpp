@@ -2,7 +2,8 @@
 // Linux' open flags of the wire as the host's own.
 #pragma once
 
-#include "vfsproto/fuse/wire/linux_abi.hpp"
+#include "vfsproto/abi/errno.hpp"
+#include "vfsproto/abi/numbers.hpp"
 #include "vfsproto/fuse/wire/structs.hpp"
 
 #include <fcntl.h>
@@ -21,7 +22,6 @@ struct OpenFlags {
 // - O_APPEND, because pwrite(2) of such a descriptor ignores the offset. A client writes pages of its cache, which have
 //   their place, through any handle of the file. A WRITE that appends says so itself (appends()).
 [[nodiscard]] inline OpenFlags open_flags_of(wire::u32 flags) noexcept {
-    namespace abi = wire::linux_abi;
     static_assert(abi::kOWronly == O_WRONLY && abi::kORdwr == O_RDWR && abi::kOAccmode == O_ACCMODE);
     OpenFlags out;
     out.host = static_cast<int>(flags & abi::kOAccmode) | O_CLOEXEC;
@@ -37,7 +37,7 @@ struct OpenFlags {
 
 // True if the WRITE goes to the end of the file. A page of the client's cache (WRITE_CACHE) never does.
 [[nodiscard]] inline bool appends(const wire::WriteIn& in) noexcept {
-    return (in.flags & wire::linux_abi::kOAppend) != 0 && (in.write_flags & wire::kWriteCache) == 0;
+    return (in.flags & abi::kOAppend) != 0 && (in.write_flags & wire::kWriteCache) == 0;
 }
 
 } // namespace vfsproto::backends

@@ -13,7 +13,7 @@
 
 namespace vfsproto::backends {
 
-using wire::Errno;
+using abi::Errno;
 
 namespace {
 

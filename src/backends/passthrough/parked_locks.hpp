@@ -84,14 +84,14 @@ private:
         server::ParkedRequest request{};
         std::chrono::milliseconds pause = kFirstPause;
         Clock::time_point next_try{};
-        wire::Errno error{}; // once it can be answered
+        abi::Errno error{}; // once it can be answered
     };
     using Waiting = std::list<Parked>;
 
     // These need mutex_.
     [[nodiscard]] bool start_thread() noexcept;
-    void decide(Waiting::iterator which, wire::Errno error) noexcept;
-    template <class Which> void end_each(const Which& which, wire::Errno error) noexcept;
+    void decide(Waiting::iterator which, abi::Errno error) noexcept;
+    template <class Which> void end_each(const Which& which, abi::Errno error) noexcept;
     void try_file(std::uint64_t nodeid) noexcept;
     void try_due() noexcept;
 

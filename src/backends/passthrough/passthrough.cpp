@@ -67,21 +67,20 @@ std::uint64_t Passthrough::lookups_of(std::uint64_t nodeid) const noexcept { ret
 
 void Passthrough::handle(const In<Opcode::syncfs>& request, Out<Opcode::syncfs>& reply) noexcept {
     const InodeTable::Ref inode = state_->inodes.acquire(request.header.nodeid);
-    if (!inode) return reply.error(wire::Errno::estale);
-    if (inode->type != S_IFDIR) return reply.error(wire::Errno::enotdir);
+    if (!inode) return reply.error(abi::Errno::estale);
+    if (inode->type != S_IFDIR) return reply.error(abi::Errno::enotdir);
     const FileDescriptor fd(::open(DescriptorPath(inode->fd.get()).text(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!fd || uninterrupted([&] { return ::syncfs(fd.get()); }) != 0) return reply.error(last_error());
     return reply.ok();
 }
 
 void Passthrough::handle(const In<Opcode::ioctl>&, Out<Opcode::ioctl>& reply) noexcept {
-    return reply.error(wire::Errno::enotty);
+    return reply.error(abi::Errno::enotty);
 }
 
 void Passthrough::handle(const In<Opcode::poll>& request, Out<Opcode::poll>& reply) noexcept {
-    namespace abi = wire::linux_abi;
     constexpr wire::u32 kAlways = abi::kPollIn | abi::kPollOut | abi::kPollRdnorm | abi::kPollWrnorm;
-    if (!state_->files.acquire(request.in.fh)) return reply.error(wire::Errno::ebadf);
+    if (!state_->files.acquire(request.in.fh)) return reply.error(abi::Errno::ebadf);
     return reply.ok({request.in.events & kAlways, 0});
 }
 

@@ -27,8 +27,8 @@ namespace vfsproto::backends {
 
 // The host is Linux: its numbers are those of the wire.
 static_assert(ENOSYS == 38 && ENOTEMPTY == 39 && ESTALE == 116);
-[[nodiscard]] inline wire::Errno to_errno(int host) noexcept { return static_cast<wire::Errno>(host); }
-[[nodiscard]] inline wire::Errno last_error() noexcept { return to_errno(errno); }
+[[nodiscard]] inline abi::Errno to_errno(int host) noexcept { return static_cast<abi::Errno>(host); }
+[[nodiscard]] inline abi::Errno last_error() noexcept { return to_errno(errno); }
 
 // True for a single component: not empty, no '/'.
 [[nodiscard]] inline bool is_component(wire::Name name) noexcept { return !name.empty() && !name.contains('/'); }
@@ -100,7 +100,7 @@ public:
     [[nodiscard]] static int strip_privileges(int fd) noexcept;
 
     // Reads what SETLK or SETLKW asks for.
-    [[nodiscard]] wire::Errno read_lock(const wire::InHeader& header, const wire::LkIn& in, WantedLock& to) noexcept;
+    [[nodiscard]] abi::Errno read_lock(const wire::InHeader& header, const wire::LkIn& in, WantedLock& to) noexcept;
     // Tries to take a lock, or gives one up. Returns 0 or an errno: EAGAIN if somebody else's stands in the way, EBADF or ESTALE if
     // the handle or the file is gone.
     [[nodiscard]] int take_lock(const WantedLock& wanted) noexcept;

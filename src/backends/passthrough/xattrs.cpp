@@ -37,14 +37,14 @@ template <class ReplyType, class Call> void answer_with(ReplyType& reply, wire::
         if (length < 0) return reply.error(last_error());
         return reply.ok({static_cast<wire::u32>(length), 0});
     }
-    const std::size_t most = size < wire::linux_abi::kXattrSizeMax ? size : wire::linux_abi::kXattrSizeMax;
+    const std::size_t most = size < abi::kXattrSizeMax ? size : abi::kXattrSizeMax;
     const server::ByteView area = reply.data_area(most);
     if (area.size == most && area.segments.size() == 1) {
         const ssize_t length = call(area.segments[0].data, most);
         return length < 0 ? reply.error(last_error()) : reply.ok_written(static_cast<std::uint64_t>(length));
     }
     const Buffer room(new (std::nothrow) char[most]);
-    if (!room) return reply.error(wire::Errno::enomem);
+    if (!room) return reply.error(abi::Errno::enomem);
     const ssize_t length = call(room.get(), most);
     if (length < 0) return reply.error(last_error());
     return reply.data(std::as_bytes(std::span<const char>(room.get(), static_cast<std::size_t>(length))));
@@ -61,14 +61,14 @@ int drop_set_group_id(int fd) noexcept {
 } // namespace
 
 void Passthrough::handle(const In<Opcode::setxattr>& request, Out<Opcode::setxattr>& reply) noexcept {
-    static_assert(wire::linux_abi::kXattrCreate == XATTR_CREATE && wire::linux_abi::kXattrReplace == XATTR_REPLACE);
-    if (state_->read_only()) return reply.error(wire::Errno::erofs);
+    static_assert(abi::kXattrCreate == XATTR_CREATE && abi::kXattrReplace == XATTR_REPLACE);
+    if (state_->read_only()) return reply.error(abi::Errno::erofs);
     const InodeTable::Ref inode = state_->inodes.acquire(request.header.nodeid);
-    if (!inode) return reply.error(wire::Errno::estale);
-    if (request.data.size > wire::linux_abi::kXattrSizeMax) return reply.error(wire::Errno::e2big);
+    if (!inode) return reply.error(abi::Errno::estale);
+    if (request.data.size > abi::kXattrSizeMax) return reply.error(abi::Errno::e2big);
     Buffer room;
     const void* value = in_one_piece(request.data, room);
-    if (value == nullptr) return reply.error(wire::Errno::enomem);
+    if (value == nullptr) return reply.error(abi::Errno::enomem);
     const int fd = inode->fd.get();
     const OwnFileChange change(state_->watch, request.header.nodeid);
     if (::setxattr(DescriptorPath(fd).text(), request.name.data(), value, request.data.size,
@@ -83,7 +83,7 @@ void Passthrough::handle(const In<Opcode::setxattr>& request, Out<Opcode::setxat
 
 void Passthrough::handle(const In<Opcode::getxattr>& request, Out<Opcode::getxattr>& reply) noexcept {
     const InodeTable::Ref inode = state_->inodes.acquire(request.header.nodeid);
-    if (!inode) return reply.error(wire::Errno::estale);
+    if (!inode) return reply.error(abi::Errno::estale);
     const DescriptorPath path(inode->fd.get());
     return answer_with(reply, request.in.size, [&](void* buffer, std::size_t size) {
         return ::getxattr(path.text(), request.name.data(), buffer, size);
@@ -92,7 +92,7 @@ void Passthrough::handle(const In<Opcode::getxattr>& request, Out<Opcode::getxat
 
 void Passthrough::handle(const In<Opcode::listxattr>& request, Out<Opcode::listxattr>& reply) noexcept {
     const InodeTable::Ref inode = state_->inodes.acquire(request.header.nodeid);
-    if (!inode) return reply.error(wire::Errno::estale);
+    if (!inode) return reply.error(abi::Errno::estale);
     const DescriptorPath path(inode->fd.get());
     return answer_with(reply, request.in.size, [&](void* buffer, std::size_t size) {
         return ::listxattr(path.text(), static_cast<char*>(buffer), size);
@@ -100,9 +100,9 @@ void Passthrough::handle(const In<Opcode::listxattr>& request, Out<Opcode::listx
 }
 
 void Passthrough::handle(const In<Opcode::removexattr>& request, Out<Opcode::removexattr>& reply) noexcept {
-    if (state_->read_only()) return reply.error(wire::Errno::erofs);
+    if (state_->read_only()) return reply.error(abi::Errno::erofs);
     const InodeTable::Ref inode = state_->inodes.acquire(request.header.nodeid);
-    if (!inode) return reply.error(wire::Errno::estale);
+    if (!inode) return reply.error(abi::Errno::estale);
     const OwnFileChange change(state_->watch, request.header.nodeid);
     if (::removexattr(DescriptorPath(inode->fd.get()).text(), request.name.data()) != 0) {
         return reply.error(last_error());

@@ -63,7 +63,7 @@ Errc Connection::take_used() noexcept {
     const std::size_t used = hiprio_.poll(done);
     for (std::size_t i = 0; i < used; ++i) {
         session_.handle_completion(wire::QueueKind::hiprio, done[i].token, done[i].written);
-        trace_.completed(wire::QueueKind::hiprio, done[i].token, done[i].written, {Errc::ok, wire::Errno::none});
+        trace_.completed(wire::QueueKind::hiprio, done[i].token, done[i].written, {Errc::ok, abi::Errno::none});
     }
     counters_.hiprio_used += used;
     // A device that broke the rules on one queue is not to be believed on another either.

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "vfsproto/fuse/client/content_cache.hpp"
 
-#include "vfsproto/fuse/wire/linux_abi.hpp"
+#include "vfsproto/abi/errno.hpp"
+#include "vfsproto/abi/numbers.hpp"
 
 namespace vfsproto::client {
 
 bool may_keep_target(std::span<const char> target, std::uint64_t size) noexcept {
-    if (target.empty() || target.size() > wire::linux_abi::kPathMax || target.size() != size) return false;
+    if (target.empty() || target.size() > abi::kPathMax || target.size() != size) return false;
     for (const char c : target) {
         if (c == '\0') return false;
     }

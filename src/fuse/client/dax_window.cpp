@@ -186,10 +186,10 @@ wire::SetupmappingIn DaxWindow::setup_args(const DaxRange& range) const noexcept
     return {kNoHandle, range.file_offset, range_bytes_, flags, range.window_offset};
 }
 
-bool DaxWindow::handle_set_up(DaxRange& range, Errc errc, wire::Errno error) noexcept {
+bool DaxWindow::handle_set_up(DaxRange& range, Errc errc, abi::Errno error) noexcept {
     VFSPROTO_ASSERT((range.state == State::setting_up || range.state == State::upgrading) && range.uses == 1);
     const bool is_new = range.state == State::setting_up;
-    if (errc == Errc::ok && error == wire::Errno::none) {
+    if (errc == Errc::ok && error == abi::Errno::none) {
         range.state = State::mapped;
         return true;
     }
@@ -200,7 +200,7 @@ bool DaxWindow::handle_set_up(DaxRange& range, Errc errc, wire::Errno error) noe
         quarantine(range);
         return false;
     }
-    if (error == wire::Errno::enosys || error == wire::Errno::eopnotsupp) refused_ = true;
+    if (error == abi::Errno::enosys || error == abi::Errno::eopnotsupp) refused_ = true;
     // A server that refuses has mapped nothing in an empty range. An older mapping may be gone or not, so it is removed before the
     // range is used again.
     if (is_new) {
@@ -267,8 +267,8 @@ bool DaxWindow::take(List& from, DaxRemoval& removal, std::span<wire::Removemapp
     return true;
 }
 
-void DaxWindow::handle_removed(const DaxRemoval& removal, Errc errc, wire::Errno error) noexcept {
-    const bool done = errc == Errc::ok && error == wire::Errno::none;
+void DaxWindow::handle_removed(const DaxRemoval& removal, Errc errc, abi::Errno error) noexcept {
+    const bool done = errc == Errc::ok && error == abi::Errno::none;
     if (!done) ++counters_.failed;
     removing_ -= removal.count;
     for (DaxRange* at = removal.first; at != nullptr;) {

@@ -8,8 +8,8 @@ namespace {
 LookupCache::Place key_of(const OwnChanges::Place& place) noexcept { return {place.directory.incarnation, place.name}; }
 
 // True if somebody else may have made, removed or replaced names: what is kept of the directory's content is doubtful.
-bool tells_of_others(wire::Errno error) noexcept {
-    using wire::Errno;
+bool tells_of_others(abi::Errno error) noexcept {
+    using abi::Errno;
     switch (error) {
     case Errno::enoent:
     case Errno::eexist:
@@ -41,7 +41,7 @@ void OwnChanges::renamed(const Place& from, const Place& to, CachedNode* moved, 
 }
 
 void OwnChanges::failed(const Place& place, const Verdict& why, CachedNode* file) noexcept {
-    using wire::Errno;
+    using abi::Errno;
     names_.invalidate(key_of(place));
     const bool is_exhausted = why.error == Errno::emfile || why.error == Errno::enfile; // perhaps after the change
     const bool may_be_done = why.errc != Errc::ok || why.error == Errno::eintr || is_exhausted;

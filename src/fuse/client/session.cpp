@@ -103,7 +103,7 @@ Errc Session::open(const InitOptions& wanted) noexcept {
     if (memory_.host() == nullptr || !step(SessionInput::open)) return Errc::wrong_state;
     drop_all();
     failure_ = Errc::ok;
-    server_error_ = wire::Errno::none;
+    server_error_ = abi::Errno::none;
     lanes_idle_ = false;
     interrupts_missing_ = false;
     const std::uint32_t generation = params_.generation + 1;
@@ -201,14 +201,14 @@ void Session::handle_interrupt(std::uint16_t index, std::uint32_t written) noexc
     const wire::OutHeader header = wire::read_out_header(interrupt_block(index).host() + kInterruptReplyAt);
     const wire::ExpectedReply expected = wire::expected_reply(wire::op_info(wire::Opcode::interrupt), 0);
     if (wire::check_reply(expected, target | kInterruptBit, header, written) != Errc::ok) return;
-    const wire::Errno error = wire::errno_of(header);
-    if (error == wire::Errno::enosys) {
+    const abi::Errno error = wire::errno_of(header);
+    if (error == abi::Errno::enosys) {
         interrupts_missing_ = true;
         for (Interrupt& each : interrupts_) {
             if (each.step != Interrupt::Step::in_flight) each = {};
         }
     }
-    if (error == wire::Errno::eagain && !interrupts_missing_) interrupt = {Interrupt::Step::again, target};
+    if (error == abi::Errno::eagain && !interrupts_missing_) interrupt = {Interrupt::Step::again, target};
 }
 
 void Session::handle_turn() noexcept {

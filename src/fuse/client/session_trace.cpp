@@ -62,7 +62,7 @@ void SessionTrace::completed(wire::QueueKind queue, Token token, std::uint32_t w
         if (lengths_ == WrittenLength::upper_bound) event.received = smaller(header.len, event.received);
         // The session looks at the answers of the request queue alone.
         const bool is_judged = queue == wire::QueueKind::request;
-        if (!is_judged && header.error < 0 && header.error >= -wire::kMaxErrno) event.error = -header.error;
+        if (!is_judged && header.error < 0 && header.error >= -abi::kMaxErrno) event.error = -header.error;
         const std::uint32_t size = struct_in(event.received, sizeof(header), open.op->out_size);
         if (verdict.succeeded()) {
             copy_from_peer(out, open.answer + sizeof(header), size);

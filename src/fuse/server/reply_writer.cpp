@@ -29,9 +29,9 @@ void ReplyWriter::take_scattered_header(std::span<HostSegment> writable) noexcep
     area_ = writable.subspan(at);
 }
 
-void ReplyWriter::error(wire::Errno why) noexcept {
+void ReplyWriter::error(abi::Errno why) noexcept {
     state_ = State::error;
-    error_ = why == wire::Errno::none ? wire::Errno::eio : why;
+    error_ = why == abi::Errno::none ? abi::Errno::eio : why;
 }
 
 void ReplyWriter::succeed_written(std::uint64_t bytes) noexcept {
@@ -110,7 +110,7 @@ std::uint32_t ReplyWriter::finish() noexcept {
 std::uint32_t ReplyWriter::finish_swapped() noexcept {
     wire::OutHeader header{};
     header.len = byte_swapped(std::uint32_t{sizeof(wire::OutHeader)});
-    const auto error = static_cast<std::uint32_t>(-static_cast<std::int32_t>(wire::Errno::eproto));
+    const auto error = static_cast<std::uint32_t>(-static_cast<std::int32_t>(abi::Errno::eproto));
     header.error = static_cast<std::int32_t>(byte_swapped(error));
     header.unique = identity_.unique; // the bytes as they came
     return write_header(header);

@@ -27,7 +27,7 @@ ServerSession::InitAnswer ServerSession::init(const wire::InitIn& in, const Serv
     answer.out.major = wire::kMajor;
     answer.out.minor = wire::kMinor;
     if (in.major < wire::kMajor) {
-        answer.error = wire::Errno::eproto;
+        answer.error = abi::Errno::eproto;
         return answer;
     }
     if (in.major > wire::kMajor) return answer;

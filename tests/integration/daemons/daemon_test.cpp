@@ -19,7 +19,7 @@
 namespace {
 
 using namespace vfsproto;
-using namespace vfsproto::wire::linux_abi;
+using namespace vfsproto::abi;
 using test::connect;
 using test::Connected;
 using test::Daemon;
@@ -54,7 +54,7 @@ void use(posix::Mount& mount) {
     for (const auto& entry : *entries) names.insert(entry.name);
     CHECK(names == std::set<std::string>{"file", "link", "third"});
     for (const std::string& name : names) CHECK_FALSE(mount.unlink("/dir/" + name).happened());
-    CHECK(mount.unlink("/dir/file").error == wire::Errno::enoent);
+    CHECK(mount.unlink("/dir/file").error == abi::Errno::enoent);
     CHECK_FALSE(mount.rmdir("/dir").happened());
     CHECK(mount.statfs());
 }
@@ -91,15 +91,15 @@ TEST_CASE("virtiofsd serves a mount with every cache mode, and ends well", "[int
         const std::vector<std::byte> value(300, std::byte{7});
         REQUIRE(connected.mount->open_file("/x", kOCreat | kOWronly, 0644));
         const auto set = connected.mount->set_xattr("/x", "user.test", value);
-        if (xattr == "xattr" && set.error != wire::Errno::eopnotsupp) {
+        if (xattr == "xattr" && set.error != abi::Errno::eopnotsupp) {
             CHECK_FALSE(set.happened());
             const auto got = connected.mount->get_xattr("/x", "user.test");
             REQUIRE(got);
             CHECK(*got == value);
         } else {
             // The daemon says ENOSYS once and is not asked again.
-            CHECK(set.error == wire::Errno::eopnotsupp);
-            CHECK(connected.mount->get_xattr("/x", "user.test").failure().error == wire::Errno::eopnotsupp);
+            CHECK(set.error == abi::Errno::eopnotsupp);
+            CHECK(connected.mount->get_xattr("/x", "user.test").failure().error == abi::Errno::eopnotsupp);
         }
         CHECK(connected.mount->channel().stats().violations == 0);
     }
@@ -198,7 +198,7 @@ TEST_CASE("virtiofsd with locks refuses what is taken, and a lock is waited for 
     REQUIRE(one);
     REQUIRE(two);
     REQUIRE_FALSE(take(*one, posix::WhenLocked::wait).happened());
-    CHECK(take(*two, posix::WhenLocked::fail).error == wire::Errno::eagain);
+    CHECK(take(*two, posix::WhenLocked::fail).error == abi::Errno::eagain);
     const auto held = mount.test_lock(*two, {posix::LockType::exclusive, {}, 0});
     REQUIRE(held);
     CHECK(held->has_value() == !whole_file);
@@ -318,7 +318,7 @@ TEST_CASE("a daemon killed under eight busy threads fails every call, and a new 
         CHECK(fatal == 8);
         const auto later = mount.stat("/data");
         REQUIRE_FALSE(later);
-        CHECK(later.failure().as_errno() == wire::Errno::enotconn);
+        CHECK(later.failure().as_errno() == abi::Errno::enotconn);
         CHECK(later.failure().is_fatal());
     }
     daemon = std::make_unique<Virtiofsd>(kind);

@@ -13,9 +13,9 @@
 #include <array>
 
 using namespace vfsproto;
+using abi::Errno;
 using test::LibfuseServer;
 using test::Watchdog;
-using wire::Errno;
 using wire::Opcode;
 
 namespace {

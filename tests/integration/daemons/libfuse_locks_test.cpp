@@ -4,8 +4,9 @@
 #include "support/libfuse_server.hpp"
 #include "support/watchdog.hpp"
 
+#include "vfsproto/abi/errno.hpp"
+#include "vfsproto/abi/numbers.hpp"
 #include "vfsproto/backends/fuse_stream.hpp"
-#include "vfsproto/fuse/wire/linux_abi.hpp"
 #include "vfsproto/posix/async_mount.hpp"
 #include "vfsproto/posix/mount.hpp"
 
@@ -20,12 +21,12 @@
 #include <thread>
 
 using namespace vfsproto;
-using namespace vfsproto::wire::linux_abi;
+using namespace vfsproto::abi;
+using abi::Errno;
 using posix::LockType;
 using posix::WhenLocked;
 using test::LibfuseServer;
 using test::Watchdog;
-using wire::Errno;
 
 namespace {
 

@@ -5,8 +5,9 @@
 #include "support/program.hpp"
 #include "support/watchdog.hpp"
 
+#include "vfsproto/abi/errno.hpp"
+#include "vfsproto/abi/numbers.hpp"
 #include "vfsproto/backends/fuse_stream.hpp"
-#include "vfsproto/fuse/wire/linux_abi.hpp"
 #include "vfsproto/posix/detail/channel.hpp"
 #include "vfsproto/posix/mount.hpp"
 #include "vfsproto/posix/mount_options.hpp"
@@ -22,10 +23,10 @@
 #include <vector>
 
 using namespace vfsproto;
-using namespace vfsproto::wire::linux_abi;
+using namespace vfsproto::abi;
+using abi::Errno;
 using test::LibfuseServer;
 using test::Watchdog;
-using wire::Errno;
 
 namespace {
 

@@ -13,7 +13,7 @@
 
 namespace vfsproto::test {
 
-using namespace wire::linux_abi;
+using namespace abi;
 using boost::asio::use_future;
 using posix::AsyncMount;
 using posix::Failure;

@@ -112,7 +112,7 @@ private:
     using Seen = std::map<std::string, std::string>;
 
     void make_tree() {
-        using namespace wire::linux_abi;
+        using namespace abi;
         succeeds(mount->mkdir("/dir"));
         succeeds(mount->mkdir("/dir/empty"));
         posix::File file = value_of(mount->open_file("/dir/file", kOCreat | kOWronly));

@@ -10,7 +10,7 @@
 
 namespace vfsproto::test {
 
-using namespace wire::linux_abi;
+using namespace abi;
 using posix::Failure;
 using posix::IoQueue;
 using posix::LockType;

@@ -12,7 +12,7 @@
 #include <span>
 
 using namespace vfsproto;
-using namespace vfsproto::wire::linux_abi;
+using namespace vfsproto::abi;
 using backends::loopback::FaultPlan;
 using posix::Failure;
 using posix::Mount;

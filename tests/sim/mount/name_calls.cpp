@@ -5,7 +5,7 @@
 
 namespace vfsproto::test {
 
-using namespace wire::linux_abi;
+using namespace abi;
 using posix::Failure;
 using posix::LastLink;
 using posix::Mount;

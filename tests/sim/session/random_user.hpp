@@ -115,13 +115,13 @@ private:
         for (const auto& [nodeid, node] : mount_.known()) {
             if (type == 0 || node->type == type) fitting.push_back(node);
         }
-        const bool root_fits = type == 0 || type == wire::linux_abi::kSIfdir;
+        const bool root_fits = type == 0 || type == abi::kSIfdir;
         if (fitting.empty() || (root_fits && mount_.random.one_in(3))) return root_fits ? Place{} : Place{nullptr, 0};
         client::Node* node = fitting[mount_.random.below(fitting.size())];
         mount_.nodes.use(*node);
         return {node, node->nodeid()};
     }
-    Place pick_directory() { return pick(wire::linux_abi::kSIfdir); }
+    Place pick_directory() { return pick(abi::kSIfdir); }
 
     static constexpr client::Caller kCaller{.uid = 1, .gid = 2, .pid = 3};
     static std::byte content(std::uint64_t offset) { return static_cast<std::byte>(1 + offset % 251); }
@@ -164,7 +164,7 @@ private:
         }
         case 7: {
             auto* task = named<wire::Opcode::mknod>(pick_directory());
-            task->op.call.args.mode = wire::linux_abi::kSIfifo | 0600;
+            task->op.call.args.mode = abi::kSIfifo | 0600;
             return start_entry(task);
         }
         case 8: return link();
@@ -190,8 +190,7 @@ private:
         auto* task = make<client::CreateFile>();
         task->place = pick_directory();
         task->name = random_name();
-        const std::uint32_t flags = wire::linux_abi::kORdwr | wire::linux_abi::kOCreat |
-                                    (mount_.random.one_in(2) ? wire::linux_abi::kOExcl : wire::linux_abi::kOTrunc);
+        const std::uint32_t flags = abi::kORdwr | abi::kOCreat | (mount_.random.one_in(2) ? abi::kOExcl : abi::kOTrunc);
         task->then = [this, flags](auto& done) {
             client::Node& node = mount_.count(done.op.entry());
             if (done.op.owes_release()) {
@@ -203,7 +202,7 @@ private:
         task->op.start(mount_.client, kCaller, task->place.nodeid, {chars(task->name), flags, 0644, 022});
     }
     void link() {
-        const Place file = pick(wire::linux_abi::kSIfreg);
+        const Place file = pick(abi::kSIfreg);
         if (file.node == nullptr) return;
         auto* task = named<wire::Opcode::link>(pick_directory());
         task->other = file;
@@ -224,7 +223,7 @@ private:
         task->op.start(mount_.client, kCaller, task->place.nodeid, {});
     }
     void set_size() {
-        const Place file = pick(wire::linux_abi::kSIfreg);
+        const Place file = pick(abi::kSIfreg);
         if (file.node == nullptr) return;
         auto* task = make<client::SetAttributes>();
         task->place = file;
@@ -233,11 +232,11 @@ private:
         task->op.start(mount_.client, kCaller, task->place.nodeid);
     }
     void open_file() {
-        const Place file = pick(wire::linux_abi::kSIfreg);
+        const Place file = pick(abi::kSIfreg);
         if (file.node == nullptr) return;
         auto* task = make<client::OpenFile>();
         task->place = file;
-        const std::uint32_t flags = wire::linux_abi::kORdwr | (mount_.random.one_in(4) ? wire::linux_abi::kOTrunc : 0u);
+        const std::uint32_t flags = abi::kORdwr | (mount_.random.one_in(4) ? abi::kOTrunc : 0u);
         task->then = [this, flags](auto& done) {
             if (!done.op.owes_release() || done.place.node == nullptr) return;
             open_files_.push_back({done.place.node, done.place.nodeid, done.op.result().fh, flags});
@@ -273,7 +272,7 @@ private:
         span.offset = mount_.random.below(50000);
         span.len = task->bytes.size();
         span.host = task->bytes.data();
-        span.open_flags = task->file.flags & ~wire::linux_abi::kOTrunc;
+        span.open_flags = task->file.flags & ~abi::kOTrunc;
         if (mount_.random.one_in(3) && !registered_busy_) {
             registered_busy_ = true;
             span.host = mount_.registered.host();
@@ -350,7 +349,7 @@ private:
         CHECK(reader.error() == Errc::ok);
     }
     void attribute() {
-        const Place file = pick(wire::linux_abi::kSIfreg);
+        const Place file = pick(abi::kSIfreg);
         if (file.node == nullptr) return;
         if (mount_.random.one_in(2)) {
             auto* task = make<client::SetXattr>();

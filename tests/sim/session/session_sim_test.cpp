@@ -7,12 +7,12 @@
 
 using namespace vfsproto;
 using namespace vfsproto::test;
+using abi::Errno;
 using backends::MemfsFault;
 using backends::MemfsOptions;
 using backends::MemfsQuestion;
 using backends::loopback::Fault;
 using backends::loopback::FaultKind;
-using wire::Errno;
 using wire::Opcode;
 
 namespace {
@@ -149,7 +149,7 @@ TEST_CASE("each request of a run fails once: the run goes on, and the counts sta
     REQUIRE(requests > 50);
     for (const Errno error : {Errno::eio, Errno::enosys, Errno::enomem}) {
         for (std::uint64_t at = 1; at <= requests; ++at) {
-            INFO("request " << at << " fails with " << wire::errno_name(error));
+            INFO("request " << at << " fails with " << abi::errno_name(error));
             run(at, error);
         }
     }

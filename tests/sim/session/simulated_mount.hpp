@@ -158,7 +158,7 @@ public:
     client::Node& count(const wire::EntryOut& entry) {
         auto* fresh = new client::Node;
         client::Node& node =
-            nodes.count_lookup(entry.nodeid, entry.generation, wire::linux_abi::file_type(entry.attr.mode), *fresh);
+            nodes.count_lookup(entry.nodeid, entry.generation, abi::file_type(entry.attr.mode), *fresh);
         if (&node == fresh) {
             by_number_[entry.nodeid] = fresh;
         } else {

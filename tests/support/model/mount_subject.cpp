@@ -11,14 +11,14 @@ namespace model {
 
 using namespace vfsproto;
 using namespace vfsproto::posix;
-using namespace vfsproto::wire::linux_abi;
+using namespace vfsproto::abi;
 
 namespace {
 
 std::string outcome(const Failure& failure) {
     if (!failure.happened()) return "ok";
     if (failure.errc != Errc::ok) return std::string("engine: ") + to_string(failure.errc);
-    return wire::errno_name(failure.error);
+    return abi::errno_name(failure.error);
 }
 
 std::string seen(const Attributes& attributes) {

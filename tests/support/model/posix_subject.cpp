@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "posix_subject.hpp"
 
-#include "vfsproto/fuse/wire/linux_abi.hpp"
+#include "vfsproto/abi/errno.hpp"
+#include "vfsproto/abi/numbers.hpp"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -21,8 +22,8 @@ namespace model {
 namespace {
 
 std::string failed() {
-    const auto error = static_cast<vfsproto::wire::Errno>(errno);
-    return vfsproto::wire::has_name(error) ? vfsproto::wire::errno_name(error) : std::to_string(errno);
+    const auto error = static_cast<vfsproto::abi::Errno>(errno);
+    return vfsproto::abi::has_name(error) ? vfsproto::abi::errno_name(error) : std::to_string(errno);
 }
 
 std::string outcome(int result) { return result == 0 ? "ok" : failed(); }

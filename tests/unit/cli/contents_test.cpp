@@ -20,7 +20,7 @@ public:
         return Failure(Errc::timed_out);
     }
     Failure write(std::span<const std::byte>, std::uint64_t) override { return {}; }
-    Expected<std::uint64_t> seek(std::uint64_t, std::uint32_t) override { return wire::Errno::enxio; }
+    Expected<std::uint64_t> seek(std::uint64_t, std::uint32_t) override { return abi::Errno::enxio; }
     Failure truncate(std::uint64_t) override { return {}; }
     cli::Kind kind() const noexcept override { return cli::Kind::regular; }
 

@@ -10,7 +10,7 @@
 
 using namespace vfsproto;
 using namespace vfsproto::cli;
-using wire::Errno;
+using abi::Errno;
 using wire::Opcode;
 using enum TraceFilter::Decision;
 

@@ -14,9 +14,9 @@ TEST_CASE("a summary counts by operation, and the slowest comes first", "[cli]")
     TraceSummary summary;
     const TracedRequest read = test::request<Opcode::read>();
     const TracedRequest lookup = test::request<Opcode::lookup>();
-    TracedAnswer slow = test::failure(wire::Errno::none);
-    slow.moment = std::chrono::microseconds{101};            // 100 us after the start
-    summary.add(lookup, test::failure(wire::Errno::enoent)); // 12.345 us
+    TracedAnswer slow = test::failure(abi::Errno::none);
+    slow.moment = std::chrono::microseconds{101};           // 100 us after the start
+    summary.add(lookup, test::failure(abi::Errno::enoent)); // 12.345 us
     summary.add(read, slow);
     slow.moment = std::chrono::microseconds{201};
     summary.add(read, slow);

@@ -55,8 +55,7 @@ TEST_CASE("the text of a trace has names, fields, wall clock and latency", "[cli
 TEST_CASE("flags have their names in the text, and what has none is a number", "[cli]") {
     std::string text;
     TextTrace writer(kClock);
-    writer.started(text,
-                   test::request<Opcode::open>({.flags = 0x80000000 | wire::linux_abi::kOTrunc, .open_flags = 0}));
+    writer.started(text, test::request<Opcode::open>({.flags = 0x80000000 | abi::kOTrunc, .open_flags = 0}));
     CHECK(text.find(" flags=O_RDONLY|O_TRUNC|0x80000000 ") != std::string::npos);
     text.clear();
     wire::SetattrIn setattr{};
@@ -65,7 +64,7 @@ TEST_CASE("flags have their names in the text, and what has none is a number", "
     CHECK(text.find(" valid=FATTR_MODE|FATTR_SIZE ") != std::string::npos);
     text.clear();
     wire::LseekIn lseek{};
-    lseek.whence = wire::linux_abi::kSeekHole;
+    lseek.whence = abi::kSeekHole;
     writer.started(text, test::request<Opcode::lseek>(lseek));
     CHECK(text.find(" whence=SEEK_HOLE\n") != std::string::npos);
     text.clear();
@@ -82,7 +81,7 @@ TEST_CASE("a hostile name stays in its quotes in the text, and one line", "[cli]
     CHECK(text.ends_with(R"( name="a\"\\\n\x1b[2J\x01\xff\xc3(" name2="plain")"
                          "\n"));
     CHECK(std::count(text.begin(), text.end(), '\n') == 1);
-    TracedAnswer target = test::failure(wire::Errno::none);
+    TracedAnswer target = test::failure(abi::Errno::none);
     target.target = kHostileName;
     text.clear();
     TextTrace(kClock).ended(text, test::request<Opcode::readlink>(), target);
@@ -161,30 +160,30 @@ TEST_CASE("an answer that is cut short shows the fields that came", "[cli]") {
 
 TEST_CASE("an error has its name and its number, a broken rule its own word", "[cli]") {
     std::string text;
-    JsonTrace(kClock).ended(text, test::request<Opcode::lookup>(), test::failure(wire::Errno::enoent));
+    JsonTrace(kClock).ended(text, test::request<Opcode::lookup>(), test::failure(abi::Errno::enoent));
     const Parsed failed = Parsed::parse(text);
     CHECK(failed["error"] == "ENOENT");
     CHECK(failed["errno"] == 2);
     CHECK_FALSE(failed.contains("failure"));
     text.clear();
-    TracedAnswer broken = test::failure(wire::Errno::none);
+    TracedAnswer broken = test::failure(abi::Errno::none);
     broken.errc = Errc::protocol_violation;
     JsonTrace(kClock).ended(text, test::request<Opcode::lookup>(), broken);
     CHECK(Parsed::parse(text)["failure"] == to_string(Errc::protocol_violation));
     text.clear();
-    TextTrace(kClock).ended(text, test::request<Opcode::lookup>(), test::failure(wire::Errno::enoent));
+    TextTrace(kClock).ended(text, test::request<Opcode::lookup>(), test::failure(abi::Errno::enoent));
     CHECK(text.find(" error=ENOENT ") != std::string::npos);
     text.clear();
-    TextTrace(kClock).ended(text, test::request<Opcode::lookup>(), test::failure(wire::Errno{41})); // not assigned
+    TextTrace(kClock).ended(text, test::request<Opcode::lookup>(), test::failure(abi::Errno{41})); // not assigned
     CHECK(text.find(" error=41 ") != std::string::npos);
 }
 
 TEST_CASE("a request that was abandoned is told twice, one without an answer at the end", "[cli]") {
     const TracedRequest request = test::request<Opcode::read>();
-    TracedAnswer abandoned = test::failure(wire::Errno::none);
+    TracedAnswer abandoned = test::failure(abi::Errno::none);
     abandoned.end = TraceEnd::abandoned;
     abandoned.errc = Errc::timed_out;
-    TracedAnswer late = test::failure(wire::Errno::eintr);
+    TracedAnswer late = test::failure(abi::Errno::eintr);
     late.end = TraceEnd::late;
     std::string text;
     JsonTrace json(kClock);
@@ -215,7 +214,7 @@ TEST_CASE("the Chrome form is one array, whose begins and ends pair on the row o
     writer.begin(text);
     writer.started(text, lookup);
     writer.started(text, other);
-    writer.ended(text, lookup, test::failure(wire::Errno::enoent));
+    writer.ended(text, lookup, test::failure(abi::Errno::enoent));
     writer.started(text, lookup);
     writer.unanswered(text, lookup, std::chrono::microseconds{21});
     writer.unanswered(text, other, std::chrono::microseconds{21});

@@ -4,7 +4,8 @@
 
 #include "../../../src/cli/traced_request.hpp"
 
-#include "vfsproto/fuse/wire/linux_abi.hpp"
+#include "vfsproto/abi/errno.hpp"
+#include "vfsproto/abi/numbers.hpp"
 
 #include <cstring>
 #include <string>
@@ -43,7 +44,7 @@ template <class Out> cli::TracedAnswer answer(const Out& out) {
     answer.out = std::as_bytes(std::span(&out, 1));
     return answer;
 }
-inline cli::TracedAnswer failure(wire::Errno error) {
+inline cli::TracedAnswer failure(abi::Errno error) {
     cli::TracedAnswer answer;
     answer.moment = std::chrono::nanoseconds{13'345};
     answer.received = 16;

@@ -11,7 +11,7 @@
 #include <thread>
 
 using namespace vfsproto;
-using namespace vfsproto::wire::linux_abi;
+using namespace vfsproto::abi;
 using cli::Workers;
 using test::HoldingServer;
 using test::kShort;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The tests ask what access control lists grant, and that nothing a server sends as one is taken_list for another.
+// The tests ask what access control lists grant, and that nothing a server sends as one is taken for another.
 #include "support/access_list_bytes.hpp"
 #include "support/catch.hpp"
 #include "vfsproto/fuse/client/id_map.hpp"
@@ -56,14 +56,14 @@ std::uint32_t rights(const Subject& who, const FileOwner& file) {
 }
 
 // getfacl(1) shows this list as: user::rwx user:2000:rwx group::r-- group:60:-w- group:70:--x mask::rw- other::---
-const Bytes& full_list() {
-    static const Bytes list = acl_bytes({{AclTag::owner, 7},
-                                         {AclTag::user, 7, kNamed},
-                                         {AclTag::group, 4},
-                                         {AclTag::named_group, 2, kFirstGroup},
-                                         {AclTag::named_group, 1, kSecondGroup},
-                                         {AclTag::mask, 6},
-                                         {AclTag::other, 0}});
+const ListValue& full_list() {
+    static const ListValue list = acl_bytes({{AclTag::owner, 7},
+                                             {AclTag::user, 7, kNamedUser},
+                                             {AclTag::group, 4},
+                                             {AclTag::named_group, 2, kFirstListed},
+                                             {AclTag::named_group, 1, kSecondListed},
+                                             {AclTag::mask, 6},
+                                             {AclTag::other, 0}});
     return list;
 }
 
@@ -111,8 +111,8 @@ TEST_CASE("a list without names has no mask, and one of a mode without bits for 
 }
 
 TEST_CASE("user 0 executes by no list what no class may execute", "[permissions]") {
-    const Bytes list = acl_bytes(
-        {{AclTag::owner, 6}, {AclTag::user, 7, kNamed}, {AclTag::group, 4}, {AclTag::mask, 6}, {AclTag::other, 0}});
+    const ListValue list = acl_bytes(
+        {{AclTag::owner, 6}, {AclTag::user, 7, kNamedUser}, {AclTag::group, 4}, {AclTag::mask, 6}, {AclTag::other, 0}});
     const FileOwner file = listed_file(0660, list);
     CHECK(rights(subject_of(0), file) == 6);
     CHECK(rights(subject_of(kNamedUser), file) == 6);

@@ -8,7 +8,7 @@
 using namespace vfsproto;
 using namespace vfsproto::test;
 using namespace vfsproto::client;
-using wire::Errno;
+using abi::Errno;
 using wire::Opcode;
 
 TEST_CASE("with security contexts agreed on, what makes something says that it has none", "[session]") {
@@ -26,7 +26,7 @@ TEST_CASE("with security contexts agreed on, what makes something says that it h
         CHECK(header.type == 0); // no context
     };
     Counted<CreateFile> create;
-    create->start(f.client, kCaller, 5, {text_span("new"), wire::linux_abi::kOWronly, 0640, 022});
+    create->start(f.client, kCaller, 5, {text_span("new"), abi::kOWronly, 0640, 022});
     check_end(f.next(Opcode::create), sizeof(wire::InHeader) + sizeof(wire::CreateIn) + kNameAndNul);
     f.answer_error(Errno::eacces);
     Counted<client::MakeDirectory> directory;
@@ -50,7 +50,7 @@ TEST_CASE("who is not user 0 has set-id bits taken away where the server does th
     const client::Caller caller{.uid = is_root ? 0u : 1000u, .gid = 100, .pid = 77};
     const bool kills = agreed && !is_root;
     Counted<OpenFile> open;
-    open->start(f.client, caller, 5, wire::linux_abi::kOWronly | wire::linux_abi::kOTrunc);
+    open->start(f.client, caller, 5, abi::kOWronly | abi::kOTrunc);
     CHECK(f.next(Opcode::open).args<wire::OpenIn>().open_flags == (kills ? wire::kOpenKillSuidgid : 0));
     f.answer_error(Errno::eacces);
     Counted<client::SetAttributes> cut;

@@ -359,7 +359,7 @@ TEST_CASE("a connection that suspends ends what was asked before, refuses what c
               }
               answer();
           }) == Errc::ok);
-    for (const auto& call : asked) CHECK((call.ended == 1 && call.error == wire::Errno::eio));
+    for (const auto& call : asked) CHECK((call.ended == 1 && call.error == abi::Errno::eio));
     CHECK((late.ended == 1 && late.errc == Errc::suspended));
     CHECK(c.connection.session().counters().forgotten == 1); // DESTROY gives back what comes later
     CHECK(c.requests.last().header().opcode == number_of(wire::Opcode::destroy));

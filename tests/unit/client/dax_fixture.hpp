@@ -16,7 +16,7 @@ inline constexpr std::uint64_t kDaxNode = 7;
 struct DaxFixture {
     using Kind = client::DaxAnswer::Kind;
     using Why = client::DaxAnswer::Why;
-    using Errno = wire::Errno;
+    using Errno = abi::Errno;
     static constexpr auto kRead = client::MapAccess::read;
     static constexpr auto kWrite = client::MapAccess::write;
 

@@ -13,7 +13,7 @@
 
 using namespace vfsproto;
 using namespace vfsproto::client;
-using wire::Errno;
+using abi::Errno;
 using Kind = DaxAnswer::Kind;
 
 namespace {

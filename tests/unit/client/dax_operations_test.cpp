@@ -7,7 +7,7 @@
 using namespace vfsproto;
 using namespace vfsproto::test;
 using namespace vfsproto::client;
-using wire::Errno;
+using abi::Errno;
 using wire::Opcode;
 
 TEST_CASE("dax: a range is set up by one SETUPMAPPING to its node", "[dax]") {

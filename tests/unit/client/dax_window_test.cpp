@@ -8,7 +8,7 @@ using namespace vfsproto::client;
 
 using Kind = DaxAnswer::Kind;
 using Why = DaxAnswer::Why;
-using wire::Errno;
+using abi::Errno;
 
 TEST_CASE("dax: a range is set up once, and used without a request from then on", "[dax]") {
     DaxFixture f;

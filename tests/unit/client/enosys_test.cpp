@@ -13,7 +13,7 @@
 using namespace vfsproto;
 using namespace vfsproto::test;
 using namespace vfsproto::client;
-using wire::Errno;
+using abi::Errno;
 using wire::Opcode;
 
 namespace {
@@ -257,8 +257,8 @@ TEST_CASE("neither CREATE nor OPEN: the new file is open by its number alone", "
 
 TEST_CASE("STATX: GETATTR in its place, with what it knows in the mask", "[operations]") {
     OperationsFixture f;
-    wire::Attr attr = file_attr(wire::linux_abi::kSIfchr | 0600);
-    attr.rdev = wire::linux_abi::encode_device(0xabc, 0xdef12);
+    wire::Attr attr = file_attr(abi::kSIfchr | 0600);
+    attr.rdev = abi::encode_device(0xabc, 0xdef12);
     attr.atime = static_cast<std::uint64_t>(std::int64_t{-5});
     attr.mtimensec = 17;
     attr.uid = 3;
@@ -287,7 +287,7 @@ TEST_CASE("STATX: GETATTR in its place, with what it knows in the mask", "[opera
         const wire::StatxOut& result = status->result();
         CHECK(result.attr_valid == 3);
         CHECK(result.stat.mask == 0x7ff);
-        CHECK(result.stat.mode == (wire::linux_abi::kSIfchr | 0600));
+        CHECK(result.stat.mode == (abi::kSIfchr | 0600));
         CHECK(result.stat.rdev_major == 0xabc);
         CHECK(result.stat.rdev_minor == 0xdef12);
         CHECK(result.stat.atime.tv_sec == -5);
@@ -304,7 +304,7 @@ TEST_CASE("STATX: GETATTR in its place, with what it knows in the mask", "[opera
 }
 
 TEST_CASE("LSEEK: data up to the end, where the only hole is", "[operations]") {
-    using namespace wire::linux_abi;
+    using namespace abi;
     struct Case {
         std::uint32_t whence;
         std::uint64_t from;

@@ -196,7 +196,7 @@ TEST_CASE("a late error, a late violation and a lost device grant nothing", "[ab
     create.call->name = text_span("f");
     create.abandon();
     Errc expected = Errc::ok;
-    if (how == 0) f.queue.reply_error(create.number, wire::Errno::eacces);
+    if (how == 0) f.queue.reply_error(create.number, abi::Errno::eacces);
     if (how == 1) {
         f.queue.complete(create.number, 3);
         expected = Errc::protocol_violation;
@@ -429,7 +429,7 @@ TEST_CASE("a trace is told that a request was abandoned, and its real end later"
     if (is_lost) {
         f.lane.fail_all(Errc::device_gone);
     } else {
-        f.queue.reply_error(open.number, wire::Errno::eacces);
+        f.queue.reply_error(open.number, abi::Errno::eacces);
         f.drain();
     }
     REQUIRE(told.size() == 2);
@@ -438,5 +438,5 @@ TEST_CASE("a trace is told that a request was abandoned, and its real end later"
     CHECK(told[1].unique == told[0].unique);
     CHECK(told[1].nodeid == kParent);
     CHECK(told[1].errc == (is_lost ? Errc::device_gone : Errc::ok));
-    CHECK(told[1].error == (is_lost ? 0 : static_cast<int>(wire::Errno::eacces)));
+    CHECK(told[1].error == (is_lost ? 0 : static_cast<int>(abi::Errno::eacces)));
 }

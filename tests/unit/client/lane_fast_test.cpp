@@ -123,8 +123,8 @@ template <Opcode Op> Errc verdict(std::uint32_t len, std::uint32_t written, std:
         REQUIRE(piece.ended == 1);
         CHECK(piece.fast == path);
         errc[path] = piece.errc;
-        if (errc[path] != Errc::ok) CHECK(piece.error == wire::Errno::none);
-        if (error < 0 && errc[path] == Errc::ok) CHECK(piece.error == static_cast<wire::Errno>(-error));
+        if (errc[path] != Errc::ok) CHECK(piece.error == abi::Errno::none);
+        if (error < 0 && errc[path] == Errc::ok) CHECK(piece.error == static_cast<abi::Errno>(-error));
         CHECK(f.lane.in_flight() == 0);
         CHECK(f.lane.error() == (errc[path] == Errc::unique_mismatch ? errc[path] : Errc::ok));
         CHECK(f.lane.counters().violations == (errc[path] == Errc::ok ? 0u : 1u));
@@ -190,9 +190,9 @@ TEST_CASE("a transfer used again remembers nothing of its last answer", "[lane]"
     Piece<Opcode::read> read(f);
     read.send(f);
     f.kick();
-    f.queue.reply_error(0, wire::Errno::eio);
+    f.queue.reply_error(0, abi::Errno::eio);
     f.drain();
-    CHECK(read.error == wire::Errno::eio);
+    CHECK(read.error == abi::Errno::eio);
     CHECK(read.bytes == 0);
     read.send(f);
     f.kick();
@@ -375,7 +375,7 @@ TEST_CASE("transfers on their way end with the lane", "[lane]") {
     for (const client::Transfer* transfer :
          {static_cast<client::Transfer*>(&read), static_cast<client::Transfer*>(&write)}) {
         CHECK(transfer->errc == Errc::device_gone);
-        CHECK(transfer->error == wire::Errno::none);
+        CHECK(transfer->error == abi::Errno::none);
         CHECK(transfer->bytes == 0);
     }
     CHECK(read.ended == 1);

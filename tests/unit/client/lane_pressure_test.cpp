@@ -453,7 +453,7 @@ TEST_CASE("tracing sees every start and every end once, with what went by", "[la
     CHECK(trace.started[0].unique == f.queue.sent(0).header().unique);
     CHECK(trace.started[0].slot == f.queue.sent(0).token.slot);
     f.queue.reply(0, wire::WriteOut{100, 0});
-    f.queue.reply_error(1, wire::Errno::eio);
+    f.queue.reply_error(1, abi::Errno::eio);
     f.drain();
     CHECK(trace.started.size() == 3);
     REQUIRE(trace.finished.size() == 2);
@@ -545,7 +545,7 @@ TEST_CASE("a trace sees the request's struct and names, and the answer's struct 
 
     f.lane.enqueue(lookup);
     f.kick();
-    f.queue.reply_error(2, wire::Errno::enoent);
+    f.queue.reply_error(2, abi::Errno::enoent);
     f.drain();
     CHECK(seen.out_size == 0); // an error carries no entry
 }

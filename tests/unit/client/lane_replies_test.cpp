@@ -7,9 +7,9 @@
 
 using namespace vfsproto;
 using namespace vfsproto::test;
+using abi::Errno;
 using client::Lane;
 using client::LaneOptions;
-using wire::Errno;
 using wire::Opcode;
 
 namespace {

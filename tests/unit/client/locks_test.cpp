@@ -6,8 +6,8 @@
 using namespace vfsproto;
 using namespace vfsproto::test;
 using namespace vfsproto::client;
-using namespace vfsproto::wire::linux_abi;
-using wire::Errno;
+using namespace vfsproto::abi;
+using abi::Errno;
 using wire::InitFlag;
 using wire::Opcode;
 

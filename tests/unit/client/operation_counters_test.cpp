@@ -6,10 +6,10 @@
 
 using namespace vfsproto;
 using namespace vfsproto::test;
+using abi::Errno;
 using client::HeldMemory;
 using client::LateReply;
 using client::RowCounters;
-using wire::Errno;
 using wire::Opcode;
 
 namespace {

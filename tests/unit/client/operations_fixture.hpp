@@ -42,7 +42,7 @@ struct OperationsFixture : LaneFixture {
         queue.reply_bytes(number, data.data(), data.size());
         drain();
     }
-    void answer_error(wire::Errno error) { queue.reply_error(number, error), drain(); }
+    void answer_error(abi::Errno error) { queue.reply_error(number, error), drain(); }
     void answer_malformed() { queue.complete(number, 3), drain(); }
     [[nodiscard]] bool silent() {
         kick();
@@ -66,7 +66,7 @@ template <class Op> struct Counted {
     int finished = 0;
 };
 
-inline wire::Attr file_attr(std::uint32_t mode = wire::linux_abi::kSIfreg | 0644) {
+inline wire::Attr file_attr(std::uint32_t mode = abi::kSIfreg | 0644) {
     wire::Attr attr{};
     attr.ino = 99;
     attr.mode = mode;
@@ -74,7 +74,7 @@ inline wire::Attr file_attr(std::uint32_t mode = wire::linux_abi::kSIfreg | 0644
     attr.size = 5000;
     return attr;
 }
-inline wire::EntryOut entry(std::uint64_t nodeid, std::uint32_t mode = wire::linux_abi::kSIfreg | 0644) {
+inline wire::EntryOut entry(std::uint64_t nodeid, std::uint32_t mode = abi::kSIfreg | 0644) {
     wire::EntryOut out{};
     out.nodeid = nodeid;
     out.attr = file_attr(mode);

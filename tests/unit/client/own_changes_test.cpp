@@ -131,7 +131,7 @@ TEST_CASE("what is in a directory is known by the same names after the directory
 
 TEST_CASE("a change that is refused makes its name doubtful, one that may have been made its directory and file too",
           "[caches]") {
-    using wire::Errno;
+    using abi::Errno;
     struct Case {
         Verdict why;
         bool may_be_done;
@@ -168,14 +168,14 @@ TEST_CASE("a change makes the contents void of the directories and files that it
         for (const CachedNode* node : {&c.here, &c.there, &c.file, &c.other}) CHECK(is_void(*node));
     }
     SECTION("one of which nobody knows if it was made") {
-        c.own.failed({c.here, Caches::text("old")}, {Errc::transport_failed, wire::Errno::none}, &c.file);
+        c.own.failed({c.here, Caches::text("old")}, {Errc::transport_failed, abi::Errno::none}, &c.file);
         CHECK(is_void(c.here));
         CHECK(is_void(c.file));
     }
 }
 
 TEST_CASE("a change refused because names are not as they were thought to be makes contents void", "[caches]") {
-    using wire::Errno;
+    using abi::Errno;
     struct Case {
         Errno why;
         bool is_news;

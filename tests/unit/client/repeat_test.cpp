@@ -5,7 +5,7 @@
 #include "vfsproto/fuse/client/repeat.hpp"
 
 using namespace vfsproto;
-using namespace vfsproto::wire::linux_abi;
+using namespace vfsproto::abi;
 using client::may_repeat;
 using client::may_repeat_open;
 using client::MayRepeat;

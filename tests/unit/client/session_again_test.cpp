@@ -84,7 +84,7 @@ TEST_CASE("a session that was refused or closed is opened again as if it were ne
         REQUIRE(live(s, kWholeLife) == kWholeLife);
         CHECK(s.session.state() == SessionState::closed);
         CHECK(s.session.failure() == Errc::ok);
-        CHECK(s.session.server_error() == wire::Errno::none);
+        CHECK(s.session.server_error() == abi::Errno::none);
     }
 }
 

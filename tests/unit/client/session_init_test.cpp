@@ -12,11 +12,11 @@
 
 using namespace vfsproto;
 using namespace vfsproto::test;
+using abi::Errno;
 using client::implemented_init_flags;
 using client::InitOptions;
 using client::SessionOptions;
 using client::SessionParams;
-using wire::Errno;
 using wire::InitFlag;
 using wire::InitFlags;
 using wire::InitOut;

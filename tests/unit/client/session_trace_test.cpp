@@ -40,7 +40,7 @@ struct Traced {
         return send();
     }
     void end(const SessionRequest& request, std::uint32_t written,
-             const Verdict& verdict = {Errc::ok, wire::Errno::none}) {
+             const Verdict& verdict = {Errc::ok, abi::Errno::none}) {
         trace.completed(request.queue, request.token, written, verdict);
     }
 

@@ -8,7 +8,7 @@
 using namespace vfsproto;
 using namespace vfsproto::test;
 using namespace vfsproto::client;
-using wire::Errno;
+using abi::Errno;
 using wire::Opcode;
 
 namespace {
@@ -187,7 +187,7 @@ TEST_CASE("without ASYNC_READ one READ is under way at a time, and WRITE does no
 
 TEST_CASE("an appending write sends one piece at a time: the server puts each where the file ends", "[transfer]") {
     TransferFixture<Opcode::write> f(3 * kPiece);
-    f.span.open_flags = wire::linux_abi::kOAppend | wire::linux_abi::kOWronly;
+    f.span.open_flags = abi::kOAppend | abi::kOWronly;
     f.start();
     for (std::size_t i = 0; i < 3; ++i) {
         REQUIRE(f.pieces().size() == 1);
@@ -227,7 +227,7 @@ TEST_CASE("a transfer of a file that is not open is refused, and nothing is sent
     span.len = buffer.size();
     read->start(f.client, kCaller, span);
     CHECK(read.finished == 1);
-    CHECK(read->error() == wire::Errno::ebadf);
+    CHECK(read->error() == abi::Errno::ebadf);
     CHECK(f.queue.sent_count() == 0);
 }
 
@@ -460,9 +460,8 @@ TEMPLATE_TEST_CASE_SIG("a transfer that does not lie within the largest file sen
 }
 
 TEST_CASE("pieces behind a failing one may be written, but not with O_APPEND; neither counts as done", "[transfer]") {
-    for (const std::uint32_t flags :
-         {wire::linux_abi::kOWronly, wire::linux_abi::kOWronly | wire::linux_abi::kOAppend}) {
-        const bool appends = (flags & wire::linux_abi::kOAppend) != 0;
+    for (const std::uint32_t flags : {abi::kOWronly, abi::kOWronly | abi::kOAppend}) {
+        const bool appends = (flags & abi::kOAppend) != 0;
         TransferFixture<Opcode::write> f(4 * kPiece);
         f.span.open_flags = flags;
         f.start();

@@ -10,7 +10,7 @@
 
 using namespace vfsproto;
 using namespace vfsproto::test;
-using wire::Errno;
+using abi::Errno;
 using wire::Opcode;
 using wire::OutHeader;
 
@@ -119,7 +119,7 @@ TEST_CASE("requests made from plain values are the golden ones", "[codec]") {
         CHECK(sent.request == with_unique(named(all, daemon, name).request, sent.header().unique));
         client.lane.fail_all(Errc::device_gone);
     };
-    using namespace wire::linux_abi;
+    using namespace abi;
     CountedCall<Opcode::lookup> lookup;
     lookup.name = text_span("f");
     same("LOOKUP f", lookup, 1);

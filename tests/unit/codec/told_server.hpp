@@ -21,7 +21,7 @@ struct ToldFileSystem {
     Bytes extensions;
     int asked = 0;
     // The answer: an error, or the bytes behind the header.
-    wire::Errno error = wire::Errno::none;
+    abi::Errno error = abi::Errno::none;
     Bytes body;
 
     server::ServerOptions options() noexcept {
@@ -44,7 +44,7 @@ struct ToldFileSystem {
             data.insert(data.end(), segment.data, segment.data + segment.len);
         }
         extensions.assign(request.extensions.begin(), request.extensions.end());
-        if (error != wire::Errno::none) return reply.error(error);
+        if (error != abi::Errno::none) return reply.error(error);
         if (reply.writer().append(body.data(), body.size())) reply.writer().succeed();
     }
 };

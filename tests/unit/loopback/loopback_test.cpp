@@ -432,8 +432,7 @@ TEST_CASE("a loopback over memfs has files of it in its window until the driver 
         return reply;
     };
     REQUIRE(client.exchange(kRequests, init_request()).header().error == 0);
-    const auto made =
-        sent(Message(Opcode::create, 1).fixed(wire::CreateIn{wire::linux_abi::kORdwr, 0644, 0, 0}).name("file"));
+    const auto made = sent(Message(Opcode::create, 1).fixed(wire::CreateIn{abi::kORdwr, 0644, 0, 0}).name("file"));
     wire::CreateOut file{};
     REQUIRE(made.bytes.size() == sizeof(wire::OutHeader) + sizeof file);
     std::memcpy(&file, made.bytes.data() + sizeof(wire::OutHeader), sizeof file);

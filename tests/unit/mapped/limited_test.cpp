@@ -23,7 +23,6 @@ using posix::File;
 using posix::MappedFile;
 using posix::MappedFiles;
 using posix::Mount;
-namespace abi = wire::linux_abi;
 
 namespace {
 

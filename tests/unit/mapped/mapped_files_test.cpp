@@ -27,7 +27,6 @@ using backends::SharedWindow;
 using posix::File;
 using posix::MappedFile;
 using posix::MappedFiles;
-namespace abi = wire::linux_abi;
 
 namespace {
 

@@ -26,7 +26,6 @@ using backends::SharedWindow;
 using posix::File;
 using posix::MappedFile;
 using posix::MappedFiles;
-namespace abi = wire::linux_abi;
 
 namespace {
 
@@ -149,7 +148,7 @@ TEST_CASE("mapped: a hole for which there is no space goes by READ, and a WRITE 
     CHECK(f.files->counters().fallen_back == 1);
     const auto refused = mapped->write(std::as_bytes(std::span("x", 1)), 2 * kRange);
     REQUIRE_FALSE(refused);
-    CHECK(refused.failure().error == wire::Errno::enospc);
+    CHECK(refused.failure().error == abi::Errno::enospc);
     CHECK(f.fs->used_bytes() == 2 * kRange);
 }
 

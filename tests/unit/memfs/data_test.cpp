@@ -3,7 +3,6 @@
 
 using namespace vfsproto;
 using namespace vfsproto::test;
-namespace abi = vfsproto::wire::linux_abi;
 
 namespace {
 

@@ -16,8 +16,8 @@
 
 namespace vfsproto::test {
 
+using abi::Errno;
 using backends::Memfs;
-using wire::Errno;
 using wire::Opcode;
 using wire::u32;
 using wire::u64;
@@ -66,7 +66,7 @@ template <class In> std::size_t asked_by(const In& in) {
     if constexpr (requires { in.size; })
         return in.size;
     else
-        return wire::linux_abi::kPathMax;
+        return abi::kPathMax;
 }
 
 class Client {
@@ -121,7 +121,7 @@ public:
         REQUIRE(answer.error == Errno::none);
         return answer.out.nodeid;
     }
-    wire::CreateOut create(u64 parent, wire::Name name, u32 flags = wire::linux_abi::kORdwr) {
+    wire::CreateOut create(u64 parent, wire::Name name, u32 flags = abi::kORdwr) {
         const auto answer = call<Opcode::create>(parent, {flags, 0644, 0, 0}, {.name = name});
         REQUIRE(answer.error == Errno::none);
         return answer.out;

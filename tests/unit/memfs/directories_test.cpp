@@ -5,7 +5,6 @@
 
 using namespace vfsproto;
 using namespace vfsproto::test;
-namespace abi = vfsproto::wire::linux_abi;
 
 namespace {
 

@@ -4,7 +4,6 @@
 
 using namespace vfsproto;
 using namespace vfsproto::test;
-namespace abi = vfsproto::wire::linux_abi;
 
 TEST_CASE("every reply with an entry counts one lookup, and FORGET takes them back") {
     Memfs fs;

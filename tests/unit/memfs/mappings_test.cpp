@@ -4,7 +4,6 @@
 
 using namespace vfsproto;
 using namespace vfsproto::test;
-namespace abi = vfsproto::wire::linux_abi;
 
 TEST_CASE("memfs maps a file where the client says, and unmaps it") {
     MappedMemoryFile f;

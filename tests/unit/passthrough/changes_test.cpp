@@ -220,7 +220,7 @@ TEST_CASE("what the client changes itself is not told", "[passthrough][changes]"
         must(f.client.call<Opcode::symlink>(dir, {}, "link", "target"));
         must(f.client.call<Opcode::link>(dir, {file}, "linked"));
         must(f.create(dir, "created"));
-        must(f.create(kRoot, "file", wire::linux_abi::kORdwr | wire::linux_abi::kOTrunc));
+        must(f.create(kRoot, "file", abi::kORdwr | abi::kOTrunc));
     }
     SECTION("names that are removed and moved") {
         must(f.client.call<Opcode::mkdir>(dir, {0755, 0}, "made"));
@@ -231,20 +231,20 @@ TEST_CASE("what the client changes itself is not told", "[passthrough][changes]"
     }
     SECTION("files that are moved, and written to after that") {
         must(f.client.call<Opcode::rename>(kRoot, {dir}, "file", "moved"));
-        const std::uint64_t fh = f.handle(file, wire::linux_abi::kORdwr);
+        const std::uint64_t fh = f.handle(file, abi::kORdwr);
         must(f.write(fh, 0, "12345"));
         f.release(fh);
     }
     SECTION("names that are exchanged") {
-        const wire::Rename2In exchange{kRoot, wire::linux_abi::kRenameExchange, 0};
+        const wire::Rename2In exchange{kRoot, abi::kRenameExchange, 0};
         const Answered answer = f.client.call<Opcode::rename2>(kRoot, exchange, "file", "other");
         if (!answer.ok()) return skip("this file system exchanges no names");
     }
     SECTION("contents") {
-        const std::uint64_t fh = f.handle(file, wire::linux_abi::kORdwr);
+        const std::uint64_t fh = f.handle(file, abi::kORdwr);
         for (std::uint64_t i = 0; i < kWrites; ++i) must(f.write(fh, i * 5, "12345"));
         f.release(fh);
-        f.release(f.handle(other, wire::linux_abi::kORdwr | wire::linux_abi::kOTrunc));
+        f.release(f.handle(other, abi::kORdwr | abi::kOTrunc));
     }
     SECTION("attributes") {
         wire::SetattrIn in{};
@@ -308,10 +308,10 @@ TEST_CASE("requests that change nothing hide nothing that the host does later", 
         CHECK(f.client.call<Opcode::rename>(kRoot, {kRoot}, "file", "second").ok());
     }
     SECTION("making what is there") {
-        CHECK(f.client.call<Opcode::mkdir>(kRoot, {0755, 0}, "file").error == wire::Errno::eexist);
+        CHECK(f.client.call<Opcode::mkdir>(kRoot, {0755, 0}, "file").error == abi::Errno::eexist);
     }
     SECTION("removing what is no directory") {
-        CHECK(f.client.call<Opcode::rmdir>(kRoot, {}, "file").error == wire::Errno::enotdir);
+        CHECK(f.client.call<Opcode::rmdir>(kRoot, {}, "file").error == abi::Errno::enotdir);
     }
     CHECK(f.told() == Told());
     fs::remove(f.host("file"));

@@ -4,7 +4,7 @@
 
 using namespace vfsproto;
 using namespace vfsproto::test;
-using wire::Errno;
+using abi::Errno;
 using wire::Opcode;
 
 namespace {
@@ -167,7 +167,7 @@ TEST_CASE("FALLOCATE, LSEEK and holes", "[passthrough]") {
     CHECK(f.stat_host("file").st_size == 1 << 20);
     allocate.offset = 2 << 20;
     allocate.length = 4096;
-    allocate.mode = wire::linux_abi::kFallocKeepSize;
+    allocate.mode = abi::kFallocKeepSize;
     CHECK(on_handle(f, Opcode::fallocate, allocate).ok());
     CHECK(f.stat_host("file").st_size == 1 << 20);
     allocate.mode = 0xffff;

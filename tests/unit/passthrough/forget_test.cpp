@@ -9,7 +9,7 @@
 
 using namespace vfsproto;
 using namespace vfsproto::test;
-using wire::Errno;
+using abi::Errno;
 using wire::Opcode;
 
 TEST_CASE("an inode is held as long as its lookups are", "[passthrough]") {

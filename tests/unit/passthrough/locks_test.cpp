@@ -9,7 +9,6 @@
 
 using namespace vfsproto;
 using namespace vfsproto::test;
-namespace abi = wire::linux_abi;
 
 namespace {
 
@@ -141,9 +140,9 @@ TEST_CASE("owners of locks count as descriptors of the client", "[passthrough][l
         return client.call<wire::Opcode::setlk>(node, {fh, owner, {owner, owner, type, 0}, 0, 0}).error;
     };
     std::uint64_t owner = 1;
-    while (owner <= kMost && set(owner, abi::kLockWrite) == wire::Errno::none) ++owner;
+    while (owner <= kMost && set(owner, abi::kLockWrite) == abi::Errno::none) ++owner;
     CHECK(owner == kMost - 3 + 1); // the root, the file and its handle are the others
-    CHECK(set(owner, abi::kLockWrite) == wire::Errno::enolck);
-    CHECK(set(owner, abi::kLockUnlock) == wire::Errno::none);
-    CHECK(set(1, abi::kLockWrite) == wire::Errno::none);
+    CHECK(set(owner, abi::kLockWrite) == abi::Errno::enolck);
+    CHECK(set(owner, abi::kLockUnlock) == abi::Errno::none);
+    CHECK(set(1, abi::kLockWrite) == abi::Errno::none);
 }

@@ -13,8 +13,8 @@
 
 using namespace vfsproto;
 using namespace vfsproto::test;
+using abi::Errno;
 using backends::SharedWindow;
-using wire::Errno;
 using wire::Opcode;
 
 namespace {

@@ -12,8 +12,8 @@
 
 using namespace vfsproto;
 using namespace vfsproto::test;
+using abi::Errno;
 using backends::PassthroughAccess;
-using wire::Errno;
 using wire::InitFlag;
 using wire::InitFlags;
 using wire::Opcode;
@@ -105,11 +105,11 @@ TEST_CASE("STATX gives the birth time as well, and what was asked for", "[passth
     PassthroughFixture f;
     f.write_host("file", "content");
     wire::StatxIn in{};
-    in.sx_mask = wire::linux_abi::kStatxBasicStats | wire::linux_abi::kStatxBtime;
+    in.sx_mask = abi::kStatxBasicStats | abi::kStatxBtime;
     const auto out = f.client.call<Opcode::statx>(f.node(1, "file"), in).as<wire::StatxOut>();
     CHECK(out.stat.size == 7);
     CHECK(out.stat.ino == f.stat_host("file").st_ino);
-    CHECK((out.stat.mask & wire::linux_abi::kStatxBasicStats) == wire::linux_abi::kStatxBasicStats);
+    CHECK((out.stat.mask & abi::kStatxBasicStats) == abi::kStatxBasicStats);
     CHECK(out.stat.mode == f.stat_host("file").st_mode);
 }
 
@@ -169,9 +169,8 @@ TEST_CASE("links, removal and renaming", "[passthrough]") {
     CHECK(f.client.call<Opcode::link>(1, {a}, "b").error == Errno::eexist);
     CHECK(f.client.call<Opcode::link>(1, {dir}, "d2").error == Errno::eperm);
 
-    CHECK(f.client.call<Opcode::rename2>(1, {1, wire::linux_abi::kRenameNoreplace, 0}, "a", "b").error ==
-          Errno::eexist);
-    CHECK(f.client.call<Opcode::rename2>(1, {1, wire::linux_abi::kRenameExchange, 0}, "a", "b").ok());
+    CHECK(f.client.call<Opcode::rename2>(1, {1, abi::kRenameNoreplace, 0}, "a", "b").error == Errno::eexist);
+    CHECK(f.client.call<Opcode::rename2>(1, {1, abi::kRenameExchange, 0}, "a", "b").ok());
     CHECK(f.read_host("a") == "B");
     CHECK(f.client.call<Opcode::rename2>(1, {1, 8, 0}, "a", "b").error == Errno::einval);
     CHECK(f.client.call<Opcode::rename>(1, {dir}, "a", "moved").ok());
@@ -196,11 +195,10 @@ TEST_CASE("MKNOD, MKDIR and SYMLINK", "[passthrough]") {
     CHECK(f.client.call<Opcode::mknod>(1, {S_IFSOCK | 0600, 0, 0, 0}, "socket").ok());
     CHECK(f.client.call<Opcode::mknod>(1, {S_IFREG | 0600, 0, 0, 0}, "file").ok());
     CHECK(f.client.call<Opcode::mknod>(1, {S_IFREG | 0600, 0, 0, 0}, "file").error == Errno::eexist);
-    const Answered device =
-        f.client.call<Opcode::mknod>(1, {S_IFCHR | 0600, wire::linux_abi::encode_device(1, 300), 0, 0}, "null");
+    const Answered device = f.client.call<Opcode::mknod>(1, {S_IFCHR | 0600, abi::encode_device(1, 300), 0, 0}, "null");
     if (device.ok()) { // not everybody may
         CHECK(f.stat_host("null").st_rdev == makedev(1, 300));
-        CHECK(device.as<wire::EntryOut>().attr.rdev == wire::linux_abi::encode_device(1, 300));
+        CHECK(device.as<wire::EntryOut>().attr.rdev == abi::encode_device(1, 300));
         CHECK(f.open(device.as<wire::EntryOut>().nodeid, O_RDONLY).error == Errno::ebadf);
     }
     CHECK(f.client.call<Opcode::mkdir>(1, {01755, 0}, "dir").as<wire::EntryOut>().attr.mode == (S_IFDIR | 01755));
@@ -310,8 +308,8 @@ TEST_CASE("extended attributes: set, get, list, remove", "[passthrough]") {
     CHECK(set("user.key", "value").ok());
     CHECK(set("user.empty", "").ok());
     CHECK(set("user.large", large).ok());
-    CHECK(set("user.key", "x", wire::linux_abi::kXattrCreate).error == Errno::eexist);
-    CHECK(set("user.none", "x", wire::linux_abi::kXattrReplace).error == Errno::enodata);
+    CHECK(set("user.key", "x", abi::kXattrCreate).error == Errno::eexist);
+    CHECK(set("user.none", "x", abi::kXattrReplace).error == Errno::enodata);
     CHECK(set("", "x").error == Errno::erange);
     CHECK(get("user.key", 0).as<wire::GetxattrOut>().size == 5);
     CHECK(get("user.key", 100).text() == "value");

@@ -24,7 +24,7 @@ TEST_CASE("passthrough answers every row but the listed exceptions", "[passthrou
         if constexpr (Row::in_tail == wire::InTail::name || Row::in_tail == wire::InTail::name_data) message.name("n");
         if constexpr (Row::in_tail == wire::InTail::name_pair) message.name("n").name("m");
         const Answered answer = f.client.send(message);
-        const bool is_enosys = answer.error == wire::Errno::enosys;
+        const bool is_enosys = answer.error == abi::Errno::enosys;
         CHECK(is_enosys == (excepted.count(Row::opcode) == 1));
         if constexpr (Row::traits.reply == wire::ReplyOwed::always) CHECK(answer.written >= 16);
         if constexpr (Row::opcode == wire::Opcode::destroy) f.client.init({});

@@ -17,7 +17,6 @@
 
 using namespace vfsproto;
 using namespace vfsproto::test;
-namespace abi = wire::linux_abi;
 
 namespace {
 

@@ -44,7 +44,7 @@ private:
 
 struct PassthroughFixture {
     using Opcode = wire::Opcode;
-    using Errno = wire::Errno;
+    using Errno = abi::Errno;
 
     TemporaryDirectory directory;
     backends::Passthrough served;
@@ -100,10 +100,10 @@ struct PassthroughFixture {
         if (!answer.ok()) throw std::runtime_error("OPENDIR failed");
         return answer.as<wire::OpenOut>().fh;
     }
-    Answered create(std::uint64_t parent, std::string_view name, std::uint32_t flags = wire::linux_abi::kORdwr,
-                    std::uint32_t mode = wire::linux_abi::kSIfreg | 0644) {
+    Answered create(std::uint64_t parent, std::string_view name, std::uint32_t flags = abi::kORdwr,
+                    std::uint32_t mode = abi::kSIfreg | 0644) {
         wire::CreateIn in{};
-        in.flags = flags | wire::linux_abi::kOCreat;
+        in.flags = flags | abi::kOCreat;
         in.mode = mode;
         return client.call<Opcode::create>(parent, in, name);
     }

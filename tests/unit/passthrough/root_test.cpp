@@ -10,7 +10,7 @@
 
 using namespace vfsproto;
 using namespace vfsproto::test;
-using wire::Errno;
+using abi::Errno;
 using wire::Opcode;
 
 namespace {
@@ -103,7 +103,7 @@ TEST_CASE("a symlink is itself: looked up, read, owned and dated, never followed
     for (const char* name : {"absolute", "relative", "directory"}) {
         INFO(name);
         const std::uint64_t link = f.node(1, name);
-        CHECK(wire::linux_abi::is_symlink(f.attributes(link).mode));
+        CHECK(abi::is_symlink(f.attributes(link).mode));
         CHECK(f.client.call<Opcode::readlink>(link).text() == fs::read_symlink(f.host(name)).string());
         CHECK(f.open(link, O_RDONLY).error == Errno::eloop);
         CHECK(f.open(link, O_WRONLY | O_TRUNC).error == Errno::eloop);
@@ -203,7 +203,7 @@ TEST_CASE("a link is the link, also when the client knows its target and looks i
         CHECK(f.node(1, "file") == file);
         const auto link = f.lookup(1, "link").as<wire::EntryOut>();
         CHECK(link.nodeid != file);
-        CHECK(wire::linux_abi::is_symlink(link.attr.mode));
+        CHECK(abi::is_symlink(link.attr.mode));
         CHECK(f.node(1, "file") == file); // makes passthrough expect what it knows
     }
 }

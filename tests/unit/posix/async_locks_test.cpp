@@ -20,7 +20,7 @@
 
 namespace asio = boost::asio;
 using namespace vfsproto;
-using namespace vfsproto::wire::linux_abi;
+using namespace vfsproto::abi;
 using namespace std::chrono_literals;
 using asio::use_future;
 using posix::AsyncMount;

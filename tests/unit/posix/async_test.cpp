@@ -18,7 +18,7 @@
 
 namespace asio = boost::asio;
 using namespace vfsproto;
-using namespace vfsproto::wire::linux_abi;
+using namespace vfsproto::abi;
 using posix::AsyncMount;
 using posix::Attributes;
 using posix::Failure;

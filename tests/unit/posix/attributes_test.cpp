@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 using namespace vfsproto;
-using namespace vfsproto::wire::linux_abi;
+using namespace vfsproto::abi;
 using posix::File;
 using posix::LastLink;
 using posix::SetTime;

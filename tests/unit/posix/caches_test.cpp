@@ -14,7 +14,7 @@
 #include <vector>
 
 using namespace vfsproto;
-using namespace vfsproto::wire::linux_abi;
+using namespace vfsproto::abi;
 using posix::CacheMode;
 using posix::File;
 using posix::LastLink;
@@ -149,7 +149,7 @@ TEST_CASE("timeouts of the mount take the place of the server's", "[caches]") {
         MountedOptions options = with_cache(CacheMode::automatic, requests);
         options.mount.cache.negative_timeout = hours(0);
         OverMemfs over(options);
-        for (int i = 0; i < 3; ++i) CHECK(error_of(over->stat("/absent")) == wire::Errno::enoent);
+        for (int i = 0; i < 3; ++i) CHECK(error_of(over->stat("/absent")) == abi::Errno::enoent);
         CHECK(requests.take_questions() == 3);
     }
 }
@@ -158,10 +158,10 @@ TEST_CASE("a name the server called absent is absent without asking, until it is
     RequestCounter requests;
     OverMemfs over(with_cache(CacheMode::automatic, requests));
     succeeds(over->mkdir("/d"));
-    CHECK(error_of(over->stat("/d/f")) == wire::Errno::enoent);
+    CHECK(error_of(over->stat("/d/f")) == abi::Errno::enoent);
     requests.forget();
-    for (int i = 0; i < 3; ++i) CHECK(error_of(over->stat("/d/f")) == wire::Errno::enoent);
-    CHECK(error_of(over->stat("/d/f/x")) == wire::Errno::enoent);
+    for (int i = 0; i < 3; ++i) CHECK(error_of(over->stat("/d/f")) == abi::Errno::enoent);
+    CHECK(error_of(over->stat("/d/f/x")) == abi::Errno::enoent);
     CHECK(requests.take_all() == 0);
     SECTION("by a CREATE") { test::put(*over, "/d/f", "x"); }
     SECTION("by a MKNOD") { succeeds(over->mknod("/d/f", kSIfreg | 0600, 0)); }
@@ -182,7 +182,7 @@ TEMPLATE_TEST_CASE("what this mount changes is seen at once", "[caches]", OverMe
     KnownTree<TestType> f;
     SECTION("a removal") {
         succeeds(f.over->unlink("/d/f"));
-        CHECK(error_of(f.over->stat("/d/f")) == wire::Errno::enoent);
+        CHECK(error_of(f.over->stat("/d/f")) == abi::Errno::enoent);
         CHECK(f.known("/d/g").size == 5);
     }
     SECTION("a removal of one name of two") {
@@ -197,21 +197,21 @@ TEMPLATE_TEST_CASE("what this mount changes is seen at once", "[caches]", OverMe
         CHECK(f.known("/d").nlink == f.directory.nlink + 1);
         succeeds(f.over->rmdir("/d/sub"));
         CHECK(f.known("/d").nlink == f.directory.nlink);
-        CHECK(error_of(f.over->stat("/d/sub")) == wire::Errno::enoent);
+        CHECK(error_of(f.over->stat("/d/sub")) == abi::Errno::enoent);
     }
     SECTION("a rename") {
         succeeds(f.over->rename("/d/f", "/d/h"));
-        CHECK(error_of(f.over->stat("/d/f")) == wire::Errno::enoent);
+        CHECK(error_of(f.over->stat("/d/f")) == abi::Errno::enoent);
         CHECK(f.known("/d/h").ino == f.file.ino);
     }
     SECTION("a rename over a file") {
         succeeds(f.over->rename("/d/f", "/d/g"));
-        CHECK(error_of(f.over->stat("/d/f")) == wire::Errno::enoent);
+        CHECK(error_of(f.over->stat("/d/f")) == abi::Errno::enoent);
         CHECK(f.known("/d/g").ino == f.file.ino);
     }
     SECTION("a rename of a directory") {
         succeeds(f.over->rename("/d", "/e"));
-        CHECK(error_of(f.over->stat("/d/f")) == wire::Errno::enoent);
+        CHECK(error_of(f.over->stat("/d/f")) == abi::Errno::enoent);
         CHECK(f.known("/e/f").ino == f.file.ino);
     }
     SECTION("an exchange") {
@@ -275,8 +275,8 @@ TEST_CASE("what others change is not seen while a mount always believes what it 
     CHECK(value_of(over->stat("/f")).size == 3);
     std::filesystem::remove(over.directory.path() / "f");
     CHECK(value_of(over->stat("/f")).size == 3);
-    CHECK(error_of(over->unlink("/f")) == wire::Errno::enoent); // which looks first
-    CHECK(error_of(over->stat("/f")) == wire::Errno::enoent);
+    CHECK(error_of(over->unlink("/f")) == abi::Errno::enoent); // which looks first
+    CHECK(error_of(over->stat("/f")) == abi::Errno::enoent);
 }
 
 TEST_CASE("where a kept directory was replaced, what is done in it walks there anew", "[caches]") {
@@ -303,7 +303,7 @@ TEST_CASE("where a kept directory was replaced, what is done in it walks there a
     std::atomic<int> asked{0};
     over.fs.set_faults([&](const backends::MemfsQuestion& question) {
         backends::MemfsFault fault;
-        if (question.opcode == at.opcode && ++asked == 1) fault.error = wire::Errno::estale;
+        if (question.opcode == at.opcode && ++asked == 1) fault.error = abi::Errno::estale;
         return fault;
     });
     succeeds(at.call(*over));

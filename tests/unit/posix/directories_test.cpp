@@ -6,7 +6,7 @@
 #include <set>
 
 using namespace vfsproto;
-using namespace vfsproto::wire::linux_abi;
+using namespace vfsproto::abi;
 using client::DirectoryFormat;
 using posix::Directory;
 using posix::DirectoryEntry;

@@ -5,7 +5,7 @@
 #include <string>
 
 using namespace vfsproto;
-using namespace vfsproto::wire::linux_abi;
+using namespace vfsproto::abi;
 using posix::LastLink;
 using test::Errno;
 using test::error_of;

@@ -49,7 +49,7 @@ public:
     void handle(const In<Opcode::getattr>&, Out<Opcode::getattr>& reply) noexcept {
         wire::AttrOut out{};
         out.attr.ino = 1;
-        out.attr.mode = wire::linux_abi::kSIfdir | 0755;
+        out.attr.mode = abi::kSIfdir | 0755;
         return reply.ok(out);
     }
 

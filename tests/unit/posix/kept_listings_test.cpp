@@ -16,7 +16,7 @@
 #include <vector>
 
 using namespace vfsproto;
-using namespace vfsproto::wire::linux_abi;
+using namespace vfsproto::abi;
 using client::DirectoryFormat;
 using posix::CacheMode;
 using posix::Directory;

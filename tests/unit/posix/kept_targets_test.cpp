@@ -12,7 +12,7 @@
 #include <string>
 
 using namespace vfsproto;
-using namespace vfsproto::wire::linux_abi;
+using namespace vfsproto::abi;
 using posix::CacheMode;
 using posix::LastLink;
 using test::MountedOptions;

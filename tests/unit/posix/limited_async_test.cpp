@@ -19,7 +19,7 @@
 
 namespace asio = boost::asio;
 using namespace vfsproto;
-using namespace vfsproto::wire::linux_abi;
+using namespace vfsproto::abi;
 using namespace std::chrono_literals;
 using asio::use_future;
 using posix::AsyncMount;

@@ -11,7 +11,7 @@
 #include <vector>
 
 using namespace vfsproto;
-using namespace vfsproto::wire::linux_abi;
+using namespace vfsproto::abi;
 using posix::Buffer;
 using posix::File;
 using posix::IoQueue;

@@ -11,7 +11,7 @@
 #include <thread>
 
 using namespace vfsproto;
-using namespace vfsproto::wire::linux_abi;
+using namespace vfsproto::abi;
 using namespace std::chrono_literals;
 using client::InterruptUse;
 using posix::Buffer;

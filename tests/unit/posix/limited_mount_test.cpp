@@ -13,7 +13,7 @@
 #include <thread>
 
 using namespace vfsproto;
-using namespace vfsproto::wire::linux_abi;
+using namespace vfsproto::abi;
 using namespace std::chrono_literals;
 using posix::Failure;
 using posix::File;

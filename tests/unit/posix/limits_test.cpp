@@ -7,7 +7,7 @@
 #include <thread>
 
 using namespace vfsproto;
-using namespace vfsproto::wire::linux_abi;
+using namespace vfsproto::abi;
 using namespace std::chrono_literals;
 using posix::CallLimits;
 using posix::File;

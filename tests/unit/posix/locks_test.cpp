@@ -6,7 +6,7 @@
 #include <thread>
 
 using namespace vfsproto;
-using namespace vfsproto::wire::linux_abi;
+using namespace vfsproto::abi;
 using posix::File;
 using posix::LockType;
 using posix::WhenLocked;

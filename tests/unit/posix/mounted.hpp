@@ -22,8 +22,8 @@
 #include <vector>
 
 namespace Catch {
-template <> struct StringMaker<vfsproto::wire::Errno> {
-    static std::string convert(vfsproto::wire::Errno error) {
+template <> struct StringMaker<vfsproto::abi::Errno> {
+    static std::string convert(vfsproto::abi::Errno error) {
         using namespace vfsproto::wire;
         return has_name(error) ? errno_name(error) : std::to_string(static_cast<int>(error));
     }
@@ -40,7 +40,7 @@ template <> struct StringMaker<vfsproto::posix::Failure> {
 
 namespace vfsproto::test {
 
-using wire::Errno;
+using abi::Errno;
 
 // The server's answer; a failure of the engine is none of them.
 [[nodiscard]] inline Errno error_of(const posix::Failure& failure) {
@@ -80,14 +80,14 @@ inline void succeeds(const posix::Failure& failure) {
 }
 
 inline void put(posix::Mount& mount, std::string_view path, std::string_view text) {
-    using namespace wire::linux_abi;
+    using namespace abi;
     posix::File file = value_of(mount.open_file(path, kOCreat | kOTrunc | kOWronly));
     const auto bytes = bytes_of(text);
     REQUIRE(value_of(mount.write(file, bytes, 0)) == text.size());
     succeeds(mount.close(std::move(file)));
 }
 [[nodiscard]] inline std::string get(posix::Mount& mount, std::string_view path) {
-    posix::File file = value_of(mount.open_file(path, wire::linux_abi::kORdonly));
+    posix::File file = value_of(mount.open_file(path, abi::kORdonly));
     std::vector<std::byte> bytes(value_of(mount.stat(file)).size + 1);
     bytes.resize(value_of(mount.read(file, bytes, 0)));
     succeeds(mount.close(std::move(file)));

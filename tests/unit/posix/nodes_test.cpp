@@ -12,7 +12,7 @@
 #include <thread>
 
 using namespace vfsproto;
-using namespace vfsproto::wire::linux_abi;
+using namespace vfsproto::abi;
 using posix::File;
 using posix::NodeRef;
 using test::MountedOptions;

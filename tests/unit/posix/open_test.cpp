@@ -3,7 +3,7 @@
 #include "unit/posix/mounted.hpp"
 
 using namespace vfsproto;
-using namespace vfsproto::wire::linux_abi;
+using namespace vfsproto::abi;
 using posix::File;
 using test::Errno;
 using test::error_of;

@@ -9,7 +9,7 @@
 #include <thread>
 
 using namespace vfsproto;
-using namespace vfsproto::wire::linux_abi;
+using namespace vfsproto::abi;
 using backends::LoopbackService;
 using posix::File;
 using posix::Waiting;

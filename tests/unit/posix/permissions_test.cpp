@@ -15,7 +15,7 @@
 
 namespace asio = boost::asio;
 using namespace vfsproto;
-using namespace vfsproto::wire::linux_abi;
+using namespace vfsproto::abi;
 using posix::Failure;
 using posix::File;
 using posix::LastLink;

@@ -9,7 +9,7 @@
 #include <deque>
 
 using namespace vfsproto;
-using namespace vfsproto::wire::linux_abi;
+using namespace vfsproto::abi;
 using backends::LoopbackService;
 using posix::Buffer;
 using posix::File;

@@ -6,7 +6,7 @@
 #include <functional>
 
 using namespace vfsproto;
-using namespace vfsproto::wire::linux_abi;
+using namespace vfsproto::abi;
 using posix::File;
 using test::Errno;
 using test::error_of;

@@ -13,7 +13,7 @@
 #include <thread>
 
 using namespace vfsproto;
-using namespace vfsproto::wire::linux_abi;
+using namespace vfsproto::abi;
 using backends::loopback::FaultKind;
 using posix::Failure;
 using posix::File;

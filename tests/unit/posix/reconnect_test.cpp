@@ -10,7 +10,7 @@
 #include <thread>
 
 using namespace vfsproto;
-using namespace vfsproto::wire::linux_abi;
+using namespace vfsproto::abi;
 using backends::loopback::FaultKind;
 using backends::loopback::FaultPlan;
 using posix::Failure;

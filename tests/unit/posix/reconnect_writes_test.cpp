@@ -10,7 +10,7 @@
 #include <vector>
 
 using namespace vfsproto;
-using namespace vfsproto::wire::linux_abi;
+using namespace vfsproto::abi;
 using backends::loopback::FaultKind;
 using posix::File;
 using posix::Mount;

@@ -15,7 +15,7 @@
 
 using namespace vfsproto;
 using namespace vfsproto::test;
-using namespace wire::linux_abi;
+using namespace abi;
 using posix::Buffer;
 using posix::Directory;
 using posix::Expected;

@@ -13,7 +13,7 @@
 #include <vector>
 
 using namespace vfsproto;
-using namespace vfsproto::wire::linux_abi;
+using namespace vfsproto::abi;
 using posix::CacheMode;
 using posix::File;
 using posix::MountStats;

@@ -4,7 +4,7 @@
 #include "unit/posix/mounted.hpp"
 
 using namespace vfsproto;
-using namespace vfsproto::wire::linux_abi;
+using namespace vfsproto::abi;
 using backends::loopback::FaultKind;
 using backends::loopback::FaultPlan;
 using backends::loopback::FaultTrigger;

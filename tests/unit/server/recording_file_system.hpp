@@ -95,7 +95,7 @@ struct RecordingFileSystem {
         std::uint64_t cookie = 0;
         for (const char* name : {"a", "bb", "ccccccccc"}) {
             ++cookie;
-            if (!records.add({cookie + 10, cookie, wire::linux_abi::kDtReg, std::string_view(name)})) break;
+            if (!records.add({cookie + 10, cookie, abi::kDtReg, std::string_view(name)})) break;
         }
         return reply.ok();
     }

@@ -6,7 +6,7 @@
 
 using namespace vfsproto;
 using namespace vfsproto::test;
-using wire::Errno;
+using abi::Errno;
 using wire::InitFlag;
 using wire::InitFlags;
 using wire::Opcode;

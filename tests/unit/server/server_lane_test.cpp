@@ -8,7 +8,7 @@
 
 using namespace vfsproto;
 using namespace vfsproto::test;
-using wire::Errno;
+using abi::Errno;
 using wire::Opcode;
 
 namespace {

@@ -85,7 +85,7 @@ TEST_CASE("an INIT of 16 bytes is understood, with INIT_EXT or without", "[serve
 TEST_CASE("an INIT shorter than 16 bytes is refused and no session begins", "[server][hostile]") {
     RecordingFileSystem fs;
     Served server(fs);
-    CHECK(server.send(Message(Opcode::init, 0).data("123456789012345")).error == wire::Errno::einval);
+    CHECK(server.send(Message(Opcode::init, 0).data("123456789012345")).error == abi::Errno::einval);
     CHECK_FALSE(server.session()->ready());
 }
 
@@ -110,7 +110,7 @@ TEST_CASE("a client newer than us gets our minor", "[server]") {
 TEST_CASE("a lower major is EPROTO", "[server]") {
     RecordingFileSystem fs;
     Served server(fs);
-    CHECK(server.send(Message(Opcode::init, 0).fixed(offer(6, 45, {}))).error == wire::Errno::eproto);
+    CHECK(server.send(Message(Opcode::init, 0).fixed(offer(6, 45, {}))).error == abi::Errno::eproto);
     CHECK_FALSE(server.session()->ready());
     CHECK(fs.sessions_begun == 0);
 }
@@ -125,7 +125,7 @@ TEST_CASE("a higher major is told ours and may ask again", "[server]") {
     CHECK(out.minor == wire::kMinor);
     CHECK(out.max_write == 0);
     CHECK_FALSE(server.session()->ready());
-    CHECK(server.send(Message(Opcode::getattr).fixed(wire::GetattrIn{})).error == wire::Errno::eio);
+    CHECK(server.send(Message(Opcode::getattr).fixed(wire::GetattrIn{})).error == abi::Errno::eio);
     server.init({});
     CHECK(server.session()->ready());
 }
@@ -179,7 +179,7 @@ TEST_CASE("DESTROY gets a header of 16 bytes, and ends the session", "[server]")
     CHECK(answer.ok());
     CHECK(answer.written == 16);
     CHECK(fs.sessions_ended == 1);
-    CHECK(server.send(Message(Opcode::getattr).fixed(wire::GetattrIn{})).error == wire::Errno::eio);
+    CHECK(server.send(Message(Opcode::getattr).fixed(wire::GetattrIn{})).error == abi::Errno::eio);
 }
 
 TEST_CASE("before INIT every request is EIO, and a FORGET is dropped", "[server]") {
@@ -192,7 +192,7 @@ TEST_CASE("before INIT every request is EIO, and a FORGET is dropped", "[server]
         if (op.traits.reply == wire::ReplyOwed::never) {
             CHECK(answer.written == 0);
         } else {
-            CHECK(answer.error == wire::Errno::eio);
+            CHECK(answer.error == abi::Errno::eio);
         }
     }
     CHECK(fs.forgotten == 0);

@@ -40,7 +40,7 @@ public:
         inside = true;
         until([&] { return let_go.load(); });
         left = true;
-        return reply.error(wire::Errno::eio);
+        return reply.error(abi::Errno::eio);
     }
 };
 

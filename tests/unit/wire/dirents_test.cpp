@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "support/catch.hpp"
 #include "support/golden_file.hpp"
+#include "vfsproto/abi/errno.hpp"
+#include "vfsproto/abi/numbers.hpp"
 #include "vfsproto/fuse/wire/dirents.hpp"
-#include "vfsproto/fuse/wire/linux_abi.hpp"
 #include "vfsproto/fuse/wire/struct_bytes.hpp"
 
 using namespace vfsproto;
@@ -13,7 +14,7 @@ namespace {
 
 Bytes one_record(u32 namelen, const std::string& name) {
     Bytes bytes(dirent_size(name.size()));
-    put_struct(bytes.data(), Dirent{1, 2, namelen, linux_abi::kDtReg});
+    put_struct(bytes.data(), Dirent{1, 2, namelen, abi::kDtReg});
     __builtin_memcpy(bytes.data() + sizeof(Dirent), name.data(), name.size());
     return bytes;
 }
@@ -31,15 +32,15 @@ TEST_CASE("records written are the records read, for every length of name", "[wi
         const std::string name(length, 'n');
         Bytes bytes(dirent_size(length) + dirent_size(1));
         DirentWriter writer(bytes);
-        REQUIRE(writer.add({11, 22, linux_abi::kDtDir, name}));
-        REQUIRE(writer.add({33, 44, linux_abi::kDtReg, "z"}));
+        REQUIRE(writer.add({11, 22, abi::kDtDir, name}));
+        REQUIRE(writer.add({33, 44, abi::kDtReg, "z"}));
         REQUIRE(writer.size() == bytes.size());
         CHECK(bytes.size() % 8 == 0);
         DirentReader reader(bytes);
         REQUIRE(reader.next());
         CHECK(reader.entry().ino == 11);
         CHECK(reader.entry().next == 22);
-        CHECK(reader.entry().type == linux_abi::kDtDir);
+        CHECK(reader.entry().type == abi::kDtDir);
         CHECK(reader.entry().name == Name(name));
         REQUIRE(reader.next());
         CHECK(reader.entry().name == "z");
@@ -100,8 +101,8 @@ TEST_CASE("readdirplus records carry the entry beside the name", "[wire]") {
     EntryOut entry{};
     entry.nodeid = 5;
     entry.attr.size = 99;
-    REQUIRE(writer.add({entry, {1, 2, linux_abi::kDtReg, "file"}}));
-    REQUIRE(writer.add({EntryOut{}, {3, 4, linux_abi::kDtDir, ".."}}));
+    REQUIRE(writer.add({entry, {1, 2, abi::kDtReg, "file"}}));
+    REQUIRE(writer.add({EntryOut{}, {3, 4, abi::kDtDir, ".."}}));
     DirentplusReader reader{std::span(bytes).first(writer.size())};
     REQUIRE(reader.next());
     CHECK(reader.entry().entry.nodeid == 5);

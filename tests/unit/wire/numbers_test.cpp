@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Our numbers against those of a Linux host, and the names people read.
 #include "support/catch.hpp"
+#include "vfsproto/abi/errno.hpp"
+#include "vfsproto/abi/numbers.hpp"
 #include "vfsproto/fuse/wire/init_flags.hpp"
-#include "vfsproto/fuse/wire/linux_abi.hpp"
 #include "vfsproto/fuse/wire/trace.hpp"
 #include "vfsproto/fuse/wire/validate.hpp"
 
@@ -14,6 +15,7 @@
 #include <sys/sysmacros.h>
 
 using namespace vfsproto;
+using namespace vfsproto::abi;
 using namespace vfsproto::wire;
 
 TEST_CASE("error numbers, names and texts are those of Linux", "[wire]") {
@@ -34,20 +36,20 @@ TEST_CASE("error numbers, names and texts are those of Linux", "[wire]") {
 }
 
 TEST_CASE("modes, flags and device numbers are those of Linux", "[wire]") {
-    CHECK(linux_abi::kSIfdir == S_IFDIR);
-    CHECK(linux_abi::kSIfsock == S_IFSOCK);
-    CHECK(linux_abi::kOCreat == O_CREAT);
-    CHECK(linux_abi::kOTrunc == O_TRUNC);
-    CHECK(linux_abi::kOAppend == O_APPEND);
+    CHECK(abi::kSIfdir == S_IFDIR);
+    CHECK(abi::kSIfsock == S_IFSOCK);
+    CHECK(abi::kOCreat == O_CREAT);
+    CHECK(abi::kOTrunc == O_TRUNC);
+    CHECK(abi::kOAppend == O_APPEND);
 #if defined(__x86_64__)
-    CHECK(linux_abi::kODirectory == O_DIRECTORY);
-    CHECK(linux_abi::kONofollow == O_NOFOLLOW);
-    CHECK(linux_abi::kOSync == O_SYNC);
+    CHECK(abi::kODirectory == O_DIRECTORY);
+    CHECK(abi::kONofollow == O_NOFOLLOW);
+    CHECK(abi::kOSync == O_SYNC);
 #endif
     for (const unsigned minor : {0u, 1u, 255u, 256u, 0xfffffu}) {
-        const u32 rdev = linux_abi::encode_device(0xabc, minor);
-        CHECK(linux_abi::device_major(rdev) == 0xabc);
-        CHECK(linux_abi::device_minor(rdev) == minor);
+        const u32 rdev = abi::encode_device(0xabc, minor);
+        CHECK(abi::device_major(rdev) == 0xabc);
+        CHECK(abi::device_minor(rdev) == minor);
         CHECK(rdev == static_cast<u32>(makedev(0xabc, minor)));
     }
 }
@@ -82,7 +84,7 @@ TEST_CASE("attributes without a file type or with a negative size are violations
         CHECK((check_attr(attr) == Errc::ok) == legal);
     }
     Attr attr{};
-    attr.mode = linux_abi::kSIfreg;
+    attr.mode = abi::kSIfreg;
     attr.size = 0x7fffffffffffffff;
     CHECK(check_attr(attr) == Errc::ok);
     ++attr.size;
@@ -91,7 +93,7 @@ TEST_CASE("attributes without a file type or with a negative size are violations
 
 TEST_CASE("node ids 0 and 1 are refused where they make no sense", "[wire]") {
     EntryOut entry{};
-    entry.attr.mode = linux_abi::kSIfreg;
+    entry.attr.mode = abi::kSIfreg;
     CHECK(check_lookup_entry(entry) == Errc::ok);
     CHECK(check_new_entry(entry) == Errc::protocol_violation);
     CHECK(check_direntplus_entry(entry) == Errc::ok);
@@ -101,8 +103,8 @@ TEST_CASE("node ids 0 and 1 are refused where they make no sense", "[wire]") {
     entry.nodeid = 2;
     CHECK(check_lookup_entry(entry) == Errc::ok);
     CHECK(check_new_entry(entry) == Errc::ok);
-    CHECK(check_new_entry(entry, linux_abi::kSIfreg) == Errc::ok);
-    CHECK(check_new_entry(entry, linux_abi::kSIfdir) == Errc::protocol_violation);
+    CHECK(check_new_entry(entry, abi::kSIfreg) == Errc::ok);
+    CHECK(check_new_entry(entry, abi::kSIfdir) == Errc::protocol_violation);
     entry.attr.mode = 0;
     CHECK(check_lookup_entry(entry) == Errc::protocol_violation);
     CHECK(check_direntplus_entry(entry) == Errc::protocol_violation);

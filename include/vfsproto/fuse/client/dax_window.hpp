@@ -15,9 +15,10 @@
 // about it was lost, or its removal was refused.
 #pragma once
 
+#include "vfsproto/abi/errno.hpp"
+#include "vfsproto/abi/numbers.hpp"
 #include "vfsproto/base/errc.hpp"
 #include "vfsproto/fuse/client/dax_range.hpp"
-#include "vfsproto/fuse/wire/linux_abi.hpp"
 #include "vfsproto/fuse/wire/structs.hpp"
 
 #include <cstddef>
@@ -66,7 +67,7 @@ public:
     [[nodiscard]] wire::SetupmappingIn setup_args(const DaxRange& range) const noexcept;
     // Tells how it ended: by the engine's word and the server's. True if the range is ready, and still used by its caller; false
     // if the caller falls back, and has no use to release.
-    [[nodiscard]] bool handle_set_up(DaxRange& range, Errc errc, wire::Errno error) noexcept;
+    [[nodiscard]] bool handle_set_up(DaxRange& range, Errc errc, abi::Errno error) noexcept;
 
     // Takes ranges of one node that nobody uses: unwanted ones, or else the least recently used one and others of its node, oldest
     // first. Fills in as many entries of a REMOVEMAPPING as there is room for. False if there is nothing to remove.
@@ -74,7 +75,7 @@ public:
     // Takes unwanted ranges alone, in the same way.
     [[nodiscard]] bool take_unwanted(DaxRemoval& removal, std::span<wire::RemovemappingOne> room) noexcept;
     // Tells how it ended. A removal that did not succeed as a whole leaves every range of it in quarantine.
-    void handle_removed(const DaxRemoval& removal, Errc errc, wire::Errno error) noexcept;
+    void handle_removed(const DaxRemoval& removal, Errc errc, abi::Errno error) noexcept;
 
     // Nothing of this node is wanted any more: call it before the node is forgotten, and then take_unwanted() until it says no.
     // Takes time in proportion to the ranges, as cuts do.

@@ -3,7 +3,8 @@
 // INT64_MAX for what it likes, and the offset of a later piece of a long transfer would wrap to the start of the file.
 #pragma once
 
-#include "vfsproto/fuse/wire/linux_abi.hpp"
+#include "vfsproto/abi/errno.hpp"
+#include "vfsproto/abi/numbers.hpp"
 #include "vfsproto/fuse/wire/op_table.hpp"
 
 #include <cstdint>
@@ -19,19 +20,19 @@ namespace vfsproto::client {
 
 // Returns what Linux answers for such a span: EINVAL for an offset beyond INT64_MAX, EFBIG for a write that ends beyond
 // it, EINVAL for a read that does; none for a span within the largest file. Any `len`.
-[[nodiscard]] constexpr wire::Errno check_file_span(wire::FileSpan use, std::uint64_t offset,
-                                                    std::uint64_t len) noexcept {
+[[nodiscard]] constexpr abi::Errno check_file_span(wire::FileSpan use, std::uint64_t offset,
+                                                   std::uint64_t len) noexcept {
     constexpr std::uint64_t kEnd = INT64_MAX;
-    if (offset > kEnd) return wire::Errno::einval;
-    if (len <= kEnd - offset) return wire::Errno::none;
-    return use == wire::FileSpan::written ? wire::Errno::efbig : wire::Errno::einval;
+    if (offset > kEnd) return abi::Errno::einval;
+    if (len <= kEnd - offset) return abi::Errno::none;
+    return use == wire::FileSpan::written ? abi::Errno::efbig : abi::Errno::einval;
 }
 
 // Applies it to the arguments of a request of row Op; none for a row that names no span of a file.
-template <wire::Opcode Op> [[nodiscard]] constexpr wire::Errno check_file_span(const wire::InOf<Op>& in) noexcept {
+template <wire::Opcode Op> [[nodiscard]] constexpr abi::Errno check_file_span(const wire::InOf<Op>& in) noexcept {
     constexpr wire::FileSpan use = wire::RowOf<Op>::traits.span;
     if constexpr (use == wire::FileSpan::none) {
-        return wire::Errno::none;
+        return abi::Errno::none;
     } else if constexpr (requires { in.length; }) {
         return check_file_span(use, in.offset, in.length);
     } else {

@@ -106,7 +106,7 @@ struct RowCounters {
 struct OperationCounters {
     std::array<RowCounters, wire::kOpInfo.size()> rows{};
 
-    void count(const wire::OpInfo& op, Errc errc, wire::Errno error) noexcept {
+    void count(const wire::OpInfo& op, Errc errc, abi::Errno error) noexcept {
         RowCounters& row = rows[op.row];
         ++row.finished;
         const bool succeeded =

@@ -76,7 +76,7 @@ template <RequestQueue Q> Errc RequestLane<Q>::abandon(Transfer& transfer, LateR
     slot.kind = LaneSlot::Kind::late;
     ++counters_.abandoned;
     transfer.errc = why;
-    transfer.error = wire::Errno::none;
+    transfer.error = abi::Errno::none;
     transfer.bytes = 0;
     transfer.on_done(transfer);
     return Errc::ok;
@@ -104,7 +104,7 @@ template <RequestQueue Q> std::uint64_t RequestLane<Q>::expire(std::uint64_t now
 template <RequestQueue Q> void RequestLane<Q>::finish_late(Token token, const LaneSlot& slot, Errc errc,
                                                            std::uint32_t len, std::int32_t error) noexcept {
     LateReply& late = *slot.late;
-    late.verdict = {errc, static_cast<wire::Errno>(-error)};
+    late.verdict = {errc, static_cast<abi::Errno>(-error)};
     ++counters_.late;
     operations_.count(*late.op, late.verdict.errc, late.verdict.error);
     const std::uint32_t body = len - kOutHeader;

@@ -164,7 +164,7 @@ template <RequestQueue Q> void RequestLane<Q>::finish_request(Token token, const
 template <RequestQueue Q>
 inline void RequestLane<Q>::accept(const LaneSlot& slot, std::uint32_t len, std::int32_t error) noexcept {
     Request& request = *slot.request;
-    request.error = static_cast<wire::Errno>(-error);
+    request.error = static_cast<abi::Errno>(-error);
     std::uint32_t body = len - kOutHeader;
     const std::byte* at = slot.block + slot.out_at + kOutHeader;
     if (slot.expected.fixed != 0) {
@@ -249,13 +249,13 @@ template <RequestQueue Q> void RequestLane<Q>::fail(Token token, LaneSlot& slot,
         ++counters_.lost_transfers;
         Transfer& transfer = *slot.transfer;
         transfer.errc = why;
-        transfer.error = wire::Errno::none;
+        transfer.error = abi::Errno::none;
         transfer.bytes = 0;
         return transfer.on_done(transfer);
     }
     Request& request = *slot.request;
     request.errc = why;
-    operations_.count(*request.op, why, wire::Errno::none);
+    operations_.count(*request.op, why, abi::Errno::none);
     if (options_.trace.finished != nullptr) trace_finished(token, request, 0, TraceEnd::over);
     request.on_done(request);
 }

@@ -173,7 +173,7 @@ template <RequestQueue Q> inline void RequestLane<Q>::finish_fast(const LaneSlot
                                                                   std::int32_t error) noexcept {
     Transfer& transfer = *slot.transfer;
     transfer.errc = errc;
-    transfer.error = static_cast<wire::Errno>(-error);
+    transfer.error = static_cast<abi::Errno>(-error);
     transfer.bytes = len - kOutHeader;
     transfer.on_done(transfer);
 }

@@ -16,7 +16,7 @@ namespace detail {
 
 inline void clear_answer(Request& request) noexcept {
     request.errc = Errc::ok;
-    request.error = wire::Errno::none;
+    request.error = abi::Errno::none;
     request.bytes = 0;
     request.out_bytes = 0;
 }

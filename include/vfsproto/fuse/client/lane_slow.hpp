@@ -23,9 +23,9 @@ template <RequestQueue Q> void RequestLane<Q>::enqueue_slow(Request& request) no
 // Makes a request of the transfer, which waits and is traced and bounced like any other.
 template <RequestQueue Q> template <wire::Opcode Op>
 void RequestLane<Q>::start_slow(Transfer& transfer, const TransferSpan& span, const Caller& caller) noexcept {
-    const wire::Errno error = check_file_span(wire::RowOf<Op>::traits.span, span.offset, span.len);
-    if (error != wire::Errno::none || span.len > kMaxPayload) {
-        transfer.errc = error != wire::Errno::none ? Errc::ok : Errc::too_large;
+    const abi::Errno error = check_file_span(wire::RowOf<Op>::traits.span, span.offset, span.len);
+    if (error != abi::Errno::none || span.len > kMaxPayload) {
+        transfer.errc = error != abi::Errno::none ? Errc::ok : Errc::too_large;
         transfer.error = error;
         transfer.bytes = 0;
         return transfer.on_done(transfer);

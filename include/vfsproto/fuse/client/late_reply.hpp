@@ -45,11 +45,11 @@ struct LateReply {
 
     // Set by the lane.
     const wire::OpInfo* op = nullptr;
-    std::uint64_t unique = 0;                     // of the request, for INTERRUPT
-    std::uint64_t nodeid = 0;                     // of the request
-    const std::byte* data = nullptr;              // registered memory for the reply's data, if there was any
-    Verdict verdict{Errc::ok, wire::Errno::none}; // of the reply
-    Granted granted{};                            // nothing, unless the reply was good
+    std::uint64_t unique = 0;                    // of the request, for INTERRUPT
+    std::uint64_t nodeid = 0;                    // of the request
+    const std::byte* data = nullptr;             // registered memory for the reply's data, if there was any
+    Verdict verdict{Errc::ok, abi::Errno::none}; // of the reply
+    Granted granted{};                           // nothing, unless the reply was good
 };
 
 } // namespace vfsproto::client

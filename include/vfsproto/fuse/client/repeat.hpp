@@ -3,7 +3,8 @@
 // holds only if that server is known to have ended: a silent server may still do what it was asked first.
 #pragma once
 
-#include "vfsproto/fuse/wire/linux_abi.hpp"
+#include "vfsproto/abi/errno.hpp"
+#include "vfsproto/abi/numbers.hpp"
 #include "vfsproto/fuse/wire/op_table.hpp"
 
 #include <cstdint>
@@ -26,7 +27,7 @@ struct HandleFlags {
     switch (op.traits.repeat) {
     case wire::Repeat::safe: return MayRepeat::yes;
     case wire::Repeat::unless_appending:
-        return (handle.opened_with & wire::linux_abi::kOAppend) == 0 ? MayRepeat::yes : MayRepeat::no;
+        return (handle.opened_with & abi::kOAppend) == 0 ? MayRepeat::yes : MayRepeat::no;
     case wire::Repeat::unsafe: break;
     }
     return MayRepeat::no;
@@ -36,7 +37,7 @@ struct HandleFlags {
 // with a mode that forbids its owner what the flags ask for, the second open would fail at the file that the first has made. With
 // O_TRUNC it would cut what others have written since.
 [[nodiscard]] constexpr MayRepeat may_repeat_open(std::uint32_t flags, std::uint32_t mode) noexcept {
-    using namespace wire::linux_abi;
+    using namespace abi;
     if ((flags & (kOExcl | kOTrunc)) != 0) return MayRepeat::no;
     if ((flags & kOCreat) == 0) return MayRepeat::yes;
     constexpr std::uint32_t kOwnerReads = 0400;

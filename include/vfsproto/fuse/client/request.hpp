@@ -3,10 +3,11 @@
 #pragma once
 
 #include "vfsproto/abi/caller.hpp"
+#include "vfsproto/abi/errno.hpp"
+#include "vfsproto/abi/numbers.hpp"
 #include "vfsproto/base/errc.hpp"
 #include "vfsproto/base/segment.hpp"
 #include "vfsproto/fuse/client/late_reply.hpp"
-#include "vfsproto/fuse/wire/linux_abi.hpp"
 #include "vfsproto/fuse/wire/op_table.hpp"
 #include "vfsproto/virtqueue/request_queue.hpp"
 
@@ -69,16 +70,16 @@ struct Request {
     LateReply* late = nullptr;
 
     // The answer.
-    Errc errc = Errc::ok;                  // the engine's or the protocol's failure
-    wire::Errno error = wire::Errno::none; // the server's
-    std::uint32_t bytes = 0;               // of the reply's data tail (data_out)
-    std::uint32_t out_bytes = 0;           // of the reply's fixed struct
+    Errc errc = Errc::ok;                // the engine's or the protocol's failure
+    abi::Errno error = abi::Errno::none; // the server's
+    std::uint32_t bytes = 0;             // of the reply's data tail (data_out)
+    std::uint32_t out_bytes = 0;         // of the reply's fixed struct
 
     // The lane's.
     Request* next = nullptr; // while it waits for a slot
     Token slot = kNoSlot;    // while it is in flight
 
-    [[nodiscard]] bool succeeded() const noexcept { return errc == Errc::ok && error == wire::Errno::none; }
+    [[nodiscard]] bool succeeded() const noexcept { return errc == Errc::ok && error == abi::Errno::none; }
 };
 
 // A request of one row, with room for its two structs.

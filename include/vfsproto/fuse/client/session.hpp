@@ -8,12 +8,13 @@
 // Ordinary file operations do not pass here: they are a request on a Lane. Connection drives a session over its queues.
 #pragma once
 
+#include "vfsproto/abi/errno.hpp"
+#include "vfsproto/abi/numbers.hpp"
 #include "vfsproto/base/region.hpp"
 #include "vfsproto/fuse/client/forget_batch.hpp"
 #include "vfsproto/fuse/client/init_options.hpp"
 #include "vfsproto/fuse/client/quirks.hpp"
 #include "vfsproto/fuse/client/session_params.hpp"
-#include "vfsproto/fuse/wire/linux_abi.hpp"
 #include "vfsproto/fuse/wire/op_table.hpp"
 #include "vfsproto/virtqueue/request_queue.hpp"
 
@@ -120,7 +121,7 @@ public:
     [[nodiscard]] const SessionParams& params() const noexcept { return params_; }
     // Returns why the state is `failed`; for init_refused, server_error() is what the server said.
     [[nodiscard]] Errc failure() const noexcept { return failure_; }
-    [[nodiscard]] wire::Errno server_error() const noexcept { return server_error_; }
+    [[nodiscard]] abi::Errno server_error() const noexcept { return server_error_; }
     // Counts the open() that succeeded; 0 before the first. A node, a handle or a request of another generation means nothing
     // to the server of this one.
     [[nodiscard]] std::uint32_t generation() const noexcept { return params_.generation; }
@@ -204,7 +205,7 @@ private:
     InitOptions wanted_{};
     SessionParams params_{};
     Errc failure_ = Errc::ok;
-    wire::Errno server_error_ = wire::Errno::none;
+    abi::Errno server_error_ = abi::Errno::none;
     ForgetBatch forgets_{};
     std::uint32_t prepared_forget_len_ = 0; // 0 = none prepared
     std::uint16_t prepared_forget_ = 0;     // its block

@@ -2,8 +2,9 @@
 // Writes one reply straight into the driver's memory. Owns the reply's header and cannot overrun the memory.
 #pragma once
 
+#include "vfsproto/abi/errno.hpp"
+#include "vfsproto/abi/numbers.hpp"
 #include "vfsproto/fuse/server/segment_cursor.hpp"
-#include "vfsproto/fuse/wire/linux_abi.hpp"
 #include "vfsproto/fuse/wire/op_table.hpp"
 #include "vfsproto/virtqueue/device_queue.hpp"
 
@@ -52,7 +53,7 @@ public:
     [[nodiscard]] std::uint64_t capacity() const noexcept { return capacity_; }
 
     // Exactly one of these decides the reply; a later one replaces an earlier one.
-    void error(wire::Errno why) noexcept;
+    void error(abi::Errno why) noexcept;
     // Decides for success; what was appended so far is the reply.
     void succeed() noexcept { state_ = State::success; }
     // Decides for success with the first `bytes` bytes of data_area(), which the caller has written there itself.
@@ -95,7 +96,7 @@ private:
     std::uint64_t capacity_ = 0;
     std::uint64_t appended_ = 0;
     Identity identity_{};
-    wire::Errno error_ = wire::Errno::eio;
+    abi::Errno error_ = abi::Errno::eio;
     State state_ = State::error;
     std::uint8_t header_pieces_ = 0; // 0: no room for a header
     std::size_t index_ = 0;          // where append() goes on
@@ -114,7 +115,7 @@ public:
 
     explicit Reply(ReplyWriter& writer) noexcept : writer_(writer) {}
 
-    void error(wire::Errno why) noexcept { writer_.error(why); }
+    void error(abi::Errno why) noexcept { writer_.error(why); }
     // Decides for success without a struct; for a row with data, 0 bytes of it.
     void ok() noexcept
         requires(!kHasOut)
@@ -125,13 +126,13 @@ public:
     void ok(const Out& out) noexcept
         requires(kHasOut)
     {
-        writer_.append(&out, sizeof(out)) ? writer_.succeed() : writer_.error(wire::Errno::eio);
+        writer_.append(&out, sizeof(out)) ? writer_.succeed() : writer_.error(abi::Errno::eio);
     }
     // Decides for success with these bytes (READLINK, GETXATTR of a size above 0), or for ERANGE when they do not fit.
     void data(std::span<const std::byte> bytes) noexcept
         requires(kHasData)
     {
-        writer_.append(bytes.data(), bytes.size()) ? writer_.succeed() : writer_.error(wire::Errno::erange);
+        writer_.append(bytes.data(), bytes.size()) ? writer_.succeed() : writer_.error(abi::Errno::erange);
     }
     // Returns the driver's own memory, at most `limit` bytes of it. Then call ok_written() with how many were put there.
     [[nodiscard]] ByteView data_area(std::uint64_t limit) noexcept

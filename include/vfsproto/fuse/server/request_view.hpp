@@ -19,8 +19,8 @@ namespace vfsproto::server {
 
 // Storage for what is copied out of one request; a lane uses one at a time.
 struct RequestScratch {
-    static constexpr std::size_t kNameRoom = wire::linux_abi::kPathMax + 1; // bytes, with the NUL
-    static constexpr std::size_t kExtensionRoom = 8192;                     // bytes
+    static constexpr std::size_t kNameRoom = abi::kPathMax + 1; // bytes, with the NUL
+    static constexpr std::size_t kExtensionRoom = 8192;         // bytes
     char names[2][kNameRoom];
     alignas(8) std::byte extensions[kExtensionRoom];
 };
@@ -62,17 +62,17 @@ public:
     // Returns the row of the opcode, or nullptr for an unknown one.
     [[nodiscard]] const wire::OpInfo* op() const noexcept { return op_; }
     // Returns EINVAL if header.len does not fit the bytes that are there, or exceeds what this session allows.
-    [[nodiscard]] wire::Errno check_length(const ServerSession& session) noexcept;
+    [[nodiscard]] abi::Errno check_length(const ServerSession& session) noexcept;
 
     // Reads the fixed struct, then the tail, as the row says. Errors: EINVAL, ENAMETOOLONG, E2BIG.
-    template <class Row> [[nodiscard]] wire::Errno decode(Request<Row>& out) noexcept;
+    template <class Row> [[nodiscard]] abi::Errno decode(Request<Row>& out) noexcept;
 
 private:
-    [[nodiscard]] wire::Errno read_name(std::size_t which, wire::Name& out) noexcept;
-    [[nodiscard]] wire::Errno read_data(std::uint64_t size, ByteView& out) noexcept;
-    [[nodiscard]] wire::Errno read_extensions(const ServerSession& session, std::span<const std::byte>& out) noexcept;
-    template <class Row> [[nodiscard]] wire::Errno read_fixed(Request<Row>& out) noexcept;
-    template <class Row> [[nodiscard]] wire::Errno read_tail(Request<Row>& out) noexcept;
+    [[nodiscard]] abi::Errno read_name(std::size_t which, wire::Name& out) noexcept;
+    [[nodiscard]] abi::Errno read_data(std::uint64_t size, ByteView& out) noexcept;
+    [[nodiscard]] abi::Errno read_extensions(const ServerSession& session, std::span<const std::byte>& out) noexcept;
+    template <class Row> [[nodiscard]] abi::Errno read_fixed(Request<Row>& out) noexcept;
+    template <class Row> [[nodiscard]] abi::Errno read_tail(Request<Row>& out) noexcept;
 
     RequestScratch& scratch_;
     SegmentCursor cursor_{};
@@ -95,39 +95,39 @@ template <class Row> [[nodiscard]] inline std::uint64_t announced_bytes(const ty
 
 } // namespace detail
 
-template <class Row> wire::Errno RequestView::read_fixed(Request<Row>& out) noexcept {
+template <class Row> abi::Errno RequestView::read_fixed(Request<Row>& out) noexcept {
     constexpr const wire::OpInfo& op = wire::op_info(Row::opcode);
     const wire::InitFlags agreed = out.session.flags();
     std::size_t size = wire::fixed_in_size(op, agreed);
     if (cursor_.remaining() < size) size = wire::least_in_size(op, agreed);
-    return cursor_.read(&out.in, size) ? wire::Errno::none : wire::Errno::einval;
+    return cursor_.read(&out.in, size) ? abi::Errno::none : abi::Errno::einval;
 }
 
-template <class Row> wire::Errno RequestView::read_tail(Request<Row>& out) noexcept {
+template <class Row> abi::Errno RequestView::read_tail(Request<Row>& out) noexcept {
     if constexpr (Row::in_tail == wire::InTail::name) {
         return read_name(0, out.name);
     } else if constexpr (Row::in_tail == wire::InTail::name_pair) {
-        if (const wire::Errno error = read_name(0, out.name); error != wire::Errno::none) return error;
+        if (const abi::Errno error = read_name(0, out.name); error != abi::Errno::none) return error;
         return read_name(1, out.second_name);
     } else if constexpr (Row::in_tail == wire::InTail::name_data) {
-        if (const wire::Errno error = read_name(0, out.name); error != wire::Errno::none) return error;
+        if (const abi::Errno error = read_name(0, out.name); error != abi::Errno::none) return error;
         return read_data(detail::announced_bytes<Row>(out.in), out.data);
     } else if constexpr (Row::in_tail == wire::InTail::data || Row::in_tail == wire::InTail::array) {
         return read_data(detail::announced_bytes<Row>(out.in), out.data);
     } else {
-        return wire::Errno::none;
+        return abi::Errno::none;
     }
 }
 
-template <class Row> wire::Errno RequestView::decode(Request<Row>& out) noexcept {
+template <class Row> abi::Errno RequestView::decode(Request<Row>& out) noexcept {
     if constexpr (!std::is_same_v<typename Row::In, wire::None>) {
-        if (const wire::Errno error = read_fixed(out); error != wire::Errno::none) return error;
+        if (const abi::Errno error = read_fixed(out); error != abi::Errno::none) return error;
     }
-    if (const wire::Errno error = read_tail(out); error != wire::Errno::none) return error;
+    if (const abi::Errno error = read_tail(out); error != abi::Errno::none) return error;
     if constexpr (Row::traits.extensions == wire::Extensions::allowed) {
         return read_extensions(out.session, out.extensions);
     }
-    return wire::Errno::none;
+    return abi::Errno::none;
 }
 
 } // namespace vfsproto::server

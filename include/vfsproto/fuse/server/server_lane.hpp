@@ -109,7 +109,7 @@ public:
         return queue_.push(parked.chain, writer.finish());
     }
     // Answers a parked request of any operation with an error. Errors: as complete().
-    Errc complete_error(const ParkedRequest& parked, wire::Errno why) noexcept {
+    Errc complete_error(const ParkedRequest& parked, abi::Errno why) noexcept {
         if (parked.lane != identity_.id) return Errc::bad_argument;
         ReplyWriter writer(parked.chain.storage,
                            {parked.unique, static_cast<std::uint32_t>(parked.opcode), parked.chain.head, identity_.id});
@@ -154,19 +154,19 @@ private:
         const wire::OpInfo* op = view.op();
         if (op == nullptr) {
             count(counters_.unknown);
-            return writer.error(wire::Errno::enosys);
+            return writer.error(abi::Errno::enosys);
         }
         if (op->traits.queue != identity_.kind) count(counters_.misrouted);
-        if (const wire::Errno error = view.check_length(session_); error != wire::Errno::none) {
+        if (const abi::Errno error = view.check_length(session_); error != abi::Errno::none) {
             refuse(*op, error, writer);
         } else if (op->opcode != wire::Opcode::init && !session_.ready()) {
-            op->traits.reply == wire::ReplyOwed::never ? writer.none() : writer.error(wire::Errno::eio);
+            op->traits.reply == wire::ReplyOwed::never ? writer.none() : writer.error(abi::Errno::eio);
         } else {
             (this->*kHandlers[static_cast<std::size_t>(op - wire::kOpInfo.data())])(view, writer);
         }
     }
 
-    void refuse(const wire::OpInfo& op, wire::Errno error, ReplyWriter& writer) noexcept {
+    void refuse(const wire::OpInfo& op, abi::Errno error, ReplyWriter& writer) noexcept {
         count(counters_.malformed);
         op.traits.reply == wire::ReplyOwed::never ? writer.none() : writer.error(error);
     }
@@ -174,18 +174,17 @@ private:
     template <class Row> void serve_row(RequestView& view, ReplyWriter& writer) noexcept {
         check_handler<Fs, Row>();
         Request<Row> request{view.header(), session_, identity_.id};
-        if (const wire::Errno error = view.template decode<Row>(request); error != wire::Errno::none) {
+        if (const abi::Errno error = view.template decode<Row>(request); error != abi::Errno::none) {
             return refuse(wire::op_info(Row::opcode), error, writer);
         }
         // This is checked before the file system does or counts something that the client would then not hear of. INIT's
         // reply may be shorter than its struct.
         if constexpr (Row::out_tail == wire::OutTail::none && Row::opcode != wire::Opcode::init) {
-            if (!writer.fits(Row::out_size)) return refuse(wire::op_info(Row::opcode), wire::Errno::eio, writer);
+            if (!writer.fits(Row::out_size)) return refuse(wire::op_info(Row::opcode), abi::Errno::eio, writer);
         }
         // A READ that lost its end to a small buffer would look like the end of the file.
         if constexpr (Row::out_tail == wire::OutTail::data && requires { request.in.read_flags; }) {
-            if (request.in.size > writer.capacity())
-                return refuse(wire::op_info(Row::opcode), wire::Errno::eio, writer);
+            if (request.in.size > writer.capacity()) return refuse(wire::op_info(Row::opcode), abi::Errno::eio, writer);
         }
         Reply<Row> reply(writer);
         if constexpr (Row::traits.reply == wire::ReplyOwed::never) writer.none();
@@ -198,15 +197,15 @@ private:
             fs_.handle(request, reply);
         } else {
             count(counters_.unknown);
-            reply.error(wire::Errno::enosys);
+            reply.error(abi::Errno::enosys);
         }
     }
     void handle(const RequestOf<wire::Opcode::init>& request, ReplyTo<wire::Opcode::init>& reply) noexcept {
         end_session();
         const ServerSession::InitAnswer init = session_.init(request.in, fs_.options());
         if (session_.ready()) fs_.on_init(session_);
-        if (init.error != wire::Errno::none) return reply.error(init.error);
-        if (!reply.writer().append(&init.out, init.size)) return reply.error(wire::Errno::eio);
+        if (init.error != abi::Errno::none) return reply.error(init.error);
+        if (!reply.writer().append(&init.out, init.size)) return reply.error(abi::Errno::eio);
         reply.writer().succeed();
     }
     void handle(const RequestOf<wire::Opcode::destroy>&, ReplyTo<wire::Opcode::destroy>& reply) noexcept {

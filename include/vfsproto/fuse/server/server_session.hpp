@@ -2,9 +2,10 @@
 // ServerSession holds what INIT agreed on, for the server. All queues of a device share one session (virtio 1.2 §5.11.5).
 #pragma once
 
+#include "vfsproto/abi/errno.hpp"
+#include "vfsproto/abi/numbers.hpp"
 #include "vfsproto/base/fence.hpp"
 #include "vfsproto/fuse/wire/init_flags.hpp"
-#include "vfsproto/fuse/wire/linux_abi.hpp"
 #include "vfsproto/fuse/wire/structs.hpp"
 
 #include <cstddef>
@@ -44,7 +45,7 @@ public:
     [[nodiscard]] std::uint32_t max_write() const noexcept { return load_relaxed(max_write_); } // bytes
 
     struct InitAnswer {
-        wire::Errno error = wire::Errno::none; // EPROTO: a major below 7
+        abi::Errno error = abi::Errno::none; // EPROTO: a major below 7
         wire::InitOut out{};
         std::size_t size = sizeof(wire::InitOut); // how much of `out` a client of that minor expects
     };

@@ -24,7 +24,7 @@ inline constexpr std::size_t kDirentNameMax = 1024;
 struct DirEntry {
     u64 ino{};
     u64 next{};  // the offset to continue after this entry: opaque
-    u32 type{};  // linux_abi DT_…
+    u32 type{};  // DT_… of abi/
     Name name{}; // never empty, without '/' and NUL; valid until the next step of its reader
 };
 struct DirEntryPlus {

@@ -3,9 +3,10 @@
 // reply of the client passes here, the lane's and the session's. The server's direction is server::ReplyWriter.
 #pragma once
 
+#include "vfsproto/abi/errno.hpp"
+#include "vfsproto/abi/numbers.hpp"
 #include "vfsproto/base/errc.hpp"
 #include "vfsproto/base/peer_memory.hpp"
-#include "vfsproto/fuse/wire/linux_abi.hpp"
 #include "vfsproto/fuse/wire/message_size.hpp"
 
 #include <cstddef>
@@ -62,6 +63,8 @@ struct ExpectedReply {
 }
 
 // Returns what the server said: none, or its error. For a header that check_reply() found good.
-[[nodiscard]] constexpr Errno errno_of(const OutHeader& header) noexcept { return static_cast<Errno>(-header.error); }
+[[nodiscard]] constexpr abi::Errno errno_of(const OutHeader& header) noexcept {
+    return static_cast<abi::Errno>(-header.error);
+}
 
 } // namespace vfsproto::wire

@@ -129,7 +129,7 @@ struct RenameIn {
 };
 struct Rename2In {
     u64 newdir;
-    u32 flags; // linux_abi rename flags
+    u32 flags; // rename flags of abi/
     u32 padding;
 };
 struct LinkIn {
@@ -431,7 +431,7 @@ struct Dirent {
     u64 ino;
     u64 off; // cookie of the next entry, opaque
     u32 namelen;
-    u32 type; // linux_abi DT_…
+    u32 type; // DT_… of abi/
 };
 struct Direntplus {
     EntryOut entry_out;

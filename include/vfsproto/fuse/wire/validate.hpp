@@ -2,8 +2,9 @@
 // Checks of contents that no server may send, whatever the size of the message.
 #pragma once
 
+#include "vfsproto/abi/errno.hpp"
+#include "vfsproto/abi/numbers.hpp"
 #include "vfsproto/base/errc.hpp"
-#include "vfsproto/fuse/wire/linux_abi.hpp"
 #include "vfsproto/fuse/wire/structs.hpp"
 
 namespace vfsproto::wire {
@@ -11,7 +12,7 @@ namespace vfsproto::wire {
 // A mode with one of the seven file types.
 [[nodiscard]] constexpr bool has_file_type(u32 mode) noexcept {
     // One bit a type, at the position of the type's number (1 2 4 6 8 10 12).
-    return (0x1556u >> (linux_abi::file_type(mode) >> 12) & 1) != 0;
+    return (0x1556u >> (abi::file_type(mode) >> 12) & 1) != 0;
 }
 
 // protocol_violation for a mode without a type and for a size beyond INT64_MAX.
@@ -35,7 +36,7 @@ namespace vfsproto::wire {
 [[nodiscard]] constexpr Errc check_new_entry(const EntryOut& entry, u32 wanted_type) noexcept {
     const Errc errc = check_new_entry(entry);
     if (errc != Errc::ok) return errc;
-    return linux_abi::file_type(entry.attr.mode) == wanted_type ? Errc::ok : Errc::protocol_violation;
+    return abi::file_type(entry.attr.mode) == wanted_type ? Errc::ok : Errc::protocol_violation;
 }
 
 // The entry of a READDIRPLUS record. Node id 0: no lookup was made.

@@ -19,7 +19,7 @@ namespace vfsproto::posix {
 
 // True if a caller was refused something that what was kept of a file may be wrong about.
 [[nodiscard]] inline bool is_refusal(const Failure& why) noexcept {
-    return why.error == wire::Errno::eacces || why.error == wire::Errno::eperm;
+    return why.error == abi::Errno::eacces || why.error == abi::Errno::eperm;
 }
 
 } // namespace vfsproto::posix

@@ -16,7 +16,7 @@ struct FileIdentity {
     std::uint32_t type = 0; // S_IFMT bits
 
     [[nodiscard]] static FileIdentity of(const Attributes& attributes) noexcept {
-        return {attributes.ino, wire::linux_abi::file_type(attributes.mode)};
+        return {attributes.ino, abi::file_type(attributes.mode)};
     }
     friend bool operator==(const FileIdentity&, const FileIdentity&) = default;
 };

@@ -132,7 +132,7 @@ public:
     void prune();
     // True if the server has no descriptors left.
     [[nodiscard]] static bool is_exhausted(const Failure& why) noexcept {
-        return why.error == wire::Errno::emfile || why.error == wire::Errno::enfile;
+        return why.error == abi::Errno::emfile || why.error == abi::Errno::enfile;
     }
     // Gives back all that is idle if is_exhausted(why). True if the request is to be made once more, even with nothing to give
     // back: another thread may have done that just before. `tries` counts from 0, for one request.

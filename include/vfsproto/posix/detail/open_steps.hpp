@@ -56,7 +56,7 @@ private:
     void look_before_creating();
     [[nodiscard]] Failure check_name() const noexcept;
     void want_create();
-    void refuse(wire::Errno why);
+    void refuse(abi::Errno why);
     void want_open();
     void handle_uncreated(const Failure& why);
     void fail(const Failure& why) noexcept;

@@ -114,7 +114,7 @@ public:
     // `mask`: R_OK and so on, of the file.
     [[nodiscard]] Failure check_access(std::uint32_t mask) const noexcept;
     [[nodiscard]] const std::optional<client::Subject>& judged() const noexcept { return who_; }
-    [[nodiscard]] bool found_link() const noexcept { return wire::linux_abi::is_symlink(attributes_.mode); }
+    [[nodiscard]] bool found_link() const noexcept { return abi::is_symlink(attributes_.mode); }
 
 private:
     enum class Goal : std::uint8_t { parent, file };
@@ -145,7 +145,7 @@ private:
     void want_list(ListOf which);
     void take_list(AccessListBytes bytes);
     void take_found();
-    void refuse(wire::Errno why);
+    void refuse(abi::Errno why);
     void take_entry();
     void enter_middle();
     void reach_file();

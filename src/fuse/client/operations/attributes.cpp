@@ -3,7 +3,7 @@
 
 namespace vfsproto::client {
 
-using wire::Errno;
+using abi::Errno;
 using wire::Opcode;
 
 void ExtendedStatus::start(Client& client, const Caller& caller, std::uint64_t nodeid,
@@ -23,8 +23,8 @@ void ExtendedStatus::answered() noexcept {
     if (!statx_.succeeded()) return finish(statx_);
     // Linux fs/fuse/dir.c, fuse_do_statx: what the mask says is there must make sense.
     const wire::Statx& stat = statx_.reply.stat;
-    const bool size_valid = (stat.mask & wire::linux_abi::kStatxSize) == 0 || stat.size <= INT64_MAX;
-    const bool type_valid = (stat.mask & wire::linux_abi::kStatxType) == 0 || wire::has_file_type(stat.mode);
+    const bool size_valid = (stat.mask & abi::kStatxSize) == 0 || stat.size <= INT64_MAX;
+    const bool type_valid = (stat.mask & abi::kStatxType) == 0 || wire::has_file_type(stat.mode);
     finish(size_valid && type_valid ? Errc::ok : Errc::protocol_violation, Errno::none);
 }
 
@@ -46,7 +46,7 @@ void ExtendedStatus::attributes() noexcept {
     wire::StatxOut& to = statx_.reply;
     to.attr_valid = from.attr_valid;
     to.attr_valid_nsec = from.attr_valid_nsec;
-    to.stat.mask = wire::linux_abi::kStatxBasicStats;
+    to.stat.mask = abi::kStatxBasicStats;
     to.stat.blksize = from.attr.blksize;
     to.stat.nlink = from.attr.nlink;
     to.stat.uid = from.attr.uid;
@@ -58,8 +58,8 @@ void ExtendedStatus::attributes() noexcept {
     to.stat.atime = time(from.attr.atime, from.attr.atimensec);
     to.stat.mtime = time(from.attr.mtime, from.attr.mtimensec);
     to.stat.ctime = time(from.attr.ctime, from.attr.ctimensec);
-    to.stat.rdev_major = wire::linux_abi::device_major(from.attr.rdev);
-    to.stat.rdev_minor = wire::linux_abi::device_minor(from.attr.rdev);
+    to.stat.rdev_major = abi::device_major(from.attr.rdev);
+    to.stat.rdev_minor = abi::device_minor(from.attr.rdev);
     finish(Errc::ok, Errno::none);
 }
 

@@ -5,7 +5,7 @@
 
 namespace vfsproto::client {
 
-using wire::Errno;
+using abi::Errno;
 using wire::Opcode;
 
 std::uint32_t piece_limit(const Client& client, Opcode op, Payload payload) noexcept {
@@ -25,8 +25,8 @@ void LongTransfer<Op>::start(Client& client, const Caller& caller, const Transfe
     stop_errc_ = Errc::ok;
     stop_error_ = Errno::none;
     limit_ = piece_limit(client, Op, span.payload);
-    const bool in_order = Op == Opcode::read ? !client.has(wire::InitFlag::async_read)
-                                             : (span.open_flags & wire::linux_abi::kOAppend) != 0;
+    const bool in_order =
+        Op == Opcode::read ? !client.has(wire::InitFlag::async_read) : (span.open_flags & abi::kOAppend) != 0;
     window_ = in_order ? 1 : kPieces;
     if (span.nodeid == 0) return finish(Errc::ok, Errno::ebadf); // no server gives it: the file is not open
     const Errno error = check_file_span(wire::RowOf<Op>::traits.span, span.offset, span.len);
@@ -148,8 +148,8 @@ void SeekFile::emulate() noexcept {
     if (const Errc errc = wire::check_attr(getattr_.reply.attr); errc != Errc::ok) return finish(errc, Errno::none);
     const std::uint64_t size = getattr_.reply.attr.size;
     const std::uint64_t from = seek_.args.offset;
-    const bool data = seek_.args.whence == wire::linux_abi::kSeekData;
-    if (!data && seek_.args.whence != wire::linux_abi::kSeekHole) return finish(Errc::ok, Errno::einval);
+    const bool data = seek_.args.whence == abi::kSeekData;
+    if (!data && seek_.args.whence != abi::kSeekHole) return finish(Errc::ok, Errno::einval);
     if (from >= size) return finish(Errc::ok, Errno::enxio);
     seek_.reply.offset = data ? from : size;
     finish(Errc::ok, Errno::none);

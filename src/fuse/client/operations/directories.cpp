@@ -5,7 +5,7 @@
 
 namespace vfsproto::client {
 
-using wire::Errno;
+using abi::Errno;
 using wire::Opcode;
 
 void ReadDirectory::start(Client& client, const Caller& caller, const Place& from, std::span<std::byte> buffer,

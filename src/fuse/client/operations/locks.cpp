@@ -3,9 +3,9 @@
 
 namespace vfsproto::client {
 
-using wire::Errno;
+using abi::Errno;
 using wire::Opcode;
-using namespace wire::linux_abi;
+using namespace abi;
 
 namespace {
 

@@ -5,8 +5,8 @@ namespace vfsproto::client {
 
 namespace {
 
-using namespace wire::linux_abi;
-using wire::Errno;
+using namespace abi;
+using abi::Errno;
 using wire::InitFlag;
 using wire::Opcode;
 

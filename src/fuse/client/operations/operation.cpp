@@ -12,7 +12,7 @@ Errc Operation::check_entry(const wire::EntryOut& entry) noexcept {
 
 Errc Operation::check_entry(const wire::EntryOut& entry, std::uint32_t type) noexcept {
     const Errc errc = check_entry(entry);
-    if (errc != Errc::ok || wire::linux_abi::file_type(entry.attr.mode) == type) return errc;
+    if (errc != Errc::ok || abi::file_type(entry.attr.mode) == type) return errc;
     surplus_lookup_ = entry.nodeid;
     return Errc::protocol_violation;
 }

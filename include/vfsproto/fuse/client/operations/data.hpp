@@ -67,7 +67,7 @@ private:
     bool stopped_ = false;
     bool sending_ = false;
     Errc stop_errc_ = Errc::ok;
-    wire::Errno stop_error_ = wire::Errno::none;
+    abi::Errno stop_error_ = abi::Errno::none;
 };
 extern template class LongTransfer<wire::Opcode::read>;
 extern template class LongTransfer<wire::Opcode::write>;

@@ -44,14 +44,14 @@ public:
     void* tag = nullptr;       // the caller's
 
     [[nodiscard]] bool succeeded() const noexcept { return verdict_.succeeded(); }
-    [[nodiscard]] Errc errc() const noexcept { return verdict_.errc; } // the engine's or the protocol's failure
-    [[nodiscard]] wire::Errno error() const noexcept { return verdict_.error; } // the server's
+    [[nodiscard]] Errc errc() const noexcept { return verdict_.errc; }         // the engine's or the protocol's failure
+    [[nodiscard]] abi::Errno error() const noexcept { return verdict_.error; } // the server's
     // A node whose lookup the server counted although the operation failed: the host gives one lookup of it back. 0 = none.
     [[nodiscard]] std::uint64_t surplus_lookup() const noexcept { return surplus_lookup_; }
 
     // Takes the place of start(): the operation ends with `why` and sends nothing. on_finish is not called.
     void refuse(Errc why) noexcept {
-        verdict_ = {why, wire::Errno::none};
+        verdict_ = {why, abi::Errno::none};
         surplus_lookup_ = 0;
     }
     // Lets go of the request that is under way, as ErasedLane::abandon() does: the operation ends with `why` before this returns,
@@ -83,7 +83,7 @@ protected:
         request_ = &request;
         client_->lane->enqueue(request);
     }
-    void finish(Errc errc, wire::Errno error) noexcept {
+    void finish(Errc errc, abi::Errno error) noexcept {
         verdict_ = {errc, error};
         on_finish(*this);
     }
@@ -91,7 +91,7 @@ protected:
     [[nodiscard]] bool kills_privileges() const noexcept { return client_->kills_privileges(caller_); }
     // True if the answer is ENOSYS, which is remembered: the operation counts as missing from now on.
     [[nodiscard]] bool noted_missing(const Request& request) noexcept {
-        if (request.errc != Errc::ok || request.error != wire::Errno::enosys) return false;
+        if (request.errc != Errc::ok || request.error != abi::Errno::enosys) return false;
         client_->sticky->mark(request.op->opcode);
         return true;
     }
@@ -101,7 +101,7 @@ protected:
 
     Client* client_ = nullptr;
     Caller caller_{};
-    Verdict verdict_{Errc::ok, wire::Errno::none};
+    Verdict verdict_{Errc::ok, abi::Errno::none};
     std::uint64_t surplus_lookup_ = 0;
     Operation* part_ = nullptr; // an operation that does a part of this one, and has taken over
 
@@ -116,8 +116,7 @@ private:
 };
 
 // PollOut::revents of a server without POLL (Linux DEFAULT_POLLMASK).
-inline constexpr std::uint32_t kAlwaysReady =
-    wire::linux_abi::kPollIn | wire::linux_abi::kPollOut | wire::linux_abi::kPollRdnorm | wire::linux_abi::kPollWrnorm;
+inline constexpr std::uint32_t kAlwaysReady = abi::kPollIn | abi::kPollOut | abi::kPollRdnorm | abi::kPollWrnorm;
 
 // An operation that is one request of one row. Set call.args, names and data, then start(). The answer stands in `call`:
 // reply, bytes. A span that no file can have (check_file_span) ends it with an error before anything is sent.
@@ -132,7 +131,7 @@ public:
 
     void start(Client& client, const Caller& caller, std::uint64_t nodeid) noexcept {
         begin(client, caller);
-        if (const wire::Errno error = check_file_span<Op>(call.args); error != wire::Errno::none) {
+        if (const abi::Errno error = check_file_span<Op>(call.args); error != abi::Errno::none) {
             return finish(Errc::ok, error);
         }
         if constexpr (kMayBeMissing) {
@@ -159,7 +158,7 @@ private:
 
     void answered() noexcept {
         if constexpr (kMayBeMissing) {
-            if (call.errc == Errc::ok && call.error == wire::Errno::enosys) {
+            if (call.errc == Errc::ok && call.error == abi::Errno::enosys) {
                 if (kTraits.enosys.remember == wire::Remember::yes) client_->sticky->mark(Op);
                 return finish_missing();
             }
@@ -167,9 +166,9 @@ private:
         if (!call.succeeded()) return finish(call);
         if constexpr (Op == wire::Opcode::lookup) {
             // A nodeid of 0 says that the name does not exist, and for how long (a negative entry).
-            if (call.reply.nodeid == 0) return finish(Errc::ok, wire::Errno::enoent);
+            if (call.reply.nodeid == 0) return finish(Errc::ok, abi::Errno::enoent);
         }
-        finish(check_content(), wire::Errno::none);
+        finish(check_content(), abi::Errno::none);
     }
     // The reply that takes the place of an answer is empty, not an earlier one: block 0, always ready.
     void finish_missing() noexcept {
