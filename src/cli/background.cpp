@@ -6,6 +6,7 @@
 #include "vfsproto/backends/file_descriptor.hpp"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/stat.h>
@@ -37,7 +38,7 @@ int start(std::vector<std::string> words, int ready, pid_t& child) {
     std::vector<char*> arguments;
     for (std::string& word : words) arguments.push_back(word.data());
     arguments.push_back(nullptr);
-    std::string variable = std::string(kReadyVariable) + "=1";
+    std::string variable = fmt::format("{}=1", kReadyVariable);
     std::vector<char*> environment;
     for (char** each = environ; *each != nullptr; ++each) environment.push_back(*each);
     environment.push_back(variable.data());
