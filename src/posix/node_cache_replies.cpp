@@ -93,6 +93,7 @@ void NodeCache::note_changed(const NodeRef& node, const wire::AttrOut& answer, c
     if (replies_ == nullptr) return;
     const MutexLock lock(mutex_);
     replies_->attributes.apply_changed(cached(*node.node_).attributes, replies_->fresh(answer, asked));
+    lists_.drop_changed(cached(*node.node_), replies_->changes.now());
 }
 
 void NodeCache::invalidate(const NodeRef& node) {

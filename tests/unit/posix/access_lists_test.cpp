@@ -15,12 +15,15 @@
 #include <array>
 #include <fcntl.h>
 #include <filesystem>
+#include <functional>
 #include <grp.h>
+#include <memory>
 #include <string>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
+#include <utility>
 #include <vector>
 
 namespace asio = boost::asio;
@@ -62,7 +65,8 @@ std::vector<std::byte> list_for(std::uint16_t user_bits, std::uint16_t group_bit
 }
 
 struct WithLists {
-    explicit WithLists(CacheMode cache = CacheMode::none) : over(options(cache)) {
+    explicit WithLists(CacheMode cache = CacheMode::none, std::function<backends::MemfsTime()> clock = {})
+        : over(options(cache, std::move(clock))) {
         listed = over->acting_for({.caller = {kListed, kListed, 1}, .umask = 0, .groups = {}});
         unlisted = over->acting_for({.caller = {kUnlisted, kUnlisted, 1}, .umask = 0, .groups = {}});
         member = over->acting_for({.caller = {kUnlisted, kUnlisted, 1}, .umask = 0, .groups = {kListedGroup}});
@@ -89,8 +93,9 @@ struct WithLists {
     std::unique_ptr<Mount> member{}; // of the group in the list
 
 private:
-    MountedOptions options(CacheMode cache) {
+    MountedOptions options(CacheMode cache, std::function<backends::MemfsTime()> clock) {
         MountedOptions options;
+        options.memfs.clock = std::move(clock);
         options.mount.permissions = posix::Permissions::judged_here;
         options.mount.cache.mode = cache;
         options.memfs.server.flags.add(wire::InitFlag::posix_acl);
@@ -201,6 +206,52 @@ TEST_CASE("what is kept of lists is as old as the attributes, and is asked for a
     CHECK(at.asked_for_lists() == asked + 4);
     succeeds(at.over->remove_xattr("/directory/file", kAccessList));
     CHECK(error_of(at.listed->access("/directory/file", kROk)) == Errno::eacces);
+}
+
+TEST_CASE("a list is asked for again after a change of the mode that the server's clock does not show",
+          "[permissions]") {
+    WithLists at(CacheMode::always, [] { return backends::MemfsTime{1'000'000'000, 0}; });
+    succeeds(at.listed->access("/directory/file", kROk));
+    const long asked = at.asked_for_lists();
+    succeeds(at.listed->access("/directory/file", kROk));
+    CHECK(at.asked_for_lists() == asked);
+    SECTION("by its path") { succeeds(at.over->chmod("/directory/file", 0740)); }
+    SECTION("through an open file") {
+        File file = value_of(at.over->open_file("/directory/file", kORdonly));
+        wire::SetattrIn what{};
+        what.valid = wire::kSetattrMode;
+        what.mode = kSIfreg | 0740;
+        CHECK(error_of(at.over->set_attributes(file, what)) == Errno::none);
+        succeeds(at.over->close(std::move(file)));
+    }
+    succeeds(at.listed->access("/directory/file", kROk));
+    CHECK(at.asked_for_lists() == asked + 1);
+}
+
+TEST_CASE("a list is kept no longer than the attributes that it came with", "[permissions]") {
+    client::ChangeCount changes;
+    client::AttributeCache attributes(changes);
+    client::CachedNode node;
+    posix::KeptAccessLists lists;
+    const abi::Attributes said{};
+    const auto list = std::make_shared<const std::string>("list");
+    const auto read_now = [&] {
+        return client::ContentRead{node.incarnation, client::version_of(said), changes.now()};
+    };
+    REQUIRE(attributes.apply(node.attributes, {said, 10, changes.now()}));
+    lists.put(node, list, read_now());
+    // Attributes that say the same, of a file whose list may be another one by now.
+    REQUIRE(attributes.apply(node.attributes, {said, 20, changes.now()}));
+    CHECK(lists.find(node, attributes, 9) == list);
+    CHECK(lists.find(node, attributes, 10) == nullptr);
+    // What was asked for before a change of the mode is not taken after it.
+    const client::ContentRead before = read_now();
+    attributes.apply_changed(node.attributes, {said, 20, changes.now()});
+    lists.drop_changed(node, changes.now());
+    lists.put(node, list, before);
+    CHECK(lists.find(node, attributes, 11) == nullptr);
+    lists.put(node, list, read_now());
+    CHECK(lists.find(node, attributes, 11) == list);
 }
 
 TEST_CASE("a server without access control lists is asked once, and files without are judged by mode",

@@ -38,25 +38,34 @@ public:
         if (found == kept_.end()) return nullptr;
         const client::ContentRead& read = found->second.read;
         const bool is_gone = attributes.was_dropped_since(node.attributes, read.before) ||
-                             read.version != client::version_of(node.attributes.value);
+                             read.version != client::version_of(node.attributes.value) || now >= found->second.expiry;
         if (!is_gone) return node.attributes.is_valid_but_atime(now) ? found->second.bytes : nullptr;
         kept_.erase(found);
         return nullptr;
     }
-    // Takes what was asked for after `read` was noted.
+    // Takes what was asked for after `read` was noted. It expires with the attributes that are kept now: those that follow may say the
+    // same of a file whose list was changed, where a server's clock has not ticked between.
     void put(const client::CachedNode& node, AccessListBytes bytes, const client::ContentRead& read) {
-        if (node.incarnation != read.incarnation) return;
+        if (node.incarnation != read.incarnation || read.before < last_change_) return;
         if (kept_.size() >= kMost) kept_.clear();
-        kept_[node.incarnation] = {std::move(bytes), read};
+        kept_[node.incarnation] = {std::move(bytes), read, node.attributes.expiry};
     }
     void drop(const client::CachedNode& node) noexcept { kept_.erase(node.incarnation); }
+    // Drops the list of a file whose attributes were set: its mode is part of the list. Lists that were asked for before `now` are not
+    // taken.
+    void drop_changed(const client::CachedNode& node, client::ChangeCount::Moment now) noexcept {
+        drop(node);
+        last_change_ = now;
+    }
 
 private:
     struct Kept {
         AccessListBytes bytes{};
         client::ContentRead read{};
+        client::CacheTime expiry = client::kNeverValid;
     };
     std::unordered_map<std::uint64_t, Kept> kept_{}; // by incarnation
+    client::ChangeCount::Moment last_change_ = 0;    // drop_changed()
 };
 
 } // namespace vfsproto::posix
