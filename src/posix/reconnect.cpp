@@ -130,8 +130,10 @@ Failure ReconnectingMount::reconnect(Reconnection& told) {
     if (told.ended == Errc::ok) return {}; // another call has done it
     // This call has waited while another one tried, in vain.
     if (vain_rounds_.load(std::memory_order_relaxed) != rounds) return vain_;
-    Failure why = told.ended;
-    for (unsigned attempt = 0; attempt < options_.attempts && current()->is_over(); ++attempt) {
+    Failure why = wait_for_last_session(limits);
+    const bool may_follow = !why.happened();
+    if (may_follow) why = told.ended;
+    for (unsigned attempt = 0; may_follow && attempt < options_.attempts && current()->is_over(); ++attempt) {
         if (const Failure reached = wait_for_turn(attempt, limits)) {
             why = reached;
             break;

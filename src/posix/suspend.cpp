@@ -72,15 +72,22 @@ Failure ReconnectingMount::end_all(std::vector<std::shared_ptr<KeptFile>> open, 
     open.clear();
     end_session(last, Errc::ok);
     last.reset();
-    if (const Failure why = gate_->wait_for_sessions(limits)) return why;
+    return wait_for_last_session(limits);
+}
+
+// The end of a file, on the thread of its user, may hold the session for as long as its RELEASE takes.
+Failure ReconnectingMount::wait_for_last_session(const CallLimits& limits) {
     const SessionPtr none = current();
+    if (none->mount != nullptr) return {};
+    if (const Failure why = gate_->wait_for_sessions(limits)) return why;
     if (!gate_->may_still_act(none->number)) return {};
     end_session(none, Errc::reset_timeout);
     return Errc::reset_timeout;
 }
 
 Suspension ReconnectingMount::suspend_behind(const CallLimits& limits, Losses losses) {
-    const SuspendGate::Within within(*gate_);
+    GatePassage passage;
+    const SuspendGate::Within within(*gate_, passage);
     std::vector<std::shared_ptr<KeptFile>> open = open_files();
     Suspension told;
     told.in_the_way = obstacles(open, losses);

@@ -188,6 +188,9 @@ private:
     [[nodiscard]] Failure check_restorable(KeptFile& file);
     [[nodiscard]] Failure end_all(std::vector<std::shared_ptr<KeptFile>> open, const CallLimits& limits);
     void end_session(const SessionPtr& last, Errc stopped) VFSPROTO_EXCLUDES(session_mutex_);
+    // Returns ok at once unless suspend() has taken the session away; else once nothing is left of it. reset_timeout if its server may
+    // still do what it was asked.
+    [[nodiscard]] Failure wait_for_last_session(const CallLimits& limits) VFSPROTO_EXCLUDES(session_mutex_);
 
     const ReconnectOptions options_;
     const Gate gate_;
