@@ -5,11 +5,13 @@
 #include "vfsproto/posix/detail/session_tries.hpp"
 #include "vfsproto/posix/reconnect_options.hpp"
 
+#include <optional>
+
 namespace vfsproto::posix {
 
 namespace {
 
-thread_local const SuspendGate* passed_here = nullptr; // by this thread, last
+thread_local const GatePassage* passed_last = nullptr; // by this thread; each names the one before it
 
 // Wakes whoever waits at a gate when its source was stopped. It is added to the source as long as it lives.
 class GateBell final : public StopSource::Stoppable {
@@ -52,24 +54,34 @@ template <class Ready> Failure SuspendGate::wait_until(const CallLimits& limits,
     return {};
 }
 
+// Calls of other mounts may lie between two of one.
+bool SuspendGate::was_passed_here() const noexcept {
+    for (const GatePassage* at = passed_last; at != nullptr; at = at->before) {
+        if (at->gate == this) return true;
+    }
+    return false;
+}
+
 Failure SuspendGate::enter(GatePassage& passage, WhileSuspended waits, const MountLimits& limits) {
-    if (passed_here == this) {
-        passage = {GatePassage::Kind::within, nullptr};
+    if (was_passed_here()) {
+        passage = {GatePassage::Kind::within, nullptr, nullptr};
         return {};
     }
+    std::optional<CallLimits> wait; // one, however often the gate is closed again meanwhile
     while ((state_.fetch_add(1, std::memory_order_acquire) & kClosed) != 0) {
         step_out();
         if (waits == WhileSuspended::fail) return Errc::suspended;
-        if (const Failure why = wait_until(limits.begin_call(), [this] { return !is_closed(); })) return why;
+        if (!wait) wait = limits.begin_call();
+        if (const Failure why = wait_until(*wait, [this] { return !is_closed(); })) return why;
     }
-    passage = {GatePassage::Kind::counted, passed_here};
-    passed_here = this;
+    passage = {GatePassage::Kind::counted, this, passed_last};
+    passed_last = &passage;
     return {};
 }
 
 void SuspendGate::leave(const GatePassage& passage) noexcept {
     if (passage.kind != GatePassage::Kind::counted) return;
-    passed_here = passage.before;
+    passed_last = passage.before;
     step_out();
 }
 
@@ -81,7 +93,7 @@ void SuspendGate::step_out() noexcept {
 }
 
 Failure SuspendGate::close(const CallLimits& limits) {
-    if (passed_here == this) return Errc::wrong_state;
+    if (was_passed_here()) return Errc::wrong_state;
     if ((state_.fetch_or(kClosed, std::memory_order_acq_rel) & kClosed) != 0) return Errc::wrong_state;
     const Failure why = wait_until(limits, [this] { return state_.load(std::memory_order_acquire) == kClosed; });
     if (why.happened()) open();
@@ -94,8 +106,11 @@ void SuspendGate::open() noexcept {
     changed_.notify_all();
 }
 
-SuspendGate::Within::Within(const SuspendGate& gate) noexcept : before_(passed_here) { passed_here = &gate; }
-SuspendGate::Within::~Within() { passed_here = before_; }
+SuspendGate::Within::Within(const SuspendGate& gate, GatePassage& passage) noexcept : passage_(passage) {
+    passage = {GatePassage::Kind::within, &gate, passed_last};
+    passed_last = &passage;
+}
+SuspendGate::Within::~Within() { passed_last = passage_.before; }
 
 void SuspendGate::begin_session() {
     const std::lock_guard lock(mutex_);

@@ -343,6 +343,25 @@ TEST_CASE("a call may make others of its mount while that is about to be suspend
     CHECK(test::ask_attributes(*mount, "/dir"));
 }
 
+TEST_CASE("a call within a call of its mount passes, also with one of another mount between them", "[suspend]") {
+    const Watchdog watchdog("calls of two mounts");
+    SharedMemfs share;
+    SharedMemfs other_share;
+    const auto mount = test::mount_of(share.mount_options());
+    const auto other = test::mount_of(other_share.mount_options());
+    succeeds(mount->call(Opcode::getattr, [&](Mount&) -> Failure {
+        return other->call(Opcode::getattr, [&](Mount&) -> Failure {
+            // Else it would wait for its own call, as would each call of that mount within this one.
+            CHECK(mount->suspend().why.errc == Errc::wrong_state);
+            return test::make_directory(*mount, "/dir");
+        });
+    }));
+    succeeds(mount->suspend().why);
+    succeeds(other->suspend().why);
+    succeeds(mount->resume());
+    CHECK(test::ask_attributes(*mount, "/dir"));
+}
+
 TEST_CASE("a mount is not suspended while a call is under way for longer than it may take", "[suspend][limits]") {
     const Watchdog watchdog("a call that is not answered");
     RestartedServer server;
@@ -423,6 +442,54 @@ TEST_CASE("a device that will not stop is not followed by another one", "[suspen
     CHECK(test::why_unread(*mount, file).errc == Errc::reset_timeout);
     CHECK(mount->resume().errc == Errc::wrong_state);
     CHECK(starts == 1);
+}
+
+TEST_CASE("no session follows one that a file still ends on", "[suspend][limits]") {
+    const Watchdog watchdog("a file that ends");
+    posix::StopSource stop;
+    std::atomic<unsigned> releases{0};
+    backends::MemfsOptions options_of_fs;
+    options_of_fs.faults = [&](const backends::MemfsQuestion& question) {
+        backends::MemfsFault fault;
+        if (question.opcode != Opcode::release) return fault;
+        // The first is that of the file which its user ends; with the next one the suspension has gone so far that the mount has no session.
+        if (releases == 0) {
+            fault.answer = backends::MemfsFault::Answer::held;
+        } else {
+            stop.stop();
+        }
+        ++releases;
+        return fault;
+    };
+    backends::Memfs fs(options_of_fs);
+    backends::LoopbackOptions device;
+    device.service = LoopbackService::threads;
+    unsigned starts = 0;
+    ReconnectOptions options;
+    options.open_device = [&] {
+        ++starts;
+        return backends::make_loopback(fs, device);
+    };
+    options.limits.time = std::chrono::milliseconds(1); // of a wait for the session
+    options.attempts = 1;
+    options.pause = std::chrono::milliseconds(0);
+    const auto mount = test::mount_of(options);
+    ReconnectingFile ending = value_of(mount->open_file("/ending", abi::kOCreat | abi::kORdwr));
+    const ReconnectingFile other = value_of(mount->open_file("/other", abi::kOCreat | abi::kORdwr));
+    std::thread user([&] { ending = ReconnectingFile(); });
+    test::until([&] { return releases == 1; });
+    posix::SuspendOptions how;
+    how.limits.stop = &stop;
+    CHECK(mount->suspend(how).why.errc == Errc::abandoned);
+    CHECK(releases == 2);
+    CHECK(test::make_directory(*mount, "/dir").errc == Errc::timed_out);
+    CHECK(test::why_unread(*mount, other).errc == Errc::timed_out);
+    CHECK(starts == 1);
+    fs.release_held();
+    user.join();
+    succeeds(test::make_directory(*mount, "/dir"));
+    CHECK(test::get(*mount, other).empty());
+    CHECK(starts == 2);
 }
 
 TEST_CASE("eight threads write on while their mount is suspended again and again", "[suspend]") {

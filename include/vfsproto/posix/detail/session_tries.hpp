@@ -20,10 +20,12 @@ class KeptFile;
 class ReconnectingMount;
 class SuspendGate;
 
-// Says how a call passed a SuspendGate, for its end. Of the calls of one thread that lie within each other, the first counts.
+// Says how a call passed a SuspendGate, for its end, and stays in place until then. Of the calls of one thread that lie within each
+// other, the first counts.
 struct GatePassage {
     enum class Kind : std::uint8_t { none, counted, within } kind = Kind::none;
-    const SuspendGate* before = nullptr; // that this thread had passed last
+    const SuspendGate* gate = nullptr;   // where it was counted
+    const GatePassage* before = nullptr; // what this thread had passed last, of this or another mount
 };
 
 // It lives on the stack of its thread.

@@ -32,16 +32,16 @@ public:
     void open() noexcept;
     [[nodiscard]] bool is_closed() const noexcept { return (state_.load(std::memory_order_acquire) & kClosed) != 0; }
 
-    // Lets the thread that has closed the gate make calls of its own.
+    // Lets the thread that has closed the gate make calls of its own. The passage outlives it.
     class Within {
     public:
-        explicit Within(const SuspendGate& gate) noexcept;
+        Within(const SuspendGate& gate, GatePassage& passage) noexcept;
         ~Within();
         Within(const Within&) = delete;
         Within& operator=(const Within&) = delete;
 
     private:
-        const SuspendGate* before_;
+        const GatePassage& passage_;
     };
 
     // Count the sessions: end_session() is called when nothing of this one is left.
@@ -55,6 +55,7 @@ public:
 private:
     static constexpr std::uint64_t kClosed = std::uint64_t{1} << 63; // the bits below count who has passed
 
+    [[nodiscard]] bool was_passed_here() const noexcept; // by this thread
     void step_out() noexcept;
     template <class Ready> [[nodiscard]] Failure wait_until(const CallLimits& limits, const Ready& is_ready);
 
