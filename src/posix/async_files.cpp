@@ -146,10 +146,8 @@ AsyncMount::Steps<Failure> AsyncMount::close_steps(File file) {
         co_await run_steps(call, steps);
         failure = steps.failure();
     }
-    // The FLUSH is still owed where no answer came: it may not have been sent.
-    const bool is_unanswered = failure.errc == Errc::abandoned || failure.errc == Errc::timed_out;
-    if (!is_unanswered) handle.gave_up(OpenHandle::Locks::records);
-    if (call.has_limits()) {
+    if (!still_owes_flush(failure)) handle.gave_up(OpenHandle::Locks::records);
+    if (call.has_limits() || !call.may_ask()) {
         std::shared_ptr<OpenHandle> owned = file.handle();
         file = File(); // so that the other thread has the last of it
         end_later(std::move(owned));

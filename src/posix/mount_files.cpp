@@ -136,9 +136,7 @@ Failure Mount::close(File file) {
     OpenHandle& handle = *file.handle();
     if (!owes_flush(handle)) return {};
     const Failure failure = flush(file);
-    // The FLUSH is still owed where no answer came: it may not have been sent.
-    const bool is_unanswered = failure.errc == Errc::abandoned || failure.errc == Errc::timed_out;
-    if (!is_unanswered) handle.gave_up(OpenHandle::Locks::records);
+    if (!still_owes_flush(failure)) handle.gave_up(OpenHandle::Locks::records);
     return failure;
 }
 

@@ -5,6 +5,7 @@
 #include "vfsproto/fuse/client/operations/data.hpp"
 #include "vfsproto/posix/detail/channel.hpp"
 #include "vfsproto/posix/detail/open_handle.hpp"
+#include "vfsproto/posix/failure.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -38,6 +39,12 @@ template <class Op> [[nodiscard]] AfterLate release_unwanted_later(const Op& ope
 [[nodiscard]] inline bool owes_flush(const OpenHandle& handle) noexcept {
     const bool wanted = handle.owes_release && (handle.open_flags & wire::kFopenNoflush) == 0;
     return wanted || handle.may_keep(OpenHandle::Locks::records);
+}
+
+// True if a FLUSH that came to this is still owed: no answer came, and it may not have been sent. On behalf of a caller who is nobody at
+// the server it was not.
+[[nodiscard]] inline bool still_owes_flush(const Failure& flush) noexcept {
+    return flush.errc == Errc::abandoned || flush.errc == Errc::timed_out || flush.errc == Errc::unmapped_id;
 }
 
 // Returns the arguments of RELEASE or RELEASEDIR. RELEASE gives up the lock of the whole file.

@@ -9,11 +9,14 @@
 #include "vfsproto/fuse/client/operations/xattrs.hpp"
 #include "vfsproto/posix/async_mount.hpp"
 #include "vfsproto/posix/io_queue.hpp"
+#include "vfsproto/posix/lock.hpp"
 
 #include <boost/asio/io_context.hpp>
 
+#include <chrono>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace asio = boost::asio;
@@ -218,6 +221,32 @@ TEST_CASE("nothing is asked on behalf of a caller who is nobody at the server", 
     }
     CHECK(at.asked.empty());
     succeeds(at.over->close(std::move(file)));
+}
+
+TEST_CASE("a file that a caller without an image closes gives its locks up all the same, on behalf of the mount",
+          "[ids]") {
+    MappedMount at;
+    put(*at.over, "/file", "text");
+    File file = value_of(at.over->open_file("/file", kORdwr));
+    succeeds(at.over->lock(file, {}));
+    at.asked.clear();
+    const bool waits = GENERATE(true, false);
+    CAPTURE(waits);
+    Failure why;
+    if (waits) {
+        why = at.nobody->close(std::move(file));
+    } else {
+        asio::io_context io;
+        posix::AsyncMount files(*at.nobody, io.get_executor());
+        files.close(std::move(file), [&](const Failure& said) { why = said; });
+        io.run();
+        REQUIRE(at.over->channel().late_work().settle(std::chrono::seconds(60))); // that thread ends the file
+    }
+    CHECK(why.errc == Errc::unmapped_id);
+    CHECK(at.asked.count(Opcode::flush) == 1);
+    CHECK(at.asked.count(Opcode::release) == 1);
+    CHECK(at.asker(Opcode::flush).uid == 0);
+    CHECK(at.asker(Opcode::release).uid == 0);
 }
 
 TEST_CASE("a queue of operations makes its requests with the server's ids", "[ids]") {
