@@ -35,12 +35,17 @@ template <class T> std::span<const std::byte> bytes_of(const T& object) noexcept
     return std::as_bytes(std::span<const T, 1>(&object, 1));
 }
 
-template <class Row> NamedNodes nodes_of(const server::Request<Row>& request) noexcept {
-    NamedNodes nodes{request.header.nodeid, 0};
-    if constexpr (requires { request.in.newdir; }) nodes[1] = request.in.newdir;
-    if constexpr (requires { request.in.oldnodeid; }) nodes[1] = request.in.oldnodeid;
-    if constexpr (requires { request.in.nodeid_out; }) nodes[1] = request.in.nodeid_out;
-    return nodes;
+template <class Row> Named named_by(const server::Request<Row>& request) noexcept {
+    Named named{};
+    named.nodes[0] = request.header.nodeid;
+    if constexpr (requires { request.in.newdir; }) named.nodes[1] = request.in.newdir;
+    if constexpr (requires { request.in.oldnodeid; }) named.nodes[1] = request.in.oldnodeid;
+    if constexpr (requires { request.in.fh; }) named.handles[0] = request.in.fh;
+    if constexpr (requires { request.in.nodeid_out; }) {
+        named.nodes[1] = request.in.nodeid_out;
+        named.handles = {request.in.fh_in, request.in.fh_out};
+    }
+    return named;
 }
 
 // The records were copied from the device's memory before: what is checked is what the kernel gets.
@@ -83,6 +88,18 @@ private:
         channel.run(operation, channel.own_caller(), nodeid);
     }
 };
+
+// A handle that is closed may be given out again, which a request that was let go of still names: the close waits for that, on a
+// thread of its own, because that may wait for the close of another handle.
+template <Opcode Op> void close_later(MountShared& shared, const wire::InHeader& header, const wire::InOf<Op>& in) {
+    shared.run_apart([&shared, header, in] {
+        shared.held->wait_for(header.nodeid, in.fh);
+        client::Single<Op> operation;
+        operation.call.args = in;
+        shared.channel.run(operation, caller_of(header), header.nodeid);
+        static_cast<void>(shared.device.reply(header.unique, posix::failure_of(operation).as_errno()));
+    });
+}
 
 // The kernel is offered what the server agreed on, so that one is to the other what it would be without us. The rest is the
 // kernel's own affair: what it has read of a file is dropped where size or time of it changed, and whether it wants attributes with
@@ -218,8 +235,12 @@ template <class Row> void CallRunner::serve(const server::Request<Row>& request)
     constexpr bool kCloses = kOp == Opcode::release || kOp == Opcode::releasedir;
     constexpr bool kMoves = kOp == Opcode::read || kOp == Opcode::write;
     const RunningCalls::Listed listed(shared_.running, request.header.unique, stop_);
-    // A handle that is closed may be given out again, which a request that was let go of still names.
-    if constexpr (kCloses) shared_.held->wait_for(request.header.nodeid);
+    if constexpr (kCloses) {
+        if (shared_.held->names(request.header.nodeid, request.in.fh)) {
+            return close_later<kOp>(shared_, request.header, request.in);
+        }
+    }
+    if constexpr (kOp == Opcode::flush) note_flush(shared_, request.header, request.in.lock_owner);
     client::Single<kOp> operation;
     if (const abi::Errno error = fill<Row>(operation.call, request); error != abi::Errno::none) {
         return refuse(request.header, error);
@@ -232,11 +253,11 @@ template <class Row> void CallRunner::serve(const server::Request<Row>& request)
         const Region* const registered = shared_.channel.find_registered(payload_.host(), payload_.size());
         if (registered != nullptr) call.moves(*registered);
     }
-    const auto after = [this, nodes = nodes_of(request)](const posix::LimitedCall&, auto&) {
+    const auto after = [this, named = named_by(request)](const posix::LimitedCall&, auto&) {
         was_let_go_ = true;
-        shared_.held->hold(nodes);
-        return posix::AfterLate([held = shared_.held, nodes](posix::Channel& channel, posix::LateOutcome) {
-            held->release(channel, nodes);
+        shared_.held->hold(named);
+        return posix::AfterLate([held = shared_.held, named](posix::Channel& channel, posix::LateOutcome) {
+            held->release(channel, named);
         });
     };
     call.run_and_leave([] { return posix::Held(); }, after, operation, request.header.nodeid);
@@ -333,6 +354,12 @@ void CallRunner::serve(const server::RequestOf<Opcode::ioctl>& request) { refuse
 
 // Nobody would tell the kernel when a file has become ready: files are ready at any time for it from now on.
 void CallRunner::serve(const server::RequestOf<Opcode::poll>& request) { refuse(request.header, abi::Errno::enosys); }
+
+void CallRunner::serve(const server::RequestOf<Opcode::setlk>& request) {
+    if (request.in.lk.type != abi::kLockUnlock) return try_lock(shared_, request.header, request.in);
+    note_unlock(shared_, request.header, request.in);
+    serve<wire::RowOf<Opcode::setlk>>(request);
+}
 
 void CallRunner::serve(const server::RequestOf<Opcode::setlkw>& request) {
     try {

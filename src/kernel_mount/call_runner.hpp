@@ -5,6 +5,7 @@
 
 #include "held_nodes.hpp"
 #include "kernel_device.hpp"
+#include "late_locks.hpp"
 #include "running_calls.hpp"
 
 #include "vfsproto/base/region.hpp"
@@ -39,6 +40,9 @@ struct MountShared {
     server::ServerSession session{}; // with the kernel
     RunningCalls running{};
     std::shared_ptr<HeldNodes> held = std::make_shared<HeldNodes>(); // calls that were let go of end later
+    std::shared_ptr<LateLocks> late_locks = std::make_shared<LateLocks>();
+    // Requests that may wait for a lock at the server.
+    std::shared_ptr<std::atomic<std::size_t>> lock_waits = std::make_shared<std::atomic<std::size_t>>(0);
     MountCounters counters{};
     std::function<void(std::function<void()>)>
         run_apart{}; // runs something that may wait for long on a thread of its own
@@ -68,6 +72,7 @@ public:
     void serve(const server::RequestOf<wire::Opcode::interrupt>& request);
     void serve(const server::RequestOf<wire::Opcode::ioctl>& request);
     void serve(const server::RequestOf<wire::Opcode::poll>& request);
+    void serve(const server::RequestOf<wire::Opcode::setlk>& request);
     void serve(const server::RequestOf<wire::Opcode::setlkw>& request);
     void serve(const server::RequestOf<wire::Opcode::notify_reply>& request);
     void serve(const server::RequestOf<wire::Opcode::setupmapping>& request);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "held_nodes.hpp"
 
+#include <algorithm>
+
 namespace vfsproto::kernel_mount {
 
 client::Node* node_of(std::uint64_t nodeid, std::uint64_t lookups) {
@@ -10,21 +12,30 @@ client::Node* node_of(std::uint64_t nodeid, std::uint64_t lookups) {
     return node;
 }
 
-void HeldNodes::hold(const NamedNodes& nodes) {
+void HeldNodes::hold(const Named& named) {
     const std::lock_guard lock(mutex_);
-    for (const std::uint64_t nodeid : nodes) {
-        if (nodeid != 0) ++held_[nodeid].requests;
+    for (std::size_t i = 0; i < named.nodes.size(); ++i) {
+        if (named.nodes[i] == 0) continue;
+        Held& held = held_[named.nodes[i]];
+        ++held.requests;
+        if (named.handles[i]) held.handles.push_back(*named.handles[i]);
     }
 }
 
-void HeldNodes::release(posix::Channel& channel, const NamedNodes& nodes) {
+void HeldNodes::release(posix::Channel& channel, const Named& named) {
     std::vector<client::Node*> now;
     {
         const std::lock_guard lock(mutex_);
-        for (const std::uint64_t nodeid : nodes) {
-            const auto at = held_.find(nodeid);
-            if (at == held_.end() || --at->second.requests != 0) continue;
-            if (at->second.lookups != 0) now.push_back(node_of(nodeid, at->second.lookups));
+        for (std::size_t i = 0; i < named.nodes.size(); ++i) {
+            const auto at = held_.find(named.nodes[i]);
+            if (at == held_.end()) continue;
+            Held& held = at->second;
+            if (named.handles[i]) {
+                const auto handle = std::find(held.handles.begin(), held.handles.end(), *named.handles[i]);
+                if (handle != held.handles.end()) held.handles.erase(handle);
+            }
+            if (--held.requests != 0) continue;
+            if (held.lookups != 0) now.push_back(node_of(at->first, held.lookups));
             held_.erase(at);
         }
     }
@@ -42,9 +53,21 @@ void HeldNodes::give_back(std::uint64_t nodeid, std::uint64_t lookups, std::vect
     }
 }
 
-void HeldNodes::wait_for(std::uint64_t nodeid) {
+bool HeldNodes::names_locked(std::uint64_t nodeid, std::uint64_t handle) const noexcept {
+    const auto at = held_.find(nodeid);
+    if (at == held_.end()) return false;
+    const std::vector<std::uint64_t>& handles = at->second.handles;
+    return std::find(handles.begin(), handles.end(), handle) != handles.end();
+}
+
+bool HeldNodes::names(std::uint64_t nodeid, std::uint64_t handle) {
+    const std::lock_guard lock(mutex_);
+    return names_locked(nodeid, handle);
+}
+
+void HeldNodes::wait_for(std::uint64_t nodeid, std::uint64_t handle) {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return waits_no_more_ || !held_.contains(nodeid); });
+    changed_.wait(lock, [&] { return waits_no_more_ || !names_locked(nodeid, handle); });
 }
 
 void HeldNodes::stop_waiting() noexcept {

@@ -11,32 +11,42 @@
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <vector>
 
 namespace vfsproto::kernel_mount {
 
-// Lists the nodes that one request names; 0: none.
-using NamedNodes = std::array<std::uint64_t, 2>;
+// Lists what one request names.
+struct Named {
+    std::array<std::uint64_t, 2> nodes{};                  // 0: none
+    std::array<std::optional<std::uint64_t>, 2> handles{}; // each of the node at its place
+};
 
 // Any thread.
 class HeldNodes {
 public:
     // Holds these nodes until release(), which may come after the mount has ended.
-    void hold(const NamedNodes& nodes);
-    void release(posix::Channel& channel, const NamedNodes& nodes);
+    void hold(const Named& named);
+    void release(posix::Channel& channel, const Named& named);
 
     // Adds lookups to give back to `now`, or keeps them until the node is held no more.
     void give_back(std::uint64_t nodeid, std::uint64_t lookups, std::vector<client::Node*>& now);
-    // Waits until the node is held no more, or until stop_waiting().
-    void wait_for(std::uint64_t nodeid);
+    // True if a request that is held names this handle.
+    [[nodiscard]] bool names(std::uint64_t nodeid, std::uint64_t handle);
+    // Waits until none does, or until stop_waiting(). Other handles of the node do not count: a lock that is waited for through one
+    // may come with the end of another.
+    void wait_for(std::uint64_t nodeid, std::uint64_t handle);
     void stop_waiting() noexcept;
 
 private:
     struct Held {
         std::size_t requests = 0;
         std::uint64_t lookups = 0; // to give back
+        std::vector<std::uint64_t> handles{};
     };
+
+    [[nodiscard]] bool names_locked(std::uint64_t nodeid, std::uint64_t handle) const noexcept;
 
     std::mutex mutex_;
     std::condition_variable changed_;

@@ -8,5 +8,10 @@ namespace vfsproto::kernel_mount {
 // Waits for a lock, at the server or, where that cannot wait, by asking it from time to time, and answers the kernel. Ends early when
 // the request is interrupted.
 void wait_for_lock(MountShared& shared, const wire::InHeader& header, const wire::LkIn& wanted);
+// Takes a lock that is free, or says that it is not, and answers the kernel.
+void try_lock(MountShared& shared, const wire::InHeader& header, const wire::LkIn& wanted);
+// These are told before an owner gives up locks, as one does whenever it closes the file.
+void note_unlock(MountShared& shared, const wire::InHeader& header, const wire::LkIn& unlock);
+void note_flush(MountShared& shared, const wire::InHeader& header, std::uint64_t lock_owner);
 
 } // namespace vfsproto::kernel_mount

@@ -10,12 +10,15 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
+#include <cstdlib>
+#include <memory>
 #include <optional>
 #include <set>
 #include <thread>
@@ -123,6 +126,13 @@ std::size_t open_descriptors(pid_t process) {
     for ([[maybe_unused]] const auto& each : fs::directory_iterator("/proc/" + std::to_string(process) + "/fd"))
         ++count;
     return count;
+}
+
+// True if this thread of ours waits for something.
+bool is_asleep(pid_t thread) {
+    const std::string text = Share::contents("/proc/self/task/" + std::to_string(thread) + "/stat");
+    const std::size_t end = text.rfind(')');
+    return end != std::string::npos && end + 2 < text.size() && (text[end + 2] == 'S' || text[end + 2] == 'D');
 }
 
 void catch_signal(int number) {
@@ -276,6 +286,38 @@ TEST_CASE("locks through a mount of the kernel are the server's, and a signal en
     mounted.unmount();
 }
 
+TEST_CASE("more programs may wait for a lock through a mount of the kernel than a device takes requests", "[cli]") {
+    if (is_missing(Server::embedded)) return;
+    const Watchdog watchdog("many who wait for a lock on a mount");
+    MountedShare mounted(Server::embedded);
+    mounted.share().write("file", "text");
+    constexpr std::size_t kWaiters = 70; // a queue has 64 slots
+    {
+        const OpenedHere first(mounted.path("file"), O_RDWR);
+        REQUIRE(::flock(first.get(), LOCK_EX) == 0);
+        std::vector<std::unique_ptr<OpenedHere>> files;
+        for (std::size_t i = 0; i < kWaiters; ++i) {
+            files.push_back(std::make_unique<OpenedHere>(mounted.path("file"), O_RDWR));
+        }
+        std::vector<std::atomic<pid_t>> ids(kWaiters);
+        std::atomic<std::size_t> failed{0};
+        std::vector<std::thread> waiters;
+        for (std::size_t i = 0; i < kWaiters; ++i) {
+            waiters.emplace_back([&, i] {
+                ids[i] = static_cast<pid_t>(::syscall(SYS_gettid));
+                if (::flock(files[i]->get(), LOCK_EX) != 0 || ::flock(files[i]->get(), LOCK_UN) != 0) ++failed;
+            });
+        }
+        for (const std::atomic<pid_t>& id : ids) {
+            while (id == 0 || !is_asleep(id)) std::this_thread::yield(); // the watchdog ends this
+        }
+        CHECK(::flock(first.get(), LOCK_UN) == 0);
+        for (std::thread& waiter : waiters) waiter.join();
+        CHECK(failed == 0);
+    }
+    mounted.unmount();
+}
+
 TEST_CASE("the lookups of a mount of the kernel are given back to the server", "[cli]") {
     if (is_missing(Server::virtiofsd)) return;
     const Watchdog watchdog("FORGETs of a mount");
@@ -388,4 +430,9 @@ TEST_CASE("mount says in one line why it does not", "[cli]") {
     const fs::path point = share.beside("point");
     fs::create_directory(point);
     CHECK(contains(share.complaint({"mount", "-o", "ro,speed=9", point.string()}, 2), "speed=9"));
+    CHECK(contains(share.complaint({"--map-users", "0:1000:1", "mount", point.string()}, 2), "--map-users"));
+    // Nobody can be told how a child ended where SIGCHLD is ignored: that it failed is known all the same.
+    const std::string line = "trap '' CHLD; exec " + program_path() + " --device 'dir:" + share.path().string() +
+                             "' mount --background '" + (point / "none").string() + "' 2>/dev/null";
+    CHECK(std::system(line.c_str()) != 0);
 }
