@@ -5,6 +5,8 @@
 
 #include "vfsproto/backends/file_descriptor.hpp"
 
+#include <fmt/format.h>
+
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
@@ -96,9 +98,12 @@ ExitCode run_in_background(Program& program) {
     if (hears_ready(from.get())) return ExitCode::done;
     if (interrupted()) ::kill(child, SIGTERM);
     int status = 0;
-    while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {}
+    pid_t ended = 0;
+    while ((ended = ::waitpid(child, &status, 0)) < 0 && errno == EINTR) {}
     program.check();
-    return WIFEXITED(status) ? static_cast<ExitCode>(WEXITSTATUS(status)) : ExitCode::failed;
+    // It was not ready, so that it failed, even if nobody can tell how, because SIGCHLD is ignored.
+    if (ended == child && WIFSIGNALED(status)) program.report("", fmt::format("ended by signal {}", WTERMSIG(status)));
+    return ended == child && WIFEXITED(status) ? static_cast<ExitCode>(WEXITSTATUS(status)) : ExitCode::failed;
 }
 
 bool is_in_background() noexcept {

@@ -67,6 +67,9 @@ OptionList option_list(Program& program, const MountOptions& options) {
     for (const std::string& words : options.words) {
         if (const std::string why = list.add(words); !why.empty()) program.refuse("-o", why);
     }
+    if (!program.options().user_ranges.empty() || !program.options().group_ranges.empty()) {
+        program.refuse("--map-users, --map-groups", "the kernel has the server's ids");
+    }
     if (list.fsname.empty()) list.fsname = program.options().device;
     return list;
 }
@@ -108,7 +111,8 @@ void serve(Program& program, MountPoint& point, ChangeRelay& relay) {
         wait_for_end(program, session);
         // A program that is ended by a signal is ended all the same if the server does not answer, but not before this.
         const CleaningUp more_time(program.mount());
-        if (session.is_over()) point.note_ended();
+        // To look at a mount that nobody serves any more, but that is there, would not end.
+        if (session.was_taken_away()) point.note_ended();
         point.detach();
     }
     session.end();

@@ -64,12 +64,12 @@ public:
 
     // Returns 0, or why it could not be started.
     [[nodiscard]] int error() const noexcept { return error_; }
-    // True if it ends with success.
+    // True if it ends with success, or nobody can know because this process was started with SIGCHLD ignored.
     [[nodiscard]] bool wait() const noexcept {
         if (error_ != 0) return false;
         int status = 0;
         while (::waitpid(pid_, &status, 0) < 0) {
-            if (errno != EINTR) return false;
+            if (errno != EINTR) return errno == ECHILD;
         }
         return WIFEXITED(status) && WEXITSTATUS(status) == 0;
     }
@@ -97,7 +97,9 @@ FileDescriptor receive(int socket) noexcept {
     } while (got < 0 && errno == EINTR);
     if (got <= 0) return {};
     const cmsghdr* const header = CMSG_FIRSTHDR(&message);
-    if (header == nullptr || header->cmsg_type != SCM_RIGHTS || header->cmsg_len != CMSG_LEN(sizeof(int))) return {};
+    if (header == nullptr || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS ||
+        header->cmsg_len != CMSG_LEN(sizeof(int)))
+        return {};
     int fd = -1;
     std::memcpy(&fd, CMSG_DATA(header), sizeof fd);
     return FileDescriptor(fd);
