@@ -86,16 +86,20 @@ TEST_CASE("an owner asks for no lock while one of it is given back", "[cli]") {
     ask_and_go(locks);
     REQUIRE(locks.end_late(kOwner, Asked::granted, lock_from(0)));
     std::atomic<bool> was_given_back{false};
+    bool waited = false;
+    bool is_owed = true;
     std::thread other([&] {
         locks.begin(kOwner);
-        CHECK(was_given_back);
-        CHECK_FALSE(locks.end(kOwner, Asked::granted));
+        waited = was_given_back;
+        is_owed = locks.end(kOwner, Asked::granted).has_value();
     });
     locks.begin({kOwner.nodeid, kOwner.owner + 1, 0}); // somebody else does
     CHECK_FALSE(locks.end({kOwner.nodeid, kOwner.owner + 1, 0}, Asked::granted));
     was_given_back = true;
     CHECK_FALSE(locks.note_given_back(kOwner));
     other.join();
+    CHECK(waited);
+    CHECK_FALSE(is_owed);
 }
 
 TEST_CASE("what is closed waits for requests of that handle, not for those of the file", "[cli]") {
