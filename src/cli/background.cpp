@@ -82,6 +82,7 @@ bool hears_ready(int pipe) noexcept {
 } // namespace
 
 ExitCode run_in_background(Program& program) {
+    program.leave_trace_to_child();
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) != 0) {
         program.report("", local_failure(errno));

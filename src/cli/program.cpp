@@ -253,6 +253,10 @@ void Program::refresh_trace() noexcept {
     if (trace_ != nullptr) trace_->refresh();
 }
 
+void Program::leave_trace_to_child() noexcept {
+    if (trace_ != nullptr) trace_->leave_to_another();
+}
+
 void Program::end_trace() noexcept {
     if (trace_ != nullptr) trace_->conclude_without_waiting();
 }

@@ -161,6 +161,8 @@ public:
 
     // Writes what the trace has collected, without waiting. Any thread.
     void refresh_trace() noexcept;
+    // Leaves the trace to another process, which was started in place of this one and writes to the same file.
+    void leave_trace_to_child() noexcept;
     // Ends the trace of a process that is about to end, without waiting: what is still out is told. Any thread.
     void end_trace() noexcept;
 

@@ -191,6 +191,12 @@ void TraceRecorder::end() {
     summary_out_.flush();
 }
 
+void TraceRecorder::leave_to_another() noexcept {
+    const std::lock_guard lock(mutex_);
+    concluded_ = true;
+    if (file_) file_->text().clear();
+}
+
 int TraceRecorder::conclude() {
     const std::lock_guard lock(mutex_);
     end();

@@ -35,6 +35,8 @@ public:
     [[nodiscard]] int conclude();
     // Does the same from another thread, for a process that is about to end: waits for nobody for long.
     void conclude_without_waiting() noexcept;
+    // Ends the trace without a word, not even its frame: another process writes it.
+    void leave_to_another() noexcept;
     // Writes what was collected, so that a reader of the file sees a request that is never answered. Does not wait.
     void refresh() noexcept;
 

@@ -7,6 +7,8 @@
 #include "vfsproto/fuse/wire/dirents.hpp"
 #include "vfsproto/fuse/wire/message_size.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 #include <exception>
@@ -307,11 +309,13 @@ void CallRunner::serve(const server::RequestOf<Opcode::init>& request) {
     const client::SessionParams& params = shared_.channel.params();
     const std::uint32_t read = shared_.channel.piece_limits<Opcode::read>().registered;
     const std::uint32_t write = shared_.channel.piece_limits<Opcode::write>().registered;
+    // The kernel counts in pages of its own, which are larger on some machines.
+    const auto page = std::max(static_cast<std::uint32_t>(::sysconf(_SC_PAGESIZE)), kPage);
     server::ServerOptions options;
     options.flags = flags_for_kernel(params);
     options.max_pages =
-        static_cast<std::uint16_t>(std::min<std::uint32_t>(read / kPage, std::numeric_limits<std::uint16_t>::max()));
-    options.max_write = std::min(write, options.max_pages * kPage);
+        static_cast<std::uint16_t>(std::min<std::uint32_t>(read / page, std::numeric_limits<std::uint16_t>::max()));
+    options.max_write = std::min(write, options.max_pages * page);
     options.max_readahead = params.max_readahead;
     options.time_gran = params.time_gran;
     if (params.max_background != 0) {

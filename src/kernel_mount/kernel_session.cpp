@@ -18,6 +18,7 @@ namespace {
 // Cuts a worker's wait for the kernel short. It does nothing else.
 constexpr int kCut = SIGURG;
 constexpr std::chrono::milliseconds kCutEvery{5};
+constexpr std::chrono::milliseconds kLookForMemoryEvery{100};
 
 void catch_cut() noexcept {
     struct sigaction now{};
@@ -54,11 +55,27 @@ void KernelSession::work() noexcept {
     let_cut_through();
     {
         CallRunner runner(shared_);
-        while (!stopping_ && runner.prepare() == Errc::ok && take_one(runner)) {}
+        bool has_served = false;
+        while (!stopping_) {
+            if (runner.prepare() == Errc::ok) {
+                if (!take_one(runner)) break;
+                has_served = true;
+            } else if (has_served) { // its memory belongs to a request that was let go of
+                wait_for_memory();
+            } else {
+                break;
+            }
+        }
     }
     const std::lock_guard lock(mutex_);
     --alive_;
     ended_.notify_all();
+}
+
+// The server has the memory that is missing, and gives it back with its answers.
+void KernelSession::wait_for_memory() {
+    std::unique_lock lock(mutex_);
+    ended_.wait_for(lock, kLookForMemoryEvery, [this] { return stopping_.load(); });
 }
 
 // False if the mount has been taken away.
@@ -70,7 +87,7 @@ bool KernelSession::take_one(CallRunner& runner) {
     const bool is_last = --idle_ == 0;
     // ENOENT: the request was taken back. ENODEV: the mount was taken away, or its connection ended.
     if (error == ENODEV || error == ECONNABORTED) taken_away_ = true;
-    if (got < 0) return error == EINTR || error == EAGAIN || error == ENOENT;
+    if (got < 0) return error == EINTR || error == EAGAIN || error == ENOENT || error == ENOMEM;
     if (is_last) {
         const std::lock_guard lock(mutex_);
         if (!stopping_ && workers_.size() < kMostWorkers) {

@@ -45,6 +45,7 @@ private:
     void start_worker(); // with the lock
     void work() noexcept;
     [[nodiscard]] bool take_one(CallRunner& runner);
+    void wait_for_memory();
     void run_apart(std::function<void()> run);
     void notify(wire::NotifyCode code, std::span<const std::byte> fixed, std::string_view name);
 

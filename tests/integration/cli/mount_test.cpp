@@ -435,4 +435,8 @@ TEST_CASE("mount says in one line why it does not", "[cli]") {
     const std::string line = "trap '' CHLD; exec " + program_path() + " --device 'dir:" + share.path().string() +
                              "' mount --background '" + (point / "none").string() + "' 2>/dev/null";
     CHECK(std::system(line.c_str()) != 0);
+    const std::string none = (point / "none").string();
+    const Ran in_background = share.run({"--trace-summary", "mount", "--background", none});
+    CHECK(in_background.status == 1);
+    CHECK(in_background.err == share.run({"--trace-summary", "mount", none}).err); // once, not by both processes
 }
