@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
+#include "heavy.hpp"
 #include "scale.hpp"
 
 #if __has_include(<catch2/catch_all.hpp>)
@@ -9,11 +10,12 @@
 #endif
 
 // A small run, or one of a program that a sanitizer makes slow, leaves out what is tagged [heavy], unless somebody asks for test
-// cases by name. Catch2 takes back in what is hidden when anything is left out, so that is left out too.
+// cases by name.
 int main(int argc, char* argv[]) {
     Catch::Session session;
-    if (argc == 1 && (vfsproto::test::is_small() || vfsproto::test::is_slow())) {
-        session.configData().testsOrTags.emplace_back("~[heavy]~[.]");
+    if (const int error = session.applyCommandLine(argc, argv); error != 0) return error;
+    if (vfsproto::test::is_small() || vfsproto::test::is_slow()) {
+        vfsproto::test::leave_out_heavy(session.configData().testsOrTags);
     }
-    return session.run(argc, argv);
+    return session.run();
 }
