@@ -90,6 +90,7 @@ with expansion:
   1 == 2
 
 skipped: a test: no daemon
+skipped: another test: no daemon
 test cases: 5 | 4 passed | 1 failed</system-out></testcase>
 <testcase name="leak" status="fail" time="1"><failure/><system-out>All tests passed (1 assertion in 1 test case)</system-out></testcase>
 <testcase name="crash" status="fail" time="1"><failure/><system-out>SUMMARY: leaks</system-out></testcase>
@@ -98,9 +99,9 @@ test cases: 5 | 4 passed | 1 failed</system-out></testcase>
 </testsuite>
 """
 STAGES = "build dev\t0\t3\nbuild tsan\t1\t3\ncheck tidy\t77\t0\tcheck tidy: skipped: not installed\n"
-COUNTED = ("10 passed, 5 failed, 2 skipped", "failed: test dev: bad: a broken thing: x.cpp:5: CHECK( a == b ) with expansion: 1 == 2",
+COUNTED = ("9 passed, 5 failed, 3 skipped", "failed: test dev: bad: a broken thing: x.cpp:5: CHECK( a == b ) with expansion: 1 == 2",
            "failed: test dev: crash: 1 failed (ended without a summary: crash or time-out): SUMMARY: leaks",
-           "skipped: test dev: bad: a test: no daemon", "skipped: check tidy: skipped: not installed")
+           "skipped: no daemon (test dev: bad: a test and 1 more)", "skipped: not installed (check tidy: skipped)")
 
 
 def check_counting(findings):
@@ -148,12 +149,30 @@ def check_commit_messages(findings):
                 findings.add(own, 1, "the hook refuses a good message")
 
 
+def check_help(findings, own):
+    """./dev VERB --help is help, and neither installs nor builds: there is nothing here that could be built."""
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copy(os.path.join(tree.ROOT, "dev"), folder)
+        for room in ("tools", "bench"):
+            shutil.copytree(os.path.join(tree.ROOT, room), os.path.join(folder, room),
+                            ignore=shutil.ignore_patterns("__pycache__"))
+        for words in ("setup", "build", "build dev", "package", "demo", "test", "test --full", "check", "bench", "bench client",
+                      "fuzz", "fuzz lane", "vm", "vm run"):
+            ran = subprocess.run([os.path.join(folder, "dev"), *words.split(), "--help"], capture_output=True, text=True,
+                                 check=False)
+            if ran.returncode != 0 or "./dev" not in ran.stdout or ran.stderr:
+                findings.add(own, 1, f"./dev {words} --help is no help: {ran.stderr.strip()}")
+        if os.path.exists(os.path.join(folder, "build")):
+            findings.add(own, 1, "./dev … --help builds")
+
+
 def main():
     findings = tree.Findings("self")
     own = "tools/check_self.py"
     count = 1
     check_counting(findings)
     check_commit_messages(findings)
+    check_help(findings, own)
     for text in check_comments.SENTENCES + check_comments.FRAGMENTS:
         count += 1
         if (check_comments.fault(text, 9) is None) != (text in check_comments.SENTENCES):
