@@ -115,6 +115,17 @@ def read_stages(path, failures, skips):
         yield name, count
 
 
+def skip_lines(skips):
+    """One line for each reason, with the first of the cases that it keeps from running, and how many more there are."""
+    cases = {}
+    for skip in skips:
+        case, _, reason = skip.rpartition(": ")
+        cases.setdefault(reason, []).append(case)
+    for reason, skipped in cases.items():
+        more = f" and {len(skipped) - 1} more" if len(skipped) > 1 else ""
+        yield f"skipped: {reason} ({skipped[0]}{more})" if skipped[0] else f"skipped: {reason}"
+
+
 def main():
     folder = sys.argv[1]
     failures, skips, rows = [], [], []
@@ -124,8 +135,8 @@ def main():
     for path in sorted(glob.glob(os.path.join(folder, "*.xml"))):
         rows.append(read_report(path, failures, skips))
 
-    for reason in skips:
-        print("skipped: " + reason)
+    for line in skip_lines(skips):
+        print(line)
     print(f"\n{'stage':<26}{'passed':>8}{'failed':>8}{'skipped':>9}{'seconds':>9}")
     for name, count in rows:
         print(f"{name:<26}{count.passed:>8}{count.failed:>8}{count.skipped:>9}{count.seconds:>9.0f}")
