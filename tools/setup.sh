@@ -4,14 +4,33 @@
 # `setup.sh cross`: what the tests on other machines need as well; `setup.sh vm`: what virtual machines need;
 # `setup.sh peers`: who our rings talk to in tests/peers (one program of DPDK, 25 MB to fetch, 160 MB installed), and who reads
 # what the program says of itself; `setup.sh package`: what makes a package and a bare root to install it into.
-# `setup.sh plot`: what draws the plots of docs/bench.
+# `setup.sh plot`: what draws the plots of docs/bench. `setup.sh release`: what the release build needs, and no more;
+# `setup.sh check NAME…`: what these checks need.
 set -euo pipefail
 
-packages=(g++ cmake ninja-build pkg-config python3 git
-    libboost-dev libfmt-dev libspdlog-dev libcli11-dev nlohmann-json3-dev nettle-dev libedit-dev catch2 libfuse3-dev fuse3
+release=(g++ cmake ninja-build pkg-config python3 git
+    libboost-dev libfmt-dev libspdlog-dev libcli11-dev nlohmann-json3-dev nettle-dev libedit-dev)
+packages=("${release[@]}" catch2 libfuse3-dev fuse3
     qemu-system-common clang-14 libclang-rt-14-dev lld clang-format-19 clang-tidy-14 codespell shellcheck valgrind spin)
+
+# of_check NAME: the packages of one check. One that compiles, or runs others, needs all of them.
+of_check() {
+    case $1 in
+        format) echo clang-format-19 ;;
+        spelling) echo codespell ;;
+        shell) echo shellcheck ;;
+        operations) echo g++ ;;
+        headers | symbols | models | tidy | self | mutants) printf '%s\n' "${packages[@]}" ;;
+    esac
+}
+
 case ${1:-} in
     "") ;;
+    release) packages=("${release[@]}") ;;
+    check)
+        wanted=(python3 git)
+        for name in "${@:2}"; do mapfile -t -O "${#wanted[@]}" wanted < <(of_check "$name"); done
+        packages=("${wanted[@]}") ;;
     cross)
         packages+=(qemu-user g++-aarch64-linux-gnu g++-riscv64-linux-gnu g++-s390x-linux-gnu g++-powerpc-linux-gnu g++-i686-linux-gnu) ;;
     peers) packages+=(dpdk-dev groff-base zsh fish) ;;
