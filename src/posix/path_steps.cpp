@@ -216,45 +216,50 @@ Failure PathSteps::check_access(std::uint32_t mask) const noexcept {
 }
 
 bool PathSteps::answer_from_cache() {
-    const bool asks = want_ == Want::lookup || want_ == Want::attributes;
-    if (may_use_cache_ && want_ == Want::lookup) {
-        using Need = NodeCache::Need;
-        NodeCache::Known known = cache_.find(parent(), name_, in_middle_ && !who_ ? Need::type : Need::attributes);
-        if (known.what != NodeCache::Known::What::nothing) {
-            used_cache_ = true;
-            if (known.what == NodeCache::Known::What::absent) {
-                fail(Errno::enoent);
-                return true;
-            }
-            node_ = std::move(known.node);
-            attributes_ = known.attributes;
-            take_entry();
-            return true;
-        }
-    } else if (may_use_cache_ && want_ == Want::attributes) {
-        if (const std::optional<wire::Attr> known = cache_.find_attributes(node_)) {
-            used_cache_ = true;
-            attributes_ = *known;
-            take_attributes();
-            return true;
-        }
-    } else if (may_use_cache_ && want_ == Want::readlink) {
-        if (const auto known = cache_.find_target(node_)) {
-            used_cache_ = true;
-            follow(*known);
-            return true;
-        }
-    }
-    if (may_use_cache_ && want_ == Want::access_list) {
-        if (AccessListBytes known = cache_.find_access_list(node_)) {
-            used_cache_ = true;
-            take_list(std::move(known));
-            return true;
-        }
-    }
+    if (may_use_cache_ && take_from_cache()) return true;
     if (want_ == Want::readlink || want_ == Want::access_list) reading_ = cache_.about_to_read(node_);
-    if (asks) asked_ = cache_.about_to_ask();
+    if (want_ == Want::lookup || want_ == Want::attributes) asked_ = cache_.about_to_ask();
     return false;
+}
+
+bool PathSteps::take_from_cache() {
+    if (want_ == Want::lookup) return take_name_from_cache();
+    if (want_ == Want::attributes) {
+        const std::optional<wire::Attr> known = cache_.find_attributes(node_);
+        if (!known) return false;
+        used_cache_ = true;
+        attributes_ = *known;
+        take_attributes();
+        return true;
+    }
+    if (want_ == Want::readlink) {
+        const auto known = cache_.find_target(node_);
+        if (!known) return false;
+        used_cache_ = true;
+        follow(*known);
+        return true;
+    }
+    if (want_ != Want::access_list) return false;
+    AccessListBytes known = cache_.find_access_list(node_);
+    if (!known) return false;
+    used_cache_ = true;
+    take_list(std::move(known));
+    return true;
+}
+
+bool PathSteps::take_name_from_cache() {
+    using Need = NodeCache::Need;
+    NodeCache::Known known = cache_.find(parent(), name_, in_middle_ && !who_ ? Need::type : Need::attributes);
+    if (known.what == NodeCache::Known::What::nothing) return false;
+    used_cache_ = true;
+    if (known.what == NodeCache::Known::What::absent) {
+        fail(Errno::enoent);
+        return true;
+    }
+    node_ = std::move(known.node);
+    attributes_ = known.attributes;
+    take_entry();
+    return true;
 }
 
 bool PathSteps::walk_again_without_cache() {

@@ -31,15 +31,7 @@ Failure SessionTries::begin() {
     // Servers may come and go while nothing is asked; the last look is at the session that the last of them gave.
     const unsigned looks = owner_.options_.repeats + 2;
     for (unsigned look = 0; look < looks; ++look) {
-        if (file_ != nullptr) {
-            opened_ = file_->opened();
-            if (opened_ == nullptr) {
-                if (const Failure lost = file_->lost()) return lost;
-            }
-            session_ = opened_ != nullptr ? opened_->session : nullptr;
-        } else {
-            session_ = owner_.current();
-        }
+        if (const Failure lost = take_session()) return lost;
         const bool is_usable = session_ != nullptr && session_->mount != nullptr;
         if (look == 0 && is_usable && finds_out_itself()) return {};
         ended = session_ != nullptr ? session_->failure() : Errc::suspended; // a file that was given up
@@ -49,6 +41,17 @@ Failure SessionTries::begin() {
         if (const Failure why = owner_.reconnect()) return why;
     }
     return ended;
+}
+
+// Takes the session of the mount, or the one that the file is open on. Fails if the file is lost.
+Failure SessionTries::take_session() {
+    if (file_ == nullptr) {
+        session_ = owner_.current();
+        return {};
+    }
+    opened_ = file_->opened();
+    session_ = opened_ != nullptr ? opened_->session : nullptr;
+    return opened_ == nullptr ? file_->lost() : Failure();
 }
 
 // A first try that may be repeated notices that the session has ended, at no cost while it has not. One that names may be answered

@@ -98,6 +98,14 @@ Errno check_setattr(const Subject& who, const FileOwner& file, const wire::Setat
     return (valid & kTimes) != 0 ? check_times(who, file, valid) : Errno::none;
 }
 
+// Regular files and directories have attributes of users, and in a sticky directory its owner alone changes them.
+static Errno check_user_xattr(const Subject& who, const FileOwner& file, XattrUse use) noexcept {
+    const bool writes = use == XattrUse::write;
+    if (!is_regular(file.mode) && !is_directory(file.mode)) return writes ? Errno::eperm : Errno::enodata;
+    const bool is_sticky = is_directory(file.mode) && (file.mode & kSIsvtx) != 0;
+    return is_sticky && writes && !owns(who, file) ? Errno::eperm : Errno::none;
+}
+
 // The order is that of Linux fs/xattr.c, xattr_permission(). What "security." and "system." mean is left to the server, but for who may
 // set an access control list, and a capability.
 Errno check_xattr(const Subject& who, const FileOwner& file, const wire::Name& name, XattrUse use) noexcept {
@@ -112,10 +120,9 @@ Errno check_xattr(const Subject& who, const FileOwner& file, const wire::Name& n
         if (who.is_privileged()) return Errno::none;
         return writes ? Errno::eperm : Errno::enodata;
     }
-    if (starts_with(name, "user.")) {
-        if (!is_regular(file.mode) && !is_directory(file.mode)) return writes ? Errno::eperm : Errno::enodata;
-        const bool is_sticky = is_directory(file.mode) && (file.mode & kSIsvtx) != 0;
-        if (is_sticky && writes && !owns(who, file)) return Errno::eperm;
+    if (const Errno why = starts_with(name, "user.") ? check_user_xattr(who, file, use) : Errno::none;
+        why != Errno::none) {
+        return why;
     }
     return check_access(who, file, writes ? kWOk : kROk);
 }

@@ -134,6 +134,8 @@ private:
     void advance();
     void reach_parent();
     void want_last();
+    [[nodiscard]] bool take_from_cache();
+    [[nodiscard]] bool take_name_from_cache();
     void want_lookup();
     [[nodiscard]] bool knows_parent() const noexcept;
     [[nodiscard]] bool may_search_parent() const noexcept;

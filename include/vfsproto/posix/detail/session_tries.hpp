@@ -66,6 +66,7 @@ public:
     [[nodiscard]] Failure take_owed(wire::Opcode op) const;
 
 private:
+    [[nodiscard]] Failure take_session();
     [[nodiscard]] bool finds_out_itself() const noexcept;
 
     ReconnectingMount& owner_;
