@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // posix_suite [--list] [--only TEXT] [--except FILE] DIRECTORY
-// A line for each assertion that failed, one for each case that was skipped, and a total. The exit status is 0 if none failed, 1 if
-// some did, 2 for wrong usage.
+// A line for each assertion that failed, one for each case that was skipped, and a total in Catch2's words. The exit status is 0 if
+// none failed, 1 if some did, 2 for wrong usage.
 #include "suite.hpp"
 
 #include <cstdio>
@@ -30,6 +30,8 @@ struct Totals {
     std::size_t failed = 0;
     std::size_t excepted = 0;
     std::size_t skipped = 0;
+    std::size_t cases = 0;
+    std::size_t failed_cases = 0;
 };
 
 struct Options {
@@ -176,12 +178,18 @@ int main(int argc, char** argv) {
     }
     if (options.directory.empty()) return usage();
     Totals totals;
-    std::size_t number = 0;
     for (const Case* each : posix_suite::cases()) {
         if (std::string_view(each->name).find(options.only) == std::string_view::npos) continue;
-        run(options, *each, ++number, totals);
+        const std::size_t failed = totals.failed;
+        run(options, *each, ++totals.cases, totals);
+        totals.failed_cases += totals.failed != failed ? 1 : 0;
     }
-    std::printf("%zu assertions passed, %zu failed, %zu are known exceptions, %zu cases skipped\n", totals.passed,
-                totals.failed, totals.excepted, totals.skipped);
-    return totals.failed == 0 ? 0 : 1;
+    if (totals.excepted != 0) std::printf("%zu assertions are known exceptions\n", totals.excepted);
+    if (totals.failed == 0) {
+        std::printf("All tests passed (%zu assertions in %zu test cases)\n", totals.passed, totals.cases);
+        return 0;
+    }
+    std::printf("assertions: %zu passed, %zu failed\n", totals.passed, totals.failed);
+    std::printf("test cases: %zu | %zu failed\n", totals.cases, totals.failed_cases);
+    return 1;
 }
