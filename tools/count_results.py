@@ -16,6 +16,7 @@ ALL_PASSED = re.compile(r"^All tests passed \(\d+ assertions? in (\d+) test case
 SUMMARY = re.compile(r"^test cases:\s*(\d+)(.*)$", re.M)
 HEADING = re.compile(r"^-{79}\n(\S.*(?:\n(?!-{79}).*)*)\n-{79}$", re.M)
 LONGEST = 300  # characters of what a failure says
+SUITE_FAILURE = re.compile(r"^FAILED (.*)$", re.M)  # of tests/posix_suite
 SKIP = re.compile(r"^skipped: (.*)$", re.M)
 
 
@@ -95,6 +96,7 @@ def read_report(path, failures, skips):
             why = "" if cases else " (ended without a summary: crash or time-out)" + last_words(output)
             failures.append(f"{stage}: {name}: {bad} failed{why}")
             failures.extend(f"{stage}: {name}: {case}" for case in failed_cases(output))
+            failures.extend(f"{stage}: {name}: {line}" for line in SUITE_FAILURE.findall(output))
         skips.extend(f"{stage}: {name}: {reason}" for reason in reasons)
     return stage, count
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // A mount of the kernel: what its programs do arrives at the server, and no end of either side leaves it behind.
-#include "integration/cli/share.hpp"
+#include "integration/cli/mounted_share.hpp"
 #include "support/watchdog.hpp"
 
 #include <fcntl.h>
@@ -19,85 +19,12 @@
 #include <cerrno>
 #include <cstdlib>
 #include <memory>
-#include <optional>
 #include <set>
-#include <thread>
 
 using namespace vfsproto::test;
 namespace fs = std::filesystem;
 
 namespace {
-
-bool mounts_are_missing() {
-    if (::geteuid() != 0) {
-        skip("a test that mounts wants to be root");
-        return true;
-    }
-    if (::access("/dev/fuse", R_OK | W_OK) != 0) {
-        skip("no /dev/fuse here");
-        return true;
-    }
-    // Without a descriptor of /dev/fuse it is EINVAL for whoever may mount.
-    if (::mount("none", "/", "fuse", 0, "") == -1 && errno == EPERM) {
-        skip("root may not mount here");
-        return true;
-    }
-    return false;
-}
-
-dev_t device_number(const fs::path& path) {
-    struct stat info{};
-    return ::stat(path.c_str(), &info) == 0 ? info.st_dev : 0;
-}
-
-// The program, with the share mounted beside it. What is mounted is taken away with the object.
-class MountedShare {
-public:
-    explicit MountedShare(Server server, const std::vector<std::string>& options = {}) : share_(server) {
-        fs::create_directory(point());
-        std::string uri = "dir:" + share_.path().string();
-        if (server != Server::embedded) {
-            daemon_.emplace(std::vector<std::string>{"xattr", "flock", "posix_lock"}, share_.path());
-            uri = "vhost-user:" + daemon_->socket();
-        }
-        std::vector<std::string> words{"--device", uri, "mount"};
-        words.insert(words.end(), options.begin(), options.end());
-        words.push_back(point().string());
-        program_.emplace(words);
-        while (!is_mounted()) {
-            siginfo_t ended{};
-            REQUIRE(::waitid(P_PID, static_cast<id_t>(program_->pid()), &ended, WEXITED | WNOHANG | WNOWAIT) == 0);
-            REQUIRE(ended.si_pid == 0);
-            std::this_thread::yield();
-        }
-    }
-    ~MountedShare() { ::umount2(point().c_str(), MNT_DETACH); }
-
-    [[nodiscard]] const Share& share() const { return share_; }
-    [[nodiscard]] fs::path point() const { return share_.beside("point"); }
-    [[nodiscard]] std::string path(const std::string& name) const { return (point() / name).string(); }
-    [[nodiscard]] Virtiofsd& daemon() { return *daemon_; }
-    [[nodiscard]] RunningProgram& program() { return *program_; }
-    [[nodiscard]] bool is_mounted() const { return device_number(point()) != device_number(share_.path()); }
-    // Takes the mount away, after which the program has to leave with 0 and without a word.
-    void unmount() {
-        REQUIRE(::umount2(point().c_str(), 0) == 0);
-        check_end(0);
-    }
-    void check_end(int status) {
-        const Ran ran = program_->wait();
-        CHECK(ran.status == status);
-        CHECK(ran.err == "");
-        CHECK_FALSE(is_mounted());
-    }
-
-private:
-    Share share_;
-    std::optional<Virtiofsd> daemon_;
-    std::optional<RunningProgram> program_;
-};
-
-bool is_missing(Server server) { return mounts_are_missing() || (server != Server::embedded && Virtiofsd::missing()); }
 
 class OpenedHere {
 public:
