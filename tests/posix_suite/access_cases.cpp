@@ -4,7 +4,7 @@
 
 #include <grp.h>
 
-using namespace posix_suite;
+namespace posix_suite::access_cases {
 
 namespace {
 
@@ -126,3 +126,5 @@ POSIX_CASE("access has the errors of a path") {
     s.fails("faccessat of a name that is not in it", ENOENT, ::faccessat(here, "absent", R_OK, 0));
     ::close(here);
 }
+
+} // namespace posix_suite::access_cases

@@ -4,7 +4,7 @@
 
 #include <ctime>
 
-using namespace posix_suite;
+namespace posix_suite::chmod_cases {
 
 namespace {
 
@@ -215,3 +215,5 @@ POSIX_CASE("chmod changes nothing of an open file but its mode") {
     s.equal("the time of access", after.st_atim.tv_sec, 1000);
     s.equal("the time of modification", after.st_mtim.tv_sec, 2000);
 }
+
+} // namespace posix_suite::chmod_cases

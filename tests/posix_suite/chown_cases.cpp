@@ -4,7 +4,7 @@
 
 #include <utility>
 
-using namespace posix_suite;
+namespace posix_suite::chown_cases {
 
 namespace {
 
@@ -179,3 +179,5 @@ POSIX_CASE("chown has the errors of a path") {
     s.fails("fchownat of an empty path without AT_EMPTY_PATH", ENOENT, ::fchownat(fd, "", kSameUser, kSameGroup, 0));
     ::close(fd);
 }
+
+} // namespace posix_suite::chown_cases

@@ -6,7 +6,7 @@
 #include <sys/statvfs.h>
 #include <sys/xattr.h>
 
-using namespace posix_suite;
+namespace posix_suite::directory_permission_cases {
 
 namespace {
 
@@ -263,3 +263,5 @@ POSIX_CASE("a file's mode has no say in whether its name goes") {
     s.passes("rename onto a file of another of mode 0", ::rename("d/new", "d/replaced"));
     s.passes("rmdir of a directory of another of mode 0", ::rmdir("d/directory"));
 }
+
+} // namespace posix_suite::directory_permission_cases

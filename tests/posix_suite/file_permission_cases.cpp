@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Which of the permission bits of a file count for whom: the owner's for the owner, the group's for the group, the rest for others.
+// The permission bits of a file: the owner's count for the owner, the group's for its members, the rest for all others.
 #include "metadata.hpp"
 
-using namespace posix_suite;
+namespace posix_suite::file_permission_cases {
 
 POSIX_CASE("open by the owner of a file asks the owner's bits") {
     const Unprivileged user;
@@ -238,3 +238,5 @@ POSIX_CASE("root opens files of mode 0, and executes none") {
     s.passes("rmdir in a directory of mode 0", ::rmdir("directory/new"));
     s.passes("chdir into a directory of mode 0", ::chdir("directory"));
 }
+
+} // namespace posix_suite::file_permission_cases

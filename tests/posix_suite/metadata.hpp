@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What the cases about owners, modes and times share: preparations, and calls that leave nothing open. Names are relative: a case
-// begins in its directory.
+// The cases about owners, modes and times share preparations, and calls that leave nothing open. Names are relative: a case begins
+// in its directory.
 #pragma once
 
 #include "suite.hpp"
 
+#include <ctime>
 #include <fcntl.h>
 #include <optional>
 #include <unistd.h>
@@ -48,6 +49,17 @@ inline int prepared(int fd) {
     struct stat found{};
     Suite::need(::fstat(fd, &found) == 0, "fstat");
     return found.st_mode & 07777;
+}
+
+[[nodiscard]] inline bool is_same(const timespec& one, const timespec& other) {
+    return one.tv_sec == other.tv_sec && one.tv_nsec == other.tv_nsec;
+}
+
+// True within a minute of the clock: that of the file system may be another.
+[[nodiscard]] inline bool is_now(const timespec& time) {
+    constexpr time_t kMinute = 60;
+    const time_t distance = ::time(nullptr) - time.tv_sec;
+    return distance > -kMinute && distance < kMinute && time.tv_nsec >= 0 && time.tv_nsec < 1'000'000'000;
 }
 
 inline void set_mode(const char* name, mode_t mode) { Suite::need(::chmod(name, mode) == 0, name); }

@@ -4,7 +4,7 @@
 
 #include <sys/uio.h>
 
-using namespace posix_suite;
+namespace posix_suite::set_id_cases {
 
 namespace {
 
@@ -124,3 +124,5 @@ POSIX_CASE("a write by root leaves the set-id bits on Linux") {
     s.equal("the mode after write", mode_of("file"), 06755);
     ::close(fd);
 }
+
+} // namespace posix_suite::set_id_cases

@@ -2,10 +2,9 @@
 // stat(2), lstat(2), fstat(2) and fstatat(2): each field, for each type.
 #include "metadata.hpp"
 
-#include <ctime>
 #include <sys/sysmacros.h>
 
-using namespace posix_suite;
+namespace posix_suite::stat_cases {
 
 namespace {
 
@@ -19,12 +18,6 @@ struct stat followed(const char* name) {
     struct stat found{};
     Suite::need(::stat(name, &found) == 0, name);
     return found;
-}
-
-bool is_now(const timespec& time) {
-    constexpr time_t kMinute = 60;
-    const time_t distance = ::time(nullptr) - time.tv_sec;
-    return distance > -kMinute && distance < kMinute && time.tv_nsec >= 0 && time.tv_nsec < 1'000'000'000;
 }
 
 } // namespace
@@ -211,3 +204,5 @@ POSIX_CASE("stat has the errors of a path") {
     ::close(fd);
     s.fails("fstat of a closed descriptor", EBADF, ::fstat(fd, &found));
 }
+
+} // namespace posix_suite::stat_cases

@@ -5,7 +5,7 @@
 #include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 
-using namespace posix_suite;
+namespace posix_suite::statx_cases {
 
 namespace {
 
@@ -127,3 +127,5 @@ POSIX_CASE("statvfs tells about the file system") {
     s.fails("fstatvfs of -1", EBADF, ::fstatvfs(-1, &same));
     ::close(fd);
 }
+
+} // namespace posix_suite::statx_cases

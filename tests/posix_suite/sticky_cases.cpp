@@ -5,7 +5,7 @@
 
 #include <cstdio>
 
-using namespace posix_suite;
+namespace posix_suite::sticky_cases {
 
 namespace {
 
@@ -149,3 +149,5 @@ POSIX_CASE("a sticky directory of one's own") {
     s.passes("chmod clears the sticky bit", ::chmod("d", 0755));
     s.equal("the mode has no sticky bit", mode_of("d"), 0755);
 }
+
+} // namespace posix_suite::sticky_cases

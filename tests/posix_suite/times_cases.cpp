@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Which calls mark the times of modification and of change for update. That of access is up to the mount: it may remain.
+// The times of modification and of change are marked for update by some calls and left by others. That of access is up to the
+// mount: it may remain.
 #include "metadata.hpp"
 
 #include <cstdio>
@@ -7,7 +8,7 @@
 #include <sys/mman.h>
 #include <sys/xattr.h>
 
-using namespace posix_suite;
+namespace posix_suite::times_cases {
 
 namespace {
 
@@ -37,11 +38,10 @@ public:
             Suite::need(::utimensat(AT_FDCWD, "clock", nullptr, 0) == 0, "clock");
     }
 
-    // Which times are others than again() left.
+    // Returns the times that are others than again() left.
     [[nodiscard]] std::string changes() const {
         const struct stat found = found_at(name_);
-        const bool is_changed =
-            found.st_ctim.tv_sec != changed_.tv_sec || found.st_ctim.tv_nsec != changed_.tv_nsec;
+        const bool is_changed = found.st_ctim.tv_sec != changed_.tv_sec || found.st_ctim.tv_nsec != changed_.tv_nsec;
         const bool is_modified = found.st_mtim.tv_sec != kModified || found.st_mtim.tv_nsec != 0;
         return is_modified ? (is_changed ? kBoth : "modification") : (is_changed ? kChange : kNothing);
     }
@@ -301,3 +301,5 @@ POSIX_CASE("readlink marks no more than the time of access of a symlink") {
     Suite::need(::readlink("link", bytes, sizeof bytes) == 4, "readlink");
     s.holds("readlink leaves the time of access, or it is new", link.may_be_accessed());
 }
+
+} // namespace posix_suite::times_cases

@@ -6,7 +6,7 @@
 #include <limits>
 #include <sys/resource.h>
 
-using namespace posix_suite;
+namespace posix_suite::truncate_cases {
 
 namespace {
 
@@ -48,7 +48,14 @@ POSIX_CASE("ftruncate cuts a file and lets it grow with zeros") {
     s.equal("write behind the end", ::write(fd, "x", 1), 1);
     s.equal("the gap is zeros", s.read_file("file"), std::string("0123\0\0\0\0\0\0x", 11));
     s.passes("ftruncate to more", ::ftruncate(fd, 100));
-    s.equal("fstat tells the new size", [fd] { struct stat f{}; ::fstat(fd, &f); return f.st_size; }(), 100);
+    s.equal(
+        "fstat tells the new size",
+        [fd] {
+            struct stat f{};
+            ::fstat(fd, &f);
+            return f.st_size;
+        }(),
+        100);
     s.equal("pread of the new part", ::pread(fd, bytes, sizeof bytes, 90), 10);
     s.holds("the new part is zeros", std::string_view(bytes, 10) == std::string(10, '\0'));
     s.passes("ftruncate to nothing", ::ftruncate(fd, 0));
@@ -137,3 +144,5 @@ POSIX_CASE("a file grows no further than a limit") {
     s.passes("ftruncate to less", ::ftruncate(fd, 5));
     ::close(fd);
 }
+
+} // namespace posix_suite::truncate_cases

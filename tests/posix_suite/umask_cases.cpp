@@ -5,7 +5,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-using namespace posix_suite;
+namespace posix_suite::umask_cases {
 
 namespace {
 
@@ -150,3 +150,5 @@ POSIX_CASE("what is made in a set-group-ID directory has its group") {
     const As member(kUser, kGroup, {kOtherGroup});
     s.equal("who is in its group sets a set-group-ID bit", mode_of_new_file("d/sgid_of_member", 02755), 02755);
 }
+
+} // namespace posix_suite::umask_cases

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <sys/xattr.h>
 
-using namespace posix_suite;
+namespace posix_suite::xattr_cases {
 
 namespace {
 
@@ -239,3 +239,5 @@ POSIX_CASE("who may set user attributes of what belongs to another") {
     s.passes("removexattr of a trusted attribute by root", ::removexattr("open", "trusted.a"));
     s.equal("it is gone", attribute("open", "trusted.a"), std::string("ENODATA"));
 }
+
+} // namespace posix_suite::xattr_cases
