@@ -15,6 +15,7 @@ namespace posix_suite {
 inline constexpr uid_t kSameUser = static_cast<uid_t>(-1);
 inline constexpr gid_t kSameGroup = static_cast<gid_t>(-1);
 inline constexpr const char* kNeedsRoot = "only root plays other users";
+inline constexpr const char* kWholeSeconds = "the file system keeps no nanoseconds";
 
 // Plays a user without privileges: kUser if root started the suite, otherwise it is the user who did.
 class Unprivileged {
@@ -91,6 +92,17 @@ inline void put_directory(const char* name, mode_t mode) {
 inline void put_directory_of(const char* name, uid_t user, gid_t group, mode_t mode) {
     put_directory(name, 0700);
     give(name, user, group, mode);
+}
+
+// False where times have whole seconds: what changes within one cannot be seen there.
+[[nodiscard]] inline bool keeps_nanoseconds() {
+    const timespec time{1000, 123'456'789};
+    const timespec times[2] = {time, time};
+    put_file("nanoseconds", 0600);
+    Suite::need(::utimensat(AT_FDCWD, "nanoseconds", times, 0) == 0, "utimensat");
+    const bool is_kept = is_same(found_at("nanoseconds").st_mtim, time);
+    Suite::need(::unlink("nanoseconds") == 0, "unlink");
+    return is_kept;
 }
 
 } // namespace posix_suite
