@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// How paths are resolved: dots, slashes, what is no directory, and PATH_MAX.
+// Paths are resolved: dots, slashes, what is no directory, and PATH_MAX.
 #include "kinds.hpp"
 
 #include <climits>
