@@ -16,7 +16,7 @@ namespace {
 
 constexpr int kNotRun = 250;
 
-// For what fails: the error of execv.
+// The result of execv, for what fails.
 long refused(const std::string& path) {
     return in_child([&] {
         std::string name = path;
@@ -25,7 +25,7 @@ long refused(const std::string& path) {
     });
 }
 
-// For what runs: its exit status.
+// The exit status, for what runs.
 int exit_status(const std::string& path, std::string word = {}) {
     const pid_t child = ::fork();
     posix_suite::Suite::need(child >= 0, "a child");
