@@ -38,6 +38,7 @@ std::vector<std::string> own_words() {
 // Returns 0 or an errno.
 int start(std::vector<std::string> words, int ready, pid_t& child) {
     std::vector<char*> arguments;
+    arguments.reserve(words.size() + 1);
     for (std::string& word : words) arguments.push_back(word.data());
     arguments.push_back(nullptr);
     std::string variable = fmt::format("{}=1", kReadyVariable);

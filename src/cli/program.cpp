@@ -158,6 +158,14 @@ posix::Mount& Program::mount() {
         const std::lock_guard lock(watched_mutex_);
         watched_ = mount_.get();
     }
+    log_session();
+    posix::MountLimits limits{.stop = &interrupt_stop()};
+    if (timeout.count() != 0) limits.time = timeout;
+    begin_with(mount_->limited_by(limits));
+    return looks_anew_ ? *anew_ : *limited_;
+}
+
+void Program::log_session() {
     const auto& params = mount_->channel().params();
     log_.write(backends::LogLevel::info,
                fmt::format("session open: FUSE 7.{}, features {:#x}, flags {:#x}, max_write {}", params.minor,
@@ -166,10 +174,6 @@ posix::Mount& Program::mount() {
         log_.write(backends::LogLevel::info,
                    fmt::format("{} request queues are wanted, {} can be used", options_.queues, lanes));
     }
-    posix::MountLimits limits{.stop = &interrupt_stop()};
-    if (timeout.count() != 0) limits.time = timeout;
-    begin_with(mount_->limited_by(limits));
-    return looks_anew_ ? *anew_ : *limited_;
 }
 
 posix::Mount& Program::unlimited_mount() {

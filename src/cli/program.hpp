@@ -183,6 +183,7 @@ private:
     void begin_with(std::unique_ptr<posix::Mount> limited);
     // Says for whom the device is used, and who judges what he may do. Throws Leave if that makes no sense.
     void describe_caller(posix::MountOptions& options);
+    void log_session();
     void say(Message message); // with the lock; adds the command
     [[nodiscard]] std::string what_ended_it() const;
     [[noreturn]] void cannot_use_device(const posix::Failure& failure, std::string_view why);

@@ -5,13 +5,13 @@
 
 #include "vfsproto/fuse/wire/structs.hpp"
 
-#include <compare>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <map>
 #include <mutex>
 #include <optional>
+#include <tuple>
 #include <vector>
 
 namespace vfsproto::kernel_mount {
@@ -20,7 +20,9 @@ struct LockOwner {
     std::uint64_t nodeid = 0;
     std::uint64_t owner = 0;
     std::uint32_t kind = 0; // LkIn::lk_flags
-    friend auto operator<=>(const LockOwner&, const LockOwner&) = default;
+    friend bool operator<(const LockOwner& a, const LockOwner& b) noexcept {
+        return std::tie(a.nodeid, a.owner, a.kind) < std::tie(b.nodeid, b.owner, b.kind);
+    }
 };
 
 // Any thread.
