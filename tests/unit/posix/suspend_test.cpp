@@ -444,54 +444,6 @@ TEST_CASE("a device that will not stop is not followed by another one", "[suspen
     CHECK(starts == 1);
 }
 
-TEST_CASE("no session follows one that a file still ends on", "[suspend][limits]") {
-    const Watchdog watchdog("a file that ends");
-    posix::StopSource stop;
-    std::atomic<unsigned> releases{0};
-    backends::MemfsOptions options_of_fs;
-    options_of_fs.faults = [&](const backends::MemfsQuestion& question) {
-        backends::MemfsFault fault;
-        if (question.opcode != Opcode::release) return fault;
-        // The first is that of the file which its user ends; with the next one the suspension has gone so far that the mount has no session.
-        if (releases == 0) {
-            fault.answer = backends::MemfsFault::Answer::held;
-        } else {
-            stop.stop();
-        }
-        ++releases;
-        return fault;
-    };
-    backends::Memfs fs(options_of_fs);
-    backends::LoopbackOptions device;
-    device.service = LoopbackService::threads;
-    unsigned starts = 0;
-    ReconnectOptions options;
-    options.open_device = [&] {
-        ++starts;
-        return backends::make_loopback(fs, device);
-    };
-    options.limits.time = std::chrono::milliseconds(1); // of a wait for the session
-    options.attempts = 1;
-    options.pause = std::chrono::milliseconds(0);
-    const auto mount = test::mount_of(options);
-    ReconnectingFile ending = value_of(mount->open_file("/ending", abi::kOCreat | abi::kORdwr));
-    const ReconnectingFile other = value_of(mount->open_file("/other", abi::kOCreat | abi::kORdwr));
-    std::thread user([&] { ending = ReconnectingFile(); });
-    test::until([&] { return releases == 1; });
-    posix::SuspendOptions how;
-    how.limits.stop = &stop;
-    CHECK(mount->suspend(how).why.errc == Errc::abandoned);
-    CHECK(releases == 2);
-    CHECK(test::make_directory(*mount, "/dir").errc == Errc::timed_out);
-    CHECK(test::why_unread(*mount, other).errc == Errc::timed_out);
-    CHECK(starts == 1);
-    fs.release_held();
-    user.join();
-    succeeds(test::make_directory(*mount, "/dir"));
-    CHECK(test::get(*mount, other).empty());
-    CHECK(starts == 2);
-}
-
 TEST_CASE("eight threads write on while their mount is suspended again and again", "[suspend]") {
     const Watchdog watchdog("eight threads");
     constexpr unsigned kSuspensions = 10;
