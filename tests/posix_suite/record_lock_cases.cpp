@@ -43,7 +43,7 @@ std::string locked(int fd) {
     return all;
 }
 
-// What F_GETLK tells another process.
+// Returns what F_GETLK tells another process.
 struct flock found_by_child(int fd, int kind, Range range) {
     struct flock found{};
     int ends[2];

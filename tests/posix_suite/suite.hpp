@@ -26,7 +26,7 @@ struct Place {
     }
 };
 
-// What a case asserts with. One line of the source with passes(), fails(), equal() or holds() is one assertion, however often a loop
+// A case asserts with this. One line of the source with passes(), fails(), equal() or holds() is one assertion, however often a loop
 // makes it: it has failed if it failed once. Each case runs in a process of its own, in an empty directory, with umask 022, as the
 // user who started the suite.
 class Suite {
@@ -49,7 +49,7 @@ public:
         return tell(what, got == static_cast<Got>(wanted),
                     "got " + text(got) + ", wanted " + text(static_cast<Got>(wanted)), at);
     }
-    // What follows cannot be asked here, for this reason. The case returns after it.
+    // Says why the rest of the case cannot be asked here. The case returns after it.
     void skip(std::string_view reason);
 
     // Preparations, which are no assertions: they end the case as failed if they do not work.

@@ -125,7 +125,7 @@ public:
     // Ends the session in an orderly way, and the device with it. Calls that come from now on wait, or fail with `suspended`
     // (ReconnectOptions::while_suspended); those under way are waited for. What was written through open files is synced, then their
     // handles end, FORGETs are sent, DESTROY, and the device is stopped and closed: of it nothing is kept, no memory and no ring.
-    // What is kept are the paths and flags of open files. If anything stands in the way, the mount goes on as before, or as after the
+    // The mount keeps the paths and flags of open files. If anything stands in the way, the mount goes on as before, or as after the
     // end of a server. Errors: wrong_state (not running, or within a call of this mount); a limit of the options; what an FSYNC said,
     // which the next fsync() or close() of that file says as well; file_lost or locks_lost, if an open file would be lost and
     // losses are not accepted; reset_timeout, if the device would not stop: then the mount is over.

@@ -28,7 +28,7 @@ inline bool mounts_are_missing() {
         skip("no /dev/fuse here");
         return true;
     }
-    // Without a descriptor of /dev/fuse it is EINVAL for whoever may mount.
+    // The kernel says EINVAL to whoever may mount, because no descriptor of /dev/fuse is named.
     if (::mount("none", "/", "fuse", 0, "") == -1 && errno == EPERM) {
         skip("root may not mount here");
         return true;

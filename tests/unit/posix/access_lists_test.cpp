@@ -244,7 +244,7 @@ TEST_CASE("a list is kept no longer than the attributes that it came with", "[pe
     REQUIRE(attributes.apply(node.attributes, {said, 20, changes.now()}));
     CHECK(lists.find(node, attributes, 9) == list);
     CHECK(lists.find(node, attributes, 10) == nullptr);
-    // What was asked for before a change of the mode is not taken after it.
+    // A list that was asked for before a change of the mode is not kept after it.
     const client::ContentRead before = read_now();
     attributes.apply_changed(node.attributes, {said, 20, changes.now()});
     lists.drop_changed(node, changes.now());
