@@ -2,6 +2,7 @@
 #include "background.hpp"
 
 #include "interrupt.hpp"
+#include "spawn_attributes.hpp"
 
 #include "vfsproto/backends/file_descriptor.hpp"
 
@@ -46,25 +47,15 @@ int start(std::vector<std::string> words, int ready, pid_t& child) {
     for (char** each = environ; *each != nullptr; ++each) environment.push_back(*each);
     environment.push_back(variable.data());
     environment.push_back(nullptr);
+    const SpawnAttributes attributes(POSIX_SPAWN_SETSID);
+    if (attributes.error() != 0) return attributes.error();
     posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    ::posix_spawn_file_actions_init(&actions);
-    ::posix_spawnattr_init(&attributes);
+    if (const int error = ::posix_spawn_file_actions_init(&actions); error != 0) return error;
     ::posix_spawn_file_actions_adddup2(&actions, ready, kReadyPipe);
     ::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    sigset_t none;
-    ::sigemptyset(&none);
-    sigset_t defaults;
-    ::sigemptyset(&defaults);
-    if (!sigpipe_was_ignored) ::sigaddset(&defaults, SIGPIPE);
-    if (!sigxfsz_was_ignored) ::sigaddset(&defaults, SIGXFSZ);
-    ::posix_spawnattr_setsigmask(&attributes, &none);
-    ::posix_spawnattr_setsigdefault(&attributes, &defaults);
-    ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
     const int error =
-        ::posix_spawn(&child, "/proc/self/exe", &actions, &attributes, arguments.data(), environment.data());
+        ::posix_spawn(&child, "/proc/self/exe", &actions, attributes.get(), arguments.data(), environment.data());
     ::posix_spawn_file_actions_destroy(&actions);
-    ::posix_spawnattr_destroy(&attributes);
     return error;
 }
 

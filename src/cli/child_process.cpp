@@ -2,6 +2,7 @@
 #include "child_process.hpp"
 
 #include "interrupt.hpp"
+#include "spawn_attributes.hpp"
 
 #include <signal.h>
 #include <spawn.h>
@@ -14,22 +15,13 @@ namespace vfsproto::cli {
 
 int ChildProcess::start(const std::vector<std::string>& words) noexcept {
     std::vector<char*> arguments;
+    arguments.reserve(words.size() + 1);
     for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
     arguments.push_back(nullptr);
-    posix_spawnattr_t attributes;
-    if (const int error = ::posix_spawnattr_init(&attributes); error != 0) return error;
-    sigset_t none;
-    ::sigemptyset(&none);
-    sigset_t defaults;
-    ::sigemptyset(&defaults);
-    if (!sigpipe_was_ignored) ::sigaddset(&defaults, SIGPIPE);
-    if (!sigxfsz_was_ignored) ::sigaddset(&defaults, SIGXFSZ);
-    ::posix_spawnattr_setsigmask(&attributes, &none);
-    ::posix_spawnattr_setsigdefault(&attributes, &defaults);
-    ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    const SpawnAttributes attributes;
+    if (attributes.error() != 0) return attributes.error();
     pid_t child = 0;
-    const int error = ::posix_spawnp(&child, arguments[0], nullptr, &attributes, arguments.data(), environ);
-    ::posix_spawnattr_destroy(&attributes);
+    const int error = ::posix_spawnp(&child, arguments[0], nullptr, attributes.get(), arguments.data(), environ);
     if (error != 0) return error;
     running_ = child;
     if (const int signal = interrupt_signal; signal != 0)
