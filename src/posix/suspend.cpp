@@ -101,10 +101,16 @@ Suspension ReconnectingMount::suspend(const SuspendOptions& options) {
     Phase before = Phase::running;
     if (!phase_.compare_exchange_strong(before, Phase::suspending)) return {Errc::wrong_state, {}};
     Suspension told;
-    told.why = gate_->close(limits);
-    if (!told.why.happened()) {
-        told = suspend_behind(limits, options.losses);
-        if (told.why.happened()) gate_->open();
+    try {
+        told.why = gate_->close(limits);
+        if (!told.why.happened()) {
+            told = suspend_behind(limits, options.losses);
+            if (told.why.happened()) gate_->open();
+        }
+    } catch (...) { // std::bad_alloc, say: those who wait at the gate go on
+        gate_->open();
+        phase_.store(Phase::running);
+        throw;
     }
     phase_.store(told.why.happened() ? Phase::running : Phase::suspended);
     return told;
