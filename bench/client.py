@@ -42,7 +42,7 @@ DEEPER = [
 ]
 # what, its --op, depth, at most, so many of them
 INSTRUCTIONS = [("4k READ", "randread", 1, 500, 3000), ("4k READ", "randread", 32, 270, 6400),
-                ("null request", "null", 32, 420, 6400)]
+                ("null request", "null", 32, 420, 6400), ("LOOKUP", "stat", 32, 820, 6400)]
 TRIES = 4  # for a quiet pair
 # Busy loops beside it, depth, CPUs of the daemon and the client: what people have who pin nothing, or share a machine.
 CROWDED_PAIRS = 15

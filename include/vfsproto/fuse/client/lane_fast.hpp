@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The fast paths through a lane, for lane_body.hpp only: READ and WRITE of one registered segment, and requests of fixed
-// length. Each of them skips waiting in line, plans of segments, traces and checks of form; where one of those is needed the
-// fast path refuses before anything happened, and the slow path (lane_slow.hpp) takes the same request. A READ and a WRITE
-// also skip what requests of a kind share in a slot's block, and two of three descriptors where the queue prepares chains.
-// Measured by user instructions of a 4 KiB READ when they came: 961 to 453 one by one, 589 to 249 in bursts of 32. What a READ takes
-// today is in docs/bench/client.md.
+// The fast paths through a lane, for lane_body.hpp only: READ and WRITE of one registered segment, and short requests: a fixed
+// struct and at most one name. Each of them skips waiting in line, plans of segments, traces and most checks of form; where one of
+// those is needed the fast path refuses before anything happened, and the slow path (lane_slow.hpp) takes the same request. A READ
+// and a WRITE also skip what requests of a kind share in a slot's block, and two of three descriptors where the queue prepares
+// chains. Measured by user instructions of a 4 KiB READ when they came: 961 to 453 one by one, 589 to 249 in bursts of 32. What a
+// READ takes today is in docs/bench/client.md.
 #pragma once
 
 #include "vfsproto/fuse/client/file_span.hpp"
@@ -22,11 +22,11 @@ template <RequestQueue Q> void RequestLane<Q>::settle_fast_limit() noexcept {
     fast_limit_ = fast_possible_ && waiting_.empty() && error_ == Errc::ok && !suspended_ ? limit : 0;
 }
 
-// Takes the fast path for requests that consist of fixed structs: their sizes are the row's, and there is nothing to check.
+// Takes the fast path for short requests: the row gives their sizes but for the name's, which is all there is to check.
 template <RequestQueue Q> void RequestLane<Q>::enqueue(Request& request) noexcept {
     detail::clear_answer(request);
     const wire::OpInfo& op = *request.op;
-    if (fast_limit_ == 0 || !slots_.has_free() || !detail::is_fixed(op, request)) return enqueue_slow(request);
+    if (fast_limit_ == 0 || !slots_.has_free() || !detail::is_short(op, request)) return enqueue_slow(request);
     const auto [token, entry] = slots_.take();
     LaneSlot& slot = entry.state;
     slot.kind = LaneSlot::Kind::request;
@@ -34,6 +34,7 @@ template <RequestQueue Q> void RequestLane<Q>::enqueue(Request& request) noexcep
     std::byte* const header = slot.block + kReplyArea;
     wire::MessageWriter writer(header);
     writer.fixed(request.in, request.in_size);
+    if (op.form == wire::Form::named) writer.name(request.name);
     const std::uint32_t length = writer.finish({op.opcode, slot.unique, request.nodeid, request.caller});
     // A header the device leaves alone must not look like an answer.
     const std::uint32_t out_at = reply_behind(length);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "vfsproto/fuse/client/request.hpp"
+#include "vfsproto/fuse/wire/name.hpp"
 #include "vfsproto/fuse/wire/op_table.hpp"
 #include "vfsproto/fuse/wire/structs.hpp"
 
@@ -52,11 +53,16 @@ constexpr std::uint32_t name_count(wire::InTail tail) noexcept {
     return segments.empty() || total_length(segments.subspan(1)) == len;
 }
 
-// True if the request consists of fixed structs alone, so that its row gives both sizes.
-[[gnu::always_inline, nodiscard]] inline bool is_fixed(const wire::OpInfo& op, const Request& request) noexcept {
-    return wire::is_fixed(op) && op.traits.blocking != wire::Blocking::for_another && request.deadline == 0 &&
-           request.in_size == op.in_size && (request.ext_len | request.data_in.len) == 0 &&
-           request.data_in.segments.empty() && request.data_out.segments.empty();
+// The bytes of the longest name that the fast path writes: NAME_MAX of Linux.
+inline constexpr std::size_t kLongestShortName = 255;
+
+// True if the request consists of a fixed struct and, where its row says so, one name, so that its row gives the other sizes.
+[[gnu::always_inline, nodiscard]] inline bool is_short(const wire::OpInfo& op, const Request& request) noexcept {
+    const bool is_plain = op.form != wire::Form::other && request.deadline == 0 && request.in_size == op.in_size &&
+                          (request.ext_len | request.data_in.len) == 0 && request.data_in.segments.empty() &&
+                          request.data_out.segments.empty();
+    if (!is_plain || op.form == wire::Form::fixed) return is_plain;
+    return request.name.size() <= kLongestShortName && !wire::holds_nul(request.name);
 }
 
 // Finds the sender's own mistakes: a server would read another name than was meant, or die of a size that is not true.
@@ -76,12 +82,7 @@ constexpr std::uint32_t name_count(wire::InTail tail) noexcept {
     if (!same_length(request.data_in.segments, request.data_in.len)) return Errc::bad_argument;
     if (!same_length(request.data_out.segments, request.data_out.len)) return Errc::bad_argument;
     if (name_count(op.in_tail) != 0) {
-        for (const char c : request.name) {
-            if (c == '\0') return Errc::bad_argument;
-        }
-        for (const char c : request.name2) {
-            if (c == '\0') return Errc::bad_argument;
-        }
+        if (wire::holds_nul(request.name) || wire::holds_nul(request.name2)) return Errc::bad_argument;
     }
     if (request.ext_len == 0) return Errc::ok;
     const bool legal = op.traits.extensions == wire::Extensions::allowed && request.ext_len % 8 == 0;

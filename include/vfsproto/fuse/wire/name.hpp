@@ -6,6 +6,7 @@
 
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 
 namespace vfsproto::wire {
@@ -60,5 +61,23 @@ private:
     const char* data_ = "";
     std::size_t size_ = 0;
 };
+
+// True if one of the bytes is NUL, which ends a name in a message. Looks at eight of them at a time.
+[[nodiscard]] inline bool holds_nul(std::span<const char> bytes) noexcept {
+    constexpr std::uint64_t kOnes = 0x0101'0101'0101'0101;
+    constexpr std::uint64_t kHighBits = kOnes << 7;
+    // A byte of `word - kOnes` takes its high bit from one that was 0, or was above 0x80, which ~word leaves out.
+    const auto has_zero = [](std::uint64_t word) { return ((word - kOnes) & ~word & kHighBits) != 0; };
+    std::size_t at = 0;
+    for (; at + sizeof(std::uint64_t) <= bytes.size(); at += sizeof(std::uint64_t)) {
+        std::uint64_t word;
+        __builtin_memcpy(&word, bytes.data() + at, sizeof(word));
+        if (has_zero(word)) return true;
+    }
+    for (; at < bytes.size(); ++at) {
+        if (bytes[at] == '\0') return true;
+    }
+    return false;
+}
 
 } // namespace vfsproto::wire

@@ -229,6 +229,20 @@ using OpTable = RowList<
     Row<Opcode::copy_file_range_64, "COPY_FILE_RANGE_64",  45, CopyFileRangeIn,   InTail::none,       CopyFileRangeOut, OutTail::none, kCopies>>;
 // clang-format on
 
+// Says what a request and its reply consist of, where the row alone tells it: neither struct is ever short, a reply is owed, and no
+// other request has to come before the answer does.
+enum class Form : std::uint8_t {
+    other,
+    fixed, // the two fixed structs alone
+    named, // the two fixed structs, and one name behind the request's
+};
+consteval Form form_of(InTail in_tail, OutTail out_tail, const Traits& traits) noexcept {
+    const bool is_plain = out_tail == OutTail::none && traits.reply == ReplyOwed::always &&
+                          traits.compat == Compat::none && traits.blocking != Blocking::for_another;
+    if (is_plain && in_tail == InTail::none) return Form::fixed;
+    return is_plain && in_tail == InTail::name ? Form::named : Form::other;
+}
+
 // A row as plain data, for run time.
 struct OpInfo {
     Opcode opcode{};
@@ -238,23 +252,19 @@ struct OpInfo {
     TailField tail_field{};   // of a request's tail of data or records
     InTail in_tail{};
     OutTail out_tail{};
+    Form form{};
     std::uint8_t since{};
     std::uint8_t row{}; // its place in kOpInfo, and in every array with an element a row
     Traits traits{};
     Grants grants{};
 };
 
-// True if request and reply are fixed structs alone, which are never short, and a reply is always owed.
-[[nodiscard]] constexpr bool is_fixed(const OpInfo& op) noexcept {
-    return op.in_tail == InTail::none && op.out_tail == OutTail::none && op.traits.reply == ReplyOwed::always &&
-           op.traits.compat == Compat::none;
-}
-
 template <class... Rows> constexpr auto make_op_info(RowList<Rows...>) noexcept {
     std::uint8_t row = 0;
     return std::array<OpInfo, sizeof...(Rows)>{
         OpInfo{Rows::opcode, Rows::name, Rows::in_size, Rows::out_size, tail_field<typename Rows::In, Rows::in_tail>(),
-               Rows::in_tail, Rows::out_tail, Rows::since, row++, Rows::traits, Rows::grants}...};
+               Rows::in_tail, Rows::out_tail, form_of(Rows::in_tail, Rows::out_tail, Rows::traits), Rows::since, row++,
+               Rows::traits, Rows::grants}...};
 }
 inline constexpr auto kOpInfo = make_op_info(OpTable{});
 
