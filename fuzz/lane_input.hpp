@@ -14,9 +14,9 @@
 #include "support/scripted_queue.hpp"
 
 #include "vfsproto/fuse/client/lane.hpp"
+#include "vfsproto/fuse/wire/detail/struct_bytes.hpp"
 #include "vfsproto/fuse/wire/dirents.hpp"
 #include "vfsproto/fuse/wire/notifications.hpp"
-#include "vfsproto/fuse/wire/struct_bytes.hpp"
 
 #include <algorithm>
 

@@ -13,8 +13,8 @@
 
 #include "vfsproto/fuse/client/foreign_changes.hpp"
 #include "vfsproto/fuse/client/notification_lane.hpp"
+#include "vfsproto/fuse/wire/detail/struct_bytes.hpp"
 #include "vfsproto/fuse/wire/dirents.hpp"
-#include "vfsproto/fuse/wire/struct_bytes.hpp"
 
 #include <algorithm>
 #include <array>

@@ -15,8 +15,8 @@
 #include "vfsproto/backends/memfs.hpp"
 #include "vfsproto/backends/shared_window.hpp"
 #include "vfsproto/fuse/server/server_lane.hpp"
+#include "vfsproto/fuse/wire/detail/struct_bytes.hpp"
 #include "vfsproto/fuse/wire/extensions.hpp"
-#include "vfsproto/fuse/wire/struct_bytes.hpp"
 
 #include <array>
 #include <memory>

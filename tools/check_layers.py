@@ -48,6 +48,13 @@ FACES = {"mount": 12, "lock": 0, "stop_source": 6, "file": 7, "mount_options": 9
          "open_device": 16, "failure": 5, "reconnect_options": 17, "reconnecting_mount": 29}
 
 
+# A folder detail/ holds the insides of its room: headers for the room itself and for the rooms that stand on it. Programs include none,
+# ours only these of posix/, which measure and watch what a mount does.
+PROGRAMS = {"cli", "kernel_mount"}
+MEASURED = {"posix/detail/" + name for name in
+            ("any_ring.hpp", "channel.hpp", "mount_call.hpp", "node_cache.hpp", "node_ref.hpp", "path_walk.hpp")}
+
+
 def layer(path):
     """The layer of a file below include/vfsproto or src, by its path below there."""
     if path in ("config.hpp", "version.hpp"):
@@ -106,6 +113,8 @@ def check_product_file(findings, path):
                 findings.add(path, line, f'"{name}" is not a header of the product')
             continue
         theirs = layer(target)
+        if "/detail/" in target and own in PROGRAMS and target not in MEASURED:
+            findings.add(path, line, f"{target} is an inside of {theirs}")
         if theirs == "virtqueue" and own.startswith("fuse/"):
             if own == "fuse/wire" or target not in QUEUE_SEAMS:
                 findings.add(path, line, f"{own} sees the queue seams alone, not {target}")
@@ -156,6 +165,8 @@ def faces():
 def main():
     findings = tree.Findings("layers")
     may_include = faces()
+    for path in sorted(name for name in may_include if "/detail/" in name):
+        findings.add("include/vfsproto/" + path, 1, "an inside, and yet a gathering header has it")
     if os.path.isdir(os.path.join(tree.ROOT, "include/vfsproto/posix")):
         check_faces(findings)
     for path in tree.sources(("include", "src")):
@@ -169,7 +180,8 @@ def main():
                              "an example includes installed headers and its own alone")
             name = match.group(2).removeprefix("vfsproto/")
             is_port = path.startswith("examples/bare_metal/") # it stands on the seams of docs/porting.md
-            if match.group(2).startswith("vfsproto/") and name not in may_include and not is_port:
+            if match.group(2).startswith("vfsproto/") and (
+                    "/detail/" in name or name not in may_include and not is_port):
                 findings.add(path, tree.line_of(text, match.start()), f"{name} is an inside: no gathering header has it")
     findings.finish()
 

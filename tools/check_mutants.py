@@ -28,8 +28,9 @@ import source_tree as tree
 
 HEADERS = "include/vfsproto/virtqueue/"
 MUTATED = [HEADERS + name + ".hpp" for name in
-           ("split_driver", "split_driver_fast", "split_device", "split_device_fast", "split_layout", "packed_driver", "packed_driver_fast", "packed_device", "packed_device_fast", "packed_layout",
-            "ring_layout", "notification")]
+           ("split_driver", "detail/split_driver_fast", "split_device", "detail/split_device_fast", "detail/split_layout",
+            "packed_driver", "detail/packed_driver_fast", "packed_device", "detail/packed_device_fast", "detail/packed_layout",
+            "detail/ring_layout", "detail/notification")]
 BODIES = "src/virtqueue"
 TESTS = ("tests/unit/virtqueue", "tests/hostile/virtqueue", "tests/sim/virtqueue")
 EQUIVALENT = "tools/mutants/equivalent.txt"

@@ -3,7 +3,7 @@
 
 #include "escape.hpp"
 
-#include "vfsproto/fuse/client/lane_message.hpp"
+#include "vfsproto/fuse/wire/op_table.hpp"
 
 #include <fmt/format.h>
 
@@ -64,7 +64,7 @@ void append_request(std::string& out, const TracedRequest& request) {
     append(out, " queue={} slot={} uid={} gid={} pid={} sent={}", request.queue(), request.slot, caller.uid, caller.gid,
            caller.pid, request.sent);
     append_fields(out, wire::fields_of(*request.op).in, request.args());
-    const std::uint32_t names = client::detail::name_count(request.op->in_tail);
+    const std::uint32_t names = wire::name_count(request.op->in_tail);
     if (names >= 1) append(out, " name={}", in_quotes(request.name));
     if (names == 2) append(out, " name2={}", in_quotes(request.name2));
     for (const wire::ForgetOne& one : request.forgotten) append(out, " {}:{}", one.nodeid, one.nlookup);

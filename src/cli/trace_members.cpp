@@ -4,7 +4,7 @@
 #include "escape.hpp"
 #include "json.hpp"
 
-#include "vfsproto/fuse/client/lane_message.hpp"
+#include "vfsproto/fuse/wire/op_table.hpp"
 
 #include <fmt/format.h>
 
@@ -98,7 +98,7 @@ void TraceMembers::add_request(const TracedRequest& request) {
     add("sent", request.sent);
     open("request");
     add_fields(wire::fields_of(*request.op).in, request.args());
-    const std::uint32_t names = client::detail::name_count(request.op->in_tail);
+    const std::uint32_t names = wire::name_count(request.op->in_tail);
     if (names >= 1) add_name("name", request.name);
     if (names == 2) add_name("name2", request.name2);
     if (!request.forgotten.empty()) add_forgotten(request);

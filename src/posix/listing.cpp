@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "vfsproto/posix/detail/listing.hpp"
 
-#include "vfsproto/fuse/wire/struct_bytes.hpp"
+#include "vfsproto/fuse/wire/detail/struct_bytes.hpp"
 #include "vfsproto/posix/detail/node_cache.hpp"
 #include "vfsproto/posix/detail/open_handle.hpp"
 

@@ -3,8 +3,8 @@
 
 #include "guarded_copy.hpp"
 
+#include "vfsproto/fuse/client/detail/verdict.hpp"
 #include "vfsproto/fuse/client/operations/mappings.hpp"
-#include "vfsproto/fuse/client/verdict.hpp"
 #include "vfsproto/posix/detail/channel.hpp"
 #include "vfsproto/posix/detail/mount_call.hpp"
 #include "vfsproto/posix/detail/node_cache.hpp"

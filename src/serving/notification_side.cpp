@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "vfsproto/serving/notification_side.hpp"
+#include "vfsproto/serving/detail/notification_side.hpp"
 
 namespace vfsproto::serving {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "vfsproto/transport/pci_capabilities.hpp"
+#include "vfsproto/transport/detail/pci_capabilities.hpp"
 
 namespace vfsproto {
 namespace {

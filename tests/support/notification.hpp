@@ -2,8 +2,8 @@
 // Notifications as a server writes them, good or bad.
 #pragma once
 
+#include "vfsproto/fuse/wire/detail/struct_bytes.hpp"
 #include "vfsproto/fuse/wire/notifications.hpp"
-#include "vfsproto/fuse/wire/struct_bytes.hpp"
 
 #include <cstddef>
 #include <cstring>

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "vfsproto/backends/attachment.hpp"
-#include "vfsproto/backends/loopback/faulty_side.hpp"
+#include "vfsproto/backends/loopback/detail/faulty_side.hpp"
 
 #include <memory>
 #include <string>

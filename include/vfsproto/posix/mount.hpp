@@ -7,7 +7,7 @@
 // (abi/numbers.hpp), whatever the host is.
 #pragma once
 
-#include "vfsproto/fuse/client/operations/directory_format.hpp"
+#include "vfsproto/fuse/client/operations/detail/directory_format.hpp"
 #include "vfsproto/posix/detail/piece_limits.hpp"
 #include "vfsproto/posix/file.hpp"
 #include "vfsproto/posix/lock.hpp"

@@ -7,7 +7,7 @@
 #include "vfsproto/fuse/server/answer_sink.hpp"
 #include "vfsproto/fuse/server/change_sink.hpp"
 #include "vfsproto/fuse/server/server_lane.hpp"
-#include "vfsproto/serving/device_side_ring.hpp"
+#include "vfsproto/serving/detail/device_side_ring.hpp"
 
 #include <memory>
 #include <mutex>
@@ -148,7 +148,7 @@ private:
     server::ServerLane<SharedQueue<typename Wrapped::Queue>, Fs> lane_;
 };
 
-// Makes the device side of a notification queue (serving/notification_side.hpp). The session outlives it.
+// Makes the device side of a notification queue (serving/detail/notification_side.hpp). The session outlives it.
 [[nodiscard]] std::unique_ptr<DeviceSide> make_notification_side(const server::ServerSession& session,
                                                                  std::uint16_t size);
 

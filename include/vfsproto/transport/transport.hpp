@@ -6,7 +6,7 @@
 #include "vfsproto/base/region.hpp"
 #include "vfsproto/base/result.hpp"
 #include "vfsproto/transport/features.hpp"
-#include "vfsproto/virtqueue/notification.hpp"
+#include "vfsproto/virtqueue/detail/notification.hpp"
 
 #include <cstddef>
 #include <cstdint>

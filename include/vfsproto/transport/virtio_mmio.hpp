@@ -3,7 +3,7 @@
 #pragma once
 
 #include "vfsproto/config.hpp"
-#include "vfsproto/transport/register_doorbell.hpp"
+#include "vfsproto/transport/detail/register_doorbell.hpp"
 #include "vfsproto/transport/registers.hpp"
 #include "vfsproto/transport/transport.hpp"
 

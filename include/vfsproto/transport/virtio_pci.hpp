@@ -3,8 +3,8 @@
 #pragma once
 
 #include "vfsproto/config.hpp"
-#include "vfsproto/transport/pci_capabilities.hpp"
-#include "vfsproto/transport/register_doorbell.hpp"
+#include "vfsproto/transport/detail/pci_capabilities.hpp"
+#include "vfsproto/transport/detail/register_doorbell.hpp"
 #include "vfsproto/transport/registers.hpp"
 #include "vfsproto/transport/transport.hpp"
 

@@ -9,9 +9,9 @@
 //   packed_device.cpp        everything else
 #pragma once
 
+#include "vfsproto/virtqueue/detail/notification.hpp"
+#include "vfsproto/virtqueue/detail/packed_layout.hpp"
 #include "vfsproto/virtqueue/device_queue.hpp"
-#include "vfsproto/virtqueue/notification.hpp"
-#include "vfsproto/virtqueue/packed_layout.hpp"
 #include "vfsproto/virtqueue/ring_options.hpp"
 
 #include <utility>
@@ -198,6 +198,6 @@ private:
 
 } // namespace vfsproto
 
-#include "vfsproto/virtqueue/packed_device_fast.hpp" // IWYU pragma: export
+#include "vfsproto/virtqueue/detail/packed_device_fast.hpp" // IWYU pragma: export
 
 static_assert(vfsproto::DeviceQueue<vfsproto::PackedDevice>);

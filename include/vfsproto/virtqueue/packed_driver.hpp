@@ -17,8 +17,8 @@
 #pragma once
 
 #include "vfsproto/base/bounds.hpp"
-#include "vfsproto/virtqueue/notification.hpp"
-#include "vfsproto/virtqueue/packed_layout.hpp"
+#include "vfsproto/virtqueue/detail/notification.hpp"
+#include "vfsproto/virtqueue/detail/packed_layout.hpp"
 #include "vfsproto/virtqueue/request_queue.hpp"
 #include "vfsproto/virtqueue/ring_options.hpp"
 
@@ -225,6 +225,6 @@ private:
 
 } // namespace vfsproto
 
-#include "vfsproto/virtqueue/packed_driver_fast.hpp" // IWYU pragma: export
+#include "vfsproto/virtqueue/detail/packed_driver_fast.hpp" // IWYU pragma: export
 
 static_assert(vfsproto::RequestQueue<vfsproto::PackedDriver>);

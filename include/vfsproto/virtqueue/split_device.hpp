@@ -8,10 +8,10 @@
 //   split_device.cpp        everything else
 #pragma once
 
+#include "vfsproto/virtqueue/detail/notification.hpp"
+#include "vfsproto/virtqueue/detail/split_layout.hpp"
 #include "vfsproto/virtqueue/device_queue.hpp"
-#include "vfsproto/virtqueue/notification.hpp"
 #include "vfsproto/virtqueue/ring_options.hpp"
-#include "vfsproto/virtqueue/split_layout.hpp"
 
 namespace vfsproto {
 
@@ -190,6 +190,6 @@ private:
 
 } // namespace vfsproto
 
-#include "vfsproto/virtqueue/split_device_fast.hpp" // IWYU pragma: export
+#include "vfsproto/virtqueue/detail/split_device_fast.hpp" // IWYU pragma: export
 
 static_assert(vfsproto::DeviceQueue<vfsproto::SplitDevice>);

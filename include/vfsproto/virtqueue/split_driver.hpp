@@ -9,11 +9,11 @@
 #pragma once
 
 #include "vfsproto/base/bounds.hpp"
-#include "vfsproto/virtqueue/notification.hpp"
+#include "vfsproto/virtqueue/detail/notification.hpp"
+#include "vfsproto/virtqueue/detail/split_layout.hpp"
 #include "vfsproto/virtqueue/prepared_chain.hpp"
 #include "vfsproto/virtqueue/request_queue.hpp"
 #include "vfsproto/virtqueue/ring_options.hpp"
-#include "vfsproto/virtqueue/split_layout.hpp"
 
 #include <utility>
 
@@ -264,7 +264,7 @@ private:
 
 } // namespace vfsproto
 
-#include "vfsproto/virtqueue/split_driver_fast.hpp" // IWYU pragma: export
+#include "vfsproto/virtqueue/detail/split_driver_fast.hpp" // IWYU pragma: export
 
 static_assert(vfsproto::RequestQueue<vfsproto::SplitDriver>);
 static_assert(vfsproto::PreparesChains<vfsproto::SplitDriver>);

@@ -2,7 +2,7 @@
 // Stream: its messages, out and in. All of it is called with the lock held.
 #include "stream.hpp"
 
-#include "vfsproto/fuse/client/unique.hpp"
+#include "vfsproto/fuse/client/detail/unique.hpp"
 
 #include <cerrno>
 #include <cstring>

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "vfsproto/backends/loopback.hpp"
 
-#include "vfsproto/backends/arena.hpp"
+#include "vfsproto/backends/detail/arena.hpp"
 #include "vfsproto/backends/shared_window.hpp"
 #include "vfsproto/backends/signal_free_thread.hpp"
-#include "vfsproto/fuse/server/notification_message.hpp"
+#include "vfsproto/fuse/server/detail/notification_message.hpp"
 #include "vfsproto/serving/port.hpp"
 #include "vfsproto/transport/fs_config.hpp"
 

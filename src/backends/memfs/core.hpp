@@ -7,7 +7,7 @@
 #include "lock_table.hpp"
 #include "vfsproto/backends/mapping_sink.hpp"
 #include "vfsproto/backends/memfs.hpp"
-#include "vfsproto/fuse/wire/struct_bytes.hpp"
+#include "vfsproto/fuse/wire/detail/struct_bytes.hpp"
 
 #include <atomic>
 #include <list>

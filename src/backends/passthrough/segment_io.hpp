@@ -2,7 +2,7 @@
 // Positional input and output between a descriptor and the driver's own memory.
 #pragma once
 
-#include "vfsproto/fuse/server/segment_cursor.hpp"
+#include "vfsproto/fuse/server/detail/segment_cursor.hpp"
 
 #include <cstdint>
 

@@ -5,7 +5,7 @@
 
 #include "connection.hpp"
 
-#include "vfsproto/backends/arena.hpp"
+#include "vfsproto/backends/detail/arena.hpp"
 
 namespace vfsproto::backends::vhost_user {
 

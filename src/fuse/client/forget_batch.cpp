@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "vfsproto/fuse/client/forget_batch.hpp"
 
-#include "vfsproto/fuse/wire/message_writer.hpp"
+#include "vfsproto/fuse/wire/detail/message_writer.hpp"
 
 namespace vfsproto::client {
 

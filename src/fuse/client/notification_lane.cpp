@@ -2,7 +2,7 @@
 #include "vfsproto/fuse/client/notification_lane.hpp"
 
 #include "vfsproto/base/peer_memory.hpp"
-#include "vfsproto/fuse/wire/struct_bytes.hpp"
+#include "vfsproto/fuse/wire/detail/struct_bytes.hpp"
 
 namespace vfsproto::client {
 

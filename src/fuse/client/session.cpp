@@ -3,9 +3,9 @@
 
 #include "vfsproto/base/peer_memory.hpp"
 #include "vfsproto/base/smaller.hpp"
-#include "vfsproto/fuse/client/unique.hpp"
-#include "vfsproto/fuse/wire/message_writer.hpp"
-#include "vfsproto/fuse/wire/reply_check.hpp"
+#include "vfsproto/fuse/client/detail/unique.hpp"
+#include "vfsproto/fuse/wire/detail/message_writer.hpp"
+#include "vfsproto/fuse/wire/detail/reply_check.hpp"
 
 namespace vfsproto::client {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "vfsproto/fuse/client/session_trace.hpp"
+#include "vfsproto/fuse/client/detail/session_trace.hpp"
 
 #include "vfsproto/base/peer_memory.hpp"
 #include "vfsproto/base/smaller.hpp"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "vfsproto/fuse/server/notification_message.hpp"
+#include "vfsproto/fuse/server/detail/notification_message.hpp"
 
-#include "vfsproto/fuse/server/segment_cursor.hpp"
+#include "vfsproto/fuse/server/detail/segment_cursor.hpp"
 
 namespace vfsproto::server {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "vfsproto/fuse/server/segment_cursor.hpp"
+#include "vfsproto/fuse/server/detail/segment_cursor.hpp"
 
 namespace vfsproto::server {
 

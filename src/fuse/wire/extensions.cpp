@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "vfsproto/fuse/wire/extensions.hpp"
 
+#include "vfsproto/fuse/wire/detail/struct_bytes.hpp"
 #include "vfsproto/fuse/wire/message_size.hpp"
-#include "vfsproto/fuse/wire/struct_bytes.hpp"
 
 namespace vfsproto::wire {
 namespace {

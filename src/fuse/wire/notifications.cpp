@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "vfsproto/fuse/wire/notifications.hpp"
 
+#include "vfsproto/fuse/wire/detail/struct_bytes.hpp"
 #include "vfsproto/fuse/wire/dirents.hpp"
 #include "vfsproto/fuse/wire/message_size.hpp"
-#include "vfsproto/fuse/wire/struct_bytes.hpp"
 
 namespace vfsproto::wire {
 namespace {

@@ -3,8 +3,8 @@
 #include "support/catch.hpp"
 #include "support/ring_pair.hpp"
 #include "support/scripted_queue.hpp"
+#include "vfsproto/fuse/client/detail/unique.hpp"
 #include "vfsproto/fuse/client/session.hpp"
-#include "vfsproto/fuse/client/unique.hpp"
 
 using namespace vfsproto;
 using namespace vfsproto::test;

@@ -6,7 +6,7 @@
 #include "abandoning_lane.hpp"
 #include "support/catch.hpp"
 #include "support/ring_pair.hpp"
-#include "vfsproto/backends/loopback/faulty_queue.hpp"
+#include "vfsproto/backends/loopback/detail/faulty_queue.hpp"
 #include "vfsproto/backends/memfs.hpp"
 #include "vfsproto/fuse/client/connection.hpp"
 #include "vfsproto/fuse/client/lane.hpp"

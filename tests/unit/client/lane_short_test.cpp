@@ -3,7 +3,7 @@
 // by its cost.
 #include "lane_fixture.hpp"
 
-#include "vfsproto/fuse/client/lane_message.hpp"
+#include "vfsproto/fuse/client/detail/lane_message.hpp"
 
 #include <cstddef>
 #include <string>

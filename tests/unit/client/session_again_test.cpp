@@ -2,7 +2,7 @@
 // A session that is over and is opened again: nothing of its life before is left.
 #include "session_script.hpp"
 
-#include "vfsproto/fuse/client/unique.hpp"
+#include "vfsproto/fuse/client/detail/unique.hpp"
 
 #include <functional>
 #include <set>

@@ -2,7 +2,7 @@
 // A session counts what it puts on the hiprio queue, and nothing that was only wanted.
 #include "session_script.hpp"
 
-#include "vfsproto/fuse/client/unique.hpp"
+#include "vfsproto/fuse/client/detail/unique.hpp"
 
 #include <cerrno>
 

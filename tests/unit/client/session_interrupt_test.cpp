@@ -2,7 +2,7 @@
 // INTERRUPT: what it looks like, what its answers mean, and to whom it is never sent.
 #include "session_script.hpp"
 
-#include "vfsproto/fuse/client/unique.hpp"
+#include "vfsproto/fuse/client/detail/unique.hpp"
 
 #include <cerrno>
 

@@ -5,7 +5,7 @@
 #include "support/catch.hpp"
 #include "support/scripted_queue.hpp"
 #include "vfsproto/fuse/client/session.hpp"
-#include "vfsproto/fuse/wire/struct_bytes.hpp"
+#include "vfsproto/fuse/wire/detail/struct_bytes.hpp"
 
 #include <optional>
 #include <vector>

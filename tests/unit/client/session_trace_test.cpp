@@ -2,7 +2,7 @@
 // A trace of the session believes its own memory, whatever the device writes into the messages and their answers.
 #include "session_script.hpp"
 
-#include "vfsproto/fuse/client/session_trace.hpp"
+#include "vfsproto/fuse/client/detail/session_trace.hpp"
 
 #include <cerrno>
 #include <cstring>

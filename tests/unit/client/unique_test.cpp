@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "support/catch.hpp"
-#include "vfsproto/fuse/client/unique.hpp"
+#include "vfsproto/fuse/client/detail/unique.hpp"
 
 #include <initializer_list>
 #include <set>

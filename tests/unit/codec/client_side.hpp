@@ -5,7 +5,7 @@
 #include "support/golden_file.hpp"
 #include "unit/client/lane_fixture.hpp"
 
-#include "vfsproto/fuse/wire/struct_bytes.hpp"
+#include "vfsproto/fuse/wire/detail/struct_bytes.hpp"
 
 #include <cstring>
 

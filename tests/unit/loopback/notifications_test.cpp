@@ -7,7 +7,7 @@
 #include "unit/loopback/parking_file_system.hpp"
 
 #include "vfsproto/backends/loopback.hpp"
-#include "vfsproto/fuse/server/notification_message.hpp"
+#include "vfsproto/fuse/server/detail/notification_message.hpp"
 #include "vfsproto/transport/fs_config.hpp"
 
 #include <optional>

@@ -5,9 +5,9 @@
 #include "support/catch.hpp"
 #include "vfsproto/abi/caller.hpp"
 #include "vfsproto/backends/memfs.hpp"
+#include "vfsproto/fuse/wire/detail/reply_check.hpp"
+#include "vfsproto/fuse/wire/detail/struct_bytes.hpp"
 #include "vfsproto/fuse/wire/dirents.hpp"
-#include "vfsproto/fuse/wire/reply_check.hpp"
-#include "vfsproto/fuse/wire/struct_bytes.hpp"
 
 #include <map>
 #include <string>

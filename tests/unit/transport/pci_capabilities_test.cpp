@@ -2,7 +2,7 @@
 #include "support/catch.hpp"
 #include "unit/transport/register_model.hpp"
 
-#include "vfsproto/transport/pci_capabilities.hpp"
+#include "vfsproto/transport/detail/pci_capabilities.hpp"
 
 using namespace vfsproto;
 using test::Bus;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "support/catch.hpp"
 
-#include "vfsproto/backends/arena.hpp"
+#include "vfsproto/backends/detail/arena.hpp"
 
 #include <sys/resource.h>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "support/catch.hpp"
 
-#include "vfsproto/virtqueue/notification.hpp"
+#include "vfsproto/virtqueue/detail/notification.hpp"
 
 using namespace vfsproto;
 

@@ -3,8 +3,8 @@
 #include "support/golden_file.hpp"
 #include "vfsproto/abi/errno.hpp"
 #include "vfsproto/abi/numbers.hpp"
+#include "vfsproto/fuse/wire/detail/struct_bytes.hpp"
 #include "vfsproto/fuse/wire/dirents.hpp"
-#include "vfsproto/fuse/wire/struct_bytes.hpp"
 
 using namespace vfsproto;
 using namespace vfsproto::wire;

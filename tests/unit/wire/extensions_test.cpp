@@ -2,8 +2,8 @@
 #include "support/captured.hpp"
 #include "support/catch.hpp"
 #include "support/golden_file.hpp"
+#include "vfsproto/fuse/wire/detail/struct_bytes.hpp"
 #include "vfsproto/fuse/wire/extensions.hpp"
-#include "vfsproto/fuse/wire/struct_bytes.hpp"
 
 using namespace vfsproto;
 using namespace vfsproto::wire;

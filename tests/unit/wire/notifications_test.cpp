@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "support/catch.hpp"
 #include "support/golden_file.hpp"
+#include "vfsproto/fuse/wire/detail/struct_bytes.hpp"
+#include "vfsproto/fuse/wire/detail/trace.hpp"
 #include "vfsproto/fuse/wire/notifications.hpp"
-#include "vfsproto/fuse/wire/struct_bytes.hpp"
-#include "vfsproto/fuse/wire/trace.hpp"
 
 using namespace vfsproto;
 using namespace vfsproto::wire;

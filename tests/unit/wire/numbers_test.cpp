@@ -3,8 +3,8 @@
 #include "support/catch.hpp"
 #include "vfsproto/abi/errno.hpp"
 #include "vfsproto/abi/numbers.hpp"
+#include "vfsproto/fuse/wire/detail/trace.hpp"
 #include "vfsproto/fuse/wire/init_flags.hpp"
-#include "vfsproto/fuse/wire/trace.hpp"
 #include "vfsproto/fuse/wire/validate.hpp"
 
 #include <cerrno>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The lengths and errors that a reply may have.
 #include "support/catch.hpp"
-#include "vfsproto/fuse/wire/reply_check.hpp"
+#include "vfsproto/fuse/wire/detail/reply_check.hpp"
 
 #include <cerrno>
 #include <limits>

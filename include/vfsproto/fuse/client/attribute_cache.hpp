@@ -5,7 +5,7 @@
 #pragma once
 
 #include "vfsproto/abi/attributes.hpp"
-#include "vfsproto/fuse/client/cache_clock.hpp"
+#include "vfsproto/fuse/client/detail/cache_clock.hpp"
 #include "vfsproto/fuse/client/node_table.hpp"
 
 #include <cstdint>

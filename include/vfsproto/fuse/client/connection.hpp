@@ -6,9 +6,9 @@
 // The control queue may be a lane's own request queue: the session uses it only before a lane does, and once all are idle.
 #pragma once
 
+#include "vfsproto/fuse/client/detail/session_trace.hpp"
+#include "vfsproto/fuse/client/detail/sticky.hpp"
 #include "vfsproto/fuse/client/session.hpp"
-#include "vfsproto/fuse/client/session_trace.hpp"
-#include "vfsproto/fuse/client/sticky.hpp"
 #include "vfsproto/virtqueue/queue_ref.hpp"
 
 #include <cstddef>

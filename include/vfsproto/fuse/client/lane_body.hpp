@@ -2,10 +2,10 @@
 // The bodies of RequestLane, for lane.cpp and for ports that instantiate a lane over their own queue type.
 #pragma once
 
+#include "vfsproto/fuse/client/detail/lane_abandon.hpp"
+#include "vfsproto/fuse/client/detail/lane_fast.hpp"
+#include "vfsproto/fuse/client/detail/lane_slow.hpp"
 #include "vfsproto/fuse/client/lane.hpp"
-#include "vfsproto/fuse/client/lane_abandon.hpp"
-#include "vfsproto/fuse/client/lane_fast.hpp"
-#include "vfsproto/fuse/client/lane_slow.hpp"
 #include "vfsproto/fuse/client/trace_event.hpp"
 
 namespace vfsproto::client {

@@ -3,7 +3,7 @@
 // made the server keep something nobody will ever give back.
 #pragma once
 
-#include "vfsproto/fuse/client/verdict.hpp"
+#include "vfsproto/fuse/client/detail/verdict.hpp"
 #include "vfsproto/fuse/wire/op_table.hpp"
 
 #include <cstddef>

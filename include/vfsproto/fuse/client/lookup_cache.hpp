@@ -7,7 +7,7 @@
 // incarnation alone, for the same reason.
 #pragma once
 
-#include "vfsproto/fuse/client/cache_clock.hpp"
+#include "vfsproto/fuse/client/detail/cache_clock.hpp"
 #include "vfsproto/fuse/client/name_case.hpp"
 
 #include <cstddef>

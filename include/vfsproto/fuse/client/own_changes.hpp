@@ -4,8 +4,8 @@
 #pragma once
 
 #include "vfsproto/fuse/client/attribute_cache.hpp"
+#include "vfsproto/fuse/client/detail/verdict.hpp"
 #include "vfsproto/fuse/client/lookup_cache.hpp"
-#include "vfsproto/fuse/client/verdict.hpp"
 
 namespace vfsproto::client {
 

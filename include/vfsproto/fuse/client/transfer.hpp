@@ -5,8 +5,8 @@
 
 #include "vfsproto/base/region.hpp"
 #include "vfsproto/base/segment.hpp"
+#include "vfsproto/fuse/client/detail/verdict.hpp"
 #include "vfsproto/fuse/client/request.hpp"
-#include "vfsproto/fuse/client/verdict.hpp"
 
 #include <cstddef>
 #include <cstdint>

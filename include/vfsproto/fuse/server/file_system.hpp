@@ -19,7 +19,7 @@
 // empty or hold a '/', nodeids and handles may be any number.
 #pragma once
 
-#include "vfsproto/fuse/server/handler_form.hpp"
+#include "vfsproto/fuse/server/detail/handler_form.hpp"
 #include "vfsproto/fuse/server/reply_writer.hpp"
 #include "vfsproto/fuse/server/request_view.hpp"
 #include "vfsproto/fuse/server/server_session.hpp"

@@ -10,7 +10,7 @@
 //   while (notifier.owes() && !notifier.settle() && queue.arm()) {}            // then, and when the driver kicks
 #pragma once
 
-#include "vfsproto/fuse/server/notification_message.hpp"
+#include "vfsproto/fuse/server/detail/notification_message.hpp"
 #include "vfsproto/fuse/server/server_session.hpp"
 #include "vfsproto/virtqueue/device_queue.hpp"
 

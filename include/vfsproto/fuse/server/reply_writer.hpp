@@ -4,7 +4,7 @@
 
 #include "vfsproto/abi/errno.hpp"
 #include "vfsproto/abi/numbers.hpp"
-#include "vfsproto/fuse/server/segment_cursor.hpp"
+#include "vfsproto/fuse/server/detail/segment_cursor.hpp"
 #include "vfsproto/fuse/wire/op_table.hpp"
 #include "vfsproto/virtqueue/device_queue.hpp"
 

@@ -3,7 +3,7 @@
 // storage, leaves data where it is.
 #pragma once
 
-#include "vfsproto/fuse/server/segment_cursor.hpp"
+#include "vfsproto/fuse/server/detail/segment_cursor.hpp"
 #include "vfsproto/fuse/server/server_session.hpp"
 #include "vfsproto/fuse/wire/message_size.hpp"
 #include "vfsproto/fuse/wire/name.hpp"

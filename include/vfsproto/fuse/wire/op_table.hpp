@@ -23,6 +23,16 @@ enum class InTail : std::uint8_t {
     data,      // bytes, as many as a size field says
     array,     // records, as many as a count field says
 };
+// Returns how many names a request of the row carries, empty ones included.
+[[nodiscard]] constexpr std::uint32_t name_count(InTail tail) noexcept {
+    switch (tail) {
+    case InTail::name:
+    case InTail::name_data: return 1;
+    case InTail::name_pair: return 2;
+    default: return 0;
+    }
+}
+
 // The bytes that follow the fixed struct of a reply.
 enum class OutTail : std::uint8_t {
     none,

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "vfsproto/fuse/client/content_cache.hpp"
-#include "vfsproto/fuse/client/operations/directory_format.hpp"
+#include "vfsproto/fuse/client/operations/detail/directory_format.hpp"
 #include "vfsproto/fuse/wire/dirents.hpp"
 #include "vfsproto/posix/detail/look.hpp"
 

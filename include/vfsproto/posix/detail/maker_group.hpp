@@ -3,7 +3,7 @@
 #pragma once
 
 #include "vfsproto/abi/attributes.hpp"
-#include "vfsproto/fuse/client/operations/maker_extensions.hpp"
+#include "vfsproto/fuse/client/operations/detail/maker_extensions.hpp"
 #include "vfsproto/posix/credentials.hpp"
 
 #include <algorithm>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "vfsproto/fuse/client/operations/maker_extensions.hpp"
+#include "vfsproto/fuse/client/operations/detail/maker_extensions.hpp"
 
 #include "vfsproto/fuse/wire/extensions.hpp"
 

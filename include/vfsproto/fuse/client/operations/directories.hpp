@@ -2,7 +2,7 @@
 // Reading directories.
 #pragma once
 
-#include "vfsproto/fuse/client/operations/directory_format.hpp"
+#include "vfsproto/fuse/client/operations/detail/directory_format.hpp"
 #include "vfsproto/fuse/client/operations/operation.hpp"
 
 namespace vfsproto::client {

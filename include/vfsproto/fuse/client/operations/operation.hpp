@@ -3,12 +3,12 @@
 // a blocking call, a coroutine, a kernel thread in cv_wait and a callback; only the waiting differs, and lives above.
 #pragma once
 
-#include "vfsproto/fuse/client/erased_lane.hpp"
-#include "vfsproto/fuse/client/file_span.hpp"
-#include "vfsproto/fuse/client/operations/maker_extensions.hpp"
+#include "vfsproto/fuse/client/detail/erased_lane.hpp"
+#include "vfsproto/fuse/client/detail/file_span.hpp"
+#include "vfsproto/fuse/client/detail/sticky.hpp"
+#include "vfsproto/fuse/client/detail/verdict.hpp"
+#include "vfsproto/fuse/client/operations/detail/maker_extensions.hpp"
 #include "vfsproto/fuse/client/session_params.hpp"
-#include "vfsproto/fuse/client/sticky.hpp"
-#include "vfsproto/fuse/client/verdict.hpp"
 #include "vfsproto/fuse/wire/validate.hpp"
 
 #include <cstdint>

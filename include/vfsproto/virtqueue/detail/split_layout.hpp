@@ -5,7 +5,7 @@
 #include "vfsproto/base/fence.hpp"
 #include "vfsproto/base/region.hpp"
 #include "vfsproto/base/result.hpp"
-#include "vfsproto/virtqueue/ring_layout.hpp"
+#include "vfsproto/virtqueue/detail/ring_layout.hpp"
 
 #include <cstddef>
 #include <cstdint>

@@ -2,7 +2,7 @@
 // The device side of one queue with faults between the ring and its lane.
 #pragma once
 
-#include "vfsproto/backends/loopback/faulty_queue.hpp"
+#include "vfsproto/backends/loopback/detail/faulty_queue.hpp"
 #include "vfsproto/serving/device_side.hpp"
 
 namespace vfsproto::backends::loopback {

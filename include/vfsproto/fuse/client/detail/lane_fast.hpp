@@ -7,10 +7,10 @@
 // READ takes today is in docs/bench/client.md.
 #pragma once
 
-#include "vfsproto/fuse/client/file_span.hpp"
+#include "vfsproto/fuse/client/detail/file_span.hpp"
+#include "vfsproto/fuse/client/detail/lane_message.hpp"
 #include "vfsproto/fuse/client/lane.hpp"
-#include "vfsproto/fuse/client/lane_message.hpp"
-#include "vfsproto/fuse/wire/message_writer.hpp"
+#include "vfsproto/fuse/wire/detail/message_writer.hpp"
 #include "vfsproto/fuse/wire/validate.hpp"
 
 #include <array>

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "vfsproto/transport/registers.hpp"
-#include "vfsproto/virtqueue/notification.hpp"
+#include "vfsproto/virtqueue/detail/notification.hpp"
 
 #include <cstdint>
 

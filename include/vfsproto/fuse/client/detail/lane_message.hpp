@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Measures and checks requests before the lane writes them: for lane_body.hpp, and name_count() for traces.
+// Measures and checks requests before the lane writes them: for lane_body.hpp.
 #pragma once
 
 #include "vfsproto/fuse/client/request.hpp"
@@ -22,18 +22,8 @@ inline void clear_answer(Request& request) noexcept {
     request.out_bytes = 0;
 }
 
-// Returns how many names a request of the row carries, empty ones included.
-constexpr std::uint32_t name_count(wire::InTail tail) noexcept {
-    switch (tail) {
-    case wire::InTail::name:
-    case wire::InTail::name_data: return 1;
-    case wire::InTail::name_pair: return 2;
-    default: return 0;
-    }
-}
-
 [[gnu::always_inline]] constexpr std::uint32_t names_length(const wire::OpInfo& op, const Request& request) noexcept {
-    const std::uint32_t names = name_count(op.in_tail);
+    const std::uint32_t names = wire::name_count(op.in_tail);
     std::uint32_t length = 0;
     if (names >= 1) length += static_cast<std::uint32_t>(request.name.size()) + 1;
     if (names == 2) length += static_cast<std::uint32_t>(request.name2.size()) + 1;
@@ -81,7 +71,7 @@ inline constexpr std::size_t kLongestShortName = 255;
     if (declared != request.data_in.len) return Errc::bad_argument;
     if (!same_length(request.data_in.segments, request.data_in.len)) return Errc::bad_argument;
     if (!same_length(request.data_out.segments, request.data_out.len)) return Errc::bad_argument;
-    if (name_count(op.in_tail) != 0) {
+    if (wire::name_count(op.in_tail) != 0) {
         if (wire::holds_nul(request.name) || wire::holds_nul(request.name2)) return Errc::bad_argument;
     }
     if (request.ext_len == 0) return Errc::ok;

@@ -2,10 +2,10 @@
 // Shows a trace hook what the session sends by itself: INIT, FORGET, INTERRUPT and DESTROY, which pass through no lane.
 #pragma once
 
+#include "vfsproto/fuse/client/detail/verdict.hpp"
 #include "vfsproto/fuse/client/session.hpp"
 #include "vfsproto/fuse/client/trace_event.hpp"
 #include "vfsproto/fuse/client/trace_hook.hpp"
-#include "vfsproto/fuse/client/verdict.hpp"
 
 #include <cstddef>
 

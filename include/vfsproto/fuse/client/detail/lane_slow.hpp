@@ -3,10 +3,10 @@
 // which requests wait.
 #pragma once
 
-#include "vfsproto/fuse/client/file_span.hpp"
+#include "vfsproto/fuse/client/detail/file_span.hpp"
+#include "vfsproto/fuse/client/detail/lane_message.hpp"
 #include "vfsproto/fuse/client/lane.hpp"
-#include "vfsproto/fuse/client/lane_message.hpp"
-#include "vfsproto/fuse/wire/message_writer.hpp"
+#include "vfsproto/fuse/wire/detail/message_writer.hpp"
 #include "vfsproto/fuse/wire/validate.hpp"
 
 #include <new>
@@ -100,7 +100,7 @@ template <RequestQueue Q> std::uint32_t RequestLane<Q>::write_request(const Requ
     const wire::OpInfo& op = *request.op;
     wire::MessageWriter writer(at);
     writer.fixed(request.in, request.in_size);
-    const std::uint32_t names = detail::name_count(op.in_tail);
+    const std::uint32_t names = wire::name_count(op.in_tail);
     if (names != 0) writer.name(request.name);
     if (names == 2) writer.name(request.name2);
     if (registered == 0) writer.bytes({request.data_in.host, detail::data_in_of(op, request)});
