@@ -16,13 +16,8 @@ Channel::~Channel() {
     silence_.reset();
     end_notifications();
     finish_own_requests();
-    if (queues_ != nullptr && connection_.session().state() == SessionState::ready) close_session();
-    std::unique_ptr<backends::QueueSet> queues;
-    {
-        // device_gone() may come as long as there is an attachment.
-        const SharedLane::Lock lock(shared_lane_);
-        queues = std::move(queues_);
-    }
+    if (is_ready()) close_session();
+    std::unique_ptr<backends::QueueSet> queues = take_queues();
     if (queues != nullptr) note_end(queues->stop());
     queues.reset();
     // A device that has stopped touches no memory, so the memory is released. Else it is left to the attachment,
@@ -39,9 +34,33 @@ Channel::~Channel() {
     if (on_end_) on_end_(end);
 }
 
+bool Channel::is_ready() noexcept {
+    const SharedLane::Lock lock(shared_lane_);
+    return queues_ != nullptr && !stopping_ && connection_.session().state() == SessionState::ready;
+}
+
+// A thread that polls for operations nobody waits for may still be within the drain that ended the last of them, or stop the device
+// for what it found there. The queues are in use until it has. It may come back to fail the channel, as device_gone() may as long as
+// there is an attachment: without queues that does nothing.
+std::unique_ptr<backends::QueueSet> Channel::take_queues() noexcept {
+    for (;;) {
+        {
+            const SharedLane::Lock lock(shared_lane_);
+            if (!stopping_) {
+                for (const auto& side : side_lanes_.all()) const SharedLane::Lock after_drain(side->shared);
+                return std::move(queues_);
+            }
+        }
+        const MutexLock until_stopped(attachment_mutex_);
+    }
+}
+
 // After DESTROY was answered nothing is under way. What is under way else ends with the device, or with a server that has ended.
 ServerEnd Channel::server_end() noexcept {
-    const bool is_closed = connection_.session().state() == SessionState::closed;
+    const bool is_closed = [this] {
+        const SharedLane::Lock lock(shared_lane_);
+        return connection_.session().state() == SessionState::closed;
+    }();
     const MutexLock lock(attachment_mutex_);
     const bool is_stopped = end_ == DeviceEnd::stopped && (is_closed || was_stopped_);
     return is_stopped || attachment_->server_has_ended() ? ServerEnd::over : ServerEnd::may_still_act;
@@ -65,6 +84,7 @@ void Channel::close_session() noexcept {
 void Channel::fail(Errc why) noexcept {
     if (failed_ != Errc::ok) return;
     failed_ = why;
+    if (queues_ == nullptr) return; // the channel ends: nothing is under way
     // A device that broke the rules may still write to buffers; it must be stopped before they are given back.
     if (why != Errc::device_gone) stop_device();
     connection_.fail(why);

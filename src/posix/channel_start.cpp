@@ -118,8 +118,11 @@ Failure Channel::open_session() {
         if (const Errc errc = connection_.open(options_.init); errc != Errc::ok) return errc;
     }
     if (!pump_until([this] { return connection_.is_settled(); })) return Errc::transport_failed;
-    const client::Session& session = connection_.session();
-    if (session.state() != SessionState::ready) return {session.failure(), session.server_error()};
+    {
+        const SharedLane::Lock lock(shared_lane_); // device_gone() may come now
+        const client::Session& session = connection_.session();
+        if (session.state() != SessionState::ready) return {session.failure(), session.server_error()};
+    }
     settle_limits();
     return {};
 }

@@ -5,6 +5,7 @@
 #include "vfsproto/backends/loopback.hpp"
 #include "vfsproto/transport/fs_config.hpp"
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstddef>
 #include <cstring>
@@ -32,6 +33,11 @@ public:
             answer_ = answer;
         }
         changed_.notify_all();
+    }
+    // Returns how many resets were under way at once, at most.
+    [[nodiscard]] int most_resets_at_once() {
+        const std::lock_guard lock(mutex_);
+        return most_resets_;
     }
     [[nodiscard]] bool is_stopping() {
         const std::lock_guard lock(mutex_);
@@ -84,7 +90,9 @@ private:
         std::unique_lock lock(mutex_);
         if (!held_ && !answer_) return done;
         stopping_ = true;
+        most_resets_ = std::max(most_resets_, ++resets_);
         changed_.wait(lock, [this] { return !held_; });
+        --resets_;
         return answer_.value_or(done);
     }
     Doorbell doorbell(QueueIndex index) noexcept override { return inner().doorbell(index); }
@@ -96,6 +104,8 @@ private:
     std::condition_variable changed_;
     bool held_ = false;
     bool stopping_ = false;
+    int resets_ = 0; // under way
+    int most_resets_ = 0;
     std::optional<Errc> answer_;
     std::optional<std::uint32_t> said_;
     std::uint16_t hidden_from_ = 0xffff;

@@ -368,6 +368,8 @@ private:
 
     // The device's end (channel_end.cpp).
     void close_session() noexcept VFSPROTO_EXCLUDES(shared_lane_.mutex());
+    [[nodiscard]] bool is_ready() noexcept VFSPROTO_EXCLUDES(shared_lane_.mutex());
+    [[nodiscard]] std::unique_ptr<backends::QueueSet> take_queues() noexcept VFSPROTO_EXCLUDES(shared_lane_.mutex());
     [[nodiscard]] ServerEnd server_end() noexcept VFSPROTO_EXCLUDES(attachment_mutex_);
     void fail(Errc why) noexcept VFSPROTO_REQUIRES(shared_lane_.mutex());
     void stop_device() noexcept VFSPROTO_REQUIRES(shared_lane_.mutex());
