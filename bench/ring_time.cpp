@@ -269,7 +269,7 @@ struct NoFiles {
     void on_init(const server::ServerSession&) noexcept {}
     void on_destroy() noexcept {}
 };
-constexpr wire::OpInfo kNullOp{.opcode = wire::Opcode{4095}, .name = "NULL"};
+constexpr wire::OpInfo kNullOp{.opcode = wire::Opcode{4095}, .name = "NULL", .form = wire::Form::fixed};
 
 struct NullRequests {
     posix::Lane* lane;

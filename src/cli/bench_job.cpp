@@ -23,7 +23,7 @@ namespace {
 constexpr std::size_t kMostReadMemory = 8u << 20; // bytes
 
 // No server knows this operation, so what is measured is the way there and back.
-constexpr wire::OpInfo kNullOp{.opcode = wire::Opcode{4095}, .name = "NULL"};
+constexpr wire::OpInfo kNullOp{.opcode = wire::Opcode{4095}, .name = "NULL", .form = wire::Form::fixed};
 
 std::uint64_t now_ns() noexcept {
     timespec time{};

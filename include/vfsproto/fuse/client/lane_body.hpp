@@ -169,7 +169,7 @@ inline void RequestLane<Q>::accept(const LaneSlot& slot, std::uint32_t len, std:
     const std::byte* at = slot.block + slot.out_at + kOutHeader;
     if (slot.expected.fixed != 0) {
         const std::uint32_t fixed = body < slot.expected.fixed ? body : slot.expected.fixed;
-        if (request.out != nullptr) wire::detail::copy_words(static_cast<std::byte*>(request.out), at, fixed);
+        if (request.out != nullptr) wire::detail::copy_long(static_cast<std::byte*>(request.out), at, fixed);
         request.out_bytes = fixed;
         body -= fixed;
         at += fixed;

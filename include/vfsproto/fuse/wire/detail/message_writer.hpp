@@ -39,6 +39,14 @@ template <class T> [[gnu::always_inline]] inline void put_field(std::byte* to, c
     if (at < bytes) __builtin_memcpy(to + at, source + at, bytes - at);
 }
 
+// Does the same for structs that may be long, as an entry's is (128 bytes).
+[[gnu::always_inline]] inline void copy_long(std::byte* to, const std::byte* from, std::uint32_t bytes) noexcept {
+    constexpr std::uint32_t kBlock = 32;
+    std::uint32_t at = 0;
+    for (; at + kBlock <= bytes; at += kBlock) __builtin_memcpy(to + at, from + at, kBlock);
+    copy_words(to + at, from + at, bytes - at);
+}
+
 } // namespace detail
 
 // Writes the header of a request of `len` bytes in all, of which `extension_bytes` (a multiple of 8) are extensions. Field
