@@ -96,6 +96,7 @@ private:
 template <Opcode Op> void close_later(MountShared& shared, const wire::InHeader& header, const wire::InOf<Op>& in) {
     shared.run_apart([&shared, header, in] {
         shared.held->wait_for(header.nodeid, in.fh);
+        if constexpr (Op == Opcode::release) unlock_handle(shared, header, in.fh);
         client::Single<Op> operation;
         operation.call.args = in;
         shared.channel.run(operation, caller_of(header), header.nodeid);
@@ -110,6 +111,9 @@ wire::InitFlags flags_for_kernel(const client::SessionParams& params) noexcept {
     using F = wire::InitFlag;
     wire::InitFlags flags = params.flags;
     flags.remove(F::map_alignment);
+    // A server that leaves set-id bits to its client is not asked to cut files as it opens them: the kernel cuts them by a SETATTR,
+    // which takes the bits away as well.
+    if (!flags.has(F::handle_killpriv) && !flags.has(F::handle_killpriv_v2)) flags.remove(F::atomic_o_trunc);
     flags.add(F::auto_inval_data);
     if (flags.has(F::do_readdirplus)) flags.add(F::readdirplus_auto);
     return flags;
@@ -242,6 +246,7 @@ template <class Row> void CallRunner::serve(const server::Request<Row>& request)
             return close_later<kOp>(shared_, request.header, request.in);
         }
     }
+    if constexpr (kOp == Opcode::release) unlock_handle(shared_, request.header, request.in.fh);
     if constexpr (kOp == Opcode::flush) note_flush(shared_, request.header, request.in.lock_owner);
     client::Single<kOp> operation;
     if (const abi::Errno error = fill<Row>(operation.call, request); error != abi::Errno::none) {
@@ -249,7 +254,9 @@ template <class Row> void CallRunner::serve(const server::Request<Row>& request)
     }
     const abi::Caller caller = caller_of(request.header);
     posix::CallLimits limits{.stop = &stop_, .grace = kGrace};
-    if constexpr (kCloses) limits.stop = nullptr; // nobody waits for it, and what is not closed stays open
+    // Nobody waits for a close, and what is not closed stays open. A killed process interrupts the FLUSH that ends its locks, and the
+    // kernel waits for the answer all the same: others may believe then that they are gone.
+    if constexpr (kCloses || kOp == Opcode::flush) limits.stop = nullptr;
     posix::MountCall call(shared_.channel, caller, limits);
     if constexpr (kMoves) {
         const Region* const registered = shared_.channel.find_registered(payload_.host(), payload_.size());

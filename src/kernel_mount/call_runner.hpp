@@ -3,6 +3,7 @@
 // back.
 #pragma once
 
+#include "handle_locks.hpp"
 #include "held_nodes.hpp"
 #include "kernel_device.hpp"
 #include "late_locks.hpp"
@@ -41,6 +42,7 @@ struct MountShared {
     RunningCalls running{};
     std::shared_ptr<HeldNodes> held = std::make_shared<HeldNodes>(); // calls that were let go of end later
     std::shared_ptr<LateLocks> late_locks = std::make_shared<LateLocks>();
+    HandleLocks handle_locks{};
     // Requests that may wait for a lock at the server.
     std::shared_ptr<std::atomic<std::size_t>> lock_waits = std::make_shared<std::atomic<std::size_t>>(0);
     MountCounters counters{};

@@ -113,8 +113,16 @@ posix::Failure ask(MountShared& shared, const wire::InHeader& header, const wire
 
 void answer(MountShared& shared, const wire::InHeader& header, const wire::LkIn& wanted,
             const posix::Failure& failure) {
-    const Delivery delivery = shared.device.reply(header.unique, failure.as_errno());
-    if (!failure && delivery == Delivery::not_taken) unlock(shared.channel, caller_of(header), header.nodeid, wanted);
+    abi::Errno error = failure.as_errno();
+    const bool is_granted = !failure;
+    const bool ends_with_handle = is_granted && (wanted.lk_flags & wire::kLkFlock) == 0;
+    // Before the answer: after it the owner may close the handle.
+    if (ends_with_handle && !shared.handle_locks.note_granted({header.nodeid, wanted.fh}, wanted.owner)) {
+        error = abi::Errno::enolck;
+    }
+    const Delivery delivery = shared.device.reply(header.unique, error);
+    const bool is_known = delivery != Delivery::not_taken && error == abi::Errno::none;
+    if (is_granted && !is_known) unlock(shared.channel, caller_of(header), header.nodeid, wanted);
 }
 
 } // namespace
@@ -142,11 +150,25 @@ void try_lock(MountShared& shared, const wire::InHeader& header, const wire::LkI
 }
 
 void note_unlock(MountShared& shared, const wire::InHeader& header, const wire::LkIn& unlock) {
-    if (is_of_all(unlock)) shared.late_locks->note_unlock(owner_of(header, unlock));
+    if (!is_of_all(unlock)) return;
+    shared.late_locks->note_unlock(owner_of(header, unlock));
+    if ((unlock.lk_flags & wire::kLkFlock) == 0) shared.handle_locks.note_given_up(header.nodeid, unlock.owner);
 }
 
 void note_flush(MountShared& shared, const wire::InHeader& header, std::uint64_t lock_owner) {
     shared.late_locks->note_unlock({header.nodeid, lock_owner, 0});
+    shared.handle_locks.note_given_up(header.nodeid, lock_owner);
+}
+
+void unlock_handle(MountShared& shared, const wire::InHeader& header, std::uint64_t fh) {
+    for (const std::uint64_t owner : shared.handle_locks.end({header.nodeid, fh})) {
+        wire::LkIn all{};
+        all.fh = fh;
+        all.owner = owner;
+        all.lk.end = abi::kLockToEof;
+        note_unlock(shared, header, all);
+        unlock(shared.channel, caller_of(header), header.nodeid, all);
+    }
 }
 
 } // namespace vfsproto::kernel_mount

@@ -13,5 +13,7 @@ void try_lock(MountShared& shared, const wire::InHeader& header, const wire::LkI
 // These are told before an owner gives up locks, as one does whenever it closes the file.
 void note_unlock(MountShared& shared, const wire::InHeader& header, const wire::LkIn& unlock);
 void note_flush(MountShared& shared, const wire::InHeader& header, std::uint64_t lock_owner);
+// Gives up the record locks that owners still have through a handle which is about to be closed.
+void unlock_handle(MountShared& shared, const wire::InHeader& header, std::uint64_t fh);
 
 } // namespace vfsproto::kernel_mount
