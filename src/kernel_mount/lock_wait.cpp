@@ -116,7 +116,7 @@ void answer(MountShared& shared, const wire::InHeader& header, const wire::LkIn&
     abi::Errno error = failure.as_errno();
     const bool is_granted = !failure;
     const bool ends_with_handle = is_granted && (wanted.lk_flags & wire::kLkFlock) == 0;
-    // Before the answer: after it the owner may close the handle.
+    // This comes before the answer, because the owner may close the handle after it.
     if (ends_with_handle && !shared.handle_locks.note_granted({header.nodeid, wanted.fh}, wanted.owner)) {
         error = abi::Errno::enolck;
     }
