@@ -51,6 +51,34 @@ AsyncMount::transfer_steps<wire::Opcode::read>(const File& file, client::Transfe
 template AsyncMount::Steps<Expected<std::uint64_t>>
 AsyncMount::transfer_steps<wire::Opcode::write>(const File& file, client::TransferSpan span);
 
+AsyncMount::Steps<Expected<std::uint64_t>> AsyncMount::read_all_steps(const File& file, std::span<std::byte> into,
+                                                                      std::uint64_t offset) {
+    std::uint64_t done = 0;
+    while (done < into.size()) {
+        const client::TransferSpan rest = mount_.span_of(file, into.subspan(done), offset + done);
+        const Expected<std::uint64_t> taken = co_await transfer_steps<wire::Opcode::read>(file, rest);
+        if (!taken) co_return taken.failure();
+        if (*taken == 0) break;
+        done += *taken;
+    }
+    co_return done;
+}
+
+AsyncMount::Steps<Failure> AsyncMount::write_all_steps(const File& file, std::span<const std::byte> from,
+                                                       std::uint64_t offset) {
+    // The pieces of a write only ever read from it.
+    const std::span<std::byte> bytes(const_cast<std::byte*>(from.data()), from.size());
+    std::uint64_t done = 0;
+    while (done < bytes.size()) {
+        const client::TransferSpan rest = mount_.span_of(file, bytes.subspan(done), offset + done);
+        const Expected<std::uint64_t> taken = co_await transfer_steps<wire::Opcode::write>(file, rest);
+        if (!taken) co_return taken.failure();
+        if (*taken == 0) co_return Errno::eio; // neither progress nor an error
+        done += *taken;
+    }
+    co_return Failure();
+}
+
 AsyncMount::Steps<Expected<File>> AsyncMount::open_steps(std::string path, std::uint32_t flags, std::uint32_t mode) {
     OpenSteps steps(*mount_.cache_, create_form_of(mount_.channel()), maker_group(names()), mount_.look_, names().from);
     MountCall call = mount_.begin_call();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Mount: the contents of open files.
+#include "vfsproto/posix/detail/whole_transfer.hpp"
 #include "vfsproto/posix/mount.hpp"
 
 #include "long_transfer.hpp"
@@ -81,24 +82,12 @@ client::TransferSpan Mount::span_of(const File& file, std::span<const std::byte>
 }
 
 Expected<std::uint64_t> Mount::read_all(const File& file, std::span<std::byte> into, std::uint64_t offset) {
-    std::uint64_t done = 0;
-    while (done < into.size()) {
-        const Expected<std::uint64_t> taken = read(file, into.subspan(done), offset + done);
-        if (!taken) return taken.failure();
-        if (*taken == 0) break;
-        done += *taken;
-    }
-    return done;
+    return read_whole(into, offset, [&](std::span<std::byte> rest, std::uint64_t at) { return read(file, rest, at); });
 }
 
 Failure Mount::write_all(const File& file, std::span<const std::byte> from, std::uint64_t offset) {
-    std::uint64_t done = 0;
-    while (done < from.size()) {
-        const Expected<std::uint64_t> taken = write(file, from.subspan(done), offset + done);
-        if (!taken) return taken.failure();
-        done += *taken;
-    }
-    return {};
+    return write_whole(from, offset,
+                       [&](std::span<const std::byte> rest, std::uint64_t at) { return write(file, rest, at); });
 }
 
 } // namespace vfsproto::posix

@@ -6,6 +6,7 @@
 #include "vfsproto/posix/detail/channel.hpp"
 #include "vfsproto/posix/detail/kept_file.hpp"
 #include "vfsproto/posix/detail/suspend_gate.hpp"
+#include "vfsproto/posix/detail/whole_transfer.hpp"
 
 namespace vfsproto::posix {
 
@@ -111,6 +112,17 @@ Expected<std::uint64_t> ReconnectingMount::write(const ReconnectingFile& file, s
     return call(file, Opcode::write, [&](Mount& on, const File& open) {
         return unless_cut_short(on, on.write(open, from, offset), from.size());
     });
+}
+
+Expected<std::uint64_t> ReconnectingMount::read_all(const ReconnectingFile& file, std::span<std::byte> into,
+                                                    std::uint64_t offset) {
+    return read_whole(into, offset, [&](std::span<std::byte> rest, std::uint64_t at) { return read(file, rest, at); });
+}
+
+Failure ReconnectingMount::write_all(const ReconnectingFile& file, std::span<const std::byte> from,
+                                     std::uint64_t offset) {
+    return write_whole(from, offset,
+                       [&](std::span<const std::byte> rest, std::uint64_t at) { return write(file, rest, at); });
 }
 
 Failure ReconnectingMount::fsync(const ReconnectingFile& file, std::uint32_t flags) {

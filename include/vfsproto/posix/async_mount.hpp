@@ -88,6 +88,15 @@ public:
         const std::span<std::byte> bytes(const_cast<std::byte*>(from.data()), from.size());
         return transfer<wire::Opcode::write>(file, bytes, offset, std::forward<Token>(token));
     }
+    // These go on after a short count, as those of Mount do. Signatures: void(Failure, std::uint64_t bytes), void(Failure).
+    template <class Token>
+    auto read_all(const File& file, std::span<std::byte> into, std::uint64_t offset, Token&& token) {
+        return launch(read_all_steps(file, into, offset), std::forward<Token>(token));
+    }
+    template <class Token>
+    auto write_all(const File& file, std::span<const std::byte> from, std::uint64_t offset, Token&& token) {
+        return launch(write_all_steps(file, from, offset), std::forward<Token>(token));
+    }
     // void(Failure)
     template <class Token> auto flush(const File& file, Token&& token) {
         return launch(flush_steps(file), std::forward<Token>(token));
@@ -333,6 +342,8 @@ private:
     template <wire::Opcode Op>
     Steps<Expected<std::uint64_t>> transfer_steps(const File& file, client::TransferSpan span);
 
+    Steps<Expected<std::uint64_t>> read_all_steps(const File& file, std::span<std::byte> into, std::uint64_t offset);
+    Steps<Failure> write_all_steps(const File& file, std::span<const std::byte> from, std::uint64_t offset);
     Steps<Failure> flush_steps(const File& file);
     Steps<Failure> fsync_steps(const File& file, std::uint32_t flags);
     Steps<Failure> sync_steps();

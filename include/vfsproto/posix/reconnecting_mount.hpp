@@ -91,6 +91,11 @@ public:
                                                std::uint64_t offset);
     [[nodiscard]] Expected<std::uint64_t> write(const ReconnectingFile& file, std::span<const std::byte> from,
                                                 std::uint64_t offset);
+    // These go on after a short count, as those of Mount do. The parts that they consist of may come from several sessions.
+    [[nodiscard]] Expected<std::uint64_t> read_all(const ReconnectingFile& file, std::span<std::byte> into,
+                                                   std::uint64_t offset);
+    [[nodiscard]] Failure write_all(const ReconnectingFile& file, std::span<const std::byte> from,
+                                    std::uint64_t offset);
     [[nodiscard]] Failure fsync(const ReconnectingFile& file, std::uint32_t flags = 0);
     // Open files that it moves, itself or with a directory, are found at their new place.
     [[nodiscard]] Failure rename(std::string_view from, std::string_view to, std::uint32_t flags = 0);
