@@ -146,6 +146,23 @@ TEST_CASE("a hundred thousand requests of every kind end exactly once against a 
     CHECK(h.lane.counters().violations > 10'000);
 }
 
+namespace {
+
+// Puts a lie into the chain that the ring has popped, and gives it back.
+void answer_with_lie(Random& random, const wire::InHeader& header, RingPair& ring) {
+    const auto capacity = static_cast<std::uint32_t>(total_length(ring.chain.writable()));
+    const Lie lie = make_lie(random, header, capacity);
+    std::size_t at = 0;
+    for (const HostSegment& segment : ring.chain.writable()) {
+        const std::size_t part = std::min<std::size_t>(segment.len, lie.bytes.size() - at);
+        if (part != 0) std::memcpy(segment.data, lie.bytes.data() + at, part);
+        at += part;
+    }
+    static_cast<void>(ring.device.push(ring.chain, std::min(lie.written, capacity)));
+}
+
+} // namespace
+
 TEST_CASE("the same over a real ring whose used entries the device forges", "[hostile]") {
     const std::uint64_t seed = seed_of_run() + 1;
     INFO("VFSPROTO_TEST_SEED=" << seed - 1);
@@ -174,15 +191,7 @@ TEST_CASE("the same over a real ring whose used entries the device forges", "[ho
                 ++seen;
                 wire::InHeader header{};
                 std::memcpy(&header, ring.chain.readable()[0].data, sizeof(header));
-                const auto capacity = static_cast<std::uint32_t>(total_length(ring.chain.writable()));
-                const Lie lie = make_lie(random, header, capacity);
-                std::size_t at = 0;
-                for (const HostSegment& segment : ring.chain.writable()) {
-                    const std::size_t part = std::min<std::size_t>(segment.len, lie.bytes.size() - at);
-                    if (part != 0) std::memcpy(segment.data, lie.bytes.data() + at, part);
-                    at += part;
-                }
-                static_cast<void>(ring.device.push(ring.chain, std::min(lie.written, capacity)));
+                answer_with_lie(random, header, ring);
                 if (random.one_in(400)) {
                     ring.device.publish();
                     ring.forge_used(random.one_in(2) ? random.below(40) : static_cast<std::uint32_t>(random.next()),

@@ -233,25 +233,42 @@ TEST_CASE("--checksum copies standard input whole", "[cli]") {
     }
 }
 
+namespace {
+
+// Puts the same tree here and on the share, and notes what is there.
+struct DryRunTrees {
+    explicit DryRunTrees(const Share& of) : share(of), here(of.beside("here")), local(here / "t") {
+        for (const fs::path& top : {here / "t", share.path() / "t"}) {
+            fs::create_directories(top / "dir");
+            write_file(top / "file", "content");
+            write_file(top / "dir/deep", "deep");
+            fs::create_symlink("file", top / "link");
+            fs::create_hard_link(top / "dir/deep", top / "dir/same");
+        }
+        fs::create_directory(share.path() / "into");
+        fs::create_directory(share.path() / "dir in the way");
+        before = state();
+    }
+    [[nodiscard]] std::string state() const { return state_of(share.path()) + state_of(here); }
+
+    const Share& share;
+    const fs::path here;
+    const std::string local;
+    std::string before{};
+};
+
+} // namespace
+
 TEST_CASE("--dry-run says what would be done, and changes nothing here or there", "[cli]") {
     const Share share(GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust));
     if (share.missing()) return;
-    const fs::path here = share.beside("here");
-    for (const fs::path& top : {here / "t", share.path() / "t"}) {
-        fs::create_directories(top / "dir");
-        write_file(top / "file", "content");
-        write_file(top / "dir/deep", "deep");
-        fs::create_symlink("file", top / "link");
-        fs::create_hard_link(top / "dir/deep", top / "dir/same");
-    }
-    fs::create_directory(share.path() / "into");
-    fs::create_directory(share.path() / "dir in the way");
-    const std::string before = state_of(share.path()) + state_of(here);
-    const std::string local = here / "t";
+    const DryRunTrees trees(share);
+    const fs::path& here = trees.here;
+    const std::string& local = trees.local;
     const auto lines_of = [&](std::vector<std::string> words) {
         words.insert(words.begin() + 1, "--dry-run");
         const std::string said = sorted_lines(share.output(words));
-        CHECK(state_of(share.path()) + state_of(here) == before);
+        CHECK(trees.state() == trees.before);
         return said;
     };
     const auto tree_lines = [](const std::string& from, const std::string& to, const std::string& linked) {
@@ -275,7 +292,14 @@ TEST_CASE("--dry-run says what would be done, and changes nothing here or there"
     CHECK(lines_of({"put", "-rT", "--checksum", local, "t"}) == ""); // a hard link to an equal file stays, too
     CHECK(lines_of({"get", "-rT", "-n", "t", local}) == "");
     CHECK(contains(lines_of({"cp", "-r", "t", "new"}), "would make directory new\n"));
+}
 
+TEST_CASE("--dry-run complains as the copy would, and tells its sums in JSON", "[cli]") {
+    const Share share(GENERATE(Server::embedded, Server::virtiofsd, Server::virtiofsd_rust));
+    if (share.missing()) return;
+    const DryRunTrees trees(share);
+    const fs::path& here = trees.here;
+    const std::string& local = trees.local;
     CHECK(contains(share.complaint({"put", "--dry-run", "-T", local + "/file", "dir in the way"}), "EISDIR"));
     CHECK(contains(share.complaint({"get", "--dry-run", "-T", "t/file", here}), "EISDIR"));
     const std::string share_path = share.path();
@@ -284,7 +308,7 @@ TEST_CASE("--dry-run says what would be done, and changes nothing here or there"
     CHECK(inside.status == 1);
     CHECK(contains(inside.err, "into itself"));
     CHECK(contains(share.complaint({"get", "-r", "--dry-run", "/", share_path}), "is the same directory"));
-    CHECK(state_of(share.path()) + state_of(here) == before);
+    CHECK(trees.state() == trees.before);
     const std::string json = share.output({"--json", "put", "--dry-run", local + "/file", "into/x"});
     const Json step = Json::parse(json.substr(0, json.find('\n')));
     CHECK(step == Json{{"would", "copy"}, {"path", local + "/file"}, {"target", "into/x"}});

@@ -167,6 +167,12 @@ TEST_CASE("touch sets the times that touch(1) sets", "[cli]") {
         CHECK(status(share, "ours").st_atim.tv_sec == status(share, "theirs").st_atim.tv_sec);
         CHECK(status(share, "ours").st_atim.tv_nsec == status(share, "theirs").st_atim.tv_nsec);
     }
+}
+
+TEST_CASE("touch says what is no date, and sets the times of a link itself", "[cli]") {
+    const Share share(Server::embedded);
+    share.write("ours", "");
+    share.write("model", "");
     for (const char* date :
          {"soon", "2024-13-01", "2024-04-31", "2024-05-31 25:00", "2024-05-31 1704", "@", "@1.", "@1x",
           "2024-05-31T17:04 nowhere", "yesterday ago", "2024-05-31 2024-05-31", "5/31/2024", ""}) {

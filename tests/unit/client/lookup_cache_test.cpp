@@ -323,6 +323,22 @@ std::string lower(std::string name) {
     return name;
 }
 
+// Returns a short name most of the time, so that names meet; now and then one of many chunks.
+std::string random_name(std::mt19937& random) {
+    const std::size_t length = random() % 20 == 0 ? 1 + random() % 80 : 1 + random() % 2;
+    std::string name;
+    for (std::size_t i = 0; i < length; ++i) name.push_back("abcAB"[random() % 5]);
+    return name;
+}
+
+// What the cache says has to be what the model knows.
+template <class Found, class Expected> void check_found(const Found& found, const Expected& expected) {
+    REQUIRE((found.what != What::nothing) == expected.has_value());
+    if (!expected) return;
+    REQUIRE((found.what == What::absent) == (expected->nodeid == 0));
+    REQUIRE(found.target.nodeid == expected->nodeid);
+}
+
 } // namespace
 
 TEST_CASE("a hundred thousand random steps agree with a map that has expiries", "[caches]") {
@@ -333,28 +349,14 @@ TEST_CASE("a hundred thousand random steps agree with a map that has expiries", 
     Model model(kEntries, kChunks);
     std::mt19937 random(20261129);
     CacheTime now = kNow;
-    const auto random_name = [&] {
-        const std::size_t length = random() % 20 == 0 ? 1 + random() % 80 : 1 + random() % 2;
-        std::string name;
-        for (std::size_t i = 0; i < length; ++i) name.push_back("abcAB"[random() % 5]);
-        return name;
-    };
     for (int step = 0; step < 100'000; ++step) {
         const std::uint64_t directory = random() % 3;
-        const std::string name = random_name();
+        const std::string name = random_name(random);
         const LookupCache::Place place{directory, text(name)};
         const Model::Key key{directory, name_case == NameCase::matters ? name : lower(name)};
         now += random() % 10;
         switch (random() % 16) {
-        default: {
-            const auto found = names.cache.find(place, now);
-            const auto expected = model.find(key, now);
-            REQUIRE((found.what != What::nothing) == expected.has_value());
-            if (!expected) break;
-            REQUIRE((found.what == What::absent) == (expected->nodeid == 0));
-            REQUIRE(found.target.nodeid == expected->nodeid);
-            break;
-        }
+        default: check_found(names.cache.find(place, now), model.find(key, now)); break;
         case 0:
         case 1:
         case 2:

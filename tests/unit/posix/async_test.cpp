@@ -426,6 +426,28 @@ TEMPLATE_TEST_CASE("a coroutine does with an open file what a thread does", "[as
         const posix::SetTime then{posix::SetTime::Kind::at, kThen, 0};
         said = co_await files.set_times(file, then, then, token);
         CHECK_FALSE(said);
+        said = co_await files.close(std::move(file), token);
+        CHECK_FALSE(said);
+        ended = true;
+    };
+    asio::co_spawn(io, steps, asio::detached);
+    io.run();
+    CHECK(ended);
+}
+
+TEMPLATE_TEST_CASE("a coroutine copies, and opens a file without a name, as a thread does", "[async]", OverMemfs,
+                   OverDirectory) {
+    TestType over;
+    asio::io_context io;
+    AsyncMount files(*over, io.get_executor());
+    const auto data = test::bytes_of("some bytes");
+    bool ended = false;
+    const auto steps = [&]() -> asio::awaitable<void> {
+        const auto token = asio::use_awaitable;
+        auto [failure, file] = co_await files.open_file("/file", kOCreat | kORdwr, 0600, token);
+        CHECK_FALSE(failure);
+        Failure said = co_await files.write_all(file, data, 0, token);
+        CHECK_FALSE(said);
         auto [copy_open_failure, copy] = co_await files.open_file("/copy", kOCreat | kORdwr, 0600, token);
         CHECK_FALSE(copy_open_failure);
         auto [copy_failure, copied] = co_await files.copy_range({file, 0, data.size()}, {copy, 0}, token);
