@@ -94,6 +94,7 @@ void Passthrough::handle(const In<Opcode::release>& request, Out<Opcode::release
     }
     if (!state_->files.retire(request.in.fh)) return reply.error(abi::Errno::ebadf);
     state_->parked_locks.end_handle(request.in.fh);
+    state_->end_records(nodeid, request.in.fh);
     state_->parked_locks.try_again(nodeid); // its lock of the whole file ended with it
     return reply.ok();
 }

@@ -6,6 +6,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <iterator>
 #include <new>
 #include <tuple>
 
@@ -56,28 +57,30 @@ FileDescriptor Passthrough::State::open_for_locks(const Inode& inode) const noex
     return fd;
 }
 
-int Passthrough::State::lock_record(Inode& inode, std::uint64_t owner, const wire::FileLock& lock) noexcept {
+int Passthrough::State::lock_record(Inode& inode, const WantedLock& wanted) noexcept {
+    const wire::FileLock& lock = wanted.lock;
     const std::lock_guard guard(locks_mutex_);
-    auto at = inode.locks.find(owner);
+    auto at = inode.locks.find(wanted.owner);
     if (lock.type == abi::kLockUnlock && (at == inode.locks.end() || spans_all(lock))) {
         if (at != inode.locks.end()) inode.locks.erase(at);
         return 0;
     }
-    if (at == inode.locks.end()) {
-        if (!has_room(1)) return ENOLCK;
-        FileDescriptor fd = open_for_locks(inode);
-        if (!fd) return errno;
-        try {
+    try {
+        if (at == inode.locks.end()) {
+            if (!has_room(1)) return ENOLCK;
+            FileDescriptor fd = open_for_locks(inode);
+            if (!fd) return errno;
             at = inode.locks
-                     .emplace(std::piecewise_construct, std::forward_as_tuple(owner),
+                     .emplace(std::piecewise_construct, std::forward_as_tuple(wanted.owner),
                               std::forward_as_tuple(std::move(fd), lock_owners_))
                      .first;
-        } catch (const std::bad_alloc&) {
-            return ENOMEM;
         }
+        at->second.handles.insert(wanted.fh);
+    } catch (const std::bad_alloc&) {
+        return ENOMEM;
     }
     struct ::flock host = host_lock(lock);
-    if (uninterrupted([&] { return ::fcntl(at->second.get(), F_OFD_SETLK, &host); }) == 0) return 0;
+    if (uninterrupted([&] { return ::fcntl(at->second.descriptor.get(), F_OFD_SETLK, &host); }) == 0) return 0;
     return errno == EACCES ? EAGAIN : errno; // either says that it is taken
 }
 
@@ -86,7 +89,7 @@ int Passthrough::State::test_record(Inode& inode, std::uint64_t owner, wire::Fil
     const auto at = inode.locks.find(owner);
     FileDescriptor asks;
     if (at == inode.locks.end()) asks = open_for_locks(inode);
-    const int fd = at == inode.locks.end() ? asks.get() : at->second.get();
+    const int fd = at == inode.locks.end() ? asks.get() : at->second.descriptor.get();
     struct ::flock host = host_lock(lock);
     if (fd < 0 || ::fcntl(fd, F_OFD_GETLK, &host) != 0) return errno;
     lock = wire_lock(host);
@@ -114,7 +117,7 @@ int Passthrough::State::take_lock(const WantedLock& wanted) noexcept {
     if (wanted.kind == WantedLock::Kind::whole) return lock_whole(file->fd.get(), wanted.lock.type);
     const InodeTable::Ref inode = inodes.acquire(wanted.nodeid);
     if (!inode) return ESTALE;
-    return lock_record(*inode, wanted.owner, wanted.lock);
+    return lock_record(*inode, wanted);
 }
 
 void Passthrough::State::drop_records(std::uint64_t nodeid, std::uint64_t owner) noexcept {
@@ -126,6 +129,17 @@ void Passthrough::State::drop_records(std::uint64_t nodeid, std::uint64_t owner)
         if (inode->locks.erase(owner) == 0) return;
     }
     parked_locks.try_again(nodeid);
+}
+
+void Passthrough::State::end_records(std::uint64_t nodeid, std::uint64_t fh) noexcept {
+    if (lock_owners_.load(std::memory_order_relaxed) == 0) return;
+    const InodeTable::Ref inode = inodes.acquire(nodeid);
+    if (!inode) return;
+    const std::lock_guard guard(locks_mutex_);
+    for (auto at = inode->locks.begin(); at != inode->locks.end();) {
+        const bool was_through_it = at->second.handles.erase(fh) != 0;
+        at = was_through_it && at->second.handles.empty() ? inode->locks.erase(at) : std::next(at);
+    }
 }
 
 void Passthrough::handle(const In<Opcode::getlk>& request, Out<Opcode::getlk>& reply) noexcept {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Record locks that owners of the client have on a file of the host. Each owner has an open file description of its own, whose
-// locks are its locks: fcntl(2), F_OFD_SETLK. They end with it.
+// locks are its locks: fcntl(2), F_OFD_SETLK. They end with it: when the owner gives all of them up, as a process does that closes the
+// file (FLUSH), and with the last handle through which some were granted, of which nothing else is told where the owner is an open
+// file description of the client's.
 #pragma once
 
 #include "vfsproto/backends/file_descriptor.hpp"
@@ -9,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <set>
 #include <utility>
 
 namespace vfsproto::backends {
@@ -31,7 +34,15 @@ private:
     std::atomic<std::size_t>* count_;
 };
 
+// The locks of one owner.
+struct OwnedLock {
+    OwnedLock(FileDescriptor fd, std::atomic<std::size_t>& count) noexcept : descriptor(std::move(fd), count) {}
+
+    CountedDescriptor descriptor;
+    std::set<std::uint64_t> handles{}; // through which they were asked for
+};
+
 // Locks are found by the client's number of their owner. Guarded by State::locks_mutex_ while the inode is known.
-using OwnedLocks = std::map<std::uint64_t, CountedDescriptor>;
+using OwnedLocks = std::map<std::uint64_t, OwnedLock>;
 
 } // namespace vfsproto::backends

@@ -106,9 +106,11 @@ public:
     [[nodiscard]] int take_lock(const WantedLock& wanted) noexcept;
     // Record locks of an owner (locks.cpp). Return 0 or an errno: EAGAIN if another owner's stands in the way, ENOLCK
     // if the client may hold no more descriptors.
-    [[nodiscard]] int lock_record(Inode& inode, std::uint64_t owner, const wire::FileLock& lock) noexcept;
+    [[nodiscard]] int lock_record(Inode& inode, const WantedLock& wanted) noexcept;
     [[nodiscard]] int test_record(Inode& inode, std::uint64_t owner, wire::FileLock& lock) noexcept;
     void drop_records(std::uint64_t nodeid, std::uint64_t owner) noexcept;
+    // Is told that a handle has ended, and with it the record locks of whoever has no other one.
+    void end_records(std::uint64_t nodeid, std::uint64_t fh) noexcept;
     [[nodiscard]] std::size_t lock_owners() const noexcept { return lock_owners_.load(std::memory_order_relaxed); }
 
     [[nodiscard]] bool read_only() const noexcept { return access == PassthroughAccess::read_only; }

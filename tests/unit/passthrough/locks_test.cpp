@@ -72,6 +72,27 @@ TEST_CASE("record locks are the host's, each owner's its own, and end with FLUSH
     CHECK(f.served.counters().lock_owners == 0);
 }
 
+TEST_CASE("record locks end with the last handle through which their owner asked for some", "[passthrough][locks]") {
+    Locks f;
+    const std::uint64_t first = f.fh;
+    const std::uint64_t second = f.handle(f.node, abi::kORdwr);
+    const auto release = [&](std::uint64_t fh) {
+        wire::ReleaseIn in{};
+        in.fh = fh;
+        CHECK(f.client.call<wire::Opcode::release>(f.node, in).error == Locks::Errno::none);
+    };
+    CHECK(f.set(kOne, {0, 1, abi::kLockWrite, 0}) == Locks::Errno::none);
+    f.fh = second;
+    CHECK(f.set(kOne, {2, 3, abi::kLockWrite, 0}) == Locks::Errno::none);
+    CHECK(f.set(kTwo, {4, 5, abi::kLockWrite, 0}) == Locks::Errno::none);
+    release(second);
+    CHECK_FALSE(f.is_free(2, 2)); // the first owner has another handle
+    CHECK(f.is_free(4, 2));
+    release(first);
+    CHECK(f.is_free(0, 0));
+    CHECK(f.served.counters().lock_owners == 0);
+}
+
 TEST_CASE("a lock of a process of the host stands in the client's way, and GETLK tells it", "[passthrough][locks]") {
     Locks f;
     struct ::flock lock{};
