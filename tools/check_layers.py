@@ -50,9 +50,9 @@ FACES = {"mount": 12, "lock": 0, "stop_source": 6, "file": 7, "mount_options": 9
 
 # A folder detail/ holds the insides of its room: headers for the room itself and for the rooms that stand on it. Programs include none,
 # ours only these of posix/, which measure and watch what a mount does.
-PROGRAMS = {"cli", "kernel_mount"}
+PROGRAMS = {"cli"}
 MEASURED = {"posix/detail/" + name for name in
-            ("any_ring.hpp", "channel.hpp", "mount_call.hpp", "node_cache.hpp", "node_ref.hpp", "path_walk.hpp")}
+            ("channel.hpp", "node_cache.hpp", "node_ref.hpp", "path_walk.hpp")}
 
 
 def layer(path):

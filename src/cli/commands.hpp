@@ -105,6 +105,8 @@ void add_shell(Commands& commands);
 
 // Adds mount, which needs a connection of its own.
 void add_mount(Commands& commands);
+// Adds serve, which needs none.
+void add_serve(Commands& commands);
 
 void add_self_description(Commands& commands, CommandLine& line); // manual, completion
 

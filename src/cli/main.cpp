@@ -189,6 +189,7 @@ ExitCode parse_and_run(int argc, char** argv, Watch& watch) {
     Commands commands(line.commands(), chosen);
     add_single_commands(commands);
     add_mount(commands);
+    add_serve(commands);
     add_run(commands);
     add_shell(commands);
     add_self_description(commands, line);

@@ -4,6 +4,7 @@
 #include "cleaning_up.hpp"
 #include "commands.hpp"
 #include "interrupt.hpp"
+#include "own_directory.hpp"
 
 #include "kernel_mount/kernel_session.hpp"
 #include "kernel_mount/mount_point.hpp"
@@ -12,7 +13,6 @@
 #include "vfsproto/posix/stop_source.hpp"
 
 #include <chrono>
-#include <cstdlib>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -74,24 +74,6 @@ OptionList option_list(Program& program, const MountOptions& options) {
     return list;
 }
 
-std::string real_path(const std::string& path) {
-    const std::unique_ptr<char, decltype(&std::free)> real(::realpath(path.c_str(), nullptr), &std::free);
-    return real == nullptr ? std::string() : std::string(real.get());
-}
-
-// A directory that is served here may not hold the mount: to look at that, its server would have to wait for itself.
-void refuse_own_directory(Program& program, const std::string& directory) {
-    constexpr std::string_view kScheme = "dir:";
-    const std::string& device = program.options().device;
-    if (!device.starts_with(kScheme)) return;
-    const std::string share = real_path(device.substr(kScheme.size()));
-    const std::string point = real_path(directory);
-    const bool lies_in = !share.empty() && (share == "/" || point == share || point.starts_with(share + '/'));
-    if (!lies_in) return;
-    program.report(directory, "lies in the directory that is to be mounted there: name one outside of " + share);
-    throw Leave{ExitCode::failed};
-}
-
 // Returns when the mount has been taken away, by whoever did it, or the device or the user ended it.
 void wait_for_end(Program& program, KernelSession& session) {
     constexpr std::chrono::milliseconds kLookEvery{100};
@@ -127,7 +109,10 @@ void serve(Program& program, MountPoint& point, ChangeRelay& relay) {
 void run_mount(Program& program, const MountOptions& options) {
     const OptionList list = option_list(program, options);
     if (options.background && !is_in_background()) throw Leave{run_in_background(program)};
-    refuse_own_directory(program, options.directory);
+    constexpr std::string_view kHere = "dir:";
+    if (const std::string& device = program.options().device; device.starts_with(kHere)) {
+        refuse_own_directory(program, device.substr(kHere.size()), options.directory);
+    }
     MountPoint point;
     if (const std::string why = point.choose(options.directory); !why.empty()) {
         program.report(options.directory, why);

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "kernel_session.hpp"
 
+#include "worker_cut.hpp"
+
 #include "vfsproto/backends/signal_free_thread.hpp"
 #include "vfsproto/fuse/wire/dirents.hpp"
 #include "vfsproto/fuse/wire/notifications.hpp"
-
-#include <pthread.h>
-#include <signal.h>
 
 #include <system_error>
 #include <utility>
@@ -15,25 +14,7 @@ namespace vfsproto::kernel_mount {
 
 namespace {
 
-// Cuts a worker's wait for the kernel short. It does nothing else.
-constexpr int kCut = SIGURG;
-constexpr std::chrono::milliseconds kCutEvery{5};
 constexpr std::chrono::milliseconds kLookForMemoryEvery{100};
-
-void catch_cut() noexcept {
-    struct sigaction now{};
-    if (::sigaction(kCut, nullptr, &now) == 0 && now.sa_handler != SIG_DFL && now.sa_handler != SIG_IGN) return;
-    struct sigaction cut{};
-    cut.sa_handler = [](int) {}; // without SA_RESTART
-    ::sigaction(kCut, &cut, nullptr);
-}
-
-void let_cut_through() noexcept {
-    sigset_t set;
-    ::sigemptyset(&set);
-    ::sigaddset(&set, kCut);
-    ::pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
-}
 
 } // namespace
 
@@ -123,7 +104,7 @@ void KernelSession::end() noexcept {
     {
         std::unique_lock lock(mutex_);
         while (alive_ != 0 || apart_ != 0) {
-            for (std::thread& worker : workers_) ::pthread_kill(worker.native_handle(), kCut);
+            for (std::thread& worker : workers_) cut(worker);
             ended_.wait_for(lock, kCutEvery);
         }
     }

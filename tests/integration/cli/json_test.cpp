@@ -183,8 +183,9 @@ TEST_CASE("the page has the keys that each command prints with --json, and no ot
 TEST_CASE("the page has a section for every command, and so has the test above", "[cli]") {
     const JsonSchema schema;
     CHECK(schema.commands() == all_commands());
-    std::set<std::string> shown{"device list", "device bind", "device unbind", "watch",
-                                "mount"}; // device_test.cpp, watch_test.cpp, mount_test.cpp
+    std::set<std::string> shown{
+        "device list", "device bind", "device unbind",
+        "watch",       "mount",       "serve"}; // device_test.cpp, watch_test.cpp, mount_test.cpp, serve_test.cpp
     for (const Example& example : examples()) shown.insert(example.command);
     CHECK(shown == all_commands());
 }

@@ -13,7 +13,8 @@ namespace vfsproto::server {
 
 struct LaneIdentity {
     wire::QueueKind kind = wire::QueueKind::request;
-    std::uint16_t id = 0; // the host's own number for it; requests and parked requests carry it
+    std::uint16_t id = 0;            // the host's own number for it; requests and parked requests carry it
+    bool carries_both_kinds = false; // the queue is not one of virtio's, but /dev/fuse
 };
 
 // A queue that several threads push to has unlock() and lock() besides. The lane's owner calls serve() with the queue
@@ -156,7 +157,7 @@ private:
             count(counters_.unknown);
             return writer.error(abi::Errno::enosys);
         }
-        if (op->traits.queue != identity_.kind) count(counters_.misrouted);
+        if (op->traits.queue != identity_.kind && !identity_.carries_both_kinds) count(counters_.misrouted);
         if (const abi::Errno error = view.check_length(session_); error != abi::Errno::none) {
             refuse(*op, error, writer);
         } else if (op->opcode != wire::Opcode::init && !session_.ready()) {
