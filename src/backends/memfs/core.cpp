@@ -203,6 +203,12 @@ void MemfsCore::make_ready(MemfsParked& item, Errno error) {
     to_wake.push_back(item.request.lane);
 }
 
+void MemfsCore::end_waits(u64 fh) {
+    for (const auto& item : parked) {
+        if (item->lock && item->lock->lock.fh == fh) make_ready(*item, Errno::ebadf);
+    }
+}
+
 void MemfsCore::retry_locks(u64 ino) {
     for (const auto& item : parked) {
         if (!item->lock || item->lock->ino != ino) continue;

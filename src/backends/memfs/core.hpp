@@ -132,6 +132,7 @@ public:
     [[nodiscard]] MemfsFault ask(const MemfsQuestion& question);
     void make_ready(MemfsParked& parked, Errno error);
     void retry_locks(u64 ino);
+    void end_waits(u64 fh); // with EBADF: the handle is closed
     [[nodiscard]] LockTable& locks_of(MemfsNode& node, bool flock) { return flock ? node.flocks : node.posix_locks; }
     // Tells the lanes of requests that became ready. Called without the mutex.
     void wake_lanes();

@@ -183,11 +183,13 @@ void Memfs::handle(In<Op::release> request, Out<Op::release> reply) noexcept {
         OpenFile file;
         const Errno error = find_open(*core_, request.header.nodeid, request.in.fh, file);
         if (error != Errno::none) return to.error(error);
-        if ((request.in.release_flags & wire::kReleaseFlockUnlock) != 0) {
-            file.node->flocks.drop_owner(request.in.lock_owner);
-            core_->retry_locks(file.node->ino);
-        }
+        // By the handle, not by the owner: a client may have given that number to another handle meanwhile.
+        file.node->flocks.drop_handle(request.in.fh);
+        file.node->posix_locks.drop_handle(request.in.fh);
+        core_->end_waits(request.in.fh);
+        const std::uint64_t ino = file.node->ino;
         static_cast<void>(core_->close(request.in.fh, request.header.nodeid));
+        core_->retry_locks(ino);
         return to.ok();
     });
 }

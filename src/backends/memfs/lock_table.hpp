@@ -18,6 +18,7 @@ struct FileRangeLock {
     std::uint32_t type = abi::kLockUnlock;
     std::uint32_t pid = 0;
     std::uint64_t owner = 0;
+    std::uint64_t fh = 0; // the handle through which it was granted, with which it ends
 };
 
 class LockTable {
@@ -49,6 +50,9 @@ public:
 
     void drop_owner(std::uint64_t owner) {
         std::erase_if(locks_, [&](const FileRangeLock& lock) { return lock.owner == owner; });
+    }
+    void drop_handle(std::uint64_t fh) {
+        std::erase_if(locks_, [&](const FileRangeLock& lock) { return lock.fh == fh; });
     }
     void clear() noexcept { locks_.clear(); }
 

@@ -16,7 +16,7 @@ Errno read_lock(MemfsCore& core, const wire::InHeader& header, const wire::LkIn&
     if (core.find_handle(in.fh, header.nodeid) == nullptr) return Errno::ebadf;
     if (in.lk.type > abi::kLockUnlock || in.lk.start > in.lk.end) return Errno::einval;
     to.flock = (in.lk_flags & wire::kLkFlock) != 0;
-    to.lock = {in.lk.start, in.lk.end, in.lk.type, in.lk.pid, in.owner};
+    to.lock = {in.lk.start, in.lk.end, in.lk.type, in.lk.pid, in.owner, in.fh};
     if (to.flock) to.lock.start = 0, to.lock.end = abi::kLockToEof;
     return Errno::none;
 }

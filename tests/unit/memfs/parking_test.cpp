@@ -82,6 +82,28 @@ TEST_CASE("closing drops an owner's locks: FLUSH record locks, RELEASE flocks") 
     CHECK(file.set(again) == Errno::none);
 }
 
+TEST_CASE("RELEASE ends the locks of its handle, not those of another one with the same owner") {
+    Locked file;
+    const u32 flags = GENERATE(u32{0}, u32{wire::kLkFlock});
+    const std::uint64_t first = file.made.open.fh;
+    const std::uint64_t second = file.client.call<Opcode::open>(file.node, {abi::kORdwr, 0}).out.fh;
+    CHECK(file.set(file.lock_of(1, 0, 9, abi::kLockWrite, flags)) == Errno::none);
+    // The kernel closes handles in the background, and gives the number of an owner to the next open file description.
+    wire::LkIn next = file.lock_of(1, 0, 9, abi::kLockWrite, flags);
+    next.fh = second;
+    CHECK(file.set(next) == Errno::none);
+    const wire::ReleaseIn release{first, 0, flags != 0 ? wire::kReleaseFlockUnlock : 0, 1};
+    CHECK(file.client.call<Opcode::release>(file.node, release).error == Errno::none);
+    wire::LkIn other = file.lock_of(2, 0, 9, abi::kLockWrite, flags);
+    other.fh = second;
+    CHECK(file.set(other) == Errno::eagain);
+    const wire::ReleaseIn last{second, 0, release.release_flags, 1};
+    const std::uint64_t third = file.client.call<Opcode::open>(file.node, {abi::kORdwr, 0}).out.fh;
+    CHECK(file.client.call<Opcode::release>(file.node, last).error == Errno::none);
+    other.fh = third;
+    CHECK(file.set(other) == Errno::none);
+}
+
 TEST_CASE("SETLKW waits until the lock is free and is then answered by its own lane") {
     Locked file;
     CHECK_FALSE(file.wait(file.lock_of(1, 0, 9, abi::kLockWrite), 10));
