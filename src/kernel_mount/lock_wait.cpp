@@ -113,21 +113,22 @@ posix::Failure ask(MountShared& shared, const wire::InHeader& header, const wire
 
 void answer(MountShared& shared, const wire::InHeader& header, const wire::LkIn& wanted,
             const posix::Failure& failure) {
-    abi::Errno error = failure.as_errno();
-    const bool is_granted = !failure;
-    const bool ends_with_handle = is_granted && (wanted.lk_flags & wire::kLkFlock) == 0;
-    // This comes before the answer, because the owner may close the handle after it.
-    if (ends_with_handle && !shared.handle_locks.note_granted({header.nodeid, wanted.fh}, wanted.owner)) {
-        error = abi::Errno::enolck;
-    }
-    const Delivery delivery = shared.device.reply(header.unique, error);
-    const bool is_known = delivery != Delivery::not_taken && error == abi::Errno::none;
-    if (is_granted && !is_known) unlock(shared.channel, caller_of(header), header.nodeid, wanted);
+    const Delivery delivery = shared.device.reply(header.unique, failure.as_errno());
+    if (!failure && delivery == Delivery::not_taken) unlock(shared.channel, caller_of(header), header.nodeid, wanted);
+}
+
+// Is called before the server is asked. False if the kernel has its answer already.
+bool begin_lock(MountShared& shared, const wire::InHeader& header, const wire::LkIn& wanted) {
+    if ((wanted.lk_flags & wire::kLkFlock) != 0) return true;
+    if (shared.handle_locks.begin({header.nodeid, wanted.fh}, wanted.owner)) return true;
+    static_cast<void>(shared.device.reply(header.unique, abi::Errno::enolck));
+    return false;
 }
 
 } // namespace
 
 void wait_for_lock(MountShared& shared, const wire::InHeader& header, const wire::LkIn& wanted) {
+    if (!begin_lock(shared, header, wanted)) return;
     posix::StopSource stop;
     const RunningCalls::Listed listed(shared.running, header.unique, stop);
     const posix::CallLimits limits{.stop = &stop, .grace = kGraceOfWait};
@@ -143,6 +144,7 @@ void wait_for_lock(MountShared& shared, const wire::InHeader& header, const wire
 }
 
 void try_lock(MountShared& shared, const wire::InHeader& header, const wire::LkIn& wanted) {
+    if (!begin_lock(shared, header, wanted)) return;
     posix::StopSource stop;
     const RunningCalls::Listed listed(shared.running, header.unique, stop);
     const posix::CallLimits limits{.stop = &stop, .grace = kGraceOfTry};
@@ -168,6 +170,7 @@ void unlock_handle(MountShared& shared, const wire::InHeader& header, std::uint6
         all.lk.end = abi::kLockToEof;
         note_unlock(shared, header, all);
         unlock(shared.channel, caller_of(header), header.nodeid, all);
+        shared.handle_locks.note_ended(header.nodeid, owner);
     }
 }
 
