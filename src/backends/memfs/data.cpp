@@ -183,7 +183,7 @@ void Memfs::handle(In<Op::release> request, Out<Op::release> reply) noexcept {
         OpenFile file;
         const Errno error = find_open(*core_, request.header.nodeid, request.in.fh, file);
         if (error != Errno::none) return to.error(error);
-        // By the handle, not by the owner: a client may have given that number to another handle meanwhile.
+        // The handle tells which locks end: a client may have given the number of the owner to another handle meanwhile.
         file.node->flocks.drop_handle(request.in.fh);
         file.node->posix_locks.drop_handle(request.in.fh);
         core_->end_waits(request.in.fh);
