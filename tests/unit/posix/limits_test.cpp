@@ -201,12 +201,18 @@ TEST_CASE("a mount that ends gives a server up that keeps a request nobody waits
     server.fs.deaf = true;
     File holder = server.open();
     File file = server.open();
-    constexpr std::uint64_t kOwner = 99; // which the end of the file does not take the lock from
+    constexpr std::uint64_t kOwner = 99; // FLUSH does not take the lock from it
     succeeds(server.mount->lock(holder, {LockType::exclusive, {}, kOwner}));
     StopSource stop;
     const posix::Failure failure =
         server.stopped(stop, [&] { return server.mount->lock(file, kAll, WhenLocked::wait, {.stop = &stop}); });
     CHECK(failure.errc == Errc::abandoned);
+    // The server does no RELEASE, which would end the lock with the handle.
+    server.fs.set_faults([](const backends::MemfsQuestion& question) {
+        backends::MemfsFault fault;
+        if (question.opcode == wire::Opcode::release) fault.error = Errno::eio;
+        return fault;
+    });
     file = File();
     holder = File();
     CHECK(server.fs.waiting_locks() == 1);

@@ -25,14 +25,12 @@ public:
         const std::lock_guard lock(mutex_);
         held_ = true;
     }
-    // Every reset from now on is answered so. The device itself stops in any case.
+    // Every reset from now on is answered so. The device itself stops in any case, and may be gone when this returns.
     void let_stop(Errc answer) {
-        {
-            const std::lock_guard lock(mutex_);
-            held_ = false;
-            answer_ = answer;
-        }
-        changed_.notify_all();
+        const std::lock_guard lock(mutex_);
+        held_ = false;
+        answer_ = answer;
+        changed_.notify_all(); // with the lock held: who waits for this may end the device
     }
     // Returns how many resets were under way at once, at most.
     [[nodiscard]] int most_resets_at_once() {
